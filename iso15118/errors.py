@@ -1,0 +1,121 @@
+"""Every error this package raises on purpose, in one tree that says whose fault it is.
+
+::
+
+    V2GError
+    |- PeerError            the other end sent something that cannot be accepted
+    |  |- ExiError          bytes that are no message of the schema, or a message that the schema refuses
+    |  |- FrameError        a broken V2GTP header or a payload over its cap
+    |  |- SdpError          a malformed discovery message
+    |  |- SlacError         a malformed HomePlug Green PHY management message
+    |- MisuseError          our own user called something wrongly
+    |  |- ConfigError       a wrong key or value in configuration or options
+    |- LinkError            the transport failed: no answer, reset, end of stream
+    |- TrustError           TLS or certificates: the peer cannot be trusted
+    |  |- TlsError          the handshake failed or a record was bad
+    |  |- PkiError          a certificate, key or store cannot be used
+    |- HardwareError        a port of the station or the vehicle failed or answered too late
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "ExiError",
+    "FrameError",
+    "HardwareError",
+    "LinkError",
+    "MisuseError",
+    "PeerError",
+    "PkiError",
+    "SdpError",
+    "SlacError",
+    "TlsError",
+    "TrustError",
+    "V2GError",
+]
+
+
+class V2GError(Exception):
+    """Root of every error raised on purpose by this package."""
+
+
+class PeerError(V2GError):
+    """The other end of the cable sent something that cannot be accepted."""
+
+
+class ExiError(PeerError):
+    """Bytes that are not a message of the schema, or a message that the schema does not allow.
+
+    ``schema`` is the schema set ("iso20-dc"), ``path`` the element path reached ("DC_ChargeLoopReq/Header/SessionID",
+    empty before the root), ``bit_offset`` the position in the stream in bits (None when encoding), ``expected`` what the
+    grammar or the type would have allowed there, and ``reason`` what was found instead.
+    """
+
+    def __init__(
+        self, reason: str, *, schema: str = "", path: str = "", bit_offset: int | None = None, expected: str = ""
+    ) -> None:
+        self.reason = reason
+        self.schema = schema
+        self.path = path
+        self.bit_offset = bit_offset
+        self.expected = expected
+        where = f" at {path}" if path else ""
+        at = f" (bit {bit_offset})" if bit_offset is not None else ""
+        wanted = f"; expected {expected}" if expected else ""
+        super().__init__(f"{schema or 'exi'}{where}{at}: {reason}{wanted}")
+
+
+class FrameError(PeerError):
+    """A V2GTP header that is not one, or a payload longer than its type may be."""
+
+
+class SdpError(PeerError):
+    """A SECC discovery message that does not follow its fixed layout."""
+
+
+class SlacError(PeerError):
+    """A HomePlug Green PHY management message that is malformed."""
+
+
+class MisuseError(V2GError):
+    """Our own user called something in a way that cannot work."""
+
+
+class ConfigError(MisuseError):
+    """A wrong key or value in a configuration file or an option.
+
+    ``key`` is the dotted key or the option, ``reason`` why it is refused, ``hint`` how to mend it (the nearest valid
+    name, the allowed range).
+    """
+
+    def __init__(self, key: str, reason: str, hint: str = "") -> None:
+        self.key = key
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{key}: {reason}" + (f" ({hint})" if hint else ""))
+
+
+class LinkError(V2GError):
+    """The transport failed: nothing answered, the connection was reset or ended."""
+
+
+class TrustError(V2GError):
+    """The peer cannot be trusted: TLS or its certificates are not acceptable."""
+
+
+class TlsError(TrustError):
+    """The TLS handshake failed or a record was bad. ``alert`` names the TLS alert, sent or received, if there was one."""
+
+    def __init__(self, reason: str, *, alert: str = "") -> None:
+        self.reason = reason
+        self.alert = alert
+        super().__init__(f"{reason} (alert {alert})" if alert else reason)
+
+
+class PkiError(TrustError):
+    """A certificate, key or certificate store cannot be used."""
+
+
+class HardwareError(V2GError):
+    """A hardware port failed, or answered after its deadline."""

@@ -1,0 +1,2 @@
+//! Table-driven EXI engine for V2G messages.
+#![forbid(unsafe_code)]
