@@ -1,0 +1,253 @@
+"""Time: how long each side may take, and a table of named timers that run on whatever clock the caller has.
+
+Durations are seconds, deadlines are points on the caller's monotonic clock. Nothing here sleeps or reads a
+clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from .errors import ConfigError, MisuseError
+
+__all__ = [
+    "EVCC_MESSAGE_TIMEOUT",
+    "SECC_PERFORMANCE_TIME",
+    "Timer",
+    "TimerTable",
+    "Timing",
+]
+
+
+class Timer(StrEnum):
+    """The timers of both roles, in the order in which they fire when several are due at the same moment."""
+
+    LINK = "link"
+    """Plug-in to the end of supportedAppProtocol and SessionSetup: V2G_*_CommunicationSetup."""
+    MESSAGE = "message"
+    """EVCC: response to the last request, V2G_EVCC_Msg_Timeout."""
+    SEQUENCE = "sequence"
+    """SECC: the next request, V2G_SECC_Sequence_Timeout [V2G20-443]."""
+    ANSWER = "answer"
+    """SECC: an answer that waits for hardware or backend has to go out, V2G_SECC_Msg_Performance_Time."""
+    PACE = "pace"
+    """EVCC: the next request has to go out, V2G_EVCC_Sequence_Performance_Time."""
+    ONGOING = "ongoing"
+    """The other side says "Ongoing" for too long (EVCC), or this side is about to (SECC)."""
+    CABLE_CHECK = "cable check"
+    PRE_CHARGE = "pre-charge"
+    WELDING_DETECTION = "welding detection"
+    CONTROL_PILOT = "control pilot"
+    """State C, D or B has to show on the control pilot."""
+    CONTACTOR = "contactor"
+    """The contactors have to report the level asked for."""
+    HARDWARE = "hardware"
+    """Any other answer of the hardware."""
+    CLOSE = "close"
+    """How long the connection is kept for the peer to close it."""
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """Every duration of ISO 15118-20 that this stack keeps to, in seconds, each with its default.
+
+    All are settings: laboratories stretch them, tests shrink them. Raises ``ConfigError`` for a value that is
+    not finite and above 0.
+    """
+
+    sdp_retry: float = 0.25
+    """Wait for an answer to one discovery request [V2G2-159]."""
+    sdp_requests: int = 50
+    """Discovery requests in a row before giving up [V2G2-161]."""
+
+    communication_setup_timeout: float = 20.0
+    """EVCC: from plug-in to SessionSetupRes [V2G2-446]. The value of -2; taken over for -20, where no source
+    states it."""
+    communication_setup_performance: float = 18.0
+    """SECC: the same [V2G2-716], same remark."""
+
+    message_timeout: float = 2.0
+    """EVCC: wait for a response, all messages but those below (Tables 215 to 218)."""
+    message_timeout_long: float = 5.0
+    """EVCC: wait for ServiceDetailRes and CertificateInstallationRes."""
+    message_timeout_loop: float = 0.5
+    """EVCC: wait for a charge-loop response."""
+
+    answer_time: float = 1.5
+    """SECC: answer within, all messages but those below. Sourced for CableCheck, PreCharge, WeldingDetection
+    and Authorization; the others are unsettled and follow them."""
+    answer_time_long: float = 4.5
+    """SECC: ServiceDetail and CertificateInstallation. Unsettled in -20: the value of -2, half a second below
+    the EVCC's timeout."""
+    answer_time_loop: float = 0.25
+    """SECC: charge-loop answer; sourced for DC, taken over for AC and WPT."""
+
+    sequence_timeout: float = 60.0
+    """SECC: wait for the next request; the connection is closed after it [V2G20-443]."""
+    sequence_timeout_loop: float = 0.5
+    """SECC: wait for the next request after a charge-loop response [V2G20-1500] [V2G20-1502] [V2G20-5070]."""
+    sequence_performance: float = 40.0
+    """EVCC: next request out (Table 215)."""
+    sequence_performance_loop: float = 0.25
+    """EVCC: next charge-loop request out; a performance criterion, not an end [V2G20-1499] [V2G20-1501]
+    [V2G20-5069]."""
+
+    ongoing_timeout: float = 60.0
+    """EVCC: how long the SECC may answer "Ongoing" to the same request."""
+    ongoing_performance: float = 55.0
+    """SECC: answer FAILED when it is still not finished."""
+    authorization_ongoing_timeout: float = 180.0
+    """Waiting for the driver at the terminal. Unsettled: no source states a value for -20, the 60 s of -2 are
+    too short in the field, and one running station uses 180 s."""
+    cable_check_timeout: float = 40.0
+    """EVCC: cable check over."""
+    cable_check_performance: float = 38.0
+    """SECC: cable check over."""
+    pre_charge_timeout: float = 10.0
+    """EVCC: pre-charge over. Unsettled: two implementations use 10 s for -20, -2 has 7 s."""
+    pre_charge_performance: float = 8.0
+    """SECC: pre-charge over. Unsettled: no source; two seconds below the EVCC's timeout, as in -2 (7 s and 5
+    s)."""
+    welding_detection_timeout: float = 60.0
+    """EVCC: welding detection over. Policy of one running implementation, no requirement known."""
+
+    control_pilot_change: float = 0.25
+    """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""
+    contactor_close: float = 3.0
+    """SECC: contactors closed after state C or D shows, otherwise FAILED_ContactorError [V2G20-860]
+    [V2G20-862]."""
+    contactor_answer: float = 1.4
+    """SECC: how long a PowerDeliveryRes waits for the contactors. Unsettled: just below ``answer_time``, as
+    one running station does."""
+    close_wait: float = 5.0
+    """SECC: keep the connection after SessionStopRes or FAILED for the EVCC to close it [V2G20-1643] (or
+    -1633, sources differ)."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"timing.{name}", f"{value!r} is no duration", "a finite number above 0")
+        if type(self.sdp_requests) is not int:
+            raise ConfigError("timing.sdp_requests", f"{self.sdp_requests!r} is no count", "a whole number")
+
+    def message_timeout_of(self, request: str) -> float:
+        """EVCC: how long to wait for the response to a request of this class name. Raises ``MisuseError`` for
+        a name that is none."""
+        return self._of(EVCC_MESSAGE_TIMEOUT, request)
+
+    def answer_time_of(self, request: str) -> float:
+        """SECC: within which time to answer a request of this class name. Raises ``MisuseError`` for a name
+        that is none."""
+        return self._of(SECC_PERFORMANCE_TIME, request)
+
+    def _of(self, table: Mapping[str, str], request: str) -> float:
+        field = table.get(request)
+        if field is None:
+            raise MisuseError(f"{request} is no request of ISO 15118-20")
+        value: float = getattr(self, field)
+        return value
+
+
+_LONG: Final = ("ServiceDetailReq", "CertificateInstallationReq")
+_LOOP: Final = ("ACChargeLoopReq", "DCChargeLoopReq", "WPTChargeLoopReq")
+_OTHERS: Final = (
+    "SupportedAppProtocolReq",
+    "SessionSetupReq",
+    "AuthorizationSetupReq",
+    "AuthorizationReq",
+    "ServiceDiscoveryReq",
+    "ServiceSelectionReq",
+    "ScheduleExchangeReq",
+    "PowerDeliveryReq",
+    "MeteringConfirmationReq",
+    "SessionStopReq",
+    "VehicleCheckInReq",
+    "VehicleCheckOutReq",
+    "ACChargeParameterDiscoveryReq",
+    "DCChargeParameterDiscoveryReq",
+    "DCCableCheckReq",
+    "DCPreChargeReq",
+    "DCWeldingDetectionReq",
+    "WPTFinePositioningSetupReq",
+    "WPTFinePositioningReq",
+    "WPTPairingReq",
+    "WPTChargeParameterDiscoveryReq",
+    "WPTAlignmentCheckReq",
+    "ACDPVehiclePositioningReq",
+    "ACDPConnectReq",
+    "ACDPDisconnectReq",
+    "ACDPSystemStatusReq",
+)
+
+
+def _table(others: str, long: str, loop: str) -> dict[str, str]:
+    return dict.fromkeys(_OTHERS, others) | dict.fromkeys(_LONG, long) | dict.fromkeys(_LOOP, loop)
+
+
+EVCC_MESSAGE_TIMEOUT: Final[Mapping[str, str]] = _table(
+    "message_timeout", "message_timeout_long", "message_timeout_loop"
+)
+"""Request class name -> the field of ``Timing`` that says how long the EVCC waits for its response."""
+
+SECC_PERFORMANCE_TIME: Final[Mapping[str, str]] = _table(
+    "answer_time", "answer_time_long", "answer_time_loop"
+)
+"""Request class name -> the field of ``Timing`` that says within which time the SECC answers it."""
+
+
+class TimerTable:
+    """The timers that run now, each with its deadline. Setting one that runs moves it."""
+
+    __slots__ = ("_deadlines",)
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Timer, float] = {}
+
+    def set(self, timer: Timer, deadline: float) -> None:
+        """Let ``timer`` fire at ``deadline``. Raises ``MisuseError`` for a deadline that is no finite
+        number."""
+        if not math.isfinite(deadline):
+            raise MisuseError(f"{deadline!r} is no deadline for the timer {timer}")
+        self._deadlines[timer] = deadline
+
+    def clear(self, timer: Timer) -> None:
+        """Stop ``timer``; nothing happens if it does not run."""
+        self._deadlines.pop(timer, None)
+
+    def clear_all(self) -> None:
+        """Stop every timer."""
+        self._deadlines.clear()
+
+    def deadline_of(self, timer: Timer) -> float | None:
+        """When ``timer`` fires, None if it does not run."""
+        return self._deadlines.get(timer)
+
+    def __contains__(self, timer: object) -> bool:
+        return timer in self._deadlines
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest deadline, None if no timer runs. Call ``expired`` then."""
+        return min(self._deadlines.values(), default=None)
+
+    def expired(self, now: float) -> list[Timer]:
+        """The timers due at ``now``, earliest first, those of one moment in the order of ``Timer``. They no
+        longer run afterwards."""
+        due = [timer for timer, deadline in self._deadlines.items() if deadline <= now]
+        if len(due) > 1:
+            due.sort(key=lambda timer: (self._deadlines[timer], _ORDER[timer]))
+        for timer in due:
+            del self._deadlines[timer]
+        return due
+
+    def __repr__(self) -> str:
+        running = ", ".join(f"{timer}: {deadline:g}" for timer, deadline in self._deadlines.items())
+        return f"TimerTable({running})"
+
+
+_ORDER: Final = {timer: place for place, timer in enumerate(Timer)}
