@@ -1,7 +1,11 @@
-//! Python binding: `iso15118._native.exi` and `iso15118._native.tls`; one file per half.
+//! Python binding: the EXI engine and the TLS connections, one file per half.
 use pyo3::prelude::*;
 
+mod exi;
+mod tls;
+
 #[pymodule]
-fn _native(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    exi::register(module)?;
+    tls::register(module)
 }
