@@ -1,0 +1,22 @@
+"""TLS of ISO 15118: the profiles as data, and a connection that turns bytes into bytes.
+
+Nothing here opens a socket or asks the time. ``iso15118.pki`` decides whether a peer's certificates are
+acceptable.
+"""
+
+from __future__ import annotations
+
+from iso15118.tls.connection import Identity, PeerCheck, TlsConnection, TlsContext, TlsInfo
+from iso15118.tls.profiles import ISO20, LAB, PROFILES, TlsProfile
+
+__all__ = [
+    "ISO20",
+    "LAB",
+    "PROFILES",
+    "Identity",
+    "PeerCheck",
+    "TlsConnection",
+    "TlsContext",
+    "TlsInfo",
+    "TlsProfile",
+]

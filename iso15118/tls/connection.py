@@ -1,0 +1,219 @@
+"""A TLS connection without a socket: feed what came in, send what is to go out.
+
+The context is costly to make (keys are read and checked) and serves any number of connections; a connection
+is one end of one link. The certificates of the peer are judged by the callable that the context was given,
+during the handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from iso15118 import _native
+from iso15118.tls.profiles import TlsProfile
+
+__all__ = ["Identity", "PeerCheck", "TlsConnection", "TlsContext", "TlsInfo"]
+
+PeerCheck = Callable[[list[bytes]], tuple[str, str] | None]
+"""Gets the peer's certificates (DER, leaf first). None accepts them; a pair of alert name and reason refuses
+them.
+
+Alerts that can be sent: bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
+certificate_unknown, unknown_ca, decrypt_error, handshake_failure, internal_error. A callable that raises, or
+returns anything else, refuses the peer with internal_error.
+"""
+
+
+class Identity(Protocol):
+    """A certificate chain and its private key, e.g. an ``iso15118.pki.Credential``."""
+
+    @property
+    def chain(self) -> Sequence[bytes]:
+        """Certificates as DER, leaf first, without the root."""
+
+    @property
+    def key(self) -> bytes:
+        """Private key of the leaf: PKCS#8, as DER or PEM."""
+
+    @property
+    def passphrase(self) -> bytes | None:
+        """What the key is encrypted with, if it is."""
+
+
+class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a handshake agreed on; names as IANA writes them."""
+
+    profile: str
+    version: str
+    """``TLSv1.3``"""
+    cipher: str
+    group: str
+    server_signature: str
+    """Signature scheme with which the server proved its key."""
+    client_signature: str | None
+    """The same for the client; None if it had no certificate."""
+    peer_chain: tuple[bytes, ...]
+    """The peer's verified certificates (DER), leaf first; empty for a client without certificate."""
+    peer_authorities: tuple[bytes, ...]
+    """Names (DER) of the roots that the peer trusts, as far as it told."""
+    deviations: tuple[str, ...]
+    """Where the profile in use falls short of ISO 15118-20."""
+
+    @property
+    def client_certificate(self) -> bool:
+        """True if the client proved to hold a certificate's key."""
+        return self.client_signature is not None
+
+
+class TlsContext:
+    """A profile, made ready for one role, with its keys and its trust.
+
+    ``identities``: the chains to present, the preferred one first; with several, the peer's signature schemes
+    and the roots it names decide [V2G20-2379]. A server needs one at least, and so does a client unless its
+    server does without.
+    ``anchors``: trusted roots (DER), announced to the peer where the profile says so.
+    ``verify``: judges the peer's certificates; see :data:`PeerCheck`. May be None only for a server that asks
+    for none.
+    ``keylog``: gets each line of the NSS key log. Whoever has them can read the traffic: on explicit request
+    only.
+
+    Raises :class:`~iso15118.errors.TlsError` if the profile cannot be enforced or a key or certificate not be
+    used.
+    """
+
+    def __init__(
+        self,
+        profile: TlsProfile,
+        *,
+        role: Literal["client", "server"],
+        identities: Sequence[Identity] = (),
+        anchors: Sequence[bytes] = (),
+        verify: PeerCheck | None,
+        keylog: Callable[[str], None] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.role = role
+        self._keylog = keylog
+        self._native = _native.TlsContext(
+            role=role,
+            min_version=profile.min_version,
+            max_version=profile.max_version,
+            cipher_suites=list(profile.cipher_suites),
+            groups=list(profile.groups),
+            signature_schemes=list(profile.signature_schemes),
+            client_certificate=profile.client_certificate,
+            identities=[(list(i.chain), i.key, i.passphrase) for i in identities],
+            authorities=list(anchors) if profile.certificate_authorities else [],
+            named_authority_required=profile.named_authority_required,
+            status_request=profile.status_request,
+            max_fragment_length=profile.max_fragment_length,
+            keylog=keylog is not None,
+            check=verify,
+        )
+
+    def __repr__(self) -> str:
+        return f"TlsContext({self.profile.name}, {self.role})"
+
+    def connect(self) -> TlsConnection:
+        """One end of a new connection. A client has bytes to send at once: call
+        :meth:`TlsConnection.data_to_send`.
+        """
+        return TlsConnection(self)
+
+
+class TlsConnection:
+    """One end of a connection.
+
+    Call :meth:`receive_data` with what came from the transport, then send what :meth:`data_to_send` has, also
+    after an error: an alert may be waiting there. A failed connection stays failed and repeats its error.
+
+    A client's handshake is complete before the server has judged its certificate (TLS 1.3): the refusal comes
+    with the first data received.
+    """
+
+    __slots__ = ("_context", "_info", "_native")
+
+    def __init__(self, context: TlsContext) -> None:
+        self._context = context
+        self._native = _native.TlsConnection(context._native)
+        self._info: TlsInfo | None = None
+
+    def receive_data(self, data: bytes) -> bytes:
+        """Feed bytes from the transport; returns the plaintext they complete, which may be empty.
+
+        Raises :class:`~iso15118.errors.TlsError` if the peer or its data is refused, or the peer refuses us.
+        """
+        if self._context._keylog is None:
+            return self._native.receive(data)
+        try:
+            return self._native.receive(data)
+        finally:
+            for line in self._native.take_keylog():
+                self._context._keylog(line)
+
+    def send_data(self, data: bytes) -> None:
+        """Encrypt plaintext; :meth:`data_to_send` has the result.
+
+        Raises :class:`~iso15118.errors.MisuseError` before the handshake is complete and after :meth:`close`.
+        """
+        self._native.write(data)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """:meth:`send_data` and :meth:`data_to_send` in one call: everything that is to be sent now."""
+        return self._native.encrypt(data)
+
+    def data_to_send(self) -> bytes:
+        """Take the bytes for the transport; empty if there are none."""
+        return self._native.take_outgoing()
+
+    def eof_received(self) -> None:
+        """The transport ended. Raises :class:`~iso15118.errors.TlsError` unless the peer had announced it
+        with close_notify.
+        """
+        self._native.end_of_stream()
+
+    def close(self) -> None:
+        """Announce the end with close_notify (:meth:`data_to_send` has it). Data may still come in."""
+        self._native.close()
+
+    @property
+    def handshake_complete(self) -> bool:
+        """True once this end has agreed and may send."""
+        return self._native.handshake_complete
+
+    @property
+    def info(self) -> TlsInfo | None:
+        """What was agreed; None before the handshake is complete."""
+        if self._info is None and (agreed := self._native.info) is not None:
+            ours, theirs = agreed.signature, agreed.peer_signature
+            client, server = (ours, theirs) if self._context.role == "client" else (theirs, ours)
+            self._info = TlsInfo(
+                profile=self._context.profile.name,
+                version=agreed.version,
+                cipher=agreed.cipher,
+                group=agreed.group,
+                server_signature=server or "",
+                client_signature=client,
+                peer_chain=tuple(agreed.peer_chain),
+                peer_authorities=tuple(agreed.peer_authorities),
+                deviations=self._context.profile.deviations(),
+            )
+        return self._info
+
+    @property
+    def peer_closed(self) -> bool:
+        """True once the peer has sent close_notify; nothing it sends after that counts."""
+        return self._native.peer_closed
+
+    @property
+    def alert_sent(self) -> str | None:
+        """Name of the last alert we sent, e.g. ``unknown_ca`` or ``close_notify``."""
+        return self._native.alert_sent
+
+    @property
+    def alert_received(self) -> str | None:
+        """Name of the last alert the peer sent."""
+        return self._native.alert_received

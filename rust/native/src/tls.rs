@@ -1,0 +1,286 @@
+//! Binding of the TLS connections: arguments and errors are translated here, nothing is decided.
+
+use iso15118_tls as tls;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+/// Add this half's classes to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<TlsContext>()?;
+    module.add_class::<TlsConnection>()?;
+    module.add_class::<TlsInfo>()
+}
+
+/// A profile ready for use by many connections.
+#[pyclass(frozen, module = "iso15118._native")]
+struct TlsContext {
+    inner: tls::Context,
+}
+
+/// A chain (DER, leaf first), its private key (PKCS#8 DER or PEM) and the passphrase of the key.
+type IdentityArguments = (Vec<Vec<u8>>, Vec<u8>, Option<Vec<u8>>);
+
+#[pymethods]
+impl TlsContext {
+    #[new]
+    #[pyo3(signature = (
+        *, role, min_version, max_version, cipher_suites, groups, signature_schemes, client_certificate, identities,
+        authorities, named_authority_required, status_request, max_fragment_length, keylog, check
+    ))]
+    #[allow(clippy::too_many_arguments)] // the fields of a profile, by keyword
+    fn new(
+        py: Python<'_>,
+        role: &str,
+        min_version: &str,
+        max_version: &str,
+        cipher_suites: Vec<String>,
+        groups: Vec<String>,
+        signature_schemes: Vec<String>,
+        client_certificate: &str,
+        identities: Vec<IdentityArguments>,
+        authorities: Vec<Vec<u8>>,
+        named_authority_required: bool,
+        status_request: bool,
+        max_fragment_length: Option<u16>,
+        keylog: bool,
+        check: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let identities = identities
+            .into_iter()
+            .map(|(chain, key, passphrase)| tls::Identity::new(&chain, &key, passphrase.as_deref()))
+            .collect::<Result<_, _>>()
+            .map_err(|e| to_python(py, &e))?;
+        let settings = tls::Settings {
+            role: match role {
+                "client" => tls::Role::Client,
+                "server" => tls::Role::Server,
+                other => {
+                    return Err(PyValueError::new_err(format!(
+                        "role {other:?} is neither client nor server"
+                    )))
+                }
+            },
+            min_version: version(min_version)?,
+            max_version: version(max_version)?,
+            cipher_suites,
+            groups,
+            signature_schemes,
+            client_certificate: match client_certificate {
+                "required" => tls::ClientCertificate::Required,
+                "optional" => tls::ClientCertificate::Optional,
+                "none" => tls::ClientCertificate::None,
+                other => {
+                    return Err(PyValueError::new_err(format!(
+                        "client_certificate {other:?} is unknown"
+                    )))
+                }
+            },
+            identities,
+            authorities,
+            named_authority_required,
+            status_request,
+            max_fragment_length,
+            keylog,
+            check: check.map(chain_check),
+        };
+        let inner = tls::Context::new(settings).map_err(|e| to_python(py, &e))?;
+        Ok(Self { inner })
+    }
+}
+
+fn version(name: &str) -> PyResult<tls::Version> {
+    match name {
+        "TLSv1.2" => Ok(tls::Version::Tls12),
+        "TLSv1.3" => Ok(tls::Version::Tls13),
+        other => Err(PyValueError::new_err(format!(
+            "TLS version {other:?} is unknown"
+        ))),
+    }
+}
+
+/// The Python callable as the check of the peer's chain. Whatever it does wrong refuses the peer.
+fn chain_check(callable: Py<PyAny>) -> tls::ChainCheck {
+    Box::new(move |chain: &[Vec<u8>]| {
+        let verdict = Python::attach(|py| -> PyResult<Option<(String, String)>> {
+            let chain: Vec<Bound<'_, PyBytes>> =
+                chain.iter().map(|der| PyBytes::new(py, der)).collect();
+            callable.call1(py, (chain,))?.extract(py)
+        });
+        let broken = |reason| tls::Refusal {
+            alert: tls::RefusalAlert::InternalError,
+            reason,
+        };
+        match verdict {
+            Ok(None) => Ok(()),
+            Ok(Some((alert, reason))) => match tls::RefusalAlert::from_name(&alert) {
+                Some(alert) => Err(tls::Refusal { alert, reason }),
+                None => Err(broken(format!(
+                    "the chain check named an alert it cannot send ({alert}): {reason}"
+                ))),
+            },
+            Err(error) => Err(broken(format!("the chain check failed: {error}"))),
+        }
+    })
+}
+
+/// One end of one connection.
+#[pyclass(module = "iso15118._native")]
+struct TlsConnection {
+    inner: tls::Connection,
+    plaintext: Vec<u8>,
+}
+
+#[pymethods]
+impl TlsConnection {
+    #[new]
+    fn new(py: Python<'_>, context: &TlsContext) -> PyResult<Self> {
+        let inner = tls::Connection::new(&context.inner).map_err(|e| to_python(py, &e))?;
+        Ok(Self {
+            inner,
+            plaintext: Vec::new(),
+        })
+    }
+
+    fn receive<'py>(
+        &mut self,
+        py: Python<'py>,
+        ciphertext: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.plaintext.clear();
+        self.inner
+            .receive(ciphertext, &mut self.plaintext)
+            .map_err(|e| to_python(py, &e))?;
+        Ok(PyBytes::new(py, &self.plaintext))
+    }
+
+    fn write(&mut self, py: Python<'_>, plaintext: &[u8]) -> PyResult<()> {
+        self.inner.write(plaintext).map_err(|e| to_python(py, &e))
+    }
+
+    fn encrypt<'py>(&mut self, py: Python<'py>, plaintext: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        self.inner.write(plaintext).map_err(|e| to_python(py, &e))?;
+        Ok(self.take_outgoing(py))
+    }
+
+    fn take_outgoing<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let outgoing = PyBytes::new(py, self.inner.outgoing());
+        self.inner.clear_outgoing();
+        outgoing
+    }
+
+    fn close(&mut self) {
+        self.inner.close();
+    }
+
+    fn end_of_stream(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.inner.end_of_stream().map_err(|e| to_python(py, &e))
+    }
+
+    fn take_keylog(&mut self) -> Vec<String> {
+        self.inner.take_keylog()
+    }
+
+    #[getter]
+    fn handshake_complete(&self) -> bool {
+        self.inner.info().is_some()
+    }
+
+    #[getter]
+    fn info(&self) -> Option<TlsInfo> {
+        self.inner.info().map(|info| TlsInfo {
+            inner: info.clone(),
+        })
+    }
+
+    #[getter]
+    fn peer_closed(&self) -> bool {
+        self.inner.peer_closed()
+    }
+
+    #[getter]
+    fn alert_sent(&self) -> Option<String> {
+        self.inner.alert_sent()
+    }
+
+    #[getter]
+    fn alert_received(&self) -> Option<String> {
+        self.inner.alert_received()
+    }
+}
+
+/// What a handshake agreed on.
+#[pyclass(frozen, module = "iso15118._native")]
+struct TlsInfo {
+    inner: tls::Info,
+}
+
+#[pymethods]
+impl TlsInfo {
+    #[getter]
+    fn version(&self) -> &str {
+        &self.inner.version
+    }
+
+    #[getter]
+    fn cipher(&self) -> &str {
+        &self.inner.cipher
+    }
+
+    #[getter]
+    fn group(&self) -> &str {
+        &self.inner.group
+    }
+
+    #[getter]
+    fn signature(&self) -> Option<&str> {
+        self.inner.signature.as_deref()
+    }
+
+    #[getter]
+    fn peer_signature(&self) -> Option<&str> {
+        self.inner.peer_signature.as_deref()
+    }
+
+    #[getter]
+    fn peer_chain<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        self.inner
+            .peer_chain
+            .iter()
+            .map(|der| PyBytes::new(py, der))
+            .collect()
+    }
+
+    #[getter]
+    fn peer_authorities<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        self.inner
+            .peer_authorities
+            .iter()
+            .map(|der| PyBytes::new(py, der))
+            .collect()
+    }
+}
+
+/// `iso15118.errors` says whose fault it is; the classes live there so that Python users find them in one place.
+fn to_python(py: Python<'_>, error: &tls::Error) -> PyErr {
+    static TLS_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static MISUSE_ERROR: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let made = if error.kind == tls::Kind::Misuse {
+        MISUSE_ERROR
+            .import(py, "iso15118.errors", "MisuseError")
+            .and_then(|class| class.call1((&error.reason,)))
+    } else {
+        TLS_ERROR
+            .import(py, "iso15118.errors", "TlsError")
+            .and_then(|class| {
+                let alert = PyDict::new(py);
+                alert.set_item("alert", &error.alert)?;
+                class.call((&error.reason,), Some(&alert))
+            })
+    };
+    match made {
+        Ok(instance) => PyErr::from_value(instance),
+        Err(failure) => failure,
+    }
+}

@@ -1,0 +1,316 @@
+//! What many connections share: keys, chains and the lists of a profile, checked to be enforced when they are built.
+
+use crate::alert::RefusalAlert;
+use crate::connection::shared;
+use crate::error::{Error, Kind};
+use crate::ffi;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
+    SslVersion,
+};
+use openssl::stack::Stack;
+use openssl::x509::{X509Name, X509};
+use std::cmp::Ordering;
+use std::ffi::c_long;
+use std::sync::Arc;
+
+/// Octets of a peer's Certificate message: four certificates of any edition, with room, and far below OpenSSL's default.
+const MAX_CERTIFICATE_MESSAGE: c_long = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    Tls12,
+    Tls13,
+}
+
+impl Version {
+    fn number(self) -> SslVersion {
+        match self {
+            Self::Tls12 => SslVersion::TLS1_2,
+            Self::Tls13 => SslVersion::TLS1_3,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
+}
+
+/// Whether a server asks its client for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificate {
+    Required,
+    Optional,
+    None,
+}
+
+/// Why a peer's chain is refused, and the alert to say so with.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub alert: RefusalAlert,
+    pub reason: String,
+}
+
+/// Decides about the peer's certificates, leaf first, as DER. Called in the handshake, before anything is accepted.
+pub type ChainCheck = Box<dyn Fn(&[Vec<u8>]) -> Result<(), Refusal> + Send + Sync>;
+
+/// A certificate chain to present, with the key of its leaf.
+pub struct Identity {
+    pub(crate) leaf: X509,
+    pub(crate) key: PKey<Private>,
+    pub(crate) chain: Stack<X509>,
+    issuers: Vec<X509Name>,
+}
+
+impl Identity {
+    /// `chain` is DER, leaf first, without the root; `key` is PKCS#8, as DER or PEM, with its passphrase if it has one.
+    pub fn new(chain: &[Vec<u8>], key: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
+        let certificates: Vec<X509> = chain
+            .iter()
+            .map(|der| {
+                X509::from_der(der)
+                    .map_err(|e| Error::configuration("certificate of our own chain", &e))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut certificates = certificates.into_iter();
+        let Some(leaf) = certificates.next() else {
+            return Err(Error::new(
+                Kind::Configuration,
+                "a chain needs at least its leaf",
+            ));
+        };
+        let failed = |e| Error::configuration("chain", &e);
+        let mut issuers = vec![copy_name(leaf.issuer_name())?];
+        let mut rest = Stack::new().map_err(failed)?;
+        for certificate in certificates {
+            issuers.push(copy_name(certificate.issuer_name())?);
+            rest.push(certificate).map_err(failed)?;
+        }
+        Ok(Self {
+            leaf,
+            key: read_key(key, passphrase)?,
+            chain: rest,
+            issuers,
+        })
+    }
+
+    /// True if one of the names issued a certificate of this chain, its root among them.
+    pub(crate) fn is_under(&self, names: &openssl::stack::StackRef<X509Name>) -> bool {
+        let same = |a: &X509Name, b| matches!(a.try_cmp(b), Ok(Ordering::Equal));
+        self.issuers
+            .iter()
+            .any(|issuer| names.iter().any(|name| same(issuer, name)))
+    }
+}
+
+/// Lists and switches of a profile; names as IANA writes them.
+pub struct Settings {
+    pub role: Role,
+    pub min_version: Version,
+    pub max_version: Version,
+    /// TLS 1.3 cipher suites in order of preference.
+    pub cipher_suites: Vec<String>,
+    pub groups: Vec<String>,
+    pub signature_schemes: Vec<String>,
+    pub client_certificate: ClientCertificate,
+    pub identities: Vec<Identity>,
+    /// Trust anchors (DER) whose names are sent as certificate_authorities.
+    pub authorities: Vec<Vec<u8>>,
+    /// A server without a chain under a root that the client named refuses, instead of offering another chain.
+    pub named_authority_required: bool,
+    /// A client asks for OCSP staples.
+    pub status_request: bool,
+    /// A client asks for records of at most 512, 1024, 2048 or 4096 octets.
+    pub max_fragment_length: Option<u16>,
+    /// Collect key log lines in each connection. Whoever holds them can read the traffic.
+    pub keylog: bool,
+    pub check: Option<ChainCheck>,
+}
+
+/// A profile ready for use. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) ssl: SslContext,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Context {
+    /// Fails if any entry of the profile cannot be enforced by the OpenSSL in use.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let asks =
+            settings.role == Role::Client || settings.client_certificate != ClientCertificate::None;
+        if asks && settings.check.is_none() {
+            return Err(Error::new(
+                Kind::Configuration,
+                "no check for the certificates of the peer",
+            ));
+        }
+        if settings.role == Role::Server && settings.identities.is_empty() {
+            return Err(Error::new(
+                Kind::Configuration,
+                "a server needs a certificate chain and its key",
+            ));
+        }
+        let method = match settings.role {
+            Role::Client => SslMethod::tls_client(),
+            Role::Server => SslMethod::tls_server(),
+        };
+        let mut ctx =
+            SslContextBuilder::new(method).map_err(|e| Error::configuration("OpenSSL", &e))?;
+        enforce_lists(&mut ctx, &settings)?;
+        switch_off_resumption(&mut ctx)?;
+        set_peer_rules(&mut ctx, &settings)?;
+        // Backwards, since a later chain replaces an earlier one of the same kind of key, and the first is preferred.
+        for identity in settings.identities.iter().rev() {
+            ffi::add_identity(&mut ctx, identity)
+                .map_err(|e| Error::configuration("chain and key", &e))?;
+        }
+        if settings.keylog {
+            ctx.set_keylog_callback(|ssl, line| {
+                if let Some(shared) = shared(ssl) {
+                    shared.keep_keylog(line);
+                }
+            });
+        }
+        ffi::install_callbacks(&mut ctx);
+        Ok(Self {
+            ssl: ctx.build(),
+            settings: Arc::new(settings),
+        })
+    }
+}
+
+fn enforce_lists(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(), Error> {
+    let failed = |what: &'static str| move |e| Error::configuration(what, &e);
+    ctx.set_min_proto_version(Some(settings.min_version.number()))
+        .map_err(failed("minimum version"))?;
+    ctx.set_max_proto_version(Some(settings.max_version.number()))
+        .map_err(failed("maximum version"))?;
+    for (what, list) in [
+        ("cipher suites", &settings.cipher_suites),
+        ("groups", &settings.groups),
+        ("signature schemes", &settings.signature_schemes),
+    ] {
+        // OpenSSL's lists know prefixes ("?x": if known, "-x": remove) and tuples; a profile has plain names only.
+        let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if list.is_empty() || !list.iter().all(plain) {
+            return Err(Error::new(
+                Kind::Configuration,
+                format!("{what}: empty list or a name that is none"),
+            ));
+        }
+    }
+    let suites = settings.cipher_suites.join(":");
+    ctx.set_ciphersuites(&suites)
+        .map_err(failed("cipher suites"))?;
+    ctx.set_groups_list(&settings.groups.join(":"))
+        .map_err(failed("groups"))?;
+    ctx.set_sigalgs_list(&settings.signature_schemes.join(":"))
+        .map_err(failed("signature schemes"))?;
+    let enforced: Vec<String> = ffi::cipher_suites(ctx)
+        .into_iter()
+        .filter(|name| !name.contains("_WITH_"))
+        .collect();
+    if enforced != settings.cipher_suites {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!(
+                "cipher suites {suites} cannot be enforced, only {}",
+                enforced.join(":")
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Every connection is a full handshake: no rule of the standard uses resumption, and pause and resume have their own.
+fn switch_off_resumption(ctx: &mut SslContextBuilder) -> Result<(), Error> {
+    ctx.set_session_cache_mode(SslSessionCacheMode::OFF);
+    ctx.set_num_tickets(0)
+        .map_err(|e| Error::configuration("session tickets", &e))?;
+    ctx.set_max_early_data(0)
+        .map_err(|e| Error::configuration("early data", &e))?;
+    ctx.set_options(
+        SslOptions::NO_TICKET
+            | SslOptions::NO_COMPRESSION
+            | SslOptions::NO_RENEGOTIATION
+            | SslOptions::CIPHER_SERVER_PREFERENCE,
+    );
+    Ok(())
+}
+
+fn set_peer_rules(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(), Error> {
+    let required = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    ctx.set_verify(match (settings.role, settings.client_certificate) {
+        (Role::Client, _) => SslVerifyMode::PEER,
+        (Role::Server, ClientCertificate::Required) => required,
+        (Role::Server, ClientCertificate::Optional) => SslVerifyMode::PEER,
+        (Role::Server, ClientCertificate::None) => SslVerifyMode::NONE,
+    });
+    ffi::set_max_cert_list(ctx, MAX_CERTIFICATE_MESSAGE);
+    let failed = |e| Error::configuration("certificate_authorities", &e);
+    let mut names = Stack::<X509Name>::new().map_err(failed)?;
+    for der in &settings.authorities {
+        let anchor = X509::from_der(der).map_err(|e| Error::configuration("trust anchor", &e))?;
+        let name = anchor.subject_name();
+        if !names
+            .iter()
+            .any(|known| matches!(known.try_cmp(name), Ok(Ordering::Equal)))
+        {
+            names.push(copy_name(name)?).map_err(failed)?;
+        }
+    }
+    if !names.is_empty() {
+        ffi::set_authorities(ctx, names);
+    }
+    if let Some(octets) = settings.max_fragment_length {
+        let code = match octets {
+            512 => 1,
+            1024 => 2,
+            2048 => 3,
+            4096 => 4,
+            _ => {
+                return Err(Error::new(
+                    Kind::Configuration,
+                    "max_fragment_length is 512, 1024, 2048 or 4096",
+                ))
+            }
+        };
+        ffi::set_max_fragment_length(ctx, code)
+            .map_err(|e| Error::configuration("max_fragment_length", &e))?;
+    }
+    Ok(())
+}
+
+fn copy_name(name: &openssl::x509::X509NameRef) -> Result<X509Name, Error> {
+    name.to_owned()
+        .map_err(|e| Error::configuration("name of a certificate", &e))
+}
+
+fn read_key(key: &[u8], passphrase: Option<&[u8]>) -> Result<PKey<Private>, Error> {
+    let read = if key.starts_with(b"-----BEGIN") {
+        // With a callback in any case: OpenSSL would ask on the terminal otherwise.
+        PKey::private_key_from_pem_callback(key, |buffer| {
+            let secret = passphrase.unwrap_or_default();
+            let count = secret.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&secret[..count]);
+            Ok(count)
+        })
+    } else {
+        match passphrase {
+            None => PKey::private_key_from_der(key),
+            Some(secret) => PKey::private_key_from_pkcs8_passphrase(key, secret),
+        }
+    };
+    read.map_err(|e| Error::configuration("private key", &e))
+}
