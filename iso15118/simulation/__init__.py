@@ -1,0 +1,39 @@
+"""Simulated power hardware, ideal and faulty: a battery with its vehicle, a supply with its station, and the
+cable between them.
+
+``SimulatedStation`` and ``SimulatedVehicle`` share one ``DcCircuit``; both are driven by a virtual clock
+(perform, advance, measure) or, through ``ports``, by an asynchronous driver. Energy is integrated once, so
+that meter and battery agree.
+"""
+
+from .battery import Battery
+from .cable_check import InsulationMonitor
+from .circuit import DcCircuit
+from .contactors import ContactorFault, Contactors
+from .faults import STATION_CALLS, VEHICLE_CALLS, Faults
+from .meter import Meter
+from .plan import EnergyPlan, PlanPhase
+from .presets import PRESETS, StationPreset, preset
+from .record import Record
+from .station import SimulatedStation
+from .vehicle import SimulatedVehicle
+
+__all__ = [
+    "PRESETS",
+    "STATION_CALLS",
+    "VEHICLE_CALLS",
+    "Battery",
+    "ContactorFault",
+    "Contactors",
+    "DcCircuit",
+    "EnergyPlan",
+    "Faults",
+    "InsulationMonitor",
+    "Meter",
+    "PlanPhase",
+    "Record",
+    "SimulatedStation",
+    "SimulatedVehicle",
+    "StationPreset",
+    "preset",
+]

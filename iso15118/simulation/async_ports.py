@@ -1,0 +1,269 @@
+"""The simulated plant behind the asynchronous ports of ``session.ports``, for drivers that run on an event
+loop.
+
+Nothing here knows which loop: ``sleep`` and ``clock`` come from it. Answers are returned by the coroutines;
+what happens unasked (signal, limits, set-points, hardware faults) is pushed to listeners whenever the plant
+is looked at, which a charge loop does often, and by ``follow``, which a driver may run beside the session so
+that nothing has to wait for the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from iso15118.errors import HardwareError
+from iso15118.session import ports
+from iso15118.session.actions import (
+    HardwareAction,
+)
+from iso15118.session.events import (
+    Event,
+)
+
+from .contactors import Contactors
+from .station import SimulatedStation
+from .vehicle import SimulatedVehicle
+
+__all__ = ["StationPorts", "VehiclePorts"]
+
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+
+_LOOK_S = 0.25  # ``follow`` looks at the plant at least this often
+_FOREVER_S = 3600.0  # a call that never answers sleeps in pieces of this
+
+
+class _Plant:
+    """What both sides share: time, answers that are awaited, and listeners."""
+
+    def __init__(self, side: SimulatedStation | SimulatedVehicle, sleep: Sleep, clock: Clock) -> None:
+        self._side = side
+        self._sleep = sleep
+        self._clock = clock
+        self._answers: dict[type[Event], Event] = {}
+        self._listeners: dict[type[Event], list[ports.Listener]] = {}
+
+    def look(self) -> float:
+        """Bring the plant to the present, hand out what happened, and return the time."""
+        now = self._clock()
+        self._hand_out(self._side.advance(now))
+        return now
+
+    async def follow(self) -> None:
+        """Keep the plant in step with the clock for as long as this runs; cancel it when the session is
+        over."""
+        while True:
+            now = self.look()
+            deadline = self._side.deadline
+            wait_s = _LOOK_S if deadline is None else min(_LOOK_S, max(0.001, deadline - now))
+            await self._sleep(wait_s)
+
+    def listen(self, listener: ports.Listener, *kinds: type[Event]) -> None:
+        for kind in kinds:
+            self._listeners.setdefault(kind, []).append(listener)
+
+    def _hand_out(self, events: list[Event]) -> None:
+        for event in events:
+            self._answers[type(event)] = event
+            for listener in self._listeners.get(type(event), ()):
+                listener(event)
+
+    async def ask(self, call: str, action: HardwareAction, answer: type[Event] | None = None) -> Event | None:
+        """Perform ``action``, and wait for the ``answer`` if it has one; ``call`` is its name among the
+        faults."""
+        fault = self._side.faults.take(call)
+        if fault is not None:
+            if fault.error is not None:
+                raise fault.error
+            while fault.never:
+                await self._sleep(_FOREVER_S)
+            await self._sleep(fault.delay_s)
+        self.look()
+        if answer is not None:
+            self._answers.pop(answer, None)
+        self._hand_out(self._side.perform(action, self._clock()))
+        if answer is None:
+            return None
+        while answer not in self._answers:
+            deadline = self._side.deadline
+            if deadline is None:
+                raise HardwareError(f"{call} was not answered")
+            await self._sleep(max(0.001, deadline - self._clock()))
+            self.look()
+        return self._answers.pop(answer)
+
+
+# -- station --------------------------------------------------------------------------------------------
+
+
+class StationPorts(_Plant):
+    """All ports of a simulated station."""
+
+    def __init__(self, station: SimulatedStation, sleep: Sleep, clock: Clock) -> None:
+        super().__init__(station, sleep, clock)
+        self.station = station
+
+    def bundle(self) -> ports.Station:
+        """The ports, as a driver wants them."""
+        return ports.Station(
+            power=_Power(self),
+            contactors=_Contactors(self, self.station.outlet),
+            cable_check=_CableCheck(self),
+            authorizer=_Authorizer(self),
+            meter=_Meter(self),
+            energy=_Energy(self),
+            signal=_StationSignal(self),
+        )
+
+
+class _Power:
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    async def pre_charge(self, voltage_v: float, current_a: float) -> None:
+        await self._plant.ask("pre_charge", PreCharge(voltage_v, current_a))
+
+    async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
+        await self._plant.ask("set_power", SetPower(voltage_v, current_a, power_w))
+
+    async def stop(self, urgency: Urgency) -> None:
+        await self._plant.ask("stop_power", StopPower(urgency))
+
+    @property
+    def limits(self) -> StationLimits:
+        self._plant.look()
+        return self._plant.station.limits
+
+    @property
+    def present(self) -> PowerMeasured:
+        return self._plant.station.measure(self._plant.look())
+
+
+class _Contactors:
+    def __init__(self, plant: _Plant, contactors: Contactors) -> None:
+        self._plant = plant
+        self._contactors = contactors
+
+    async def close(self) -> bool:
+        # The session that asks watches the time; this deadline binds nothing in the plant.
+        action = CloseContactors(self._plant.look())
+        answer = await self._plant.ask("close_contactors", action, ContactorsChanged)
+        return isinstance(answer, ContactorsChanged) and answer.closed
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        await self._plant.ask("open_contactors", OpenContactors(urgency, reason), ContactorsChanged)
+
+    @property
+    def closed(self) -> bool:
+        self._plant.look()
+        return self._contactors.closed
+
+
+class _CableCheck:
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    async def run(self, voltage_v: float) -> str | None:
+        action = StartCableCheck(voltage_v, self._plant.look())
+        answer = await self._plant.ask("cable_check", action, CableCheckFinished)
+        good = isinstance(answer, CableCheckFinished) and answer.ok
+        return None if good else getattr(answer, "reason", "") or "no answer"
+
+
+class _Authorizer:
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    async def authorize(self, evccid: str) -> bool:
+        answer = await self._plant.ask("authorize", RequestAuthorization(evccid), AuthorizationDecided)
+        return isinstance(answer, AuthorizationDecided) and answer.accepted
+
+
+class _Meter:
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    async def read(self) -> MeterRead:
+        answer = await self._plant.ask("read_meter", ReadMeter(), MeterRead)
+        if not isinstance(answer, MeterRead):
+            raise HardwareError("the meter did not answer")
+        return answer
+
+
+class _Energy:
+    """Pushes limits and set-points, and the faults of the hardware, which have no port of their own."""
+
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    def listen(self, listener: ports.Listener) -> None:
+        self._plant.listen(listener, LimitsChanged, SetPointChanged, HardwareFault)
+
+
+class _StationSignal:
+    def __init__(self, plant: StationPorts) -> None:
+        self._plant = plant
+
+    def listen(self, listener: ports.Listener) -> None:
+        """The present state is told at once: level and edge."""
+        self._plant.look()
+        self._plant.listen(listener, SignalChanged)
+        listener(SignalChanged(self._plant.station.signal_state))
+
+    async def set_ready(self, ready: bool) -> None:
+        """A station shows nothing."""
+
+
+# -- vehicle --------------------------------------------------------------------------------------------
+
+
+class VehiclePorts(_Plant):
+    """All ports of a simulated vehicle."""
+
+    def __init__(self, vehicle: SimulatedVehicle, sleep: Sleep, clock: Clock) -> None:
+        super().__init__(vehicle, sleep, clock)
+        self.vehicle = vehicle
+
+    def bundle(self) -> ports.Vehicle:
+        """The ports, as a driver wants them."""
+        return ports.Vehicle(
+            battery=_Battery(self),
+            contactors=_Contactors(self, self.vehicle.inlet),
+            inlet=_Inlet(self),
+            signal=_VehicleSignal(self),
+        )
+
+
+class _Battery:
+    def __init__(self, plant: VehiclePorts) -> None:
+        self._plant = plant
+
+    @property
+    def state(self) -> BatteryChanged:
+        return self._plant.vehicle.battery_state(self._plant.look())
+
+    @property
+    def limits(self) -> VehicleLimits:
+        return self._plant.vehicle.limits
+
+
+class _Inlet:
+    def __init__(self, plant: VehiclePorts) -> None:
+        self._plant = plant
+
+    @property
+    def present(self) -> InletMeasured:
+        return self._plant.vehicle.measure(self._plant.look())
+
+
+class _VehicleSignal:
+    def __init__(self, plant: VehiclePorts) -> None:
+        self._plant = plant
+
+    def listen(self, listener: ports.Listener) -> None:
+        """The present state is told at once; a vehicle's own signal changes only by ``set_ready``."""
+        self._plant.look()
+        listener(SignalChanged(self._plant.vehicle.circuit.signal))
+
+    async def set_ready(self, ready: bool) -> None:
+        await self._plant.ask("signal", SignalReady(ready))

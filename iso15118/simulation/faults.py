@@ -1,0 +1,118 @@
+"""Deliberate failures of port calls: any of them can be told to raise, to answer late, or never to answer.
+
+``station.faults.late("close_contactors", 5.0)`` holds for the next calls of that name; the names are in
+``STATION_CALLS`` and ``VEHICLE_CALLS``. In the ``perform`` form a late call takes effect and answers that
+much later, unless a later stop or opening takes it back; in the asynchronous form the coroutine sleeps first.
+The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a time or for ever. Failures
+of the hardware behind the calls (welded contactors, bad insulation) are set on the parts themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from iso15118.errors import ConfigError, HardwareError
+
+__all__ = ["STATION_CALLS", "VEHICLE_CALLS", "Fault", "Faults"]
+
+STATION_CALLS = (
+    "cable_check",
+    "pre_charge",
+    "close_contactors",
+    "open_contactors",
+    "set_power",
+    "stop_power",
+    "read_meter",
+    "authorize",
+    "present",
+    "limits",
+)
+VEHICLE_CALLS = ("close_contactors", "open_contactors", "signal", "stop_power", "battery", "inlet")
+
+
+Reading = TypeVar("Reading")
+
+
+class Fault(Struct, frozen=True):
+    """One failure: ``error`` is raised, or the call is late by ``delay_s`` clock seconds (infinite: it never
+    answers)."""
+
+    error: Exception | None = None
+    delay_s: float = 0.0
+
+    @property
+    def never(self) -> bool:
+        """It never answers."""
+        return math.isinf(self.delay_s)
+
+
+class Faults:
+    """The failures in force for the calls of one side."""
+
+    def __init__(self, calls: tuple[str, ...]) -> None:
+        self.calls = calls
+        self._armed: dict[str, tuple[Fault, float]] = {}
+        self._frozen: dict[str, tuple[Any, float]] = {}
+
+    def raises(self, call: str, error: Exception | None = None, *, times: float = math.inf) -> None:
+        """The next ``times`` calls raise ``error`` (default: a ``HardwareError``)."""
+        self._arm(call, Fault(error=error or HardwareError(f"{call} failed, as told")), times)
+
+    def late(self, call: str, seconds: float, *, times: float = math.inf) -> None:
+        """The next ``times`` calls take effect and answer ``seconds`` late, on the clock."""
+        if not seconds >= 0.0:
+            raise ConfigError("seconds", f"{seconds!r} is no delay", "0 or more")
+        self._arm(call, Fault(delay_s=seconds), times)
+
+    def never(self, call: str, *, times: float = math.inf) -> None:
+        """The next ``times`` calls do nothing and never answer."""
+        self._arm(call, Fault(delay_s=math.inf), times)
+
+    def clear(self, call: str | None = None) -> None:
+        """All calls, or this one, work again."""
+        if call is None:
+            self._armed.clear()
+            self._frozen.clear()
+        else:
+            self._armed.pop(call, None)
+            self._frozen.pop(call, None)
+
+    def take(self, call: str) -> Fault | None:
+        """What this call has to do wrong; None for nothing. Counts the call."""
+        if not self._armed or call not in self._armed:
+            return None
+        fault, times = self._armed[call]
+        if times > 1:
+            self._armed[call] = (fault, times - 1)
+        else:
+            del self._armed[call]
+        return fault
+
+    def reading(self, call: str, present: Reading, now: float) -> Reading:
+        """What the property ``call`` shows at the clock's time ``now``: ``present``, or what it froze at.
+        Raises what it was told to."""
+        if not self._armed and not self._frozen:
+            return present
+        fault = self.take(call)
+        if fault is not None and fault.error is not None:
+            raise fault.error
+        if fault is not None and call not in self._frozen:
+            self._frozen[call] = (present, now + fault.delay_s)
+        if call in self._frozen:
+            frozen: Reading
+            frozen, until = self._frozen[call]
+            if now < until:
+                return frozen
+            del self._frozen[call]
+        return present
+
+    def _arm(self, call: str, fault: Fault, times: float) -> None:
+        if call not in self.calls:
+            near = get_close_matches(call, self.calls, n=1, cutoff=0.0)[0]
+            raise ConfigError("call", f"there is no call {call!r} here", f"did you mean {near}?")
+        if times >= 1:
+            self._armed[call] = (fault, times)

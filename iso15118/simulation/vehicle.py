@@ -1,0 +1,149 @@
+"""A simulated vehicle at the other end of a circuit, in the form a virtual clock drives: perform an action,
+advance, measure.
+
+The same plant behind asynchronous ports is ``vehicle.ports(sleep, clock)``; see ``async_ports.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from iso15118.errors import MisuseError
+from iso15118.session import ports
+from iso15118.session.actions import (
+    CloseContactors,
+    HardwareAction,
+    OpenContactors,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
+from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
+from iso15118.session.limits import VehicleLimits
+
+from .agenda import Agenda
+from .battery import Battery
+from .circuit import DcCircuit
+from .contactors import ContactorFault, Contactors
+from .faults import VEHICLE_CALLS, Faults
+
+__all__ = ["SimulatedVehicle"]
+
+_CALLS: dict[type[HardwareAction], str] = {
+    CloseContactors: "close_contactors",
+    OpenContactors: "open_contactors",
+    SignalReady: "signal",
+    StopPower: "stop_power",
+}
+
+
+class SimulatedVehicle:
+    """Battery, contactors, inlet measurement and control pilot of one vehicle.
+
+    ``asking`` is True until ``StopPower``: then the battery's target current is zero. ``contactor_s`` is in
+    plant seconds. ``faults`` makes port calls fail; ``inlet.fault`` makes the contactors fail.
+    """
+
+    def __init__(
+        self,
+        circuit: DcCircuit,
+        battery: Battery | None = None,
+        *,
+        contactor_s: float = 0.05,
+        contactor_fault: ContactorFault | None = None,
+    ) -> None:
+        self.circuit = circuit
+        self.battery = Battery() if battery is None else battery
+        self.faults = Faults(VEHICLE_CALLS)
+        self.asking = True
+        self.inlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
+        self._agenda = Agenda()
+        circuit.attach_vehicle(self.battery, self.inlet, self._agenda)
+        self._events: list[Event] = []
+
+    # -- driven by a virtual clock -------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """The clock's time at which ``advance`` has something to do; None for never. May lie in the past:
+        then at once."""
+        circuit = self.circuit
+        if self._events:
+            return circuit.clock(circuit.time)
+        dues = [due for due in (self.inlet.due, self._agenda.due) if due is not None]
+        return circuit.clock(min(dues)) if dues else None
+
+    def advance(self, now: float) -> list[Event]:
+        """Let the plant reach ``now``; what came due since the last call, in order."""
+        self.circuit.advance(now)
+        events, self._events = self._events, []
+        return events
+
+    def perform(self, action: HardwareAction, now: float) -> list[Event]:
+        """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``).
+
+        Raises what ``faults`` was told to raise, and ``MisuseError`` for an action that no vehicle carries
+        out.
+        """
+        self.circuit.advance(now)
+        call = _CALLS.get(type(action))
+        if call is None:
+            raise MisuseError(f"a vehicle does not carry out {type(action).__name__}")
+        fault = self.faults.take(call)
+        if fault is None:
+            self._do(action)
+        elif fault.error is not None:
+            raise fault.error
+        elif not fault.never:
+            due = self.circuit.time + fault.delay_s * self.circuit.time_scale
+            self._agenda.put(f"late {call}", due, lambda: self._do(action))
+        events, self._events = self._events, []
+        return events
+
+    def measure(self, now: float) -> InletMeasured:
+        """Voltage and current at the inlet, before the contactors. Raises what ``faults`` was told for
+        "inlet"."""
+        circuit = self.circuit
+        circuit.advance(now)
+        voltage_v = circuit.cable_v if circuit.plugged else 0.0
+        present = InletMeasured(voltage_v, circuit.current_a)
+        return self.faults.reading("inlet", present, now)
+
+    def battery_state(self, now: float) -> BatteryChanged:
+        """What the battery takes and gives now. Raises what ``faults`` was told for "battery"."""
+        circuit = self.circuit
+        circuit.advance(now)
+        state = self.battery.state(circuit.current_a, asking=self.asking, time_scale=circuit.time_scale)
+        return self.faults.reading("battery", state, now)
+
+    # -- for whoever runs the vehicle ----------------------------------------------------------------------
+
+    @property
+    def limits(self) -> VehicleLimits:
+        """What the vehicle declares before charging."""
+        return self.battery.limits
+
+    def ports(self, sleep: Callable[[float], Awaitable[None]], clock: Callable[[], float]) -> ports.Vehicle:
+        """The same plant as ports for an asynchronous driver; ``sleep`` and ``clock`` are those of its loop,
+        in seconds."""
+        from .async_ports import VehiclePorts
+
+        return VehiclePorts(self, sleep, clock).bundle()
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _do(self, action: HardwareAction) -> None:
+        circuit = self.circuit
+        match action:
+            case CloseContactors():
+                self.inlet.request_close(circuit.time)
+            case OpenContactors(urgency):
+                self._agenda.drop("late close_contactors")
+                self.inlet.request_open(circuit.time, at_once=urgency is Urgency.EMERGENCY)
+            case SignalReady(ready):
+                circuit.show_signal(SignalState.C if ready else SignalState.B)
+            case StopPower():
+                self.asking = False
+
+    def _contactors_answer(self, closed: bool) -> None:
+        self._events.append(ContactorsChanged(closed))
