@@ -1,0 +1,82 @@
+"""What the operator of a station decides before any vehicle comes: names, services and how strict to be.
+
+Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from iso15118.errors import ConfigError
+from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
+from iso15118.timing import Timing
+
+__all__ = ["SeccConfig"]
+
+
+class SeccConfig(Struct, frozen=True, kw_only=True):
+    """Settings of the SECC of one connector. Raises ``ConfigError`` naming the key."""
+
+    evse_id: str = "ZZ00000"
+    """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
+    services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector."""
+    control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
+    """Both are required of a station [V2G20-2656]; a test bench may offer one."""
+    connector: int | None = None
+    """Connector parameter: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4 (default 2); MCS 1 to 7 (default 1)."""
+    allow_plaintext: bool = False
+    """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
+    precharge_tolerance_v: float = 20.0
+    """Output voltage and target may differ by this much when power delivery starts (facts on robustness, section 4)."""
+    precharge_current_a: float = 2.0
+    """Current limit of the pre-charge path, after the same source."""
+    overvoltage_v: float = 0.0
+    """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in V."""
+    stop_delay_s: float = 10.0
+    """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by itself, in s."""
+    service_renegotiation: bool = False
+    """Offer another service selection without a new authorization [V2G20-1477]."""
+    derate_offer: bool = True
+    """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack (unsettled, hence a setting)."""
+    timing: Timing = field(default_factory=Timing)
+    """Every timeout of the session in s."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.evse_id) <= 255:
+            raise ConfigError("evse_id", f"{len(self.evse_id)} characters", "1 to 255")
+        if not self.services:
+            raise ConfigError(
+                "services",
+                "no service is offered",
+                "at least one of " + ", ".join(s.name for s in SERVICES.values()),
+            )
+        for service in self.services:
+            if service not in SERVICES:
+                raise ConfigError(
+                    "services",
+                    f"{service.name} is not implemented",
+                    "one of " + ", ".join(s.name for s in SERVICES.values()),
+                )
+            if self.connector is not None and self.connector not in SERVICES[service].connectors:
+                legal = SERVICES[service].connectors
+                raise ConfigError(
+                    "connector",
+                    f"{self.connector} does not exist for {service.name}",
+                    f"{legal[0]} to {legal[-1]}",
+                )
+        if len(set(self.services)) != len(self.services):
+            raise ConfigError("services", "a service is listed twice", "list each once")
+        if not self.control_modes:
+            raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
+        for key in ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s"):
+            if not 0.0 < getattr(self, key) < 1e6:
+                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "a positive number")
+        if not 0.0 <= self.overvoltage_v <= 100.0:
+            raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")
+
+    def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
+        """What ServiceDetailRes lists for this service."""
+        entry = SERVICES[service]
+        default = 1 if 7 in entry.connectors else 2
+        return parameter_sets(entry, connector=self.connector or default, control_modes=self.control_modes)

@@ -1,0 +1,213 @@
+"""The phases before energy: session, authorization and the choice of a service, and the end of the session.
+
+Each handler takes a request that the table allows and answers it; nothing here touches the hardware but the question for authorization.
+"""
+
+from __future__ import annotations
+
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
+from iso15118.messages.values import new_session_id
+from iso15118.session.actions import EndReason, RequestAuthorization
+from iso15118.session.services import SERVICES, ParameterSet, ServiceID
+
+from .context import Context
+from .replies import Reply, refusal
+from .sequence import State
+
+__all__ = [
+    "authorization",
+    "authorization_setup",
+    "service_detail",
+    "service_discovery",
+    "service_selection",
+    "session_setup",
+    "session_stop",
+]
+
+Code = ResponseCode
+
+
+def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
+    """A new session with an id of its own; an id that the vehicle brings along is unknown here and replaced [V2G20-2627]."""
+    ctx.session_id = new_session_id()
+    ctx.evccid = request.evccid
+    response = cm.SessionSetupRes(
+        header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=ctx.config.evse_id
+    )
+    return Reply(response, State.AUTHORIZATION_SETUP)
+
+
+def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Reply:
+    """External identification is what this station offers, hence the EIM branch [V2G20-2568]."""
+    response = cm.AuthorizationSetupRes(
+        header=ctx.header(),
+        response_code=Code.OK,
+        authorization_services=(cm.Authorization.EIM,),
+        certificate_installation_service=False,
+        as_res_authorization_mode=cm.EIMASResAuthorizationMode(),
+    )
+    return Reply(response, State.AUTHORIZATION)
+
+
+def authorization(request: cm.AuthorizationReq, ctx: Context) -> Reply:
+    """Ask once, answer Ongoing until the decision is there, and then say it at once [V2G20-2219, V2G20-2230]."""
+    if request.selected_authorization_service is not cm.Authorization.EIM or not isinstance(
+        request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode
+    ):
+        # Not offered: the vehicle may choose again [V2G20-2209, V2G20-2226].
+        return Reply(
+            _authorized(ctx, Code.WARNING_AuthorizationSelectionInvalid, Processing.Finished),
+            State.AUTHORIZATION,
+        )
+    if ctx.authorization_requested is None:
+        ctx.authorization_requested = ctx.now
+        waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
+        return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),))
+    if ctx.authorized is None:
+        if ctx.now - ctx.authorization_requested < ctx.config.timing.authorization_ongoing_timeout - 5.0:
+            return Reply(
+                _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction),
+                State.AUTHORIZATION,
+            )
+        # Nobody decided. Five seconds before the vehicle gives up, it learns so from us.
+        ctx.authorized = False
+    if not ctx.authorized:
+        # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
+        ctx.authorization_requested = ctx.authorized = None
+        return Reply(
+            _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
+        )
+    return Reply(_authorized(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
+
+
+def _authorized(ctx: Context, code: ResponseCode, processing: Processing) -> cm.AuthorizationRes:
+    return cm.AuthorizationRes(header=ctx.header(), response_code=code, evse_processing=processing)
+
+
+def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Reply:
+    """Energy services are listed whatever the vehicle says it supports; only the list of value-added services is filtered [V2G20-1248]."""
+    response = cm.ServiceDiscoveryRes(
+        header=ctx.header(),
+        response_code=Code.OK,
+        service_renegotiation_supported=ctx.config.service_renegotiation,
+        energy_transfer_service_list=cm.ServiceList(
+            service=tuple(
+                cm.Service(service_id=service, free_service=False) for service in ctx.config.services
+            )
+        ),
+    )
+    return Reply(response, State.SERVICE_DETAIL)
+
+
+def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Reply:
+    """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425, V2G20-464]."""
+    if request.service_id not in ctx.config.services:
+        return Reply(
+            refusal(request, ctx, Code.FAILED_ServiceIDInvalid),
+            State.ENDED,
+            end=EndReason.PARAMETERS_NOT_ACCEPTED,
+            detail=f"service {request.service_id} is not offered",
+        )
+    service = ServiceID(request.service_id)
+    ctx.detailed.add(service)
+    response = cm.ServiceDetailRes(
+        header=ctx.header(),
+        response_code=Code.OK,
+        service_id=service,
+        service_parameter_list=cm.ServiceParameterList(
+            parameter_set=tuple(_on_wire(parameters) for parameters in ctx.config.parameter_sets(service))
+        ),
+    )
+    return Reply(response, State.SERVICE_SELECTION)
+
+
+def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
+    values = {
+        "Connector": parameters.connector,
+        "ControlMode": parameters.control_mode,
+        "MobilityNeedsMode": parameters.mobility_needs_mode,
+        "Pricing": parameters.pricing,
+        "BPTChannel": parameters.bpt_channel,
+        "GeneratorMode": parameters.generator_mode,
+    }
+    return cm.ParameterSet(
+        parameter_set_id=parameters.id,
+        parameter=tuple(
+            cm.Parameter(name=name, int_value=int(value))
+            for name, value in values.items()
+            if value is not None
+        ),
+    )
+
+
+def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Reply:
+    """The pair of service and parameter set must have been offered in this session [V2G20-433, V2G20-1216]."""
+    chosen = request.selected_energy_transfer_service
+    if chosen.service_id not in ctx.config.services:
+        # Not one of our energy services at all, or an id nobody knows [V2G20-1618].
+        code = Code.FAILED_NoEnergyTransferServiceSelected
+        if chosen.service_id in SERVICES:
+            code = Code.FAILED_ServiceSelectionInvalid
+        return _not_selected(request, ctx, code, f"service {chosen.service_id} is not offered")
+    service = ServiceID(chosen.service_id)
+    if request.selected_vas_list is not None:
+        # No value-added service is offered, so none can be chosen [V2G20-467].
+        return _not_selected(
+            request, ctx, Code.FAILED_ServiceSelectionInvalid, "no value-added service is offered"
+        )
+    for parameters in ctx.config.parameter_sets(service):
+        if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
+            ctx.service, ctx.parameter_set = SERVICES[service], parameters
+            response = cm.ServiceSelectionRes(header=ctx.header(), response_code=Code.OK)
+            return Reply(response, State.DC_CHARGE_PARAMETER_DISCOVERY)
+    return _not_selected(
+        request,
+        ctx,
+        Code.FAILED_ServiceSelectionInvalid,
+        f"parameter set {chosen.parameter_set_id} was not offered",
+    )
+
+
+def _not_selected(request: cm.ServiceSelectionReq, ctx: Context, code: ResponseCode, why: str) -> Reply:
+    return Reply(refusal(request, ctx, code), State.ENDED, end=EndReason.PARAMETERS_NOT_ACCEPTED, detail=why)
+
+
+def session_stop(request: cm.SessionStopReq, ctx: Context) -> Reply:
+    """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase this comes."""
+    code = request.ev_termination_code
+    detail = f"EVTerminationCode {code}" if code else ""
+    match request.charging_session:
+        case cm.ChargingSession.Terminate:
+            return Reply(
+                cm.SessionStopRes(header=ctx.header(), response_code=Code.OK),
+                State.ENDED,
+                end=EndReason.STOPPED_BY_STATION if ctx.stop_wanted else EndReason.STOPPED_BY_EV,
+                detail=ctx.stop_wanted or detail,
+                grace=True,
+            )
+        case cm.ChargingSession.ServiceRenegotiation:
+            # Legal only once a service was selected, otherwise it would be a way round authorization, and never under power [V2G20-1477].
+            if ctx.config.service_renegotiation and ctx.service is not None and not ctx.energized:
+                ctx.service = ctx.parameter_set = ctx.vehicle = ctx.offered = ctx.limits = None
+                ctx.wire = ctx.loop_mode = None
+                ctx.cable_check_started = ctx.precharge_started = None
+                ctx.cable_check_ok = None
+                ctx.detailed.clear()
+                return Reply(
+                    cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
+                )
+            return Reply(
+                refusal(request, ctx, Code.FAILED_NoServiceRenegotiationSupported),
+                State.ENDED,
+                end=EndReason.REFUSED,
+                detail="service renegotiation is not offered",
+            )
+        case cm.ChargingSession.Pause:
+            # Pausing needs a ticket that a later session can join; without one it is refused.
+            return Reply(
+                refusal(request, ctx, Code.FAILED_PauseNotAllowed),
+                State.ENDED,
+                end=EndReason.REFUSED,
+                detail="pause is not offered",
+            )

@@ -1,0 +1,107 @@
+"""Limits of both sides between SI floats and the wire types of ISO 15118-20 over DC messages.
+
+Maxima are rounded down and minima up, so that what the peer reads is never more than what was meant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import RationalNumber
+from iso15118.messages.values import ceil_rational, floor_rational, si
+from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.services import EnergyService
+
+__all__ = ["StationLimitsOnWire", "offer", "vehicle_limits"]
+
+
+def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
+    """What the vehicle declared in DC_ChargeParameterDiscoveryReq. Raises ``ConfigError`` for negative or reversed limits."""
+    charge = {
+        "maximum_charge_power_w": si(mode.ev_maximum_charge_power),
+        "minimum_charge_power_w": si(mode.ev_minimum_charge_power),
+        "maximum_charge_current_a": si(mode.ev_maximum_charge_current),
+        "minimum_charge_current_a": si(mode.ev_minimum_charge_current),
+        "maximum_voltage_v": si(mode.ev_maximum_voltage),
+        "minimum_voltage_v": si(mode.ev_minimum_voltage),
+    }
+    if isinstance(mode, dc.BPTDCCPDReqEnergyTransferMode):
+        return VehicleLimits(
+            **charge,
+            maximum_discharge_power_w=si(mode.ev_maximum_discharge_power),
+            minimum_discharge_power_w=si(mode.ev_minimum_discharge_power),
+            maximum_discharge_current_a=si(mode.ev_maximum_discharge_current),
+            minimum_discharge_current_a=si(mode.ev_minimum_discharge_current),
+        )
+    return VehicleLimits(**charge)
+
+
+class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
+    """The limits of a charge-loop response in wire types, made once per change and not once per message."""
+
+    maximum_charge_power: RationalNumber
+    minimum_charge_power: RationalNumber
+    maximum_charge_current: RationalNumber
+    maximum_voltage: RationalNumber
+    maximum_discharge_power: RationalNumber
+    minimum_discharge_power: RationalNumber
+    maximum_discharge_current: RationalNumber
+    minimum_voltage: RationalNumber
+
+    @classmethod
+    def of(cls, limits: StationLimits) -> StationLimitsOnWire:
+        """``limits`` on the wire."""
+        return cls(
+            maximum_charge_power=floor_rational(limits.maximum_charge_power_w),
+            minimum_charge_power=ceil_rational(limits.minimum_charge_power_w),
+            maximum_charge_current=floor_rational(limits.maximum_charge_current_a),
+            maximum_voltage=floor_rational(limits.maximum_voltage_v),
+            maximum_discharge_power=floor_rational(limits.maximum_discharge_power_w),
+            minimum_discharge_power=ceil_rational(limits.minimum_discharge_power_w),
+            maximum_discharge_current=floor_rational(limits.maximum_discharge_current_a),
+            minimum_voltage=ceil_rational(limits.minimum_voltage_v),
+        )
+
+    def control_mode(self, of_type: type) -> Any:
+        """The CLResControlMode of this type, with every limit that it can carry."""
+        charge: dict[str, RationalNumber] = {
+            "evse_maximum_charge_power": self.maximum_charge_power,
+            "evse_minimum_charge_power": self.minimum_charge_power,
+            "evse_maximum_charge_current": self.maximum_charge_current,
+            "evse_maximum_voltage": self.maximum_voltage,
+        }
+        if of_type in (dc.BPTScheduledDCCLResControlMode, dc.BPTDynamicDCCLResControlMode):
+            return of_type(
+                **charge,
+                evse_maximum_discharge_power=self.maximum_discharge_power,
+                evse_minimum_discharge_power=self.minimum_discharge_power,
+                evse_maximum_discharge_current=self.maximum_discharge_current,
+                evse_minimum_voltage=self.minimum_voltage,
+            )
+        return of_type(**charge)
+
+
+def offer(limits: StationLimits, service: EnergyService) -> dc.AnyDCCPDResEnergyTransferMode:
+    """The station's side of DC_ChargeParameterDiscoveryRes for this service."""
+    charge: dict[str, Any] = {
+        "evse_maximum_charge_power": floor_rational(limits.maximum_charge_power_w),
+        "evse_minimum_charge_power": ceil_rational(limits.minimum_charge_power_w),
+        "evse_maximum_charge_current": floor_rational(limits.maximum_charge_current_a),
+        "evse_minimum_charge_current": ceil_rational(limits.minimum_charge_current_a),
+        "evse_maximum_voltage": floor_rational(limits.maximum_voltage_v),
+        "evse_minimum_voltage": ceil_rational(limits.minimum_voltage_v),
+    }
+    if limits.power_ramp_w_per_s is not None:
+        charge["evse_power_ramp_limitation"] = floor_rational(limits.power_ramp_w_per_s)
+    if service.bidirectional:
+        return dc.BPTDCCPDResEnergyTransferMode(
+            **charge,
+            evse_maximum_discharge_power=floor_rational(limits.maximum_discharge_power_w),
+            evse_minimum_discharge_power=ceil_rational(limits.minimum_discharge_power_w),
+            evse_maximum_discharge_current=floor_rational(limits.maximum_discharge_current_a),
+            evse_minimum_discharge_current=ceil_rational(limits.minimum_discharge_current_a),
+        )
+    return dc.DCCPDResEnergyTransferMode(**charge)

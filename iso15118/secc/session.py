@@ -1,0 +1,391 @@
+"""The station's session as a value: events and the time in, actions and a deadline out.
+
+All that can end a session comes together here in one funnel, which asks for current zero and open contactors before anything else. What is
+legal when stands in the edition's table; how the hardware is driven stands behind the actions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iso15118.messages import app
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.limits import StationLimits
+from iso15118.timing import Timer, TimerTable
+
+from .config import SeccConfig
+from .iso20.context import Context
+from .iso20.machine import answer, is_request
+from .iso20.parameters import refresh_limits
+from .iso20.replies import Reply, Wait, refusal
+from .iso20.sequence import ENERGY_STATES, State
+from .negotiation import negotiate
+
+__all__ = ["SeccSession"]
+
+CONNECTING = "Connecting"
+NEGOTIATING = "supportedAppProtocol"
+_READY = (ev.SignalState.C, ev.SignalState.D)
+
+
+class SeccSession:
+    """One session of one connector.
+
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is what
+    the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time stamps of messages).
+    """
+
+    def __init__(self, config: SeccConfig, limits: StationLimits, *, epoch: float = 0.0) -> None:
+        self.config = config
+        self.timers = TimerTable()
+        self.ended: act.SessionEnded | None = None
+        """How it ended; None while it runs."""
+        self.states: list[str] = [CONNECTING]
+        """Every state entered, in order, repeats left out."""
+        self._ctx = Context(config=config, capabilities=limits, epoch=epoch)
+        self._state: State | None = None
+        self._secure = False
+        self._signal: ev.SignalState | None = None
+        self._waiting: Wait | None = None
+        self._pending: Any = None
+
+    # -- the outer contract ---------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """What the session waits for, named after the message."""
+        return self.states[-1]
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs."""
+        return self.timers.deadline
+
+    @property
+    def session_id(self) -> bytes:
+        """The id of this session; zero before SessionSetup."""
+        return self._ctx.session_id
+
+    @property
+    def evccid(self) -> str:
+        """How the vehicle introduced itself; empty before SessionSetup."""
+        return self._ctx.evccid
+
+    @property
+    def energized(self) -> bool:
+        """The hardware was asked for voltage, current or closed contactors, and not yet to take it back."""
+        return self._ctx.energized
+
+    def handle(self, event: ev.Event, now: float) -> list[Action]:
+        """Take one event at time ``now`` (s) and say what has to be done, in this order."""
+        ctx = self._ctx
+        ctx.now = now
+        kind = type(event)
+        if kind is ev.PowerMeasured:
+            ctx.measured = event
+            return []
+        if self.ended is not None:
+            return self._late(event)
+        if kind is ev.MessageReceived:
+            actions = self._message(event.message)
+        else:
+            actions = self._other(event)
+        if self._waiting is not None:
+            actions += self._try_waiting(timed_out=False)
+        return actions
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """Call at ``deadline``; harmless when nothing is due."""
+        ctx = self._ctx
+        ctx.now = now
+        actions: list[Action] = []
+        for timer in self.timers.expired(now):
+            if self.ended is not None:
+                break
+            match timer:
+                case Timer.ANSWER:
+                    actions += self._try_waiting(timed_out=True)
+                case Timer.SEQUENCE:
+                    actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
+                case Timer.LINK:
+                    actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
+                case Timer.CABLE_CHECK:
+                    actions += self._doom(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
+                case Timer.PRE_CHARGE:
+                    actions += self._doom(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
+                case Timer.CONTROL_PILOT:
+                    actions += self._doom(
+                        EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
+                    )
+                case _:
+                    actions += self._doom(EndReason.STOPPED_BY_STATION, ctx.stop_wanted)
+        return actions
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def _message(self, message: Any) -> list[Action]:
+        state, ctx = self._state, self._ctx
+        if state is None:
+            return self._negotiation(message)
+        if not is_request(message):
+            return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} is no request")
+        if self._waiting is not None:
+            self._waiting = None
+            return self._end(
+                EndReason.SEQUENCE_ERROR,
+                "a second request before the answer to the first",
+                refusal(message, ctx, ResponseCode.FAILED_SequenceError),
+            )
+        self.timers.clear(Timer.SEQUENCE)
+        if ctx.doom is not None:
+            return self._end(ctx.doom, ctx.doom_detail, refusal(message, ctx, ResponseCode.FAILED))
+        if ctx.stop_wanted and self._refuses_to_go_on(message):
+            failed = refusal(message, ctx, ResponseCode.FAILED)
+            return self._end(EndReason.STOPPED_BY_STATION, ctx.stop_wanted, failed)
+        reply = answer(message, ctx, state)
+        if type(reply) is Wait:
+            self._waiting, self._pending = reply, message
+            self.timers.set(Timer.ANSWER, reply.deadline)
+            return self._hardware(reply.before)
+        return self._reply(reply)  # type: ignore[arg-type]
+
+    def _refuses_to_go_on(self, message: Any) -> bool:
+        """Before energy flows, a wish to stop is told by refusing; in the loop by a notification; afterwards not at all."""
+        if type(message) in (cm.SessionStopReq, dc.DCChargeLoopReq, cm.PowerDeliveryReq):
+            return type(message) is cm.PowerDeliveryReq and message.charge_progress is cm.ChargeProgress.Start
+        return self._state not in (State.DC_WELDING_DETECTION, State.SESSION_STOP)
+
+    def _negotiation(self, message: Any) -> list[Action]:
+        if self.state != NEGOTIATING or type(message) is not app.SupportedAppProtocolReq:
+            return self._end(
+                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
+            )
+        choice = negotiate(message, secure=self._secure, allow_plaintext=self.config.allow_plaintext)
+        if choice.edition is None:
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
+        return [act.Send(choice.response), act.UseSchema(choice.edition), *self._enter(State.SESSION_SETUP)]
+
+    def _reply(self, reply: Reply) -> list[Action]:
+        ctx = self._ctx
+        if reply.end is not None:
+            return self._end(reply.end, reply.detail, reply.response)
+        actions = self._hardware(reply.before) if reply.before else []
+        actions.append(act.Send(reply.response))
+        if reply.next is not self._state:
+            actions += self._enter(reply.next)
+        timing = self.config.timing
+        # The short timer holds after a charge-loop response only: PowerDeliveryRes leaves 60 s [V2G20-1500, V2G20-443].
+        short = type(reply.response) is dc.DCChargeLoopRes
+        self.timers.set(
+            Timer.SEQUENCE, ctx.now + (timing.sequence_timeout_loop if short else timing.sequence_timeout)
+        )
+        return actions
+
+    def _try_waiting(self, *, timed_out: bool) -> list[Action]:
+        waiting, ctx = self._waiting, self._ctx
+        if waiting is None or self.ended is not None:
+            return []
+        if ctx.doom is not None:
+            self._waiting = None
+            return self._end(ctx.doom, ctx.doom_detail, refusal(self._pending, ctx, ResponseCode.FAILED))
+        reply = waiting.finish(ctx, timed_out)
+        if reply is None:
+            return []
+        self._waiting = self._pending = None
+        self.timers.clear(Timer.ANSWER)
+        return self._reply(reply)
+
+    def _enter(self, state: State) -> list[Action]:
+        self._state = state
+        self.states.append(state.value)
+        timing, now = self.config.timing, self._ctx.now
+        if state is State.AUTHORIZATION_SETUP:
+            self.timers.clear(Timer.LINK)
+        if state is not State.DC_CABLE_CHECK:
+            self.timers.clear(Timer.CABLE_CHECK)
+        if state is State.DC_PRE_CHARGE:
+            self.timers.set(
+                Timer.PRE_CHARGE, now + timing.pre_charge_performance + timing.sequence_performance
+            )
+        else:
+            self.timers.clear(Timer.PRE_CHARGE)
+        return [act.StateEntered(state.value)]
+
+    # -- hardware and application ---------------------------------------------------------------------------------
+
+    def _hardware(self, actions: tuple[Action, ...]) -> list[Action]:
+        """Keep the books on what is asked of the hardware."""
+        ctx, timing = self._ctx, self.config.timing
+        for action in actions:
+            kind = type(action)
+            if kind is act.SetPower:
+                ctx.power = (action.voltage_v, action.current_a, action.power_w)  # type: ignore[attr-defined]
+                ctx.energized, ctx.told_safe = True, False
+            elif kind in (act.StartCableCheck, act.PreCharge, act.CloseContactors):
+                ctx.energized, ctx.told_safe = True, False
+                if kind is act.PreCharge:
+                    if not ctx.precharging:
+                        self.timers.set(Timer.PRE_CHARGE, ctx.now + timing.pre_charge_performance)
+                    ctx.precharging = True
+                elif kind is act.StartCableCheck:
+                    self.timers.set(Timer.CABLE_CHECK, ctx.now + timing.cable_check_performance)
+                    if self._signal is not None and self._signal not in _READY:
+                        self.timers.set(Timer.CONTROL_PILOT, ctx.now + timing.control_pilot_change)
+            elif kind is act.StopPower:
+                ctx.power, ctx.precharging = None, False
+            elif kind is act.OpenContactors:
+                ctx.energized, ctx.told_safe = False, True
+        return list(actions)
+
+    def _other(self, event: ev.Event) -> list[Action]:
+        ctx = self._ctx
+        match event:
+            case ev.Connected(secure=secure):
+                self._secure = secure
+                self.states.append(NEGOTIATING)
+                self.timers.set(Timer.LINK, ctx.now + self.config.timing.communication_setup_performance)
+                return [act.StateEntered(NEGOTIATING)]
+            case ev.LinkLost(how=how):
+                return self._end(EndReason.PEER_VANISHED, how.value, connected=False)
+            case ev.Undecodable(reason=reason):
+                return self._end(EndReason.UNDECODABLE, reason)
+            case ev.ContactorsChanged(closed=closed):
+                return self._contactors(closed)
+            case ev.CableCheckFinished(ok=ok, reason=reason):
+                self.timers.clear(Timer.CABLE_CHECK)
+                if self._state is State.DC_CABLE_CHECK and ctx.cable_check_started is not None:
+                    ctx.cable_check_ok, ctx.cable_check_detail = ok, reason
+                return []
+            case ev.AuthorizationDecided(accepted=accepted):
+                if self._state is State.AUTHORIZATION and ctx.authorization_requested is not None:
+                    ctx.authorized = accepted
+                return []
+            case ev.MeterRead():
+                ctx.meter = event
+                return []
+            case ev.LimitsChanged(limits=limits):
+                ctx.capabilities = limits
+                refresh_limits(ctx)
+                return self._tighten()
+            case ev.SetPointChanged(power_w=power):
+                ctx.set_point_w = power
+                refresh_limits(ctx)
+                return []
+            case ev.SignalChanged(state=signal):
+                return self._signal_changed(signal)
+            case ev.HardwareFault(port=port, reason=reason):
+                return self._doom(EndReason.HARDWARE_FAULT, f"{port}: {reason}")
+            case ev.EmergencyShutdown(reason=reason):
+                return self._doom(EndReason.EMERGENCY, reason)
+            case ev.StopRequested(reason=reason):
+                return self._stop(reason)
+            case _:
+                return []
+
+    def _contactors(self, closed: bool) -> list[Action]:
+        ctx = self._ctx
+        was, ctx.contactors_closed = ctx.contactors_closed, closed
+        if closed and not ctx.energized:
+            # Nobody asked for this, or no longer: a late or welded contactor.
+            return self._doom(EndReason.CONTACTOR_FAILED, "contactors closed without permission")
+        if (
+            was
+            and not closed
+            and self._state in (State.DC_CHARGE_LOOP, State.SCHEDULE_RENEGOTIATION)
+            and ctx.energized
+        ):
+            return self._doom(EndReason.CONTACTOR_FAILED, "contactors opened under power")
+        return []
+
+    def _tighten(self) -> list[Action]:
+        """A lower limit holds at once, not with the vehicle's next request."""
+        ctx = self._ctx
+        if ctx.power is None or ctx.limits is None:
+            return []
+        voltage, current, power = ctx.power
+        limits = ctx.limits
+        if current >= 0.0:
+            bounds = (
+                min(voltage, limits.maximum_voltage_v),
+                min(current, limits.maximum_charge_current_a),
+                min(power, limits.maximum_charge_power_w),
+            )
+        else:
+            bounds = (
+                voltage,
+                -min(-current, limits.maximum_discharge_current_a),
+                min(power, limits.maximum_discharge_power_w),
+            )
+        return self._hardware((act.SetPower(*bounds),)) if bounds != ctx.power else []
+
+    def _signal_changed(self, signal: ev.SignalState) -> list[Action]:
+        self._signal = signal
+        if signal in _READY:
+            self.timers.clear(Timer.CONTROL_PILOT)
+            return []
+        if signal is not ev.SignalState.B:
+            # A: unplugged; E, F: fault. No vehicle to talk to.
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
+        if self._ctx.energized and self._state in ENERGY_STATES:
+            return self._doom(EndReason.SIGNAL_LOST, "control pilot left C under power")
+        return []
+
+    def _stop(self, reason: str) -> list[Action]:
+        ctx = self._ctx
+        if not ctx.stop_wanted:
+            ctx.stop_wanted = reason or "stop requested"
+            ctx.stop_deadline = ctx.now + self.config.stop_delay_s
+            self.timers.set(Timer.HARDWARE, ctx.stop_deadline)
+        return []
+
+    # -- the funnel -----------------------------------------------------------------------------------------------
+
+    def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
+        ctx = self._ctx
+        if ctx.told_safe and not ctx.contactors_closed:
+            return []
+        return self._hardware((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
+
+    def _doom(self, reason: EndReason, detail: str) -> list[Action]:
+        """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
+        ctx = self._ctx
+        if ctx.doom is None:
+            ctx.doom, ctx.doom_detail = reason, detail
+        for timer in (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.CONTROL_PILOT, Timer.HARDWARE):
+            self.timers.clear(timer)
+        actions = self._make_safe(Urgency.EMERGENCY, detail)
+        if self._state is None:
+            return actions + self._end(reason, detail)
+        return actions
+
+    def _end(
+        self, reason: EndReason, detail: str = "", response: Any = None, *, connected: bool = True
+    ) -> list[Action]:
+        """The one way out."""
+        urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
+        actions = self._make_safe(urgency, detail or reason.value)
+        if response is not None:
+            actions.append(act.Send(response))
+        self.ended = act.SessionEnded(reason, detail)
+        self._state = State.ENDED
+        self._waiting = self._pending = None
+        self.states.append(State.ENDED.value)
+        self.timers.clear_all()
+        actions += [act.StateEntered(State.ENDED.value), self.ended]
+        if connected:
+            # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].
+            actions.append(act.CloseLink(self.config.timing.close_wait if response is not None else 0.0))
+        return actions
+
+    def _late(self, event: ev.Event) -> list[Action]:
+        """After the end only one thing matters: a contactor that closes late is told to open again."""
+        if isinstance(event, ev.ContactorsChanged):
+            self._ctx.contactors_closed = event.closed
+            if event.closed:
+                return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        return []

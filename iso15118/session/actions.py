@@ -1,0 +1,193 @@
+"""Everything a session can ask for: messages to send, requests to the hardware, news for the application.
+
+``session.handle`` returns them in the order in which they must be carried out: whatever makes the hardware safe stands before
+whatever talks or waits. All quantities are SI floats; current and power are positive towards the vehicle.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = [
+    "Action",
+    "ChargingNeeds",
+    "CloseContactors",
+    "CloseLink",
+    "EndReason",
+    "HardwareAction",
+    "Notify",
+    "OpenContactors",
+    "PreCharge",
+    "ReadMeter",
+    "RequestAuthorization",
+    "Send",
+    "SessionEnded",
+    "SetPower",
+    "SignalReady",
+    "StartCableCheck",
+    "StateEntered",
+    "StopPower",
+    "Urgency",
+    "UseSchema",
+]
+
+
+class Action(Struct, frozen=True):
+    """Base of all actions."""
+
+
+# -- the link -------------------------------------------------------------------------------------------------------
+
+
+class Send(Action, frozen=True):
+    """Encode and send this message."""
+
+    message: Any
+
+
+class UseSchema(Action, frozen=True):
+    """From the next message on, the link speaks this edition ("iso20-dc"); the answer to the negotiation goes out before it."""
+
+    edition: str
+
+
+class CloseLink(Action, frozen=True):
+    """Close the connection: at once, or after the peer did, waiting for it at most ``grace_s`` seconds [V2G20-1643]."""
+
+    grace_s: float = 0.0
+
+
+# -- requests to the hardware ---------------------------------------------------------------------------------------
+
+
+class Urgency(Enum):
+    """How fast the current has to go."""
+
+    ORDERLY = "ramp down"
+    EMERGENCY = "as fast as the hardware can"
+
+
+class HardwareAction(Action, frozen=True):
+    """Base of the requests that a port carries out."""
+
+
+class StartCableCheck(HardwareAction, frozen=True):
+    """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on the session's clock."""
+
+    voltage_v: float
+    deadline: float
+
+
+class PreCharge(HardwareAction, frozen=True):
+    """Bring the output to this voltage in V with at most ``current_a`` A (the pre-charge path; main contactors stay open)."""
+
+    voltage_v: float
+    current_a: float
+
+
+class CloseContactors(HardwareAction, frozen=True):
+    """Close the main contactors by ``deadline`` (``ContactorsChanged`` answers). It is a permission: hardware interlocks have the last word."""
+
+    deadline: float
+
+
+class OpenContactors(HardwareAction, frozen=True):
+    """Take the permission back: open as soon as the current allows, at once in an emergency. Valid in any state, harmless when repeated."""
+
+    urgency: Urgency
+    reason: str
+
+
+class SetPower(HardwareAction, frozen=True):
+    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude).
+
+    A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the lower bound.
+    """
+
+    voltage_v: float
+    current_a: float
+    power_w: float
+
+
+class StopPower(HardwareAction, frozen=True):
+    """Current to zero. Always the first action of an end."""
+
+    urgency: Urgency
+
+
+class ReadMeter(HardwareAction, frozen=True):
+    """Read the energy meter (``MeterRead`` answers)."""
+
+
+class RequestAuthorization(HardwareAction, frozen=True):
+    """Ask terminal or backend whether this vehicle may charge (``AuthorizationDecided`` answers)."""
+
+    evccid: str
+
+
+class SignalReady(HardwareAction, frozen=True):
+    """Vehicle: show state C (ready for energy) or B on the control pilot, CE on MCS."""
+
+    ready: bool
+
+
+# -- news for the application ---------------------------------------------------------------------------------------
+
+
+class EndReason(Enum):
+    """Why a session ended: one stable list for logs, backends and tests."""
+
+    STOPPED_BY_EV = "the vehicle ended the session"
+    STOPPED_BY_STATION = "the station ended the session"
+    PAUSED = "the session is paused"
+    PROTOCOL_NEGOTIATION_FAILED = "no common protocol"
+    AUTHORIZATION_FAILED = "not authorized"
+    PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
+    CABLE_CHECK_FAILED = "the cable check failed"
+    PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
+    CONTACTOR_FAILED = "a contactor did not switch"
+    SEQUENCE_ERROR = "a message out of sequence"
+    UNKNOWN_SESSION = "a message of another session"
+    REFUSED = "the other side refused a request"
+    UNDECODABLE = "bytes that are no message"
+    TIMEOUT = "the other side was silent for too long"
+    ONGOING_TOO_LONG = "the other side was not ready in time"
+    PEER_VANISHED = "the connection was lost"
+    HARDWARE_FAULT = "the hardware failed"
+    SIGNAL_LOST = "the control pilot left the charging states"
+    EMERGENCY = "emergency shutdown"
+    INTERNAL_ERROR = "a fault of this software"
+
+    @property
+    def orderly(self) -> bool:
+        """The session went as one of the two sides wanted."""
+        return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
+
+
+class Notify(Action, frozen=True):
+    """Base of the news; a driver may hand them to the application or drop them."""
+
+
+class StateEntered(Notify, frozen=True):
+    """The session waits in another state now."""
+
+    state: str
+
+
+class ChargingNeeds(Notify, frozen=True):
+    """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in s from now, if known."""
+
+    target_wh: float
+    maximum_wh: float
+    minimum_wh: float
+    departure_s: float | None = None
+
+
+class SessionEnded(Notify, frozen=True):
+    """The session is over; hardware was told to be safe before this. ``detail`` is for people, ``reason`` for programs."""
+
+    reason: EndReason
+    detail: str = ""

@@ -1,0 +1,201 @@
+"""Everything a session can be told: messages of the peer, answers of the hardware, commands of the application.
+
+Each is a small frozen value handed to ``session.handle(event, now)``; none carries a wire type except ``MessageReceived``.
+All quantities are SI floats (V, A, W, Wh, s); current and power are positive towards the vehicle.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct
+
+from .limits import StationLimits
+
+__all__ = [
+    "AuthorizationDecided",
+    "BatteryChanged",
+    "CableCheckFinished",
+    "Connected",
+    "ContactorsChanged",
+    "EmergencyShutdown",
+    "Event",
+    "HardwareFault",
+    "InletMeasured",
+    "LimitsChanged",
+    "LinkLoss",
+    "LinkLost",
+    "MessageReceived",
+    "MeterRead",
+    "PowerMeasured",
+    "SetPointChanged",
+    "SignalChanged",
+    "SignalState",
+    "StopRequested",
+    "Undecodable",
+]
+
+
+class Event(Struct, frozen=True):
+    """Base of all events."""
+
+
+# -- the link -------------------------------------------------------------------------------------------------------
+
+
+class Connected(Event, frozen=True):
+    """The transport to the peer is open. ``secure``: TLS 1.3 with both certificates verified."""
+
+    secure: bool
+
+
+class MessageReceived(Event, frozen=True):
+    """A message of the peer, decoded under the negotiated schema."""
+
+    message: Any
+
+
+class Undecodable(Event, frozen=True):
+    """A frame of the peer that is no message of the negotiated protocol; ``reason`` says why."""
+
+    reason: str
+
+
+class LinkLoss(Enum):
+    """How the connection to the peer went away."""
+
+    CLOSED = "the peer closed the connection"
+    RESET = "the connection was reset"
+    TLS_ALERT = "the peer sent a TLS alert"
+    LINK_DOWN = "the data link went down"
+
+
+class LinkLost(Event, frozen=True):
+    """The connection to the peer is gone; nothing can be sent any more."""
+
+    how: LinkLoss
+
+
+# -- basic signalling -----------------------------------------------------------------------------------------------
+
+
+class SignalState(Enum):
+    """Control pilot states of IEC 61851-1; the CE states of MCS map onto them (facts on MCS, section 3)."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+
+
+class SignalChanged(Event, frozen=True):
+    """The control pilot (or CE of MCS) shows a new state."""
+
+    state: SignalState
+
+
+# -- answers of the hardware ----------------------------------------------------------------------------------------
+
+
+class CableCheckFinished(Event, frozen=True):
+    """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output is below 60 V again."""
+
+    ok: bool
+    reason: str = ""
+
+
+class ContactorsChanged(Event, frozen=True):
+    """The contactors of this side report their level; sent on every change and after every request."""
+
+    closed: bool
+
+
+class PowerMeasured(Event, frozen=True):
+    """Present values at the station's output: voltage in V, current in A (negative: from the vehicle)."""
+
+    voltage_v: float
+    current_a: float
+
+
+class InletMeasured(Event, frozen=True):
+    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery)."""
+
+    voltage_v: float
+    current_a: float = 0.0
+
+
+class MeterRead(Event, frozen=True):
+    """A reading of the station's energy meter: energy to and from the vehicle in Wh, with an optional signature of the meter."""
+
+    meter_id: str
+    charged_wh: float
+    discharged_wh: float = 0.0
+    signature: bytes | None = None
+
+
+class BatteryChanged(Event, frozen=True):
+    """The vehicle's battery reports: state of charge in percent and what it can take and give now.
+
+    Powers in W, currents in A, voltages in V, energies in Wh; all positive. ``energy_to_*_wh`` are what the battery must still receive
+    to reach its minimum, target and maximum state of charge (negative: it is above).
+    """
+
+    soc: float
+    voltage_v: float
+    target_voltage_v: float
+    target_current_a: float
+    maximum_charge_power_w: float
+    maximum_charge_current_a: float
+    maximum_voltage_v: float
+    minimum_voltage_v: float
+    energy_to_target_wh: float
+    energy_to_maximum_wh: float
+    energy_to_minimum_wh: float
+    capacity_wh: float
+    maximum_discharge_power_w: float = 0.0
+    maximum_discharge_current_a: float = 0.0
+    complete: bool = False
+    inlet_hot: bool = False
+
+
+class HardwareFault(Event, frozen=True):
+    """A port failed, raised or answered too late, or a protection tripped. Always ends the session."""
+
+    port: str
+    reason: str
+
+
+# -- decisions and commands of the application ----------------------------------------------------------------------
+
+
+class AuthorizationDecided(Event, frozen=True):
+    """The backend or the terminal decided about the driver: charge or not."""
+
+    accepted: bool
+
+
+class LimitsChanged(Event, frozen=True):
+    """What the station can give from now on (derating, energy management)."""
+
+    limits: StationLimits
+
+
+class SetPointChanged(Event, frozen=True):
+    """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves it to the vehicle."""
+
+    power_w: float | None
+
+
+class StopRequested(Event, frozen=True):
+    """The application wants an orderly end of the session."""
+
+    reason: str
+
+
+class EmergencyShutdown(Event, frozen=True):
+    """Power off now; the peer is told afterwards."""
+
+    reason: str

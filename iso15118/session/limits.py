@@ -1,0 +1,99 @@
+"""What a station can give and a vehicle can take, in SI units, and how both are brought together.
+
+Limits are plain frozen values, checked when they are made: a NaN, an infinity or a negative limit never gets further than its constructor.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from iso15118.errors import ConfigError
+
+__all__ = ["StationLimits", "VehicleLimits"]
+
+
+def _check(owner: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if not (math.isfinite(value) and value >= 0.0):
+            raise ConfigError(name, f"{value!r} is no limit", "a finite number, 0 or more")
+
+
+def _check_pair(owner: object, low: str, high: str) -> None:
+    if getattr(owner, low) > getattr(owner, high):
+        raise ConfigError(
+            low, f"{getattr(owner, low)} is above {high} = {getattr(owner, high)}", f"at most {high}"
+        )
+
+
+class StationLimits(Struct, frozen=True, kw_only=True):
+    """What the station offers at its output now: V, A, W, all positive; discharge limits of 0 mean that it cannot take energy back.
+
+    Raises ``ConfigError`` for a value that is no limit or a minimum above its maximum.
+    """
+
+    maximum_charge_power_w: float
+    maximum_charge_current_a: float
+    maximum_voltage_v: float
+    minimum_charge_power_w: float = 0.0
+    minimum_charge_current_a: float = 0.0
+    minimum_voltage_v: float = 0.0
+    maximum_discharge_power_w: float = 0.0
+    maximum_discharge_current_a: float = 0.0
+    minimum_discharge_power_w: float = 0.0
+    minimum_discharge_current_a: float = 0.0
+    power_ramp_w_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(self, tuple(n for n in self.__struct_fields__ if n != "power_ramp_w_per_s"))
+        if self.power_ramp_w_per_s is not None:
+            _check(self, ("power_ramp_w_per_s",))
+        for what in (
+            "charge_power_w",
+            "charge_current_a",
+            "voltage_v",
+            "discharge_power_w",
+            "discharge_current_a",
+        ):
+            _check_pair(self, f"minimum_{what}", f"maximum_{what}")
+
+    @property
+    def bidirectional(self) -> bool:
+        """The station can take energy back."""
+        return self.maximum_discharge_power_w > 0.0 and self.maximum_discharge_current_a > 0.0
+
+
+class VehicleLimits(Struct, frozen=True, kw_only=True):
+    """What the vehicle accepts at its inlet: V, A, W, all positive; discharge limits of 0 mean that it gives nothing back.
+
+    Raises ``ConfigError`` for a value that is no limit or a minimum above its maximum.
+    """
+
+    maximum_charge_power_w: float
+    maximum_charge_current_a: float
+    maximum_voltage_v: float
+    minimum_charge_power_w: float = 0.0
+    minimum_charge_current_a: float = 0.0
+    minimum_voltage_v: float = 0.0
+    maximum_discharge_power_w: float = 0.0
+    maximum_discharge_current_a: float = 0.0
+    minimum_discharge_power_w: float = 0.0
+    minimum_discharge_current_a: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self, self.__struct_fields__)
+        for what in (
+            "charge_power_w",
+            "charge_current_a",
+            "voltage_v",
+            "discharge_power_w",
+            "discharge_current_a",
+        ):
+            _check_pair(self, f"minimum_{what}", f"maximum_{what}")
+
+    @property
+    def bidirectional(self) -> bool:
+        """The vehicle can give energy back."""
+        return self.maximum_discharge_power_w > 0.0 and self.maximum_discharge_current_a > 0.0

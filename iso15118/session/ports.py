@@ -1,0 +1,179 @@
+"""What a charger or vehicle team implements: small protocols of a few methods each, bundled in ``Station`` and ``Vehicle``.
+
+Methods that take time are coroutines and are given a deadline by the driver: one that raises, or answers late, ends the session safely.
+Properties are read often and must answer at once. All quantities are SI floats (V, A, W, Wh); current is positive towards the vehicle.
+Hardware interlocks never depend on these calls: closing is a permission, and the hardware has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from .actions import ChargingNeeds, Urgency
+from .events import BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
+from .limits import StationLimits, VehicleLimits
+
+__all__ = [
+    "Authorizer",
+    "BatteryPort",
+    "CableCheckPort",
+    "ContactorPort",
+    "DcPowerPort",
+    "EnergyPort",
+    "InletPort",
+    "MeterPort",
+    "SignalPort",
+    "Station",
+    "Vehicle",
+]
+
+Listener = Callable[[Event], None]
+"""How a port pushes: the driver hands each port one, and the port may call it from the event loop's thread at any time."""
+
+
+@runtime_checkable
+class ContactorPort(Protocol):
+    """The main contactors of one side."""
+
+    async def close(self) -> bool:
+        """Close them; True when they are closed, False when they did not."""
+        ...
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        """Open them, waiting for the current to fall if ``urgency`` is orderly. Must be harmless when they are open."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """The level, as fed back by the hardware."""
+        ...
+
+
+@runtime_checkable
+class DcPowerPort(Protocol):
+    """The station's DC supply."""
+
+    async def pre_charge(self, voltage_v: float, current_a: float) -> None:
+        """Bring the output to ``voltage_v`` with at most ``current_a`` through the pre-charge path."""
+        ...
+
+    async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
+        """Hold the bounds of ``SetPower``; called in every charge loop that changes them."""
+        ...
+
+    async def stop(self, urgency: Urgency) -> None:
+        """Current to zero."""
+        ...
+
+    @property
+    def limits(self) -> StationLimits:
+        """What the supply can give now."""
+        ...
+
+    @property
+    def present(self) -> PowerMeasured:
+        """Voltage and current at the output now."""
+        ...
+
+
+@runtime_checkable
+class CableCheckPort(Protocol):
+    """The cable check: below 60 V, test voltage, insulation, below 60 V again (IEC 61851-23 CC.4.1.2)."""
+
+    async def run(self, voltage_v: float) -> str | None:
+        """Run it at ``voltage_v``; None when the cable is good, otherwise the reason why not."""
+        ...
+
+
+@runtime_checkable
+class MeterPort(Protocol):
+    """The station's energy meter."""
+
+    async def read(self) -> MeterRead:
+        """Present reading."""
+        ...
+
+
+@runtime_checkable
+class Authorizer(Protocol):
+    """Terminal or backend that decides about the driver (EIM)."""
+
+    async def authorize(self, evccid: str) -> bool:
+        """True if this vehicle may charge."""
+        ...
+
+
+@runtime_checkable
+class EnergyPort(Protocol):
+    """The energy manager: limits and set-points pushed as ``LimitsChanged`` and ``SetPointChanged``."""
+
+    def needs(self, needs: ChargingNeeds) -> None:
+        """The vehicle said what it needs; called again when it changes its mind."""
+        ...
+
+    def listen(self, listener: Listener) -> None:
+        """Push changes to ``listener`` from now on."""
+        ...
+
+
+@runtime_checkable
+class SignalPort(Protocol):
+    """Control pilot of IEC 61851-1, or CE of MCS mapped onto its states; pushes ``SignalChanged``."""
+
+    def listen(self, listener: Listener) -> None:
+        """Push changes to ``listener`` from now on."""
+        ...
+
+    async def set_ready(self, ready: bool) -> None:
+        """Vehicle side: show state C (True) or B (False). A station ignores it."""
+        ...
+
+
+@runtime_checkable
+class BatteryPort(Protocol):
+    """The vehicle's battery, as its management system shows it."""
+
+    @property
+    def state(self) -> BatteryChanged:
+        """State of charge, and what the battery takes and gives now."""
+        ...
+
+    @property
+    def limits(self) -> VehicleLimits:
+        """What the vehicle declares before charging; it holds for the session."""
+        ...
+
+
+@runtime_checkable
+class InletPort(Protocol):
+    """Measurement at the vehicle's inlet, before its contactors."""
+
+    @property
+    def present(self) -> InletMeasured:
+        """Voltage and current now."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    """The hardware of one connector. What is None is not offered: no meter means no readings, no authorizer means that nobody is let in."""
+
+    power: DcPowerPort
+    contactors: ContactorPort
+    cable_check: CableCheckPort
+    authorizer: Authorizer
+    meter: MeterPort | None = None
+    energy: EnergyPort | None = None
+    signal: SignalPort | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vehicle:
+    """The hardware behind one inlet."""
+
+    battery: BatteryPort
+    contactors: ContactorPort
+    inlet: InletPort
+    signal: SignalPort | None = None

@@ -1,0 +1,179 @@
+"""The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
+
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone; a new service is a new entry, its phases and
+its schema. Sources: service ids and parameters, facts on the protocol section 5 and on MCS section 6.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+
+from msgspec import Struct
+
+from iso15118.messages.iso20 import dc
+
+__all__ = [
+    "DC_SERVICES",
+    "SERVICES",
+    "BptChannel",
+    "ControlMode",
+    "EnergyService",
+    "GeneratorMode",
+    "MobilityNeedsMode",
+    "ParameterSet",
+    "Pricing",
+    "ServiceID",
+    "parameter_sets",
+]
+
+
+class ServiceID(IntEnum):
+    """Service ids of ISO 15118-20 (Table 204) and its Amendment 1."""
+
+    AC = 1
+    DC = 2
+    WPT = 3
+    DC_ACDP = 4
+    AC_BPT = 5
+    DC_BPT = 6
+    DC_ACDP_BPT = 7
+    MCS = 8
+    MCS_BPT = 9
+
+
+class ControlMode(IntEnum):
+    """Who sets the power: the vehicle within a schedule, or the station."""
+
+    SCHEDULED = 1
+    DYNAMIC = 2
+
+
+class MobilityNeedsMode(IntEnum):
+    """Who provides departure time and target: the vehicle alone, or the station too (Dynamic only [V2G20-2663])."""
+
+    PROVIDED_BY_EVCC = 1
+    PROVIDED_BY_SECC = 2
+
+
+class Pricing(IntEnum):
+    """Kind of price information in schedules."""
+
+    NONE = 0
+    ABSOLUTE = 1
+    PRICE_LEVELS = 2
+
+
+class BptChannel(IntEnum):
+    """Whether charging and discharging share one channel."""
+
+    UNIFIED = 1
+    SEPARATED = 2
+
+
+class GeneratorMode(IntEnum):
+    """How a discharging vehicle behaves towards the grid."""
+
+    GRID_FOLLOWING = 1
+    GRID_FORMING = 2
+
+
+class Namespace(Enum):
+    """What is offered in supportedAppProtocolReq; the common namespaces never are."""
+
+    DC = "urn:iso:std:iso:15118:-20:DC"
+
+
+class ParameterSet(Struct, frozen=True, kw_only=True):
+    """One set of parameters of a service, as offered in ServiceDetailRes and chosen by its id."""
+
+    id: int
+    connector: int
+    control_mode: ControlMode
+    mobility_needs_mode: MobilityNeedsMode
+    pricing: Pricing
+    bpt_channel: BptChannel | None = None
+    generator_mode: GeneratorMode | None = None
+
+
+class EnergyService(Struct, frozen=True, kw_only=True):
+    """Everything that sets one energy service apart.
+
+    ``connectors`` are the legal values of the Connector parameter, ``isolation_ohm`` is the least insulation resistance of the cable
+    check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3 CC.4.1.4), ``maximum_voltage_v`` the ceiling of the coupler.
+    """
+
+    id: ServiceID
+    name: str
+    namespace: str
+    bidirectional: bool
+    connectors: tuple[int, ...]
+    isolation_ohm: float
+    cpd_req_mode: type
+    cpd_res_mode: type
+    scheduled_req: type
+    scheduled_res: type
+    dynamic_req: type
+    dynamic_res: type
+
+
+_CHARGE_ONLY = {
+    "bidirectional": False,
+    "cpd_req_mode": dc.DCCPDReqEnergyTransferMode,
+    "cpd_res_mode": dc.DCCPDResEnergyTransferMode,
+    "scheduled_req": dc.ScheduledDCCLReqControlMode,
+    "scheduled_res": dc.ScheduledDCCLResControlMode,
+    "dynamic_req": dc.DynamicDCCLReqControlMode,
+    "dynamic_res": dc.DynamicDCCLResControlMode,
+}
+_BIDIRECTIONAL = {
+    "bidirectional": True,
+    "cpd_req_mode": dc.BPTDCCPDReqEnergyTransferMode,
+    "cpd_res_mode": dc.BPTDCCPDResEnergyTransferMode,
+    "scheduled_req": dc.BPTScheduledDCCLReqControlMode,
+    "scheduled_res": dc.BPTScheduledDCCLResControlMode,
+    "dynamic_req": dc.BPTDynamicDCCLReqControlMode,
+    "dynamic_res": dc.BPTDynamicDCCLResControlMode,
+}
+# Connector: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1 MCS, 2 ChaoJi, 3 UltraChaoJi, 4 rMCS, 5 xMCS, 6 Aviation, 7 Marine.
+_DC = {"namespace": Namespace.DC.value, "connectors": (1, 2, 3, 4), "isolation_ohm": 100_000.0}
+_MCS = {"namespace": Namespace.DC.value, "connectors": (1, 2, 3, 4, 5, 6, 7), "isolation_ohm": 125_000.0}
+
+SERVICES: dict[ServiceID, EnergyService] = {
+    entry.id: entry
+    for entry in (
+        EnergyService(id=ServiceID.DC, name="dc", **_DC, **_CHARGE_ONLY),
+        EnergyService(id=ServiceID.DC_BPT, name="dc-bpt", **_DC, **_BIDIRECTIONAL),
+        EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
+        EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
+    )
+}
+DC_SERVICES = frozenset(SERVICES)
+"""Services that run over the DC messages."""
+
+
+def parameter_sets(
+    service: EnergyService,
+    *,
+    connector: int,
+    control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
+    bpt_channel: BptChannel = BptChannel.UNIFIED,
+    generator_mode: GeneratorMode = GeneratorMode.GRID_FOLLOWING,
+) -> tuple[ParameterSet, ...]:
+    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656].
+
+    MobilityNeedsMode is "provided by EVCC" in both, which every vehicle can follow; pricing is not offered.
+    """
+    bpt: dict[str, BptChannel | GeneratorMode] = (
+        {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
+    )
+    return tuple(
+        ParameterSet(
+            id=number,
+            connector=connector,
+            control_mode=mode,
+            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
+            pricing=Pricing.NONE,
+            **bpt,  # type: ignore[arg-type]
+        )
+        for number, mode in enumerate(control_modes, start=1)
+    )
