@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -22,5 +22,5 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Credential({len(self.chain)} certificates, key hidden)"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        yield "certificates", len(self.chain)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("certificates", len(self.chain))]

@@ -7,9 +7,10 @@ For tests, demonstrations and laboratories. It is no certification authority: ke
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography import x509
@@ -59,9 +60,8 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"IssuedPki({self.edition}, {', '.join(self.certificates)}, keys hidden)"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        yield "edition", self.edition
-        yield "certificates", list(self.certificates)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("edition", self.edition), ("certificates", list(self.certificates))]
 
     def chain(self, name: str) -> tuple[bytes, ...]:
         """Certificates (DER) from this one up, without the root."""

@@ -65,6 +65,9 @@ class RoleProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The domain component may have something before the value."""
     sub_ca_domain_components: tuple[str, ...] = ()
     """What a Sub-CA's domain component may be, if it has one."""
+    sub_ca_without_extended_key_usage: bool = False
+    organization: bool = False
+    """The leaf names exactly one organization."""
     key_usage: tuple[KeyUsageName, ...] = ()
     extended_key_usage: tuple[ExtendedKeyUsageName, ...] = ()
     extended_key_usage_critical: bool = False

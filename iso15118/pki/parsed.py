@@ -1,0 +1,214 @@
+"""A certificate read completely and at once, so that nothing later can fail on its bytes.
+
+``cryptography`` reads much of a certificate only when it is asked for, and objects then, with various
+exceptions; here is the one place where they are caught.
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
+
+__all__ = ["Parsed", "Unreadable", "is_issued_by", "parse"]
+
+MAX_OCTETS = 16 * 1024
+"""No certificate of any edition comes near this; what is longer is not even looked at."""
+
+_UNDERSTOOD = {
+    ExtensionOID.BASIC_CONSTRAINTS: "basicConstraints",
+    ExtensionOID.KEY_USAGE: "keyUsage",
+    ExtensionOID.EXTENDED_KEY_USAGE: "extendedKeyUsage",
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
+}
+_VERIFIABLE = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448", "ed25519"})
+"""Kinds of key with which a signature is verified at all: any other is in no profile, and a huge RSA key
+costs time.
+"""
+_EXTENDED_USES = {
+    ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+    ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+    ExtendedKeyUsageOID.OCSP_SIGNING: "OCSPSigning",
+}
+_SIGNATURES = {
+    "1.2.840.10045.4.3.2": "ecdsa-with-SHA256",
+    "1.2.840.10045.4.3.3": "ecdsa-with-SHA384",
+    "1.2.840.10045.4.3.4": "ecdsa-with-SHA512",
+    "1.3.101.112": "ed25519",
+    "1.3.101.113": "ed448",
+}
+
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+class Unreadable(Exception):
+    """Bytes that are no certificate; the text says why."""
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checks need of one certificate."""
+
+    der: bytes
+    certificate: x509.Certificate
+    version: int
+    serial_number: int
+    not_before: datetime
+    not_after: datetime
+    key: str
+    """Curve or algorithm: ``secp521r1``, ``ed448``, ``rsa``..., ``unreadable``."""
+    uncompressed: bool
+    """The point of an EC key is written in full."""
+    signature: str
+    """Name of the signature algorithm, or its object identifier."""
+    common_names: tuple[str, ...]
+    organizations: tuple[str, ...]
+    domain_components: tuple[str, ...]
+    ca: bool | None
+    """None without basicConstraints."""
+    path_length: int | None
+    key_usage: frozenset[str] | None
+    """Names as in RFC 5280; None without the extension."""
+    extended_key_usage: frozenset[str] | None
+    critical: frozenset[str]
+    """Names of those of the extensions above that are marked critical."""
+    not_understood: tuple[str, ...]
+    """Critical extensions that no check here looks at."""
+    subject_key_identifier: bytes | None
+    authority_key_identifier: bytes | None
+    ocsp_urls: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The subject, for people."""
+        return self.certificate.subject.rfc4514_string()
+
+    @property
+    def issuer_name(self) -> str:
+        """The issuer, for people."""
+        return self.certificate.issuer.rfc4514_string()
+
+
+def parse(der: bytes) -> Parsed:
+    """Read a certificate. Raises Unreadable, and nothing else, for whatever bytes."""
+    if len(der) > MAX_OCTETS:
+        raise Unreadable(f"{len(der)} octets")
+    try:
+        with warnings.catch_warnings():
+            # Warnings announce what a later version of the library will refuse; the checks judge for
+            # themselves.
+            warnings.simplefilter("ignore")
+            return _read(der)
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion) as error:
+        raise Unreadable(str(error)) from error
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+        raise Unreadable(str(error)) from error
+
+
+def _read(der: bytes) -> Parsed:
+    certificate = x509.load_der_x509_certificate(der)
+    extensions = certificate.extensions
+    constraints = _extension(extensions, x509.BasicConstraints)
+    usage = _extension(extensions, x509.KeyUsage)
+    extended = _extension(extensions, x509.ExtendedKeyUsage)
+    subject_key = _extension(extensions, x509.SubjectKeyIdentifier)
+    authority_key = _extension(extensions, x509.AuthorityKeyIdentifier)
+    access = _extension(extensions, x509.AuthorityInformationAccess)
+    key, uncompressed = _key(certificate)
+    oid = certificate.signature_algorithm_oid.dotted_string
+    return Parsed(
+        der=der,
+        certificate=certificate,
+        version=certificate.version.value + 1,
+        serial_number=certificate.serial_number,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        key=key,
+        uncompressed=uncompressed,
+        signature=_SIGNATURES.get(oid, oid),
+        common_names=_attributes(certificate, NameOID.COMMON_NAME),
+        organizations=_attributes(certificate, NameOID.ORGANIZATION_NAME),
+        domain_components=_attributes(certificate, NameOID.DOMAIN_COMPONENT),
+        ca=constraints.ca if constraints is not None else None,
+        path_length=constraints.path_length if constraints is not None else None,
+        key_usage=_usages(usage) if usage is not None else None,
+        extended_key_usage=(
+            frozenset(_EXTENDED_USES.get(use, use.dotted_string) for use in extended)
+            if extended is not None
+            else None
+        ),
+        critical=frozenset(
+            _UNDERSTOOD[one.oid] for one in extensions if one.critical and one.oid in _UNDERSTOOD
+        ),
+        not_understood=tuple(
+            one.oid.dotted_string for one in extensions if one.critical and one.oid not in _UNDERSTOOD
+        ),
+        subject_key_identifier=subject_key.digest if subject_key is not None else None,
+        authority_key_identifier=authority_key.key_identifier if authority_key is not None else None,
+        ocsp_urls=_ocsp_urls(access) if access is not None else (),
+    )
+
+
+def is_issued_by(child: Parsed, parent: Parsed) -> bool:
+    """True if the parent's key made the child's signature; the names must be equal already."""
+    if parent.key not in _VERIFIABLE:
+        return False
+    try:
+        child.certificate.verify_directly_issued_by(parent.certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _extension(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _key(certificate: x509.Certificate) -> tuple[str, bool]:
+    try:
+        key = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "unreadable", True  # Explicit curve parameters end here as well.
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return key.curve.name, point in certificate.tbs_certificate_bytes
+    return type(key).__name__.removesuffix("PublicKey").lstrip("_").lower(), True
+
+
+def _attributes(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
+    values = (attribute.value for attribute in certificate.subject.get_attributes_for_oid(oid))
+    return tuple(value if isinstance(value, str) else value.hex() for value in values)
+
+
+def _usages(usage: x509.KeyUsage) -> frozenset[str]:
+    named = {
+        "digitalSignature": usage.digital_signature,
+        "nonRepudiation": usage.content_commitment,
+        "keyEncipherment": usage.key_encipherment,
+        "dataEncipherment": usage.data_encipherment,
+        "keyAgreement": usage.key_agreement,
+        "keyCertSign": usage.key_cert_sign,
+        "cRLSign": usage.crl_sign,
+    }
+    return frozenset(name for name, is_set in named.items() if is_set)
+
+
+def _ocsp_urls(access: x509.AuthorityInformationAccess) -> tuple[str, ...]:
+    return tuple(
+        one.access_location.value
+        for one in access
+        if one.access_method == AuthorityInformationAccessOID.OCSP
+        and isinstance(one.access_location, x509.UniformResourceIdentifier)
+    )

@@ -1,0 +1,124 @@
+"""The single rules: what a certificate must be by itself, as an issuer, next to its issuer, and as the leaf
+of a role.
+
+Each function yields the violations of one certificate; which rules apply is data (``certs/*.toml``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from iso15118.pki.identifiers import is_evccid, is_seccid
+from iso15118.pki.parsed import Parsed
+from iso15118.pki.profiles import PkiProfile, RoleProfile
+from iso15118.pki.violations import Violation, violation
+
+__all__ = ["depth", "every", "issuing", "leaf", "link"]
+
+_IDENTIFIERS = {"EVCCID": is_evccid, "SECCID": is_seccid}
+
+
+def every(
+    place: int, one: Parsed, demands: RoleProfile, profile: PkiProfile, at: datetime | None, environment: str
+) -> Iterator[Violation]:
+    """Rules for each certificate below the anchor."""
+    if at is not None and at > one.not_after:
+        yield violation("expired", place, f"since {one.not_after:%Y-%m-%d %H:%M} UTC")
+    if at is not None and at < one.not_before:
+        yield violation("not-yet-valid", place, f"before {one.not_before:%Y-%m-%d %H:%M} UTC")
+    if one.version != 3:
+        yield violation("version", place, f"version {one.version}")
+    if one.serial_number <= 0:
+        yield violation("serial-number", place)
+    for oid in one.not_understood:
+        yield violation("critical-extension", place, oid)
+    if len(one.der) > profile.certificate_octets:
+        yield violation("oversize", place, f"{len(one.der)} octets, not {profile.certificate_octets} at most")
+    if one.key not in {row.key for row in profile.algorithms.values()}:
+        yield violation("key-type", place, one.key)
+    if not one.uncompressed:
+        yield violation("key-encoding", place)
+    if one.ca is not None and one.ca and "basicConstraints" not in one.critical:
+        yield violation("basic-constraints-not-critical", place)
+    if one.key_usage is None:
+        yield violation("key-usage-missing", place)
+    elif "keyUsage" not in one.critical:
+        yield violation("key-usage-not-critical", place)
+    if demands.ocsp and environment == "public" and not one.ocsp_urls:
+        yield violation("no-ocsp-url", place)
+
+
+def depth(places: tuple[int, ...], profile: PkiProfile, environment: str) -> Iterator[Violation]:
+    """Rules for the number of Sub-CAs."""
+    sub_cas = len(places) - 1
+    if sub_cas > profile.sub_cas:
+        yield violation("too-many-sub-cas", None, f"{sub_cas}, not {profile.sub_cas} at most")
+    if sub_cas == 0 and environment == "public":
+        yield violation("no-sub-ca", None)
+
+
+def issuing(place: int, one: Parsed, demands: RoleProfile, *, sub_cas_below: int) -> Iterator[Violation]:
+    """Rules for a certificate that issued another one of the path."""
+    if not one.ca:
+        yield violation("not-a-ca", place)
+    elif one.path_length is not None and one.path_length < sub_cas_below:
+        yield violation("path-length", place, f"{one.path_length}, with {sub_cas_below} below")
+    if one.key_usage is not None and "keyCertSign" not in one.key_usage:
+        yield violation("no-key-cert-sign", place)
+    if one.subject_key_identifier is None:
+        yield violation("no-subject-key-identifier", place)
+    if one.extended_key_usage is not None and demands.sub_ca_without_extended_key_usage:
+        yield violation("sub-ca-extended-key-usage", place)
+    allowed = demands.sub_ca_domain_components
+    for component in one.domain_components:
+        if allowed and not _matches(component, allowed, suffix=demands.domain_component_suffix):
+            yield violation("domain-component", place, f"{component}, not {' or '.join(allowed)}")
+
+
+def link(place: int, child: Parsed, parent: Parsed, profile: PkiProfile) -> Iterator[Violation]:
+    """Rules for a certificate and the one that issued it."""
+    if child.signature not in {row.signature for row in profile.algorithms.values() if row.key == parent.key}:
+        yield violation("signature-algorithm", place, f"{child.signature} of a {parent.key} key")
+    if child.key != parent.key:
+        yield violation("mixed-algorithms", place, f"{child.key} under {parent.key}")
+    if child.authority_key_identifier is None:
+        yield violation("no-authority-key-identifier", place)
+    elif parent.subject_key_identifier not in (None, child.authority_key_identifier):
+        yield violation("authority-key-identifier", place)
+
+
+def leaf(one: Parsed, demands: RoleProfile) -> Iterator[Violation]:
+    """Rules for the leaf in its role."""
+    usages = one.key_usage or frozenset()
+    if one.ca or "keyCertSign" in usages:
+        yield violation("leaf-is-ca", 0)
+    if one.key_usage is not None and (missing := set(demands.key_usage) - usages):
+        yield violation("key-usage", 0, ", ".join(sorted(missing)))
+    if demands.extended_key_usage:
+        if missing := set(demands.extended_key_usage) - (one.extended_key_usage or frozenset()):
+            yield violation("extended-key-usage", 0, ", ".join(sorted(missing)))
+        elif demands.extended_key_usage_critical and "extendedKeyUsage" not in one.critical:
+            yield violation("extended-key-usage-not-critical", 0)
+    if demands.domain_component is not None:
+        yield from _domain_component(one, demands.domain_component, suffix=demands.domain_component_suffix)
+    if demands.organization and len(one.organizations) != 1:
+        yield violation("organization", 0, f"{len(one.organizations)} organizations")
+    if demands.identifier is not None:
+        if len(one.common_names) != 1:
+            yield violation("common-name", 0, f"{len(one.common_names)} common names")
+        elif not _IDENTIFIERS[demands.identifier](one.common_names[0]):
+            yield violation("identifier", 0, f"{one.common_names[0][:80]!r} is no {demands.identifier}")
+
+
+def _domain_component(one: Parsed, wanted: str, *, suffix: bool) -> Iterator[Violation]:
+    if not one.domain_components:
+        yield violation("no-domain-component", 0, wanted)
+    elif len(one.domain_components) > 1:
+        yield violation("several-domain-components", 0, ", ".join(one.domain_components))
+    elif not _matches(one.domain_components[0], (wanted,), suffix=suffix):
+        yield violation("domain-component", 0, f"{one.domain_components[0]}, not {wanted}")
+
+
+def _matches(component: str, wanted: tuple[str, ...], *, suffix: bool) -> bool:
+    return component.endswith(wanted) if suffix else component in wanted
