@@ -10,15 +10,39 @@ that nothing has to wait for the next look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from iso15118.errors import HardwareError
 from iso15118.session import ports
 from iso15118.session.actions import (
+    ChargingNeeds,
+    CloseContactors,
     HardwareAction,
+    OpenContactors,
+    PreCharge,
+    ReadMeter,
+    RequestAuthorization,
+    SetPower,
+    SignalReady,
+    StartCableCheck,
+    StopPower,
+    Urgency,
 )
 from iso15118.session.events import (
+    AuthorizationDecided,
+    BatteryChanged,
+    CableCheckFinished,
+    ContactorsChanged,
     Event,
+    HardwareFault,
+    InletMeasured,
+    LimitsChanged,
+    MeterRead,
+    PowerMeasured,
+    SetPointChanged,
+    SignalChanged,
 )
+from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .contactors import Contactors
 from .station import SimulatedStation
@@ -29,6 +53,9 @@ __all__ = ["StationPorts", "VehiclePorts"]
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 
+Answer = TypeVar("Answer", bound=Event)
+
+_SHORT_S = 0.001  # the shortest sleep while something is due
 _LOOK_S = 0.25  # ``follow`` looks at the plant at least this often
 _FOREVER_S = 3600.0  # a call that never answers sleeps in pieces of this
 
@@ -40,8 +67,9 @@ class _Plant:
         self._side = side
         self._sleep = sleep
         self._clock = clock
-        self._answers: dict[type[Event], Event] = {}
-        self._listeners: dict[type[Event], list[ports.Listener]] = {}
+        self._answers: list[Event] = []
+        self._waiting = 0
+        self._listeners: list[tuple[ports.Listener, tuple[type[Event], ...]]] = []
 
     def look(self) -> float:
         """Bring the plant to the present, hand out what happened, and return the time."""
@@ -50,47 +78,61 @@ class _Plant:
         return now
 
     async def follow(self) -> None:
-        """Keep the plant in step with the clock for as long as this runs; cancel it when the session is
-        over."""
+        """Keep the plant in step with the clock for as long as this runs; cancel it when the session is over."""
         while True:
             now = self.look()
             deadline = self._side.deadline
-            wait_s = _LOOK_S if deadline is None else min(_LOOK_S, max(0.001, deadline - now))
-            await self._sleep(wait_s)
+            await self._sleep(_LOOK_S if deadline is None else min(_LOOK_S, max(_SHORT_S, deadline - now)))
 
     def listen(self, listener: ports.Listener, *kinds: type[Event]) -> None:
-        for kind in kinds:
-            self._listeners.setdefault(kind, []).append(listener)
+        """Push events of these kinds to ``listener`` from now on."""
+        self._listeners.append((listener, kinds))
 
     def _hand_out(self, events: list[Event]) -> None:
         for event in events:
-            self._answers[type(event)] = event
-            for listener in self._listeners.get(type(event), ()):
-                listener(event)
+            if self._waiting:
+                self._answers.append(event)
+            for listener, kinds in self._listeners:
+                if isinstance(event, kinds):
+                    listener(event)
 
-    async def ask(self, call: str, action: HardwareAction, answer: type[Event] | None = None) -> Event | None:
-        """Perform ``action``, and wait for the ``answer`` if it has one; ``call`` is its name among the
-        faults."""
+    async def tell(self, call: str, action: HardwareAction) -> None:
+        """Carry out ``action``, which has no answer; ``call`` is its name among the faults."""
+        await self._misbehave(call)
+        self._hand_out(self._side.carry_out(action, self.look()))
+
+    async def ask(self, call: str, action: HardwareAction, kind: type[Answer]) -> Answer:
+        """Carry out ``action`` and wait for the next event of ``kind``, its answer."""
+        await self._misbehave(call)
+        now = self.look()
+        seen = len(self._answers)
+        self._waiting += 1
+        try:
+            self._hand_out(self._side.carry_out(action, now))
+            while True:
+                for event in self._answers[seen:]:
+                    if isinstance(event, kind):
+                        return event
+                seen = len(self._answers)
+                deadline = self._side.deadline
+                if deadline is None:
+                    raise HardwareError(f"{call} was not answered")
+                await self._sleep(max(_SHORT_S, deadline - self._clock()))
+                self.look()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._answers.clear()
+
+    async def _misbehave(self, call: str) -> None:
         fault = self._side.faults.take(call)
-        if fault is not None:
-            if fault.error is not None:
-                raise fault.error
-            while fault.never:
-                await self._sleep(_FOREVER_S)
-            await self._sleep(fault.delay_s)
-        self.look()
-        if answer is not None:
-            self._answers.pop(answer, None)
-        self._hand_out(self._side.perform(action, self._clock()))
-        if answer is None:
-            return None
-        while answer not in self._answers:
-            deadline = self._side.deadline
-            if deadline is None:
-                raise HardwareError(f"{call} was not answered")
-            await self._sleep(max(0.001, deadline - self._clock()))
-            self.look()
-        return self._answers.pop(answer)
+        if fault is None:
+            return
+        if fault.error is not None:
+            raise fault.error
+        while fault.never:
+            await self._sleep(_FOREVER_S)
+        await self._sleep(fault.delay_s)
 
 
 # -- station --------------------------------------------------------------------------------------------
@@ -102,6 +144,8 @@ class StationPorts(_Plant):
     def __init__(self, station: SimulatedStation, sleep: Sleep, clock: Clock) -> None:
         super().__init__(station, sleep, clock)
         self.station = station
+        # A vehicle of the same process is heard at once, not at the next look.
+        station.circuit.signal_watch = self.look
 
     def bundle(self) -> ports.Station:
         """The ports, as a driver wants them."""
@@ -121,13 +165,13 @@ class _Power:
         self._plant = plant
 
     async def pre_charge(self, voltage_v: float, current_a: float) -> None:
-        await self._plant.ask("pre_charge", PreCharge(voltage_v, current_a))
+        await self._plant.tell("pre_charge", PreCharge(voltage_v, current_a))
 
     async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
-        await self._plant.ask("set_power", SetPower(voltage_v, current_a, power_w))
+        await self._plant.tell("set_power", SetPower(voltage_v, current_a, power_w))
 
     async def stop(self, urgency: Urgency) -> None:
-        await self._plant.ask("stop_power", StopPower(urgency))
+        await self._plant.tell("stop_power", StopPower(urgency))
 
     @property
     def limits(self) -> StationLimits:
@@ -148,7 +192,7 @@ class _Contactors:
         # The session that asks watches the time; this deadline binds nothing in the plant.
         action = CloseContactors(self._plant.look())
         answer = await self._plant.ask("close_contactors", action, ContactorsChanged)
-        return isinstance(answer, ContactorsChanged) and answer.closed
+        return answer.closed
 
     async def open(self, urgency: Urgency, reason: str) -> None:
         await self._plant.ask("open_contactors", OpenContactors(urgency, reason), ContactorsChanged)
@@ -166,8 +210,7 @@ class _CableCheck:
     async def run(self, voltage_v: float) -> str | None:
         action = StartCableCheck(voltage_v, self._plant.look())
         answer = await self._plant.ask("cable_check", action, CableCheckFinished)
-        good = isinstance(answer, CableCheckFinished) and answer.ok
-        return None if good else getattr(answer, "reason", "") or "no answer"
+        return None if answer.ok else answer.reason
 
 
 class _Authorizer:
@@ -176,7 +219,7 @@ class _Authorizer:
 
     async def authorize(self, evccid: str) -> bool:
         answer = await self._plant.ask("authorize", RequestAuthorization(evccid), AuthorizationDecided)
-        return isinstance(answer, AuthorizationDecided) and answer.accepted
+        return answer.accepted
 
 
 class _Meter:
@@ -184,10 +227,7 @@ class _Meter:
         self._plant = plant
 
     async def read(self) -> MeterRead:
-        answer = await self._plant.ask("read_meter", ReadMeter(), MeterRead)
-        if not isinstance(answer, MeterRead):
-            raise HardwareError("the meter did not answer")
-        return answer
+        return await self._plant.ask("read_meter", ReadMeter(), MeterRead)
 
 
 class _Energy:
@@ -196,7 +236,12 @@ class _Energy:
     def __init__(self, plant: StationPorts) -> None:
         self._plant = plant
 
+    def needs(self, needs: ChargingNeeds) -> None:
+        self._plant.station.needs(needs, self._plant.look())
+        self._plant.look()
+
     def listen(self, listener: ports.Listener) -> None:
+        self._plant.look()
         self._plant.listen(listener, LimitsChanged, SetPointChanged, HardwareFault)
 
 
@@ -266,4 +311,4 @@ class _VehicleSignal:
         listener(SignalChanged(self._plant.vehicle.circuit.signal))
 
     async def set_ready(self, ready: bool) -> None:
-        await self._plant.ask("signal", SignalReady(ready))
+        await self._plant.tell("signal", SignalReady(ready))

@@ -9,6 +9,7 @@ plant's time is the clock's times ``time_scale``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from iso15118.errors import ConfigError
@@ -69,10 +70,13 @@ class DcCircuit:
         self.signal = SignalState.B
         self.signal_news: list[SignalState] = []
         """Changes of the signal that the station has not looked at yet."""
+        self.signal_watch: Callable[[], object] | None = None
+        """Called after each change of the signal."""
         self.interlock = True
         """The station's firmware blocks the supply when the signal leaves C and D, whatever its software
         does."""
         self._chores: list[Chore] = []
+        self._vehicle_chores: list[Chore] = []
         self._joined = False
         self._outlet_closed = self._inlet_closed = False
 
@@ -85,16 +89,23 @@ class DcCircuit:
         self.supply, self.outlet, self.meter = supply, outlet, meter
         self._chores += [outlet, *chores]
         self._outlet_closed = outlet.closed  # welded from the start: no closing to record
+        self._joined = self._outlet_closed and self._inlet_closed
 
     def attach_vehicle(self, battery: Battery, inlet: Contactors, *chores: Chore) -> None:
-        """Put a vehicle at the other end."""
-        if self.battery is not None:
-            raise ConfigError("circuit", "it has a vehicle already", "one circuit per vehicle")
+        """Put a vehicle at the other end; another one has to be unplugged first."""
+        if self.battery is not None and self.plugged:
+            raise ConfigError("circuit", "it has a vehicle already", "unplug it first")
+        self._chores = [chore for chore in self._chores if chore not in self._vehicle_chores]
+        self._vehicle_chores = [inlet, *chores]
         self.battery, self.inlet = battery, inlet
-        self._chores += [inlet, *chores]
+        self._chores += self._vehicle_chores
+        if not self.plugged:
+            self.plugged = True
+            self.show_signal(SignalState.B)
         if inlet.closed:  # welded from the start: no closing to record
             self._inlet_closed = True
             self.cable_v = battery.open_circuit_v
+            self._joined = self._outlet_closed
 
     # -- what can be seen ----------------------------------------------------------------------------------
 
@@ -122,9 +133,11 @@ class DcCircuit:
         self.signal_news.append(state)
         if self.interlock and self.supply is not None and state not in (SignalState.C, SignalState.D):
             self.supply.stop(at_once=True)
+        if self.signal_watch is not None:
+            self.signal_watch()
 
     def unplug(self, now: float) -> None:
-        """The connector is pulled."""
+        """The connector is pulled. Another vehicle, or the same one attached again, plugs in."""
         self.advance(now)
         if not self.plugged:
             return

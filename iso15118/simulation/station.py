@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.actions import (
+    ChargingNeeds,
     CloseContactors,
     HardwareAction,
     OpenContactors,
@@ -148,7 +149,8 @@ class SimulatedStation:
         Raises what ``faults`` was told to raise, and ``MisuseError`` for an action that no station carries
         out or a set-point that is no finite number.
         """
-        self.circuit.advance(now)
+        circuit = self.circuit
+        circuit.advance(now)
         call = _CALLS.get(type(action))
         if call is None:
             raise MisuseError(f"a station does not carry out {type(action).__name__}")
@@ -158,7 +160,15 @@ class SimulatedStation:
         elif fault.error is not None:
             raise fault.error
         elif not fault.never:
-            self._put_off(call, fault.delay_s * self.circuit.time_scale, lambda: self._do(action))
+            due = circuit.time + fault.delay_s * circuit.time_scale
+            self._agenda.put(f"late {call}", due, lambda: self._do(action))
+        events, self._events = self._events, []
+        return events
+
+    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
+        """``perform`` without ``faults``: for ports that do their own misbehaving."""
+        self.circuit.advance(now)
+        self._do(action)
         events, self._events = self._events, []
         return events
 
@@ -189,11 +199,11 @@ class SimulatedStation:
         self.circuit.settle()
         self._events.append(LimitsChanged(limits))
 
-    def energy_requested(self, energy_wh: float, now: float) -> None:
-        """The vehicle said how much it wants: an energy plan begins to follow the meter."""
+    def needs(self, needs: ChargingNeeds, now: float) -> None:
+        """The vehicle said what it needs: an energy plan begins to follow the meter."""
         self.circuit.advance(now)
         if self.plan is not None:
-            self.plan.begin(energy_wh, self.meter.read(), self.supply.limits.maximum_discharge_power_w)
+            self.plan.begin(needs.target_wh, self.meter.read(), self.supply.limits.maximum_discharge_power_w)
             self._poll_plan()
 
     def ports(self, sleep: Callable[[float], Awaitable[None]], clock: Callable[[], float]) -> ports.Station:
@@ -236,9 +246,6 @@ class SimulatedStation:
                     )
                 else:
                     self._decide()
-
-    def _put_off(self, call: str, seconds: float, what: Callable[[], None]) -> None:
-        self._agenda.put(f"late {call}", self.circuit.time + seconds, what)
 
     def _decide(self) -> None:
         self._events.append(AuthorizationDecided(self.accept))

@@ -40,7 +40,8 @@ _CALLS: dict[type[HardwareAction], str] = {
 class SimulatedVehicle:
     """Battery, contactors, inlet measurement and control pilot of one vehicle.
 
-    ``asking`` is True until ``StopPower``: then the battery's target current is zero. ``contactor_s`` is in
+    ``asking`` is True from the start, and again when it gets ready for energy; ``StopPower`` ends it: then the
+    battery's target current is zero. ``contactor_s`` is in
     plant seconds. ``faults`` makes port calls fail; ``inlet.fault`` makes the contactors fail.
     """
 
@@ -85,7 +86,8 @@ class SimulatedVehicle:
         Raises what ``faults`` was told to raise, and ``MisuseError`` for an action that no vehicle carries
         out.
         """
-        self.circuit.advance(now)
+        circuit = self.circuit
+        circuit.advance(now)
         call = _CALLS.get(type(action))
         if call is None:
             raise MisuseError(f"a vehicle does not carry out {type(action).__name__}")
@@ -95,8 +97,15 @@ class SimulatedVehicle:
         elif fault.error is not None:
             raise fault.error
         elif not fault.never:
-            due = self.circuit.time + fault.delay_s * self.circuit.time_scale
+            due = circuit.time + fault.delay_s * circuit.time_scale
             self._agenda.put(f"late {call}", due, lambda: self._do(action))
+        events, self._events = self._events, []
+        return events
+
+    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
+        """``perform`` without ``faults``: for ports that do their own misbehaving."""
+        self.circuit.advance(now)
+        self._do(action)
         events, self._events = self._events, []
         return events
 
@@ -136,11 +145,13 @@ class SimulatedVehicle:
         circuit = self.circuit
         match action:
             case CloseContactors():
+                self.asking = True
                 self.inlet.request_close(circuit.time)
             case OpenContactors(urgency):
                 self._agenda.drop("late close_contactors")
                 self.inlet.request_open(circuit.time, at_once=urgency is Urgency.EMERGENCY)
             case SignalReady(ready):
+                self.asking = self.asking or ready
                 circuit.show_signal(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
