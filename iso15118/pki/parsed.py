@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
-__all__ = ["Parsed", "Unreadable", "is_issued_by", "parse"]
+__all__ = ["Parsed", "UnreadableError", "is_issued_by", "parse"]
 
 MAX_OCTETS = 16 * 1024
 """No certificate of any edition comes near this; what is longer is not even looked at."""
@@ -51,7 +51,7 @@ _SIGNATURES = {
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """Bytes that are no certificate; the text says why."""
 
 
@@ -99,9 +99,9 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(der: bytes) -> Parsed:
-    """Read a certificate. Raises Unreadable, and nothing else, for whatever bytes."""
+    """Read a certificate. Raises UnreadableError, and nothing else, for whatever bytes."""
     if len(der) > MAX_OCTETS:
-        raise Unreadable(f"{len(der)} octets")
+        raise UnreadableError(f"{len(der)} octets")
     try:
         with warnings.catch_warnings():
             # Warnings announce what a later version of the library will refuse; the checks judge for
@@ -109,9 +109,9 @@ def parse(der: bytes) -> Parsed:
             warnings.simplefilter("ignore")
             return _read(der)
     except (ValueError, TypeError, OverflowError, x509.InvalidVersion) as error:
-        raise Unreadable(str(error)) from error
+        raise UnreadableError(str(error)) from error
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
-        raise Unreadable(str(error)) from error
+        raise UnreadableError(str(error)) from error
 
 
 def _read(der: bytes) -> Parsed:

@@ -96,8 +96,8 @@ def leaf(one: Parsed, demands: RoleProfile) -> Iterator[Violation]:
     if one.key_usage is not None and (missing := set(demands.key_usage) - usages):
         yield violation("key-usage", 0, ", ".join(sorted(missing)))
     if demands.extended_key_usage:
-        if missing := set(demands.extended_key_usage) - (one.extended_key_usage or frozenset()):
-            yield violation("extended-key-usage", 0, ", ".join(sorted(missing)))
+        if absent := set(demands.extended_key_usage) - (one.extended_key_usage or frozenset()):
+            yield violation("extended-key-usage", 0, ", ".join(sorted(absent)))
         elif demands.extended_key_usage_critical and "extendedKeyUsage" not in one.critical:
             yield violation("extended-key-usage-not-critical", 0)
     if demands.domain_component is not None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import rules
-from iso15118.pki.parsed import Parsed, Unreadable, parse
+from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.path import Path, find_paths
 from iso15118.pki.profiles import PkiProfile, RoleProfile, load_profile
 from iso15118.pki.violations import CODES, Verdict, Violation, violation
@@ -51,8 +51,9 @@ def verify_chain(
     profile = load_profile(edition)
     demands = _role(profile, role)
     if anchor_role not in _ANCHOR_ROLES:
-        raise ConfigError("anchor_role", f"{anchor_role!r} is no kind of root", f"one of {',
-        '.join(_ANCHOR_ROLES)}")
+        raise ConfigError(
+            "anchor_role", f"{anchor_role!r} is no kind of root", f"one of {', '.join(_ANCHOR_ROLES)}"
+        )
     if at is not None and at.utcoffset() is None:
         raise ConfigError("at", "a time without time zone")
     if unknown := set(tolerate) - CODES.keys():
@@ -121,7 +122,7 @@ def _role(profile: PkiProfile, role: str) -> RoleProfile:
 def _read_anchors(anchors_der: Sequence[bytes]) -> list[Parsed]:
     try:
         return [parse(der) for der in anchors_der]
-    except Unreadable as error:
+    except UnreadableError as error:
         raise PkiError(f"a trust anchor is no certificate: {error}") from error
 
 
@@ -144,7 +145,7 @@ def _violations(
     for place, der in enumerate(chain_der):
         try:
             certificates[place] = parse(der)
-        except Unreadable as error:
+        except UnreadableError as error:
             yield violation("malformed", place, str(error))
     if at is None:
         yield violation("clock-not-set", None)

@@ -30,54 +30,91 @@ CODES: dict[str, Code] = {
     "malformed": Code("rfc5280", "RFC5280-4.1", "bad_certificate", "not a DER certificate"),
     "version": Code("rfc5280", "RFC5280-4.1.2.1", "bad_certificate", "not an X.509 v3 certificate"),
     "serial-number": Code("rfc5280", "RFC5280-4.1.2.2", "bad_certificate", "serial number is not positive"),
-    "too-many-certificates": Code("policy", "TLS", "bad_certificate", "more certificates than any chain has"),
-    "no-certificate": Code("policy", "V2G20-2400", "bad_certificate", "no certificate at all"),
+    "too-many-certificates": Code(
+        "policy", "chain-depth", "bad_certificate", "more certificates than any chain has"
+    ),
+    "no-certificate": Code("policy", "V2G20-1264", "bad_certificate", "no certificate at all"),
     # The path.
-    "issuer-unknown": Code("rfc5280", "RFC5280-6.1", "unknown_ca", "no certificate and no anchor has the
-    issuer's name"), "root-mismatch": Code("rfc5280", "RFC5280-6.1", "unknown_ca", "not signed by the anchor
-    of that name"), "signature": Code("rfc5280", "RFC5280-6.1.3", "bad_certificate", "signature does not
-    verify"), "path-length": Code("rfc5280", "RFC5280-4.2.1.9", "unknown_ca", "more Sub-CAs below than its
-    path length allows"), "not-a-ca": Code("rfc5280", "RFC5280-4.2.1.9", "unknown_ca", "issues certificates
-    without being a CA"), "no-key-cert-sign": Code("rfc5280", "RFC5280-4.2.1.3", "unknown_ca", "issues
-    certificates without keyCertSign"), "critical-extension": Code("rfc5280", "RFC5280-4.2",
-    "bad_certificate", "critical extension that is not understood"), "expired": Code("rfc5280",
-    "RFC5280-6.1.3", "certificate_expired", "past its validity"), "not-yet-valid": Code("rfc5280",
-    "RFC5280-6.1.3", "certificate_expired", "before its validity"), "anchor-expired": Code("profile",
-    "V2G20-2331", "unknown_ca", "the anchor is outside its validity"), "clock-not-set": Code("policy",
-    "clock", "certificate_unknown", "validity cannot be judged without a clock"),
+    "issuer-unknown": Code(
+        "rfc5280", "RFC5280-6.1", "unknown_ca", "no certificate and no anchor has the issuer's name"
+    ),
+    "root-mismatch": Code("rfc5280", "RFC5280-6.1", "unknown_ca", "not signed by the anchor of that name"),
+    "signature": Code("rfc5280", "RFC5280-6.1.3", "bad_certificate", "signature does not verify"),
+    "path-length": Code(
+        "rfc5280", "RFC5280-4.2.1.9", "unknown_ca", "more Sub-CAs below than its path length allows"
+    ),
+    "not-a-ca": Code("rfc5280", "RFC5280-4.2.1.9", "unknown_ca", "issues certificates without being a CA"),
+    "no-key-cert-sign": Code(
+        "rfc5280", "RFC5280-4.2.1.3", "unknown_ca", "issues certificates without keyCertSign"
+    ),
+    "critical-extension": Code(
+        "rfc5280", "RFC5280-4.2", "bad_certificate", "critical extension that is not understood"
+    ),
+    "expired": Code("rfc5280", "RFC5280-6.1.3", "certificate_expired", "past its validity"),
+    "not-yet-valid": Code("rfc5280", "RFC5280-6.1.3", "certificate_expired", "before its validity"),
+    "anchor-expired": Code("profile", "anchor-validity", "unknown_ca", "the anchor is outside its validity"),
+    "clock-not-set": Code(
+        "policy", "clock", "certificate_unknown", "validity cannot be judged without a clock"
+    ),
     # The use.
-    "anchor-role": Code("policy", "V2G20-2331", "unknown_ca", "the chain ends in a root of another kind"),
+    "anchor-role": Code("policy", "anchor-kind", "unknown_ca", "the chain ends in a root of another kind"),
     "too-many-sub-cas": Code("profile", "chain-depth", "unknown_ca", "more Sub-CAs than the profile has"),
-    "no-sub-ca": Code("profile", "chain-depth", "unknown_ca", "leaf directly under the root of a public
-    environment"),
+    "no-sub-ca": Code(
+        "profile", "chain-depth", "unknown_ca", "leaf directly under the root of a public environment"
+    ),
     # The profile of every certificate.
-    "oversize": Code("profile", "schema-certificateType", "bad_certificate", "more octets than a message may
-    carry"), "key-type": Code("profile", "V2G20-2674", "unsupported_certificate", "kind of key outside the
-    profile"), "key-encoding": Code("profile", "RFC5480-2.2", "unsupported_certificate", "point is not in
-    uncompressed form"), "signature-algorithm": Code("profile", "V2G20-2674", "unsupported_certificate", "not
-    the algorithm of the issuer's key"), "mixed-algorithms": Code("profile", "V2G20-2319",
-    "unsupported_certificate", "another kind of key than its issuer"), "no-ocsp-url": Code("profile",
-    "V2G20-1240", "bad_certificate", "names no OCSP responder"), "no-subject-key-identifier": Code("profile",
-    "RFC5280-4.2.1.2", "bad_certificate", "CA without subject key identifier"), "no-authority-key-identifier":
-    Code("profile", "RFC5280-4.2.1.1", "bad_certificate", "no authority key identifier"),
-    "authority-key-identifier": Code("profile", "RFC5280-4.2.1.1", "bad_certificate", "not its issuer's key
-    identifier"), "basic-constraints-not-critical": Code("profile", "RFC5280-4.2.1.9", "bad_certificate", "not
-    marked critical"), "key-usage-missing": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "no key
-    usage"), "key-usage-not-critical": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "not marked
-    critical"), "sub-ca-extended-key-usage": Code("profile", "V2G20-2339", "bad_certificate", "Sub-CA with
-    extended key usage"),
+    "oversize": Code(
+        "profile", "schema-certificateType", "bad_certificate", "more octets than a message may carry"
+    ),
+    "key-type": Code("profile", "V2G20-2674", "unsupported_certificate", "kind of key outside the profile"),
+    "key-encoding": Code(
+        "profile", "RFC5480-2.2", "unsupported_certificate", "point is not in uncompressed form"
+    ),
+    "signature-algorithm": Code(
+        "profile", "V2G20-2674", "unsupported_certificate", "not the algorithm of the issuer's key"
+    ),
+    "mixed-algorithms": Code(
+        "profile", "V2G20-2319", "unsupported_certificate", "another kind of key than its issuer"
+    ),
+    "no-ocsp-url": Code("profile", "ocsp-url", "bad_certificate", "names no OCSP responder"),
+    "no-subject-key-identifier": Code(
+        "profile", "RFC5280-4.2.1.2", "bad_certificate", "CA without subject key identifier"
+    ),
+    "no-authority-key-identifier": Code(
+        "profile", "RFC5280-4.2.1.1", "bad_certificate", "no authority key identifier"
+    ),
+    "authority-key-identifier": Code(
+        "profile", "RFC5280-4.2.1.1", "bad_certificate", "not its issuer's key identifier"
+    ),
+    "basic-constraints-not-critical": Code(
+        "profile", "RFC5280-4.2.1.9", "bad_certificate", "not marked critical"
+    ),
+    "key-usage-missing": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "no key usage"),
+    "key-usage-not-critical": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "not marked critical"),
+    "sub-ca-extended-key-usage": Code(
+        "profile", "vehicle-profile", "bad_certificate", "Sub-CA with extended key usage"
+    ),
     # The profile of the role.
-    "leaf-is-ca": Code("profile", "leaf-profile", "unsupported_certificate", "the leaf may issue
-    certificates"), "key-usage": Code("profile", "leaf-profile", "unsupported_certificate", "a key usage of
-    the role is missing"), "extended-key-usage": Code("profile", "V2G20-2339", "unsupported_certificate", "an
-    extended usage is missing"), "extended-key-usage-not-critical": Code("profile", "V2G20-2339",
-    "unsupported_certificate", "not marked critical"), "domain-component": Code("profile", "V2G2-925",
-    "bad_certificate", "domain component of another role"), "no-domain-component": Code("profile", "V2G2-925",
-    "bad_certificate", "no domain component"), "several-domain-components": Code("profile", "V2G20-2339",
-    "bad_certificate", "more than one domain component"), "organization": Code("profile", "leaf-profile",
-    "bad_certificate", "not exactly one organization"), "common-name": Code("profile", "leaf-profile",
-    "bad_certificate", "not exactly one common name"), "identifier": Code("profile", "V2G20-2598",
-    "bad_certificate", "the common name is no such identifier"),
+    "leaf-is-ca": Code(
+        "profile", "leaf-profile", "unsupported_certificate", "the leaf may issue certificates"
+    ),
+    "key-usage": Code(
+        "profile", "leaf-profile", "unsupported_certificate", "a key usage of the role is missing"
+    ),
+    "extended-key-usage": Code(
+        "profile", "leaf-profile", "unsupported_certificate", "an extended usage is missing"
+    ),
+    "extended-key-usage-not-critical": Code(
+        "profile", "leaf-profile", "unsupported_certificate", "not marked critical"
+    ),
+    "domain-component": Code("profile", "V2G2-925", "bad_certificate", "domain component of another role"),
+    "no-domain-component": Code("profile", "V2G2-925", "bad_certificate", "no domain component"),
+    "several-domain-components": Code(
+        "profile", "leaf-profile", "bad_certificate", "more than one domain component"
+    ),
+    "organization": Code("profile", "leaf-profile", "bad_certificate", "not exactly one organization"),
+    "common-name": Code("profile", "leaf-profile", "bad_certificate", "not exactly one common name"),
+    "identifier": Code("profile", "V2G20-2598", "bad_certificate", "the common name is no such identifier"),
 }
 """Every code there is. Rules: requirement ids, RFC sections, or a word for what several clauses say together.
 """
