@@ -172,6 +172,12 @@ class FrameReader:
         """Bytes taken in that belong to a message not yet given out."""
         return len(self._buffer)
 
+    @property
+    def more(self) -> bool:
+        """``receive_data(b"")`` may give something, or raise: bytes are left after a limit, or an error was
+        held back."""
+        return bool(self._buffer) or self._broken is not None
+
     def receive_data(self, data: bytes, limit: int | None = None) -> list[Frame | SkippedFrame]:
         """The messages that ``data`` completes, in order: at most ``limit`` if given, the rest stay for a
         call with ``b""``.
