@@ -27,7 +27,11 @@ impl<'a> Reader<'a> {
     /// A reader at the first bit of `data`; anything beyond `usize::MAX / 8` octets is out of its sight.
     #[must_use]
     pub fn new(data: &'a [u8]) -> Self {
-        Reader { data, position: 0, end: data.len().saturating_mul(8) }
+        Reader {
+            data,
+            position: 0,
+            end: data.len().saturating_mul(8),
+        }
     }
 
     /// Bits read so far.
@@ -48,7 +52,11 @@ impl<'a> Reader<'a> {
     #[inline]
     fn window(&self) -> u64 {
         let at = self.position >> 3;
-        let word = match self.data.get(at..at + 8).and_then(|octets| octets.try_into().ok()) {
+        let word = match self
+            .data
+            .get(at..at + 8)
+            .and_then(|octets| octets.try_into().ok())
+        {
             Some(octets) => u64::from_be_bytes(octets),
             None => self.tail(at),
         };
@@ -124,7 +132,11 @@ impl<'a> Reader<'a> {
         let stop = at + length + usize::from(shift != 0 && length != 0);
         let octets = self.data.get(at..stop).ok_or(Truncated)?;
         self.position += length * 8;
-        Ok(ByteRun { octets, length, shift })
+        Ok(ByteRun {
+            octets,
+            length,
+            shift,
+        })
     }
 
     /// Skips to the end of the current octet and returns whether the bits skipped were all zero.
@@ -192,7 +204,11 @@ impl Writer {
     /// An empty writer with room for `capacity` octets.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Writer { octets: Vec::with_capacity(capacity), pending: 0, count: 0 }
+        Writer {
+            octets: Vec::with_capacity(capacity),
+            pending: 0,
+            count: 0,
+        }
     }
 
     /// Writes the low `width` bits of `value`, `width` <= 32; bits above them must be zero.
@@ -234,7 +250,11 @@ impl Writer {
         let first = (self.pending << (8 - used)) as u8 | octets[0] >> used;
         self.octets.reserve(octets.len() + 8);
         self.octets.push(first);
-        self.octets.extend(octets.windows(2).map(|pair| pair[0] << (8 - used) | pair[1] >> used));
+        self.octets.extend(
+            octets
+                .windows(2)
+                .map(|pair| pair[0] << (8 - used) | pair[1] >> used),
+        );
         self.pending = u64::from(last);
     }
 
@@ -266,7 +286,10 @@ mod tests {
         let octets = writer.finish();
         let mut reader = Reader::new(&octets);
         for width in 0..=32u32 {
-            assert_eq!(reader.bits(width), Ok(((0xdead_beef_u64 >> 3) & ((1 << width) - 1)) as u32));
+            assert_eq!(
+                reader.bits(width),
+                Ok(((0xdead_beef_u64 >> 3) & ((1 << width) - 1)) as u32)
+            );
         }
         assert!(reader.align());
         assert_eq!(reader.remaining(), 0);
@@ -301,7 +324,10 @@ mod tests {
         assert_eq!(Reader::new(&octets).unsigned(), Err(BadUnsigned::TooLong));
         octets[9] = 0x01;
         assert_eq!(Reader::new(&octets).unsigned(), Ok(u64::MAX));
-        assert_eq!(Reader::new(&octets[..9]).unsigned(), Err(BadUnsigned::Truncated));
+        assert_eq!(
+            Reader::new(&octets[..9]).unsigned(),
+            Err(BadUnsigned::Truncated)
+        );
     }
 
     #[test]
@@ -316,8 +342,14 @@ mod tests {
                 writer.bits(5, 3);
                 let octets = writer.finish();
                 let mut reader = Reader::new(&octets);
-                assert!(reader.bits(offset.min(32)).is_ok() && reader.bits(offset - offset.min(32)).is_ok());
-                assert_eq!(reader.run(length).map(|run| run.to_vec()), Ok(source[..length].to_vec()));
+                assert!(
+                    reader.bits(offset.min(32)).is_ok()
+                        && reader.bits(offset - offset.min(32)).is_ok()
+                );
+                assert_eq!(
+                    reader.run(length).map(|run| run.to_vec()),
+                    Ok(source[..length].to_vec())
+                );
                 assert_eq!(reader.bits(3), Ok(5));
             }
         }

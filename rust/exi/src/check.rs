@@ -22,11 +22,15 @@ struct Fed {
 pub(crate) fn check(grammar: &Grammar) -> Result<()> {
     let mut classes = BTreeSet::new();
     for structure in &grammar.structs {
-        let (module, class) = (grammar.string(structure.module), grammar.string(structure.class));
+        let (module, class) = (
+            grammar.string(structure.module),
+            grammar.string(structure.class),
+        );
         if !classes.insert((module, class)) {
             return refuse(format!("class {module}.{class} stands for two structs"));
         }
-        walk(grammar, structure).map_err(|TableError(reason)| TableError(format!("{module}.{class}: {reason}")))?;
+        walk(grammar, structure)
+            .map_err(|TableError(reason)| TableError(format!("{module}.{class}: {reason}")))?;
     }
     Ok(())
 }
@@ -34,10 +38,19 @@ pub(crate) fn check(grammar: &Grammar) -> Result<()> {
 fn walk(grammar: &Grammar, structure: &Struct) -> Result<()> {
     let mut known: BTreeMap<u32, Fed> = BTreeMap::new();
     let mut due: Vec<u32> = Vec::new();
-    known.insert(structure.start, Fed { always: 0, perhaps: 0 });
+    known.insert(
+        structure.start,
+        Fed {
+            always: 0,
+            perhaps: 0,
+        },
+    );
     due.push(structure.start);
     while let Some(index) = due.pop() {
-        let (Some(state), Some(&fed)) = (grammar.states.get(index as usize), known.get(&index)) else { continue };
+        let (Some(state), Some(&fed)) = (grammar.states.get(index as usize), known.get(&index))
+        else {
+            continue;
+        };
         let productions = grammar.productions(state);
         for (position, production) in productions.iter().enumerate() {
             if production.event == Event::EndElement {
@@ -47,12 +60,21 @@ fn walk(grammar: &Grammar, structure: &Struct) -> Result<()> {
                 continue;
             }
             feed(grammar, structure, production, fed)?;
-            if productions.iter().take(position).any(|earlier| collide(earlier, production)) {
+            if productions
+                .iter()
+                .take(position)
+                .any(|earlier| collide(earlier, production))
+            {
                 let name = grammar.string(production.name);
-                return refuse(format!("two productions of state {index} feed the field of {name} alike"));
+                return refuse(format!(
+                    "two productions of state {index} feed the field of {name} alike"
+                ));
             }
             let bit = 1u64 << production.field;
-            let after = Fed { always: fed.always | bit, perhaps: fed.perhaps | bit };
+            let after = Fed {
+                always: fed.always | bit,
+                perhaps: fed.perhaps | bit,
+            };
             let (targets, count) = successors(grammar, production.next);
             for &target in targets.iter().take(count) {
                 let merged = known.get(&target).map_or(after, |old| Fed {
@@ -98,7 +120,11 @@ fn successors(grammar: &Grammar, next: Next) -> ([u32; 3], usize) {
 
 fn feed(grammar: &Grammar, structure: &Struct, production: &Production, fed: Fed) -> Result<()> {
     let Some(field) = structure.fields.get(production.field as usize) else {
-        return refuse(format!("field {} of {}", production.field, structure.fields.len()));
+        return refuse(format!(
+            "field {} of {}",
+            production.field,
+            structure.fields.len()
+        ));
     };
     let name = grammar.string(field.name);
     let kind = match production.event {
@@ -123,7 +149,10 @@ fn feed(grammar: &Grammar, structure: &Struct, production: &Production, fed: Fed
 fn end(grammar: &Grammar, structure: &Struct, fed: Fed) -> Result<()> {
     for (index, field) in structure.fields.iter().enumerate() {
         if !field.optional && !field.repeated && fed.always & 1 << index == 0 {
-            return refuse(format!("{} is required, yet the element may end without it", grammar.string(field.name)));
+            return refuse(format!(
+                "{} is required, yet the element may end without it",
+                grammar.string(field.name)
+            ));
         }
     }
     Ok(())
@@ -133,5 +162,7 @@ fn end(grammar: &Grammar, structure: &Struct, fed: Fed) -> Result<()> {
 fn collide(one: &Production, other: &Production) -> bool {
     one.feeds()
         && one.field == other.field
-        && (one.event != Event::StructElement || other.event != Event::StructElement || one.target == other.target)
+        && (one.event != Event::StructElement
+            || other.event != Event::StructElement
+            || one.target == other.target)
 }

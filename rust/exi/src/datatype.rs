@@ -1,5 +1,10 @@
 //! The datatypes of the tables, with their facets, and the code widths that follow from them.
 
+use alloc::format;
+use alloc::string::String;
+
+use crate::grammar::Grammar;
+
 /// Octets that an unlimited integer may take; 160 bits (23 octets) is the longest a certificate serial number needs.
 pub const MAX_INTEGER_OCTETS: usize = 64;
 
@@ -86,7 +91,43 @@ pub enum Datatype {
 /// Bits that tell `count` codes apart.
 #[must_use]
 pub fn code_width(count: u32) -> u32 {
-    count.saturating_sub(1).checked_ilog2().map_or(0, |log| log + 1)
+    count
+        .saturating_sub(1)
+        .checked_ilog2()
+        .map_or(0, |log| log + 1)
+}
+
+/// What a datatype allows, in words.
+pub(crate) fn describe(grammar: &Grammar, datatype: &Datatype) -> String {
+    match datatype {
+        Datatype::Boolean => "true or false".into(),
+        Datatype::NBit { minimum, count, .. } => {
+            format!("{minimum} to {}", *minimum + i64::from(*count) - 1)
+        }
+        Datatype::Unsigned { min, max } => format!("{min} to {max}"),
+        Datatype::Signed { min, max } => format!("{min} to {max}"),
+        Datatype::Enumeration {
+            enumeration, count, ..
+        } => {
+            let class = grammar
+                .enumerations()
+                .get(*enumeration as usize)
+                .map_or("", |entry| grammar.string(entry.class));
+            format!("one of the {count} literals of {class}")
+        }
+        Datatype::Binary { lengths, .. } => span(lengths, "octets"),
+        Datatype::Text { lengths } => span(lengths, "characters"),
+        Datatype::Integer => "an integer".into(),
+    }
+}
+
+pub(crate) fn span(lengths: &Lengths, unit: &str) -> String {
+    match (lengths.min, lengths.max) {
+        (0, u64::MAX) => String::new(),
+        (min, u64::MAX) => format!("{min} {unit} or more"),
+        (min, max) if min == max => format!("{min} {unit}"),
+        (min, max) => format!("{min} to {max} {unit}"),
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +136,18 @@ mod tests {
 
     #[test]
     fn widths_are_the_logarithm_rounded_up() {
-        let expected = [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (9, 4), (4096, 12), (4097, 13)];
+        let expected = [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (3, 2),
+            (4, 2),
+            (5, 3),
+            (8, 3),
+            (9, 4),
+            (4096, 12),
+            (4097, 13),
+        ];
         for (count, width) in expected {
             assert_eq!(code_width(count), width, "{count} codes");
         }

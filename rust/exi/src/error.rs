@@ -21,8 +21,17 @@ pub struct Error {
 pub type Result<T> = core::result::Result<T, Box<Error>>;
 
 impl Error {
-    pub(crate) fn new(reason: impl Into<String>, expected: impl Into<String>, bit_offset: Option<usize>) -> Box<Self> {
-        Box::new(Error { reason: reason.into(), expected: expected.into(), bit_offset, trail: Vec::new() })
+    pub(crate) fn new(
+        reason: impl Into<String>,
+        expected: impl Into<String>,
+        bit_offset: Option<usize>,
+    ) -> Box<Self> {
+        Box::new(Error {
+            reason: reason.into(),
+            expected: expected.into(),
+            bit_offset,
+            trail: Vec::new(),
+        })
     }
 
     /// Notes the element that the error happened in, from the inside out.

@@ -68,7 +68,9 @@ impl Grammar {
 
     pub(crate) fn productions(&self, state: &State) -> &[Production] {
         let first = state.first as usize;
-        self.productions.get(first..first + state.count as usize).unwrap_or(&[])
+        self.productions
+            .get(first..first + state.count as usize)
+            .unwrap_or(&[])
     }
 }
 
@@ -167,7 +169,10 @@ impl Production {
     /// Whether it puts something into a field.
     pub fn feeds(&self) -> bool {
         use Event::{Attribute, Characters, SimpleElement, StructElement};
-        matches!(self.event, Attribute | Characters | SimpleElement | StructElement)
+        matches!(
+            self.event,
+            Attribute | Characters | SimpleElement | StructElement
+        )
     }
 }
 
@@ -227,7 +232,11 @@ pub(crate) fn expectation(grammar: &Grammar, productions: &[Production]) -> Stri
     let shown = productions.len().min(12);
     for (index, production) in productions.iter().take(shown).enumerate() {
         if index > 0 {
-            text.push_str(if index + 1 == productions.len() { " or " } else { ", " });
+            text.push_str(if index + 1 == productions.len() {
+                " or "
+            } else {
+                ", "
+            });
         }
         let name = grammar.string(production.name);
         let (head, tail) = match production.event {

@@ -38,11 +38,19 @@ pub(crate) fn parse(grammar: &Grammar, datatype: &Datatype, text: String) -> Opt
         Datatype::Integer => Parsed::Integer(word.parse::<i128>().ok()?.to_le_bytes().to_vec()),
         Datatype::Enumeration { enumeration, .. } => {
             let literals = &grammar.enumerations().get(*enumeration as usize)?.literals;
-            let index = literals.iter().position(|&literal| grammar.string(literal) == word)?;
+            let index = literals
+                .iter()
+                .position(|&literal| grammar.string(literal) == word)?;
             Parsed::Enumeration(u32::try_from(index).ok()?)
         }
-        Datatype::Binary { text: BinaryText::Hex, .. } => Parsed::Binary(hex(word.as_bytes())?),
-        Datatype::Binary { text: BinaryText::Base64, .. } => Parsed::Binary(base64(word.as_bytes())?),
+        Datatype::Binary {
+            text: BinaryText::Hex,
+            ..
+        } => Parsed::Binary(hex(word.as_bytes())?),
+        Datatype::Binary {
+            text: BinaryText::Base64,
+            ..
+        } => Parsed::Binary(base64(word.as_bytes())?),
         Datatype::Text { .. } => return None,
     })
 }
@@ -52,7 +60,10 @@ fn hex(digits: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let digit = |octet: u8| char::from(octet).to_digit(16);
-    digits.chunks(2).map(|pair| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok())
+        .collect()
 }
 
 fn base64(text: &[u8]) -> Option<Vec<u8>> {
@@ -94,12 +105,20 @@ mod tests {
 
     #[test]
     fn base64_with_and_without_padding() {
-        let cases: [(&str, &[u8]); 6] =
-            [("", b""), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9v", b"foo"), ("Zm9v\nYg==", b"foob"), ("+/+/", b"\xfb\xff\xbf")];
+        let cases: [(&str, &[u8]); 6] = [
+            ("", b""),
+            ("Zg==", b"f"),
+            ("Zm8=", b"fo"),
+            ("Zm9v", b"foo"),
+            ("Zm9v\nYg==", b"foob"),
+            ("+/+/", b"\xfb\xff\xbf"),
+        ];
         for (text, octets) in cases {
             assert_eq!(base64(text.as_bytes()).as_deref(), Some(octets), "{text}");
         }
-        for text in ["Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "Z===", "====", "Zg=A", "Z*=="] {
+        for text in [
+            "Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "Z===", "====", "Zg=A", "Z*==",
+        ] {
             assert_eq!(base64(text.as_bytes()), None, "{text}");
         }
     }

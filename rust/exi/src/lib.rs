@@ -22,7 +22,7 @@ mod second_level;
 pub mod value;
 
 pub use bits::ByteRun;
-pub use decode::{decode, Builder, Decoded, DecodeOptions, Note};
+pub use decode::{decode, Builder, DecodeOptions, Decoded, Note};
 pub use encode::{encode, EncodeOptions, Source};
 pub use error::{Error, TableError};
 pub use grammar::Grammar;

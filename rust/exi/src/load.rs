@@ -1,7 +1,8 @@
 //! Reads grammar tables: the layout of `TABLES.md`, every number checked against what it refers to.
 //!
 //! What can be said of a single entry is checked here; what concerns whole structures is checked by `check.rs`.
-use alloc::boxed::Box;
+mod input;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,9 +10,11 @@ use alloc::vec::Vec;
 use crate::datatype::{code_width, BinaryText, Datatype, Lengths};
 use crate::error::TableError;
 use crate::grammar::{
-    Enumeration, Event, Field, FieldKind, Grammar, Loop, Next, Production, Root, RootContent, Roots, State, StringIndex,
-    Struct,
+    Enumeration, Event, Field, FieldKind, Grammar, Loop, Next, Production, Root, RootContent,
+    Roots, State, StringIndex, Struct,
 };
+
+use input::Input;
 
 const MAGIC: &[u8] = b"V2GEXI\x01";
 /// Fields a structure may have: the encoder keeps one bit each in a word.
@@ -34,10 +37,14 @@ struct Sizes {
 }
 
 pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
-    let mut input = Input { rest: tables, strings: 0 };
-    if input.take(MAGIC.len())? != MAGIC {
+    let mut input = Input {
+        rest: tables,
+        strings: 0,
+    };
+    if !tables.starts_with(MAGIC) {
         return refuse("not of format 1 (wrong first octets)");
     }
+    input.take(MAGIC.len())?;
     let name = input.text()?;
     let strings = input.list(1, Input::text)?;
     input.strings = strings.len() as u32;
@@ -45,7 +52,11 @@ pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
     let mut enumerations = Vec::new();
     let datatypes = input.list(1, |input| datatype(input, &mut enumerations))?;
     let structs = input.list(5, structure)?;
-    let mut sizes = Sizes { datatypes: datatypes.len() as u32, structs: structs.len() as u32, states: 0 };
+    let mut sizes = Sizes {
+        datatypes: datatypes.len() as u32,
+        structs: structs.len() as u32,
+        states: 0,
+    };
 
     // States refer to each other, so their number is known before the first is read.
     let mut productions = Vec::new();
@@ -58,7 +69,10 @@ pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
     }
     for (index, entry) in structs.iter().enumerate() {
         if entry.start >= sizes.states {
-            return refuse(format!("struct {index} starts in state {} of {}", entry.start, sizes.states));
+            return refuse(format!(
+                "struct {index} starts in state {} of {}",
+                entry.start, sizes.states
+            ));
         }
     }
     let document = input.list(4, |input| root(input, &sizes))?;
@@ -69,8 +83,18 @@ pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
     // One more code for SE(*), and in fragments one for ED.
     let document = roots(document, 1, structs.len())?;
     let fragment = roots(fragment, 2, structs.len())?;
-    let grammar =
-        Grammar { name, strings, datatypes, enumerations, structs, states, productions, loops, document, fragment };
+    let grammar = Grammar {
+        name,
+        strings,
+        datatypes,
+        enumerations,
+        structs,
+        states,
+        productions,
+        loops,
+        document,
+        fragment,
+    };
     crate::check::check(&grammar)?;
     Ok(grammar)
 }
@@ -84,7 +108,11 @@ fn datatype(input: &mut Input<'_>, enumerations: &mut Vec<Enumeration>) -> Resul
             if count == 0 || minimum.checked_add(i64::from(count)).is_none() {
                 return refuse("an n-bit range without values or beyond 64 bits");
             }
-            Datatype::NBit { minimum, count, width: code_width(count) }
+            Datatype::NBit {
+                minimum,
+                count,
+                width: code_width(count),
+            }
         }
         2 => {
             let min = input.unsigned()?;
@@ -110,12 +138,28 @@ fn datatype(input: &mut Input<'_>, enumerations: &mut Vec<Enumeration>) -> Resul
                 return refuse(format!("an enumeration of {count} literals"));
             }
             let enumeration = enumerations.len() as u32;
-            enumerations.push(Enumeration { module, class, literals });
-            Datatype::Enumeration { enumeration, count, width: code_width(count) }
+            enumerations.push(Enumeration {
+                module,
+                class,
+                literals,
+            });
+            Datatype::Enumeration {
+                enumeration,
+                count,
+                width: code_width(count),
+            }
         }
-        5 => Datatype::Binary { lengths: lengths(input)?, text: BinaryText::Hex },
-        6 => Datatype::Binary { lengths: lengths(input)?, text: BinaryText::Base64 },
-        7 => Datatype::Text { lengths: lengths(input)? },
+        5 => Datatype::Binary {
+            lengths: lengths(input)?,
+            text: BinaryText::Hex,
+        },
+        6 => Datatype::Binary {
+            lengths: lengths(input)?,
+            text: BinaryText::Base64,
+        },
+        7 => Datatype::Text {
+            lengths: lengths(input)?,
+        },
         8 => Datatype::Integer,
         kind => return refuse(format!("datatype kind {kind}")),
     })
@@ -134,9 +178,18 @@ fn structure(input: &mut Input<'_>) -> Result<Struct> {
     let (module, class, type_name) = (input.string()?, input.string()?, input.string()?);
     let fields = input.list(5, field)?;
     if fields.len() > MAX_FIELDS {
-        return refuse(format!("a struct of {} fields; {MAX_FIELDS} is the most", fields.len()));
+        return refuse(format!(
+            "a struct of {} fields; {MAX_FIELDS} is the most",
+            fields.len()
+        ));
     }
-    Ok(Struct { module, class, type_name, fields, start: input.index(u32::MAX, "start state")? })
+    Ok(Struct {
+        module,
+        class,
+        type_name,
+        fields,
+        start: input.index(u32::MAX, "start state")?,
+    })
 }
 
 fn field(input: &mut Input<'_>) -> Result<Field> {
@@ -151,7 +204,14 @@ fn field(input: &mut Input<'_>) -> Result<Field> {
     if flags > 3 {
         return refuse(format!("field flags {flags}"));
     }
-    Ok(Field { name, local, uri, kind, optional: flags & 1 != 0, repeated: flags & 2 != 0 })
+    Ok(Field {
+        name,
+        local,
+        uri,
+        kind,
+        optional: flags & 1 != 0,
+        repeated: flags & 2 != 0,
+    })
 }
 
 fn state(
@@ -177,11 +237,22 @@ fn state(
         }
         productions.push(entry);
     }
-    Ok(State { first, count: count as u16, width: code_width(count + 1) as u8, has_end })
+    Ok(State {
+        first,
+        count: count as u16,
+        width: code_width(count + 1) as u8,
+        has_end,
+    })
 }
 
 fn production(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Result<Production> {
-    let bare = |event, name| Production { event, field: 0, name, target: 0, next: Next::State(0) };
+    let bare = |event, name| Production {
+        event,
+        field: 0,
+        name,
+        target: 0,
+        next: Next::State(0),
+    };
     let nameless = StringIndex(0);
     let kind = input.unsigned()?;
     let (event, name) = match kind {
@@ -199,9 +270,19 @@ fn production(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Re
         _ => return refuse(format!("production kind {kind}")),
     };
     let field = input.index(MAX_FIELDS as u32, "field")? as u8;
-    let targets = if event == Event::StructElement { sizes.structs } else { sizes.datatypes };
+    let targets = if event == Event::StructElement {
+        sizes.structs
+    } else {
+        sizes.datatypes
+    };
     let target = input.index(targets, "struct or datatype of a production")?;
-    Ok(Production { event, field, name, target, next: next(input, sizes, loops)? })
+    Ok(Production {
+        event,
+        field,
+        name,
+        target,
+        next: next(input, sizes, loops)?,
+    })
 }
 
 fn next(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Result<Next> {
@@ -215,7 +296,14 @@ fn next(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Result<N
             }
             let mut state = || input.index(sizes.states, "state");
             let (below, within, at_max) = (state()?, state()?, state()?);
-            loops.push(Loop { entering, min, max: if max == 0 { u32::MAX } else { max }, below, within, at_max });
+            loops.push(Loop {
+                entering,
+                min,
+                max: if max == 0 { u32::MAX } else { max },
+                below,
+                within,
+                at_max,
+            });
             Ok(Next::Loop(loops.len() as u32 - 1))
         }
         kind => refuse(format!("next of kind {kind}")),
@@ -233,7 +321,11 @@ fn root(input: &mut Input<'_>, sizes: &Sizes) -> Result<Root> {
         }
         _ => return refuse(format!("root kind {kind}")),
     };
-    Ok(Root { local, uri, content })
+    Ok(Root {
+        local,
+        uri,
+        content,
+    })
 }
 
 fn roots(roots: Vec<Root>, more: u32, structs: usize) -> Result<Roots> {
@@ -249,101 +341,9 @@ fn roots(roots: Vec<Root>, more: u32, structs: usize) -> Result<Roots> {
         }
     }
     let width = code_width(roots.len() as u32 + more);
-    Ok(Roots { roots, width, by_struct })
-}
-
-/// The unread part of the file.
-struct Input<'a> {
-    rest: &'a [u8],
-    strings: u32,
-}
-
-impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        if length > self.rest.len() {
-            return refuse("cut short");
-        }
-        let (head, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        Ok(head)
-    }
-
-    fn unsigned(&mut self) -> Result<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let octet = u64::from(self.take(1)?.first().copied().unwrap_or(0));
-            if shift == 63 && octet > 1 {
-                break;
-            }
-            value |= (octet & 0x7f) << shift;
-            if octet & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        refuse("a number beyond 64 bits")
-    }
-
-    fn zigzag(&mut self) -> Result<i64> {
-        let value = self.unsigned()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn flag(&mut self) -> Result<bool> {
-        match self.unsigned()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            other => refuse(format!("a flag of {other}")),
-        }
-    }
-
-    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
-        Ok(if self.flag()? { Some(read(self)?) } else { None })
-    }
-
-    /// A number below `size`.
-    fn index(&mut self, size: u32, what: &str) -> Result<u32> {
-        let value = self.unsigned()?;
-        match u32::try_from(value) {
-            Ok(index) if index < size => Ok(index),
-            _ => refuse(format!("{what} {value}, not below {size}")),
-        }
-    }
-
-    fn string(&mut self) -> Result<StringIndex> {
-        self.index(self.strings, "string").map(StringIndex)
-    }
-
-    /// Local name; the URI that follows is checked and dropped, since no code depends on it.
-    fn name(&mut self) -> Result<StringIndex> {
-        let local = self.string()?;
-        self.string()?;
-        Ok(local)
-    }
-
-    fn text(&mut self) -> Result<Box<str>> {
-        let length = self.unsigned()?;
-        let length = usize::try_from(length).or_else(|_| refuse("cut short"))?;
-        match core::str::from_utf8(self.take(length)?) {
-            Ok(text) => Ok(text.into()),
-            Err(_) => refuse("a string that is not UTF-8"),
-        }
-    }
-
-    /// The number of entries that follow, each of at least `smallest` octets: never more than the file has room for.
-    fn count(&mut self, smallest: usize) -> Result<usize> {
-        let count = self.unsigned()?;
-        match usize::try_from(count) {
-            Ok(count) if count <= self.rest.len() / smallest && count < u32::MAX as usize => Ok(count),
-            _ => refuse(format!("{count} entries in {} octets", self.rest.len())),
-        }
-    }
-
-    fn list<T>(&mut self, smallest: usize, mut read: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        let count = self.count(smallest)?;
-        let mut list = Vec::with_capacity(count);
-        for _ in 0..count {
-            list.push(read(self)?);
-        }
-        Ok(list)
-    }
+    Ok(Roots {
+        roots,
+        width,
+        by_struct,
+    })
 }

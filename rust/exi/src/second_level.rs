@@ -51,8 +51,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, has_end: bool, phase: Phase) -> Resu
         }
     }
     let count = present.iter().filter(|here| **here).count();
-    let code = reader.bits(code_width(count as u32)).map_err(|_| truncated(at))?;
-    let event = present.iter().enumerate().filter(|(_, here)| **here).nth(code as usize);
+    let code = reader
+        .bits(code_width(count as u32))
+        .map_err(|_| truncated(at))?;
+    let event = present
+        .iter()
+        .enumerate()
+        .filter(|(_, here)| **here)
+        .nth(code as usize);
     match event {
         Some((END, _)) => Ok(Second::EndElement),
         Some((UNTYPED_CHARACTERS, _)) => Ok(Second::UntypedCharacters),
@@ -60,7 +66,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, has_end: bool, phase: Phase) -> Resu
             let name = EVENTS.get(index).copied().unwrap_or_default();
             Err(Error::new(format!("{name} is not supported"), "", Some(at)))
         }
-        None => Err(Error::new(format!("second-level code {code} of {count}"), "", Some(at))),
+        None => Err(Error::new(
+            format!("second-level code {code} of {count}"),
+            "",
+            Some(at),
+        )),
     }
 }
 
@@ -72,24 +82,54 @@ pub(crate) fn truncated(at: usize) -> Box<Error> {
 mod tests {
     use super::*;
 
-    fn outcome(octet: u8, has_end: bool, phase: Phase) -> core::result::Result<(Second, usize), alloc::string::String> {
+    fn outcome(
+        octet: u8,
+        has_end: bool,
+        phase: Phase,
+    ) -> core::result::Result<(Second, usize), alloc::string::String> {
         let octets = [octet];
         let mut reader = Reader::new(&octets);
-        read(&mut reader, has_end, phase).map(|event| (event, reader.position())).map_err(|error| error.reason)
+        read(&mut reader, has_end, phase)
+            .map(|event| (event, reader.position()))
+            .map_err(|error| error.reason)
     }
 
     #[test]
     fn codes_and_widths_of_every_phase() {
         use Second::{EndElement, UntypedCharacters};
         // Seven, six, five, four, three and two productions.
-        assert_eq!(outcome(0b000_00000, false, Phase::Start), Ok((EndElement, 3)));
-        assert_eq!(outcome(0b110_00000, false, Phase::Start), Ok((UntypedCharacters, 3)));
-        assert_eq!(outcome(0b101_00000, true, Phase::Start), Ok((UntypedCharacters, 3)));
-        assert_eq!(outcome(0b100_00000, false, Phase::Attributes), Ok((UntypedCharacters, 3)));
-        assert_eq!(outcome(0b11_000000, true, Phase::Attributes), Ok((UntypedCharacters, 2)));
-        assert_eq!(outcome(0b00_000000, false, Phase::Content), Ok((EndElement, 2)));
-        assert_eq!(outcome(0b10_000000, false, Phase::Content), Ok((UntypedCharacters, 2)));
-        assert_eq!(outcome(0b1_0000000, true, Phase::Content), Ok((UntypedCharacters, 1)));
+        assert_eq!(
+            outcome(0b000_00000, false, Phase::Start),
+            Ok((EndElement, 3))
+        );
+        assert_eq!(
+            outcome(0b110_00000, false, Phase::Start),
+            Ok((UntypedCharacters, 3))
+        );
+        assert_eq!(
+            outcome(0b101_00000, true, Phase::Start),
+            Ok((UntypedCharacters, 3))
+        );
+        assert_eq!(
+            outcome(0b100_00000, false, Phase::Attributes),
+            Ok((UntypedCharacters, 3))
+        );
+        assert_eq!(
+            outcome(0b11_000000, true, Phase::Attributes),
+            Ok((UntypedCharacters, 2))
+        );
+        assert_eq!(
+            outcome(0b00_000000, false, Phase::Content),
+            Ok((EndElement, 2))
+        );
+        assert_eq!(
+            outcome(0b10_000000, false, Phase::Content),
+            Ok((UntypedCharacters, 2))
+        );
+        assert_eq!(
+            outcome(0b1_0000000, true, Phase::Content),
+            Ok((UntypedCharacters, 1))
+        );
     }
 
     #[test]
@@ -100,7 +140,10 @@ mod tests {
         assert!(refusal(0b011_00000, false, Phase::Start).contains("undeclared attribute"));
         assert!(refusal(0b010_00000, false, Phase::Attributes).contains("attribute without type"));
         assert!(refusal(0b0_0000000, true, Phase::Content).contains("undeclared element"));
-        assert_eq!(refusal(0b111_00000, false, Phase::Start), "second-level code 7 of 7");
+        assert_eq!(
+            refusal(0b111_00000, false, Phase::Start),
+            "second-level code 7 of 7"
+        );
         assert!(read(&mut Reader::new(&[]), true, Phase::Content).is_err());
     }
 }

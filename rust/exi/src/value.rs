@@ -50,7 +50,10 @@ impl<'g> ValueBuilder<'g> {
     /// A builder for messages of this grammar.
     #[must_use]
     pub fn new(grammar: &'g Grammar) -> Self {
-        ValueBuilder { grammar, open: Vec::new() }
+        ValueBuilder {
+            grammar,
+            open: Vec::new(),
+        }
     }
 }
 
@@ -79,12 +82,23 @@ impl Builder for ValueBuilder<'_> {
         Ok(Value::Text(value.into()))
     }
     fn start(&mut self, structure: u32) -> Taken<()> {
-        let count = self.grammar.structs().get(structure as usize).map_or(0, |entry| entry.fields.len());
-        self.open.push(Structure { structure, fields: alloc::vec![Vec::new(); count] });
+        let count = self
+            .grammar
+            .structs()
+            .get(structure as usize)
+            .map_or(0, |entry| entry.fields.len());
+        self.open.push(Structure {
+            structure,
+            fields: alloc::vec![Vec::new(); count],
+        });
         Ok(())
     }
     fn put(&mut self, field: u32, value: Value) -> Taken<()> {
-        match self.open.last_mut().and_then(|open| open.fields.get_mut(field as usize)) {
+        match self
+            .open
+            .last_mut()
+            .and_then(|open| open.fields.get_mut(field as usize))
+        {
             Some(content) => content.push(value),
             None => return Err("a value outside of any structure".into()),
         }
@@ -138,9 +152,17 @@ impl<'a> Source<'a> for ValueSource {
         fields(value, structure, field)?.first()
     }
     fn count(&self, value: &'a Value, structure: u32, field: u32) -> Taken<usize> {
-        fields(value, structure, field).map(Vec::len).ok_or_else(|| "a field that the struct has not".into())
+        fields(value, structure, field)
+            .map(Vec::len)
+            .ok_or_else(|| "a field that the struct has not".into())
     }
-    fn item(&self, value: &'a Value, structure: u32, field: u32, index: usize) -> Option<&'a Value> {
+    fn item(
+        &self,
+        value: &'a Value,
+        structure: u32,
+        field: u32,
+        index: usize,
+    ) -> Option<&'a Value> {
         fields(value, structure, field)?.get(index)
     }
     fn boolean(&self, value: &'a Value) -> Taken<bool> {
