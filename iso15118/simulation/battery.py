@@ -39,22 +39,17 @@ _AHEAD_S = 0.5
 
 
 def charge_current_for(power_w: float, source_v: float, resistance_ohm: float) -> float:
-    """Current in A that carries ``power_w`` at the terminals of a source of ``source_v`` behind
-    ``resistance_ohm``, into it."""
-    if resistance_ohm <= 0.0:
-        return power_w / source_v
-    return (math.sqrt(source_v * source_v + 4.0 * resistance_ohm * power_w) - source_v) / (
-        2.0 * resistance_ohm
-    )
+    """Current in A that carries ``power_w`` at the terminals into a source of ``source_v`` behind a resistance."""
+    # This form of the root loses no digits when the resistance is small, and needs no exception for none.
+    return 2.0 * power_w / (source_v + math.sqrt(source_v * source_v + 4.0 * resistance_ohm * power_w))
 
 
 def discharge_current_for(power_w: float, source_v: float, resistance_ohm: float) -> float:
-    """Current in A that draws ``power_w`` at the terminals of that source, or the current of its greatest
-    power if it has less."""
-    if resistance_ohm <= 0.0:
-        return power_w / source_v
+    """Current in A that draws ``power_w`` at the terminals, or that of the greatest power if it is less."""
     inside = source_v * source_v - 4.0 * resistance_ohm * power_w
-    return (source_v - math.sqrt(max(inside, 0.0))) / (2.0 * resistance_ohm)
+    if inside <= 0.0:
+        return source_v / (2.0 * resistance_ohm)
+    return 2.0 * power_w / (source_v + math.sqrt(inside))
 
 
 class Battery:

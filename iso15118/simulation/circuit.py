@@ -230,15 +230,16 @@ class DcCircuit:
         while seconds > 0.0:
             source_v = battery.open_circuit_v
             step_s = seconds if seconds < _STEP_S else _STEP_S
+            goal_a, slope = supply.allowed_current(source_v, ohm), supply.kind.ramp_a_per_s
+            supply.settle_to(goal_a)
             if supply.mode is Mode.STOPPING:
                 goal_a, slope = 0.0, supply.fall_a_per_s
-            else:
-                goal_a, slope = supply.allowed_current(source_v, ohm), supply.kind.ramp_a_per_s
-                supply.settle_to(goal_a)
             from_a = supply.current_a
             missing_a = goal_a - from_a
             if missing_a == 0.0:
                 if goal_a == 0.0:
+                    if supply.mode is Mode.STOPPING:
+                        supply.mode = Mode.OFF
                     break  # nothing flows and nothing will: the rest of the time changes nothing
                 to_a = from_a
             else:

@@ -80,7 +80,7 @@ class Supply:
     def derate(self, limits: StationLimits) -> None:
         """Other limits from now on."""
         self.limits = limits
-        if self.mode is Mode.POWER:
+        if self.mode in (Mode.POWER, Mode.STOPPING):
             self._bind()
 
     def _bind(self) -> None:
@@ -101,7 +101,7 @@ class Supply:
     def allowed_current(self, source_v: float, resistance_ohm: float) -> float:
         """The current that the bounds allow now into (or out of) a source of ``source_v`` behind
         ``resistance_ohm``, without the ramp."""
-        if self.mode is not Mode.POWER or source_v > self.limits.maximum_voltage_v:
+        if self.mode not in (Mode.POWER, Mode.STOPPING) or source_v > self.limits.maximum_voltage_v:
             return 0.0
         headroom_v = self._bound_v - source_v if self._charging else source_v - self._bound_v
         if headroom_v <= 0.0:
@@ -117,8 +117,7 @@ class Supply:
 
     def settle(self, source_v: float, resistance_ohm: float) -> None:
         """Follow lowered bounds at once; what they raise is left to the ramp."""
-        if self.mode is not Mode.STOPPING:
-            self.settle_to(self.allowed_current(source_v, resistance_ohm))
+        self.settle_to(self.allowed_current(source_v, resistance_ohm))
 
     def settle_to(self, allowed_a: float) -> None:
         """Shed what is above ``allowed_a``, or flows the other way."""
