@@ -1,0 +1,85 @@
+"""What the maker or driver of a vehicle decides before it is plugged in: identity, wishes and how strict to be.
+
+Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from iso15118.errors import ConfigError
+from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.timing import Timing
+
+__all__ = ["EvccConfig"]
+
+
+class EvccConfig(Struct, frozen=True, kw_only=True):
+    """Settings of one charging inlet. Raises ``ConfigError`` naming the key."""
+
+    evccid: str = "WMIV123456789ABCDEX"
+    """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate [V2G20-2598]."""
+    services: tuple[ServiceID, ...] = (ServiceID.DC,)
+    """Acceptable services, best first: the vehicle's order counts, not the station's."""
+    control_mode: ControlMode = ControlMode.SCHEDULED
+    """Who sets the power: the vehicle (Scheduled) or the station (Dynamic)."""
+    departure_time_s: int = 7200
+    """Time until the vehicle leaves, in s from now; Dynamic mode requires one."""
+    minimum_soc: int = 20
+    """State of charge in percent below which nothing is given back, and to which a Dynamic station charges first."""
+    target_soc: int = 80
+    """State of charge in percent at which the vehicle stops."""
+    allow_discharge: bool = True
+    """Give energy back when the station's limits ask for it, in a bidirectional service."""
+    allow_plaintext: bool = False
+    """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
+    meter_info_every: int = 20
+    """Ask for the meter in every n-th charge loop; 0 never asks."""
+    loop_interval_s: float = 0.25
+    """From one charge-loop request to the next, in s; 0.25 is what the standard asks for at most [V2G20-1499]. 0: as fast as it goes."""
+    poll_interval_s: float = 0.1
+    """Pause before a request is repeated while the other side says Ongoing, in s."""
+    precharge_tolerance_v: float = 20.0
+    """Inlet and battery voltage may differ by this much when the contactors close (facts on robustness, section 4)."""
+    welding_voltage_v: float = 60.0
+    """Welding detection is over when the inlet is below this, in V: touch-safe."""
+    welding_detection_s: float = 5.0
+    """How long to wait for that, in s; a welded contactor is reported and the session ends all the same."""
+    timing: Timing = field(default_factory=Timing)
+    """Every timeout of the session in s."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.evccid) <= 255:
+            raise ConfigError("evccid", f"{len(self.evccid)} characters", "1 to 255")
+        if not self.services:
+            raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
+        for service in self.services:
+            if service not in SERVICES:
+                raise ConfigError("services", f"{service.name} is not implemented", "one of " + _names())
+        for key in ("minimum_soc", "target_soc"):
+            if not 0 <= getattr(self, key) <= 100:
+                raise ConfigError(key, f"{getattr(self, key)} is no percentage", "0 to 100")
+        if self.minimum_soc > self.target_soc:  # [V2G20-1640]
+            raise ConfigError(
+                "minimum_soc",
+                f"{self.minimum_soc} is above target_soc = {self.target_soc}",
+                "at most target_soc",
+            )
+        if not 0 <= self.departure_time_s <= 2**32 - 1:
+            raise ConfigError("departure_time_s", f"{self.departure_time_s} does not fit", "0 to 4294967295")
+        if self.meter_info_every < 0:
+            raise ConfigError("meter_info_every", f"{self.meter_info_every} is negative", "0 or more")
+        limit = self.timing.sequence_timeout_loop
+        if not 0.0 <= self.loop_interval_s < limit:
+            raise ConfigError(
+                "loop_interval_s",
+                f"{self.loop_interval_s!r} would end every session",
+                f"0 to below {limit:g}",
+            )
+        for key in ("poll_interval_s", "precharge_tolerance_v", "welding_voltage_v", "welding_detection_s"):
+            if not 0.0 <= getattr(self, key) < 1e4:
+                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 10000")
+
+
+def _names() -> str:
+    return ", ".join(service.name for service in SERVICES.values())

@@ -1,0 +1,114 @@
+"""What a script can do: send a request and have the answer, wait for the hardware, pause. Nothing else, and no event loop.
+
+Each awaitable yields one step to ``EvccSession``, which resumes the script when the step is done or throws ``SessionOver`` into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from iso15118.errors import V2GError
+from iso15118.evcc.config import EvccConfig
+from iso15118.messages.iso20.common_types import MessageHeader
+from iso15118.messages.values import NO_SESSION
+from iso15118.session.actions import Action, EndReason
+from iso15118.session.events import BatteryChanged, InletMeasured
+from iso15118.session.limits import VehicleLimits
+
+__all__ = ["Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
+
+
+class SessionOver(V2GError):  # noqa: N818 - an ending, not an error
+    """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a reason."""
+
+    def __init__(self, reason: EndReason, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+
+
+class Leave(V2GError):  # noqa: N818 - a wish, not an error
+    """The vehicle wants to go: the script turns to its orderly way out."""
+
+    def __init__(self, reason: EndReason, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+
+
+class Exchange:
+    """Send ``request`` and wait for a ``response_type`` for ``timeout`` s."""
+
+    __slots__ = ("request", "response_type", "state", "timeout")
+
+    def __init__(self, request: Any, response_type: type, timeout: float, state: str) -> None:
+        self.request = request
+        self.response_type = response_type
+        self.timeout = timeout
+        self.state = state
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield self)
+
+
+class Until:
+    """Go on when ``ready`` says so, asked after every event, or at ``deadline``; the result is whether it did say so."""
+
+    __slots__ = ("deadline", "ready")
+
+    def __init__(self, deadline: float, ready: Callable[[], bool] | None = None) -> None:
+        self.deadline = deadline
+        self.ready = ready
+
+    def __await__(self) -> Generator[Any, Any, bool]:
+        return (yield self)  # type: ignore[no-any-return]
+
+
+Step = Exchange | Until
+
+
+class Conversation:
+    """The script's view of the session: what is known, and the few things that can be done."""
+
+    def __init__(
+        self, config: EvccConfig, limits: VehicleLimits, battery: BatteryChanged, epoch: float
+    ) -> None:
+        self.config = config
+        self.limits = limits
+        """What the vehicle declares; fixed for the session."""
+        self.battery = battery
+        """The battery as last reported."""
+        self.inlet = InletMeasured(0.0)
+        """The inlet as last measured."""
+        self.contactors_closed = False
+        self.secure = False
+        self.now = 0.0
+        self.session_id = NO_SESSION
+        self.stop_wanted = ""
+        """Not empty: somebody wants the session to end in an orderly way, for this reason."""
+        self.outbox: list[Action] = []
+        """What the session will hand out with its next list of actions."""
+        self._epoch = epoch
+        self._header: MessageHeader | None = None
+
+    @property
+    def unix_time(self) -> int:
+        """Seconds since 1970, as far as the vehicle knows."""
+        return max(int(self.now + self._epoch), 0)
+
+    def header(self) -> MessageHeader:
+        """The header of a request sent now."""
+        stamp = self.unix_time
+        header = self._header
+        if header is None or header.time_stamp != stamp or header.session_id != self.session_id:
+            header = self._header = MessageHeader(session_id=self.session_id, time_stamp=stamp)
+        return header
+
+    def act(self, *actions: Action) -> None:
+        """Ask the hardware for something; whether it happened shows in the state of the hardware."""
+        self.outbox.extend(actions)
+
+    def pause(self, seconds: float) -> Until:
+        """Wait; a wish to stop does not shorten it."""
+        return Until(self.now + seconds)

@@ -1,0 +1,221 @@
+"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge loop, stop and welding detection.
+
+The vehicle closes its contactors in one place, after pre-charge matched, and opens them on every way out.
+"""
+
+from __future__ import annotations
+
+from iso15118.evcc.conversation import Conversation, Leave, Until
+from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.loop import loop_request, take_limits
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.setup import schedule
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
+from iso15118.messages.values import floor_rational, rational
+from iso15118.session.actions import (
+    CloseContactors,
+    EndReason,
+    OpenContactors,
+    SessionEnded,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
+from iso15118.session.services import ControlMode
+
+__all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
+
+_NO_CURRENT_A = 5.0  # below this, contactors may open without harm (facts on robustness, section 3H)
+_WIND_DOWN_S = (
+    3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
+)
+_OVERVOLTAGE = 1.05  # inlet above the declared maximum by this factor: off the cable at once
+
+
+async def cable_check(talk: Conversation) -> None:
+    """Show readiness on the pilot, then poll until the station has tested the cable."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    talk.act(SignalReady(True))
+    await poll(
+        talk,
+        lambda: dc.DCCableCheckReq(header=talk.header()),
+        lambda response: response.evse_processing is Processing.Finished,
+        limit=talk.config.timing.cable_check_timeout,
+        reason=EndReason.CABLE_CHECK_FAILED,
+    )
+
+
+async def pre_charge(talk: Conversation) -> None:
+    """Have the station match the battery's voltage, close the contactors, and only then say that pre-charge is done [V2G20-2006]."""
+    target = talk.battery.voltage_v
+
+    def request(processing: Processing) -> dc.DCPreChargeReq:
+        return dc.DCPreChargeReq(
+            header=talk.header(),
+            ev_processing=processing,
+            ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
+            ev_target_voltage=floor_rational(round(target, 1)),
+        )
+
+    await poll(
+        talk,
+        lambda: request(Processing.Ongoing),
+        lambda response: abs(talk.inlet.voltage_v - target) <= talk.config.precharge_tolerance_v,
+        limit=talk.config.timing.pre_charge_timeout,
+        reason=EndReason.PRE_CHARGE_FAILED,
+    )
+    deadline = talk.now + talk.config.timing.contactor_close
+    talk.act(CloseContactors(deadline))
+    if not await Until(deadline, lambda: talk.contactors_closed):
+        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
+    await exchange(talk, request(Processing.Finished))
+
+
+async def start(talk: Conversation, plan: Plan) -> None:
+    """Ask for power along the schedule."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    await exchange(
+        talk,
+        cm.PowerDeliveryReq(
+            header=talk.header(),
+            ev_processing=Processing.Finished,
+            charge_progress=cm.ChargeProgress.Start,
+            ev_power_profile=_profile(talk, plan),
+        ),
+    )
+    plan.power_delivered = True
+
+
+def _profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
+    """The power the vehicle means to take: the schedule's entries, none above what it can take itself."""
+    mode: cm.EVPPTControlMode = cm.DynamicEVPPTControlMode()
+    own = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
+    entries = (cm.PowerScheduleEntry(duration=86_400, power=floor_rational(own)),)
+    if plan.schedule is not None:
+        mode = cm.ScheduledEVPPTControlMode(selected_schedule_tuple_id=plan.schedule.schedule_tuple_id)
+        offered = plan.schedule.charging_schedule.power_schedule.power_schedule_entries.power_schedule_entry
+        after = plan.schedule_from
+        entries = ()
+        for entry in offered:
+            power = min(own, plan.scheduled_power_w(after))
+            entries += (cm.PowerScheduleEntry(duration=entry.duration, power=floor_rational(power)),)
+            after += entry.duration
+    return cm.EVPowerProfile(
+        time_anchor=talk.unix_time,
+        evppt_control_mode=mode,
+        ev_power_profile_entries=cm.EVPowerProfileEntryList(ev_power_profile_entry=entries),
+    )
+
+
+async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
+    """Turn after turn until the battery, the driver or the station has had enough; then wind the current down. Returns who ended it."""
+    config = talk.config
+    scheduled = config.control_mode is ControlMode.SCHEDULED
+    expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
+    ceiling = talk.limits.maximum_voltage_v * _OVERVOLTAGE
+    end: SessionEnded | None = None
+    wind_down_until = 0.0
+    turn = 0
+    while True:
+        began = talk.now
+        if end is None:
+            end = _enough(talk)
+            wind_down_until = began + _WIND_DOWN_S
+        elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
+            return end
+        if talk.inlet.voltage_v > ceiling:
+            raise Leave(EndReason.HARDWARE_FAULT, f"inlet at {talk.inlet.voltage_v:.0f} V")
+        wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
+        turn += 1
+        response = await exchange(talk, loop_request(talk, plan, wants_meter, winding_down=end is not None))
+        if type(response.cl_res_control_mode) is not expected:
+            raise Leave(
+                EndReason.PARAMETERS_NOT_ACCEPTED,
+                f"{type(response.cl_res_control_mode).__name__} does not belong to the chosen service",
+            )
+        take_limits(plan, response.cl_res_control_mode)
+        status = response.evse_status
+        if status is not None and end is None:
+            match status.evse_notification:
+                case (
+                    EvseNotification.Terminate
+                    | EvseNotification.Pause
+                    | EvseNotification.ServiceRenegotiation
+                ):
+                    # Pausing and choosing another service are not wanted: the vehicle ends the session, which every station accepts.
+                    end = SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
+                    wind_down_until = talk.now + min(
+                        _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
+                    )
+                case EvseNotification.ScheduleRenegotiation:
+                    await _renegotiate(talk, plan)
+                case EvseNotification.ExitStandby | EvseNotification.MeteringConfirmation:
+                    pass  # never in standby; a confirmation needs a contract, which external identification has not
+        if talk.now < began + config.loop_interval_s:
+            await Until(began + config.loop_interval_s)
+
+
+def _enough(talk: Conversation) -> SessionEnded | None:
+    if talk.stop_wanted:
+        return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    battery = talk.battery
+    if battery.complete or battery.energy_to_target_wh <= 0.0:
+        return SessionEnded(EndReason.STOPPED_BY_EV, "")
+    return None
+
+
+async def _renegotiate(talk: Conversation, plan: Plan) -> None:
+    """Stop and go: the power rests, the contactors stay closed."""
+    await exchange(
+        talk,
+        cm.PowerDeliveryReq(
+            header=talk.header(),
+            ev_processing=Processing.Finished,
+            charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
+        ),
+    )
+    await schedule(talk, plan)
+    await start(talk, plan)
+
+
+async def stop(talk: Conversation, plan: Plan) -> None:
+    """Tell the station that power is no longer wanted; open the contactors when it answered."""
+    response = await exchange(
+        talk,
+        cm.PowerDeliveryReq(
+            header=talk.header(), ev_processing=Processing.Finished, charge_progress=cm.ChargeProgress.Stop
+        ),
+    )
+    plan.power_delivered = False
+    talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+    if response.response_code is not ResponseCode.OK and response.response_code.value.startswith("WARNING"):
+        raise Leave(EndReason.REFUSED, response.response_code.value)
+    await Until(talk.now + talk.config.timing.contactor_close, lambda: not talk.contactors_closed)
+
+
+async def welding_detection(talk: Conversation) -> None:
+    """With contactors open the inlet has to lose its voltage; if it does not, one of them is welded."""
+    until = talk.now + min(talk.config.welding_detection_s, talk.config.timing.welding_detection_timeout)
+    while True:
+        below = talk.inlet.voltage_v < talk.config.welding_voltage_v
+        done = below or talk.now >= until
+        await exchange(
+            talk,
+            dc.DCWeldingDetectionReq(
+                header=talk.header(), ev_processing=Processing.Finished if done else Processing.Ongoing
+            ),
+        )
+        if done:
+            if talk.contactors_closed:
+                raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+            if not below:
+                raise Leave(
+                    EndReason.CONTACTOR_FAILED,
+                    f"the inlet kept {talk.inlet.voltage_v:.0f} V: a contactor may be welded",
+                )
+            return
+        await talk.pause(talk.config.poll_interval_s)

@@ -1,0 +1,68 @@
+"""One request and its answer: which response belongs to which request, how long to wait, and how long "Ongoing" may go on.
+
+The response code and the session id have been checked when an answer arrives here; a FAILED never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from iso15118.evcc.conversation import Conversation, Exchange, Leave, SessionOver
+from iso15118.messages import app
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.session.actions import EndReason
+
+__all__ = ["RESPONSES", "exchange", "poll"]
+
+RESPONSES: dict[type, tuple[type, str]] = {
+    app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol"),
+    cm.SessionSetupReq: (cm.SessionSetupRes, "SessionSetup"),
+    cm.AuthorizationSetupReq: (cm.AuthorizationSetupRes, "AuthorizationSetup"),
+    cm.AuthorizationReq: (cm.AuthorizationRes, "Authorization"),
+    cm.ServiceDiscoveryReq: (cm.ServiceDiscoveryRes, "ServiceDiscovery"),
+    cm.ServiceDetailReq: (cm.ServiceDetailRes, "ServiceDetail"),
+    cm.ServiceSelectionReq: (cm.ServiceSelectionRes, "ServiceSelection"),
+    dc.DCChargeParameterDiscoveryReq: (dc.DCChargeParameterDiscoveryRes, "DC_ChargeParameterDiscovery"),
+    cm.ScheduleExchangeReq: (cm.ScheduleExchangeRes, "ScheduleExchange"),
+    dc.DCCableCheckReq: (dc.DCCableCheckRes, "DC_CableCheck"),
+    dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),
+    cm.PowerDeliveryReq: (cm.PowerDeliveryRes, "PowerDelivery"),
+    dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
+    dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
+    cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
+}
+"""Request class -> response class, and the name of the state that waits for it."""
+
+
+def exchange(talk: Conversation, request: Any) -> Exchange:
+    """Send ``request``; awaiting gives the response."""
+    response, state = RESPONSES[type(request)]
+    return Exchange(request, response, talk.config.timing.message_timeout_of(type(request).__name__), state)
+
+
+async def poll(
+    talk: Conversation,
+    make: Callable[[], Any],
+    finished: Callable[[Any], bool],
+    *,
+    limit: float,
+    reason: EndReason,
+) -> Any:
+    """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for ``reason``.
+
+    A wish to stop leaves between two requests.
+    """
+    until = talk.now + limit
+    while True:
+        response = await exchange(talk, make())
+        if finished(response):
+            return response
+        if talk.stop_wanted:
+            raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+        if talk.now >= until:
+            if reason is EndReason.ONGOING_TOO_LONG:
+                raise SessionOver(reason, f"{type(response).__name__} still not finished after {limit:g} s")
+            raise Leave(reason, f"{type(response).__name__} still not finished after {limit:g} s")
+        await talk.pause(talk.config.poll_interval_s)

@@ -1,0 +1,74 @@
+"""A charging session of ISO 15118-20 over DC messages, as the vehicle lives it: read it from top to bottom.
+
+Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in ``EvccSession``; what the vehicle
+itself wants to break off takes the way out at the bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iso15118.evcc.conversation import Conversation, Leave, SessionOver
+from iso15118.evcc.iso20.energy import cable_check, charge_loop, pre_charge, start, stop, welding_detection
+from iso15118.evcc.iso20.exchange import exchange
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.setup import (
+    authorization,
+    charge_parameters,
+    choose_service,
+    negotiation,
+    schedule,
+    session_setup,
+)
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+
+__all__ = ["iso20_session"]
+
+
+async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
+    """The whole session; ``set_up`` is called when communication set-up is over. Returns how the vehicle ended it."""
+    await negotiation(talk)
+    await session_setup(talk)
+    set_up()
+    plan = Plan()
+    end = SessionEnded(EndReason.STOPPED_BY_EV)
+    try:
+        await authorization(talk)
+        await choose_service(talk, plan)
+        await charge_parameters(talk, plan)
+        await schedule(talk, plan)
+        await cable_check(talk)
+        await pre_charge(talk)
+        await start(talk, plan)
+        end = await charge_loop(talk, plan)
+        await stop(talk, plan)
+        await welding_detection(talk)
+    except Leave as leave:
+        end = SessionEnded(leave.reason, leave.detail)
+        await break_off(talk, plan, leave)
+    await exchange(
+        talk,
+        cm.SessionStopReq(
+            header=talk.header(),
+            charging_session=cm.ChargingSession.Terminate,
+            ev_termination_explanation=end.detail[:160] or None,
+        ),
+    )
+    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on MCS, section 3).
+    talk.act(SignalReady(False))
+    return end
+
+
+async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
+    """The vehicle breaks off: off the cable first, then tell the station that power is no longer wanted."""
+    talk.act(
+        StopPower(Urgency.EMERGENCY),
+        SignalReady(False),
+        OpenContactors(Urgency.EMERGENCY, leave.detail or leave.reason.value),
+    )
+    if plan.power_delivered:
+        try:
+            await stop(talk, plan)
+        except Leave as again:
+            raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again

@@ -1,0 +1,212 @@
+"""The vehicle's phases before energy: protocol, session, authorization, service, charge parameters and schedule.
+
+The vehicle ranks the services by its own order; what the station offers beyond it does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iso15118.errors import ConfigError
+from iso15118.evcc.conversation import Conversation, Leave, SessionOver
+from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages import app
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
+from iso15118.messages.values import ceil_rational, floor_rational, rational, si
+from iso15118.session.actions import EndReason, UseSchema
+from iso15118.session.limits import StationLimits
+from iso15118.session.services import SERVICES, ControlMode, Namespace
+
+__all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule", "session_setup"]
+
+
+def _stop_if_wanted(talk: Conversation) -> None:
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+
+
+async def negotiation(talk: Conversation) -> None:
+    """Offer ISO 15118-20 DC, never below TLS 1.3 unless plaintext was explicitly allowed [V2G20-1237]."""
+    if not (talk.secure or talk.config.allow_plaintext):
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing may be offered without TLS")
+    entry = app.AppProtocol(
+        protocol_namespace=Namespace.DC.value,
+        version_number_major=1,
+        version_number_minor=0,
+        schema_id=1,
+        priority=1,
+    )
+    response = await exchange(talk, app.SupportedAppProtocolReq(app_protocol=(entry,)))
+    if (
+        response.response_code is app.ResponseCode.Failed_NoNegotiation
+        or response.schema_id != entry.schema_id
+    ):
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, response.response_code.value)
+    talk.act(UseSchema("iso20-dc"))
+
+
+async def session_setup(talk: Conversation) -> None:
+    """A new session: the id is zero in the request, and the station's from then on."""
+    await exchange(talk, cm.SessionSetupReq(header=talk.header(), evccid=talk.config.evccid))
+
+
+async def authorization(talk: Conversation) -> None:
+    """External identification, repeated unaltered while the station waits for the driver [V2G20-1582]."""
+    _stop_if_wanted(talk)
+    offered = await exchange(talk, cm.AuthorizationSetupReq(header=talk.header()))
+    if cm.Authorization.EIM not in offered.authorization_services:
+        raise Leave(EndReason.AUTHORIZATION_FAILED, "the station does not offer external identification")
+    response = await poll(
+        talk,
+        lambda: cm.AuthorizationReq(
+            header=talk.header(),
+            selected_authorization_service=cm.Authorization.EIM,
+            a_req_authorization_mode=cm.EIMAReqAuthorizationMode(),
+        ),
+        lambda response: response.evse_processing is Processing.Finished,
+        limit=talk.config.timing.authorization_ongoing_timeout,
+        reason=EndReason.ONGOING_TOO_LONG,
+    )
+    if response.response_code.value.startswith("WARNING"):
+        raise Leave(EndReason.AUTHORIZATION_FAILED, response.response_code.value)
+
+
+async def choose_service(talk: Conversation, plan: Plan) -> None:
+    """The first of the vehicle's services that the station has, with a parameter set in the wanted control mode."""
+    _stop_if_wanted(talk)
+    response = await exchange(talk, cm.ServiceDiscoveryReq(header=talk.header()))
+    offered = {service.service_id for service in response.energy_transfer_service_list.service}
+    for wanted in talk.config.services:
+        if wanted not in offered:
+            continue
+        detail = await exchange(talk, cm.ServiceDetailReq(header=talk.header(), service_id=wanted))
+        if detail.service_id != wanted:
+            raise SessionOver(
+                EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}"
+            )
+        for parameters in detail.service_parameter_list.parameter_set:
+            if _control_mode(parameters) == talk.config.control_mode:
+                plan.service, plan.parameter_set_id = SERVICES[wanted], parameters.parameter_set_id
+                selected = cm.SelectedService(service_id=wanted, parameter_set_id=parameters.parameter_set_id)
+                await exchange(
+                    talk,
+                    cm.ServiceSelectionReq(header=talk.header(), selected_energy_transfer_service=selected),
+                )
+                return
+    wishes = ", ".join(service.name for service in talk.config.services)
+    raise Leave(
+        EndReason.PARAMETERS_NOT_ACCEPTED, f"no service for {wishes} in {talk.config.control_mode.name}"
+    )
+
+
+def _control_mode(parameters: cm.ParameterSet) -> int | None:
+    for parameter in parameters.parameter:
+        if parameter.name == "ControlMode":
+            return parameter.int_value
+    return None
+
+
+async def charge_parameters(talk: Conversation, plan: Plan) -> None:
+    """Declare the vehicle's limits and take the station's; types must belong to the service on both sides."""
+    _stop_if_wanted(talk)
+    limits = talk.limits
+    mode: dict[str, Any] = {
+        "ev_maximum_charge_power": floor_rational(limits.maximum_charge_power_w),
+        "ev_minimum_charge_power": ceil_rational(limits.minimum_charge_power_w),
+        "ev_maximum_charge_current": floor_rational(limits.maximum_charge_current_a),
+        "ev_minimum_charge_current": ceil_rational(limits.minimum_charge_current_a),
+        "ev_maximum_voltage": floor_rational(limits.maximum_voltage_v),
+        "ev_minimum_voltage": ceil_rational(limits.minimum_voltage_v),
+        "target_soc": talk.config.target_soc,
+    }
+    if plan.service.bidirectional:
+        allowed = 1.0 if talk.config.allow_discharge else 0.0
+        mode |= {
+            "ev_maximum_discharge_power": floor_rational(limits.maximum_discharge_power_w * allowed),
+            "ev_minimum_discharge_power": ceil_rational(limits.minimum_discharge_power_w * allowed),
+            "ev_maximum_discharge_current": floor_rational(limits.maximum_discharge_current_a * allowed),
+            "ev_minimum_discharge_current": ceil_rational(limits.minimum_discharge_current_a * allowed),
+        }
+    response = await exchange(
+        talk,
+        dc.DCChargeParameterDiscoveryReq(
+            header=talk.header(), dc_cpd_req_energy_transfer_mode=plan.service.cpd_req_mode(**mode)
+        ),
+    )
+    offer = response.dc_cpd_res_energy_transfer_mode
+    if type(offer) is not plan.service.cpd_res_mode:
+        raise Leave(
+            EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(offer).__name__} does not belong to the chosen service"
+        )
+    try:
+        plan.station = _station_limits(offer)
+    except ConfigError as error:
+        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, str(error)) from error
+    if plan.station.minimum_voltage_v > limits.maximum_voltage_v:
+        raise Leave(
+            EndReason.PARAMETERS_NOT_ACCEPTED, "the station's minimum voltage is above the vehicle's maximum"
+        )
+    if plan.station.maximum_voltage_v < talk.battery.voltage_v:
+        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, "the station cannot reach the battery's voltage")
+
+
+def _station_limits(offer: Any) -> StationLimits:
+    limits = {
+        "maximum_charge_power_w": si(offer.evse_maximum_charge_power),
+        "minimum_charge_power_w": si(offer.evse_minimum_charge_power),
+        "maximum_charge_current_a": si(offer.evse_maximum_charge_current),
+        "minimum_charge_current_a": si(offer.evse_minimum_charge_current),
+        "maximum_voltage_v": si(offer.evse_maximum_voltage),
+        "minimum_voltage_v": si(offer.evse_minimum_voltage),
+    }
+    if isinstance(offer, dc.BPTDCCPDResEnergyTransferMode):
+        # Some stations give discharge limits a negative sign: the magnitude is what counts.
+        limits |= {
+            "maximum_discharge_power_w": abs(si(offer.evse_maximum_discharge_power)),
+            "minimum_discharge_power_w": abs(si(offer.evse_minimum_discharge_power)),
+            "maximum_discharge_current_a": abs(si(offer.evse_maximum_discharge_current)),
+            "minimum_discharge_current_a": abs(si(offer.evse_minimum_discharge_current)),
+        }
+    return StationLimits(**limits)
+
+
+async def schedule(talk: Conversation, plan: Plan) -> None:
+    """Say what is needed; in Scheduled mode take the first schedule that the station offers."""
+    _stop_if_wanted(talk)
+    response = await poll(
+        talk,
+        lambda: cm.ScheduleExchangeReq(
+            header=talk.header(), maximum_supporting_points=1024, se_req_control_mode=_needs(talk, plan)
+        ),
+        lambda response: response.evse_processing is Processing.Finished,
+        limit=talk.config.timing.ongoing_timeout,
+        reason=EndReason.ONGOING_TOO_LONG,
+    )
+    if response.response_code is ResponseCode.WARNING_ScheduleRenegotiationFailed:
+        raise Leave(EndReason.REFUSED, response.response_code.value)
+    answer = response.se_res_control_mode
+    scheduled = talk.config.control_mode is ControlMode.SCHEDULED
+    if isinstance(answer, cm.ScheduledSEResControlMode) is not scheduled:
+        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(answer).__name__} in the other control mode")
+    if isinstance(answer, cm.ScheduledSEResControlMode):
+        plan.schedule, plan.schedule_from = answer.schedule_tuple[0], talk.now
+
+
+def _needs(talk: Conversation, plan: Plan) -> cm.SEReqControlMode:
+    battery = talk.battery
+    energies = {
+        "ev_target_energy_request": rational(round(battery.energy_to_target_wh)),
+        "ev_maximum_energy_request": rational(round(battery.energy_to_maximum_wh)),
+        "ev_minimum_energy_request": rational(round(battery.energy_to_minimum_wh)),
+    }
+    if talk.config.control_mode is ControlMode.SCHEDULED:
+        return cm.ScheduledSEReqControlMode(departure_time=talk.config.departure_time_s, **energies)
+    return cm.DynamicSEReqControlMode(
+        departure_time=talk.config.departure_time_s,
+        minimum_soc=talk.config.minimum_soc,
+        target_soc=talk.config.target_soc,
+        **energies,
+    )

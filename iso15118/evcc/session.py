@@ -1,0 +1,242 @@
+"""The vehicle's session as a value: events and the time in, actions and a deadline out.
+
+It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable before anything is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from iso15118.evcc.config import EvccConfig
+from iso15118.evcc.conversation import Conversation, Exchange, SessionOver, Step
+from iso15118.evcc.iso20.script import iso20_session
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.limits import VehicleLimits
+from iso15118.timing import Timer, TimerTable
+
+__all__ = ["EvccSession"]
+
+CONNECTING = "Connecting"
+ENDED = "Ended"
+
+
+class EvccSession:
+    """One session of one inlet.
+
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is what
+    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds.
+    """
+
+    def __init__(
+        self, config: EvccConfig, limits: VehicleLimits, battery: ev.BatteryChanged, *, epoch: float = 0.0
+    ) -> None:
+        self.config = config
+        self.timers = TimerTable()
+        self.ended: act.SessionEnded | None = None
+        """How it ended; None while it runs."""
+        self.states: list[str] = [CONNECTING]
+        """Every state entered, in order, repeats left out."""
+        self._talk = Conversation(config, limits, battery, epoch)
+        self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
+        self._step: Step | None = None
+        self._told_safe = False
+        self._ready = False
+
+    # -- the outer contract
+
+    @property
+    def state(self) -> str:
+        """What the session is doing: the exchange it waits for, named after the message."""
+        return self.states[-1]
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs."""
+        return self.timers.deadline
+
+    @property
+    def session_id(self) -> bytes:
+        """The id the station gave; zero before SessionSetup."""
+        return self._talk.session_id
+
+    def handle(self, event: ev.Event, now: float) -> list[Action]:
+        """Take one event at time ``now`` (s) and say what has to be done, in this order."""
+        talk = self._talk
+        talk.now = now
+        kind = type(event)
+        if kind is ev.InletMeasured:
+            talk.inlet = event  # type: ignore[assignment]
+            return []
+        if kind is ev.BatteryChanged:
+            talk.battery = event  # type: ignore[assignment]
+            return []
+        if self.ended is not None:
+            return self._late(event)
+        if kind is ev.MessageReceived:
+            return self._message(event.message)  # type: ignore[attr-defined]
+        actions = self._other(event)
+        if self.ended is None and type(self._step) is not Exchange and self._step is not None:
+            ready = self._step.ready  # type: ignore[union-attr]
+            if ready is not None and ready():
+                self.timers.clear(Timer.PACE)
+                actions += self._resume(True)
+        return actions
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """Call at ``deadline``; harmless when nothing is due."""
+        self._talk.now = now
+        actions: list[Action] = []
+        for timer in self.timers.expired(now):
+            if self.ended is not None:
+                break
+            match timer:
+                case Timer.PACE:
+                    ready = (
+                        self._step.ready
+                        if self._step is not None and type(self._step) is not Exchange
+                        else None
+                    )  # type: ignore[union-attr]
+                    actions += self._resume(ready is not None and ready())
+                case Timer.MESSAGE:
+                    actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
+                case _:
+                    actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
+        return actions
+
+    # -- the script
+
+    def _resume(self, value: Any = None, error: SessionOver | None = None) -> list[Action]:
+        """Run the script to its next step, and say what it asked for on the way."""
+        script, talk = self._script, self._talk
+        if script is None:
+            return []
+        self._step = None
+        try:
+            step = script.send(value) if error is None else script.throw(error)
+        except StopIteration as done:
+            ended: act.SessionEnded = done.value
+            return self._take_outbox() + self._end(ended.reason, ended.detail)
+        except SessionOver as over:
+            return self._take_outbox() + self._end(over.reason, over.detail)
+        actions = self._take_outbox()
+        self._step = step
+        if type(step) is Exchange:
+            if step.state != self.states[-1]:
+                self.states.append(step.state)
+                actions.append(act.StateEntered(step.state))
+            actions.append(act.Send(step.request))
+            self.timers.set(Timer.MESSAGE, talk.now + step.timeout)
+        else:
+            self.timers.set(Timer.PACE, step.deadline)  # type: ignore[union-attr]
+        return actions
+
+    def _take_outbox(self) -> list[Action]:
+        actions, self._talk.outbox = self._talk.outbox, []
+        for action in actions:
+            if type(action) is act.CloseContactors:
+                self._told_safe = False
+            elif type(action) is act.SignalReady:
+                self._ready = action.ready
+            elif type(action) is act.OpenContactors:
+                self._told_safe = True
+        return actions
+
+    def _message(self, message: Any) -> list[Action]:
+        step = self._step
+        if type(step) is not Exchange:
+            return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} without a request")
+        if type(message) is not step.response_type:
+            return self._end(
+                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} instead of {step.response_type.__name__}"
+            )
+        self.timers.clear(Timer.MESSAGE)
+        if self.states[-1] != "supportedAppProtocol":
+            # The station's first answer brings the id; from then on it is the same to the end [V2G20-751].
+            talk = self._talk
+            if talk.session_id == bytes(8):
+                if message.header.session_id == bytes(8):
+                    return self._end(EndReason.UNKNOWN_SESSION, "the station gave the session id zero")
+                if not message.response_code.value.startswith("FAILED"):
+                    talk.session_id = message.header.session_id
+            elif message.header.session_id != talk.session_id:
+                return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+            if message.response_code.value.startswith("FAILED"):
+                return self._end(
+                    EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
+                )
+        return self._resume(message)
+
+    # -- hardware and application
+
+    def _other(self, event: ev.Event) -> list[Action]:
+        talk = self._talk
+        match event:
+            case ev.Connected(secure=secure):
+                if self._script is not None:
+                    return []
+                talk.secure = secure
+                self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
+                self._script = iso20_session(talk, lambda: self.timers.clear(Timer.LINK))
+                return self._resume()
+            case ev.LinkLost(how=how):
+                return self._end(EndReason.PEER_VANISHED, how.value, connected=False)
+            case ev.Undecodable(reason=reason):
+                return self._end(EndReason.UNDECODABLE, reason)
+            case ev.ContactorsChanged(closed=closed):
+                was, talk.contactors_closed = talk.contactors_closed, closed
+                if closed and self._told_safe:
+                    return self._end(EndReason.CONTACTOR_FAILED, "contactors closed without permission")
+                if was and not closed and not self._told_safe:
+                    return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
+                return []
+            case ev.SignalChanged(state=state):
+                if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
+                    return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
+                return []
+            case ev.HardwareFault(port=port, reason=reason):
+                return self._end(EndReason.HARDWARE_FAULT, f"{port}: {reason}")
+            case ev.EmergencyShutdown(reason=reason):
+                return self._end(EndReason.EMERGENCY, reason)
+            case ev.StopRequested(reason=reason):
+                talk.stop_wanted = talk.stop_wanted or reason or "stop requested"
+                return []
+            case _:
+                return []
+
+    # -- the funnel
+
+    def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
+        if self._told_safe and not self._talk.contactors_closed:
+            if not self._ready:
+                return []
+            self._ready = False
+            return [act.SignalReady(False)]
+        self._told_safe, self._ready = True, False
+        return [act.StopPower(urgency), act.SignalReady(False), act.OpenContactors(urgency, reason)]
+
+    def _end(self, reason: EndReason, detail: str = "", *, connected: bool = True) -> list[Action]:
+        """The one way out."""
+        actions = self._make_safe(
+            Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
+        )
+        self.ended = act.SessionEnded(reason, detail)
+        script, self._script, self._step = self._script, None, None
+        if script is not None:
+            script.close()
+        self.timers.clear_all()
+        self.states.append(ENDED)
+        actions += [act.StateEntered(ENDED), self.ended]
+        if connected:
+            actions.append(act.CloseLink())
+        return actions
+
+    def _late(self, event: ev.Event) -> list[Action]:
+        """After the end only one thing matters: a contactor that closes late is told to open again."""
+        if isinstance(event, ev.ContactorsChanged):
+            self._talk.contactors_closed = event.closed
+            if event.closed:
+                return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        return []
