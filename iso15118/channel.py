@@ -1,0 +1,181 @@
+"""Typed messages in and out of the bytes of a connection: V2GTP frames on one side, EXI messages on the
+other.
+
+Which schema reads a frame is decided by the negotiated edition and the frame's payload type, never by trying.
+This module knows no session, no socket and no order of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+
+from . import exi
+from .errors import ExiError, MisuseError
+from .messages import app
+from .messages.iso20 import common_messages, dc
+from .v2gtp import (
+    PAYLOAD_CAPS,
+    SAP_CAP,
+    FrameReader,
+    PayloadType,
+    SkippedFrame,
+    encode_frame,
+    payload_type_name,
+)
+
+__all__ = ["EDITIONS", "Codec", "Item", "MessageChannel", "Received", "Skipped", "Stream", "Undecodable"]
+
+
+class Received(Struct, frozen=True):
+    """A message of the peer, with the payload it was read from."""
+
+    message: Any
+    payload_type: int
+    payload: bytes
+
+
+class Undecodable(Struct, frozen=True):
+    """A frame of an accepted payload type that is no message of its schema; ``error`` says where it went
+    wrong."""
+
+    error: ExiError
+    payload_type: int
+    payload: bytes
+
+
+class Skipped(Struct, frozen=True):
+    """A frame that nobody here reads: its payload type is unknown, or has no place in this edition
+    [V2G2-800]."""
+
+    payload_type: int
+    length: int
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        what = payload_type_name(self.payload_type)
+        return f"{self.length} bytes of payload type {what} have no place in this protocol"
+
+
+Item = Received | Undecodable | Skipped
+
+
+class Stream(Struct, frozen=True):
+    """One payload type of an edition: the schema set that reads it, where its message classes are and how
+    long it may be (bytes)."""
+
+    payload_type: PayloadType
+    schema: str
+    messages: ModuleType
+    cap: int
+
+    @property
+    def message_types(self) -> list[type]:
+        """The requests and responses that travel on it; other classes of the module are parts of them."""
+        names = (name for name in self.messages.__all__ if name.endswith(("Req", "Res")))
+        return [getattr(self.messages, name) for name in names]
+
+
+def _stream(payload_type: PayloadType, schema: str, messages: ModuleType, cap: int | None = None) -> Stream:
+    return Stream(payload_type, schema, messages, PAYLOAD_CAPS[payload_type] if cap is None else cap)
+
+
+NEGOTIATION: Final = "app"
+
+EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
+    # Until supportedAppProtocol has chosen there is nothing else, and nothing long.
+    NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
+    "iso20-dc": (
+        _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
+        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
+    ),
+}
+"""The payload types of each edition, by the name of the schema set that supportedAppProtocol chooses."""
+
+
+class Codec(Protocol):
+    """What reads and writes EXI: ``iso15118.exi``, or something that stands in for it."""
+
+    def decode(self, schema: str, data: bytes) -> Any:
+        """The message in ``data``; ``ExiError`` if there is none."""
+
+    def encode(self, schema: str, message: Any) -> bytes:
+        """The bytes of ``message``; ``ExiError`` if the schema does not allow it."""
+
+
+class MessageChannel:
+    """One end of a connection, above the transport. It begins with supportedAppProtocol; ``select`` switches
+    to the edition chosen."""
+
+    __slots__ = ("_decode", "_edition", "_encode", "_one_by_one", "_outgoing", "_reader", "_schemas")
+
+    def __init__(self, codec: Codec = exi) -> None:
+        self._decode = codec.decode
+        self._encode = codec.encode
+        self._reader = FrameReader()
+        self.select(NEGOTIATION)
+
+    @property
+    def edition(self) -> str:
+        """What the channel speaks now, a key of ``EDITIONS``."""
+        return self._edition
+
+    def select(self, edition: str) -> None:
+        """Speak this edition from the next frame on, in both directions: send the answer to the negotiation
+        first.
+
+        Raises ``MisuseError`` for an edition that there is not.
+        """
+        streams = EDITIONS.get(edition)
+        if streams is None:
+            raise MisuseError(f"there is no edition {edition!r}, only {', '.join(EDITIONS)}")
+        self._edition = edition
+        self._one_by_one = edition == NEGOTIATION
+        self._schemas = {int(stream.payload_type): stream.schema for stream in streams}
+        self._outgoing = {
+            message_type: (int(stream.payload_type), stream.schema)
+            for stream in streams
+            for message_type in stream.message_types
+        }
+        self._reader.caps = {int(stream.payload_type): stream.cap for stream in streams}
+
+    @property
+    def more(self) -> bool:
+        """There may be more to be had from what was taken in already: call ``receive_data(b"")``."""
+        return self._reader.more
+
+    def receive_data(self, data: bytes) -> list[Item]:
+        """What ``data`` completes, in order. Call again with ``b""`` while ``more``, after dealing with what
+        came.
+
+        During the negotiation it is one at a time, because the first may change how the second is to be read.
+        Raises ``FrameError`` when the stream is lost; whatever came before it has been returned by then.
+        """
+        items: list[Item] = []
+        for frame in self._reader.receive_data(data, 1 if self._one_by_one else None):
+            if isinstance(frame, SkippedFrame):
+                items.append(Skipped(frame.payload_type, frame.length))
+                continue
+            try:
+                message = self._decode(self._schemas[frame.payload_type], frame.payload)
+            except ExiError as error:
+                items.append(Undecodable(error, frame.payload_type, frame.payload))
+            else:
+                items.append(Received(message, frame.payload_type, frame.payload))
+        return items
+
+    def encode(self, message: Any) -> bytes:
+        """The bytes that carry ``message``.
+
+        Raises ``MisuseError`` for something that is no message of the edition, ``ExiError`` for one that its
+        schema does not allow.
+        """
+        entry = self._outgoing.get(type(message))
+        if entry is None:
+            raise MisuseError(f"{type(message).__name__} is no message of {self._edition}")
+        payload_type, schema = entry
+        return encode_frame(payload_type, self._encode(schema, message))

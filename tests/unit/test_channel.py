@@ -1,0 +1,222 @@
+"""The channel: typed messages over frames, read by the schema that edition and payload type name."""
+
+from __future__ import annotations
+
+from struct import pack, unpack_from
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from iso15118 import exi
+from iso15118.channel import EDITIONS, Item, MessageChannel, Received, Skipped, Undecodable
+from iso15118.errors import ExiError, FrameError, MisuseError
+from iso15118.v2gtp import SAP_CAP, PayloadType, encode_frame
+from tests.sample_messages import DISCOVERY, HEADER, LOOP, SAP_REQ, SAP_RES, SETUP
+
+
+def dc_channel() -> MessageChannel:
+    channel = MessageChannel()
+    channel.select("iso20-dc")
+    return channel
+
+
+def everything(channel: MessageChannel, segments: list[bytes]) -> list[Item]:
+    """As a driver does it: what came is dealt with before more is asked for."""
+    items: list[Item] = []
+    for segment in segments:
+        new = channel.receive_data(segment)
+        while new:
+            items += new
+            if not channel.more:
+                break
+            new = channel.receive_data(b"")
+    return items
+
+
+def messages(items: list[Item]) -> list[Any]:
+    return [item.message if isinstance(item, Received) else item for item in items]
+
+
+# -- which schema, which payload type -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("message", "payload_type"),
+    [(SETUP, 0x8002), (DISCOVERY, 0x8002), (LOOP, 0x8004)],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_message_travels_under_the_payload_type_of_its_schema(message: Any, payload_type: int) -> None:
+    wire = dc_channel().encode(message)
+    assert unpack_from(">HHI", wire) == (0x01FE, payload_type, len(wire) - 8)
+    (item,) = dc_channel().receive_data(wire)
+    assert item == Received(message, payload_type, wire[8:])
+
+
+@pytest.mark.parametrize("message", [SAP_REQ, SAP_RES], ids=["request", "response"])
+def test_a_channel_begins_with_the_negotiation(message: Any) -> None:
+    channel = MessageChannel()
+    assert channel.edition == "app"
+    wire = channel.encode(message)
+    assert wire[:4] == bytes.fromhex("01fe8001")
+    assert channel.receive_data(wire) == [Received(message, PayloadType.SAP, wire[8:])]
+
+
+@pytest.mark.parametrize("edition", sorted(EDITIONS))
+def test_every_message_of_an_edition_has_exactly_one_payload_type(edition: str) -> None:
+    types = [message_type for stream in EDITIONS[edition] for message_type in stream.message_types]
+    assert len(types) == len(set(types))
+    names = [message_type.__name__ for message_type in types]
+    assert {name[:-1] + "q" for name in names} == {name[:-1] + "q" for name in names if name.endswith("Res")}
+
+
+def test_the_editions_hold_the_messages_they_should() -> None:
+    names = {
+        edition: {t.__name__ for stream in streams for t in stream.message_types}
+        for edition, streams in EDITIONS.items()
+    }
+    assert names["app"] == {"SupportedAppProtocolReq", "SupportedAppProtocolRes"}
+    assert names["iso20-dc"] >= {
+        "SessionSetupReq",
+        "PowerDeliveryRes",
+        "DCChargeLoopReq",
+        "DCWeldingDetectionRes",
+    }
+    assert len(names["iso20-dc"]) == 2 * (13 + 5)
+
+
+@pytest.mark.parametrize(
+    ("edition", "message"),
+    [
+        ("app", SETUP),
+        ("app", LOOP),
+        ("iso20-dc", SAP_REQ),
+        ("iso20-dc", HEADER),
+        ("iso20-dc", None),
+        ("iso20-dc", "x"),
+    ],
+    ids=str,
+)
+def test_what_is_no_message_of_the_edition_is_not_sent(edition: str, message: Any) -> None:
+    channel = MessageChannel()
+    channel.select(edition)
+    with pytest.raises(MisuseError, match=f"{type(message).__name__} is no message of {edition}"):
+        channel.encode(message)
+
+
+def test_an_edition_that_there_is_not_is_refused() -> None:
+    channel = MessageChannel()
+    with pytest.raises(MisuseError, match="no edition 'iso21', only app, iso20-dc"):
+        channel.select("iso21")
+    assert channel.edition == "app"
+
+
+# -- what comes in ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload_type", [0x8001, 0x8003, 0x8005, 0x8101, 0x9000, 0xA000])
+def test_other_payload_types_are_skipped_and_reported(payload_type: int) -> None:
+    channel = dc_channel()
+    items = everything(channel, [encode_frame(payload_type, b"12345") + channel.encode(SETUP)])
+    assert items[0] == Skipped(payload_type, 5)
+    assert f"5 bytes of payload type 0x{payload_type:04X}" in Skipped(payload_type, 5).reason
+    assert messages(items[1:]) == [SETUP]
+
+
+@pytest.mark.parametrize("payload_type", [0x8002, 0x8004])
+def test_nothing_but_the_negotiation_is_read_before_it(payload_type: int) -> None:
+    channel = MessageChannel()
+    wire = dc_channel().encode(SETUP if payload_type == 0x8002 else LOOP)
+    assert channel.receive_data(wire) == [Skipped(payload_type, len(wire) - 8)]
+
+
+def test_before_the_negotiation_a_long_message_is_refused() -> None:
+    with pytest.raises(FrameError, match=f"at most {SAP_CAP} are accepted"):
+        MessageChannel().receive_data(pack(">HHI", 0x01FE, 0x8001, SAP_CAP + 1))
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\x80", b"\x00", b"\x80\xff\xff", bytes(40)], ids=lambda p: p.hex() or "empty"
+)
+def test_a_payload_that_is_no_message_comes_with_its_error_and_bytes(payload: bytes) -> None:
+    channel = dc_channel()
+    items = everything(channel, [encode_frame(PayloadType.ISO20_DC, payload) + channel.encode(LOOP)])
+    bad, good = items
+    assert isinstance(bad, Undecodable)
+    assert isinstance(bad.error, ExiError)
+    assert (bad.payload_type, bad.payload) == (PayloadType.ISO20_DC, payload)
+    assert messages([good]) == [LOOP]
+
+
+def test_a_message_under_the_payload_type_of_another_schema_is_never_guessed() -> None:
+    channel = dc_channel()
+    wire = encode_frame(PayloadType.ISO20_DC, channel.encode(SETUP)[8:])
+    (item,) = channel.receive_data(wire)
+    assert not (isinstance(item, Received) and item.message == SETUP)
+
+
+def test_a_broken_header_comes_after_the_messages_before_it() -> None:
+    channel = dc_channel()
+    assert messages(channel.receive_data(channel.encode(SETUP) + channel.encode(LOOP) + bytes(8))) == [
+        SETUP,
+        LOOP,
+    ]
+    assert channel.more
+    with pytest.raises(FrameError):
+        channel.receive_data(b"")
+
+
+def test_messages_in_any_segmentation() -> None:
+    wire = dc_channel().encode(SETUP) + dc_channel().encode(LOOP) + dc_channel().encode(DISCOVERY)
+    expected = [SETUP, LOOP, DISCOVERY]
+    assert messages(everything(dc_channel(), [wire])) == expected
+    assert messages(everything(dc_channel(), [bytes([byte]) for byte in wire])) == expected
+    for cut in range(len(wire) + 1):
+        assert messages(everything(dc_channel(), [wire[:cut], wire[cut:]])) == expected
+
+
+def test_fifty_messages_in_one_segment() -> None:
+    channel = dc_channel()
+    assert messages(channel.receive_data(channel.encode(LOOP) * 50)) == [LOOP] * 50
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["one segment", "two segments"])
+def test_a_message_right_behind_the_negotiation_is_read_by_the_edition_chosen(split: bool) -> None:
+    """A peer that does not wait breaks the rules; how it is read must still not hang on the segments."""
+    ask, setup = MessageChannel().encode(SAP_REQ), dc_channel().encode(SETUP)
+    channel = MessageChannel()
+    seen: list[Any] = []
+    for segment in [ask, setup] if split else [ask + setup]:
+        items = channel.receive_data(segment)
+        while items:
+            for item in items:
+                seen += messages([item])
+                if seen[-1] == SAP_REQ:
+                    channel.select("iso20-dc")
+            items = channel.receive_data(b"") if channel.more else []
+    assert seen == [SAP_REQ, SETUP]
+
+
+def test_a_codec_can_be_replaced() -> None:
+    class Upside:
+        def decode(self, schema: str, data: bytes) -> Any:
+            return schema, data[::-1]
+
+        def encode(self, schema: str, message: Any) -> bytes:
+            return schema.encode()
+
+    channel = MessageChannel(Upside())
+    channel.select("iso20-dc")
+    assert channel.encode(LOOP)[8:] == b"iso20-dc"
+    assert messages(channel.receive_data(encode_frame(PayloadType.ISO20_MAIN, b"abc"))) == [
+        ("iso20-common", b"cba")
+    ]
+
+
+def test_a_message_that_its_schema_does_not_allow_is_an_exi_error() -> None:
+    with pytest.raises(ExiError):
+        dc_channel().encode(replace(SETUP, evccid="x" * 256))
+
+
+def test_what_is_sent_is_exi() -> None:
+    assert exi.decode("iso20-common", dc_channel().encode(SETUP)[8:]) == SETUP
