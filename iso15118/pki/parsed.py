@@ -60,6 +60,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
     der: bytes
     certificate: x509.Certificate
+    subject: x509.Name
+    issuer: x509.Name
     version: int
     serial_number: int
     not_before: datetime
@@ -90,12 +92,12 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The subject, for people."""
-        return self.certificate.subject.rfc4514_string()
+        return self.subject.rfc4514_string()
 
     @property
     def issuer_name(self) -> str:
         """The issuer, for people."""
-        return self.certificate.issuer.rfc4514_string()
+        return self.issuer.rfc4514_string()
 
 
 def parse(der: bytes) -> Parsed:
@@ -116,6 +118,9 @@ def parse(der: bytes) -> Parsed:
 
 def _read(der: bytes) -> Parsed:
     certificate = x509.load_der_x509_certificate(der)
+    if der[-len(certificate.signature) - 1] != 0:
+        # Not covered by the signature, and not looked at by the library: several encodings of one certificate.
+        raise ValueError("signature with unused bits")
     extensions = certificate.extensions
     constraints = _extension(extensions, x509.BasicConstraints)
     usage = _extension(extensions, x509.KeyUsage)
@@ -128,6 +133,8 @@ def _read(der: bytes) -> Parsed:
     return Parsed(
         der=der,
         certificate=certificate,
+        subject=certificate.subject,
+        issuer=certificate.issuer,
         version=certificate.version.value + 1,
         serial_number=certificate.serial_number,
         not_before=certificate.not_valid_before_utc,

@@ -51,11 +51,9 @@ class _Search:
 
     def extend(self, path: tuple[int, ...]) -> None:
         child = self.certificates[path[-1]]
-        issuer = child.certificate.issuer
-        named_anchors = [n for n, anchor in enumerate(self.anchors) if anchor.certificate.subject == issuer]
-        named = [
-            n for n in self._pool if n not in path and self.certificates[n].certificate.subject == issuer
-        ]
+        issuer = child.issuer
+        named_anchors = [n for n, anchor in enumerate(self.anchors) if anchor.subject == issuer]
+        named = [n for n in self._pool if n not in path and self.certificates[n].subject == issuer]
         went_on = False
         for place in named_anchors:
             if len(self.paths) < _MAX_PATHS and self._signed(child, self.anchors[place]):

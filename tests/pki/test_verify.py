@@ -1,0 +1,272 @@
+"""The chain check on our own chains, one fault at a time, and on bytes that are no certificates."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography import x509
+
+from iso15118.errors import ConfigError, PkiError
+from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load_profile, peer_verifier, verify_chain
+from iso15118.pki.violations import CODES
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+PKI = issue_test_pki(at=NOW)
+OTHER = issue_test_pki(at=NOW)
+ED448 = issue_test_pki("iso20", "ed448", at=NOW)
+
+
+def check(chain: list[bytes] | tuple[bytes, ...], role: str = "secc", **changes: Any) -> Verdict:
+    anchor, kind = (PKI.v2g_root, "V2G") if role == "secc" else (PKI.oem_root, "OEM")
+    arguments: dict[str, Any] = {
+        "role": role,
+        "anchors_der": [anchor],
+        "anchor_role": kind,
+        "at": NOW,
+        "edition": "iso20",
+    }
+    return verify_chain(chain, **(arguments | changes))
+
+
+def codes(verdict: Verdict) -> list[tuple[str, int | None]]:
+    return [(one.code, one.certificate) for one in verdict.violations]
+
+
+def made_with(name: str, **change: Any) -> IssuedPki:
+    profile = load_profile("iso20")
+    rows = dict(profile.certificates)
+    rows[name] = msgspec.structs.replace(rows[name], **change)
+    return issue_test_pki(at=NOW, profile=msgspec.structs.replace(profile, certificates=rows))
+
+
+ONE_FAULT: dict[str, tuple[str, dict[str, Any], str, int]] = {
+    "leaf is a CA": ("secc", {"ca": True}, "leaf-is-ca", 0),
+    "leaf may sign certificates": (
+        "secc",
+        {"key_usage": ("digitalSignature", "keyCertSign")},
+        "leaf-is-ca",
+        0,
+    ),
+    "leaf without digitalSignature": ("secc", {"key_usage": ("keyAgreement",)}, "key-usage", 0),
+    "leaf without serverAuth": ("secc", {"extended_key_usage": ("clientAuth",)}, "extended-key-usage", 0),
+    "leaf without extended key usage": ("secc", {"extended_key_usage": ()}, "extended-key-usage", 0),
+    "another role's domain component": ("secc", {"domain_component": "CPS"}, "domain-component", 0),
+    "no domain component": ("secc", {"domain_component": None}, "no-domain-component", 0),
+    "no SECCID": ("secc", {"common_name": "Station 7"}, "identifier", 0),
+    "no OCSP responder for the leaf": ("secc", {"ocsp": False}, "no-ocsp-url", 0),
+    "no OCSP responder for a Sub-CA": ("cpo-sub1", {"ocsp": False}, "no-ocsp-url", 2),
+    "Sub-CA of another role": ("cpo-sub2", {"domain_component": "MO"}, "domain-component", 1),
+    "Sub-CA that is no CA": ("cpo-sub2", {"ca": False, "path_length": None}, "not-a-ca", 1),
+    "Sub-CA without keyCertSign": ("cpo-sub2", {"key_usage": ("cRLSign",)}, "no-key-cert-sign", 1),
+    "path length": ("cpo-sub1", {"path_length": 0}, "path-length", 2),
+    "leaf expired": ("secc", {"valid_days": -0.1}, "expired", 0),
+    "Sub-CA expired": ("cpo-sub2", {"valid_days": -0.1}, "expired", 1),
+    "vehicle's extended key usage not critical": (
+        "vehicle",
+        {"extended_key_usage_critical": False},
+        "extended-key-usage-not-critical",
+        0,
+    ),
+    "vehicle with an operator's domain component": (
+        "vehicle",
+        {"domain_component": "CPO"},
+        "domain-component",
+        0,
+    ),
+    "vehicle Sub-CA with extended key usage": (
+        "vehicle-sub2",
+        {"extended_key_usage": ("clientAuth",)},
+        "sub-ca-extended-key-usage",
+        1,
+    ),
+    "provisioning certificate's branch": ("vehicle-sub1", {"domain_component": "OEM"}, "domain-component", 2),
+}
+
+
+@pytest.mark.parametrize("name", ONE_FAULT)
+def test_one_fault_is_one_violation(name: str) -> None:
+    row, change, code, place = ONE_FAULT[name]
+    pki = made_with(row, **change)
+    if "vehicle" in row:
+        verdict = check(pki.vehicle.chain, "vehicle", anchors_der=[pki.oem_root])
+    else:
+        verdict = check(pki.secc.chain, anchors_der=[pki.v2g_root])
+    assert codes(verdict) == [(code, place)]
+    assert str(verdict).startswith(f"certificate {place}: ")
+    tolerated = check(
+        pki.vehicle.chain if "vehicle" in row else pki.secc.chain,
+        "vehicle" if "vehicle" in row else "secc",
+        anchors_der=[pki.v2g_root, pki.oem_root],
+        tolerate=[code],
+    )
+    assert tolerated.ok
+    assert [one.code for one in tolerated.tolerated] == [code]
+
+
+def test_a_makers_prefix_before_ev_is_accepted() -> None:
+    pki = made_with("vehicle", domain_component="ACME-EV")
+    assert check(pki.vehicle.chain, "vehicle", anchors_der=[pki.oem_root]).ok
+
+
+def test_the_chain_may_come_in_any_order_with_others_among_it() -> None:
+    leaf, sub2, sub1 = PKI.secc.chain
+    assert check([leaf, sub1, sub2]).ok
+    assert check([leaf, ED448.secc.chain[1], sub1, PKI.v2g_root, sub2]).ok
+    assert check([leaf, OTHER.secc.chain[1], OTHER.secc.chain[2], sub2, sub1]).ok  # same names, other keys
+
+
+def test_one_anchor_of_many_is_enough() -> None:
+    assert check(PKI.secc.chain, anchors_der=[OTHER.v2g_root, ED448.v2g_root, PKI.v2g_root]).ok
+
+
+def test_what_is_missing_is_named() -> None:
+    leaf, sub2, sub1 = PKI.secc.chain
+    assert codes(check([leaf])) == [("issuer-unknown", 0)]
+    assert codes(check([leaf, sub1])) == [("issuer-unknown", 0)]
+    assert codes(check([leaf, sub2])) == [("issuer-unknown", 1)]
+    assert codes(check(PKI.secc.chain, anchors_der=[])) == [("issuer-unknown", 2)]
+    assert codes(check(PKI.secc.chain, anchors_der=[OTHER.v2g_root])) == [("root-mismatch", 2)]
+    assert codes(check([leaf, OTHER.secc.chain[1], sub1])) == [("signature", 0)]
+
+
+def test_no_certificates_and_too_many() -> None:
+    assert codes(check([])) == [("no-certificate", None)]
+    assert codes(check([PKI.secc.chain[0]] * 9)) == [("too-many-certificates", None)]
+
+
+def test_the_kind_of_root_counts() -> None:
+    assert codes(check(PKI.secc.chain, anchor_role="OEM")) == [("anchor-role", None)]
+    assert codes(check(PKI.vehicle.chain, "vehicle", anchor_role="MO")) == [("anchor-role", None)]
+    assert check(PKI.vehicle.chain, "vehicle", anchor_role="V2G").ok  # [V2G20-2331]
+
+
+def test_a_chain_of_another_role_is_refused() -> None:
+    verdict = check(PKI.vehicle.chain, anchors_der=[PKI.oem_root])
+    assert {"domain-component", "extended-key-usage", "identifier"} <= {
+        one.code for one in verdict.violations
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(-2, "not-yet-valid"), (0, None), (89, None), (91, "expired")],
+)
+def test_validity_is_judged_by_the_given_time(days: int, expected: str | None) -> None:
+    verdict = check(PKI.secc.chain, at=NOW + timedelta(days=days))
+    if expected is None:
+        assert verdict.ok
+    else:
+        assert (expected, 0) in codes(verdict)
+
+
+def test_an_expired_root_is_no_anchor() -> None:
+    verdict = check(PKI.secc.chain, at=NOW + timedelta(days=365 * 41))
+    assert ("anchor-expired", None) in codes(verdict)
+
+
+def test_a_clock_that_is_not_set_is_a_verdict_of_its_own() -> None:
+    assert codes(check(PKI.secc.chain, at=None)) == [("clock-not-set", None)]
+    assert check(PKI.secc.chain, at=None, tolerate=["clock-not-set"]).ok
+
+
+def test_a_private_environment_needs_no_responders_and_no_sub_cas() -> None:
+    profile = load_profile("iso20")
+    rows = {
+        "v2g-root": profile.certificates["v2g-root"],
+        "secc": msgspec.structs.replace(profile.certificates["secc"], issuer="v2g-root", ocsp=False),
+    }
+    pki = issue_test_pki(at=NOW, profile=msgspec.structs.replace(profile, certificates=rows))
+    common: dict[str, Any] = {"anchors_der": [pki.v2g_root], "anchor_role": "PE"}
+    assert check(pki.secc.chain, environment="private", **common).ok
+    assert codes(check(pki.secc.chain, **common)) == [("no-sub-ca", None), ("no-ocsp-url", 0)]
+
+
+def test_editions_differ_in_algorithm_and_size() -> None:
+    verdict = check(PKI.secc.chain, edition="iso2")
+    assert {one.code for one in verdict.violations} == {"key-type", "signature-algorithm"}
+
+
+def test_wrong_arguments_are_our_own_mistake() -> None:
+    for change in (
+        {"role": "car"},
+        {"anchor_role": "ROOT"},
+        {"edition": "20"},
+        {"at": datetime(2027, 1, 1)},
+        {"tolerate": ["everything"]},
+    ):
+        with pytest.raises(ConfigError):
+            check(PKI.secc.chain, **change)
+    with pytest.raises(PkiError):
+        check(PKI.secc.chain, anchors_der=[b"root"])
+    with pytest.raises(PkiError):
+        peer_verifier(role="secc", anchors_der=[b""], anchor_role="V2G", clock=lambda: NOW, edition="iso20")
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"\x00", b"0", b"garbage" * 40, b"\x30\x82\xff\xff" + bytes(100), bytes(20_000)]
+)
+def test_bytes_that_are_no_certificate_are_violations(bad: bytes) -> None:
+    leaf, sub2, sub1 = PKI.secc.chain
+    assert codes(check([bad, sub2, sub1])) == [("malformed", 0)]
+    assert codes(check([leaf, bad, sub1]))[0] == ("malformed", 1)
+    assert codes(check([leaf + bad, sub2, sub1])) == ([("malformed", 0)] if bad else [])
+
+
+def test_any_flipped_bit_is_a_violation_and_nothing_else() -> None:
+    leaf, sub2, sub1 = PKI.secc.chain
+    generator = random.Random(3)
+    for position in generator.sample(range(len(leaf) * 8), 600):
+        changed = bytearray(leaf)
+        changed[position // 8] ^= 1 << position % 8
+        assert not check([bytes(changed), sub2, sub1]).ok
+
+
+@pytest.mark.parametrize("pki", [PKI, ED448])
+def test_a_certificate_has_one_encoding_only(pki: IssuedPki) -> None:
+    leaf, sub2, sub1 = pki.secc.chain
+    signature = x509.load_der_x509_certificate(leaf).signature
+    for unused_bits in range(1, 8):
+        changed = bytearray(leaf)
+        changed[-len(signature) - 1] = unused_bits
+        verdict = check([bytes(changed), sub2, sub1], anchors_der=[pki.v2g_root])
+        assert codes(verdict) == [("malformed", 0)]
+
+
+def test_any_truncation_is_malformed() -> None:
+    leaf, sub2, sub1 = PKI.secc.chain
+    for length in range(0, len(leaf), 5):
+        assert codes(check([leaf[:length], sub2, sub1])) == [("malformed", 0)]
+
+
+def test_a_peer_verifier_turns_the_verdict_into_an_alert() -> None:
+    seen: list[Verdict] = []
+    verify = peer_verifier(
+        role="secc",
+        anchors_der=[PKI.v2g_root],
+        anchor_role="V2G",
+        clock=lambda: NOW,
+        edition="iso20",
+        report=seen.append,
+    )
+    assert verify(list(PKI.secc.chain)) is None
+    refusal = verify(list(OTHER.secc.chain))
+    assert refusal is not None
+    assert refusal[0] == "unknown_ca"
+    assert "not signed by the anchor" in refusal[1]
+    assert [verdict.ok for verdict in seen] == [True, False]
+
+
+def test_every_alert_of_the_table_can_be_sent() -> None:
+    sendable = {
+        "bad_certificate",
+        "unsupported_certificate",
+        "certificate_revoked",
+        "certificate_expired",
+        "certificate_unknown",
+        "unknown_ca",
+    }
+    assert {code.alert for code in CODES.values()} <= sendable
