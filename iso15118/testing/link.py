@@ -1,0 +1,82 @@
+"""A cable in memory: what one end sends arrives at the other after a delay, encoded and decoded as on a wire or handed over as it is.
+
+Deliveries are ordered by time, and by the order of sending within one moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from iso15118.channel import MessageChannel, Received, Skipped
+from iso15118.session.events import Event, LinkLoss, LinkLost, MessageReceived, Undecodable
+
+__all__ = ["MemoryLink"]
+
+
+class MemoryLink:
+    """One direction of a link. ``wire``: through V2GTP and EXI, as bytes; otherwise the message objects themselves travel."""
+
+    def __init__(self, *, wire: bool = True, delay_s: float = 0.0) -> None:
+        self.delay_s = delay_s
+        self.sent: int = 0
+        """Messages sent on this direction."""
+        self._sender = MessageChannel() if wire else None
+        self._receiver = MessageChannel() if wire else None
+        self._queue: deque[tuple[float, Any]] = deque()
+        self._closed = False
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next delivery is due."""
+        return self._queue[0][0] if self._queue else None
+
+    def send(self, message: Any, now: float) -> None:
+        """Put a message on the way."""
+        if self._closed:
+            return
+        self.sent += 1
+        self._queue.append(
+            (now + self.delay_s, self._sender.encode(message) if self._sender is not None else message)
+        )
+
+    def send_bytes(self, data: bytes, now: float) -> None:
+        """Put raw bytes on the way, as a contrary peer would. Only on a wire."""
+        if not self._closed:
+            self._queue.append((now + self.delay_s, data))
+
+    def use_schema(self, edition: str) -> None:
+        """The sender of this direction speaks ``edition`` from now on."""
+        if self._sender is not None:
+            self._sender.select(edition)
+
+    def expect_schema(self, edition: str) -> None:
+        """The receiver of this direction understands ``edition`` from now on."""
+        if self._receiver is not None:
+            self._receiver.select(edition)
+
+    def close(self, now: float, how: LinkLoss = LinkLoss.CLOSED) -> None:
+        """The sender is gone; the receiver learns it after everything that was sent before."""
+        if not self._closed:
+            self._closed = True
+            self._queue.append((now + self.delay_s, LinkLost(how)))
+
+    def deliver(self, now: float) -> list[Event]:
+        """What arrives at ``now``: one delivery."""
+        if not self._queue or self._queue[0][0] > now:
+            return []
+        item = self._queue.popleft()[1]
+        if isinstance(item, Event):
+            return [item]
+        if self._receiver is None:
+            return [MessageReceived(item)]
+        events: list[Event] = []
+        for received in self._receiver.receive_data(item):
+            match received:
+                case Received(message=message):
+                    events.append(MessageReceived(message))
+                case Skipped():
+                    pass
+                case broken:
+                    events.append(Undecodable(str(broken.error)))
+        return events

@@ -1,0 +1,224 @@
+"""A car and a charger in one process under a virtual clock: hours of charging in a second, the same every time.
+
+The pair jumps from one deadline to the next; sessions, link and simulated hardware never see another clock. A safety monitor watches both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from iso15118.evcc import EvccConfig, EvccSession
+from iso15118.secc import SeccConfig, SeccSession
+from iso15118.session import actions as act
+from iso15118.session.events import Connected, Event, LinkLoss, MessageReceived
+from iso15118.simulation.station import SimulatedStation
+from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.testing.link import MemoryLink
+from iso15118.testing.monitor import SafetyMonitor
+
+__all__ = ["Pair"]
+
+EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
+
+
+class Pair:
+    """Both ends and everything between them.
+
+    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds; ``delay_s``: one way on the link.
+    ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message.
+    """
+
+    def __init__(
+        self,
+        secc: SeccConfig,
+        evcc: EvccConfig,
+        station: SimulatedStation,
+        vehicle: SimulatedVehicle,
+        *,
+        wire: bool = True,
+        secure: bool = True,
+        delay_s: float = 0.0,
+        on_message: Callable[[str, object, float], bool | None] | None = None,
+    ) -> None:
+        self.now = 0.0
+        self.station = station
+        self.vehicle = vehicle
+        self.secc = SeccSession(secc, station.limits, epoch=EPOCH)
+        self.evcc = EvccSession(evcc, vehicle.limits, vehicle.battery_state(0.0), epoch=EPOCH)
+        self.monitor = SafetyMonitor(secc, station.limits, vehicle.limits)
+        self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
+        self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
+        self.transfer_s = 0.0
+        """Time during which energy flowed, in s."""
+        self.loops = 0
+        """Charge-loop answers seen."""
+        self.exchanges = 0
+        """Answers of the station, all of them."""
+        self._secure = secure
+        self._on_message = on_message
+        self._closing: float | None = None
+        self._flowing_since: float | None = None
+
+    # -- running
+
+    @property
+    def done(self) -> bool:
+        """Both sessions have ended."""
+        return self.secc.ended is not None and self.evcc.ended is not None
+
+    def start(self) -> None:
+        """Plug in and connect."""
+        self.tell_secc(Connected(self._secure))
+        self.tell_evcc(Connected(self._secure))
+
+    def run(
+        self, *, until: Callable[[], bool] | None = None, max_s: float = 36_000.0, max_steps: int = 2_000_000
+    ) -> None:
+        """Run to the end of both sessions, or until ``until()``. Raises ``RuntimeError`` if that takes too long in virtual time or steps."""
+        if self.secc.state == "Connecting":
+            self.start()
+        steps = 0
+        while not self.done and not (until is not None and until()):
+            steps += 1
+            if not self.step():
+                raise RuntimeError(f"nothing left to happen; SECC {self.secc.state}, EVCC {self.evcc.state}")
+            if self.now > max_s or steps > max_steps:
+                raise RuntimeError(
+                    f"no end after {self.now:.1f} s; SECC {self.secc.state}, EVCC {self.evcc.state}"
+                )
+
+    def step(self) -> bool:
+        """Jump to the next moment at which something happens, and let it happen. False if nothing is left to happen."""
+        moments = [
+            moment
+            for moment in (
+                self.to_secc.deadline,
+                self.to_evcc.deadline,
+                self.secc.deadline,
+                self.evcc.deadline,
+                self.station.deadline,
+                self.vehicle.deadline,
+            )
+            if moment is not None
+        ]
+        if not moments:
+            return False
+        self.now = now = max(min(moments), self.now)
+        if _due(self.station.deadline, now):
+            self._secc_events(self.station.advance(now))
+        if _due(self.vehicle.deadline, now):
+            self._evcc_events(self.vehicle.advance(now))
+        if _due(self.to_secc.deadline, now):
+            self._secc_events(self.to_secc.deliver(now))
+        if _due(self.to_evcc.deadline, now):
+            self._evcc_events(self.to_evcc.deliver(now))
+        if _due(self.secc.deadline, now):
+            self._measure_secc()
+            self._carry_out_secc(self.monitor.secc(None, self.secc.handle_timeout(now), now))
+        if _due(self.evcc.deadline, now):
+            self._measure_evcc()
+            self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
+        return True
+
+    def let_pass(self, seconds: float) -> None:
+        """Let virtual time pass, with everything that falls into it."""
+        until = self.now + seconds
+        while True:
+            moments = [
+                end.deadline
+                for end in (self.to_secc, self.to_evcc, self.secc, self.evcc, self.station, self.vehicle)
+                if end.deadline is not None
+            ]
+            if not moments or min(moments) > until:
+                break
+            self.step()
+        self.now = until
+        self._secc_events(self.station.advance(until))
+        self._evcc_events(self.vehicle.advance(until))
+
+    # -- saying something to one end from outside
+
+    def tell_secc(self, event: Event) -> None:
+        """Hand an event to the station's session now."""
+        self._secc_events([event])
+
+    def tell_evcc(self, event: Event) -> None:
+        """Hand an event to the vehicle's session now."""
+        self._evcc_events([event])
+
+    def cut(self, how: LinkLoss = LinkLoss.LINK_DOWN) -> None:
+        """The connection is lost on both ends."""
+        self.to_secc.close(self.now, how)
+        self.to_evcc.close(self.now, how)
+
+    # -- inside
+
+    def _secc_events(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if type(event) is MessageReceived:
+                self._measure_secc()
+            self._carry_out_secc(self.monitor.secc(event, self.secc.handle(event, self.now), self.now))
+
+    def _evcc_events(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._measure_evcc()
+            self._carry_out_evcc(self.monitor.evcc(event, self.evcc.handle(event, self.now), self.now))
+
+    def _measure_secc(self) -> None:
+        measured = self.station.measure(self.now)
+        self.monitor.measured(measured)
+        self.secc.handle(measured, self.now)
+        flowing = abs(measured.current_a) > 1.0
+        if flowing and self._flowing_since is None:
+            self._flowing_since = self.now
+        elif not flowing and self._flowing_since is not None:
+            self.transfer_s += self.now - self._flowing_since
+            self._flowing_since = None
+
+    def _measure_evcc(self) -> None:
+        inlet = self.vehicle.measure(self.now)
+        self.monitor.inlet(inlet)
+        self.evcc.handle(inlet, self.now)
+        self.evcc.handle(self.vehicle.battery_state(self.now), self.now)
+
+    def _carry_out_secc(self, actions: list[act.Action]) -> None:
+        now = self.now
+        for action in actions:
+            if isinstance(action, act.HardwareAction):
+                self._secc_events(self.station.perform(action, now))
+                continue
+            match action:
+                case act.Send(message=message):
+                    self.exchanges += 1
+                    if type(message).__name__ == "DCChargeLoopRes":
+                        self.loops += 1
+                    if self._on_message is None or self._on_message("secc", message, now) is not False:
+                        self.to_evcc.send(message, now)
+                case act.UseSchema(edition=edition):
+                    self.to_evcc.use_schema(edition)
+                    self.to_secc.expect_schema(edition)
+                case act.CloseLink():
+                    # What was sent arrives first; the vehicle closes on it, so waiting for that changes nothing here.
+                    self.to_evcc.close(now)
+                case act.ChargingNeeds():
+                    self.station.needs(action, now)
+
+    def _carry_out_evcc(self, actions: list[act.Action]) -> None:
+        now = self.now
+        for action in actions:
+            if isinstance(action, act.HardwareAction):
+                self._evcc_events(self.vehicle.perform(action, now))
+                continue
+            match action:
+                case act.Send(message=message):
+                    if self._on_message is None or self._on_message("evcc", message, now) is not False:
+                        self.to_secc.send(message, now)
+                case act.UseSchema(edition=edition):
+                    self.to_secc.use_schema(edition)
+                    self.to_evcc.expect_schema(edition)
+                case act.CloseLink():
+                    self.to_secc.close(now)
+
+
+def _due(deadline: float | None, now: float) -> bool:
+    return deadline is not None and deadline <= now
