@@ -15,6 +15,7 @@ from .meter import Meter
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
+from .stand_ins import LoneStation, LoneVehicle
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
@@ -29,6 +30,8 @@ __all__ = [
     "EnergyPlan",
     "Faults",
     "InsulationMonitor",
+    "LoneStation",
+    "LoneVehicle",
     "Meter",
     "PlanPhase",
     "Record",

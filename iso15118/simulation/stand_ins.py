@@ -1,0 +1,107 @@
+"""Stand-ins for the far end of the cable, where the two ends are separate processes or machines.
+
+A station without the vehicle's plant presumes a battery at the voltage it pre-charged to; a vehicle without the
+station's plant presumes one that gives what the vehicle asks for, and takes nothing back. Each side keeps its own
+energy balance; that the two agree is then the protocol's doing, not the plant's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iso15118.session.actions import (
+    CloseContactors,
+    HardwareAction,
+    OpenContactors,
+    PreCharge,
+    SetPower,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
+from iso15118.session.events import BatteryChanged, SignalState
+
+from .battery import Battery
+from .circuit import DcCircuit
+from .presets import StationPreset, preset
+from .station import SimulatedStation
+from .vehicle import SimulatedVehicle
+
+__all__ = ["LoneStation", "LoneVehicle"]
+
+
+class _PresumedBattery(Battery):
+    """Holds the voltage it is met with; its charge is unknown and does not change the voltage."""
+
+    held_v = 0.0
+
+    @property
+    def open_circuit_v(self) -> float:
+        """The voltage it was met with."""
+        return self.held_v
+
+
+class LoneStation(SimulatedStation):
+    """A station whose vehicle is somewhere else: the contactors over there are presumed to follow its own.
+
+    ``settings`` are those of ``SimulatedStation``.
+    """
+
+    def __init__(self, circuit: DcCircuit, kind: StationPreset, **settings: Any) -> None:
+        super().__init__(circuit, kind, **settings)
+        self._presumed = _PresumedBattery(
+            maximum_voltage_v=kind.limits.maximum_voltage_v, minimum_voltage_v=kind.limits.minimum_voltage_v
+        )
+        self._far = SimulatedVehicle(circuit, self._presumed)
+        circuit.signal = SignalState.C  # nothing shows the real one; hardware would
+
+    def _do(self, action: HardwareAction) -> None:
+        if isinstance(action, CloseContactors):
+            if not self.outlet.closed:
+                self._presumed.held_v = self.supply.output_v
+            self._far.carry_out(action, self.circuit.clock(self.circuit.time))
+        super()._do(action)
+        if isinstance(action, StopPower | OpenContactors):
+            # The vehicle opens too as soon as the current allows, and looks for welded contactors.
+            leave = OpenContactors(Urgency.ORDERLY, "the station stops")
+            self._far.carry_out(leave, self.circuit.clock(self.circuit.time))
+
+
+class LoneVehicle(SimulatedVehicle):
+    """A vehicle whose station is somewhere else: pre-charge is presumed once it is ready, and power as it asks.
+
+    ``kind`` is the station that is presumed; ``settings`` are those of ``SimulatedVehicle``.
+    """
+
+    def __init__(
+        self,
+        circuit: DcCircuit,
+        battery: Battery | None = None,
+        *,
+        kind: StationPreset | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(circuit, battery, **settings)
+        self._far = SimulatedStation(circuit, kind or preset("mcs-max"))
+
+    def battery_state(self, now: float) -> BatteryChanged:
+        """What the battery takes and gives now; what it asks for flows from now on."""
+        state = super().battery_state(now)
+        if self.inlet.closed and self._far.outlet.closed:
+            wish = SetPower(state.target_voltage_v, state.target_current_a, state.maximum_charge_power_w)
+            self._far.carry_out(wish, now)
+        return state
+
+    def _do(self, action: HardwareAction) -> None:
+        now = self.circuit.clock(self.circuit.time)
+        match action:
+            case SignalReady(ready=True):
+                self._far.carry_out(PreCharge(self.battery.open_circuit_v, 2.0), now)
+            case CloseContactors():
+                self._far.carry_out(action, now)
+            case StopPower():
+                self._far.carry_out(action, now)
+            case OpenContactors(urgency):
+                self._far.carry_out(StopPower(urgency), now)
+                self._far.carry_out(OpenContactors(Urgency.ORDERLY, "the vehicle opens"), now)
+        super()._do(action)
