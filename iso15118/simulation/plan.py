@@ -17,6 +17,10 @@ __all__ = ["EnergyPlan", "PlanPhase"]
 
 # Clock time without metered progress after which the vehicle evidently gives nothing (more).
 _PATIENCE_S = 30.0
+# Time constant of the last seconds of giving back, so that charge loops of 0.25 s end it on the spot; and the share
+# of the power that is kept to the end.
+_LANDING_S = 2.0
+_LEAST = 0.02
 
 
 class PlanPhase(Enum):
@@ -56,7 +60,9 @@ class EnergyPlan:
         self.phase = PlanPhase.WAITING
         self.gave_up = False
         self._turn_wh = 0.0
-        self._start_wh = 0.0
+        self._end_wh = 0.0
+        self._wanted_w = self._least_w = 0.0
+        self._landing_h = _LANDING_S / 3600.0
         self._seen_wh = 0.0
         self._seen_at = 0.0
 
@@ -65,30 +71,37 @@ class EnergyPlan:
         """It still wants to be polled."""
         return self.phase in (PlanPhase.CHARGING, PlanPhase.DISCHARGING)
 
-    def begin(self, requested_wh: float, meter: MeterRead, maximum_power_w: float) -> None:
-        """The vehicle asks for ``requested_wh``; the station can take back at most ``maximum_power_w``. Only
-        the first call counts."""
+    def begin(
+        self, requested_wh: float, meter: MeterRead, maximum_power_w: float, *, time_scale: float = 1.0
+    ) -> None:
+        """The vehicle asks for ``requested_wh``; the station can take back at most ``maximum_power_w``.
+
+        Only the first call counts. ``time_scale`` is that of the circuit.
+        """
         if self.phase is PlanPhase.WAITING:
             self.phase = PlanPhase.CHARGING if maximum_power_w > 0.0 else PlanPhase.DONE
             self._turn_wh = meter.charged_wh + self.turn * max(0.0, requested_wh)
-            self.power_w = maximum_power_w if self.power_w is None else min(self.power_w, maximum_power_w)
+            self._wanted_w = maximum_power_w if self.power_w is None else min(self.power_w, maximum_power_w)
+            self._least_w = _LEAST * self._wanted_w
+            self._landing_h = _LANDING_S * time_scale / 3600.0
 
     def poll(self, now: float, meter: MeterRead) -> SetPointChanged | None:
         """The meter at the clock's time ``now``: the next set-point, or None while nothing changes."""
-        if (
-            self.phase is PlanPhase.CHARGING
-            and meter.charged_wh >= self._turn_wh
-            and self.power_w is not None
-        ):
+        if self.phase is PlanPhase.CHARGING and meter.charged_wh >= self._turn_wh:
             self.phase = PlanPhase.DISCHARGING
-            self._start_wh = self._seen_wh = meter.discharged_wh
-            self._seen_at = now
-            return SetPointChanged(-self.power_w)
+            self._end_wh = meter.discharged_wh + self.discharge_wh
+            self._seen_wh, self._seen_at = meter.discharged_wh, now
+            return SetPointChanged(-self._wanted_w)
         if self.phase is PlanPhase.DISCHARGING:
             if meter.discharged_wh > self._seen_wh:
                 self._seen_wh, self._seen_at = meter.discharged_wh, now
             self.gave_up = now - self._seen_at >= _PATIENCE_S
-            if self.gave_up or meter.discharged_wh - self._start_wh >= self.discharge_wh:
+            left_wh = self._end_wh - meter.discharged_wh
+            if self.gave_up or left_wh <= 0.0:
                 self.phase = PlanPhase.DONE
                 return SetPointChanged(self.resume_w)
+            gentle_w = max(left_wh / self._landing_h, self._least_w)
+            if gentle_w < 0.8 * self._wanted_w:
+                self._wanted_w = gentle_w
+                return SetPointChanged(-gentle_w)
         return None

@@ -203,7 +203,12 @@ class SimulatedStation:
         """The vehicle said what it needs: an energy plan begins to follow the meter."""
         self.circuit.advance(now)
         if self.plan is not None:
-            self.plan.begin(needs.target_wh, self.meter.read(), self.supply.limits.maximum_discharge_power_w)
+            self.plan.begin(
+                needs.target_wh,
+                self.meter.read(),
+                self.supply.limits.maximum_discharge_power_w,
+                time_scale=self.circuit.time_scale,
+            )
             self._poll_plan()
 
     def ports(self, sleep: Callable[[float], Awaitable[None]], clock: Callable[[], float]) -> ports.Station:

@@ -106,7 +106,9 @@ def test_a_plan_follows_the_meter() -> None:
     plan.begin(9999.0, MeterRead("M", 5000.0), 9e9)
     assert plan.poll(1.0, MeterRead("M", 5999.0)) is None
     assert plan.poll(2.0, MeterRead("M", 6000.0)) == SetPointChanged(-1.5e6)
-    assert plan.poll(3.0, MeterRead("M", 6000.0, 499.0)) is None
+    assert plan.poll(2.1, MeterRead("M", 6000.0, 0.0)) == SetPointChanged(-0.9e6)
+    assert plan.poll(2.2, MeterRead("M", 6000.0, 50.0)) is None
+    assert plan.poll(3.0, MeterRead("M", 6000.0, 490.0)) == SetPointChanged(-0.03e6)
     assert plan.poll(4.0, MeterRead("M", 6000.0, 500.0)) == SetPointChanged(1e6)
     assert plan.phase is PlanPhase.DONE
     assert plan.poll(5.0, MeterRead("M", 9000.0, 900.0)) is None
