@@ -149,9 +149,11 @@ def test_terminals_never_rise_above_the_battery_maximum() -> None:
     assert bench.circuit.record.beyond_vehicle == 0
 
 
-def test_sixty_times_faster_gives_the_same_charge_in_a_sixtieth_of_the_time() -> None:
+# The last seconds before the target are paced for the charge loop, so they take as long on any clock: five seconds.
+@pytest.mark.parametrize(("time_scale", "tolerance"), [(10.0, 0.03), (60.0, 0.2)])
+def test_a_faster_plant_gives_the_same_charge_in_less_time(time_scale: float, tolerance: float) -> None:
     slow = Bench(battery=truck(soc=20.0, constant_power_w=1_000_000.0))
-    fast = Bench(battery=truck(soc=20.0, constant_power_w=1_000_000.0), time_scale=60.0)
+    fast = Bench(battery=truck(soc=20.0, constant_power_w=1_000_000.0), time_scale=time_scale)
     took = {}
     for bench in (slow, fast):
         bench.join()
@@ -159,8 +161,8 @@ def test_sixty_times_faster_gives_the_same_charge_in_a_sixtieth_of_the_time() ->
         bench.charge()
         took[bench] = bench.now - start
         bench.part()
-    assert took[slow] / took[fast] == pytest.approx(60.0, rel=0.25)
-    assert fast.circuit.record.transfer_s == pytest.approx(slow.circuit.record.transfer_s, rel=0.25)
+    assert took[slow] / took[fast] == pytest.approx(time_scale, rel=tolerance)
+    assert fast.circuit.record.transfer_s == pytest.approx(slow.circuit.record.transfer_s, rel=tolerance)
     assert fast.battery.soc == pytest.approx(100.0, abs=0.05)
     assert fast.circuit.record.beyond_vehicle == fast.circuit.record.beyond_station == 0
 
