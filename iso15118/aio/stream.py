@@ -80,8 +80,6 @@ class MessageStream(asyncio.BufferedProtocol):
         self._planned_end: StreamEnd | None = None
         """What to report when the socket is gone and nothing else was reported."""
         self._end: StreamEnd | None = None
-        self._shut = False
-        """Our side is closed: the peer has or gets the end of the stream."""
         self._closed: asyncio.Future[None] = self._loop.create_future()
 
     # -- for the owner ------------------------------------------------------------------------------------
@@ -233,7 +231,6 @@ class MessageStream(asyncio.BufferedProtocol):
         try:
             plain = tls.receive_data(data)
         except TlsError as error:
-            self._flush(tls)  # the alert that says why
             alerted = tls.alert_received not in (None, "close_notify")
             self._finish(StreamEnd(Ending.TLS_ALERT if alerted else Ending.TLS_REFUSED, str(error), error))
             return
@@ -321,7 +318,7 @@ class MessageStream(asyncio.BufferedProtocol):
         if self._tls is not None:
             with contextlib.suppress(V2GError):  # after a fatal alert there is nothing to announce
                 self._tls.close()
-            self._flush(self._tls)
+            self._flush(self._tls)  # close_notify, or the alert that says why
         try:
             transport.write_eof()
         except OSError:  # reset meanwhile

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Iterator
 from ipaddress import IPv6Address
 
 import pytest
@@ -28,15 +26,6 @@ def wire(*messages: object) -> bytes:
     channel = MessageChannel()
     channel.select("iso20-dc")
     return b"".join(channel.encode(message) for message in messages)
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Faults are logged with their traceback; these tests cause them on purpose."""
-    log = logging.getLogger("iso15118.aio.stream")
-    log.disabled = True
-    yield
-    log.disabled = False
 
 
 # -- messages -----------------------------------------------------------------------------------------------
@@ -239,6 +228,7 @@ async def test_a_peer_that_does_not_read_is_dropped_at_the_limit() -> None:
         raw = await Raw.to(port)
         await server.until(1)
         assert server.stream is not None
+        assert server.stream._transport.get_write_buffer_limits()[1] == 50_000  # type: ignore[union-attr]
         told = 0
         for _ in range(1_000_000):
             server.stream.send(LOOP)
@@ -295,6 +285,19 @@ async def test_a_peer_that_does_not_close_its_side_is_not_waited_for_long() -> N
         assert await raw.rest() == b""
         assert await server.ended() == StreamEnd(Ending.CLOSED, "the peer did not close within 0.1 s")
         raw.close()
+
+
+async def test_a_reset_after_this_side_has_closed_is_still_its_own_end() -> None:
+    server = Owner()
+    async with serving(server) as port:
+        raw = await Raw.to(port)
+        await server.until(1)
+        assert server.stream is not None
+        server.stream.close()
+        assert await raw.rest() == b""
+        raw.reset()
+        assert (await server.ended()).ending is Ending.CLOSED
+    assert len(server.ends) == 1
 
 
 async def test_with_grace_the_peer_may_close_first() -> None:
@@ -372,7 +375,7 @@ async def test_closing_from_within_a_callback_stops_the_messages_behind() -> Non
     assert server.log == ["ready", SETUP, StreamEnd(Ending.CLOSED)]
 
 
-async def test_an_owner_that_raises_ends_its_own_stream_only(quiet: None) -> None:
+async def test_an_owner_that_raises_ends_its_own_stream_only(caplog: pytest.LogCaptureFixture) -> None:
     def fail(stream: MessageStream, item: Item) -> None:
         raise ValueError("no idea what to do")
 
@@ -391,11 +394,12 @@ async def test_an_owner_that_raises_ends_its_own_stream_only(quiet: None) -> Non
         await asyncio.sleep(0.02)
         assert server.log[-1] == "ready"
         again.close()
+    assert "ValueError: no idea what to do" in caplog.text
 
 
 @pytest.mark.parametrize("failing", ["stream_ready", "stream_ended"])
 async def test_an_owner_that_raises_at_the_start_or_the_end(
-    failing: str, quiet: None, monkeypatch: pytest.MonkeyPatch
+    failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = Owner()
     called: list[str] = []
@@ -417,6 +421,7 @@ async def test_an_owner_that_raises_at_the_start_or_the_end(
             Ending.FAULT if failing == "stream_ready" else Ending.CLOSED_BY_PEER
         )
     assert called == [failing]
+    assert "ValueError: no" in caplog.text
 
 
 async def test_a_stream_dropped_before_it_connects() -> None:

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from iso15118.aio.link import Ending, StreamEnd, StreamLimits
+from iso15118.aio.stream import MessageStream
+from iso15118.channel import Item
 from iso15118.errors import TlsError
 from tests.sample_messages import DISCOVERY, LOOP, SETUP
 from tests.tls.rig import car, issued, station, strangers
@@ -100,6 +102,36 @@ async def test_with_grace_the_peer_may_close_first() -> None:
         await ours.wait_closed()
     assert server.log == ["ready", StreamEnd(Ending.CLOSED_BY_PEER)]
     assert client.log == ["ready", StreamEnd(Ending.CLOSED)]
+
+
+async def test_close_notify_alone_is_the_end() -> None:
+    server, tls = Owner(), car(issued()).connect()
+    async with serving(server, server_tls()) as port:
+        raw = await Raw.to(port)
+        while not tls.handshake_complete:
+            await raw.send(tls.data_to_send())
+            tls.receive_data(await raw.receive())
+        tls.close()
+        await raw.send(tls.data_to_send())
+        assert await server.ended() == StreamEnd(Ending.CLOSED_BY_PEER)
+        tls.receive_data(await raw.rest())
+        assert tls.peer_closed, "it is answered with close_notify"
+        raw.close()
+    assert server.log == ["ready", StreamEnd(Ending.CLOSED_BY_PEER)]
+
+
+async def test_an_owner_that_closes_and_then_raises(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(stream: MessageStream, item: Item) -> None:
+        stream.close()
+        raise ValueError("too late")
+
+    server, client = Owner(on_item=fail), Owner()
+    async with both(server, client, server_tls(), client_tls()) as (_, ours):
+        ours.send(SETUP)
+        assert (await client.ended()).ending is Ending.CLOSED_BY_PEER
+        assert (await server.ended()).ending is Ending.FAULT
+    assert server.messages == [SETUP]
+    assert "ValueError: too late" in caplog.text
 
 
 async def test_an_end_without_close_notify_is_a_truncation() -> None:

@@ -138,6 +138,8 @@ def test_a_payload_may_be_as_long_as_its_cap_and_no_longer(payload_type: int) ->
     cap = PAYLOAD_CAPS[payload_type]
     payload = bytes(cap)
     assert FrameReader().receive_data(encode_frame(payload_type, payload)) == [Frame(payload_type, payload)]
+    with pytest.raises(FrameError, match=f"payload of {cap + 1} bytes"):
+        FrameReader().receive_data(header(payload_type, cap + 1) + bytes(cap + 1))
     for length in (cap + 1, 2**31, 2**32 - 8, 2**32 - 1):
         with pytest.raises(FrameError, match=f"payload of {length} bytes .* at most {cap} "):
             FrameReader().receive_data(header(payload_type, length))
@@ -161,6 +163,19 @@ def test_a_skipped_payload_is_reported_at_once_and_never_held() -> None:
         assert reader.receive_data(bytes(1024)) == []
         assert reader.buffered == 0
     assert reader.receive_data(encode_frame(DC, b"next")) == [Frame(DC, b"next")]
+
+
+def test_an_empty_message_of_a_type_that_is_not_accepted_is_skipped_too() -> None:
+    assert FrameReader().receive_data(header(0xA000, 0)) == [SkippedFrame(0xA000, 0)]
+
+
+@pytest.mark.parametrize("payload_type", [DC, 0xA000], ids=["accepted", "skipped"])
+def test_a_payload_that_looks_like_a_message_is_none(payload_type: int) -> None:
+    inner = encode_frame(DC, b"smuggled")
+    item = Frame(DC, inner) if payload_type == DC else SkippedFrame(0xA000, len(inner))
+    wire = header(payload_type, len(inner))
+    for cut in range(len(wire) + 1):
+        assert feed(FrameReader(), [wire[:cut], wire[cut:], inner]) == [item]
 
 
 @pytest.mark.parametrize("length", [SKIP_CAP + 1, 2**31, 2**32 - 8, 2**32 - 1])
