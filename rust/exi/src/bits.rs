@@ -63,8 +63,21 @@ impl<'a> Reader<'a> {
         word << (self.position & 7)
     }
 
-    #[cold]
+    /// The window less than eight octets before the end of the data.
+    #[inline(never)]
     fn tail(&self, at: usize) -> u64 {
+        let last = self
+            .data
+            .len()
+            .checked_sub(8)
+            .and_then(|first| self.data.get(first..));
+        if let Some(last) = last.and_then(|octets| octets.try_into().ok()) {
+            // The last eight octets, and from there what is still to come.
+            let gone = at + 8 - self.data.len();
+            return u64::from_be_bytes(last)
+                .checked_shl(gone as u32 * 8)
+                .unwrap_or(0);
+        }
         let mut octets = [0u8; 8];
         if let Some(rest) = self.data.get(at..) {
             for (to, from) in octets.iter_mut().zip(rest) {
@@ -85,6 +98,50 @@ impl<'a> Reader<'a> {
         let value = (self.window() >> 1) >> (63 - width);
         self.position += width as usize;
         Ok(value as u32)
+    }
+
+    /// A code of `width` <= 32 bits between two zero bits, as CH and EE frame the value of most elements. None, and
+    /// nothing read, if it is not so framed or the stream ends before.
+    #[inline(always)]
+    pub fn framed_bits(&mut self, width: u32) -> Option<u32> {
+        debug_assert!(width <= 32);
+        if self.remaining() < width as usize + 2 {
+            return None;
+        }
+        let field = self.window() >> (62 - width);
+        if field & (1 | 1 << (width + 1)) != 0 {
+            return None;
+        }
+        self.position += width as usize + 2;
+        Some((field >> 1) as u32)
+    }
+
+    /// A signed or unsigned integer of at most six octets between two zero bits: the sign and the magnitude. None, and
+    /// nothing read, if it is longer or not so framed or the stream ends before.
+    #[inline(always)]
+    pub fn framed_integer(&mut self, signed: bool) -> Option<(bool, u64)> {
+        let window = self.window();
+        let negative = signed && window << 1 >> 63 != 0;
+        let start = 1 + u32::from(signed);
+        let mut rest = window << start;
+        let mut value = 0;
+        let mut shift = 0;
+        while rest >> 63 != 0 {
+            value |= (rest >> 56 & 0x7f) << shift;
+            shift += 7;
+            rest <<= 8;
+            if shift == 42 {
+                return None;
+            }
+        }
+        value |= rest >> 56 << shift;
+        // Eight bits for each group of seven, and EE.
+        let used = start + shift / 7 * 8 + 9;
+        if window >> 63 != 0 || rest << 8 >> 63 != 0 || self.remaining() < used as usize {
+            return None;
+        }
+        self.position += used as usize;
+        Some((negative, value))
     }
 
     /// An EXI unsigned integer of at most 64 bits: groups of seven bits, least significant first.
@@ -313,6 +370,73 @@ mod tests {
                 assert_eq!(reader.unsigned(), Ok(value));
             }
         }
+    }
+
+    #[test]
+    fn framed_values_are_read_whole_or_not_at_all() {
+        for offset in 0..8 {
+            for value in [
+                0u64,
+                1,
+                127,
+                128,
+                16_383,
+                16_384,
+                (1 << 35) - 1,
+                (1 << 42) - 1,
+                1 << 42,
+            ] {
+                for (signed, negative) in [(false, false), (true, false), (true, true)] {
+                    for frame in [(0, 0), (1, 0), (0, 1)] {
+                        let mut writer = Writer::default();
+                        writer.bits(0, offset);
+                        writer.bits(frame.0, 1);
+                        if signed {
+                            writer.bits(negative.into(), 1);
+                        }
+                        writer.unsigned(value);
+                        writer.bits(frame.1, 1);
+                        let octets = writer.finish();
+                        for length in 0..=octets.len() {
+                            let mut reader = Reader::new(&octets[..length]);
+                            if reader.bits(offset).is_err() {
+                                continue;
+                            }
+                            let before = reader.position();
+                            let whole =
+                                length == octets.len() && frame == (0, 0) && value < 1 << 42;
+                            let read = reader.framed_integer(signed);
+                            if whole {
+                                assert_eq!(read, Some((negative, value)));
+                                assert!(reader.remaining() < 8 && reader.align());
+                            } else if frame != (0, 0) || value >= 1 << 42 {
+                                assert_eq!((read, reader.position()), (None, before));
+                            } else if let Some(read) = read {
+                                // The last octet may be padding only.
+                                assert_eq!(read, (negative, value));
+                            }
+                        }
+                    }
+                }
+            }
+            for width in 0..=32 {
+                for (code, frame) in [(0u32, 0), (u32::MAX, 0), (u32::MAX, 1), (0, 1)] {
+                    let code = (u64::from(code) & ((1u64 << width) - 1)) as u32;
+                    let mut writer = Writer::default();
+                    writer.bits(0, offset + 1);
+                    writer.bits(code, width);
+                    writer.bits(frame, 1);
+                    let octets = writer.finish();
+                    let mut reader = Reader::new(&octets);
+                    assert!(reader.bits(offset).is_ok());
+                    assert_eq!(reader.framed_bits(width), (frame == 0).then_some(code));
+                    let used = if frame == 0 { width + 2 } else { 0 };
+                    assert_eq!(reader.position(), (offset + used) as usize);
+                }
+            }
+        }
+        assert_eq!(Reader::new(&[0]).framed_bits(7), None);
+        assert_eq!(Reader::new(&[0]).framed_bits(6), Some(0));
     }
 
     #[test]

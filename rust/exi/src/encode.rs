@@ -20,23 +20,19 @@ type Taken<T> = core::result::Result<T, Refusal>;
 pub trait Source<'a> {
     /// A simple value or a structure, borrowed.
     type Value: Copy;
+    /// A structure that is known to be an instance of its struct.
+    type Fields: Copy;
 
     /// The struct that the value is an instance of.
     fn structure(&self, value: Self::Value) -> Option<u32>;
-    /// Whether the value is an instance of this struct.
-    fn is(&self, value: Self::Value, structure: u32) -> bool;
-    /// Content of a field that is not repeated; None if absent. `value` is an instance of the struct.
-    fn one(&self, value: Self::Value, structure: u32, field: u32) -> Option<Self::Value>;
+    /// The fields of the value if it is an instance of this struct.
+    fn open(&self, value: Self::Value, structure: u32) -> Option<Self::Fields>;
+    /// Content of a field that is not repeated; None if absent.
+    fn one(&self, fields: Self::Fields, field: u32) -> Option<Self::Value>;
     /// Number of items in a repeated field.
-    fn count(&self, value: Self::Value, structure: u32, field: u32) -> Taken<usize>;
+    fn count(&self, fields: Self::Fields, field: u32) -> Taken<usize>;
     /// An item of a repeated field.
-    fn item(
-        &self,
-        value: Self::Value,
-        structure: u32,
-        field: u32,
-        index: usize,
-    ) -> Option<Self::Value>;
+    fn item(&self, fields: Self::Fields, field: u32, index: usize) -> Option<Self::Value>;
 
     /// The value as a boolean.
     fn boolean(&self, value: Self::Value) -> Taken<bool>;

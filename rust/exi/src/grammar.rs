@@ -101,6 +101,8 @@ pub struct Struct {
     /// Its fields; productions and builders refer to them by position.
     pub fields: Vec<Field>,
     pub(crate) start: u32,
+    /// The repeated fields, one bit each.
+    pub(crate) repeated: u64,
 }
 
 /// Where the content of a field comes from.
@@ -138,6 +140,9 @@ pub(crate) struct State {
     pub count: u16,
     pub width: u8,
     pub has_end: bool,
+    /// A copy of the first production. Most states have no other; found without the code, it is there before the code
+    /// is, and the processor goes on with it while the bits are still on their way.
+    pub lead: Production,
 }
 
 /// What a production stands for.

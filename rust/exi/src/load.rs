@@ -183,7 +183,12 @@ fn structure(input: &mut Input<'_>) -> Result<Struct> {
             fields.len()
         ));
     }
+    let repeated = fields
+        .iter()
+        .rev()
+        .fold(0, |bits, field| bits << 1 | u64::from(field.repeated));
     Ok(Struct {
+        repeated,
         module,
         class,
         type_name,
@@ -237,7 +242,11 @@ fn state(
         }
         productions.push(entry);
     }
+    let Some(&lead) = productions.get(first as usize) else {
+        return refuse("a state without productions");
+    };
     Ok(State {
+        lead,
         first,
         count: count as u16,
         width: code_width(count + 1) as u8,

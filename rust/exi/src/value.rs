@@ -129,15 +129,9 @@ fn shortest(octets: &[u8]) -> Vec<u8> {
 #[derive(Debug, Clone, Copy)]
 pub struct ValueSource;
 
-fn fields(value: &Value, structure: u32, field: u32) -> Option<&Vec<Value>> {
-    match value {
-        Value::Struct(node) if node.structure == structure => node.fields.get(field as usize),
-        _ => None,
-    }
-}
-
 impl<'a> Source<'a> for ValueSource {
     type Value = &'a Value;
+    type Fields = &'a [Vec<Value>];
 
     fn structure(&self, value: &'a Value) -> Option<u32> {
         match value {
@@ -145,25 +139,21 @@ impl<'a> Source<'a> for ValueSource {
             _ => None,
         }
     }
-    fn is(&self, value: &'a Value, structure: u32) -> bool {
-        self.structure(value) == Some(structure)
+    fn open(&self, value: &'a Value, structure: u32) -> Option<&'a [Vec<Value>]> {
+        match value {
+            Value::Struct(node) if node.structure == structure => Some(&node.fields),
+            _ => None,
+        }
     }
-    fn one(&self, value: &'a Value, structure: u32, field: u32) -> Option<&'a Value> {
-        fields(value, structure, field)?.first()
+    fn one(&self, fields: &'a [Vec<Value>], field: u32) -> Option<&'a Value> {
+        fields.get(field as usize)?.first()
     }
-    fn count(&self, value: &'a Value, structure: u32, field: u32) -> Taken<usize> {
-        fields(value, structure, field)
-            .map(Vec::len)
-            .ok_or_else(|| "a field that the struct has not".into())
+    fn count(&self, fields: &'a [Vec<Value>], field: u32) -> Taken<usize> {
+        let items = fields.get(field as usize).map(Vec::len);
+        items.ok_or_else(|| "a field that the struct has not".into())
     }
-    fn item(
-        &self,
-        value: &'a Value,
-        structure: u32,
-        field: u32,
-        index: usize,
-    ) -> Option<&'a Value> {
-        fields(value, structure, field)?.get(index)
+    fn item(&self, fields: &'a [Vec<Value>], field: u32, index: usize) -> Option<&'a Value> {
+        fields.get(field as usize)?.get(index)
     }
     fn boolean(&self, value: &'a Value) -> Taken<bool> {
         match value {

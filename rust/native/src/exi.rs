@@ -33,7 +33,10 @@ impl Codec {
     #[new]
     fn new(py: Python<'_>, tables: &[u8]) -> PyResult<Self> {
         match Grammar::load(tables) {
-            Ok(grammar) => Ok(Codec { grammar, classes: PyOnceLock::new() }),
+            Ok(grammar) => Ok(Codec {
+                grammar,
+                classes: PyOnceLock::new(),
+            }),
             Err(error) => Err(exi_error(py, "", &error.to_string(), "", None, "")),
         }
     }
@@ -53,7 +56,12 @@ impl Codec {
         lenient: bool,
         strict: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let options = DecodeOptions { fragment, lenient, strict, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            fragment,
+            lenient,
+            strict,
+            ..DecodeOptions::default()
+        };
         Ok(self.decoded(py, data, &options)?.value)
     }
 
@@ -66,9 +74,17 @@ impl Codec {
         lenient: bool,
         strict: bool,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<String>)> {
-        let options = DecodeOptions { fragment, lenient, strict, ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            fragment,
+            lenient,
+            strict,
+            ..DecodeOptions::default()
+        };
         let decoded = self.decoded(py, data, &options)?;
-        Ok((decoded.value, decoded.notes.iter().map(ToString::to_string).collect()))
+        Ok((
+            decoded.value,
+            decoded.notes.iter().map(ToString::to_string).collect(),
+        ))
     }
 
     #[pyo3(signature = (message, fragment = false, root = None))]
@@ -80,7 +96,11 @@ impl Codec {
         root: Option<&str>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let source = ObjectSource::new(py, self.classes(py)?);
-        let options = EncodeOptions { fragment, root, ..EncodeOptions::default() };
+        let options = EncodeOptions {
+            fragment,
+            root,
+            ..EncodeOptions::default()
+        };
         match iso15118_exi::encode(&self.grammar, &source, Object::new(message), &options) {
             Ok(octets) => Ok(PyBytes::new(py, &octets)),
             Err(error) => Err(self.raise(py, &error)),
@@ -90,14 +110,22 @@ impl Codec {
     /// Local name, namespace and class (None for a bare value) of the root elements.
     #[pyo3(signature = (fragment = false))]
     #[allow(clippy::type_complexity)] // a row of a table
-    fn roots(&self, py: Python<'_>, fragment: bool) -> PyResult<Vec<(String, String, Option<Py<PyType>>)>> {
+    fn roots(
+        &self,
+        py: Python<'_>,
+        fragment: bool,
+    ) -> PyResult<Vec<(String, String, Option<Py<PyType>>)>> {
         let classes = self.classes(py)?;
         let row = |root: &iso15118_exi::grammar::Root| {
             let class = match root.content {
                 iso15118_exi::grammar::RootContent::Struct(index) => classes.class(py, index),
                 _ => None,
             };
-            (self.grammar.string(root.local).to_owned(), self.grammar.string(root.uri).to_owned(), class)
+            (
+                self.grammar.string(root.local).to_owned(),
+                self.grammar.string(root.uri).to_owned(),
+                class,
+            )
         };
         Ok(self.grammar.roots(fragment).iter().map(row).collect())
     }
@@ -110,7 +138,8 @@ impl Codec {
 impl Codec {
     /// The classes of the tables, imported when they are first needed.
     fn classes(&self, py: Python<'_>) -> PyResult<&Classes> {
-        self.classes.get_or_try_init(py, || Classes::resolve(py, &self.grammar))
+        self.classes
+            .get_or_try_init(py, || Classes::resolve(py, &self.grammar))
     }
 
     fn decoded<'py>(
@@ -128,7 +157,14 @@ impl Codec {
                 Ok(octets) => copy = octets,
                 Err(_) => {
                     let found = format!("{} is no bytes-like object", data.get_type().name()?);
-                    return Err(exi_error(py, self.grammar.name(), &found, "", None, "bytes, bytearray or memoryview"));
+                    return Err(exi_error(
+                        py,
+                        self.grammar.name(),
+                        &found,
+                        "",
+                        None,
+                        "bytes, bytearray or memoryview",
+                    ));
                 }
             }
             &copy
@@ -146,7 +182,14 @@ impl Codec {
 
     #[cold]
     fn raise(&self, py: Python<'_>, error: &iso15118_exi::Error) -> PyErr {
-        exi_error(py, self.grammar.name(), &error.reason, &error.path(), error.bit_offset, &error.expected)
+        exi_error(
+            py,
+            self.grammar.name(),
+            &error.reason,
+            &error.path(),
+            error.bit_offset,
+            &error.expected,
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Builder, Decoder, Note, HEADER};
 use crate::error::{Error, Result};
 use crate::grammar::{expectation, Event, Next, Production, RootContent, State};
-use crate::second_level::{self, Phase, Second};
+use crate::second_level::Phase;
 
 impl<B: Builder> Decoder<'_, '_, '_, B> {
     pub(super) fn message(&mut self) -> Result<(B::Value, usize)> {
@@ -116,29 +116,37 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
             };
             let at = self.reader.position();
             let code = self.bits(u32::from(rules.width))?;
-            let production = match grammar
-                .productions
-                .get(rules.first as usize + code as usize)
-            {
-                Some(production) if code < u32::from(rules.count) => production,
-                _ => {
-                    self.escape(rules, code, at, phase)?;
-                    break;
+            let production = if code == 0 {
+                &rules.lead
+            } else {
+                match grammar
+                    .productions
+                    .get(rules.first as usize + code as usize)
+                {
+                    Some(production) if code < u32::from(rules.count) => production,
+                    _ => {
+                        self.escape(rules, code, at, phase)?;
+                        break;
+                    }
                 }
             };
-            let value = match production.event {
-                Event::SimpleElement => self.simple_element(production.target),
-                Event::StructElement => self.structure(production.target, depth),
-                Event::EndElement => break,
-                Event::Attribute | Event::Characters => self.simple_value(production.target),
-                Event::AbstractElement | Event::WildcardElement | Event::UntypedCharacters => {
-                    return Err(self.unusable(production, rules, at));
-                }
+            // Compared one by one: a jump through a table is predicted badly here.
+            let event = production.event;
+            let value = if event == Event::SimpleElement {
+                self.simple_element(production.target)
+            } else if event == Event::StructElement {
+                self.structure(production.target, depth)
+            } else if event == Event::EndElement {
+                break;
+            } else {
+                self.other_value(production, rules, at)
             };
             let (next, taken) = self.advance(production.next, counter);
             let value = match value {
                 Ok(value) => value,
-                Err(error) if production.event == Event::Characters => return Err(error),
+                Err(error) if event == Event::Characters || !production.feeds() => {
+                    return Err(error)
+                }
                 Err(error) => return Err(error.inside(grammar.string(production.name), taken)),
             };
             self.builder
@@ -158,7 +166,7 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
     }
 
     #[inline]
-    fn count_element(&mut self) -> Result<()> {
+    pub(super) fn count_element(&mut self) -> Result<()> {
         match self.elements.checked_sub(1) {
             Some(left) => {
                 self.elements = left;
@@ -203,22 +211,17 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         }
     }
 
-    /// SE was read: CH, the value, EE.
-    #[inline]
-    fn simple_element(&mut self, datatype: u32) -> Result<B::Value> {
-        self.count_element()?;
-        if self.bits(1)? != 0 {
-            return self.escaped_value(datatype);
-        }
-        let value = self.simple_value(datatype)?;
-        let at = self.reader.position();
-        if self.bits(1)? == 0 {
-            return Ok(value);
-        }
-        match second_level::read(&mut self.reader, true, Phase::Content)? {
-            Second::EndElement | Second::UntypedCharacters => {
-                Err(Error::new("text after a value", "end of element", Some(at)))
-            }
+    /// Attributes and text content; and what only holds a code.
+    #[inline(never)]
+    fn other_value(
+        &mut self,
+        production: &Production,
+        rules: &State,
+        at: usize,
+    ) -> Result<B::Value> {
+        match production.event {
+            Event::Attribute | Event::Characters => self.simple_value(production.target),
+            _ => Err(self.unusable(production, rules, at)),
         }
     }
 

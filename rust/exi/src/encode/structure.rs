@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{fail, Encoder, Source};
 use crate::decode::HEADER;
 use crate::error::{Error, Result};
-use crate::grammar::{expectation, Event, Grammar, Next, Production, RootContent, State};
+use crate::grammar::{expectation, Event, Grammar, Next, Production, RootContent, State, Struct};
 
 impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
     pub(super) fn message(&mut self, message: S::Value) -> Result<()> {
@@ -24,7 +24,10 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         self.writer.bits(u32::from(HEADER), 8);
         self.writer.bits(code, roots.width);
         match root.content {
-            RootContent::Struct(index) => self.structure(index, message, self.options.max_depth),
+            RootContent::Struct(index) => match self.source.open(message, index) {
+                Some(fields) => self.structure(index, fields, self.options.max_depth),
+                None => Err(fail(self.source.describe(message), "")),
+            },
             RootContent::Simple(datatype) => {
                 self.writer.bits(0, 1);
                 let done = self.simple_value(datatype, message);
@@ -86,33 +89,28 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         })
     }
 
-    fn structure(&mut self, index: u32, value: S::Value, depth: u32) -> Result<()> {
+    fn structure(&mut self, index: u32, fields: S::Fields, depth: u32) -> Result<()> {
         let grammar = self.grammar;
         let (Some(depth), Some(structure)) =
             (depth.checked_sub(1), grammar.structs.get(index as usize))
         else {
+            let most = self.options.max_depth;
             return Err(fail(
                 "elements nested too deeply",
-                format!("{} levels at most", self.options.max_depth),
+                format!("{most} levels at most"),
             ));
         };
-        let base = self.cursors.len();
-        let mut waiting = 0u64;
-        for (number, field) in structure.fields.iter().enumerate() {
-            let present = if field.repeated {
-                let count = self.source.count(value, index, number as u32);
-                let count = count.map_err(|refusal| {
-                    fail(refusal, "a tuple").inside(grammar.string(field.name), None)
-                })?;
-                self.cursors.resize(base + structure.fields.len(), (0, 0));
-                if let Some(cursor) = self.cursors.get_mut(base + number) {
-                    cursor.1 = count;
-                }
-                count > 0
-            } else {
-                self.source.one(value, index, number as u32).is_some()
-            };
-            waiting |= u64::from(present) << number;
+        let mut open = Open {
+            fields,
+            waiting: 0,
+            base: self.cursors.len(),
+        };
+        for number in 0..structure.fields.len() as u32 {
+            let present = self.source.one(fields, number).is_some();
+            open.waiting |= u64::from(present) << number;
+        }
+        if structure.repeated != 0 {
+            self.count_items(structure, &mut open)?;
         }
         let mut state = structure.start;
         let mut counter = 0u32;
@@ -120,177 +118,218 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
             let Some(rules) = grammar.states.get(state as usize) else {
                 return Err(fail("a lost state", ""));
             };
-            let Some((code, production, item)) = self.choose(rules, index, value, waiting, base)
-            else {
-                return Err(self.stuck(rules, index, value, waiting, base));
+            let Some((code, production, content)) = self.choose(rules, &open) else {
+                return Err(self.stuck(rules, structure, &open));
             };
             let width = u32::from(rules.width);
-            let Some(item) = item else {
-                if waiting != 0 {
-                    return Err(self.stuck(rules, index, value, waiting, base));
-                }
-                self.writer.bits(code, width);
-                break;
-            };
-            let (next, taken) = advance(grammar, production.next, counter);
-            let done = match production.event {
-                Event::StructElement => {
+            let done = match content {
+                Content::Struct(inner) => {
                     self.writer.bits(code, width);
-                    self.structure(production.target, item, depth)
+                    self.structure(production.target, inner, depth)
                 }
-                Event::SimpleElement => {
+                Content::Simple(item) if production.event == Event::SimpleElement => {
                     // SE and CH in one, then EE.
                     self.writer.bits(code << 1, width + 1);
                     let done = self.simple_value(production.target, item);
                     self.writer.bits(0, 1);
                     done
                 }
-                _ => {
+                Content::Simple(item) => {
                     self.writer.bits(code, width);
                     self.simple_value(production.target, item)
                 }
+                Content::End if open.waiting == 0 => {
+                    self.writer.bits(code, width);
+                    break;
+                }
+                Content::End => return Err(self.stuck(rules, structure, &open)),
             };
+            let (next, taken) = advance(grammar, production.next, counter);
             if let Err(error) = done {
-                let text = production.event == Event::Characters;
-                return Err(if text {
-                    error
-                } else {
-                    error.inside(grammar.string(production.name), taken)
+                return Err(match production.event {
+                    Event::Characters => error,
+                    _ => error.inside(grammar.string(production.name), taken),
                 });
             }
-            let bit = 1u64 << production.field;
-            match self.cursors.get_mut(base + usize::from(production.field)) {
-                Some(cursor) if cursor.1 > 0 => {
-                    cursor.0 += 1;
-                    if cursor.0 == cursor.1 {
-                        waiting &= !bit;
-                    }
-                }
-                _ => waiting &= !bit,
-            }
+            self.written(production.field, &mut open);
             state = next;
             counter = taken.unwrap_or(0);
         }
-        self.cursors.truncate(base);
+        self.cursors.truncate(open.base);
         Ok(())
+    }
+
+    /// Replaces what `waiting` says of repeated fields by whether they hold anything.
+    fn count_items(&mut self, structure: &Struct, open: &mut Open<S::Fields>) -> Result<()> {
+        self.cursors
+            .resize(open.base + structure.fields.len(), (0, 0));
+        let cursors = self.cursors.get_mut(open.base..).unwrap_or(&mut []);
+        for ((number, field), cursor) in structure.fields.iter().enumerate().zip(cursors) {
+            if !field.repeated {
+                continue;
+            }
+            cursor.1 = self
+                .source
+                .count(open.fields, number as u32)
+                .map_err(|refusal| {
+                    let name = self.grammar.string(field.name);
+                    fail(format!("{name} is {refusal}"), "a tuple")
+                })?;
+            let bit = 1u64 << number;
+            open.waiting = if cursor.1 > 0 {
+                open.waiting | bit
+            } else {
+                open.waiting & !bit
+            };
+        }
+        Ok(())
+    }
+
+    /// Notes that an item of a field was written.
+    #[inline]
+    fn written(&mut self, field: u8, open: &mut Open<S::Fields>) {
+        if let Some(cursor) = self.cursors.get_mut(open.base + usize::from(field)) {
+            cursor.0 += 1;
+            if cursor.0 < cursor.1 {
+                return;
+            }
+        }
+        open.waiting &= !(1 << field);
     }
 
     /// The first production of a state that has a value waiting, or EE.
     #[inline]
     fn choose(
         &self,
-        rules: &State,
-        structure: u32,
-        value: S::Value,
-        waiting: u64,
-        base: usize,
-    ) -> Option<(u32, &'g Production, Option<S::Value>)> {
-        let grammar: &'g Grammar = self.grammar;
-        for (code, production) in grammar.productions(rules).iter().enumerate() {
-            match production.event {
-                Event::EndElement => return Some((code as u32, production, None)),
-                Event::AbstractElement | Event::WildcardElement | Event::UntypedCharacters => {
-                    continue
-                }
-                Event::Attribute
-                | Event::Characters
-                | Event::SimpleElement
-                | Event::StructElement => {}
-            }
-            if waiting >> production.field & 1 == 0 {
-                continue;
-            }
-            let item = self.waiting_item(structure, value, production.field, base)?;
-            if production.event != Event::StructElement || self.source.is(item, production.target) {
-                return Some((code as u32, production, Some(item)));
+        rules: &'g State,
+        open: &Open<S::Fields>,
+    ) -> Option<Choice<'g, S::Value, S::Fields>> {
+        if let Some(content) = self.content(&rules.lead, open) {
+            return Some((0, &rules.lead, content));
+        }
+        let others = self.grammar.productions(rules).iter().enumerate().skip(1);
+        for (code, production) in others {
+            if let Some(content) = self.content(production, open) {
+                return Some((code as u32, production, content));
             }
         }
         None
     }
 
+    /// What is waiting for a production, if anything is.
     #[inline]
-    fn waiting_item(
+    fn content(
         &self,
-        structure: u32,
-        value: S::Value,
-        field: u8,
-        base: usize,
-    ) -> Option<S::Value> {
-        match self.cursors.get(base + usize::from(field)) {
+        production: &Production,
+        open: &Open<S::Fields>,
+    ) -> Option<Content<S::Value, S::Fields>> {
+        let event = production.event;
+        if event == Event::EndElement {
+            return Some(Content::End);
+        }
+        if !production.feeds() || open.waiting >> production.field & 1 == 0 {
+            return None;
+        }
+        let item = self.next_item(production.field, open)?;
+        if event == Event::StructElement {
+            self.source
+                .open(item, production.target)
+                .map(Content::Struct)
+        } else {
+            Some(Content::Simple(item))
+        }
+    }
+
+    /// The value of a field, or the next item of a repeated one.
+    #[inline]
+    fn next_item(&self, field: u8, open: &Open<S::Fields>) -> Option<S::Value> {
+        match self.cursors.get(open.base + usize::from(field)) {
             Some(&(next, count)) if count > 0 => {
-                self.source.item(value, structure, u32::from(field), next)
+                self.source.item(open.fields, u32::from(field), next)
             }
-            _ => self.source.one(value, structure, u32::from(field)),
+            _ => self.source.one(open.fields, u32::from(field)),
         }
     }
 
     /// Why no production of a state could be written.
     #[cold]
-    fn stuck(
-        &self,
-        rules: &State,
-        structure: u32,
-        value: S::Value,
-        waiting: u64,
-        base: usize,
-    ) -> Box<Error> {
+    fn stuck(&self, rules: &State, structure: &Struct, open: &Open<S::Fields>) -> Box<Error> {
         let grammar = self.grammar;
         let productions = grammar.productions(rules);
-        let fields = grammar
-            .structs
-            .get(structure as usize)
-            .map_or(&[][..], |entry| &entry.fields);
         let expected = expectation(grammar, productions);
+        let waits = |field: usize| open.waiting >> field & 1 != 0;
+        let name = |field: usize| {
+            let entry = structure.fields.get(field);
+            entry.map_or("", |entry| grammar.string(entry.name))
+        };
         // A value is there for one of the productions, but it is of another class.
         for production in productions.iter().filter(|production| production.feeds()) {
-            if waiting >> production.field & 1 != 0 {
-                let item = self.waiting_item(structure, value, production.field, base);
-                let found =
-                    item.map_or_else(|| "nothing".into(), |item| self.source.describe(item));
-                let classes: Vec<&str> = productions
-                    .iter()
-                    .filter(|other| {
-                        other.event == Event::StructElement && other.field == production.field
-                    })
-                    .filter_map(|other| grammar.structs.get(other.target as usize))
-                    .map(|entry| grammar.string(entry.class))
-                    .collect();
-                let name = fields
-                    .get(usize::from(production.field))
-                    .map_or("", |field| grammar.string(field.name));
-                return fail(format!("{name} holds {found}"), classes.join(" or "))
-                    .inside(grammar.string(production.name), None);
+            let field = usize::from(production.field);
+            if !waits(field) {
+                continue;
             }
+            let item = self.next_item(production.field, open);
+            let found = item.map_or_else(|| "nothing".into(), |item| self.source.describe(item));
+            let classes: Vec<&str> = productions
+                .iter()
+                .filter(|other| {
+                    other.event == Event::StructElement && other.field == production.field
+                })
+                .filter_map(|other| grammar.structs.get(other.target as usize))
+                .map(|entry| grammar.string(entry.class))
+                .collect();
+            return fail(
+                format!("{} holds {found}", name(field)),
+                classes.join(" or "),
+            );
         }
-        let left: Vec<&str> = fields
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| waiting >> number & 1 != 0)
-            .map(|(_, field)| grammar.string(field.name))
+        let left: Vec<usize> = (0..structure.fields.len())
+            .filter(|&field| waits(field))
             .collect();
+        let names = left
+            .iter()
+            .map(|&field| name(field))
+            .collect::<Vec<_>>()
+            .join(", ");
         if !rules.has_end {
             let rest = if left.is_empty() {
                 String::new()
             } else {
-                format!(" before {}", left.join(", "))
+                format!(" before {names}")
             };
             return fail(format!("a required value is missing{rest}"), expected);
         }
-        let full = fields.iter().enumerate().any(|(number, field)| {
-            field.repeated
-                && waiting >> number & 1 != 0
-                && self
-                    .cursors
-                    .get(base + number)
-                    .is_some_and(|cursor| cursor.0 > 0)
-        });
-        let reason = if full {
+        let begun = |&field: &usize| {
+            self.cursors
+                .get(open.base + field)
+                .is_some_and(|cursor| cursor.0 > 0)
+        };
+        let reason = if left.iter().any(begun) {
             "has too many items"
         } else {
             "is set, but has no place beside the other fields that are set"
         };
-        fail(format!("{} {reason}", left.join(", ")), expected)
+        fail(format!("{names} {reason}"), expected)
     }
+}
+
+/// A production with its code and what it will be filled with.
+type Choice<'g, V, F> = (u32, &'g Production, Content<V, F>);
+
+/// A structure that is being written.
+struct Open<F> {
+    fields: F,
+    /// Fields that hold something still to be written, one bit each.
+    waiting: u64,
+    /// Where its part of the cursors begins; it has none without repeated fields.
+    base: usize,
+}
+
+/// What a chosen production will be filled with.
+enum Content<V, F> {
+    End,
+    Simple(V),
+    Struct(F),
 }
 
 /// The state after an arc, and how often a counted arc has now been taken.

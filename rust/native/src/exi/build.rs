@@ -55,7 +55,9 @@ impl<'py, 'c> ObjectBuilder<'py, 'c> {
 
     #[cold]
     fn lost(&mut self) -> Refusal {
-        self.refuse(PySystemError::new_err("the EXI engine and its classes disagree"))
+        self.refuse(PySystemError::new_err(
+            "the EXI engine and its classes disagree",
+        ))
     }
 
     /// Takes over the result of a call that makes an object.
@@ -69,14 +71,21 @@ impl<'py, 'c> ObjectBuilder<'py, 'c> {
 
     /// The items of one repeated field of the innermost structure, as a tuple.
     fn tuple(&mut self, field: u32, first: usize) -> Taken<Bound<'py, PyAny>> {
-        let items = self.items.get(first..).unwrap_or(&[]).iter().filter(|(of, _)| *of == field);
+        let items = self
+            .items
+            .get(first..)
+            .unwrap_or(&[])
+            .iter()
+            .filter(|(of, _)| *of == field);
         let count = items.clone().count();
         // SAFETY: a tuple of `count` empty places, each of which is filled below before anyone else sees it.
         let tuple = unsafe { ffi::PyTuple_New(count as ffi::Py_ssize_t) };
         if !tuple.is_null() {
             for (place, (_, item)) in items.enumerate() {
                 // SAFETY: `place` is below `count`; the tuple takes over the new reference.
-                unsafe { ffi::PyTuple_SET_ITEM(tuple, place as ffi::Py_ssize_t, item.clone().into_ptr()) };
+                unsafe {
+                    ffi::PyTuple_SET_ITEM(tuple, place as ffi::Py_ssize_t, item.clone().into_ptr())
+                };
             }
         }
         self.own(tuple)
@@ -107,7 +116,11 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
         let make = || {
             let arguments = pyo3::types::PyDict::new(self.py);
             arguments.set_item("signed", true)?;
-            self.py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (octets, "little"), Some(&arguments))
+            self.py.get_type::<pyo3::types::PyInt>().call_method(
+                "from_bytes",
+                (octets, "little"),
+                Some(&arguments),
+            )
         };
         make().map_err(|error| self.refuse(error))
     }
@@ -126,7 +139,8 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
             run.copy_to(target);
             Ok(())
         });
-        made.map(Bound::into_any).map_err(|error| self.refuse(error))
+        made.map(Bound::into_any)
+            .map_err(|error| self.refuse(error))
     }
 
     fn text(&mut self, value: &str) -> Taken<Self::Value> {
@@ -135,17 +149,28 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
 
     #[inline]
     fn start(&mut self, structure: u32) -> Taken<()> {
-        let Some(class) = self.classes.structs.get(structure as usize) else { return Err(self.lost()) };
+        let Some(class) = self.classes.structs.get(structure as usize) else {
+            return Err(self.lost());
+        };
         let slots = self.slots.len();
-        self.open.push(Open { class, slots, items: self.items.len() });
+        self.open.push(Open {
+            class,
+            slots,
+            items: self.items.len(),
+        });
         self.slots.resize_with(slots + class.offsets.len(), || None);
         Ok(())
     }
 
     #[inline]
     fn put(&mut self, field: u32, value: Self::Value) -> Taken<()> {
-        let Some(open) = self.open.last() else { return Err(self.lost()) };
-        match (open.class.repeated.get(field as usize), self.slots.get_mut(open.slots + field as usize)) {
+        let Some(open) = self.open.last() else {
+            return Err(self.lost());
+        };
+        match (
+            open.class.repeated.get(field as usize),
+            self.slots.get_mut(open.slots + field as usize),
+        ) {
             (Some(true), _) => self.items.push((field, value)),
             (Some(false), Some(slot)) => *slot = Some(value),
             _ => return Err(self.lost()),
@@ -154,9 +179,17 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
     }
 
     fn finish(&mut self, _structure: u32) -> Taken<Self::Value> {
-        let Some(open) = self.open.pop() else { return Err(self.lost()) };
+        let Some(open) = self.open.pop() else {
+            return Err(self.lost());
+        };
         if open.class.any_repeated {
-            for (field, _) in open.class.repeated.iter().enumerate().filter(|(_, repeated)| **repeated) {
+            for (field, _) in open
+                .class
+                .repeated
+                .iter()
+                .enumerate()
+                .filter(|(_, repeated)| **repeated)
+            {
                 let tuple = self.tuple(field as u32, open.items)?;
                 if let Some(slot) = self.slots.get_mut(open.slots + field) {
                     *slot = Some(tuple);
@@ -164,7 +197,9 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
             }
             self.items.truncate(open.items);
         }
-        let Some(fields) = self.slots.get_mut(open.slots..) else { return Err(self.lost()) };
+        let Some(fields) = self.slots.get_mut(open.slots..) else {
+            return Err(self.lost());
+        };
         for slot in fields.iter_mut() {
             if slot.is_none() {
                 *slot = Some(self.py.None().into_bound(self.py));

@@ -37,11 +37,21 @@ pub struct Members {
 impl Classes {
     /// Imports the classes.
     pub fn resolve(py: Python<'_>, grammar: &Grammar) -> PyResult<Classes> {
-        let failed = |what: &str, error: PyErr| exi_error(py, grammar.name(), &format!("{what}: {error}"), "", None, "");
+        let failed = |what: &str, error: PyErr| {
+            exi_error(
+                py,
+                grammar.name(),
+                &format!("{what}: {error}"),
+                "",
+                None,
+                "",
+            )
+        };
         let mut structs = Vec::with_capacity(grammar.structs().len());
         let mut by_type = HashMap::new();
         for (index, entry) in grammar.structs().iter().enumerate() {
-            let class = Class::resolve(py, grammar, entry).map_err(|error| failed(grammar.string(entry.class), error))?;
+            let class = Class::resolve(py, grammar, entry)
+                .map_err(|error| failed(grammar.string(entry.class), error))?;
             by_type.insert(class.class.as_ptr() as usize, index as u32);
             structs.push(class);
         }
@@ -50,7 +60,11 @@ impl Classes {
             let members = Members::resolve(py, grammar, entry);
             enumerations.push(members.map_err(|error| failed(grammar.string(entry.class), error))?);
         }
-        Ok(Classes { structs, enumerations, by_type })
+        Ok(Classes {
+            structs,
+            enumerations,
+            by_type,
+        })
     }
 
     /// The struct that a class stands for.
@@ -60,21 +74,31 @@ impl Classes {
 
     /// The class of a struct.
     pub fn class(&self, py: Python<'_>, structure: u32) -> Option<Py<PyType>> {
-        self.structs.get(structure as usize).map(|entry| entry.class.clone_ref(py))
+        self.structs
+            .get(structure as usize)
+            .map(|entry| entry.class.clone_ref(py))
     }
 }
 
 impl Class {
     fn resolve(py: Python<'_>, grammar: &Grammar, entry: &Struct) -> PyResult<Class> {
         let module = py.import(grammar.string(entry.module))?;
-        let class = module.getattr(grammar.string(entry.class))?.cast_into::<PyType>()?;
+        let class = module
+            .getattr(grammar.string(entry.class))?
+            .cast_into::<PyType>()?;
         let base = py.import("msgspec")?.getattr("Struct")?;
         if !class.is_subclass(&base)? {
             return Err(PyTypeError::new_err("not a msgspec.Struct"));
         }
-        let names: Vec<_> =
-            entry.fields.iter().map(|field| PyString::intern(py, grammar.string(field.name))).collect();
-        let offsets = names.iter().map(|name| slot_offset(&class, name)).collect::<PyResult<_>>()?;
+        let names: Vec<_> = entry
+            .fields
+            .iter()
+            .map(|field| PyString::intern(py, grammar.string(field.name)))
+            .collect();
+        let offsets = names
+            .iter()
+            .map(|name| slot_offset(&class, name))
+            .collect::<PyResult<_>>()?;
         let repeated: Vec<bool> = entry.fields.iter().map(|field| field.repeated).collect();
         Ok(Class {
             names: PyTuple::new(py, names)?.unbind(),
@@ -88,9 +112,13 @@ impl Class {
 
 impl Members {
     fn resolve(py: Python<'_>, grammar: &Grammar, entry: &Enumeration) -> PyResult<Members> {
-        let class = py.import(grammar.string(entry.module))?.getattr(grammar.string(entry.class))?;
+        let class = py
+            .import(grammar.string(entry.module))?
+            .getattr(grammar.string(entry.class))?;
         let member = |literal: &_| Ok(class.call1((grammar.string(*literal),))?.unbind());
-        Ok(Members { members: entry.literals.iter().map(member).collect::<PyResult<_>>()? })
+        Ok(Members {
+            members: entry.literals.iter().map(member).collect::<PyResult<_>>()?,
+        })
     }
 }
 
@@ -99,12 +127,15 @@ impl Members {
 fn slot_offset(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<isize> {
     let no_slot = || PyTypeError::new_err(format!("field {name} is no slot"));
     let descriptor = class.getattr(name)?;
-    if descriptor.get_type().as_type_ptr() != &raw mut ffi::PyMemberDescr_Type {
+    if descriptor.get_type().as_type_ptr() != std::ptr::addr_of_mut!(ffi::PyMemberDescr_Type) {
         return Err(no_slot());
     }
     // SAFETY: the object is a member descriptor by its type, and CPython keeps its definition alive with it.
     let member = unsafe { &*(*descriptor.as_ptr().cast::<ffi::PyMemberDescrObject>()).d_member };
-    if member.type_code != ffi::Py_T_OBJECT_EX || member.flags & ffi::Py_RELATIVE_OFFSET != 0 || member.offset <= 0 {
+    if member.type_code != ffi::Py_T_OBJECT_EX
+        || member.flags & ffi::Py_RELATIVE_OFFSET != 0
+        || member.offset <= 0
+    {
         return Err(no_slot());
     }
     Ok(member.offset)

@@ -23,7 +23,10 @@ impl<'a> Object<'a> {
     /// The message itself.
     pub fn new(message: &'a Bound<'_, PyAny>) -> Self {
         // SAFETY: a Bound is never null.
-        Object(unsafe { NonNull::new_unchecked(message.as_ptr()) }, PhantomData)
+        Object(
+            unsafe { NonNull::new_unchecked(message.as_ptr()) },
+            PhantomData,
+        )
     }
 
     /// Null as None, and so is Python's None.
@@ -46,6 +49,32 @@ impl<'a> Object<'a> {
     }
 }
 
+/// An object that is exactly of a message class.
+#[derive(Clone, Copy)]
+pub struct Fields<'a, 'c> {
+    object: Object<'a>,
+    class: &'c Class,
+}
+
+impl Fields<'_, '_> {
+    /// What is in a field: null if nothing was ever set.
+    #[inline]
+    fn slot(self, field: u32) -> *mut ffi::PyObject {
+        match self.class.offsets.get(field as usize) {
+            // SAFETY: the object is exactly of the class whose slot descriptor gave the offset, and such a slot holds an
+            // object or null.
+            Some(&offset) => unsafe {
+                *self
+                    .object
+                    .as_ptr()
+                    .byte_offset(offset)
+                    .cast::<*mut ffi::PyObject>()
+            },
+            None => std::ptr::null_mut(),
+        }
+    }
+}
+
 /// Reads message objects.
 pub struct ObjectSource<'py, 'c> {
     py: Python<'py>,
@@ -57,30 +86,6 @@ impl<'py, 'c> ObjectSource<'py, 'c> {
         ObjectSource { py, classes }
     }
 
-    #[inline]
-    fn class(&self, structure: u32) -> Option<&'c Class> {
-        self.classes.structs.get(structure as usize)
-    }
-
-    /// What is in a field: null if nothing was ever set.
-    #[inline]
-    fn slot(&self, value: Object<'_>, structure: u32, field: u32) -> *mut ffi::PyObject {
-        let Some(class) = self.class(structure).filter(|class| class.class.as_ptr().cast() == value.type_ptr()) else {
-            return std::ptr::null_mut();
-        };
-        match class.offsets.get(field as usize) {
-            // SAFETY: the object is exactly of the class whose slot descriptor gave the offset, and such a slot holds an
-            // object or null.
-            Some(&offset) => unsafe { *value.as_ptr().byte_offset(offset).cast::<*mut ffi::PyObject>() },
-            None => std::ptr::null_mut(),
-        }
-    }
-
-    #[cold]
-    fn refusal(&self, value: Object<'_>) -> Refusal {
-        self.name(value)
-    }
-
     /// "a str", "an int", "a DCChargeLoopReq", "None".
     #[cold]
     fn name(&self, value: Object<'_>) -> String {
@@ -89,32 +94,46 @@ impl<'py, 'c> ObjectSource<'py, 'c> {
         if object.is_none() {
             return "None".to_owned();
         }
-        let name = object.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
-        let article = if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+        let name = object
+            .get_type()
+            .name()
+            .map_or_else(|_| "object".to_owned(), |name| name.to_string());
+        let article = if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {
+            "an"
+        } else {
+            "a"
+        };
         format!("{article} {name}")
     }
 }
 
-impl<'a> Source<'a> for ObjectSource<'_, '_> {
+impl<'a, 'c> Source<'a> for ObjectSource<'_, 'c> {
     type Value = Object<'a>;
+    type Fields = Fields<'a, 'c>;
 
     fn structure(&self, value: Object<'a>) -> Option<u32> {
         self.classes.of_type(value.type_ptr())
     }
 
     #[inline]
-    fn is(&self, value: Object<'a>, structure: u32) -> bool {
-        self.class(structure).is_some_and(|class| class.class.as_ptr().cast() == value.type_ptr())
+    fn open(&self, value: Object<'a>, structure: u32) -> Option<Fields<'a, 'c>> {
+        let class = self.classes.structs.get(structure as usize)?;
+        (class.class.as_ptr().cast() == value.type_ptr()).then_some(Fields {
+            object: value,
+            class,
+        })
     }
 
     #[inline]
-    fn one(&self, value: Object<'a>, structure: u32, field: u32) -> Option<Object<'a>> {
-        Object::present(self.slot(value, structure, field))
+    fn one(&self, fields: Fields<'a, 'c>, field: u32) -> Option<Object<'a>> {
+        Object::present(fields.slot(field))
     }
 
-    fn count(&self, value: Object<'a>, structure: u32, field: u32) -> Taken<usize> {
-        let sequence = self.slot(value, structure, field);
-        let Some(object) = NonNull::new(sequence) else { return Err("nothing".to_owned()) };
+    fn count(&self, fields: Fields<'a, 'c>, field: u32) -> Taken<usize> {
+        let sequence = fields.slot(field);
+        let Some(object) = NonNull::new(sequence) else {
+            return Err("missing".to_owned());
+        };
         // SAFETY: the object is alive, and each size is asked of its own type.
         let size = unsafe {
             if ffi::PyTuple_Check(sequence) != 0 {
@@ -122,15 +141,15 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
             } else if ffi::PyList_Check(sequence) != 0 {
                 ffi::PyList_GET_SIZE(sequence)
             } else {
-                return Err(self.refusal(Object(object, PhantomData)));
+                return Err(self.name(Object(object, PhantomData)));
             }
         };
-        usize::try_from(size).map_err(|_| "a negative size".to_owned())
+        usize::try_from(size).map_err(|_| "of a negative size".to_owned())
     }
 
-    fn item(&self, value: Object<'a>, structure: u32, field: u32, index: usize) -> Option<Object<'a>> {
-        let sequence = self.slot(value, structure, field);
-        if index >= self.count(value, structure, field).ok()? {
+    fn item(&self, fields: Fields<'a, 'c>, field: u32, index: usize) -> Option<Object<'a>> {
+        let sequence = fields.slot(field);
+        if index >= self.count(fields, field).ok()? {
             return None;
         }
         let index = index as ffi::Py_ssize_t;
@@ -152,7 +171,7 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
         match value.as_ptr() {
             pointer if pointer == yes => Ok(true),
             pointer if pointer == no => Ok(false),
-            _ => Err(self.refusal(value)),
+            _ => Err(self.name(value)),
         }
     }
 
@@ -163,7 +182,7 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
         // SAFETY: the object is alive and an int; the calls read it without running Python code.
         unsafe {
             if ffi::PyLong_Check(pointer) == 0 || ffi::PyBool_Check(pointer) != 0 {
-                return Err(self.refusal(value));
+                return Err(self.name(value));
             }
             let number = ffi::PyLong_AsLongLongAndOverflow(pointer, &mut overflow);
             if overflow == 0 {
@@ -186,7 +205,7 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
         let number = unsafe { Bound::from_borrowed_ptr(self.py, value.as_ptr()) };
         // No subclass, whose methods could be Python code. `~`, bit_length and to_bytes of int make ints and bytes only.
         if !number.is_exact_instance_of::<PyInt>() {
-            return Err(self.refusal(value));
+            return Err(self.name(value));
         }
         let two_complement = || -> PyResult<Vec<u8>> {
             let negative = number.lt(0)?;
@@ -195,7 +214,12 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
             // One bit more, for the sign.
             let digits = magnitude.call_method1("to_bytes", (bits / 8 + 1, "little"))?;
             let flip = if negative { 0xff } else { 0 };
-            Ok(digits.cast::<PyBytes>()?.as_bytes().iter().map(|octet| octet ^ flip).collect())
+            Ok(digits
+                .cast::<PyBytes>()?
+                .as_bytes()
+                .iter()
+                .map(|octet| octet ^ flip)
+                .collect())
         };
         *octets = two_complement().map_err(|error| error.to_string())?;
         Ok(())
@@ -203,10 +227,17 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
 
     #[inline]
     fn enumeration(&self, value: Object<'a>, enumeration: u32) -> Taken<u32> {
-        let members = self.classes.enumerations.get(enumeration as usize).map_or(&[][..], |entry| &entry.members);
-        match members.iter().position(|member| member.as_ptr() == value.as_ptr()) {
+        let members = self
+            .classes
+            .enumerations
+            .get(enumeration as usize)
+            .map_or(&[][..], |entry| &entry.members);
+        match members
+            .iter()
+            .position(|member| member.as_ptr() == value.as_ptr())
+        {
             Some(index) => Ok(index as u32),
-            None => Err(self.refusal(value)),
+            None => Err(self.name(value)),
         }
     }
 
@@ -215,10 +246,13 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
         // SAFETY: the object is alive for 'a and of type bytes, whose octets never change.
         unsafe {
             if ffi::PyBytes_Check(pointer) == 0 {
-                return Err(self.refusal(value));
+                return Err(self.name(value));
             }
             let size = usize::try_from(ffi::PyBytes_Size(pointer)).unwrap_or(0);
-            Ok(std::slice::from_raw_parts(ffi::PyBytes_AsString(pointer).cast::<u8>(), size))
+            Ok(std::slice::from_raw_parts(
+                ffi::PyBytes_AsString(pointer).cast::<u8>(),
+                size,
+            ))
         }
     }
 
@@ -228,14 +262,15 @@ impl<'a> Source<'a> for ObjectSource<'_, '_> {
         // SAFETY: the object is alive for 'a and a str, which keeps its UTF-8 form as long as it lives.
         unsafe {
             if ffi::PyUnicode_Check(pointer) == 0 {
-                return Err(self.refusal(value));
+                return Err(self.name(value));
             }
             let octets = ffi::PyUnicode_AsUTF8AndSize(pointer, &mut size);
             if octets.is_null() {
                 ffi::PyErr_Clear();
                 return Err("a str with half a surrogate pair".to_owned());
             }
-            let octets = std::slice::from_raw_parts(octets.cast::<u8>(), usize::try_from(size).unwrap_or(0));
+            let octets =
+                std::slice::from_raw_parts(octets.cast::<u8>(), usize::try_from(size).unwrap_or(0));
             std::str::from_utf8(octets).map_err(|error| error.to_string())
         }
     }
