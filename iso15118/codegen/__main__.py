@@ -1,4 +1,8 @@
-"""Command line of the schema compiler: regenerate everything, or compare with published schemas."""
+"""Command line of the schema compiler: regenerate everything, or compare with published schemas.
+
+``python -m iso15118.codegen`` writes the message types and the grammar tables from ``schemas/``;
+``python -m iso15118.codegen compare DIR`` compiles the published schemas in DIR too and says whether they mean the same.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,25 @@ import argparse
 import sys
 from pathlib import Path
 
-from .classes import emit_modules
-from .reader import read_schema_set
-from .sets import PACKAGE, SCHEMAS, SETS
-from .shape import Shapes
+from .build import compare, generate, write
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0; 1 if a comparison found a difference."""
     parser = argparse.ArgumentParser(prog="python -m iso15118.codegen", description=__doc__)
-    parser.add_argument("--published", type=Path)
-    options = parser.parse_args()
-    shapes = []
-    for one in SETS:
-        if one.packaged:
-            files = (
-                [options.published / f for f in one.published]
-                if options.published
-                else [SCHEMAS / f for f in one.files]
-            )
-            shapes.append(Shapes(read_schema_set(one.name, files)))
-    for name, text in emit_modules(shapes).items():
-        path = PACKAGE.parent / (name.replace(".", "/") + ".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return 0
+    commands = parser.add_subparsers(dest="command")
+    comparison = commands.add_parser("compare", help="compare with published schemas")
+    comparison.add_argument("directory", type=Path, help="folder of the published schemas")
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        for path in write(generate()):
+            print(path)
+        return 0
+    equal = True
+    for name, same in compare(options.directory).items():
+        print(f"{name}: {'equal' if same else 'DIFFERENT'}")
+        equal = equal and same
+    return 0 if equal else 1
 
 
 if __name__ == "__main__":

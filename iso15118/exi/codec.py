@@ -1,0 +1,91 @@
+"""The codec of each schema set: the engine (rust/exi) with the tables of ``iso15118/exi/tables``.
+
+It reads by the specification first and, where that fails, once more with the deviation that one code generator in the
+field has; it writes by the specification only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from iso15118._native import Codec
+from iso15118.errors import ExiError
+
+Message: TypeAlias = msgspec.Struct
+"""Any generated message class of ``iso15118.messages``."""
+
+SCHEMAS: tuple[str, ...] = ("app", "iso20-common", "iso20-dc", "xmldsig-fragment")
+"""The schema sets there are, by the names that all functions here take."""
+
+TABLES = Path(__file__).parent / "tables"
+_codecs: dict[str, Codec] = {}
+
+
+def codec(schema: str) -> Codec:
+    """The engine of one schema set, loaded at the first call; ExiError for a name that is not in ``SCHEMAS``."""
+    known = _codecs.get(schema)
+    if known is None:
+        if schema not in SCHEMAS:
+            raise ExiError("there is no such schema set", schema=str(schema), expected=", ".join(SCHEMAS))
+        known = _codecs[schema] = Codec((TABLES / f"{schema}.exig").read_bytes())
+    return known
+
+
+def decode(schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False) -> Message:
+    """The message in an EXI stream of a schema set.
+
+    ``fragment`` reads a fragment: any element of the set alone, as signatures use it. Trailing octets and the known
+    deviations of peers are borne with; `decode_with_notes` names them. Raises ExiError for anything that is no message of
+    the schema, whatever the bytes are.
+    """
+    engine = _codecs.get(schema) or codec(schema)
+    try:
+        message = engine.decode(data, fragment)
+    except ExiError as error:
+        message = _leniently(engine, data, fragment, error)[0]
+    return _checked(schema, message)
+
+
+def decode_with_notes(
+    schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False
+) -> tuple[Message, list[str]]:
+    """As `decode`, with the deviations from the specification that were borne with, as "name: detail"."""
+    engine = codec(schema)
+    try:
+        message, notes = engine.decode_with_notes(data, fragment)
+    except ExiError as error:
+        message, notes = _leniently(engine, data, fragment, error)
+    return _checked(schema, message), notes
+
+
+def _leniently(
+    engine: Codec, data: bytes | bytearray | memoryview, fragment: bool, error: ExiError
+) -> tuple[object, list[str]]:
+    """The second attempt: some peers write a full list as if it could go on, which shifts the codes behind it.
+
+    If that fails as well, the first error is the one worth knowing.
+    """
+    try:
+        return engine.decode_with_notes(data, fragment, lenient=True)
+    except ExiError:
+        raise error from None
+
+
+def _checked(schema: str, message: object) -> Message:
+    # Only a fragment can be a bare value, and none that is signed is.
+    if not isinstance(message, msgspec.Struct):
+        raise ExiError("the root is a bare value", schema=schema, expected="an element of complex type")
+    return message
+
+
+def encode(schema: str, message: Message, *, fragment: bool = False, root: str | None = None) -> bytes:
+    """The EXI stream of a message, by the specification.
+
+    ``fragment`` writes a fragment, e.g. for a digest. ``root`` is the local name of the root element where several hold the
+    same class; without it the first in the schema's order is taken. Raises ExiError if the schema does not allow the
+    message: a wrong class, a value out of its range, too many or too few of a list.
+    """
+    return (_codecs.get(schema) or codec(schema)).encode(message, fragment, root)
