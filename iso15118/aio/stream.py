@@ -168,7 +168,10 @@ class MessageStream(asyncio.BufferedProtocol):
             return
         self._phase = _Phase.HANDSHAKE
         self._watch_in(self._limits.handshake_s, self._handshake_late)
-        self._flush(self._tls)  # a client speaks first
+        try:
+            self._flush(self._tls)  # a client speaks first
+        except Exception as error:
+            self._fault(error)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where asyncio puts what comes in."""
@@ -197,6 +200,8 @@ class MessageStream(asyncio.BufferedProtocol):
                 self._tls.eof_received()
         except TlsError as error:
             self._finish(StreamEnd(Ending.TRUNCATED, str(error), error))
+        except Exception as error:
+            self._fault(error)
         else:
             self._finish(StreamEnd(Ending.CLOSED_BY_PEER))
         return True
@@ -316,14 +321,21 @@ class MessageStream(asyncio.BufferedProtocol):
         self._phase = _Phase.LINGER
         transport = cast("asyncio.Transport", self._transport)
         if self._tls is not None:
-            with contextlib.suppress(V2GError):  # after a fatal alert there is nothing to announce
-                self._tls.close()
-            self._flush(self._tls)  # close_notify, or the alert that says why
+            self._say_goodbye(self._tls)
         try:
             transport.write_eof()
         except OSError:  # reset meanwhile
             transport.abort()
         self._watch_in(self._limits.linger_s, self._lingered)
+
+    def _say_goodbye(self, tls: TlsEndpoint) -> None:
+        """close_notify, or the alert that says why."""
+        try:
+            with contextlib.suppress(V2GError):  # after a fatal alert there is nothing to announce
+                tls.close()
+            self._flush(tls)
+        except Exception:
+            _log.exception("TLS failed at the end of the connection to %s", self.peer)
 
     def _lingered(self) -> None:
         self._drop(StreamEnd(Ending.CLOSED, f"the peer did not close within {self._limits.linger_s:g} s"))

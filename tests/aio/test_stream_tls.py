@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from iso15118.aio.link import Ending, StreamEnd, StreamLimits
 from iso15118.aio.stream import MessageStream
 from iso15118.channel import Item
 from iso15118.errors import TlsError
+from iso15118.tls import TlsConnection
 from tests.sample_messages import DISCOVERY, LOOP, SETUP
 from tests.tls.rig import car, issued, station, strangers
 
@@ -132,6 +134,74 @@ async def test_an_owner_that_closes_and_then_raises(caplog: pytest.LogCaptureFix
         assert (await server.ended()).ending is Ending.FAULT
     assert server.messages == [SETUP]
     assert "ValueError: too late" in caplog.text
+
+
+class FailingTls:
+    """A TLS connection that works until ``broken`` names one of its methods."""
+
+    def __init__(self, real: TlsConnection) -> None:
+        self.real = real
+        self.broken = ""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.broken:
+            raise RuntimeError(f"{name} is broken")
+        return getattr(self.real, name)
+
+
+@pytest.mark.parametrize(
+    "method", ["receive_data", "data_to_send", "eof_received", "close", "peer_closed", "encrypt"]
+)
+async def test_a_tls_that_fails_in_unexpected_ways_is_the_end_of_this_stream_only(
+    method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[FailingTls] = []
+
+    def failing_tls() -> FailingTls:
+        made.append(FailingTls(station(issued()).connect()))
+        return made[-1]
+
+    server, client = Owner(on_item=lambda stream, item: stream.send(LOOP)), Owner()
+    async with both(server, client, failing_tls, client_tls()) as (theirs, ours):
+        made[0].broken = method
+        ours.send(SETUP)
+        await asyncio.sleep(0.02)
+        ours.close()
+        await theirs.wait_closed()
+    expected = Ending.CLOSED_BY_PEER if method in ("eof_received", "close") else Ending.FAULT
+    assert [end.ending for end in server.ends] == [expected]
+    assert (f"{method} is broken" in caplog.text) is (method != "eof_received")
+
+
+async def test_a_tls_that_fails_from_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    def failing_tls() -> FailingTls:
+        tls = FailingTls(car(issued()).connect())
+        tls.broken = "data_to_send"
+        return tls
+
+    server, client = Owner(), Owner()
+    async with serving(server, server_tls()) as port:
+        stream = await calling(client, port, failing_tls)
+        await stream.wait_closed()
+    assert [end.ending for end in client.ends] == [Ending.FAULT]
+    assert "data_to_send is broken" in caplog.text
+
+
+async def test_a_tls_that_fails_at_the_end_of_the_transport(caplog: pytest.LogCaptureFixture) -> None:
+    made: list[FailingTls] = []
+
+    def failing_tls() -> FailingTls:
+        made.append(FailingTls(station(issued()).connect()))
+        made[-1].broken = "eof_received"
+        return made[-1]
+
+    server = Owner()
+    async with serving(server, failing_tls) as port:
+        raw = await Raw.to(port)
+        raw.end()
+        assert (await server.ended()).ending is Ending.FAULT
+        raw.close()
+    assert "eof_received is broken" in caplog.text
 
 
 async def test_an_end_without_close_notify_is_a_truncation() -> None:
