@@ -257,14 +257,9 @@ class SeccSession:
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
             case ev.CableCheckFinished(ok=ok, reason=reason):
-                self.timers.clear(Timer.CABLE_CHECK)
-                if self._state is State.DC_CABLE_CHECK and ctx.cable_check_started is not None:
-                    ctx.cable_check_ok, ctx.cable_check_detail = ok, reason
-                return []
+                return self._cable_check_finished(ok, reason)
             case ev.AuthorizationDecided(accepted=accepted):
-                if self._state is State.AUTHORIZATION and ctx.authorization_requested is not None:
-                    ctx.authorized = accepted
-                return []
+                return self._authorization_decided(accepted)
             case ev.MeterRead():
                 ctx.meter = event
                 return []
@@ -286,6 +281,29 @@ class SeccSession:
                 return self._stop(reason)
             case _:
                 return []
+
+    def _cable_check_finished(self, ok: bool, reason: str) -> list[Action]:
+        ctx = self._ctx
+        self.timers.clear(Timer.CABLE_CHECK)
+        if ctx.cable_check_started is None:
+            return []
+        if not ok:
+            # Also when it had been good before: nobody goes on with a cable that somebody doubts.
+            ctx.cable_check_ok = False
+            return self._doom(EndReason.CABLE_CHECK_FAILED, reason or EndReason.CABLE_CHECK_FAILED.value)
+        if self._state is State.DC_CABLE_CHECK and ctx.cable_check_ok is None:
+            ctx.cable_check_ok = True
+        return []
+
+    def _authorization_decided(self, accepted: bool) -> list[Action]:
+        ctx = self._ctx
+        if ctx.authorization_requested is None:
+            return []
+        if self._state is State.AUTHORIZATION:
+            ctx.authorized = accepted
+        elif not accepted:
+            return self._stop("authorization withdrawn")
+        return []
 
     def _contactors(self, closed: bool) -> list[Action]:
         ctx = self._ctx

@@ -39,8 +39,8 @@ class SafetyMonitor:
         self._output = ev.PowerMeasured(0.0, 0.0)
         self._inlet = ev.InletMeasured(0.0)
         # what the station has been told and has asked for
-        self._authorized = False
-        self._cable_checked = False
+        self._asked = self._authorized = False
+        self._checking = self._cable_checked = False
         self._precharge_v: float | None = None
         self._closed = False
         self._live = False
@@ -100,10 +100,11 @@ class SafetyMonitor:
 
     def _learn(self, event: ev.Event | None) -> None:
         match event:
-            case ev.AuthorizationDecided(accepted=accepted):
-                self._authorized = accepted
+            case ev.AuthorizationDecided(accepted=True):
+                # An answer that nobody asked for proves nothing.
+                self._authorized = self._authorized or self._asked
             case ev.CableCheckFinished(ok=ok):
-                self._cable_checked = ok
+                self._cable_checked = ok and self._checking
             case ev.ContactorsChanged(closed=closed):
                 self._closed = closed
             case ev.HardwareFault() | ev.EmergencyShutdown():
@@ -119,15 +120,18 @@ class SafetyMonitor:
                     case cm.ServiceSelectionReq():
                         self._bidirectional = message.selected_energy_transfer_service.service_id in (6, 9)
                     case cm.SessionSetupReq():
-                        self._authorized = self._cable_checked = False
+                        self._authorized = self._cable_checked = self._asked = self._checking = False
                         self._precharge_v = None
             case _:
                 pass
 
     def _station_action(self, action: act.Action, before: list[act.Action], was_over: bool) -> None:
         match action:
+            case act.RequestAuthorization():
+                self._asked = True
             case act.StartCableCheck():
                 self._need(self._authorized, "cable check before authorization")
+                self._checking = True
                 self._need(not self._condemned and not was_over, "cable check after the decision to stop")
                 self._need(
                     0.0 < action.voltage_v <= self._station.maximum_voltage_v,
@@ -175,7 +179,8 @@ class SafetyMonitor:
                 code = getattr(message, "response_code", None)
                 if self._condemned and code is not None and code.value.startswith("OK"):
                     self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
-                if code is not None and code.value.startswith("FAILED") and (self._live or self._closed):
+                told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
+                if code is not None and code.value.startswith("FAILED") and (self._live or not told):
                     self._violation(f"{type(message).__name__} {code.value} before the hardware is safe")
             case act.SessionEnded() | act.CloseLink():
                 self._need(not self._live, f"{type(action).__name__} before current zero and contactors open")

@@ -61,7 +61,6 @@ class Context:
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
-    cable_check_detail: str = ""
     precharge_started: float | None = None
     precharge_target_v: float = 0.0
     precharging: bool = False

@@ -50,8 +50,6 @@ def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Reply:
         deadline = ctx.now + ctx.config.timing.cable_check_performance
         voltage = cable_check_voltage(ctx.vehicle.maximum_voltage_v, ctx.limits.maximum_voltage_v)
         before = (StartCableCheck(voltage, deadline),)
-    if ctx.cable_check_ok is False:
-        return _failed(request, ctx, Code.FAILED, EndReason.CABLE_CHECK_FAILED, ctx.cable_check_detail)
     finished = ctx.cable_check_ok is True
     response = dc.DCCableCheckRes(
         header=ctx.header(),
