@@ -25,7 +25,9 @@ class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):
     min_version: TlsVersion
     max_version: TlsVersion
     cipher_suites: tuple[str, ...]
-    """TLS 1.3 cipher suites."""
+    """Suites of TLS 1.2 are those with ``WITH`` in their names, and belong only where that version is
+    allowed.
+    """
     groups: tuple[str, ...]
     """Groups of the key exchange."""
     signature_schemes: tuple[str, ...]

@@ -17,7 +17,12 @@ from .rig import NOW, car, issued, joined, refused, shake, station, strangers
 
 WRONG_PROFILES = {
     "TLS 1.2 only": (
-        msgspec.structs.replace(LAB, min_version="TLSv1.2", max_version="TLSv1.2"),
+        msgspec.structs.replace(
+            LAB,
+            min_version="TLSv1.2",
+            max_version="TLSv1.2",
+            cipher_suites=("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",),
+        ),
         "protocol_version",
     ),
     "only AES-128": (
@@ -133,6 +138,15 @@ def test_a_missing_sub_ca_is_refused() -> None:
     assert server.alert_sent == "unknown_ca"
 
 
+def test_a_flood_of_certificates_is_refused() -> None:
+    pki = issued()
+    leaf, sub2, sub1 = pki.vehicle.chain
+    for count, alert in ((8, "bad_certificate"), (150, "illegal_parameter")):
+        flood = Credential(chain=(leaf, sub2, *[sub1] * (count - 1)), key=pki.vehicle.key)
+        client, server, _ = refused(car(pki, identities=[flood]), station(pki))
+        assert server.alert_sent == client.alert_received == alert
+
+
 def test_sub_cas_in_another_order_are_accepted() -> None:
     pki = issued()
     leaf, sub2, sub1 = pki.vehicle.chain
@@ -197,6 +211,19 @@ def test_a_certificate_without_its_key_cannot_even_be_configured() -> None:
         msgspec.structs.replace(ISO20, cipher_suites=(*ISO20.cipher_suites, "TLS_NO_SUCH_SUITE")),
         msgspec.structs.replace(ISO20, cipher_suites=("TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256",)),
         msgspec.structs.replace(ISO20, signature_schemes=("ed448", "no_such_scheme")),
+        msgspec.structs.replace(ISO20, min_version="TLSv1.2"),
+        msgspec.structs.replace(
+            ISO20, cipher_suites=("TLS_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")
+        ),
+        msgspec.structs.replace(
+            ISO20, min_version="TLSv1.2", cipher_suites=("TLS_AES_256_GCM_SHA384", "TLS_NO_SUCH_WITH_NULL")
+        ),
+        # Static ECDH is in -2, and no longer in OpenSSL.
+        msgspec.structs.replace(
+            ISO20,
+            min_version="TLSv1.2",
+            cipher_suites=("TLS_AES_256_GCM_SHA384", "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256"),
+        ),
     ],
 )
 def test_a_profile_that_cannot_be_enforced_is_an_error(profile: TlsProfile) -> None:

@@ -357,7 +357,7 @@ fn breach(settings: &Settings, info: &Info) -> Option<String> {
     if !versions.contains(&info.version.as_str()) {
         return Some(format!("{} is outside the profile", info.version));
     }
-    if info.version == "TLSv1.3" && !settings.cipher_suites.contains(&info.cipher) {
+    if !settings.cipher_suites.contains(&info.cipher) {
         return Some(format!(
             "cipher suite {} is outside the profile",
             info.cipher

@@ -6,8 +6,8 @@ use crate::error::{Error, Kind};
 use crate::ffi;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVerifyMode,
-    SslVersion,
+    cipher_name, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode,
+    SslVerifyMode, SslVersion,
 };
 use openssl::stack::Stack;
 use openssl::x509::{X509Name, X509};
@@ -118,7 +118,7 @@ pub struct Settings {
     pub role: Role,
     pub min_version: Version,
     pub max_version: Version,
-    /// TLS 1.3 cipher suites in order of preference.
+    /// In order of preference; those of TLS 1.2 (with "WITH" in their names) only where that is allowed.
     pub cipher_suites: Vec<String>,
     pub groups: Vec<String>,
     pub signature_schemes: Vec<String>,
@@ -210,27 +210,56 @@ fn enforce_lists(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(),
             ));
         }
     }
-    let suites = settings.cipher_suites.join(":");
-    ctx.set_ciphersuites(&suites)
-        .map_err(failed("cipher suites"))?;
     ctx.set_groups_list(&settings.groups.join(":"))
         .map_err(failed("groups"))?;
     ctx.set_sigalgs_list(&settings.signature_schemes.join(":"))
         .map_err(failed("signature schemes"))?;
-    let enforced: Vec<String> = ffi::cipher_suites(ctx)
-        .into_iter()
-        .filter(|name| !name.contains("_WITH_"))
+    enforce_suites(ctx, settings)
+}
+
+/// Suites of TLS 1.2 have "WITH" in their names; they and those of TLS 1.3 are separate lists in OpenSSL.
+fn enforce_suites(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(), Error> {
+    let is_old = |name: &&String| name.contains("_WITH_");
+    let old: Vec<&String> = settings.cipher_suites.iter().filter(is_old).collect();
+    let new: Vec<&String> = settings
+        .cipher_suites
+        .iter()
+        .filter(|n| !is_old(n))
         .collect();
-    if enforced != settings.cipher_suites {
+    let old_allowed = settings.min_version == Version::Tls12;
+    let new_allowed = settings.max_version == Version::Tls13;
+    if old.is_empty() == old_allowed || new.is_empty() == new_allowed {
         return Err(Error::new(
             Kind::Configuration,
-            format!(
-                "cipher suites {suites} cannot be enforced, only {}",
-                enforced.join(":")
-            ),
+            "cipher suites do not fit the versions",
         ));
     }
-    Ok(())
+    let failed = |e| Error::configuration("cipher suites", &e);
+    if !old.is_empty() {
+        let names: Vec<&str> = old.iter().map(|name| cipher_name(name)).collect();
+        ctx.set_cipher_list(&names.join(":")).map_err(failed)?;
+    }
+    let joined = new
+        .iter()
+        .map(|name| name.as_str())
+        .collect::<Vec<_>>()
+        .join(":");
+    ctx.set_ciphersuites(&joined).map_err(failed)?;
+    // Read back, since OpenSSL passes over names that it does not know without a word.
+    let (old_set, new_set): (Vec<String>, Vec<String>) = ffi::cipher_suites(ctx)
+        .into_iter()
+        .partition(|name| is_old(&name));
+    let enforced = new_set.iter().eq(new) && (old.is_empty() || old_set.iter().eq(old));
+    if enforced {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Configuration,
+        format!(
+            "cipher suites {} cannot be enforced",
+            settings.cipher_suites.join(":")
+        ),
+    ))
 }
 
 /// Every connection is a full handshake: no rule of the standard uses resumption, and pause and resume have their own.
