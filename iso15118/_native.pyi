@@ -70,9 +70,10 @@ class TlsInfo:
 class Codec:
     """The messages of one schema set, from and to EXI; every bad input is an `iso15118.errors.ExiError`.
 
-    `lenient` reads full arrays with the codes of one that may go on, `strict` refuses trailing octets and padding that is
-    not zero. `decode_with_notes` also names the deviations it bore with, as "name: detail" with one of the names
-    trailing-octets, padding, empty-by-end, untyped-characters, open-array. `root` is the local name of the root element
+    `lenient` reads full arrays with the codes of one that may go on and takes strings and binaries shorter than their type
+    allows, `strict` refuses trailing octets and padding that is not zero. `decode_with_notes` also names the deviations it
+    bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-characters,
+    open-array, short. `root` is the local name of the root element
     where several hold the same class. Of an unsuitable table only the constructor complains; classes that do not fit the
     tables are found at the first use.
     """

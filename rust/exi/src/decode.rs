@@ -60,7 +60,9 @@ pub trait Builder {
 pub struct DecodeOptions {
     /// A fragment instead of a document.
     pub fragment: bool,
-    /// Read an array at its greatest length with the codes it has below that, as one code generator in the field writes.
+    /// Read an array at its greatest length with the codes it has below that, as one code generator in the field writes;
+    /// and take strings and binaries that are shorter than their type allows, such as an empty EVSEID. What the type
+    /// allows at most holds always.
     pub lenient: bool,
     /// Refuse octets after the document and padding that is not zero.
     pub strict: bool,
@@ -96,6 +98,8 @@ pub enum Note {
     UntypedCharacters(usize),
     /// An array at its greatest length, coded as if it could go on; at this bit.
     OpenArray(usize),
+    /// A string or a binary shorter than its type allows; at this bit.
+    Short(usize),
 }
 
 impl fmt::Display for Note {
@@ -110,6 +114,10 @@ impl fmt::Display for Note {
             Note::UntypedCharacters(bit) => {
                 write!(f, "untyped-characters: a value coded as text at bit {bit}")
             }
+            Note::Short(bit) => write!(
+                f,
+                "short: a value shorter than its type allows at bit {bit}"
+            ),
             Note::OpenArray(bit) => write!(
                 f,
                 "open-array: a full array coded as one that may go on at bit {bit}"

@@ -2,9 +2,9 @@
 mod tables;
 
 use iso15118_exi::value::Value;
-use iso15118_exi::{DecodeOptions, Note};
-use tables::bits;
+use iso15118_exi::{DecodeOptions, Grammar, Note};
 use tables::cars::{grammar, node, petrol, plate, read, text, wheel, HEAD, WHEEL};
+use tables::{bits, Tables, Type};
 
 #[test]
 fn an_empty_value_may_be_an_end_of_element() {
@@ -188,4 +188,48 @@ fn a_full_array_coded_as_open_is_read_when_lenient() {
         .unwrap_err()
         .reason
         .contains("more items"));
+}
+
+#[test]
+fn a_value_too_short_is_read_when_lenient_and_one_too_long_never() {
+    let mut tables = Tables::default();
+    let name = tables.datatype(Type::Text(3, Some(4)));
+    let key = tables.datatype(Type::Hex(3, Some(4)));
+    tables.root(false, "Name", 1, name);
+    tables.root(false, "Key", 1, key);
+    let grammar = Grammar::load(&tables.bytes()).unwrap();
+    let lenient = DecodeOptions {
+        lenient: true,
+        ..DecodeOptions::default()
+    };
+    let xx = "01111000 01111000";
+    for (code, value, notes) in [
+        (
+            format!("00 0 00000100 {xx} 0"),
+            Value::Text("xx".into()),
+            vec![Note::Short(11)],
+        ),
+        (
+            format!("01 0 00000010 {xx} 0"),
+            Value::Binary(b"xx".to_vec()),
+            vec![Note::Short(11)],
+        ),
+        (
+            "00 1 000".into(),
+            Value::Text(String::new()),
+            vec![Note::Short(10), Note::EmptyByEnd(10)],
+        ),
+    ] {
+        let octets = bits(&format!("10000000 {code}"));
+        let error = read(&grammar, &octets, &DecodeOptions::default()).unwrap_err();
+        assert!(error.expected.starts_with("3 to 4"), "{error}");
+        let decoded = read(&grammar, &octets, &lenient).unwrap();
+        assert_eq!((decoded.value, decoded.notes), (value, notes));
+    }
+    for code in [
+        format!("00 0 00000111 {xx}{xx}{xx} 0"),
+        format!("01 0 00000101 {xx}{xx}{xx} 0"),
+    ] {
+        assert!(read(&grammar, &bits(&format!("10000000 {code}")), &lenient).is_err());
+    }
 }

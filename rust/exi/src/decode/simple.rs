@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Builder, Decoder, Refusal};
+use super::{Builder, Decoder, Note, Refusal};
 use crate::datatype::{describe, span, Datatype, Lengths, MAX_INTEGER_OCTETS};
 use crate::error::{Error, Result};
 use crate::second_level::{self, truncated, Phase, Second};
@@ -188,19 +188,28 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
     }
 
     /// Compares a length with the octets that are left, each item taking one at least, and with the facets.
-    fn fits(&self, length: u64, lengths: &Lengths, unit: &str, at: usize) -> Result<usize> {
+    pub(super) fn fits(
+        &mut self,
+        length: u64,
+        lengths: &Lengths,
+        unit: &str,
+        at: usize,
+    ) -> Result<usize> {
         let left = self.reader.remaining() / 8;
         match usize::try_from(length) {
-            Ok(short) if short <= left => {
-                if lengths.allow(length) {
-                    Ok(short)
-                } else {
-                    Err(Error::new(
-                        format!("a length of {length}"),
-                        span(lengths, unit),
-                        Some(at),
-                    ))
+            Ok(fitting) if fitting <= left => {
+                if !lengths.allow(length) {
+                    if length > lengths.max || !self.options.lenient {
+                        let expected = span(lengths, unit);
+                        return Err(Error::new(
+                            format!("a length of {length}"),
+                            expected,
+                            Some(at),
+                        ));
+                    }
+                    self.note(Note::Short(at));
                 }
+                Ok(fitting)
             }
             _ => Err(Error::new(
                 format!("a length of {length} with {left} octets left"),

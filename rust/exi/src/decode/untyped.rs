@@ -66,9 +66,14 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
 
     /// EE where a value was due: fine for types that may be empty.
     fn empty_value(&mut self, datatype: u32, at: usize) -> Result<B::Value> {
-        let value = match self.grammar.datatypes.get(datatype as usize) {
-            Some(Datatype::Text { lengths }) if lengths.allow(0) => self.builder.text(""),
-            Some(Datatype::Binary { lengths, .. }) if lengths.allow(0) => {
+        let grammar = self.grammar;
+        let value = match grammar.datatypes.get(datatype as usize) {
+            Some(Datatype::Text { lengths }) => {
+                self.fits(0, lengths, "characters", at)?;
+                self.builder.text("")
+            }
+            Some(Datatype::Binary { lengths, .. }) => {
+                self.fits(0, lengths, "octets", at)?;
                 match Reader::new(&[]).run(0) {
                     Ok(run) => self.builder.binary(run),
                     Err(_) => return Err(truncated(at)),
