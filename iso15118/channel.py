@@ -31,11 +31,13 @@ __all__ = ["EDITIONS", "Codec", "Item", "MessageChannel", "Received", "Skipped",
 
 
 class Received(Struct, frozen=True):
-    """A message of the peer, with the payload it was read from."""
+    """A message of the peer, with the payload it was read from. ``notes`` names what the peer does not do by
+    the specification and was borne with ("trailing-octets: 1")."""
 
     message: Any
     payload_type: int
     payload: bytes
+    notes: tuple[str, ...] = ()
 
 
 class Undecodable(Struct, frozen=True):
@@ -100,8 +102,8 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
 class Codec(Protocol):
     """What reads and writes EXI: ``iso15118.exi``, or something that stands in for it."""
 
-    def decode(self, schema: str, data: bytes) -> Any:
-        """The message in ``data``; ``ExiError`` if there is none."""
+    def decode_with_notes(self, schema: str, data: bytes) -> tuple[Any, list[str]]:
+        """The message in ``data`` and the deviations borne with; ``ExiError`` if there is none."""
 
     def encode(self, schema: str, message: Any) -> bytes:
         """The bytes of ``message``; ``ExiError`` if the schema does not allow it."""
@@ -111,10 +113,10 @@ class MessageChannel:
     """One end of a connection, above the transport. It begins with supportedAppProtocol; ``select`` switches
     to the edition chosen."""
 
-    __slots__ = ("_decode", "_edition", "_encode", "_one_by_one", "_outgoing", "_reader", "_schemas")
+    __slots__ = ("_decode", "_edition", "_encode", "_messages", "_one_by_one", "_reader", "_schemas")
 
     def __init__(self, codec: Codec = exi) -> None:
-        self._decode = codec.decode
+        self._decode = codec.decode_with_notes
         self._encode = codec.encode
         self._reader = FrameReader()
         self.select(NEGOTIATION)
@@ -136,7 +138,7 @@ class MessageChannel:
         self._edition = edition
         self._one_by_one = edition == NEGOTIATION
         self._schemas = {int(stream.payload_type): stream.schema for stream in streams}
-        self._outgoing = {
+        self._messages = {
             message_type: (int(stream.payload_type), stream.schema)
             for stream in streams
             for message_type in stream.message_types
@@ -160,12 +162,23 @@ class MessageChannel:
             if isinstance(frame, SkippedFrame):
                 items.append(Skipped(frame.payload_type, frame.length))
                 continue
+            payload_type, payload = frame.payload_type, frame.payload
+            schema = self._schemas[payload_type]
             try:
-                message = self._decode(self._schemas[frame.payload_type], frame.payload)
+                message, notes = self._decode(schema, payload)
             except ExiError as error:
-                items.append(Undecodable(error, frame.payload_type, frame.payload))
+                items.append(Undecodable(error, payload_type, payload))
+                continue
+            entry = self._messages.get(type(message))
+            if entry is None or entry[0] != payload_type:
+                # The schema set has more roots than messages: a signature alone is a well-formed document.
+                kind = type(message).__name__
+                wrong = ExiError(
+                    "the root is no message", schema=schema, path=kind, expected="a request or a response"
+                )
+                items.append(Undecodable(wrong, payload_type, payload))
             else:
-                items.append(Received(message, frame.payload_type, frame.payload))
+                items.append(Received(message, payload_type, payload, tuple(notes) if notes else ()))
         return items
 
     def encode(self, message: Any) -> bytes:
@@ -174,7 +187,7 @@ class MessageChannel:
         Raises ``MisuseError`` for something that is no message of the edition, ``ExiError`` for one that its
         schema does not allow.
         """
-        entry = self._outgoing.get(type(message))
+        entry = self._messages.get(type(message))
         if entry is None:
             raise MisuseError(f"{type(message).__name__} is no message of {self._edition}")
         payload_type, schema = entry

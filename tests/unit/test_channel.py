@@ -11,6 +11,13 @@ from msgspec.structs import replace
 from iso15118 import exi
 from iso15118.channel import EDITIONS, Item, MessageChannel, Received, Skipped, Undecodable
 from iso15118.errors import ExiError, FrameError, MisuseError
+from iso15118.messages.xmldsig import (
+    CanonicalizationMethod,
+    DigestMethod,
+    Reference,
+    SignatureMethod,
+    SignedInfo,
+)
 from iso15118.v2gtp import SAP_CAP, PayloadType, encode_frame
 from tests.sample_messages import DISCOVERY, HEADER, LOOP, SAP_REQ, SAP_RES, SETUP
 
@@ -199,8 +206,8 @@ def test_a_message_right_behind_the_negotiation_is_read_by_the_edition_chosen(sp
 
 def test_a_codec_can_be_replaced() -> None:
     class Upside:
-        def decode(self, schema: str, data: bytes) -> Any:
-            return schema, data[::-1]
+        def decode_with_notes(self, schema: str, data: bytes) -> tuple[Any, list[str]]:
+            return {"iso20-common": SETUP, "iso20-dc": LOOP}[schema], [f"upside: {data.decode()}"]
 
         def encode(self, schema: str, message: Any) -> bytes:
             return schema.encode()
@@ -208,9 +215,39 @@ def test_a_codec_can_be_replaced() -> None:
     channel = MessageChannel(Upside())
     channel.select("iso20-dc")
     assert channel.encode(LOOP)[8:] == b"iso20-dc"
-    assert messages(channel.receive_data(encode_frame(PayloadType.ISO20_MAIN, b"abc"))) == [
-        ("iso20-common", b"cba")
+    assert channel.receive_data(encode_frame(PayloadType.ISO20_MAIN, b"abc")) == [
+        Received(SETUP, PayloadType.ISO20_MAIN, b"abc", ("upside: abc",))
     ]
+
+
+def test_a_deviation_that_is_borne_with_is_named() -> None:
+    payload = dc_channel().encode(LOOP)[8:]
+    (item,) = dc_channel().receive_data(encode_frame(PayloadType.ISO20_DC, payload + b"\0"))
+    assert isinstance(item, Received)
+    assert item.message == LOOP
+    assert [note.partition(":")[0] for note in item.notes] == ["trailing-octets"]
+    assert dc_channel().receive_data(dc_channel().encode(LOOP)) == [
+        Received(LOOP, PayloadType.ISO20_DC, payload, ())
+    ]
+
+
+def test_a_document_that_is_no_message_is_undecodable() -> None:
+    signed_info = SignedInfo(
+        canonicalization_method=CanonicalizationMethod(algorithm="http://www.w3.org/TR/canonical-exi/"),
+        signature_method=SignatureMethod(algorithm="http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"),
+        reference=(
+            Reference(
+                digest_method=DigestMethod(algorithm="http://www.w3.org/2001/04/xmlenc#sha512"),
+                digest_value=b"x",
+            ),
+        ),
+    )
+    payload = exi.encode("iso20-common", signed_info)
+    assert exi.decode("iso20-common", payload) == signed_info, "the schema set has it as a root"
+    (item,) = dc_channel().receive_data(encode_frame(PayloadType.ISO20_MAIN, payload))
+    assert isinstance(item, Undecodable)
+    assert "SignedInfo" in str(item.error)
+    assert "the root is no message" in str(item.error)
 
 
 def test_a_message_that_its_schema_does_not_allow_is_an_exi_error() -> None:

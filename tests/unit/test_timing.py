@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.channel import EDITIONS
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.timing import EVCC_MESSAGE_TIMEOUT, SECC_PERFORMANCE_TIME, Timer, TimerTable, Timing
 
@@ -132,3 +133,15 @@ def test_a_table_shows_what_runs() -> None:
     timers = TimerTable()
     timers.set(Timer.SEQUENCE, 0.5)
     assert repr(timers) == "TimerTable(sequence: 0.5)"
+
+
+def test_every_request_that_can_be_sent_has_its_times() -> None:
+    requests = {
+        message_type.__name__
+        for streams in EDITIONS.values()
+        for stream in streams
+        for message_type in stream.message_types
+        if message_type.__name__.endswith("Req")
+    }
+    assert requests
+    assert requests <= EVCC_MESSAGE_TIMEOUT.keys()
