@@ -1,0 +1,41 @@
+"""Exit statuses, and the words on stderr that go with them."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+
+from iso15118.errors import ConfigError, LinkError, MisuseError, PeerError, TrustError, V2GError
+
+__all__ = ["ExitStatus", "report"]
+
+
+class ExitStatus(IntEnum):
+    """What the shell is told; the numbers are a contract."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    LINK = 3
+    TRUST = 4
+    TIMEOUT = 5
+    INTERRUPTED = 130
+    """As shells say it: ended by SIGINT before anything was asked of a session."""
+
+
+def report(error: V2GError) -> ExitStatus:
+    """Tell ``error`` on stderr; the exit status that it means."""
+    if isinstance(error, ConfigError):
+        hint = f"\n  {error.hint}" if error.hint else ""
+        print(f"iso15118: {error.key}: {error.reason}{hint}", file=sys.stderr)
+    else:
+        print(f"iso15118: {error}", file=sys.stderr)
+    match error:
+        case MisuseError():
+            return ExitStatus.USAGE
+        case TrustError():
+            return ExitStatus.TRUST
+        case LinkError() | PeerError():
+            return ExitStatus.LINK
+        case _:
+            return ExitStatus.FAILED

@@ -1,0 +1,86 @@
+"""``iso15118 loopback``: a car and a charger against each other, and what happened.
+
+Options and summary are a contract; what they mean is in ``iso15118.loopback``.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from iso15118.cli.options import ConfigKeys
+from iso15118.cli.show import print_json, print_summary, progress_bar
+from iso15118.loopback import LoopbackOrder, run
+from iso15118.loopback.recording import SessionFolder
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def loopback(
+    edition: Annotated[str, typer.Option(help="iso20 (iso2 and din: not yet).")] = "iso20",
+    service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs or mcs-bpt.")] = "dc",
+    auth: Annotated[str, typer.Option(help="eim (pnc: not yet).")] = "eim",
+    control: Annotated[str, typer.Option(help="Who sets the power: scheduled or dynamic.")] = "scheduled",
+    link: Annotated[str, typer.Option(help="none (slac, spe: not yet).")] = "none",
+    transport: Annotated[
+        str,
+        typer.Option(help="tcp: real SDP, TCP and TLS on the loopback interface; memory: a virtual clock."),
+    ] = "tcp",
+    tls: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="TLS 1.3 with both certificates (default on tcp).")
+    ] = None,
+    station: Annotated[
+        str | None, typer.Option(help="ccs2, mcs-gen1, mcs-gen2 or mcs-max (default: to fit the service).")
+    ] = None,
+    soc_start: Annotated[float, typer.Option(help="State of charge at the beginning, percent.")] = 20.0,
+    soc_target: Annotated[float, typer.Option(help="State of charge wanted, percent.")] = 80.0,
+    battery_kwh: Annotated[
+        float | None, typer.Option(help="Capacity (default: 540 for mcs, 90 for dc).")
+    ] = None,
+    power_kw: Annotated[float | None, typer.Option(help="The car asks for this constant power.")] = None,
+    discharge_kwh: Annotated[
+        float | None, typer.Option(help="Give back that much in mid-session (bpt services).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Vary durations of the hardware, repeatably.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a session folder here.")] = None,
+    keylog: Annotated[
+        Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run a car and a charger against each other and print what happened."""
+    keys: dict[str, Any] = {
+        "edition": edition,
+        "service": service,
+        "auth": auth,
+        "control": control,
+        "link": link,
+        "transport": transport,
+        "tls": tls,
+        "station": station,
+        "soc_start": soc_start,
+        "soc_target": soc_target,
+        "battery_kwh": battery_kwh,
+        "power_kw": power_kw,
+        "discharge_kwh": discharge_kwh,
+        "seed": seed,
+    }
+    with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:
+        order = LoopbackOrder(**keys)
+        folder = None if out is None else stack.enter_context(SessionFolder(out))
+        progress = stack.enter_context(progress_bar(order.soc_start, order.soc_target, wanted=not as_json))
+        summary = run(order, progress=progress, watch=None if folder is None else folder.watch, keylog=keylog)
+        if folder is not None:
+            folder.conclude(summary)
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+    if summary.exit_status:
+        raise typer.Exit(summary.exit_status)

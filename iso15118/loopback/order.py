@@ -1,0 +1,175 @@
+"""What is wanted of a loopback run: one checked value, with defaults that fit each other.
+
+Everything that cannot work is refused here, before anything is built: ``ConfigError`` with the key and the way to mend it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from iso15118.errors import ConfigError
+from iso15118.session.services import SERVICES, ControlMode, EnergyService
+from iso15118.settings import choose
+from iso15118.simulation import PRESETS, StationPreset
+
+__all__ = ["LoopbackOrder"]
+
+_BY_NAME = {entry.name: entry for entry in SERVICES.values()}
+_LATER_SERVICES = ("ac", "ac-bpt", "wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
+_LEAST_SOC = 10.0
+"""Nothing is given back below this state of charge, in percent, unless the run begins lower."""
+_LATEST_TURN = 0.9
+"""Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
+
+
+class LoopbackOrder(Struct, frozen=True, kw_only=True):
+    """A session to run: which protocol, which hardware, and what the vehicle wants.
+
+    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services and ``ccs2`` for DC;
+    a truck's pack (540 kWh) or a car's (90 kWh); TLS on tcp, and in memory sessions that are told it holds. Raises ``ConfigError``
+    naming the key.
+    """
+
+    edition: str = "iso20"
+    service: str = "dc"
+    auth: str = "eim"
+    control: str = "scheduled"
+    link: str = "none"
+    transport: str = "tcp"
+    tls: bool | None = None
+    station: str | None = None
+    soc_start: float = 20.0
+    """State of charge at the beginning, in percent."""
+    soc_target: float = 80.0
+    """State of charge at which the vehicle has what it wants, in percent."""
+    battery_kwh: float | None = None
+    power_kw: float | None = None
+    """The vehicle asks for this constant power; None: for what its battery takes."""
+    discharge_kwh: float | None = None
+    """What the station takes back in mid-session."""
+    seed: int | None = None
+    """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
+
+    def __post_init__(self) -> None:
+        choose("edition", self.edition, ["iso20"], planned=("iso2", "din"))
+        choose("service", self.service, _BY_NAME, planned=_LATER_SERVICES)
+        choose("auth", self.auth, ["eim"], planned=("pnc",))
+        choose("control", self.control, [mode.name.lower() for mode in ControlMode])
+        choose("link", self.link, ["none"], planned=("slac", "spe"))
+        choose("transport", self.transport, ["tcp", "memory"])
+        self._fill_in()
+        self._check_station()
+        self._check_battery()
+        if self.discharge_kwh is not None:
+            self._check_discharge(self.discharge_kwh)
+
+    def _fill_in(self) -> None:
+        megawatt = self.service.startswith("mcs")
+        if self.tls is None and self.transport == "tcp":
+            force_setattr(self, "tls", True)
+        elif self.tls and self.transport == "memory":
+            raise ConfigError(
+                "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
+            )
+        if self.station is None:
+            force_setattr(self, "station", "mcs-gen1" if megawatt else "ccs2")
+        if self.battery_kwh is None:
+            force_setattr(self, "battery_kwh", 540.0 if megawatt else 90.0)
+
+    def _check_station(self) -> None:
+        name = choose("station", self.station or "", PRESETS)
+        megawatt = self.service.startswith("mcs")
+        if megawatt is name.startswith("mcs"):
+            return
+        fitting = [other for other in PRESETS if other.startswith("mcs") is megawatt]
+        has, lacks = ("an MCS", "a CCS") if not megawatt else ("a CCS", "an MCS")
+        raise ConfigError(
+            "station",
+            f"{name!r} has {has} connector, and service {self.service!r} needs {lacks} one",
+            f"did you mean {fitting[0]!r}? one of {', '.join(fitting)}",
+        )
+
+    def _check_battery(self) -> None:
+        for key in ("soc_start", "soc_target"):
+            percent = getattr(self, key)
+            if not 0.0 <= percent <= 100.0:
+                raise ConfigError(key, f"{percent!r} is no state of charge", "0 to 100 percent")
+        if self.soc_target <= self.soc_start:
+            raise ConfigError(
+                "soc_target",
+                f"{self.soc_target:g} is not above soc_start = {self.soc_start:g}",
+                "a greater one",
+            )
+        _check_amount("battery_kwh", self.battery_kwh, 1.0, "kWh")
+        _check_amount("power_kw", self.power_kw, 1.0, "kW")
+        _check_amount("discharge_kwh", self.discharge_kwh, 0.1, "kWh")
+
+    def _check_discharge(self, wanted_kwh: float) -> None:
+        if not self.energy_service.bidirectional:
+            fitting = f"{self.service}-bpt"
+            raise ConfigError(
+                "discharge_kwh",
+                f"service {self.service!r} only charges",
+                f"did you mean service {fitting!r}?",
+            )
+        most_kwh = (self._soc_at(_LATEST_TURN) - self.minimum_soc) / 100.0 * (self.battery_kwh or 0.0) * 0.95
+        if wanted_kwh > most_kwh:
+            raise ConfigError(
+                "discharge_kwh",
+                f"{wanted_kwh:g} kWh are more than the battery holds above {self.minimum_soc:g} % when it is nearly charged",
+                f"at most {most_kwh:.1f}",
+            )
+
+    def _soc_at(self, share: float) -> float:
+        return self.soc_start + share * (self.soc_target - self.soc_start)
+
+    # -- what follows from it ------------------------------------------------------------------------------
+
+    @property
+    def energy_service(self) -> EnergyService:
+        """The service's entry in the registry."""
+        return _BY_NAME[self.service]
+
+    @property
+    def control_mode(self) -> ControlMode:
+        """Who sets the power."""
+        return ControlMode[self.control.upper()]
+
+    @property
+    def kind(self) -> StationPreset:
+        """The station's power hardware."""
+        return PRESETS[self.station or ""]
+
+    @property
+    def capacity_wh(self) -> float:
+        """Capacity of the battery in Wh."""
+        return (self.battery_kwh or 0.0) * 1000.0
+
+    @property
+    def minimum_soc(self) -> float:
+        """Nothing is given back below this state of charge, in percent."""
+        return min(_LEAST_SOC, self.soc_start)
+
+    @property
+    def turn(self) -> float:
+        """Share of the charge after which energy is taken back: half, or later if there is not enough in the battery by then."""
+        needed = self.minimum_soc + (self.discharge_kwh or 0.0) / (self.battery_kwh or 1.0) * 100.0 / 0.95
+        return max(0.5, min(_LATEST_TURN, (needed - self.soc_start) / (self.soc_target - self.soc_start)))
+
+    @property
+    def expected_s(self) -> float:
+        """About how long energy will flow, in the hardware's time: for progress bars and the choice of a time scale, never for results."""
+        limits = self.kind.limits
+        power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)
+        if self.power_kw is not None:
+            power_w = min(power_w, self.power_kw * 1000.0)
+        energy_wh = (self.soc_target - self.soc_start) / 100.0 * self.capacity_wh
+        return (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+
+
+def _check_amount(key: str, value: float | None, least: float, unit: str) -> None:
+    if value is not None and not (math.isfinite(value) and least <= value <= 10_000.0):
+        raise ConfigError(key, f"{value!r} is out of range", f"{least:g} to 10000 {unit}")

@@ -1,0 +1,28 @@
+"""One entry for both transports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iso15118.errors import ConfigError
+from iso15118.loopback.memory import Progress, Watch, run_in_memory
+from iso15118.loopback.order import LoopbackOrder
+from iso15118.loopback.summary import LoopbackSummary
+
+__all__ = ["run"]
+
+
+def run(
+    order: LoopbackOrder,
+    *,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    keylog: Path | None = None,
+) -> LoopbackSummary:
+    """Run ``order`` and return what it showed; ``progress`` and ``watch`` are told on the way.
+
+    Raises ``LinkError``, ``TrustError`` or ``SafetyViolation`` when there is no session to speak of.
+    """
+    if keylog is not None and not order.tls:
+        raise ConfigError("keylog", "there is no TLS in this run, hence no secrets", "use it with TLS on tcp")
+    return run_in_memory(order, progress=progress, watch=watch)

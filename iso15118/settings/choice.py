@@ -1,0 +1,32 @@
+"""One name out of a known few: a wrong one is refused with the nearest right one.
+
+Names that are known but not built yet get an answer of their own, so that nobody looks for a spelling mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from iso15118.errors import ConfigError
+
+__all__ = ["choose", "nearest"]
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The valid name most like ``name``; empty if there is none at all."""
+    found = get_close_matches(name.lower(), list(valid), n=1, cutoff=0.0)
+    return found[0] if found else ""
+
+
+def choose(key: str, name: str, valid: Iterable[str], *, planned: Iterable[str] = ()) -> str:
+    """``name`` if it is valid. Raises ``ConfigError`` naming ``key``, the nearest valid name and all of them.
+
+    ``planned``: names of the standard that this stack does not do yet.
+    """
+    names = list(valid)
+    if name in names:
+        return name
+    reason = f"{name!r} is not implemented yet" if name in planned else f"{name!r} is not one of its values"
+    what = f"one of {', '.join(names)}" if len(names) > 1 else f"today only {names[0]}"
+    raise ConfigError(key, reason, f"did you mean {nearest(name, names)!r}? {what}")
