@@ -1,4 +1,5 @@
-"""What the maker or driver of a vehicle decides before it is plugged in: identity, wishes and how strict to be.
+"""What the maker or driver of a vehicle decides before it is plugged in: identity, wishes and how strict to
+be.
 
 Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
 """
@@ -18,7 +19,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Settings of one charging inlet. Raises ``ConfigError`` naming the key."""
 
     evccid: str = "WMIV123456789ABCDEX"
-    """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate [V2G20-2598]."""
+    """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
+    [V2G20-2598]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
     control_mode: ControlMode = ControlMode.SCHEDULED
@@ -26,7 +28,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     departure_time_s: int = 7200
     """Time until the vehicle leaves, in s from now; Dynamic mode requires one."""
     minimum_soc: int = 20
-    """State of charge in percent below which nothing is given back, and to which a Dynamic station charges first."""
+    """State of charge in percent below which nothing is given back, and to which a Dynamic station charges
+    first."""
     target_soc: int = 80
     """State of charge in percent at which the vehicle stops."""
     allow_discharge: bool = True
@@ -36,11 +39,13 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     meter_info_every: int = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
     loop_interval_s: float = 0.25
-    """From one charge-loop request to the next, in s; 0.25 is what the standard asks for at most [V2G20-1499]. 0: as fast as it goes."""
+    """From one charge-loop request to the next, in s; 0.25 is what the standard asks for at most
+    [V2G20-1499]. 0: as fast as it goes."""
     poll_interval_s: float = 0.1
     """Pause before a request is repeated while the other side says Ongoing, in s."""
     precharge_tolerance_v: float = 20.0
-    """Inlet and battery voltage may differ by this much when the contactors close (facts on robustness, section 4)."""
+    """Inlet and battery voltage may differ by this much when the contactors close (facts on robustness,
+    section 4)."""
     welding_voltage_v: float = 60.0
     """Welding detection is over when the inlet is below this, in V: touch-safe."""
     welding_detection_s: float = 5.0

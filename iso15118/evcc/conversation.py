@@ -1,6 +1,8 @@
-"""What a script can do: send a request and have the answer, wait for the hardware, pause. Nothing else, and no event loop.
+"""What a script can do: send a request and have the answer, wait for the hardware, pause. Nothing else, and
+no event loop.
 
-Each awaitable yields one step to ``EvccSession``, which resumes the script when the step is done or throws ``SessionOver`` into it.
+Each awaitable yields one step to ``EvccSession``, which resumes the script when the step is done or throws
+``SessionOver`` into it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ __all__ = ["Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
 
 
 class SessionOver(V2GError):  # noqa: N818 - an ending, not an error
-    """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a reason."""
+    """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a
+    reason."""
 
     def __init__(self, reason: EndReason, detail: str = "") -> None:
         self.reason = reason
@@ -53,13 +56,18 @@ class Exchange:
 
 
 class Until:
-    """Go on when ``ready`` says so, asked after every event, or at ``deadline``; the result is whether it did say so."""
+    """Go on when ``ready`` says so, asked after every event, or at ``deadline``; the result is whether it did
+    say so."""
 
     __slots__ = ("deadline", "ready")
 
     def __init__(self, deadline: float, ready: Callable[[], bool] | None = None) -> None:
         self.deadline = deadline
         self.ready = ready
+
+    def is_ready(self) -> bool:
+        """What is waited for has happened; a plain pause waits for nothing but its deadline."""
+        return self.ready is not None and self.ready()
 
     def __await__(self) -> Generator[Any, Any, bool]:
         return (yield self)  # type: ignore[no-any-return]

@@ -1,6 +1,7 @@
 """The vehicle's session as a value: events and the time in, actions and a deadline out.
 
-It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable before anything is said.
+It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable
+before anything is said.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Conversation, Exchange, SessionOver, Step
+from iso15118.evcc.conversation import Conversation, Exchange, SessionOver, Step, Until
 from iso15118.evcc.iso20.script import iso20_session
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -26,8 +27,10 @@ ENDED = "Ended"
 class EvccSession:
     """One session of one inlet.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is what
-    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds.
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
+    in their order. ``limits`` is what
+    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
+    time in seconds.
     """
 
     def __init__(
@@ -66,23 +69,20 @@ class EvccSession:
         """Take one event at time ``now`` (s) and say what has to be done, in this order."""
         talk = self._talk
         talk.now = now
-        kind = type(event)
-        if kind is ev.InletMeasured:
-            talk.inlet = event  # type: ignore[assignment]
+        if isinstance(event, ev.InletMeasured):
+            talk.inlet = event
             return []
-        if kind is ev.BatteryChanged:
-            talk.battery = event  # type: ignore[assignment]
+        if isinstance(event, ev.BatteryChanged):
+            talk.battery = event
             return []
         if self.ended is not None:
             return self._late(event)
-        if kind is ev.MessageReceived:
-            return self._message(event.message)  # type: ignore[attr-defined]
+        if isinstance(event, ev.MessageReceived):
+            return self._message(event.message)
         actions = self._other(event)
-        if self.ended is None and type(self._step) is not Exchange and self._step is not None:
-            ready = self._step.ready  # type: ignore[union-attr]
-            if ready is not None and ready():
-                self.timers.clear(Timer.PACE)
-                actions += self._resume(True)
+        if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
+            self.timers.clear(Timer.PACE)
+            actions += self._resume(True)
         return actions
 
     def handle_timeout(self, now: float) -> list[Action]:
@@ -94,12 +94,7 @@ class EvccSession:
                 break
             match timer:
                 case Timer.PACE:
-                    ready = (
-                        self._step.ready
-                        if self._step is not None and type(self._step) is not Exchange
-                        else None
-                    )  # type: ignore[union-attr]
-                    actions += self._resume(ready is not None and ready())
+                    actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case _:
@@ -123,14 +118,14 @@ class EvccSession:
             return self._take_outbox() + self._end(over.reason, over.detail)
         actions = self._take_outbox()
         self._step = step
-        if type(step) is Exchange:
+        if isinstance(step, Exchange):
             if step.state != self.states[-1]:
                 self.states.append(step.state)
                 actions.append(act.StateEntered(step.state))
             actions.append(act.Send(step.request))
             self.timers.set(Timer.MESSAGE, talk.now + step.timeout)
         else:
-            self.timers.set(Timer.PACE, step.deadline)  # type: ignore[union-attr]
+            self.timers.set(Timer.PACE, step.deadline)
         return actions
 
     def _take_outbox(self) -> list[Action]:
@@ -146,11 +141,12 @@ class EvccSession:
 
     def _message(self, message: Any) -> list[Action]:
         step = self._step
-        if type(step) is not Exchange:
+        if not isinstance(step, Exchange):
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} without a request")
-        if type(message) is not step.response_type:
+        kind = type(message)
+        if kind is not step.response_type:
             return self._end(
-                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} instead of {step.response_type.__name__}"
+                EndReason.SEQUENCE_ERROR, f"{kind.__name__} instead of {step.response_type.__name__}"
             )
         self.timers.clear(Timer.MESSAGE)
         if self.states[-1] != "supportedAppProtocol":
@@ -188,7 +184,8 @@ class EvccSession:
             case ev.ContactorsChanged(closed=closed):
                 was, talk.contactors_closed = talk.contactors_closed, closed
                 if closed and self._told_safe:
-                    return self._end(EndReason.CONTACTOR_FAILED, "contactors closed without permission")
+                    what = "contactors did not open" if was else "contactors closed without permission"
+                    return self._end(EndReason.CONTACTOR_FAILED, what)
                 if was and not closed and not self._told_safe:
                     return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
                 return []

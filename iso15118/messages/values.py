@@ -1,6 +1,8 @@
-"""Physical quantities on the wire and in SI: RationalNumber of ISO 15118-20 to floats and back, and session ids.
+"""Physical quantities on the wire and in SI: RationalNumber of ISO 15118-20 to floats and back, and session
+ids.
 
-RationalNumber is an exponent and a 16-bit value: above 32.767 of a unit, digits get lost, and whoever rounds must know which side is safe.
+RationalNumber is an exponent and a 16-bit value: above 32.767 of a unit, digits get lost, and whoever rounds
+must know which side is safe.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ __all__ = ["NO_SESSION", "ceil_rational", "floor_rational", "new_session_id", "r
 NO_SESSION = bytes(8)
 """The session id of the first SessionSetupReq; never the id of an open session."""
 
-# The type allows exponents of a byte; peers in the field compute with -3..3 only, which covers 1 mV to 32.7 MW. Beyond 32.7e6 larger ones are used.
+# The type allows exponents of a byte; peers in the field compute with -3..3 only, which covers 1 mV to 32.7
+# MW. Beyond 32.7e6 larger ones are used.
 _SMALLEST, _LARGEST = -3, 12
 _SCALES = tuple(
     (exponent, 10.0**-exponent, 32767.0 * 10.0**exponent) for exponent in range(_SMALLEST, _LARGEST + 1)
@@ -34,7 +37,8 @@ def si(number: RationalNumber) -> float:
 
 @lru_cache(maxsize=4096)
 def rational(value: float) -> RationalNumber:
-    """``value`` as the nearest RationalNumber: exponent 0 for whole numbers that fit, else the smallest exponent that fits.
+    """``value`` as the nearest RationalNumber: exponent 0 for whole numbers that fit, else the smallest
+    exponent that fits.
 
     Raises ``ValueError`` for NaN, infinities and magnitudes above 32767e12.
     """
@@ -64,7 +68,8 @@ def _pack(value: float, to_int: object) -> RationalNumber:
         if magnitude <= limit:
             scaled = value * scale
             nearest = round(scaled)
-            # 0.1 * 1000 is 100.00000000000001: a value that is a whole step but for float noise keeps that step in every direction.
+            # 0.1 * 1000 is 100.00000000000001: a value that is a whole step but for float noise keeps that
+            # step in every direction.
             if math.isclose(nearest, scaled, rel_tol=1e-12, abs_tol=1e-9):
                 return RationalNumber(exponent=exponent, value=nearest)
             return RationalNumber(exponent=exponent, value=to_int(scaled))  # type: ignore[operator]

@@ -28,17 +28,21 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     allow_plaintext: bool = False
     """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
     precharge_tolerance_v: float = 20.0
-    """Output voltage and target may differ by this much when power delivery starts (facts on robustness, section 4)."""
+    """Output voltage and target may differ by this much when power delivery starts (facts on robustness,
+    section 4)."""
     precharge_current_a: float = 2.0
     """Current limit of the pre-charge path, after the same source."""
     overvoltage_v: float = 0.0
-    """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in V."""
+    """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in
+    V."""
     stop_delay_s: float = 10.0
-    """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by itself, in s."""
+    """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
+    itself, in s."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
     derate_offer: bool = True
-    """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack (unsettled, hence a setting)."""
+    """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack
+    (unsettled, hence a setting)."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
 

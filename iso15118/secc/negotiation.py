@@ -1,6 +1,7 @@
 """supportedAppProtocol on the station's side: which of the vehicle's protocols is spoken in this session.
 
-The station filters the vehicle's list to what it serves on this connection and takes the vehicle's first choice [V2G20-169].
+The station filters the vehicle's list to what it serves on this connection and takes the vehicle's first
+choice [V2G20-169].
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _SERVED = {
 
 
 def negotiate(request: app.SupportedAppProtocolReq, *, secure: bool, allow_plaintext: bool) -> Choice:
-    """Choose. ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly allowed."""
+    """Choose. ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly
+    allowed."""
     if secure or allow_plaintext:
         # sorted is stable: of two entries with one priority the first wins.
         for entry in sorted(request.app_protocol, key=lambda entry: entry.priority):

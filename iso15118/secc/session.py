@@ -1,6 +1,7 @@
 """The station's session as a value: events and the time in, actions and a deadline out.
 
-All that can end a session comes together here in one funnel, which asks for current zero and open contactors before anything else. What is
+All that can end a session comes together here in one funnel, which asks for current zero and open contactors
+before anything else. What is
 legal when stands in the edition's table; how the hardware is driven stands behind the actions.
 """
 
@@ -36,8 +37,10 @@ _READY = (ev.SignalState.C, ev.SignalState.D)
 class SeccSession:
     """One session of one connector.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is what
-    the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time stamps of messages).
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
+    in their order. ``limits`` is what
+    the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the
+    time stamps of messages).
     """
 
     def __init__(self, config: SeccConfig, limits: StationLimits, *, epoch: float = 0.0) -> None:
@@ -54,7 +57,7 @@ class SeccSession:
         self._waiting: Wait | None = None
         self._pending: Any = None
 
-    # -- the outer contract ---------------------------------------------------------------------------------------
+    # -- the outer contract
 
     @property
     def state(self) -> str:
@@ -85,13 +88,12 @@ class SeccSession:
         """Take one event at time ``now`` (s) and say what has to be done, in this order."""
         ctx = self._ctx
         ctx.now = now
-        kind = type(event)
-        if kind is ev.PowerMeasured:
+        if isinstance(event, ev.PowerMeasured):
             ctx.measured = event
             return []
         if self.ended is not None:
             return self._late(event)
-        if kind is ev.MessageReceived:
+        if isinstance(event, ev.MessageReceived):
             actions = self._message(event.message)
         else:
             actions = self._other(event)
@@ -126,7 +128,7 @@ class SeccSession:
                     actions += self._doom(EndReason.STOPPED_BY_STATION, ctx.stop_wanted)
         return actions
 
-    # -- messages -------------------------------------------------------------------------------------------------
+    # -- messages
 
     def _message(self, message: Any) -> list[Action]:
         state, ctx = self._state, self._ctx
@@ -155,7 +157,8 @@ class SeccSession:
         return self._reply(reply)  # type: ignore[arg-type]
 
     def _refuses_to_go_on(self, message: Any) -> bool:
-        """Before energy flows, a wish to stop is told by refusing; in the loop by a notification; afterwards not at all."""
+        """Before energy flows, a wish to stop is told by refusing; in the loop by a notification; afterwards
+        not at all."""
         if type(message) in (cm.SessionStopReq, dc.DCChargeLoopReq, cm.PowerDeliveryReq):
             return type(message) is cm.PowerDeliveryReq and message.charge_progress is cm.ChargeProgress.Start
         return self._state not in (State.DC_WELDING_DETECTION, State.SESSION_STOP)
@@ -179,7 +182,8 @@ class SeccSession:
         if reply.next is not self._state:
             actions += self._enter(reply.next)
         timing = self.config.timing
-        # The short timer holds after a charge-loop response only: PowerDeliveryRes leaves 60 s [V2G20-1500, V2G20-443].
+        # The short timer holds after a charge-loop response only: PowerDeliveryRes leaves 60 s [V2G20-1500,
+        # V2G20-443].
         short = type(reply.response) is dc.DCChargeLoopRes
         self.timers.set(
             Timer.SEQUENCE, ctx.now + (timing.sequence_timeout_loop if short else timing.sequence_timeout)
@@ -216,7 +220,7 @@ class SeccSession:
             self.timers.clear(Timer.PRE_CHARGE)
         return [act.StateEntered(state.value)]
 
-    # -- hardware and application ---------------------------------------------------------------------------------
+    # -- hardware and application
 
     def _hardware(self, actions: tuple[Action, ...]) -> list[Action]:
         """Keep the books on what is asked of the hardware."""
@@ -349,7 +353,9 @@ class SeccSession:
         if signal is not ev.SignalState.B:
             # A: unplugged; E, F: fault. No vehicle to talk to.
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
-        if self._ctx.energized and self._state in ENERGY_STATES:
+        # Contactors that were told to open and still are closed count as power: then it is no longer an
+        # orderly opening.
+        if (self._ctx.energized and self._state in ENERGY_STATES) or self._ctx.contactors_closed:
             return self._doom(EndReason.SIGNAL_LOST, "control pilot left C under power")
         return []
 
@@ -361,7 +367,7 @@ class SeccSession:
             self.timers.set(Timer.HARDWARE, ctx.stop_deadline)
         return []
 
-    # -- the funnel -----------------------------------------------------------------------------------------------
+    # -- the funnel
 
     def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
         ctx = self._ctx

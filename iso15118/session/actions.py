@@ -1,6 +1,7 @@
 """Everything a session can ask for: messages to send, requests to the hardware, news for the application.
 
-``session.handle`` returns them in the order in which they must be carried out: whatever makes the hardware safe stands before
+``session.handle`` returns them in the order in which they must be carried out: whatever makes the hardware
+safe stands before
 whatever talks or waits. All quantities are SI floats; current and power are positive towards the vehicle.
 """
 
@@ -39,7 +40,7 @@ class Action(Struct, frozen=True):
     """Base of all actions."""
 
 
-# -- the link -------------------------------------------------------------------------------------------------------
+# -- the link
 
 
 class Send(Action, frozen=True):
@@ -49,18 +50,20 @@ class Send(Action, frozen=True):
 
 
 class UseSchema(Action, frozen=True):
-    """From the next message on, the link speaks this edition ("iso20-dc"); the answer to the negotiation goes out before it."""
+    """From the next message on, the link speaks this edition ("iso20-dc"); the answer to the negotiation goes
+    out before it."""
 
     edition: str
 
 
 class CloseLink(Action, frozen=True):
-    """Close the connection: at once, or after the peer did, waiting for it at most ``grace_s`` seconds [V2G20-1643]."""
+    """Close the connection: at once, or after the peer did, waiting for it at most ``grace_s`` seconds
+    [V2G20-1643]."""
 
     grace_s: float = 0.0
 
 
-# -- requests to the hardware ---------------------------------------------------------------------------------------
+# -- requests to the hardware
 
 
 class Urgency(Enum):
@@ -75,27 +78,31 @@ class HardwareAction(Action, frozen=True):
 
 
 class StartCableCheck(HardwareAction, frozen=True):
-    """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on the session's clock."""
+    """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
+    the session's clock."""
 
     voltage_v: float
     deadline: float
 
 
 class PreCharge(HardwareAction, frozen=True):
-    """Bring the output to this voltage in V with at most ``current_a`` A (the pre-charge path; main contactors stay open)."""
+    """Bring the output to this voltage in V with at most ``current_a`` A (the pre-charge path; main
+    contactors stay open)."""
 
     voltage_v: float
     current_a: float
 
 
 class CloseContactors(HardwareAction, frozen=True):
-    """Close the main contactors by ``deadline`` (``ContactorsChanged`` answers). It is a permission: hardware interlocks have the last word."""
+    """Close the main contactors by ``deadline`` (``ContactorsChanged`` answers). It is a permission: hardware
+    interlocks have the last word."""
 
     deadline: float
 
 
 class OpenContactors(HardwareAction, frozen=True):
-    """Take the permission back: open as soon as the current allows, at once in an emergency. Valid in any state, harmless when repeated."""
+    """Take the permission back: open as soon as the current allows, at once in an emergency. Valid in any
+    state, harmless when repeated."""
 
     urgency: Urgency
     reason: str
@@ -104,7 +111,8 @@ class OpenContactors(HardwareAction, frozen=True):
 class SetPower(HardwareAction, frozen=True):
     """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude).
 
-    A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the lower bound.
+    A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the
+    lower bound.
     """
 
     voltage_v: float
@@ -134,7 +142,7 @@ class SignalReady(HardwareAction, frozen=True):
     ready: bool
 
 
-# -- news for the application ---------------------------------------------------------------------------------------
+# -- news for the application
 
 
 class EndReason(Enum):
@@ -178,7 +186,8 @@ class StateEntered(Notify, frozen=True):
 
 
 class ChargingNeeds(Notify, frozen=True):
-    """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in s from now, if known."""
+    """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in
+    s from now, if known."""
 
     target_wh: float
     maximum_wh: float
@@ -187,7 +196,8 @@ class ChargingNeeds(Notify, frozen=True):
 
 
 class SessionEnded(Notify, frozen=True):
-    """The session is over; hardware was told to be safe before this. ``detail`` is for people, ``reason`` for programs."""
+    """The session is over; hardware was told to be safe before this. ``detail`` is for people, ``reason`` for
+    programs."""
 
     reason: EndReason
     detail: str = ""

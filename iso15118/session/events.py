@@ -1,6 +1,8 @@
-"""Everything a session can be told: messages of the peer, answers of the hardware, commands of the application.
+"""Everything a session can be told: messages of the peer, answers of the hardware, commands of the
+application.
 
-Each is a small frozen value handed to ``session.handle(event, now)``; none carries a wire type except ``MessageReceived``.
+Each is a small frozen value handed to ``session.handle(event, now)``; none carries a wire type except
+``MessageReceived``.
 All quantities are SI floats (V, A, W, Wh, s); current and power are positive towards the vehicle.
 """
 
@@ -41,7 +43,7 @@ class Event(Struct, frozen=True):
     """Base of all events."""
 
 
-# -- the link -------------------------------------------------------------------------------------------------------
+# -- the link
 
 
 class Connected(Event, frozen=True):
@@ -77,7 +79,7 @@ class LinkLost(Event, frozen=True):
     how: LinkLoss
 
 
-# -- basic signalling -----------------------------------------------------------------------------------------------
+# -- basic signalling
 
 
 class SignalState(Enum):
@@ -97,11 +99,12 @@ class SignalChanged(Event, frozen=True):
     state: SignalState
 
 
-# -- answers of the hardware ----------------------------------------------------------------------------------------
+# -- answers of the hardware
 
 
 class CableCheckFinished(Event, frozen=True):
-    """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output is below 60 V again."""
+    """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output is
+    below 60 V again."""
 
     ok: bool
     reason: str = ""
@@ -128,7 +131,8 @@ class InletMeasured(Event, frozen=True):
 
 
 class MeterRead(Event, frozen=True):
-    """A reading of the station's energy meter: energy to and from the vehicle in Wh, with an optional signature of the meter."""
+    """A reading of the station's energy meter: energy to and from the vehicle in Wh, with an optional
+    signature of the meter."""
 
     meter_id: str
     charged_wh: float
@@ -139,7 +143,8 @@ class MeterRead(Event, frozen=True):
 class BatteryChanged(Event, frozen=True):
     """The vehicle's battery reports: state of charge in percent and what it can take and give now.
 
-    Powers in W, currents in A, voltages in V, energies in Wh; all positive. ``energy_to_*_wh`` are what the battery must still receive
+    Powers in W, currents in A, voltages in V, energies in Wh; all positive. ``energy_to_*_wh`` are what the
+    battery must still receive
     to reach its minimum, target and maximum state of charge (negative: it is above).
     """
 
@@ -168,7 +173,7 @@ class HardwareFault(Event, frozen=True):
     reason: str
 
 
-# -- decisions and commands of the application ----------------------------------------------------------------------
+# -- decisions and commands of the application
 
 
 class AuthorizationDecided(Event, frozen=True):
@@ -184,7 +189,8 @@ class LimitsChanged(Event, frozen=True):
 
 
 class SetPointChanged(Event, frozen=True):
-    """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves it to the vehicle."""
+    """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
+    it to the vehicle."""
 
     power_w: float | None
 

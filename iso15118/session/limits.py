@@ -1,6 +1,7 @@
 """What a station can give and a vehicle can take, in SI units, and how both are brought together.
 
-Limits are plain frozen values, checked when they are made: a NaN, an infinity or a negative limit never gets further than its constructor.
+Limits are plain frozen values, checked when they are made: a NaN, an infinity or a negative limit never gets
+further than its constructor.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def _check_pair(owner: object, low: str, high: str) -> None:
 
 
 class StationLimits(Struct, frozen=True, kw_only=True):
-    """What the station offers at its output now: V, A, W, all positive; discharge limits of 0 mean that it cannot take energy back.
+    """What the station offers at its output now: V, A, W, all positive; discharge limits of 0 mean that it
+    cannot take energy back.
 
     Raises ``ConfigError`` for a value that is no limit or a minimum above its maximum.
     """
@@ -66,7 +68,8 @@ class StationLimits(Struct, frozen=True, kw_only=True):
 
 
 class VehicleLimits(Struct, frozen=True, kw_only=True):
-    """What the vehicle accepts at its inlet: V, A, W, all positive; discharge limits of 0 mean that it gives nothing back.
+    """What the vehicle accepts at its inlet: V, A, W, all positive; discharge limits of 0 mean that it gives
+    nothing back.
 
     Raises ``ConfigError`` for a value that is no limit or a minimum above its maximum.
     """

@@ -1,7 +1,10 @@
-"""What a charger or vehicle team implements: small protocols of a few methods each, bundled in ``Station`` and ``Vehicle``.
+"""What a charger or vehicle team implements: small protocols of a few methods each, bundled in ``Station``
+and ``Vehicle``.
 
-Methods that take time are coroutines and are given a deadline by the driver: one that raises, or answers late, ends the session safely.
-Properties are read often and must answer at once. All quantities are SI floats (V, A, W, Wh); current is positive towards the vehicle.
+Methods that take time are coroutines and are given a deadline by the driver: one that raises, or answers
+late, ends the session safely.
+Properties are read often and must answer at once. All quantities are SI floats (V, A, W, Wh); current is
+positive towards the vehicle.
 Hardware interlocks never depend on these calls: closing is a permission, and the hardware has the last word.
 """
 
@@ -30,7 +33,8 @@ __all__ = [
 ]
 
 Listener = Callable[[Event], None]
-"""How a port pushes: the driver hands each port one, and the port may call it from the event loop's thread at any time."""
+"""How a port pushes: the driver hands each port one, and the port may call it from the event loop's thread at
+any time."""
 
 
 @runtime_checkable
@@ -42,7 +46,8 @@ class ContactorPort(Protocol):
         ...
 
     async def open(self, urgency: Urgency, reason: str) -> None:
-        """Open them, waiting for the current to fall if ``urgency`` is orderly. Must be harmless when they are open."""
+        """Open them, waiting for the current to fall if ``urgency`` is orderly. Must be harmless when they
+        are open."""
         ...
 
     @property
@@ -158,7 +163,8 @@ class InletPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Station:
-    """The hardware of one connector. What is None is not offered: no meter means no readings, no authorizer means that nobody is let in."""
+    """The hardware of one connector. What is None is not offered: no meter means no readings, no authorizer
+    means that nobody is let in."""
 
     power: DcPowerPort
     contactors: ContactorPort

@@ -1,12 +1,14 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
-DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone; a new service is a new entry, its phases and
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone; a new service is
+a new entry, its phases and
 its schema. Sources: service ids and parameters, facts on the protocol section 5 and on MCS section 6.
 """
 
 from __future__ import annotations
 
 from enum import Enum, IntEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -49,7 +51,8 @@ class ControlMode(IntEnum):
 
 
 class MobilityNeedsMode(IntEnum):
-    """Who provides departure time and target: the vehicle alone, or the station too (Dynamic only [V2G20-2663])."""
+    """Who provides departure time and target: the vehicle alone, or the station too (Dynamic only
+    [V2G20-2663])."""
 
     PROVIDED_BY_EVCC = 1
     PROVIDED_BY_SECC = 2
@@ -98,8 +101,10 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
 class EnergyService(Struct, frozen=True, kw_only=True):
     """Everything that sets one energy service apart.
 
-    ``connectors`` are the legal values of the Connector parameter, ``isolation_ohm`` is the least insulation resistance of the cable
-    check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3 CC.4.1.4), ``maximum_voltage_v`` the ceiling of the coupler.
+    ``connectors`` are the legal values of the Connector parameter, ``isolation_ohm`` is the least insulation
+    resistance of the cable
+    check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3 CC.4.1.4), ``maximum_voltage_v`` the ceiling
+    of the coupler.
     """
 
     id: ServiceID
@@ -116,7 +121,7 @@ class EnergyService(Struct, frozen=True, kw_only=True):
     dynamic_res: type
 
 
-_CHARGE_ONLY = {
+_CHARGE_ONLY: dict[str, Any] = {
     "bidirectional": False,
     "cpd_req_mode": dc.DCCPDReqEnergyTransferMode,
     "cpd_res_mode": dc.DCCPDResEnergyTransferMode,
@@ -125,7 +130,7 @@ _CHARGE_ONLY = {
     "dynamic_req": dc.DynamicDCCLReqControlMode,
     "dynamic_res": dc.DynamicDCCLResControlMode,
 }
-_BIDIRECTIONAL = {
+_BIDIRECTIONAL: dict[str, Any] = {
     "bidirectional": True,
     "cpd_req_mode": dc.BPTDCCPDReqEnergyTransferMode,
     "cpd_res_mode": dc.BPTDCCPDResEnergyTransferMode,
@@ -134,9 +139,18 @@ _BIDIRECTIONAL = {
     "dynamic_req": dc.BPTDynamicDCCLReqControlMode,
     "dynamic_res": dc.BPTDynamicDCCLResControlMode,
 }
-# Connector: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1 MCS, 2 ChaoJi, 3 UltraChaoJi, 4 rMCS, 5 xMCS, 6 Aviation, 7 Marine.
-_DC = {"namespace": Namespace.DC.value, "connectors": (1, 2, 3, 4), "isolation_ohm": 100_000.0}
-_MCS = {"namespace": Namespace.DC.value, "connectors": (1, 2, 3, 4, 5, 6, 7), "isolation_ohm": 125_000.0}
+# Connector: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1 MCS, 2 ChaoJi, 3 UltraChaoJi, 4 rMCS, 5 xMCS, 6
+# Aviation, 7 Marine.
+_DC: dict[str, Any] = {
+    "namespace": Namespace.DC.value,
+    "connectors": (1, 2, 3, 4),
+    "isolation_ohm": 100_000.0,
+}
+_MCS: dict[str, Any] = {
+    "namespace": Namespace.DC.value,
+    "connectors": (1, 2, 3, 4, 5, 6, 7),
+    "isolation_ohm": 125_000.0,
+}
 
 SERVICES: dict[ServiceID, EnergyService] = {
     entry.id: entry

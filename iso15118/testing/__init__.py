@@ -1,6 +1,8 @@
-"""A rig for tests of sessions: both ends, a memory link, virtual time, and a monitor that watches every step for safety.
+"""A rig for tests of sessions: both ends, a memory link, virtual time, and a monitor that watches every step
+for safety.
 
-Made for this package's own tests and for those of its users; nothing here sleeps, opens a socket or reads a clock.
+Made for this package's own tests and for those of its users; nothing here sleeps, opens a socket or reads a
+clock.
 """
 
 from iso15118.testing.link import MemoryLink

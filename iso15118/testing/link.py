@@ -1,4 +1,5 @@
-"""A cable in memory: what one end sends arrives at the other after a delay, encoded and decoded as on a wire or handed over as it is.
+"""A cable in memory: what one end sends arrives at the other after a delay, encoded and decoded as on a wire
+or handed over as it is.
 
 Deliveries are ordered by time, and by the order of sending within one moment.
 """
@@ -15,7 +16,8 @@ __all__ = ["MemoryLink"]
 
 
 class MemoryLink:
-    """One direction of a link. ``wire``: through V2GTP and EXI, as bytes; otherwise the message objects themselves travel."""
+    """One direction of a link. ``wire``: through V2GTP and EXI, as bytes; otherwise the message objects
+    themselves travel."""
 
     def __init__(self, *, wire: bool = True, delay_s: float = 0.0) -> None:
         self.delay_s = delay_s

@@ -1,6 +1,8 @@
-"""A watchdog for tests: it sees every event, every action and every measurement of both ends, and knows what must never happen.
+"""A watchdog for tests: it sees every event, every action and every measurement of both ends, and knows what
+must never happen.
 
-It shares no code with the sessions it watches: it learns what was negotiated from the messages themselves. Rules after section 3H of the
+It shares no code with the sessions it watches: it learns what was negotiated from the messages themselves.
+Rules after section 3H of the
 facts on robustness. The first violation raises, so that the test that caused it fails where it happened.
 """
 
@@ -60,7 +62,8 @@ class SafetyMonitor:
     # -- measurements
 
     def measured(self, values: ev.PowerMeasured) -> None:
-        """The station's output now: within the station's own limits, and without current when it has been told to be safe for good."""
+        """The station's output now: within the station's own limits, and without current when it has been
+        told to be safe for good."""
         self._output = values
         limits = self._station
         if values.voltage_v > limits.maximum_voltage_v * _TOLERANCE:

@@ -1,6 +1,8 @@
-"""A car and a charger in one process under a virtual clock: hours of charging in a second, the same every time.
+"""A car and a charger in one process under a virtual clock: hours of charging in a second, the same every
+time.
 
-The pair jumps from one deadline to the next; sessions, link and simulated hardware never see another clock. A safety monitor watches both.
+The pair jumps from one deadline to the next; sessions, link and simulated hardware never see another clock. A
+safety monitor watches both.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterable
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.session import actions as act
-from iso15118.session.events import Connected, Event, LinkLoss, MessageReceived
+from iso15118.session.events import Connected, Event, HardwareFault, LinkLoss, MessageReceived
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
@@ -24,7 +26,8 @@ EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 class Pair:
     """Both ends and everything between them.
 
-    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds; ``delay_s``: one way on the link.
+    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds;
+    ``delay_s``: one way on the link.
     ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message.
     """
 
@@ -74,7 +77,8 @@ class Pair:
     def run(
         self, *, until: Callable[[], bool] | None = None, max_s: float = 36_000.0, max_steps: int = 2_000_000
     ) -> None:
-        """Run to the end of both sessions, or until ``until()``. Raises ``RuntimeError`` if that takes too long in virtual time or steps."""
+        """Run to the end of both sessions, or until ``until()``. Raises ``RuntimeError`` if that takes too
+        long in virtual time or steps."""
         if self.secc.state == "Connecting":
             self.start()
         steps = 0
@@ -88,7 +92,8 @@ class Pair:
                 )
 
     def step(self) -> bool:
-        """Jump to the next moment at which something happens, and let it happen. False if nothing is left to happen."""
+        """Jump to the next moment at which something happens, and let it happen. False if nothing is left to
+        happen."""
         moments = [
             moment
             for moment in (
@@ -157,15 +162,25 @@ class Pair:
         for event in events:
             if type(event) is MessageReceived:
                 self._measure_secc()
-            self._carry_out_secc(self.monitor.secc(event, self.secc.handle(event, self.now), self.now))
+            self._carry_out_secc(self._tell_secc(event))
+
+    def _tell_secc(self, event: Event) -> list[act.Action]:
+        return self.monitor.secc(event, self.secc.handle(event, self.now), self.now)
+
+    def _tell_evcc(self, event: Event) -> list[act.Action]:
+        return self.monitor.evcc(event, self.evcc.handle(event, self.now), self.now)
 
     def _evcc_events(self, events: Iterable[Event]) -> None:
         for event in events:
             self._measure_evcc()
-            self._carry_out_evcc(self.monitor.evcc(event, self.evcc.handle(event, self.now), self.now))
+            self._carry_out_evcc(self._tell_evcc(event))
 
     def _measure_secc(self) -> None:
-        measured = self.station.measure(self.now)
+        try:
+            measured = self.station.measure(self.now)
+        except Exception as error:
+            self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
+            return
         self.monitor.measured(measured)
         self.secc.handle(measured, self.now)
         flowing = abs(measured.current_a) > 1.0
@@ -176,16 +191,22 @@ class Pair:
             self._flowing_since = None
 
     def _measure_evcc(self) -> None:
-        inlet = self.vehicle.measure(self.now)
+        try:
+            inlet, battery = self.vehicle.measure(self.now), self.vehicle.battery_state(self.now)
+        except Exception as error:
+            self._carry_out_evcc(
+                self._tell_evcc(HardwareFault("battery", str(error) or type(error).__name__))
+            )
+            return
         self.monitor.inlet(inlet)
         self.evcc.handle(inlet, self.now)
-        self.evcc.handle(self.vehicle.battery_state(self.now), self.now)
+        self.evcc.handle(battery, self.now)
 
     def _carry_out_secc(self, actions: list[act.Action]) -> None:
         now = self.now
         for action in actions:
             if isinstance(action, act.HardwareAction):
-                self._secc_events(self.station.perform(action, now))
+                self._secc_events(_guarded(self.station, action, now))
                 continue
             match action:
                 case act.Send(message=message):
@@ -198,7 +219,8 @@ class Pair:
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
                 case act.CloseLink():
-                    # What was sent arrives first; the vehicle closes on it, so waiting for that changes nothing here.
+                    # What was sent arrives first; the vehicle closes on it, so waiting for that changes
+                    # nothing here.
                     self.to_evcc.close(now)
                 case act.ChargingNeeds():
                     self.station.needs(action, now)
@@ -207,7 +229,7 @@ class Pair:
         now = self.now
         for action in actions:
             if isinstance(action, act.HardwareAction):
-                self._evcc_events(self.vehicle.perform(action, now))
+                self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
             match action:
                 case act.Send(message=message):
@@ -218,6 +240,16 @@ class Pair:
                     self.to_evcc.expect_schema(edition)
                 case act.CloseLink():
                     self.to_secc.close(now)
+
+
+def _guarded(
+    hardware: SimulatedStation | SimulatedVehicle, action: act.HardwareAction, now: float
+) -> Iterable[Event]:
+    """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its session."""
+    try:
+        return hardware.perform(action, now)
+    except Exception as error:
+        return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]
 
 
 def _due(deadline: float | None, now: float) -> bool:

@@ -1,6 +1,8 @@
-"""Conversations as tests: say what one session is told and what it must answer, and read the difference when it does otherwise.
+"""Conversations as tests: say what one session is told and what it must answer, and read the difference when
+it does otherwise.
 
-A playbook drives a single session (either role) with events and compares the actions with what was expected, in order.
+A playbook drives a single session (either role) with events and compares the actions with what was expected,
+in order.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class PlaybookError(AssertionError):
 
 
 class Playbook:
-    """One session and the conversation with it so far. ``watch`` sees every call, as ``SafetyMonitor.secc`` does."""
+    """One session and the conversation with it so far. ``watch`` sees every call, as ``SafetyMonitor.secc``
+    does."""
 
     def __init__(
         self,

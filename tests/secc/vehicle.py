@@ -21,6 +21,7 @@ from iso15118.messages.values import NO_SESSION, rational
 from iso15118.messages.xmldsig import X509IssuerSerial
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.secc.iso20.sequence import State
+from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
@@ -87,7 +88,7 @@ class Drive:
     def send(self, kind: type, **changes: Any) -> Any:
         """Send such a request; the answer, if one was sent."""
         self.book.receive(self.request(kind, **changes))
-        sent = [a.message for a in self.book.actions if type(a).__name__ == "Send"]
+        sent = [action.message for action in self.book.actions if isinstance(action, act.Send)]
         return sent[0] if sent else None
 
     def scheduled(self, current_a: float = 100.0, voltage_v: float = 850.0, **more: Any) -> Any:
@@ -206,7 +207,7 @@ _BINARY = cm.SubCertificates(certificate=(b"\x30\x00",))
 
 
 def _needs(d: Drive) -> dict[str, Any]:
-    energies = {
+    energies: dict[str, Any] = {
         "ev_target_energy_request": rational(50_000.0),
         "ev_maximum_energy_request": rational(60_000.0),
         "ev_minimum_energy_request": rational(-20_000.0),

@@ -1,4 +1,5 @@
-"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge loop, stop and welding detection.
+"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge loop, stop and
+welding detection.
 
 The vehicle closes its contactors in one place, after pre-charge matched, and opens them on every way out.
 """
@@ -49,7 +50,8 @@ async def cable_check(talk: Conversation) -> None:
 
 
 async def pre_charge(talk: Conversation) -> None:
-    """Have the station match the battery's voltage, close the contactors, and only then say that pre-charge is done [V2G20-2006]."""
+    """Have the station match the battery's voltage, close the contactors, and only then say that pre-charge
+    is done [V2G20-2006]."""
     target = talk.battery.voltage_v
 
     def request(processing: Processing) -> dc.DCPreChargeReq:
@@ -94,7 +96,9 @@ def _profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
     """The power the vehicle means to take: the schedule's entries, none above what it can take itself."""
     mode: cm.EVPPTControlMode = cm.DynamicEVPPTControlMode()
     own = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
-    entries = (cm.PowerScheduleEntry(duration=86_400, power=floor_rational(own)),)
+    entries: tuple[cm.PowerScheduleEntry, ...] = (
+        cm.PowerScheduleEntry(duration=86_400, power=floor_rational(own)),
+    )
     if plan.schedule is not None:
         mode = cm.ScheduledEVPPTControlMode(selected_schedule_tuple_id=plan.schedule.schedule_tuple_id)
         offered = plan.schedule.charging_schedule.power_schedule.power_schedule_entries.power_schedule_entry
@@ -112,7 +116,8 @@ def _profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
-    """Turn after turn until the battery, the driver or the station has had enough; then wind the current down. Returns who ended it."""
+    """Turn after turn until the battery, the driver or the station has had enough; then wind the current
+    down. Returns who ended it."""
     config = talk.config
     scheduled = config.control_mode is ControlMode.SCHEDULED
     expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
@@ -146,7 +151,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                     | EvseNotification.Pause
                     | EvseNotification.ServiceRenegotiation
                 ):
-                    # Pausing and choosing another service are not wanted: the vehicle ends the session, which every station accepts.
+                    # Pausing and choosing another service are not wanted: the vehicle ends the session, which
+                    # every station accepts.
                     end = SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
                     wind_down_until = talk.now + min(
                         _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
@@ -154,7 +160,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 case EvseNotification.ScheduleRenegotiation:
                     await _renegotiate(talk, plan)
                 case EvseNotification.ExitStandby | EvseNotification.MeteringConfirmation:
-                    pass  # never in standby; a confirmation needs a contract, which external identification has not
+                    pass  # never in standby; a confirmation needs a contract, and here is none
         if talk.now < began + config.loop_interval_s:
             await Until(began + config.loop_interval_s)
 

@@ -1,4 +1,5 @@
-"""One request and its answer: which response belongs to which request, how long to wait, and how long "Ongoing" may go on.
+"""One request and its answer: which response belongs to which request, how long to wait, and how long
+"Ongoing" may go on.
 
 The response code and the session id have been checked when an answer arrives here; a FAILED never does.
 """
@@ -50,7 +51,8 @@ async def poll(
     limit: float,
     reason: EndReason,
 ) -> Any:
-    """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for ``reason``.
+    """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for
+    ``reason``.
 
     A wish to stop leaves between two requests.
     """

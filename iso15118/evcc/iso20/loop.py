@@ -1,6 +1,7 @@
 """What the vehicle says in a turn of the charge loop, and what it takes from the answer.
 
-Targets stay within the battery's present limits, the station's limits and the schedule; the sign of the current is decided here.
+Targets stay within the battery's present limits, the station's limits and the schedule; the sign of the
+current is decided here.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
             battery.maximum_charge_current_a,
             limits.maximum_charge_current_a,
         )
-    charge = {
+    charge: dict[str, Any] = {
         "ev_target_energy_request": rational(round(battery.energy_to_target_wh)),
         "ev_target_current": _towards_zero(current),
         "ev_target_voltage": floor_rational(round(voltage, 1)),
@@ -132,7 +133,7 @@ def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_do
     limits = talk.limits
     target = 0.0 if winding_down else battery.energy_to_target_wh
     current = 0.0 if winding_down else battery.target_current_a
-    charge = {
+    charge: dict[str, Any] = {
         "departure_time": talk.config.departure_time_s,
         "ev_target_energy_request": rational(round(target)),
         "ev_maximum_energy_request": rational(round(battery.energy_to_maximum_wh)),

@@ -1,4 +1,5 @@
-"""What the vehicle learnt about this session on its way: the service, the station's limits and the schedule it follows.
+"""What the vehicle learnt about this session on its way: the service, the station's limits and the schedule
+it follows.
 
 One value per session, filled step by step by the script's phases, in SI units.
 """

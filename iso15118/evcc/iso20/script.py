@@ -1,6 +1,7 @@
 """A charging session of ISO 15118-20 over DC messages, as the vehicle lives it: read it from top to bottom.
 
-Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in ``EvccSession``; what the vehicle
+Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in
+``EvccSession``; what the vehicle
 itself wants to break off takes the way out at the bottom.
 """
 
@@ -27,7 +28,8 @@ __all__ = ["iso20_session"]
 
 
 async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
-    """The whole session; ``set_up`` is called when communication set-up is over. Returns how the vehicle ended it."""
+    """The whole session; ``set_up`` is called when communication set-up is over. Returns how the vehicle
+    ended it."""
     await negotiation(talk)
     await session_setup(talk)
     set_up()
@@ -55,7 +57,8 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
-    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on MCS, section 3).
+    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on
+    # MCS, section 3).
     talk.act(SignalReady(False))
     return end
 

@@ -1,4 +1,5 @@
-"""The vehicle's phases before energy: protocol, session, authorization, service, charge parameters and schedule.
+"""The vehicle's phases before energy: protocol, session, authorization, service, charge parameters and
+schedule.
 
 The vehicle ranks the services by its own order; what the station offers beyond it does not matter.
 """
@@ -75,7 +76,8 @@ async def authorization(talk: Conversation) -> None:
 
 
 async def choose_service(talk: Conversation, plan: Plan) -> None:
-    """The first of the vehicle's services that the station has, with a parameter set in the wanted control mode."""
+    """The first of the vehicle's services that the station has, with a parameter set in the wanted control
+    mode."""
     _stop_if_wanted(talk)
     response = await exchange(talk, cm.ServiceDiscoveryReq(header=talk.header()))
     offered = {service.service_id for service in response.energy_transfer_service_list.service}
@@ -197,7 +199,7 @@ async def schedule(talk: Conversation, plan: Plan) -> None:
 
 def _needs(talk: Conversation, plan: Plan) -> cm.SEReqControlMode:
     battery = talk.battery
-    energies = {
+    energies: dict[str, Any] = {
         "ev_target_energy_request": rational(round(battery.energy_to_target_wh)),
         "ev_maximum_energy_request": rational(round(battery.energy_to_maximum_wh)),
         "ev_minimum_energy_request": rational(round(battery.energy_to_minimum_wh)),

@@ -1,6 +1,8 @@
-"""What a session of ISO 15118-20 knows while it runs: the choices made so far, the hardware as last reported, and what is still pending.
+"""What a session of ISO 15118-20 knows while it runs: the choices made so far, the hardware as last reported,
+and what is still pending.
 
-The handlers read and write it; the machine owns it. Values of the peer stand here in SI units, already checked.
+The handlers read and write it; the machine owns it. Values of the peer stand here in SI units, already
+checked.
 """
 
 from __future__ import annotations

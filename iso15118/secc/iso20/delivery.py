@@ -1,6 +1,8 @@
-"""Cable check, pre-charge, power delivery and welding detection: the phases in which the output comes alive and dies again.
+"""Cable check, pre-charge, power delivery and welding detection: the phases in which the output comes alive
+and dies again.
 
-This is the only place that asks to close contactors, and it does so with authorization, cable check and pre-charge on record.
+This is the only place that asks to close contactors, and it does so with authorization, cable check and pre-
+charge on record.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Reply:
 
 
 def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
-    """Follow the vehicle's target within the limits; the vehicle decides when it matches [V2G20-2005, V2G20-2006]."""
+    """Follow the vehicle's target within the limits; the vehicle decides when it matches [V2G20-2005,
+    V2G20-2006]."""
     vehicle, limits = ctx.vehicle, ctx.limits
     target = si(request.ev_target_voltage)
     if vehicle is None or limits is None or not ctx.cable_check_ok:

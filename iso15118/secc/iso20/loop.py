@@ -1,6 +1,8 @@
-"""The DC charge loop: from what the vehicle asks or allows to the bounds that the supply holds, many times a second.
+"""The DC charge loop: from what the vehicle asks or allows to the bounds that the supply holds, many times a
+second.
 
-Whatever the vehicle wants, the bounds stay within the limits of both sides and of the energy manager [V2G20-2188].
+Whatever the vehicle wants, the bounds stay within the limits of both sides and of the energy manager
+[V2G20-2188].
 """
 
 from __future__ import annotations
@@ -40,13 +42,14 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
             "charge loop without its preconditions",
         )
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
-    if type(mode) is not (service.scheduled_req if scheduled else service.dynamic_req):
+    kind = type(mode)
+    if kind is not (service.scheduled_req if scheduled else service.dynamic_req):
         return _failed(
             request,
             ctx,
             ResponseCode.FAILED_WrongChargeParameter,
             EndReason.PARAMETERS_NOT_ACCEPTED,
-            f"{type(mode).__name__} does not belong to the chosen service and control mode",
+            f"{kind.__name__} does not belong to the chosen service and control mode",
         )
     if scheduled:
         target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
@@ -56,7 +59,7 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
                 ctx,
                 ResponseCode.FAILED_WrongChargeParameter,
                 EndReason.PARAMETERS_NOT_ACCEPTED,
-                f"voltage target {target_v:g} V against the vehicle's own maximum of {vehicle.maximum_voltage_v:g} V",
+                f"voltage target {target_v:g} V, own maximum {vehicle.maximum_voltage_v:g} V",
             )
         if target_a < 0.0 and not service.bidirectional:
             return _failed(
@@ -156,7 +159,8 @@ def _dynamic(
 
 
 def _may_discharge(mode: Any) -> bool:
-    """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if told, narrows it further."""
+    """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if
+    told, narrows it further."""
     if si(mode.ev_minimum_energy_request) >= 0.0:
         return False
     floor = mode.ev_minimum_v2x_energy_request
@@ -176,7 +180,8 @@ def _discharge(
         limits.maximum_discharge_power_w,
         _or(mode.ev_maximum_discharge_power, vehicle.maximum_discharge_power_w),
     )
-    # The lower voltage bound: neither side goes below its minimum. A minimum that the vehicle raises in the loop is followed.
+    # The lower voltage bound: neither side goes below its minimum. A minimum that the vehicle raises in the
+    # loop is followed.
     voltage = max(limits.minimum_voltage_v, vehicle.minimum_voltage_v)
     if mode.ev_minimum_voltage is not None:
         voltage = max(voltage, si(mode.ev_minimum_voltage))
@@ -184,7 +189,8 @@ def _discharge(
 
 
 def _power_limit(current_a: float, limits: StationLimits) -> float:
-    """The station's limit in the direction of the flow, less one per cent: measured power never quite reaches it."""
+    """The station's limit in the direction of the flow, less one per cent: measured power never quite reaches
+    it."""
     limit = limits.maximum_charge_power_w if current_a >= 0.0 else limits.maximum_discharge_power_w
     return 0.99 * limit
 

@@ -1,6 +1,7 @@
 """From a request to its answer: the session id, the table, the handler of the phase, and the table again.
 
-Stateless: what the session knows is in the context, where it is is the caller's business. Handlers are called only for what the table allows.
+Stateless: what the session knows is in the context, where it is is the caller's business. Handlers are called
+only for what the table allows.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def is_request(message: Any) -> bool:
 
 
 def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
-    """The answer to ``request`` in ``state``; whatever the table does not list is refused and ends the session."""
+    """The answer to ``request`` in ``state``; whatever the table does not list is refused and ends the
+    session."""
     kind = type(request)
     if kind is not cm.SessionSetupReq and request.header.session_id != ctx.session_id:
         # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].

@@ -1,4 +1,5 @@
-"""Charge parameters and schedule: what both sides can do is brought together here, before any voltage is on the cable.
+"""Charge parameters and schedule: what both sides can do is brought together here, before any voltage is on
+the cable.
 
 The offer made here binds the loop; every limit the loop uses is derived by ``narrow`` from the offer.
 """
@@ -68,7 +69,8 @@ def _wrong(request: dc.DCChargeParameterDiscoveryReq, ctx: Context, why: str) ->
 def _offered(
     station: StationLimits, vehicle: VehicleLimits, service: EnergyService, derate: bool
 ) -> StationLimits:
-    """The station's limits, for MCS derated to the vehicle's (IEC 61851-23-3 CC.5.6). Raises ``ConfigError`` if a minimum is left above its maximum."""
+    """The station's limits, for MCS derated to the vehicle's (IEC 61851-23-3 CC.5.6). Raises ``ConfigError``
+    if a minimum is left above its maximum."""
     if service.id not in (ServiceID.MCS, ServiceID.MCS_BPT) or not derate:
         return station
     voltage = vehicle.maximum_voltage_v
@@ -84,7 +86,8 @@ def _offered(
 
 
 def refresh_limits(ctx: Context) -> None:
-    """Derive what holds in the loop from offer, capabilities and set-point; called whenever one of them changes."""
+    """Derive what holds in the loop from offer, capabilities and set-point; called whenever one of them
+    changes."""
     if ctx.offered is None or ctx.service is None:
         return
     set_point = ctx.set_point_w if ctx.control_mode is ControlMode.SCHEDULED else None
@@ -97,10 +100,13 @@ def refresh_limits(ctx: Context) -> None:
 
 
 def narrow(offered: StationLimits, capabilities: StationLimits, set_point_w: float | None) -> StationLimits:
-    """The offer within the present capabilities [V2G20-2654, V2G20-2655], and within a set-point in W if one is given.
+    """The offer within the present capabilities [V2G20-2654, V2G20-2655], and within a set-point in W if one
+    is given.
 
-    A positive set-point caps the charging power. A negative one asks the vehicle to give: charging power 0, and a minimum discharge power,
-    both within the offer. In Dynamic mode the station sets the power itself and its limits stay what they are.
+    A positive set-point caps the charging power. A negative one asks the vehicle to give: charging power 0,
+    and a minimum discharge power,
+    both within the offer. In Dynamic mode the station sets the power itself and its limits stay what they
+    are.
     """
     low = {
         name: min(getattr(offered, name), getattr(capabilities, name))
@@ -131,7 +137,8 @@ def narrow(offered: StationLimits, capabilities: StationLimits, set_point_w: flo
 
 
 def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Reply:
-    """One schedule tuple at the offered power, or nothing but consent in Dynamic mode; the answer is in the kind asked [V2G20-1600]."""
+    """One schedule tuple at the offered power, or nothing but consent in Dynamic mode; the answer is in the
+    kind asked [V2G20-1600]."""
     renegotiating = ctx.contactors_closed
     following = State.POWER_DELIVERY if renegotiating else State.DC_CABLE_CHECK
     needs = request.se_req_control_mode

@@ -1,6 +1,7 @@
 """Responses: the pair of every request, and a refusal with its mandatory fields filled.
 
-A refusal is always the right response message [V2G20-736]; what its other fields say carries no meaning, so they are neutral and the
+A refusal is always the right response message [V2G20-736]; what its other fields say carries no meaning, so
+they are neutral and the
 same every time.
 """
 
@@ -25,7 +26,8 @@ __all__ = ["REQUESTS", "Reply", "Wait", "refusal"]
 
 
 class Reply(Struct, frozen=True):
-    """What a handler answers: the response, the state that follows, what the hardware has to do before, and whether that is the end.
+    """What a handler answers: the response, the state that follows, what the hardware has to do before, and
+    whether that is the end.
 
     With ``end`` set the session is over after the response, whatever ``next`` says.
     """
@@ -39,9 +41,11 @@ class Reply(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """A handler cannot answer before the hardware did: carry out ``before`` and ask ``finish`` again on every event, at the latest at ``deadline``.
+    """A handler cannot answer before the hardware did: carry out ``before`` and ask ``finish`` again on every
+    event, at the latest at ``deadline``.
 
-    ``finish(context, timed_out)`` gives the reply or None to go on waiting; with ``timed_out`` it must give one.
+    ``finish(context, timed_out)`` gives the reply or None to go on waiting; with ``timed_out`` it must give
+    one.
     """
 
     before: tuple[Action, ...]

@@ -1,6 +1,8 @@
-"""What a vehicle may send when: the one place that says what is legal in an ISO 15118-20 session over DC messages.
+"""What a vehicle may send when: the one place that says what is legal in an ISO 15118-20 session over DC
+messages.
 
-A row is a state (named after what the station waits for), a request and the states that may follow. What is not in the table is refused with
+A row is a state (named after what the station waits for), a request and the states that may follow. What is
+not in the table is refused with
 FAILED_SequenceError in the response type of the request [V2G20-459], and the session ends.
 """
 
@@ -50,8 +52,9 @@ def _row(source: str, *states: State) -> Row:
 
 S = State
 
-# SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (facts on the protocol, section 4).
-_STOP = {cm.SessionStopReq: _row("V2G20-1633, -1643", S.ENDED, S.SERVICE_DISCOVERY)}
+# SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (facts on
+# the protocol, section 4).
+_STOP: dict[type, Row] = {cm.SessionStopReq: _row("V2G20-1633, -1643", S.ENDED, S.SERVICE_DISCOVERY)}
 
 SEQUENCE: dict[State, dict[type, Row]] = {
     S.SESSION_SETUP: {
@@ -61,7 +64,8 @@ SEQUENCE: dict[State, dict[type, Row]] = {
         cm.AuthorizationSetupReq: _row("V2G20-2567", S.AUTHORIZATION),
     },
     S.AUTHORIZATION: _STOP | {
-        # Ongoing repeats the request unaltered [V2G20-1582]; a WARNING lets the vehicle try again [V2G20-2219].
+        # Ongoing repeats the request unaltered [V2G20-1582]; a WARNING lets the vehicle try again
+        # [V2G20-2219].
         cm.AuthorizationReq: _row("V2G20-1582, -2219", S.AUTHORIZATION, S.SERVICE_DISCOVERY),
     },
     S.SERVICE_DISCOVERY: _STOP | {

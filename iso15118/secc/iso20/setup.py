@@ -1,6 +1,7 @@
 """The phases before energy: session, authorization and the choice of a service, and the end of the session.
 
-Each handler takes a request that the table allows and answers it; nothing here touches the hardware but the question for authorization.
+Each handler takes a request that the table allows and answers it; nothing here touches the hardware but the
+question for authorization.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Code = ResponseCode
 
 
 def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
-    """A new session with an id of its own; an id that the vehicle brings along is unknown here and replaced [V2G20-2627]."""
+    """A new session with an id of its own; an id that the vehicle brings along is unknown here and replaced
+    [V2G20-2627]."""
     ctx.session_id = new_session_id()
     ctx.evccid = request.evccid
     response = cm.SessionSetupRes(
@@ -86,7 +88,8 @@ def _authorized(ctx: Context, code: ResponseCode, processing: Processing) -> cm.
 
 
 def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Reply:
-    """Energy services are listed whatever the vehicle says it supports; only the list of value-added services is filtered [V2G20-1248]."""
+    """Energy services are listed whatever the vehicle says it supports; only the list of value-added services
+    is filtered [V2G20-1248]."""
     response = cm.ServiceDiscoveryRes(
         header=ctx.header(),
         response_code=Code.OK,
@@ -101,7 +104,8 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Reply:
 
 
 def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Reply:
-    """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425, V2G20-464]."""
+    """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
+    V2G20-464]."""
     if request.service_id not in ctx.config.services:
         return Reply(
             refusal(request, ctx, Code.FAILED_ServiceIDInvalid),
@@ -174,7 +178,8 @@ def _not_selected(request: cm.ServiceSelectionReq, ctx: Context, code: ResponseC
 
 
 def session_stop(request: cm.SessionStopReq, ctx: Context) -> Reply:
-    """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase this comes."""
+    """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
+    this comes."""
     code = request.ev_termination_code
     detail = f"EVTerminationCode {code}" if code else ""
     match request.charging_session:
@@ -187,7 +192,8 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Reply:
                 grace=True,
             )
         case cm.ChargingSession.ServiceRenegotiation:
-            # Legal only once a service was selected, otherwise it would be a way round authorization, and never under power [V2G20-1477].
+            # Legal only once a service was selected, otherwise it would be a way round authorization, and
+            # never under power [V2G20-1477].
             if ctx.config.service_renegotiation and ctx.service is not None and not ctx.energized:
                 ctx.service = ctx.parameter_set = ctx.vehicle = ctx.offered = ctx.limits = None
                 ctx.wire = ctx.loop_mode = None

@@ -19,7 +19,8 @@ __all__ = ["StationLimitsOnWire", "offer", "vehicle_limits"]
 
 
 def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
-    """What the vehicle declared in DC_ChargeParameterDiscoveryReq. Raises ``ConfigError`` for negative or reversed limits."""
+    """What the vehicle declared in DC_ChargeParameterDiscoveryReq. Raises ``ConfigError`` for negative or
+    reversed limits."""
     charge = {
         "maximum_charge_power_w": si(mode.ev_maximum_charge_power),
         "minimum_charge_power_w": si(mode.ev_minimum_charge_power),
@@ -67,7 +68,7 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
 
     def control_mode(self, of_type: type) -> Any:
         """The CLResControlMode of this type, with every limit that it can carry."""
-        charge: dict[str, RationalNumber] = {
+        charge: dict[str, Any] = {
             "evse_maximum_charge_power": self.maximum_charge_power,
             "evse_minimum_charge_power": self.minimum_charge_power,
             "evse_maximum_charge_current": self.maximum_charge_current,
