@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass, field
 
-from .model import ComplexType, SchemaError, SimpleType
+from .model import ComplexType, QName, SchemaError, SimpleType
 from .names import class_name, member_name
 from .shape import Branch, Field, Shape, Shapes, module_of
 
@@ -25,6 +26,7 @@ class Module:
     """Everything one generated module holds; keys are the names it defines."""
 
     name: str
+    doc: str
     enums: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -40,8 +42,11 @@ def emit_modules(shapes: list[Shapes]) -> dict[str, str]:
     """Source text of each generated module by its dotted name."""
     modules: dict[str, Module] = {}
     for one in shapes:
+        for uri, doc in one.schema.docs.items():
+            name = module_of(QName("", uri))
+            modules.setdefault(name, Module(name, doc))
         for shape in one.by_type.values():
-            module = modules.setdefault(shape.module, Module(shape.module))
+            module = modules[shape.module]
             module.define(module.classes, shape.name, _class(module, modules, one, shape))
     return {name: _format(_module(module)) for name, module in sorted(modules.items())}
 
@@ -105,7 +110,7 @@ def _type(module: Module, modules: dict[str, Module], shapes: Shapes, branch: Br
     if not branch.type.literals:
         return _PYTHON[branch.type.primitive]
     owner, name = enum_of(branch.type)
-    home = modules.setdefault(owner, Module(owner))
+    home = modules[owner]
     home.define(home.enums, name, _enum(name, branch.type))
     return _use(module, owner, name)
 
@@ -124,10 +129,11 @@ def _enum(name: str, type_: SimpleType) -> str:
 
 
 def _module(module: Module) -> str:
-    subject = module.name.rpartition(".")[2]
+    doc = textwrap.wrap(f'"""{module.doc or "Message types."} One class per schema type.', 110)
     lines = [
         HEADER,
-        f'"""Message types of the namespace that `{subject}` stands for: one class per schema type."""',
+        *doc[:-1],
+        f'{doc[-1]}"""' if len(doc) == 1 else f'{doc[-1]}\n"""',
         "",
         "from __future__ import annotations",
         "",

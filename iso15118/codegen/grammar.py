@@ -25,7 +25,6 @@ from .model import (
 )
 from .shape import FieldKind, Shape, Shapes
 
-
 _NO_NAME = QName("", "")
 
 

@@ -69,6 +69,7 @@ class ElementUse:
     element: Element
     minimum: int = 1
     maximum: int = 1
+    doc: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ class SchemaSet:
     """Every element declaration, global and local."""
     complex_types: dict[QName, ComplexType] = field(default_factory=dict)
     simple_types: dict[QName, SimpleType] = field(default_factory=dict)
+    docs: dict[str, str] = field(default_factory=dict)
+    """What the schema documents say of themselves, by target namespace."""
 
     def members(self, head: Element) -> list[Element]:
         """The substitution group of a global element: itself and all direct and indirect members, in EXI order."""

@@ -1,6 +1,6 @@
 """Reads XSD files into the component model.
 
-Imports are followed only to files beside the importing one; nothing is fetched, no entity and no DTD is resolved.
+Imports and includes are followed only to files beside the importing one; nothing is fetched, no entity and no DTD is resolved.
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ class _Reader:
         if (target, path.name) in loaded:
             return
         loaded.add((target, path.name))
+        self.set.docs.setdefault(target, _doc(root))
         for node in _children(root):
             kind = _tag(node)
-            if kind == "import":
+            if kind in ("import", "include"):
                 location = node.get("schemaLocation")
                 if location is None:
-                    raise SchemaError(f"{path.name}: import without schemaLocation")
+                    raise SchemaError(f"{path.name}: {kind} without schemaLocation")
                 self._load(path.parent / location, loaded)
             elif kind in ("element", "complexType", "simpleType"):
                 self.nodes[kind, QName(node.get("name", ""), target)] = node
@@ -272,6 +273,6 @@ class _Reader:
         if kind == "element":
             ref = node.get("ref")
             element = self._element_global(_reference(node, ref)) if ref else self._element_local(node)
-            return ElementUse(element, minimum, maximum)
+            return ElementUse(element, minimum, maximum, _doc(node))
         items = tuple(self._particle(child) for child in _children(node))
         return Group(kind == "choice", items, minimum, maximum)

@@ -138,7 +138,7 @@ class Shapes:
         optional = optional or particle.minimum == 0
         repeated = repeated or particle.maximum != 1
         if isinstance(particle, ElementUse):
-            return [self._element_field(particle.element, optional=optional, repeated=repeated)]
+            return [self._element_field(particle, optional=optional, repeated=repeated)]
         items = [item for item in particle.items if not isinstance(item, Wildcard)]
         if particle.is_choice and len(items) > 1:
             union = self._union(items, optional=optional, repeated=repeated)
@@ -147,7 +147,8 @@ class Shapes:
             optional = True
         return [one for item in items for one in self._walk(item, optional=optional, repeated=repeated)]
 
-    def _element_field(self, element: Element, *, optional: bool, repeated: bool) -> Field:
+    def _element_field(self, use: ElementUse, *, optional: bool, repeated: bool) -> Field:
+        element = use.element
         members = self.schema.members(element)
         name = field_name(element.name.local)
         branches = tuple(Branch(item.name, item.type, self.schema.is_abstract(item)) for item in members)
@@ -156,7 +157,7 @@ class Shapes:
             alias = element.name.local.replace("_", "")
             if not self.schema.is_abstract(element):
                 alias = f"Any{alias}"  # the plain name is that of the head's own class
-        return Field(name, FieldKind.ELEMENT, branches, optional, repeated, alias, element.doc)
+        return Field(name, FieldKind.ELEMENT, branches, optional, repeated, alias, use.doc)
 
     def _union(self, items: Sequence[Particle], *, optional: bool, repeated: bool) -> Field | None:
         """One field for a choice whose branches can be told apart by their class, else None."""

@@ -108,9 +108,7 @@ class _Compiler:
         for item in shape.fields:
             flags = (1 if item.optional and not item.repeated else 0) | (2 if item.repeated else 0)
             name = item.branches[0].name
-            fields.append(
-                self._string(item.name) + self._name(name) + unsigned(item.kind) + unsigned(flags)
-            )  # fmt: skip
+            fields.append(self._string(item.name) + self._name(name) + unsigned(item.kind) + unsigned(flags))
         names = [shape.module, shape.name, shape.type.label.local]
         return b"".join(map(self._string, names)) + _listed(fields) + unsigned(self.states[start])
 
