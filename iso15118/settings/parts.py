@@ -1,0 +1,77 @@
+"""The tables that make up the files: TLS for both roles, the simulated station, the simulated vehicle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+__all__ = ["StationSettings", "TlsSettings", "VehicleSettings"]
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
+Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
+Amount = Annotated[float, Meta(ge=1.0, le=10_000.0)]
+TimeScale = Annotated[float, Meta(ge=0.001, le=10_000.0)]
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """How the connection is protected. A folder of certificates is needed unless plaintext is asked for in so many words."""
+
+    mode: Literal["tls", "plaintext"] = "tls"
+    """"plaintext" does without TLS, which ISO 15118-20 forbids on a public cable: for laboratories only."""
+    pki: Path | None = None
+    """Folder with certificates and keys, as `iso15118 pki init FOLDER` makes it; relative to this file."""
+    profile: Literal["iso20", "lab"] = "iso20"
+    """"iso20" as the standard has it; "lab" also accepts the P-256 of today's test peers."""
+    keylog: Path | None = None
+    """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file."""
+
+
+class StationSettings(Struct, frozen=True, kw_only=True):
+    """The simulated power hardware of a station."""
+
+    preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max"] = "ccs2"
+    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS."""
+    bidirectional: bool = True
+    """It can take energy back."""
+    accept: bool = True
+    """What the backend decides about every driver."""
+    authorization_s: Seconds = 0.0
+    """How long the decision takes."""
+    cable_check_s: Seconds = 5.0
+    """How long the cable check takes, in the hardware's time."""
+    insulation_ohm: Annotated[float, Meta(ge=0.0, le=1e9)] = 10e6
+    """Insulation of the cable; below 100 kOhm (MCS: 125 kOhm) the cable check fails."""
+    meter_id: str = "SIM-METER-1"
+    """Name of the energy meter."""
+    time_scale: TimeScale = 1.0
+    """Seconds of the hardware in one second of the clock, for demonstrations that cannot wait."""
+
+
+class VehicleSettings(Struct, frozen=True, kw_only=True):
+    """The simulated battery of a vehicle; the default is a truck's pack."""
+
+    battery_kwh: Amount = 540.0
+    """Capacity."""
+    soc: Percent = 20.0
+    """State of charge at the beginning."""
+    power_kw: Amount | None = None
+    """Ask for this constant power; absent: for what the battery takes."""
+    empty_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 720.0
+    """Voltage of the empty pack."""
+    full_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 860.0
+    """Voltage of the full pack."""
+    resistance_ohm: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.002
+    """Internal resistance."""
+    maximum_current_a: Annotated[float, Meta(ge=1.0, le=3000.0)] = 3000.0
+    """Greatest current in either direction."""
+    maximum_power_kw: Annotated[float, Meta(ge=1.0, le=3750.0)] = 3750.0
+    """Greatest power in either direction."""
+    taper_from_soc: Percent = 80.0
+    """From this state of charge on the battery takes less and less."""
+    taper_floor: Annotated[float, Meta(ge=0.01, le=1.0)] = 0.1
+    """Share of the current that is left of it at 100 percent."""
+    time_scale: TimeScale = 1.0
+    """Seconds of the hardware in one second of the clock; the same as the station's."""

@@ -1,0 +1,114 @@
+"""A whole file for one role: from TOML to settings that fit together, with paths made absolute.
+
+``load_secc`` and ``load_evcc`` refuse everything that could not run, before anything runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from iso15118.errors import ConfigError
+from iso15118.evcc import EvccConfig
+from iso15118.secc import SeccConfig
+from iso15118.session.services import ServiceID
+from iso15118.settings.parts import StationSettings, TlsSettings, VehicleSettings
+from iso15118.settings.reading import read_struct, read_toml
+
+__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
+
+ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"'}
+"""Fields of a session's configuration that a file sets with another key."""
+
+_CCS = (ServiceID.DC, ServiceID.DC_BPT)
+_MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
+
+
+class SeccSettings(Struct, frozen=True, kw_only=True):
+    """A station: one connector on one network interface."""
+
+    interface: str = "lo"
+    """Network interface to the vehicle; "lo" is this machine only."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
+    session: SeccConfig = field(default_factory=SeccConfig)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    station: StationSettings = field(default_factory=StationSettings)
+
+
+class EvccSettings(Struct, frozen=True, kw_only=True):
+    """A vehicle: one inlet on one network interface."""
+
+    interface: str = "lo"
+    """Network interface to the station; "lo" is this machine only."""
+    session: EvccConfig = field(default_factory=EvccConfig)
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    vehicle: VehicleSettings = field(default_factory=VehicleSettings)
+
+
+ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "evcc": EvccSettings}
+
+
+def load_secc(path: Path) -> SeccSettings:
+    """The settings of a station, from a file. Raises ``ConfigError``."""
+    table = read_toml(path)
+    if isinstance(station := table.get("station", {}), dict) and isinstance(
+        session := table.setdefault("session", {}), dict
+    ):
+        megawatt = str(station.get("preset", "")).startswith("mcs")
+        session.setdefault("services", ["mcs", "mcs-bpt"] if megawatt else ["dc", "dc-bpt"])
+    settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
+    fitting = _MCS if settings.station.preset.startswith("mcs") else _CCS
+    for service in settings.session.services:
+        if service not in fitting:
+            names = ", ".join(enum.name.lower().replace("_", "-") for enum in fitting)
+            raise ConfigError(
+                "session.services",
+                f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
+                f"any of {names}",
+            )
+    return _replace(settings, path)
+
+
+def load_evcc(path: Path) -> EvccSettings:
+    """The settings of a vehicle, from a file. Raises ``ConfigError``."""
+    settings = read_struct(EvccSettings, read_toml(path), elsewhere=ELSEWHERE)
+    vehicle, target = settings.vehicle, settings.session.target_soc
+    if vehicle.soc >= target:
+        raise ConfigError(
+            "vehicle.soc", f"{vehicle.soc:g} is not below session.target_soc = {target}", "a lower one"
+        )
+    if vehicle.full_v <= vehicle.empty_v:
+        raise ConfigError(
+            "vehicle.full_v", f"{vehicle.full_v:g} is not above empty_v = {vehicle.empty_v:g}", "a higher one"
+        )
+    return _replace(settings, path)
+
+
+def load(path: Path, role: str) -> SeccSettings | EvccSettings:
+    """The settings of ``role`` ("secc" or "evcc"), from a file. Raises ``ConfigError``."""
+    return load_secc(path) if role == "secc" else load_evcc(path)
+
+
+R = TypeVar("R", SeccSettings, EvccSettings)
+
+
+def _replace(settings: R, path: Path) -> R:
+    """Paths from the file's own folder, and plaintext only where it was asked for."""
+    tls, folder = settings.tls, path.resolve().parent
+    plaintext = tls.mode == "plaintext"
+    if not plaintext and tls.pki is None:
+        raise ConfigError(
+            "tls.pki",
+            "is missing: TLS needs certificates",
+            'make some with `iso15118 pki init FOLDER`, or do without TLS by tls.mode = "plaintext"',
+        )
+    tls = replace(
+        tls,
+        pki=None if tls.pki is None else folder / tls.pki,
+        keylog=None if tls.keylog is None else folder / tls.keylog,
+    )
+    return replace(settings, tls=tls, session=replace(settings.session, allow_plaintext=plaintext))
