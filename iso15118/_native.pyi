@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Literal, final
 
+__all__ = ["Codec", "TlsConnection", "TlsContext", "TlsInfo"]
+
 # ---- tls.rs: used through iso15118.tls, which documents it --------------------------------------------------------------
 
 @final

@@ -305,13 +305,13 @@ impl Writer {
         }
         // Each octet out is the tail of one octet in front of the head of the next.
         let first = (self.pending << (8 - used)) as u8 | octets[0] >> used;
-        self.octets.reserve(octets.len() + 8);
         self.octets.push(first);
-        self.octets.extend(
-            octets
-                .windows(2)
-                .map(|pair| pair[0] << (8 - used) | pair[1] >> used),
-        );
+        let start = self.octets.len();
+        self.octets.resize(start + octets.len() - 1, 0);
+        let tails = self.octets.get_mut(start..).unwrap_or(&mut []);
+        for ((to, tail), head) in tails.iter_mut().zip(octets).zip(&octets[1..]) {
+            *to = tail << (8 - used) | head >> used;
+        }
         self.pending = u64::from(last);
     }
 

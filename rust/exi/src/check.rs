@@ -75,7 +75,7 @@ fn walk(grammar: &Grammar, structure: &Struct) -> Result<()> {
                 always: fed.always | bit,
                 perhaps: fed.perhaps | bit,
             };
-            let (targets, count) = successors(grammar, production.next);
+            let (targets, count) = grammar.successors(production.next);
             for &target in targets.iter().take(count) {
                 let merged = known.get(&target).map_or(after, |old| Fed {
                     always: old.always & after.always,
@@ -88,34 +88,6 @@ fn walk(grammar: &Grammar, structure: &Struct) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The states a `next` may lead to, and how many of them count. A state of a loop that no count leads to is left out.
-fn successors(grammar: &Grammar, next: Next) -> ([u32; 3], usize) {
-    let mut states = [0; 3];
-    let mut count = 0;
-    let mut add = |state| {
-        states[count] = state;
-        count += 1;
-    };
-    match next {
-        Next::State(state) => add(state),
-        Next::Loop(index) => {
-            if let Some(entry) = grammar.loops.get(index as usize) {
-                let lowest = if entry.entering { 1 } else { 2 };
-                if lowest < entry.min {
-                    add(entry.below);
-                }
-                if lowest.max(entry.min) < entry.max {
-                    add(entry.within);
-                }
-                if entry.max != u32::MAX {
-                    add(entry.at_max);
-                }
-            }
-        }
-    }
-    (states, count)
 }
 
 fn feed(grammar: &Grammar, structure: &Struct, production: &Production, fed: Fed) -> Result<()> {

@@ -72,6 +72,34 @@ impl Grammar {
             .get(first..first + state.count as usize)
             .unwrap_or(&[])
     }
+
+    /// The states a `next` may lead to, and how many of them count. A state of a loop that no count leads to is left out.
+    pub(crate) fn successors(&self, next: Next) -> ([u32; 3], usize) {
+        let mut states = [0; 3];
+        let mut count = 0;
+        let mut add = |state| {
+            states[count] = state;
+            count += 1;
+        };
+        match next {
+            Next::State(state) => add(state),
+            Next::Loop(index) => {
+                if let Some(entry) = self.loops.get(index as usize) {
+                    let lowest = if entry.entering { 1 } else { 2 };
+                    if lowest < entry.min {
+                        add(entry.below);
+                    }
+                    if lowest.max(entry.min) < entry.max {
+                        add(entry.within);
+                    }
+                    if entry.max != u32::MAX {
+                        add(entry.at_max);
+                    }
+                }
+            }
+        }
+        (states, count)
+    }
 }
 
 /// Index in the string pool; look it up with [`Grammar::string`].

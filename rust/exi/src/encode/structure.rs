@@ -1,5 +1,6 @@
 //! The walk over the states: root, structures, and why one got stuck.
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -270,22 +271,35 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
             }
             let item = self.next_item(production.field, open);
             let found = item.map_or_else(|| "nothing".into(), |item| self.source.describe(item));
-            let classes: Vec<&str> = productions
+            let classes = productions
                 .iter()
                 .filter(|other| {
                     other.event == Event::StructElement && other.field == production.field
                 })
-                .filter_map(|other| grammar.structs.get(other.target as usize))
-                .map(|entry| grammar.string(entry.class))
-                .collect();
+                .map(|other| other.target);
             return fail(
                 format!("{} holds {found}", name(field)),
-                classes.join(" or "),
+                self.class_names(classes),
             );
         }
         let left: Vec<usize> = (0..structure.fields.len())
             .filter(|&field| waits(field))
             .collect();
+        // Likewise for an optional element that was passed by.
+        for &field in &left {
+            let classes = self.classes_of(structure, field);
+            let item = self.next_item(field as u8, open);
+            if let (Some(item), false) = (item, classes.is_empty()) {
+                if classes
+                    .iter()
+                    .all(|&class| self.source.open(item, class).is_none())
+                {
+                    let found = self.source.describe(item);
+                    let reason = format!("{} holds {found}", name(field));
+                    return fail(reason, self.class_names(classes));
+                }
+            }
+        }
         let names = left
             .iter()
             .map(|&field| name(field))
@@ -310,6 +324,46 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
             "is set, but has no place beside the other fields that are set"
         };
         fail(format!("{names} {reason}"), expected)
+    }
+
+    /// The structs that any state of a structure puts into a field.
+    fn classes_of(&self, structure: &Struct, field: usize) -> BTreeSet<u32> {
+        let grammar = self.grammar;
+        let mut classes = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut due = alloc::vec![structure.start];
+        while let Some(index) = due.pop() {
+            let Some(state) = grammar.states.get(index as usize) else {
+                continue;
+            };
+            if !seen.insert(index) {
+                continue;
+            }
+            for production in grammar
+                .productions(state)
+                .iter()
+                .filter(|production| production.feeds())
+            {
+                if production.event == Event::StructElement
+                    && usize::from(production.field) == field
+                {
+                    classes.insert(production.target);
+                }
+                let (states, count) = grammar.successors(production.next);
+                due.extend(states.iter().take(count));
+            }
+        }
+        classes
+    }
+
+    /// "A, B": the names of classes.
+    fn class_names(&self, classes: impl IntoIterator<Item = u32>) -> String {
+        let grammar = self.grammar;
+        let entries = classes
+            .into_iter()
+            .filter_map(|class| grammar.structs.get(class as usize));
+        let names: Vec<&str> = entries.map(|entry| grammar.string(entry.class)).collect();
+        names.join(" or ")
     }
 }
 
