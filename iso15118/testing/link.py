@@ -81,4 +81,7 @@ class MemoryLink:
                     pass
                 case broken:
                     events.append(Undecodable(str(broken.error)))
+        if self._receiver.more:
+            # The first message may change how the next is to be read: it is looked at after the first was dealt with.
+            self._queue.appendleft((now, b""))
         return events
