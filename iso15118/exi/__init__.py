@@ -7,6 +7,8 @@ Importing this loads no tables and no XML library; each schema set is loaded whe
 from __future__ import annotations
 
 from .codec import SCHEMAS, Message, decode, decode_with_notes, encode
+from .json import from_json, to_json
+from .xml import from_xml, to_xml
 
 __all__ = [
     "SCHEMAS",
@@ -14,4 +16,8 @@ __all__ = [
     "decode",
     "decode_with_notes",
     "encode",
+    "from_json",
+    "from_xml",
+    "to_json",
+    "to_xml",
 ]

@@ -1,0 +1,224 @@
+"""Messages as XML and back. lxml is imported at the first use only.
+
+Input is read without entities, document types and network, up to a size; what it says is then checked by the engine, so
+that a message from XML can be encoded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from iso15118.errors import ExiError
+
+from .codec import Message, encode
+from .lexical import Simple, from_text, to_text
+from .structure import Event, Production, Root, Struct, Structure, Walk, is_message, locate, structure
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+MAX_XML = 16 * 1024 * 1024
+"""Characters that ``from_xml`` takes; the longest message that a schema allows is shorter."""
+
+_PREFIXES = {
+    "urn:iso:15118:2:2010:AppProtocol": "app",
+    "urn:iso:std:iso:15118:-20:CommonTypes": "ct",
+    "urn:iso:std:iso:15118:-20:CommonMessages": "cm",
+    "urn:iso:std:iso:15118:-20:DC": "dc",
+    "http://www.w3.org/2000/09/xmldsig#": "ds",
+}
+
+
+def to_xml(message: Message, *, pretty: bool = False) -> str:
+    """The message as an XML document, without declaration; ``pretty`` indents it.
+
+    Raises ExiError for a message that its class does not allow, or with characters that XML does not have.
+    """
+    from lxml import etree
+
+    table, root = locate(message)
+    try:
+        element = etree.Element(_tag(root.local, root.uri), nsmap=_prefixes(table))
+        _write(table, message, element, root.local)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ExiError(str(error), schema=table.schema, path=root.local) from None
+    etree.cleanup_namespaces(element)
+    return etree.tostring(element, encoding="unicode", pretty_print=pretty)
+
+
+def from_xml(schema: str, text: str, *, fragment: bool = False) -> Message:
+    """The message of an XML document; ``fragment`` takes any element of the set as the root.
+
+    Raises ExiError for anything that is no XML, or no message of the schema set.
+    """
+    from lxml import etree
+
+    table = structure(schema)
+    if not isinstance(text, str) or len(text) > MAX_XML:
+        raise ExiError("no text, or too long", schema=schema, expected=f"at most {MAX_XML} characters")
+    if "<!DOCTYPE" in text:
+        # Refused before parsing: entities would be expanded in attribute values whatever the parser's options say.
+        raise ExiError("a document type is not allowed", schema=schema)
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        element = etree.fromstring(text.encode(), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise ExiError(f"no well-formed XML: {error}", schema=schema) from None
+    root = _find_root(table, element, fragment)
+    message = _Read(table).struct(table.structs[root.struct or 0], element, root.local)
+    encode(schema, message, fragment=fragment, root=root.local)
+    return message
+
+
+def _tag(local: str, uri: str) -> str:
+    return f"{{{uri}}}{local}" if uri else local
+
+
+def _prefixes(table: Structure) -> dict[str, str]:
+    uris = {root.uri for root in table.fragment if root.uri}
+    return {_PREFIXES.get(uri, f"n{index}"): uri for index, uri in enumerate(sorted(uris))}
+
+
+# Writing
+
+
+def _write(table: Structure, message: Message, element: etree._Element, path: str) -> None:
+    from lxml import etree
+
+    index = table.by_class.get(type(message))
+    if index is None:
+        raise ExiError(f"{type(message).__name__} is not of this schema set", schema=table.schema, path=path)
+    struct = table.structs[index]
+    pending = [_values(getattr(message, field.name)) for field in struct.fields]
+    walk = Walk(table, struct)
+    while True:
+        production = next((one for one in walk.choices if _fits(table, one, pending)), None)
+        if production is None:
+            break
+        value = pending[production.field].pop(0)
+        if production.event is Event.STRUCT:
+            child = etree.SubElement(element, _tag(production.local, production.uri))
+            _write(table, value, child, f"{path}/{production.local}")
+        else:
+            written = to_text(value, table.datatypes[production.target])
+            if production.event is Event.ATTRIBUTE:
+                element.set(_tag(production.local, production.uri), written)
+            elif production.event is Event.CHARACTERS:
+                element.text = written
+            else:
+                etree.SubElement(element, _tag(production.local, production.uri)).text = written
+        walk.take(production)
+    left = next((field.name for field, values in zip(struct.fields, pending, strict=True) if values), None)
+    if left is not None:
+        raise ExiError(f"{left} does not fit", schema=table.schema, path=path, expected=walk.expectation)
+    if not walk.may_end:
+        raise ExiError("too little", schema=table.schema, path=path, expected=walk.expectation)
+
+
+def _values(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def _fits(table: Structure, production: Production, pending: list[list[Any]]) -> bool:
+    if production.event not in (Event.ATTRIBUTE, Event.CHARACTERS, Event.SIMPLE, Event.STRUCT):
+        return False
+    values = pending[production.field]
+    if not values:
+        return False
+    if production.event is Event.STRUCT:
+        return type(values[0]) is table.structs[production.target].cls
+    return not is_message(values[0])
+
+
+# Reading
+
+
+def _find_root(table: Structure, element: etree._Element, fragment: bool) -> Root:
+    for root in table.roots(fragment):
+        if element.tag == _tag(root.local, root.uri) and root.struct is not None:
+            return root
+    raise ExiError(f"{str(element.tag)[:200]} is no root element", schema=table.schema)
+
+
+class _Read:
+    def __init__(self, table: Structure) -> None:
+        self.table = table
+
+    def struct(self, struct: Struct, element: etree._Element, path: str) -> Message:
+        walk = Walk(self.table, struct)
+        found: list[list[Any]] = [[] for _ in struct.fields]
+        attributes: dict[Any, Any] = dict(element.attrib)
+        while production := self._attribute(walk, attributes):
+            text = str(attributes.pop(_tag(production.local, production.uri)))
+            found[production.field].append(self._simple(production, text, f"{path}/@{production.local}"))
+            walk.take(production)
+        if attributes:
+            raise self._error(f"attribute {str(next(iter(attributes)))[:200]}", path, walk)
+        characters = next((one for one in walk.choices if one.event is Event.CHARACTERS), None)
+        if characters is not None:
+            found[characters.field].append(self._simple(characters, self._text(element, path), path))
+            walk.take(characters)
+        else:
+            self._children(walk, element, path, found)
+        if not walk.may_end:
+            raise self._error("too little", path, walk)
+        values = {
+            field.name: tuple(items) if field.repeated else items[0]
+            for field, items in zip(struct.fields, found, strict=True)
+            if items
+        }
+        try:
+            return struct.cls(**values)
+        except TypeError as error:
+            raise self._error(str(error), path, walk) from None
+
+    def _children(self, walk: Walk, element: etree._Element, path: str, found: list[list[Any]]) -> None:
+        for text in (element.text, *(child.tail for child in element)):
+            if text is not None and text.strip():
+                raise self._error("text between elements", path, walk)
+        for child in element:
+            production = next(
+                (one for one in walk.choices if one.local and child.tag == _tag(one.local, one.uri)), None
+            )
+            if production is None or production.event not in (Event.SIMPLE, Event.STRUCT):
+                raise self._error(f"element {str(child.tag)[:200]}", path, walk)
+            below = f"{path}/{production.local}"
+            if production.event is Event.STRUCT:
+                found[production.field].append(
+                    self.struct(self.table.structs[production.target], child, below)
+                )
+            else:
+                if child.attrib:
+                    raise self._error("an attribute on a simple value", below, walk)
+                found[production.field].append(self._simple(production, self._text(child, below), below))
+            walk.take(production)
+
+    def _attribute(self, walk: Walk, attributes: dict[Any, Any]) -> Production | None:
+        for one in walk.choices:
+            if one.event is Event.ATTRIBUTE and _tag(one.local, one.uri) in attributes:
+                return one
+        return None
+
+    def _text(self, element: etree._Element, path: str) -> str:
+        if len(element):
+            raise ExiError("an element in a simple value", schema=self.table.schema, path=path)
+        return element.text or ""
+
+    def _simple(self, production: Production, text: str, path: str) -> Simple:
+        try:
+            return from_text(text, self.table.datatypes[production.target])
+        except ValueError as error:
+            raise ExiError(str(error), schema=self.table.schema, path=path) from None
+
+    def _error(self, reason: str, path: str, walk: Walk) -> ExiError:
+        return ExiError(reason, schema=self.table.schema, path=path, expected=walk.expectation)
