@@ -71,7 +71,9 @@ fn ranges_of_every_width() {
     let percent = grammar(Type::NBit(0, 101));
     same(&percent, int(100), "1100100");
     no_code(&percent, "1100101");
+    no_value(&percent, int(i128::MAX));
     let single = grammar(Type::NBit(7, 1));
+    no_value(&single, int(i128::MIN));
     same(&single, int(7), "");
     let widest = grammar(Type::NBit(i64::MIN, 4096));
     same(&widest, int(i64::MIN + 4095), "111111111111");

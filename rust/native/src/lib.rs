@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 mod exi;
 mod tls;
 
-#[pymodule]
+// The encoder borrows what messages hold, which only the GIL keeps in place: free-threaded interpreters switch it on.
+#[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     exi::register(module)?;
     tls::register(module)

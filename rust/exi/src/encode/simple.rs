@@ -27,8 +27,8 @@ impl<'a, S: Source<'a>> Encoder<'_, '_, S> {
                 width,
             } => {
                 let number = source.integer(value).map_err(refused)?;
-                match u32::try_from(number - i128::from(*minimum)) {
-                    Ok(code) if code < *count => writer.bits(code, *width),
+                match number.checked_sub(i128::from(*minimum)).map(u32::try_from) {
+                    Some(Ok(code)) if code < *count => writer.bits(code, *width),
                     _ => return Err(beyond(format!("{number}"))),
                 }
             }
