@@ -27,6 +27,7 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
 
+CONNECTING = "Connecting"
 ALL_SERVICES = (ServiceID.DC, ServiceID.DC_BPT, ServiceID.MCS, ServiceID.MCS_BPT)
 
 STATION = StationLimits(
@@ -138,7 +139,8 @@ class Drive:
 
     def to(self, state: State) -> Drive:
         """Bring the session there along the ordinary way."""
-        for step in _WAY:
+        passed = [CONNECTING, *(s.value for s in State if s is not State.SCHEDULE_RENEGOTIATION)]
+        for step in _WAY[passed.index(self.session.state) :]:
             if self.session.state == state.value:
                 return self
             step(self)
