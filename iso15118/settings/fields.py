@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Struct
 
+from iso15118.timing import Timing
+
 __all__ = ["Field", "enum_names", "fields"]
 
 _UNITS = {
@@ -44,18 +46,13 @@ class Field(Struct, frozen=True, kw_only=True):
     least: float | None = None
     most: float | None = None
     meaning: str = ""
+    unit: str = ""
+    """Unit of a number, empty if it has none."""
 
     @property
     def is_table(self) -> bool:
         """It has keys of its own."""
         return isinstance(self.kind, type) and issubclass(self.kind, Struct)
-
-    @property
-    def unit(self) -> str:
-        """Unit of a number; empty if it has none."""
-        if self.kind not in (int, float):
-            return ""
-        return next((unit for ending, unit in _UNITS.items() if self.name.endswith(ending)), "")
 
     @property
     def values(self) -> list[str] | None:
@@ -117,7 +114,16 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
             least=next((meta.ge for meta in metas if meta.ge is not None), None),
             most=next((meta.le for meta in metas if meta.le is not None), None),
             meaning=meanings.get(one.name, ""),
+            unit=_unit(kind, one.name, annotation),
         )
+
+
+def _unit(kind: type, name: str, annotation: Any) -> str:
+    if annotation not in (int, float):
+        return ""
+    if kind is Timing and annotation is float:
+        return "seconds"  # every duration of that class
+    return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
 
 
 def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:

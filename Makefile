@@ -1,0 +1,49 @@
+# Everything there is to do, from a fresh clone: each target sets up what it needs, in .venv and target/.
+
+VENV := .venv
+BIN := $(VENV)/bin
+ENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH"
+
+# What the native module is made of; the Python sources are used where they are.
+NATIVE := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+.PHONY: help demo test lint bench fuzz clean
+.DEFAULT_GOAL := help
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/built ## charge a truck at a megawatt: a car and a charger on this machine
+	$(BIN)/iso15118 loopback --service mcs
+
+test: $(VENV)/built ## all tests, Python and Rust
+	$(BIN)/pytest
+	cargo test --release --quiet
+
+lint: $(VENV)/built ## formatting, style and types of both languages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --release --all-targets --quiet -- -D warnings
+
+bench: $(VENV)/built ## measure, as JSON lines
+	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/built ## hostile input and random walks, many more than in the tests
+	ISO15118_FUZZ_ROUNDS=100000 ISO15118_WALKS=200000 $(BIN)/pytest tests/exi/test_hostile_input.py tests/pair/test_random_walks.py
+	ISO15118_FUZZ_ROUNDS=1000000 cargo test --release --quiet --package iso15118-exi --test hostile
+
+clean: ## remove what was built
+	cargo clean
+	rm -rf $(VENV)
+
+# One profile (release) everywhere, so that OpenSSL is compiled once.
+$(VENV)/built: $(VENV)/made $(NATIVE)
+	$(ENV) $(BIN)/maturin develop --release --quiet --extras dev
+	@touch $@
+
+$(VENV)/made:
+	@python=$$(tools/check-tools.sh) && set -x && "$$python" -m venv $(VENV) && \
+	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.7,<2'
+	@touch $@

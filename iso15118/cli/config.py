@@ -1,0 +1,91 @@
+"""``iso15118 config``: what a configuration file may say, whether one is right, and what it comes to with all defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iso15118.cli.show import print_json
+from iso15118.errors import ConfigError
+from iso15118.settings import choose
+from iso15118.settings.reading import read_toml
+from iso15118.settings.roles import ELSEWHERE, ROLES, load
+from iso15118.settings.writing import json_schema, to_toml
+
+__all__ = ["app"]
+
+_WITHOUT = frozenset(ELSEWHERE)
+_TABLES = {"station": "secc", "vehicle": "evcc"}
+"""Tables that only one role has."""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Configuration files: show, validate, describe.",
+)
+
+File = Annotated[Path | None, typer.Argument(help="A TOML file.")]
+Option = Annotated[
+    Path | None, typer.Option("-c", "--config", help="The same, as the other commands have it.")
+]
+Role = Annotated[str | None, typer.Option(help="secc or evcc (default: what the file looks like).")]
+
+
+@app.command()
+def show(file: File = None, config: Option = None, role: Role = None) -> None:
+    """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
+    path = file or config
+    if path is None:
+        print(to_toml(ROLES[_named(role)](), without=_WITHOUT), end="")
+    else:
+        print(to_toml(load(path, _role(path, role)), without=_WITHOUT), end="")
+
+
+@app.command()
+def validate(
+    file: File = None,
+    config: Option = None,
+    role: Role = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a file: exit status 0 if it is right, 2 with the key and the reason if it is not."""
+    path = file or config
+    if path is None:
+        raise ConfigError("FILE", "is missing", "the file to check")
+    which = _role(path, role)
+    load(path, which)
+    if as_json:
+        print_json({"file": str(path), "role": which, "valid": True})
+    else:
+        print(f"{path}: a valid configuration of the {which.upper()}")
+
+
+@app.command()
+def schema(role: Role = None) -> None:
+    """Print the JSON Schema of the files, with units and defaults."""
+    if role is not None:
+        print_json(json_schema(ROLES[_named(role)], without=_WITHOUT))
+    else:
+        print_json({name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()})
+
+
+def _named(role: str | None) -> str:
+    if role is None:
+        raise ConfigError("--role", "is missing", f"one of {', '.join(ROLES)}")
+    return choose("--role", role, ROLES)
+
+
+def _role(path: Path, role: str | None) -> str:
+    """The role asked for, or the one whose tables the file has, or the one in its name."""
+    if role is not None:
+        return choose("--role", role, ROLES)
+    found = [_TABLES[table] for table in read_toml(path) if table in _TABLES]
+    found += [name for name in ROLES if name in path.stem.lower()]
+    if not found:
+        raise ConfigError(
+            "--role", f"{path} does not show whose configuration it is", f"one of {', '.join(ROLES)}"
+        )
+    return found[0]

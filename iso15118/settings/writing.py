@@ -1,0 +1,100 @@
+"""Settings as a commented TOML file, and the shape of such files as a JSON Schema: both drawn from the classes."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from iso15118.settings.fields import Field, fields
+
+__all__ = ["json_schema", "to_toml"]
+
+_WIDTH = 110
+
+
+def to_toml(settings: Struct, *, without: frozenset[str] = frozenset()) -> str:
+    """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not have.
+
+    Keys that stand for nothing are commented out.
+    """
+    lines = [*_comment(_meaning_of(type(settings))), "", *_table(settings, "", without)]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(settings: Struct, where: str, without: frozenset[str]) -> Iterator[str]:
+    own = [field for field in fields(type(settings)) if field.name not in without]
+    for field in own:
+        if field.is_table:
+            continue
+        value = getattr(settings, field.name)
+        yield from _comment(f"{field.meaning} ({field.wanted})" if field.meaning else field.wanted)
+        yield f"# {field.name} =" if value is None else f"{field.name} = {_toml(value)}"
+    for field in own:
+        if field.is_table:
+            table = f"{where}.{field.name}" if where else field.name
+            yield ""
+            yield from _comment(_meaning_of(field.kind))
+            yield f"[{table}]"
+            yield from _table(getattr(settings, field.name), table, without)
+
+
+def _comment(text: str) -> Iterator[str]:
+    for line in textwrap.wrap(text, _WIDTH):
+        yield f"# {line}"
+
+
+def _meaning_of(kind: type) -> str:
+    return (kind.__doc__ or "").strip().partition("\n")[0].partition(" Raises ")[0]
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case Enum():
+            return json.dumps(value.name.lower().replace("_", "-"))
+        case Path() | str():
+            return json.dumps(str(value))
+        case tuple():
+            return "[" + ", ".join(_toml(one) for one in value) + "]"
+        case _:
+            return json.dumps(value)  # numbers and truth values are written alike
+
+
+def json_schema(kind: type[Struct], *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The JSON Schema of a file of this kind, with units and defaults."""
+    own = [field for field in fields(kind) if field.name not in without]
+    schema: dict[str, Any] = {
+        "type": "object",
+        "description": _meaning_of(kind),
+        "properties": {field.name: _property(field, without) for field in own},
+        "additionalProperties": False,
+    }
+    return schema
+
+
+def _property(field: Field, without: frozenset[str]) -> dict[str, Any]:
+    if field.is_table:
+        return json_schema(field.kind, without=without)
+    names = {bool: "boolean", int: "integer", float: "number"}
+    one: dict[str, Any] = {"type": names.get(field.kind, "string")}
+    if field.values is not None:
+        one = {"enum": field.values}
+    if field.item is not None:
+        one = {"type": "array", "items": one}
+    if field.meaning:
+        one["description"] = field.meaning
+    if field.unit:
+        one["unit"] = field.unit
+    if field.least is not None:
+        one["minimum"] = field.least
+    if field.most is not None:
+        one["maximum"] = field.most
+    if field.default is not msgspec.NODEFAULT and field.default is not None:
+        one["default"] = json.loads(_toml(field.default))
+    return one

@@ -1,0 +1,133 @@
+"""Configuration files: shown with every default, described by a schema, and refused by name when they are wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from iso15118.settings.roles import load_evcc, load_secc
+from tests.cli.rig import iso15118
+
+PLAIN = '[tls]\nmode = "plaintext"\n'
+
+
+def write(folder: Path, text: str, name: str = "file.toml") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('intface = "lo"', ["intface: there is no such key", "'interface'"]),
+        ("port = 70000", ["port: 70000 is out of range", "0 to 65535"]),
+        ('port = "61000"', ["port: '61000' is no whole number"]),
+        ("port = true", ["port: True is no whole number"]),
+        ("[session.timing]\nanser_time = 1", ["session.timing.anser_time", "'session.timing.answer_time'"]),
+        ("[session.timing]\nanswer_time = -1", ["session.timing.answer_time: -1.0", "above 0"]),
+        ("[session.timing]\nsdp_requests = 1.5", ["session.timing.sdp_requests: 1.5 is no whole number"]),
+        ('[session]\nservices = "dc"', ["session.services: 'dc' is no list"]),
+        ('[session]\nservices = ["dcc"]', ["session.services[0]: 'dcc'", "did you mean 'dc'?"]),
+        ('[session]\nservices = ["mcs"]', ["session.services: MCS does not fit", "dc, dc-bpt"]),
+        ("[session]\nallow_plaintext = true", ["session.allow_plaintext", "tls.mode"]),
+        ('[session]\nevse_id = ""', ["session.evse_id: 0 characters"]),
+        ("[session]\nconnector = 9", ["session.connector: 9 does not exist for DC", "1 to 4"]),
+        ("[station]\ncable_check = 3", ["station.cable_check", "'station.cable_check_s'"]),
+        ('[station]\ncable_check_s = "3 s"', ["station.cable_check_s: '3 s' is no number", "in seconds"]),
+        ("[station]\ninsulation_ohm = inf", ["station.insulation_ohm: inf is no number", "in ohm"]),
+        ("[station]\nbidirectional = 1", ["station.bidirectional: 1 is neither true nor false"]),
+        ('[station]\npreset = "mcs_max"', ["station.preset: 'mcs_max'", "did you mean 'mcs-max'?"]),
+        ("station = 3", ["station: 3 is no table"]),
+        ('session = "x"', ["session: 'x' is no table"]),
+        ('[tls]\nmode = "off"', ["tls.mode: 'off'", "tls, plaintext"]),
+        ("[tls]\n", ["tls.pki: is missing", "iso15118 pki init"]),
+        ("interface = ", ["is no TOML"]),
+        ("port = 1\nport = 2", ["is no TOML"]),
+    ],
+)
+def test_a_wrong_station_file_is_refused_by_key(tmp_path: Path, text: str, said: list[str]) -> None:
+    file = write(tmp_path, text)
+    for command in (("config", "validate", "--role", "secc", file), ("secc", "-c", file)):
+        refusal = iso15118(*command).refusal
+        for words in said:
+            assert words in refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[vehicle]\nbattery_mwh = 0.5", ["vehicle.battery_mwh", "'vehicle.battery_kwh'"]),
+        ('[vehicle]\nbattery_kwh = "540 kWh"', ["vehicle.battery_kwh: '540 kWh' is no number", "in kWh"]),
+        ("[vehicle]\nsoc = -1", ["vehicle.soc: -1 is out of range", "percent"]),
+        (PLAIN + "[vehicle]\nsoc = 90", ["vehicle.soc: 90 is not below session.target_soc = 80"]),
+        (PLAIN + "[vehicle]\nfull_v = 700", ["vehicle.full_v: 700 is not above empty_v = 720"]),
+        ("[vehicle]\npower_kw = nan", ["vehicle.power_kw: nan is no number"]),
+        ('[session]\ncontrol_mode = "dynamc"', ["session.control_mode: 'dynamc'", "did you mean 'dynamic'?"]),
+        ("[session]\nminimum_soc = 90", ["session.minimum_soc: 90 is above target_soc"]),
+        ("[session]\nloop_interval_s = 1", ["session.loop_interval_s: 1.0 would end every session"]),
+        ("[station]", ["station: there is no such key"]),
+    ],
+)
+def test_a_wrong_vehicle_file_is_refused_by_key(tmp_path: Path, text: str, said: list[str]) -> None:
+    file = write(tmp_path, text)
+    for command in (("config", "validate", "--role", "evcc", file), ("evcc", "-c", file)):
+        refusal = iso15118(*command).refusal
+        for words in said:
+            assert words in refusal
+
+
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    for command in (("config", "validate"), ("secc", "-c"), ("evcc", "-c")):
+        assert "nowhere_secc.toml" in iso15118(*command, str(tmp_path / "nowhere_secc.toml")).refusal
+
+
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_the_defaults_are_shown_as_a_file_that_says_the_same(tmp_path: Path, role: str) -> None:
+    shown = iso15118("config", "show", "--role", role).out
+    assert tomllib.loads(shown)["interface"] == "lo"
+    plain = shown.replace('mode = "tls"', 'mode = "plaintext"')
+    file = write(tmp_path, plain)
+    assert iso15118("config", "show", file).out == plain
+    assert iso15118("config", "validate", "--json", file).data == {"file": file, "role": role, "valid": True}
+
+
+def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) -> None:
+    for role, schema in iso15118("config", "schema").data.items():
+        for key, one in _keys(role, schema):
+            assert one.get("description"), key
+            unitless = ("port", "sdp_requests", "connector", "meter_info_every", "taper_floor", "time_scale")
+            if one.get("type") in ("number", "integer") and key.rpartition(".")[2] not in unitless:
+                assert one.get("unit"), key
+
+
+def _keys(where: str, schema: dict[str, object]) -> list[tuple[str, dict[str, object]]]:
+    found: list[tuple[str, dict[str, object]]] = []
+    properties = schema["properties"]
+    assert isinstance(properties, dict)
+    for name, one in properties.items():
+        found += _keys(f"{where}.{name}", one) if one.get("type") == "object" else [(f"{where}.{name}", one)]
+    return found
+
+
+def test_whose_file_it_is_shows_in_its_tables_or_its_name(tmp_path: Path) -> None:
+    assert iso15118("config", "validate", write(tmp_path, PLAIN + "[vehicle]\n")).status == 0
+    assert iso15118("config", "validate", write(tmp_path, PLAIN, "secc.toml")).status == 0
+    assert "--role" in iso15118("config", "validate", write(tmp_path, PLAIN)).refusal
+
+
+def test_services_follow_the_connector_unless_they_are_said(tmp_path: Path) -> None:
+    mcs = load_secc(Path(write(tmp_path, PLAIN + '[station]\npreset = "mcs-max"')))
+    assert [service.name for service in mcs.session.services] == ["MCS", "MCS_BPT"]
+    one = load_secc(Path(write(tmp_path, PLAIN + '[session]\nservices = ["dc-bpt"]')))
+    assert [service.name for service in one.session.services] == ["DC_BPT"]
+
+
+def test_plaintext_is_allowed_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    plain = load_evcc(Path(write(tmp_path, PLAIN)))
+    assert plain.session.allow_plaintext
+    secured = load_evcc(Path(write(tmp_path, '[tls]\npki = "keys"')))
+    assert not secured.session.allow_plaintext
+    assert secured.tls.pki == tmp_path / "keys"
