@@ -61,6 +61,21 @@ class StationLimits(Struct, frozen=True, kw_only=True):
         ):
             _check_pair(self, f"minimum_{what}", f"maximum_{what}")
 
+    def within(self, other: StationLimits) -> StationLimits:
+        """What both allow: the lesser maxima and the greater minima; a minimum above its maximum gives way to it."""
+        both: dict[str, float | None] = {}
+        for name in self.__struct_fields__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is None or theirs is None:
+                both[name] = theirs if mine is None else mine
+            else:
+                both[name] = max(mine, theirs) if name.startswith("minimum_") else min(mine, theirs)
+        for name, value in both.items():
+            most = both.get(name.replace("minimum_", "maximum_"))
+            if value is not None and most is not None and value > most:
+                both[name] = most
+        return StationLimits(**both)  # type: ignore[arg-type]
+
     @property
     def bidirectional(self) -> bool:
         """The station can take energy back."""

@@ -1,0 +1,321 @@
+"""Calls of hardware ports: begun in the moment they are asked for, watched by the clock, never waited for.
+
+A port is written by somebody else: its coroutines may raise, hang, answer late or not care about being
+cancelled. What the answers mean is the business of ``hardware``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Final
+
+from iso15118.errors import HardwareError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+__all__ = ["Call", "Lane", "SafeCalls", "brief"]
+
+Make = Callable[[], "Coroutine[Any, Any, Any]"]
+
+_LONGEST_TEXT: Final = 200
+
+
+def brief(text: object) -> str:
+    """Somebody else's text for a log or a report: on one line, printable, not long."""
+    words = str(text)[: 2 * _LONGEST_TEXT]
+    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
+
+
+class Call:
+    """One call of a port's method, and what became of it.
+
+    ``ended`` is told once, when it returned, raised or was cancelled; ``late`` once, if it takes longer than
+    ``limit_s``: then it is cancelled, and may still end, or never. ``insist``: if somebody else cancels it, it
+    is made again.
+    """
+
+    __slots__ = (
+        "dropped",
+        "ended",
+        "error",
+        "insist",
+        "late",
+        "limit_s",
+        "make",
+        "name",
+        "overdue",
+        "result",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        make: Make,
+        limit_s: float,
+        ended: Callable[[Call], None],
+        late: Callable[[Call], None],
+        *,
+        insist: bool = False,
+    ) -> None:
+        self.name = name
+        self.make = make
+        self.limit_s = limit_s
+        self.ended = ended
+        self.late = late
+        self.insist = insist
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.overdue = False
+        """It took longer than allowed."""
+        self.dropped = False
+        """Its answer is not wanted any more."""
+
+    @property
+    def complaint(self) -> str:
+        """What went wrong, for people; empty if nothing did."""
+        if self.overdue:
+            return f"{self.name} did not answer within {self.limit_s:g} s"
+        if self.error is None:
+            return ""
+        if isinstance(self.error, asyncio.CancelledError):
+            return f"{self.name} was cancelled"
+        return brief(f"{self.name} raised {type(self.error).__name__}: {self.error}")
+
+
+class Lane:
+    """Runs one call at a time. The first step of a call is taken within ``begin``; what is left of it goes on in
+    a task.
+
+    The task is made once and serves all calls of the lane, so that a port that answers at once costs no task
+    and no turn of the loop, and ``asyncio.timeout`` works within a port all the same.
+    """
+
+    __slots__ = ("_idle", "_in_worker", "_leaving", "_loop", "_rest", "_task", "_timer", "call")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.call: Call | None = None
+        """What runs now."""
+        self._task: asyncio.Task[None] | None = None
+        self._rest: tuple[Any, Any] | None = None
+        """A call after its first step: the coroutine and what it waits for."""
+        self._idle: asyncio.Future[None] | None = None
+        self._in_worker = False
+        self._leaving = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, call: Call) -> None:
+        """Make the call now. The lane must be free."""
+        self.call = call
+        task = self._task
+        if task is None:
+            self._leaving = False
+            task = self._task = self._loop.create_task(self._work(), name=f"port: {call.name}")
+            task.add_done_callback(self._worker_gone)
+        self._first_step(call, task)
+
+    def drop(self) -> None:
+        """Cancel what runs; its answer is not wanted any more."""
+        if self.call is not None and not self.call.dropped:
+            self.call.dropped = True
+            self._cancel()
+
+    def close(self) -> None:
+        """No more calls; what still runs is cancelled."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            if self.call is not None:
+                self.call.insist = False
+            self._task.cancel()
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _first_step(self, call: Call, task: asyncio.Task[None]) -> None:
+        """Run the port's coroutine up to where it first waits, as a part of the lane's task."""
+        loop = self._loop
+        outer = asyncio.current_task(loop)
+        if outer is not None:
+            asyncio.tasks._leave_task(loop, outer)
+        asyncio.tasks._enter_task(loop, task)
+        try:
+            coroutine = call.make()
+            waits_for = coroutine.send(None)
+        except StopIteration as stop:
+            result, error = stop.value, None
+        except (Exception, asyncio.CancelledError) as raised:
+            result, error = None, raised
+        else:
+            self._rest = (coroutine, waits_for)
+            if self._timer is None:
+                self._timer = loop.call_later(call.limit_s, self._late, call)
+            if self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+            return
+        finally:
+            asyncio.tasks._leave_task(loop, task)
+            if outer is not None:
+                asyncio.tasks._enter_task(loop, outer)
+        self._end(call, result, error)
+
+    def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.call = None
+        call.result, call.error = result, error
+        call.ended(call)
+
+    def _late(self, call: Call) -> None:
+        self._timer = None
+        call.overdue = True
+        self._cancel()
+        call.late(call)
+
+    def _cancel(self) -> None:
+        # Before the task has taken the call over it looks at the flags of the call by itself.
+        if self._in_worker and self._task is not None:
+            self._task.cancel()
+
+    async def _work(self) -> None:
+        loop = self._loop
+        task = asyncio.current_task(loop)
+        while True:
+            if self._rest is None:
+                if self._leaving:
+                    return
+                self._idle = loop.create_future()
+                try:
+                    await self._idle
+                except asyncio.CancelledError:
+                    self._leaving = True
+                finally:
+                    self._idle = None
+                continue
+            (coroutine, waits_for), self._rest = self._rest, None
+            call = self.call
+            if call is None or task is None:  # cannot be: what is left belongs to a call
+                return
+            self._in_worker = True
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = await _go_on(coroutine, waits_for, cancel=call.dropped or call.overdue)
+            except (Exception, asyncio.CancelledError) as raised:
+                error = raised
+            self._in_worker = False
+            if isinstance(error, asyncio.CancelledError):
+                task.uncancel()
+                if not (call.dropped or call.overdue):
+                    # Somebody ends all tasks, as asyncio.run does. That is no reason to leave the hardware as it is.
+                    self._leaving = True
+                    if call.insist:
+                        call.insist = False
+                        self._first_step(call, task)
+                        continue
+            self._end(call, result, error)
+
+    def _worker_gone(self, task: asyncio.Task[None]) -> None:
+        if self._task is not task:
+            return
+        self._task = None
+        call, rest = self.call, self._rest
+        if call is not None and rest is not None:
+            # Cancelled before its first turn: the call has begun, and nobody is left to go on with it.
+            self._rest = None
+            rest[0].close()
+            if call.insist and not self._loop.is_closed():
+                call.insist = False
+                self.begin(call)
+            else:
+                self._end(call, None, asyncio.CancelledError())
+
+
+class SafeCalls:
+    """The calls of a port that lead to safety: each begins at once, whatever else the port is doing, and is made
+    again if somebody cancels it.
+
+    A second one joins the first while that is under way, unless it is more urgent. ``over`` is told when one has
+    ended or is late, with what went wrong: once, until one works again, because whoever hears of it will ask again.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, limit_s: float, over: Callable[[str], None]
+    ) -> None:
+        self._loop = loop
+        self._name = name
+        self._limit_s = limit_s
+        self._over = over
+        self._lanes: list[Lane] = []
+        self._ranks: dict[Call, int] = {}
+        self.failed = False
+        """The last one to end did not do its work."""
+
+    @property
+    def running(self) -> bool:
+        """One is under way and not late."""
+        return bool(self._ranks)
+
+    def ask(self, make: Make, rank: int = 0) -> None:
+        """Make the call now; ``rank``: how urgent."""
+        if any(under_way >= rank for under_way in self._ranks.values()):
+            return
+        lane = next((lane for lane in self._lanes if lane.call is None), None)
+        if lane is None:
+            lane = Lane(self._loop)
+            self._lanes.append(lane)
+        call = Call(self._name, make, self._limit_s, self._ended, self._late, insist=True)
+        self._ranks[call] = rank
+        lane.begin(call)
+
+    def close(self) -> None:
+        """No more calls."""
+        for lane in self._lanes:
+            lane.close()
+
+    def _ended(self, call: Call) -> None:
+        if self._ranks.pop(call, None) is None:
+            return  # it was late, and that has been told
+        self._tell(call)
+
+    def _late(self, call: Call) -> None:
+        self._ranks.pop(call, None)
+        self._tell(call)
+
+    def _tell(self, call: Call) -> None:
+        complaint = call.complaint
+        known, self.failed = self.failed, bool(complaint)
+        self._over("" if known else complaint)
+
+
+@types.coroutine
+def _go_on(coroutine: Any, waits_for: Any, *, cancel: bool) -> Generator[Any, Any, Any]:
+    """Drive a coroutine that has begun already to its end."""
+    try:
+        if cancel:
+            if waits_for is None:
+                waits_for = coroutine.throw(asyncio.CancelledError())
+            else:
+                waits_for.cancel()
+        while True:
+            try:
+                answer = yield waits_for
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as error:
+                waits_for = coroutine.throw(error)
+            else:
+                waits_for = coroutine.send(answer)
+    except StopIteration as stop:
+        return stop.value
+
+
+def expect(kind: type, value: object, name: str) -> None:
+    """Raise ``HardwareError`` if a port returned something else than it should."""
+    if not isinstance(value, kind):
+        raise HardwareError(f"{name} returned {type(value).__name__}, not {kind.__name__}")

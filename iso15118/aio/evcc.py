@@ -1,0 +1,206 @@
+"""The vehicle on a network: look for a station, connect, agree on TLS, and run one session.
+
+What prevents a session from beginning is an exception with a type; how a session ended is its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError, TlsError
+from iso15118.evcc import EvccSession
+from iso15118.sdp import SDP_PORT, Security
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+
+from .calls import brief
+from .driver import SessionDriver
+from .hardware import PortLimits, VehicleHardware
+from .inbox import Inbox
+from .link import Ending
+from .network import connect, find_interface
+from .sdp import discover
+from .stream import MessageStream
+
+if TYPE_CHECKING:
+    from ipaddress import IPv6Address
+
+    from iso15118.evcc import EvccConfig
+    from iso15118.session import actions as act
+    from iso15118.session import ports
+    from iso15118.tls import TlsContext
+
+    from .driver import Observer, Watch
+    from .link import StreamEnd, StreamLimits
+    from .network import Interface
+    from .results import SessionResult
+
+__all__ = ["EvccClient"]
+
+_TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
+
+
+class EvccClient:
+    """The EVCC of one inlet: ``run`` is one session, from discovery to the end.
+
+    ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
+    context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
+    discovery. The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
+    """
+
+    def __init__(
+        self,
+        config: EvccConfig,
+        vehicle: ports.Vehicle,
+        interface: Interface | str,
+        tls: TlsContext | None = None,
+        *,
+        station: tuple[IPv6Address, int] | None = None,
+        sdp_port: int = SDP_PORT,
+        port_limits: PortLimits | None = None,
+        stream_limits: StreamLimits | None = None,
+        news: Callable[[act.Notify], None] | None = None,
+        observer: Observer | None = None,
+        watch: Watch | None = None,
+        epoch: float | None = None,
+        connection: Callable[..., MessageStream] = MessageStream,
+    ) -> None:
+        if tls is None and not config.allow_plaintext:
+            raise ConfigError(
+                "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
+            )
+        if tls is not None and tls.role != "client":
+            raise ConfigError("tls", "this is a server's context", "role='client'")
+        self.config = config
+        self.vehicle = vehicle
+        self.interface = find_interface(interface) if isinstance(interface, str) else interface
+        self._tls = tls
+        self._station = station
+        self._sdp_port = sdp_port
+        self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
+        self._stream_limits = stream_limits
+        self._news = news
+        self._observer, self._watch = observer, watch
+        self._epoch = epoch
+        self._connection = connection
+        self._inbox: Inbox | None = None
+        self._driver: SessionDriver | None = None
+        self._running = False
+
+    async def run(self) -> SessionResult:
+        """One session. Cancelled, it makes the hardware safe before it gives way.
+
+        Raises ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
+        if one side refuses the other, ``HardwareError`` if the battery does not report.
+        """
+        if self._running:
+            raise MisuseError("a session of this client is running")
+        self._running = True
+        try:
+            return await self._run()
+        finally:
+            self._running = False
+
+    @property
+    def session(self) -> EvccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        session = self._driver.session if self._driver is not None and not self._driver.over else None
+        return session if isinstance(session, EvccSession) else None
+
+    def stop(self, reason: str) -> None:
+        """End the session in an orderly way."""
+        self.tell(ev.StopRequested(reason))
+
+    def emergency_shutdown(self, reason: str) -> None:
+        """Off the cable now."""
+        self.tell(ev.EmergencyShutdown(reason))
+
+    def tell(self, event: ev.Event) -> None:
+        """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
+        cannot be told."""
+        if self._inbox is None:
+            raise MisuseError("this client has not been run")
+        self._inbox.push(event)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> SessionResult:
+        inbox = self._listen()
+        session = self._new_session()
+        address, port = await self._find()
+        driver = SessionDriver(
+            "evcc",
+            lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
+            lambda: session,
+            first=inbox.standing,
+            news=self._news,
+            observer=self._observer,
+            watch=self._watch,
+        )
+        stream = self._connection(
+            driver, tls=self._tls.connect() if self._tls is not None else None, limits=self._stream_limits
+        )
+        driver.stream = stream
+        self._driver = driver
+        try:
+            timeout_s = self.config.timing.communication_setup_timeout
+            await connect(stream, self.interface, address, port, timeout_s=timeout_s)
+            result = await asyncio.shield(driver.result)
+            await stream.wait_closed()
+        except BaseException:
+            driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
+            if driver.hardware is not None:
+                await asyncio.wait((driver.result,))
+            stream.abort()
+            raise
+        finally:
+            self._driver = None
+        return _judge(result, driver.link_end, address)
+
+    async def _find(self) -> tuple[IPv6Address, int]:
+        if self._station is not None:
+            return self._station
+        security = Security.TLS if self._tls is not None else Security.NONE
+        found = await discover(
+            self.interface, security=security, port=self._sdp_port, timing=self.config.timing
+        )
+        return found.response.address, found.response.port
+
+    def _listen(self) -> Inbox:
+        if self._inbox is None:
+            self._inbox = Inbox(asyncio.get_running_loop(), self._deliver)
+            if self.vehicle.signal is not None:
+                self.vehicle.signal.listen(self._inbox.push)
+        return self._inbox
+
+    def _deliver(self, event: ev.Event) -> None:
+        if self._driver is not None:
+            self._driver.tell(event)
+
+    def _new_session(self) -> EvccSession:
+        epoch = self._epoch
+        if epoch is None:
+            epoch = time.time() - asyncio.get_running_loop().time()
+        battery = self.vehicle.battery
+        try:
+            return EvccSession(self.config, battery.limits, battery.state, epoch=epoch)
+        except Exception as error:
+            raise HardwareError(brief(f"battery: {error!r}")) from error
+
+
+def _judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Address) -> SessionResult:
+    """A session that never began is an error; so is one that the station's TLS refused at its first message, since
+    TLS 1.3 lets a client begin before the server has judged it."""
+    refused = end is not None and end.ending in _TLS_ENDS
+    if result is not None and not (refused and result.exchanges == 0):
+        return result
+    if end is None:
+        raise LinkError(f"the connection to {address} never came about")
+    if refused:
+        if isinstance(end.error, TlsError):
+            raise end.error
+        raise TlsError(str(end))
+    raise LinkError(f"no session with {address}: {end}")

@@ -1,0 +1,351 @@
+"""The charging station on a network: discovery, one listener per kind of connection, and one session at a time.
+
+A session that fails ends alone. The listener and discovery go on, and the next vehicle is served as soon as the
+hardware is safe, even while the last connection still waits to be closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from iso15118.errors import ConfigError, HardwareError, MisuseError
+from iso15118.sdp import SDP_PORT, Security
+from iso15118.secc import SeccSession
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+
+from .driver import SessionDriver
+from .hardware import PortLimits, StationHardware
+from .inbox import Inbox
+from .network import find_interface, listen_tcp
+from .sdp import serve_sdp
+from .stream import MessageStream
+
+if TYPE_CHECKING:
+    import socket
+    from types import TracebackType
+
+    from iso15118.secc import SeccConfig
+    from iso15118.session import ports
+    from iso15118.tls import TlsContext
+
+    from .driver import Observer, Watch
+    from .link import StreamLimits
+    from .network import Interface
+    from .results import SessionResult
+    from .sdp import SdpListener
+
+__all__ = ["SeccServer"]
+
+_log = logging.getLogger(__name__)
+
+_RESULTS_KEPT: Final = 256
+_ACCEPT_RETRY_S: Final = 1.0  # when the system is out of descriptors or memory
+_SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
+
+
+class SeccServer:
+    """The SECC of one connector. Use it with ``async with``; it serves from then on, until it is left.
+
+    ``tls``: a server's context, None for none, which has to be allowed by ``config.allow_plaintext``; with both,
+    plain TCP gets a port of its own. ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
+    ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
+    ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests. ``epoch`` is what must be added to
+    the loop's clock to get Unix time; by default the system's clock is asked when a session begins.
+
+    One session runs at a time. A second connection waits in the system's small backlog until it is over, at the
+    expense of its own patience; more are not answered. Raises ``ConfigError`` for settings that do not fit.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: ports.Station,
+        interface: Interface | str,
+        tls: TlsContext | None = None,
+        *,
+        sdp: bool = True,
+        sdp_port: int = SDP_PORT,
+        port: int | None = None,
+        port_limits: PortLimits | None = None,
+        stream_limits: StreamLimits | None = None,
+        news: Callable[[act.Notify], None] | None = None,
+        observer: Observer | None = None,
+        watch: Watch | None = None,
+        epoch: float | None = None,
+        connection: Callable[..., MessageStream] = MessageStream,
+    ) -> None:
+        if tls is None and not config.allow_plaintext:
+            raise ConfigError(
+                "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
+            )
+        if tls is not None and tls.role != "server":
+            raise ConfigError("tls", "this is a client's context", "role='server'")
+        self.config = config
+        self.station = station
+        self.interface = find_interface(interface) if isinstance(interface, str) else interface
+        self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
+        """The last sessions, the newest at the end."""
+        self.finished = 0
+        """How many sessions have come to their end."""
+        self._tls = tls
+        self._sdp_wanted, self._sdp_port = sdp, sdp_port
+        self._port = port
+        self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
+        self._stream_limits = stream_limits
+        self._news = news
+        self._observer, self._watch = observer, watch
+        self._epoch = epoch
+        self._connection = connection
+        self._listeners: dict[Security, socket.socket] = {}
+        self._sdp: SdpListener | None = None
+        self._accepting: list[asyncio.Task[None]] = []
+        self._turn = asyncio.Lock()
+        self._driver: SessionDriver | None = None
+        self._hardware: StationHardware | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._streams: set[MessageStream] = set()
+        self._inbox: Inbox | None = None
+        self._finish_news: asyncio.Future[None] | None = None
+        self._open = False
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had."""
+        if self._open:
+            raise MisuseError("this server is open already")
+        loop = asyncio.get_running_loop()
+        if self._inbox is None:
+            self._inbox = Inbox(loop, self._deliver)
+            for pushing in (self.station.energy, self.station.signal):
+                if pushing is not None:
+                    pushing.listen(self._inbox.push)
+        self._open = True
+        try:
+            if self._tls is not None:
+                self._listeners[Security.TLS] = listen_tcp(self.interface, self._port)
+            if self.config.allow_plaintext:
+                taken = self._port is not None and self._tls is not None
+                self._listeners[Security.NONE] = listen_tcp(self.interface, None if taken else self._port)
+            if self._sdp_wanted:
+                self._sdp = await serve_sdp(self.interface, self.ports, port=self._sdp_port)
+        except BaseException:
+            await self.close()
+            raise
+        for security, listener in self._listeners.items():
+            tls = self._tls if security is Security.TLS else None
+            self._accepting.append(
+                loop.create_task(self._accept(listener, tls), name=f"accept {security.name}")
+            )
+
+    async def serve_forever(self) -> None:
+        """Wait until the server is closed or this is cancelled."""
+        if not self._accepting:
+            return
+        done, _ = await asyncio.wait(self._accepting, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+    async def close(self) -> None:
+        """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports and peers do."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.abandon(EndReason.EMERGENCY, "the station is switched off")
+        self._open = False
+        if self._sdp is not None:
+            self._sdp.close()
+            self._sdp = None
+        for task in self._accepting:
+            task.cancel()
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
+        waits: list[asyncio.Future[Any]] = [*self._accepting]
+        self._accepting = []
+        try:
+            if driver is not None:
+                await asyncio.wait((driver.result,))
+                self._keep(driver)
+            for stream in tuple(self._streams):
+                stream.close()
+            if waits or self._closing:
+                await asyncio.wait((*waits, *self._closing), timeout=_SHUT_DOWN_S)
+        finally:
+            for stream in tuple(self._streams):
+                stream.abort()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    @property
+    def ports(self) -> dict[Security, int]:
+        """Where it listens, by kind of connection."""
+        return {security: sock.getsockname()[1] for security, sock in self._listeners.items()}
+
+    @property
+    def sdp_port(self) -> int:
+        """Where it answers discovery requests; 0 where it does not."""
+        return self._sdp.port if self._sdp is not None else 0
+
+    @property
+    def session(self) -> SeccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        session = self._driver.session if self._driver is not None and not self._driver.over else None
+        return session if isinstance(session, SeccSession) else None
+
+    async def wait_finished(self, count: int) -> SessionResult:
+        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        while self.finished < count:
+            if self._finish_news is None or self._finish_news.done():
+                self._finish_news = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._finish_news)
+        return self.results[-1]
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """End the session that runs in an orderly way."""
+        self.tell(ev.StopRequested(reason))
+
+    def emergency_shutdown(self, reason: str) -> None:
+        """Power off now."""
+        self.tell(ev.EmergencyShutdown(reason))
+
+    def tell(self, event: ev.Event) -> None:
+        """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
+        cannot be told."""
+        if self._inbox is None:
+            raise MisuseError("this server has not been opened")
+        self._inbox.push(event)
+
+    def _deliver(self, event: ev.Event) -> None:
+        driver = self._driver
+        if driver is None:
+            return
+        if type(event) is ev.LimitsChanged and self._hardware is not None:
+            try:
+                event = ev.LimitsChanged(self._hardware.managed(event.limits))
+            except HardwareError as error:
+                event = ev.HardwareFault("power", str(error))
+        driver.tell(event)
+
+    # -- sessions -----------------------------------------------------------------------------------------
+
+    async def _accept(self, listener: socket.socket, tls: TlsContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._turn.acquire()
+            self._turn.release()  # until then connections wait in the backlog of the system
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except ConnectionError:
+                continue
+            except OSError as error:
+                _log.error("no connection could be accepted: %s", error)
+                await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            try:
+                await self._turn.acquire()
+            except asyncio.CancelledError:
+                sock.close()
+                raise
+            try:
+                await self._serve(sock, tls)
+            except Exception:
+                _log.exception("a connection failed; the next one is awaited")
+            finally:
+                self._turn.release()
+
+    async def _serve(self, sock: socket.socket, tls: TlsContext | None) -> None:
+        """One connection, up to the end of its session; its closing may go on after that."""
+        loop = asyncio.get_running_loop()
+        inbox = self._inbox
+        driver = SessionDriver(
+            "secc",
+            self._take_hardware,
+            self._new_session,
+            first=inbox.standing if inbox is not None else tuple,
+            news=self._heard,
+            observer=self._observer,
+            watch=self._watch,
+        )
+        stream = self._connection(
+            driver, tls=tls.connect() if tls is not None else None, limits=self._stream_limits
+        )
+        driver.stream = stream
+        self._driver = driver
+        self._streams.add(stream)
+        closing = loop.create_task(self._forget(stream))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        try:
+            await loop.connect_accepted_socket(lambda: stream, sock)
+            await asyncio.shield(driver.result)
+        finally:
+            if not driver.over:
+                driver.abandon(EndReason.EMERGENCY, "the station is switched off")
+            if self._driver is driver:
+                self._driver = None
+                self._keep(driver)
+
+    def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+        managed = (
+            self._inbox.limits.limits if self._inbox is not None and self._inbox.limits is not None else None
+        )
+        self._hardware = StationHardware(self.station, self._port_limits, tell, managed)
+        return self._hardware
+
+    def _new_session(self) -> SeccSession:
+        hardware = self._hardware
+        if hardware is None:
+            raise MisuseError("a session needs hardware")
+        epoch = self._epoch
+        if epoch is None:
+            epoch = time.time() - asyncio.get_running_loop().time()
+        return SeccSession(self.config, hardware.limits(), epoch=epoch)
+
+    def _heard(self, news: act.Notify) -> None:
+        """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
+        if type(news) is act.ChargingNeeds and self.station.energy is not None:
+            try:
+                self.station.energy.needs(news)
+            except Exception:
+                _log.exception("the energy manager does not take what the vehicle needs")
+        if self._news is not None:
+            try:
+                self._news(news)
+            except Exception:
+                _log.exception("the application failed on news, and gets no more")
+                self._news = None
+
+    def _keep(self, driver: SessionDriver) -> None:
+        result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
+        if result is None:
+            return
+        _log.info("session with %s ended: %s", result.peer, result.ended)
+        self.results.append(result)
+        self.finished += 1
+        if self._finish_news is not None and not self._finish_news.done():
+            self._finish_news.set_result(None)
+
+    async def _forget(self, stream: MessageStream) -> None:
+        try:
+            await stream.wait_closed()
+        finally:
+            self._streams.discard(stream)
