@@ -44,15 +44,14 @@ def decode(
     """Decode a message and print it as XML or JSON. A file may hold the octets themselves or hexadecimal digits."""
     if as_xml and as_json:
         raise ConfigError("--json", "--xml was given too", "choose one of them")
-    message, notes = exi.decode_with_notes(
-        choose("--schema", schema, exi.SCHEMAS), _octets(source), fragment=fragment
-    )
+    name = choose("--schema", schema, exi.SCHEMAS)
+    message, notes = exi.decode_with_notes(name, _octets(source), fragment=fragment)
     for note in notes:
         print(f"iso15118 exi: {note}", file=sys.stderr)
     if as_json:
-        print(exi.to_json(message))
+        print(exi.to_json(message, schema=name))
     else:
-        print(exi.to_xml(message, pretty=True), end="")
+        print(exi.to_xml(message, schema=name, pretty=True), end="")
 
 
 @app.command()

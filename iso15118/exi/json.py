@@ -24,9 +24,9 @@ _ITEMS = "items"
 _VALUE = "value"
 
 
-def to_json(message: Message, *, indent: int | None = None) -> str:
-    """The message as JSON text; ExiError if its class does not allow it."""
-    table, root = locate(message)
+def to_json(message: Message, *, schema: str | None = None, indent: int | None = None) -> str:
+    """The message as JSON text; ``schema`` as in `to_xml`. ExiError if its class does not allow the message."""
+    table, root = locate(message, schema)
     try:
         content = _content(table, message)
     except (ValueError, TypeError, AttributeError, KeyError) as error:

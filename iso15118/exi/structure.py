@@ -142,14 +142,14 @@ def structure(schema: str) -> Structure:
     return _Reader(TABLES / f"{schema}.exig").read(schema)
 
 
-def locate(message: Message) -> tuple[Structure, Root]:
+def locate(message: Message, schema: str | None) -> tuple[Structure, Root]:
     """The set and the root element that a message stands in by itself: as a document if it can, else as a fragment."""
     for fragment in (False, True):
-        for schema in SCHEMAS:
-            found = structure(schema).root_of(type(message), fragment)
+        for name in SCHEMAS if schema is None else (schema,):
+            found = structure(name).root_of(type(message), fragment)
             if found is not None:
-                return structure(schema), found
-    raise ExiError(f"{type(message).__name__} is no message of any schema set")
+                return structure(name), found
+    raise ExiError(f"{type(message).__name__} is no message of {schema or 'any schema set'}")
 
 
 class _Reader:

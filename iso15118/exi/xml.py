@@ -29,14 +29,15 @@ _PREFIXES = {
 }
 
 
-def to_xml(message: Message, *, pretty: bool = False) -> str:
+def to_xml(message: Message, *, schema: str | None = None, pretty: bool = False) -> str:
     """The message as an XML document, without declaration; ``pretty`` indents it.
 
+    ``schema`` says of which set the element is to be; without it, the first set that has one for this class.
     Raises ExiError for a message that its class does not allow, or with characters that XML does not have.
     """
     from lxml import etree
 
-    table, root = locate(message)
+    table, root = locate(message, schema)
     try:
         element = etree.Element(_tag(root.local, root.uri), nsmap=_prefixes(table))
         _write(table, message, element, root.local)
