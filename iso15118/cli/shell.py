@@ -89,6 +89,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else ExitStatus.OK
     except V2GError as error:
         return report(error)
+    except TimeoutError as error:
+        print(f"iso15118: {error}", file=sys.stderr)
+        return ExitStatus.TIMEOUT
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
     return ExitStatus.OK

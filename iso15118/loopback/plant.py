@@ -36,9 +36,9 @@ class Plant(Struct, frozen=True):
     stored_at_start_wh: float
 
     @classmethod
-    def build(cls, order: LoopbackOrder, time_scale: float = 1.0) -> Plant:
-        """New hardware for one run, with a full record of its own."""
-        circuit = DcCircuit(time_scale=time_scale)
+    def build(cls, order: LoopbackOrder, *, time_scale: float = 1.0, loop_s: float = 0.25) -> Plant:
+        """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``."""
+        circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
         station = SimulatedStation(
             circuit, order.kind, plan=plan, seed=order.seed, jitter=_JITTER if order.seed is not None else 0.0
@@ -84,8 +84,8 @@ def secc_config(order: LoopbackOrder, *, allow_plaintext: bool) -> SeccConfig:
     return SeccConfig(services=services, allow_plaintext=allow_plaintext)
 
 
-def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, loop_interval_s: float = 0.25) -> EvccConfig:
-    """The vehicle wants exactly the service that was ordered."""
+def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
+    """The vehicle wants exactly the service that was ordered; ``pace``: intervals that differ from the standard's."""
     return EvccConfig(
         services=(order.energy_service.id,),
         control_mode=order.control_mode,
@@ -93,5 +93,5 @@ def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, loop_interval_s:
         target_soc=round(order.soc_target),
         departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
         allow_plaintext=allow_plaintext,
-        loop_interval_s=loop_interval_s,
+        **pace,  # type: ignore[arg-type]
     )

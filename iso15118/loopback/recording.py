@@ -23,6 +23,7 @@ class SessionFolder:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._encoder = msgspec.json.Encoder()
+        self._began: float | None = None
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._file = (directory / "session.jsonl").open("wb")
@@ -32,8 +33,15 @@ class SessionFolder:
             ) from error
 
     def watch(self, sender: str, message: Any, now: float) -> None:
-        """One message: protocol clock in s, who sent it, its type and its content (binary as base64)."""
-        line = {"t": round(now, 6), "from": sender, "message": type(message).__name__, "content": message}
+        """One message: seconds since the first one on the protocol's clock, who sent it, its type and its content (binary as base64)."""
+        if self._began is None:
+            self._began = now
+        line = {
+            "t": round(now - self._began, 6),
+            "from": sender,
+            "message": type(message).__name__,
+            "content": message,
+        }
         self._file.write(self._encoder.encode(line) + b"\n")
 
     def conclude(self, summary: LoopbackSummary) -> None:

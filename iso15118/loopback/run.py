@@ -21,8 +21,14 @@ def run(
 ) -> LoopbackSummary:
     """Run ``order`` and return what it showed; ``progress`` and ``watch`` are told on the way.
 
-    Raises ``LinkError``, ``TrustError`` or ``SafetyViolation`` when there is no session to speak of.
+    Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to speak of.
     """
     if keylog is not None and not order.tls:
         raise ConfigError("keylog", "there is no TLS in this run, hence no secrets", "use it with TLS on tcp")
+    if order.transport == "tcp":
+        from iso15118.loopback.tcp import (
+            run_over_tcp,
+        )  # brings asyncio and the PKI, which a run in memory needs not
+
+        return run_over_tcp(order, progress=progress, watch=watch, keylog=keylog)
     return run_in_memory(order, progress=progress, watch=watch)

@@ -112,6 +112,7 @@ def summarize(
     wall_s: float,
     secc_states: list[str],
     evcc_states: list[str],
+    safe: bool = True,
     sdp: str | None = None,
 ) -> LoopbackSummary:
     """Put the figures together and judge whether everything went as ordered."""
@@ -122,7 +123,7 @@ def summarize(
         plant.vehicle.battery,
     )
     who, end = _who_ended(secc, evcc)
-    problem = _problem(plant, end)
+    problem = _problem(plant, end) if safe else "the hardware did not confirm that it is safe"
     return LoopbackSummary(
         result="failed" if problem else "ok",
         ended_by=who,

@@ -188,7 +188,7 @@ class Battery:
     ) -> BatteryChanged:
         """What the management system reports at ``current_a`` (positive: charging).
 
-        ``asking`` False: the vehicle wants no current. ``time_scale`` is that of the circuit: how many of the
+        ``asking`` False: the vehicle wants no current. ``time_scale`` is the pace of the circuit: how many of the
         battery's seconds pass in one second of the charge loop that will read this.
         """
         limits = self._limits

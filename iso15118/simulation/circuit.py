@@ -27,6 +27,9 @@ INRUSH_V = 20.0
 """Contactors that close over more than this are recorded; pre-charge has to come closer (facts on robustness,
 section 4)."""
 
+LOOP_S = 0.25
+"""One turn of the charge loop as the standard has it, in s."""
+
 _STEP_S = 0.25
 _SLACK_S = 1e-6  # a deadline that went through a division by the time scale and back is still met
 
@@ -44,17 +47,23 @@ class Chore(Protocol):
 class DcCircuit:
     """The cable with what is attached to its ends. All currents are positive towards the vehicle.
 
-    ``time_scale``: plant seconds in one second of the clock, for demonstrations that cannot wait.
+    ``time_scale``: plant seconds in one second of the clock, for demonstrations that cannot wait. ``loop_s``: seconds of the
+    clock in one turn of the charge loop, which targets are approached with.
     ``cable_ohm``: resistance of the cable, between the meter and the battery's terminals. ``record`` keeps
     peaks and violations.
     """
 
-    def __init__(self, *, time_scale: float = 1.0, cable_ohm: float = 0.0) -> None:
+    def __init__(self, *, time_scale: float = 1.0, loop_s: float = LOOP_S, cable_ohm: float = 0.0) -> None:
         if not (math.isfinite(time_scale) and time_scale > 0.0):
             raise ConfigError("time_scale", f"{time_scale!r} is not possible", "a finite number above 0")
+        if not (math.isfinite(loop_s) and loop_s > 0.0):
+            raise ConfigError("loop_s", f"{loop_s!r} is not possible", "a finite number above 0")
         if not (math.isfinite(cable_ohm) and cable_ohm >= 0.0):
             raise ConfigError("cable_ohm", f"{cable_ohm!r} is no resistance", "0 or more")
         self.time_scale = time_scale
+        self.loop_s = loop_s
+        self.pace = time_scale * loop_s / LOOP_S
+        """How much more happens in the plant in one turn of this charge loop than in one of 0.25 s without a time scale."""
         self.cable_ohm = cable_ohm
         self.record = Record()
         self.time = 0.0

@@ -76,7 +76,7 @@ class EnergyPlan:
     ) -> None:
         """The vehicle asks for ``requested_wh``; the station can take back at most ``maximum_power_w``.
 
-        Only the first call counts. ``time_scale`` is that of the circuit.
+        Only the first call counts. ``time_scale`` is the pace of the circuit.
         """
         if self.phase is PlanPhase.WAITING:
             self.phase = PlanPhase.CHARGING if maximum_power_w > 0.0 else PlanPhase.DONE

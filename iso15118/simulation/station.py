@@ -59,7 +59,6 @@ _CALLS: dict[type[HardwareAction], str] = {
     ReadMeter: "read_meter",
     RequestAuthorization: "authorize",
 }
-_POLL_S = 0.25  # how often the energy plan looks at the meter, on the clock
 
 
 class SimulatedStation:
@@ -207,7 +206,7 @@ class SimulatedStation:
                 needs.target_wh,
                 self.meter.read(),
                 self.supply.limits.maximum_discharge_power_w,
-                time_scale=self.circuit.time_scale,
+                time_scale=self.circuit.pace,
             )
             self._poll_plan()
 
@@ -277,7 +276,7 @@ class SimulatedStation:
         if event is not None:
             self._events.append(event)
         if plan.active:
-            self._agenda.put("plan", circuit.time + _POLL_S * circuit.time_scale, self._poll_plan)
+            self._agenda.put("plan", circuit.time + circuit.loop_s * circuit.time_scale, self._poll_plan)
 
     def _varied(self, seconds: float) -> float:
         return seconds * (1.0 + self._jitter * self._random.uniform(-1.0, 1.0)) if self._jitter else seconds

@@ -122,7 +122,7 @@ class SimulatedVehicle:
         """What the battery takes and gives now. Raises what ``faults`` was told for "battery"."""
         circuit = self.circuit
         circuit.advance(now)
-        state = self.battery.state(circuit.current_a, asking=self.asking, time_scale=circuit.time_scale)
+        state = self.battery.state(circuit.current_a, asking=self.asking, time_scale=circuit.pace)
         return self.faults.reading("battery", state, now)
 
     # -- for whoever runs the vehicle ----------------------------------------------------------------------

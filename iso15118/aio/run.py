@@ -1,0 +1,217 @@
+"""Whole programs: a station until it is told to stop, a vehicle's one session, or both in one process. The event loop begins and ends here.
+
+SIGINT and SIGTERM end what runs in an orderly way, a second one at once; the hardware is safe either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from iso15118.errors import LinkError
+from iso15118.sdp import SDP_PORT
+
+from .evcc import EvccClient
+from .results import SessionResult
+from .secc import SeccServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from iso15118.evcc import EvccConfig
+    from iso15118.secc import SeccConfig
+    from iso15118.session import ports
+    from iso15118.tls import TlsContext
+
+    from .driver import Observer
+
+__all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle"]
+
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+Stopped = Callable[[], bool]
+
+ORDERLY_S: Final = 12.0
+"""How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
+
+_TICK_S: Final = 0.1
+
+
+class Both(Struct, frozen=True):
+    """A session seen from both ends, and where the station was found."""
+
+    secc: SessionResult
+    evcc: SessionResult
+    sdp_port: int
+    port: int
+
+
+def run_station(
+    config: SeccConfig,
+    station: Callable[[Sleep, Clock], ports.Station],
+    interface: str,
+    tls: TlsContext | None,
+    *,
+    port: int | None = None,
+    sessions: int | None = None,
+    listening: Callable[[SeccServer], None] | None = None,
+    finished: Callable[[SessionResult], None] | None = None,
+    observer: Observer | None = None,
+) -> int:
+    """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
+
+    ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` after each session.
+    """
+
+    async def serve() -> int:
+        loop = asyncio.get_running_loop()
+        hardware = station(asyncio.sleep, loop.time)
+        server = SeccServer(config, hardware, interface, tls, port=port, observer=observer)
+        async with server, _signals() as asked:
+            if listening is not None:
+                listening(server)
+            while sessions is None or server.finished < sessions:
+                seen = server.finished
+                ended = loop.create_task(server.wait_finished(seen + 1))
+                await asyncio.wait((ended, asked.first), return_when=asyncio.FIRST_COMPLETED)
+                if asked.first.done() and server.session is not None:
+                    server.stop("the station is switched off")
+                    await asyncio.wait(
+                        (ended, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
+                    )
+                if not ended.done():
+                    ended.cancel()
+                elif finished is not None:
+                    finished(ended.result())
+                if asked.first.done():
+                    break
+            return server.finished
+
+    return asyncio.run(serve())
+
+
+def run_vehicle(
+    config: EvccConfig,
+    vehicle: Callable[[Sleep, Clock], ports.Vehicle],
+    interface: str,
+    tls: TlsContext | None,
+    *,
+    observer: Observer | None = None,
+) -> tuple[SessionResult | None, bool]:
+    """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does."""
+
+    async def drive() -> tuple[SessionResult | None, bool]:
+        loop = asyncio.get_running_loop()
+        client = EvccClient(config, vehicle(asyncio.sleep, loop.time), interface, tls, observer=observer)
+        async with _signals() as asked:
+            session = loop.create_task(client.run())
+            await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
+            if not session.done() and client.session is not None:
+                client.stop("the driver ends the session")
+                await asyncio.wait(
+                    (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
+                )
+            if not session.done():
+                session.cancel()
+                await asyncio.wait((session,))
+            return None if session.cancelled() else session.result(), asked.first.done()
+
+    return asyncio.run(drive())
+
+
+def run_both(
+    secc: SeccConfig,
+    evcc: EvccConfig,
+    hardware: Callable[[Sleep, Clock], tuple[ports.Station, ports.Vehicle]],
+    *,
+    interface: str = "lo",
+    tls: tuple[TlsContext, TlsContext] | None,
+    at_most_s: float,
+    observer: Observer | None = None,
+    tick: Callable[[], None] | None = None,
+) -> Both:
+    """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
+
+    ``observer`` sees the vehicle's end, ``tick`` is called now and then. Raises as ``EvccClient.run`` does, and ``TimeoutError`` when it
+    takes longer than ``at_most_s``.
+    """
+
+    async def session() -> Both:
+        loop = asyncio.get_running_loop()
+        station, vehicle = hardware(asyncio.sleep, loop.time)
+        server_tls, client_tls = tls if tls is not None else (None, None)
+        async with _found(secc, station, interface, server_tls) as server:
+            client = EvccClient(
+                evcc, vehicle, server.interface, client_tls, sdp_port=server.sdp_port, observer=observer
+            )
+            where = server.sdp_port, next(iter(server.ports.values()))
+            ticking = loop.create_task(_tick(tick)) if tick is not None else None
+            try:
+                async with asyncio.timeout(at_most_s):
+                    seen_by_vehicle = await client.run()
+                    seen_by_station = await server.wait_finished(1)
+            finally:
+                if ticking is not None:
+                    ticking.cancel()
+            return Both(seen_by_station, seen_by_vehicle, *where)
+
+    return asyncio.run(session())
+
+
+@asynccontextmanager
+async def _found(
+    config: SeccConfig, station: ports.Station, interface: str, tls: TlsContext | None
+) -> AsyncIterator[SeccServer]:
+    """A station that answers discovery at the port of the standard, or at a free one where another process has that."""
+    server = SeccServer(config, station, interface, tls, sdp_port=SDP_PORT)
+    try:
+        await server.open()
+    except LinkError:
+        server = SeccServer(config, station, interface, tls, sdp_port=0)
+        await server.open()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+async def _tick(tick: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(_TICK_S)
+        tick()
+
+
+class _Asked:
+    """How often the process was asked to end."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.first: asyncio.Future[None] = loop.create_future()
+        self.second: asyncio.Future[None] = loop.create_future()
+
+    def again(self) -> None:
+        for one in (self.first, self.second):
+            if not one.done():
+                one.set_result(None)
+                return
+
+
+@asynccontextmanager
+async def _signals() -> AsyncIterator[_Asked]:
+    """Signals as something to wait for. Where the loop cannot have them (another thread than the main one) they stay as they are."""
+    loop = asyncio.get_running_loop()
+    asked = _Asked(loop)
+    names: list[Any] = [signal.SIGINT, signal.SIGTERM]
+    for name in names:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(name, asked.again)
+    try:
+        yield asked
+    finally:
+        for name in names:
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(name)

@@ -1,0 +1,128 @@
+"""A run over the network stack of this machine: discovery, TCP and mutual TLS on the loopback interface, as between two machines.
+
+The protocol runs in real time; the simulated hardware runs so much faster that a whole charge takes a few seconds of it. The test PKI
+is issued for the run, goes through a temporary folder as a user's would, and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.run import Clock, Sleep, run_both
+from iso15118.channel import Received
+from iso15118.loopback.memory import Progress, Watch
+from iso15118.loopback.order import LoopbackOrder
+from iso15118.loopback.plant import Plant, evcc_config, secc_config
+from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
+from iso15118.pki import issue_test_pki
+from iso15118.session import ports
+from iso15118.session.actions import Send
+from iso15118.settings.trust import evcc_context, read_pki, secc_context
+from iso15118.tls import TlsContext, TlsInfo
+
+__all__ = ["run_over_tcp"]
+
+_TRANSFER_S = 2.0
+"""How long energy is to flow, in the protocol's time."""
+_LOOP_INTERVAL_S = 0.002
+_LOOP_S = 0.01
+"""What one turn of the charge loop may take on a busy machine; targets are approached with it."""
+_POLL_INTERVAL_S = 0.01
+_AT_MOST_S = 120.0
+
+
+def run_over_tcp(
+    order: LoopbackOrder,
+    *,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    keylog: Path | None = None,
+) -> LoopbackSummary:
+    """Run ``order`` to its end.
+
+    Raises ``LinkError`` if the loopback interface cannot be used, ``TrustError`` if TLS cannot be agreed, ``TimeoutError`` if there is no
+    end, ``ConfigError`` if the key log cannot be written.
+    """
+    began = time.monotonic()
+    plant = Plant.build(order, time_scale=max(1.0, order.expected_s / _TRANSFER_S), loop_s=_LOOP_S)
+    plaintext = not order.tls
+    with ExitStack() as stack:
+        contexts = None if plaintext else _contexts(stack, keylog)
+        try:
+            both = run_both(
+                secc_config(order, allow_plaintext=plaintext),
+                evcc_config(
+                    order,
+                    allow_plaintext=plaintext,
+                    loop_interval_s=_LOOP_INTERVAL_S,
+                    poll_interval_s=_POLL_INTERVAL_S,
+                ),
+                lambda sleep, clock: _ports(plant, sleep, clock),
+                tls=contexts,
+                at_most_s=_AT_MOST_S,
+                observer=None if watch is None else _observer(watch),
+                tick=None if progress is None else lambda: progress(plant.vehicle.battery.soc),
+            )
+        except TimeoutError as error:
+            raise TimeoutError(f"the session was not over after {_AT_MOST_S:.0f} s") from error
+    secc, evcc = both.secc, both.evcc
+    return summarize(
+        plant,
+        secc.ended,
+        evcc.ended,
+        tls=_tls(evcc.tls),
+        exchanges=evcc.exchanges,
+        charge_loops=evcc.charge_loops,
+        transfer_s=evcc.transfer_seconds,
+        session_s=evcc.finished - evcc.started,
+        wall_s=time.monotonic() - began,
+        secc_states=list(secc.states),
+        evcc_states=list(evcc.states),
+        safe=secc.safe and evcc.safe,
+        sdp=f"unicast to [::1], UDP port {both.sdp_port}, since the loopback interface has no multicast; station at TCP port {both.port}",
+    )
+
+
+def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
+    return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
+
+
+def _contexts(stack: ExitStack, keylog: Path | None) -> tuple[TlsContext, TlsContext]:
+    """A freshly issued PKI, and both ends' view of it."""
+    with tempfile.TemporaryDirectory(prefix="iso15118-pki-") as folder:
+        issue_test_pki(at=datetime.now(UTC)).write(Path(folder))
+        pki = read_pki(Path(folder))
+    # One end's secrets are those of the connection.
+    log = None if keylog is None else stack.enter_context(KeyLogFile(keylog))
+    return secc_context(pki), evcc_context(pki, keylog=log)
+
+
+def _observer(watch: Watch) -> Callable[[float, Any], None]:
+    def observe(now: float, what: Any) -> None:
+        if type(what) is Send:
+            watch("evcc", what.message, now)
+        elif type(what) is Received:
+            watch("secc", what.message, now)
+
+    return observe
+
+
+def _tls(info: TlsInfo | None) -> Tls | None:
+    if info is None:
+        return None
+    return Tls(
+        version=info.version,
+        cipher=info.cipher,
+        group=info.group,
+        signature=info.server_signature,
+        client_certificate=info.client_certificate,
+        client_signature=info.client_signature,
+        deviations=info.deviations,
+    )

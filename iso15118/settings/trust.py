@@ -1,0 +1,65 @@
+"""TLS contexts of both roles from a folder of certificates: who we are, whom we trust, and how a peer is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from iso15118.errors import ConfigError
+from iso15118.pki import Credential, IssuedPki, load, peer_verifier
+from iso15118.tls import PROFILES, TlsContext
+
+__all__ = ["Keylog", "evcc_context", "read_pki", "secc_context"]
+
+Keylog = Callable[[str], None]
+
+
+def read_pki(folder: Path) -> IssuedPki:
+    """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
+    return load(folder)
+
+
+def secc_context(pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None) -> TlsContext:
+    """A station: its own chain under the V2G root, and vehicles under the OEM root.
+
+    Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
+    """
+    anchors = [pki.oem_root]
+    return TlsContext(
+        PROFILES[profile],
+        role="server",
+        identities=[_credential(pki, "secc")],
+        anchors=anchors,
+        verify=peer_verifier(
+            role="vehicle", anchors_der=anchors, anchor_role="OEM", clock=_now, edition=profile
+        ),
+        keylog=keylog,
+    )
+
+
+def evcc_context(pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None) -> TlsContext:
+    """A vehicle: its own chain under the OEM root, and stations under the V2G root. Raises as ``secc_context``."""
+    anchors = [pki.v2g_root]
+    return TlsContext(
+        PROFILES[profile],
+        role="client",
+        identities=[_credential(pki, "vehicle")],
+        anchors=anchors,
+        verify=peer_verifier(
+            role="secc", anchors_der=anchors, anchor_role="V2G", clock=_now, edition=profile
+        ),
+        keylog=keylog,
+    )
+
+
+def _credential(pki: IssuedPki, name: str) -> Credential:
+    if name not in pki.certificates:
+        raise ConfigError(
+            "tls.pki", f"there is no certificate {name!r}", f"it has {', '.join(pki.certificates)}"
+        )
+    return pki.credential(name)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
