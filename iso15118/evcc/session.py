@@ -46,6 +46,8 @@ class EvccSession:
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
+        self._may_close = False
+        """The script has asked to close the contactors at some time."""
         self._ready = False
 
     # -- the outer contract
@@ -132,7 +134,7 @@ class EvccSession:
         actions, self._talk.outbox = self._talk.outbox, []
         for action in actions:
             if type(action) is act.CloseContactors:
-                self._told_safe = False
+                self._told_safe, self._may_close = False, True
             elif type(action) is act.SignalReady:
                 self._ready = action.ready
             elif type(action) is act.OpenContactors:
@@ -183,7 +185,7 @@ class EvccSession:
                 return self._end(EndReason.UNDECODABLE, reason)
             case ev.ContactorsChanged(closed=closed):
                 was, talk.contactors_closed = talk.contactors_closed, closed
-                if closed and self._told_safe:
+                if closed and (self._told_safe or not self._may_close):
                     what = "contactors did not open" if was else "contactors closed without permission"
                     return self._end(EndReason.CONTACTOR_FAILED, what)
                 if was and not closed and not self._told_safe:
