@@ -1,0 +1,73 @@
+"""Every benchmark runs, and prints what its README says. Nothing here looks at how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FIGURES = {
+    "exi": {"exi-decode", "exi-encode"},
+    "loop": {"charge-loop-pairs"},
+    "network": {"tls-echo-pairs", "charge-loop-pairs", "charge-loop-to-echo", "session-cpu"},
+    "memory": {"resident-memory"},
+    "start": {"import", "import-and-first-decode", "station-listens"},
+    "virtual": {"virtual-charge"},
+}
+KEYS = {"figure", "case", "value", "unit", "aim", "aim_met", "more_is_better", "details", "machine"}
+MACHINE = {"cpu", "cores", "system", "python", "openssl"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("part", FIGURES)
+def test_each_part_prints_json_lines_with_the_documented_keys(part: str) -> None:
+    done = run("--quick", part)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["figure"] for line in lines} == FIGURES[part]
+    for line in lines:
+        assert set(line) == KEYS
+        assert set(line["machine"]) == MACHINE
+        assert all(line["machine"].values())
+        assert line["unit"]
+        assert math.isfinite(line["value"])
+        assert line["value"] > 0.0
+        assert (line["aim"] is None) is (line["aim_met"] is None)
+    assert "no measurement" in done.stderr
+
+
+def test_all_parts_are_run_by_default() -> None:
+    from benchmarks.__main__ import PARTS
+
+    assert set(PARTS) == set(FIGURES)
+
+
+def test_an_unknown_part_is_refused_by_name() -> None:
+    done = run("nonsense")
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+
+
+def test_messages_are_as_long_as_those_that_others_were_measured_with() -> None:
+    from benchmarks.messages import SAMPLES
+    from iso15118 import exi
+
+    lengths = {sample.name: len(exi.encode(sample.schema, sample.message)) for sample in SAMPLES}
+    assert lengths == {
+        "supportedAppProtocolReq": 71,
+        "DC_ChargeLoopReq": 50,
+        "DC_ChargeLoopRes": 47,
+        "AuthorizationReq with PnC chain": 2191,
+        "ServiceDiscoveryRes": 28,
+        "ScheduleExchangeRes": 673,
+    }
