@@ -26,7 +26,7 @@ class ResponseCode(enum.Enum):
     Failed_NoNegotiation = "Failed_NoNegotiation"
 
 
-class AppProtocol(msgspec.Struct, frozen=True, kw_only=True):
+class AppProtocol(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One protocol that the vehicle speaks."""
 
     protocol_namespace: str
@@ -39,14 +39,14 @@ class AppProtocol(msgspec.Struct, frozen=True, kw_only=True):
     """1 is the highest, 20 the lowest."""
 
 
-class SupportedAppProtocolReq(msgspec.Struct, frozen=True, kw_only=True):
+class SupportedAppProtocolReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the vehicle speaks, in its order of preference."""
 
     app_protocol: tuple[AppProtocol, ...]
     """One entry for each protocol; 1 to 20."""
 
 
-class SupportedAppProtocolRes(msgspec.Struct, frozen=True, kw_only=True):
+class SupportedAppProtocolRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The station's choice: the entry it serves that the vehicle prefers most [V2G20-169]."""
 
     response_code: ResponseCode

@@ -44,13 +44,13 @@ __all__ = [
 ]
 
 
-class CanonicalizationMethod(msgspec.Struct, frozen=True, kw_only=True):
+class CanonicalizationMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How SignedInfo becomes octets."""
 
     algorithm: str
 
 
-class DSAKeyValue(msgspec.Struct, frozen=True, kw_only=True):
+class DSAKeyValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A DSA public key."""
 
     p: bytes | None = None
@@ -62,51 +62,51 @@ class DSAKeyValue(msgspec.Struct, frozen=True, kw_only=True):
     pgen_counter: bytes | None = None
 
 
-class DigestMethod(msgspec.Struct, frozen=True, kw_only=True):
+class DigestMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the digest is computed."""
 
     algorithm: str
 
 
-class DigestValue(msgspec.Struct, frozen=True, kw_only=True):
+class DigestValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element DigestValue of simple content."""
 
     value: bytes
 
 
-class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
+class KeyInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the verifier finds the key."""
 
     id: str | None = None
     items: tuple[KeyName | KeyValue | RetrievalMethod | X509Data | PGPData | SPKIData | MgmtData, ...]
 
 
-class KeyName(msgspec.Struct, frozen=True, kw_only=True):
+class KeyName(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element KeyName of simple content."""
 
     value: str
 
 
-class KeyValue(msgspec.Struct, frozen=True, kw_only=True):
+class KeyValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bare public key."""
 
     key_value: AnyKeyValue
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A list of references that is signed as a whole."""
 
     id: str | None = None
     reference: tuple[Reference, ...]
 
 
-class MgmtData(msgspec.Struct, frozen=True, kw_only=True):
+class MgmtData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element MgmtData of simple content."""
 
     value: str
 
 
-class Object(msgspec.Struct, frozen=True, kw_only=True):
+class Object(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Anything that is carried inside the signature."""
 
     id: str | None = None
@@ -114,21 +114,21 @@ class Object(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str | None = None
 
 
-class PGPData(msgspec.Struct, frozen=True, kw_only=True):
+class PGPData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A PGP key."""
 
     pgp_key_id: bytes | None = None
     pgp_key_packet: bytes | None = None
 
 
-class RSAKeyValue(msgspec.Struct, frozen=True, kw_only=True):
+class RSAKeyValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An RSA public key."""
 
     modulus: bytes
     exponent: bytes
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
+class Reference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One signed element, by its Id, with its digest."""
 
     id: str | None = None
@@ -140,7 +140,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     digest_value: bytes
 
 
-class RetrievalMethod(msgspec.Struct, frozen=True, kw_only=True):
+class RetrievalMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where key material lies."""
 
     uri: str | None = None
@@ -148,13 +148,13 @@ class RetrievalMethod(msgspec.Struct, frozen=True, kw_only=True):
     transforms: Transforms | None = None
 
 
-class SPKIData(msgspec.Struct, frozen=True, kw_only=True):
+class SPKIData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """SPKI keys."""
 
     spki_sexp: tuple[bytes, ...]
 
 
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
+class Signature(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A signature: what is signed, and the value."""
 
     id: str | None = None
@@ -164,28 +164,28 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     object: tuple[Object, ...] = ()
 
 
-class SignatureMethod(msgspec.Struct, frozen=True, kw_only=True):
+class SignatureMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the value is computed."""
 
     algorithm: str
     hmac_output_length: int | None = None
 
 
-class SignatureProperties(msgspec.Struct, frozen=True, kw_only=True):
+class SignatureProperties(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Statements about signatures."""
 
     id: str | None = None
     signature_property: tuple[SignatureProperty, ...]
 
 
-class SignatureProperty(msgspec.Struct, frozen=True, kw_only=True):
+class SignatureProperty(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One statement about a signature."""
 
     target: str
     id: str | None = None
 
 
-class SignatureValue(msgspec.Struct, frozen=True, kw_only=True):
+class SignatureValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The signature; for ECDSA r and s side by side, not DER."""
 
     id: str | None = None
@@ -193,7 +193,7 @@ class SignatureValue(msgspec.Struct, frozen=True, kw_only=True):
     """The signature; for ECDSA r and s side by side, not DER."""
 
 
-class SignedInfo(msgspec.Struct, frozen=True, kw_only=True):
+class SignedInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the signature value covers: the algorithms and the digest of each signed element."""
 
     id: str | None = None
@@ -202,38 +202,38 @@ class SignedInfo(msgspec.Struct, frozen=True, kw_only=True):
     reference: tuple[Reference, ...]
 
 
-class Transform(msgspec.Struct, frozen=True, kw_only=True):
+class Transform(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One step."""
 
     algorithm: str
     x_path: tuple[str, ...] = ()
 
 
-class Transforms(msgspec.Struct, frozen=True, kw_only=True):
+class Transforms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How the element becomes octets, step by step."""
 
     transform: tuple[Transform, ...]
 
 
-class X509CRL(msgspec.Struct, frozen=True, kw_only=True):
+class X509CRL(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element X509CRL of simple content."""
 
     value: bytes
 
 
-class X509Certificate(msgspec.Struct, frozen=True, kw_only=True):
+class X509Certificate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element X509Certificate of simple content."""
 
     value: bytes
 
 
-class X509Data(msgspec.Struct, frozen=True, kw_only=True):
+class X509Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Certificates, or what identifies them."""
 
     items: tuple[X509IssuerSerial | X509SKI | X509SubjectName | X509Certificate | X509CRL, ...]
 
 
-class X509IssuerSerial(msgspec.Struct, frozen=True, kw_only=True):
+class X509IssuerSerial(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Names a certificate by its issuer and serial number."""
 
     x509_issuer_name: str
@@ -242,13 +242,13 @@ class X509IssuerSerial(msgspec.Struct, frozen=True, kw_only=True):
     """Serial number, up to 160 bits."""
 
 
-class X509SKI(msgspec.Struct, frozen=True, kw_only=True):
+class X509SKI(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element X509SKI of simple content."""
 
     value: bytes
 
 
-class X509SubjectName(msgspec.Struct, frozen=True, kw_only=True):
+class X509SubjectName(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Element X509SubjectName of simple content."""
 
     value: str

@@ -200,7 +200,7 @@ class PowerToleranceAcceptance(enum.Enum):
     PowerToleranceConfirmed = "PowerToleranceConfirmed"
 
 
-class AbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class AbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prices in money, with taxes, fees and the price of staying too long."""
 
     id: str | None = None
@@ -223,20 +223,20 @@ class AbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True):
     additional_selected_services: AdditionalServiceList | None = None
 
 
-class AdditionalService(msgspec.Struct, frozen=True, kw_only=True):
+class AdditionalService(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One other service."""
 
     service_name: str
     service_fee: RationalNumber
 
 
-class AdditionalServiceList(msgspec.Struct, frozen=True, kw_only=True):
+class AdditionalServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Other services that cost something."""
 
     additional_service: tuple[AdditionalService, ...]
 
 
-class AuthorizationReq(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Identifies the vehicle; repeated while the station is at it [V2G20-1582]."""
 
     header: MessageHeader
@@ -244,7 +244,7 @@ class AuthorizationReq(msgspec.Struct, frozen=True, kw_only=True):
     a_req_authorization_mode: AReqAuthorizationMode
 
 
-class AuthorizationRes(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the vehicle may charge."""
 
     header: MessageHeader
@@ -254,13 +254,13 @@ class AuthorizationRes(msgspec.Struct, frozen=True, kw_only=True):
     """Ongoing while the answer is open; refused is Finished with a WARNING code."""
 
 
-class AuthorizationSetupReq(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationSetupReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks how the station lets the vehicle identify itself."""
 
     header: MessageHeader
 
 
-class AuthorizationSetupRes(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizationSetupRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station offers."""
 
     header: MessageHeader
@@ -273,7 +273,7 @@ class AuthorizationSetupRes(msgspec.Struct, frozen=True, kw_only=True):
     as_res_authorization_mode: ASResAuthorizationMode
 
 
-class CertificateChain(msgspec.Struct, frozen=True, kw_only=True):
+class CertificateChain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A leaf and its intermediates; the root is never sent."""
 
     certificate: bytes
@@ -281,7 +281,7 @@ class CertificateChain(msgspec.Struct, frozen=True, kw_only=True):
     sub_certificates: SubCertificates | None = None
 
 
-class CertificateInstallationReq(msgspec.Struct, frozen=True, kw_only=True):
+class CertificateInstallationReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks for contracts; repeated until none remain."""
 
     header: MessageHeader
@@ -295,7 +295,7 @@ class CertificateInstallationReq(msgspec.Struct, frozen=True, kw_only=True):
     """Contracts that the vehicle wants first."""
 
 
-class CertificateInstallationRes(msgspec.Struct, frozen=True, kw_only=True):
+class CertificateInstallationRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One contract."""
 
     header: MessageHeader
@@ -309,14 +309,14 @@ class CertificateInstallationRes(msgspec.Struct, frozen=True, kw_only=True):
     """How many more there are."""
 
 
-class ChargingSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class ChargingSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Power and price over time."""
 
     power_schedule: PowerSchedule
     price_schedule: PriceSchedule | None = None
 
 
-class ContractCertificateChain(msgspec.Struct, frozen=True, kw_only=True):
+class ContractCertificateChain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The chain of a contract."""
 
     certificate: bytes
@@ -324,11 +324,11 @@ class ContractCertificateChain(msgspec.Struct, frozen=True, kw_only=True):
     sub_certificates: SubCertificates
 
 
-class DynamicEVPPTControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicEVPPTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The station decides."""
 
 
-class DynamicSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Needs of a vehicle that leaves the power to the station."""
 
     departure_time: int
@@ -349,7 +349,7 @@ class DynamicSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In Wh."""
 
 
-class DynamicSEResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicSEResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station works towards."""
 
     departure_time: int | None = None
@@ -361,25 +361,25 @@ class DynamicSEResControlMode(msgspec.Struct, frozen=True, kw_only=True):
     price_schedule: PriceSchedule | None = None
 
 
-class DynamicSMDTControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicSMDTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The reading belongs to no schedule."""
 
 
-class EIMAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
+class EIMAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The customer identifies himself at the station."""
 
 
-class EIMASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
+class EIMASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """PnC is not offered."""
 
 
-class EMAIDList(msgspec.Struct, frozen=True, kw_only=True):
+class EMAIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Contract identifiers."""
 
     emaid: tuple[str, ...]
 
 
-class EVAbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class EVAbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the vehicle asks for its energy."""
 
     time_anchor: int
@@ -390,14 +390,14 @@ class EVAbsolutePriceSchedule(msgspec.Struct, frozen=True, kw_only=True):
     ev_price_rule_stacks: EVPriceRuleStackList
 
 
-class EVEnergyOffer(msgspec.Struct, frozen=True, kw_only=True):
+class EVEnergyOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the vehicle would give, and at which price."""
 
     ev_power_schedule: EVPowerSchedule
     ev_absolute_price_schedule: EVAbsolutePriceSchedule
 
 
-class EVPowerProfile(msgspec.Struct, frozen=True, kw_only=True):
+class EVPowerProfile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Power over time as the vehicle plans it."""
 
     time_anchor: int
@@ -406,13 +406,13 @@ class EVPowerProfile(msgspec.Struct, frozen=True, kw_only=True):
     ev_power_profile_entries: EVPowerProfileEntryList
 
 
-class EVPowerProfileEntryList(msgspec.Struct, frozen=True, kw_only=True):
+class EVPowerProfileEntryList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Entries without gaps."""
 
     ev_power_profile_entry: tuple[PowerScheduleEntry, ...]
 
 
-class EVPowerSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class EVPowerSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Power that the vehicle offers over time."""
 
     time_anchor: int
@@ -420,7 +420,7 @@ class EVPowerSchedule(msgspec.Struct, frozen=True, kw_only=True):
     ev_power_schedule_entries: EVPowerScheduleEntryList
 
 
-class EVPowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
+class EVPowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry."""
 
     duration: int
@@ -429,13 +429,13 @@ class EVPowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """In W."""
 
 
-class EVPowerScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True):
+class EVPowerScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Entries without gaps."""
 
     ev_power_schedule_entry: tuple[EVPowerScheduleEntry, ...]
 
 
-class EVPriceRule(msgspec.Struct, frozen=True, kw_only=True):
+class EVPriceRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The price above one threshold of power."""
 
     energy_fee: RationalNumber
@@ -444,7 +444,7 @@ class EVPriceRule(msgspec.Struct, frozen=True, kw_only=True):
     """In W."""
 
 
-class EVPriceRuleStack(msgspec.Struct, frozen=True, kw_only=True):
+class EVPriceRuleStack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rules of one span of time, by power."""
 
     duration: int
@@ -452,20 +452,20 @@ class EVPriceRuleStack(msgspec.Struct, frozen=True, kw_only=True):
     ev_price_rule: tuple[EVPriceRule, ...]
 
 
-class EVPriceRuleStackList(msgspec.Struct, frozen=True, kw_only=True):
+class EVPriceRuleStackList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price rules over time."""
 
     ev_price_rule_stack: tuple[EVPriceRuleStack, ...]
 
 
-class MeteringConfirmationReq(msgspec.Struct, frozen=True, kw_only=True):
+class MeteringConfirmationReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Confirms a meter reading that the station sent [V2G20-1083]."""
 
     header: MessageHeader
     signed_metering_data: SignedMeteringData
 
 
-class MeteringConfirmationRes(msgspec.Struct, frozen=True, kw_only=True):
+class MeteringConfirmationRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the signature holds."""
 
     header: MessageHeader
@@ -473,7 +473,7 @@ class MeteringConfirmationRes(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome; FAILED codes end the session after the response, WARNING codes do not."""
 
 
-class OverstayRule(msgspec.Struct, frozen=True, kw_only=True):
+class OverstayRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One step of the price of staying."""
 
     overstay_rule_description: str | None = None
@@ -485,7 +485,7 @@ class OverstayRule(msgspec.Struct, frozen=True, kw_only=True):
     """In seconds."""
 
 
-class OverstayRuleList(msgspec.Struct, frozen=True, kw_only=True):
+class OverstayRuleList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What staying after the end of charging costs."""
 
     overstay_time_threshold: int | None = None
@@ -495,7 +495,7 @@ class OverstayRuleList(msgspec.Struct, frozen=True, kw_only=True):
     overstay_rule: tuple[OverstayRule, ...]
 
 
-class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One parameter: a name and exactly one value."""
 
     name: str
@@ -508,14 +508,14 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """At most 80 characters."""
 
 
-class ParameterSet(msgspec.Struct, frozen=True, kw_only=True):
+class ParameterSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One parameter set."""
 
     parameter_set_id: int
     parameter: tuple[Parameter, ...]
 
 
-class PnCAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
+class PnCAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle identifies itself by its contract; this element is signed."""
 
     id: str
@@ -525,7 +525,7 @@ class PnCAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
     contract_certificate_chain: ContractCertificateChain
 
 
-class PnCASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
+class PnCASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """PnC is offered [V2G20-2567]."""
 
     gen_challenge: bytes
@@ -534,7 +534,7 @@ class PnCASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True):
     """Providers whose contracts are accepted; all if absent."""
 
 
-class PowerDeliveryReq(msgspec.Struct, frozen=True, kw_only=True):
+class PowerDeliveryReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Starts, stops or interrupts the energy transfer."""
 
     header: MessageHeader
@@ -547,7 +547,7 @@ class PowerDeliveryReq(msgspec.Struct, frozen=True, kw_only=True):
     """Only where charging and discharging have channels of their own [V2G20-2123]."""
 
 
-class PowerDeliveryRes(msgspec.Struct, frozen=True, kw_only=True):
+class PowerDeliveryRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the station has switched."""
 
     header: MessageHeader
@@ -556,7 +556,7 @@ class PowerDeliveryRes(msgspec.Struct, frozen=True, kw_only=True):
     evse_status: EVSEStatus | None = None
 
 
-class PowerSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class PowerSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Power that the station allows over time."""
 
     time_anchor: int
@@ -568,7 +568,7 @@ class PowerSchedule(msgspec.Struct, frozen=True, kw_only=True):
     power_schedule_entries: PowerScheduleEntryList
 
 
-class PowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
+class PowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry."""
 
     duration: int
@@ -581,13 +581,13 @@ class PowerScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """In W."""
 
 
-class PowerScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True):
+class PowerScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Entries without gaps."""
 
     power_schedule_entry: tuple[PowerScheduleEntry, ...]
 
 
-class PriceLevelSchedule(msgspec.Struct, frozen=True, kw_only=True):
+class PriceLevelSchedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prices as levels: comparable, but no money."""
 
     id: str | None = None
@@ -600,7 +600,7 @@ class PriceLevelSchedule(msgspec.Struct, frozen=True, kw_only=True):
     price_level_schedule_entries: PriceLevelScheduleEntryList
 
 
-class PriceLevelScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
+class PriceLevelScheduleEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry."""
 
     duration: int
@@ -608,13 +608,13 @@ class PriceLevelScheduleEntry(msgspec.Struct, frozen=True, kw_only=True):
     price_level: int
 
 
-class PriceLevelScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True):
+class PriceLevelScheduleEntryList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Entries without gaps."""
 
     price_level_schedule_entry: tuple[PriceLevelScheduleEntry, ...]
 
 
-class PriceRule(msgspec.Struct, frozen=True, kw_only=True):
+class PriceRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The price above one threshold of power."""
 
     energy_fee: RationalNumber
@@ -631,7 +631,7 @@ class PriceRule(msgspec.Struct, frozen=True, kw_only=True):
     """From which power on the rule holds, in W."""
 
 
-class PriceRuleStack(msgspec.Struct, frozen=True, kw_only=True):
+class PriceRuleStack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The rules of one span of time, by power."""
 
     duration: int
@@ -639,13 +639,13 @@ class PriceRuleStack(msgspec.Struct, frozen=True, kw_only=True):
     price_rule: tuple[PriceRule, ...]
 
 
-class PriceRuleStackList(msgspec.Struct, frozen=True, kw_only=True):
+class PriceRuleStackList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price rules over time."""
 
     price_rule_stack: tuple[PriceRuleStack, ...]
 
 
-class ScheduleExchangeReq(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduleExchangeReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle's needs; repeated while the station computes."""
 
     header: MessageHeader
@@ -654,7 +654,7 @@ class ScheduleExchangeReq(msgspec.Struct, frozen=True, kw_only=True):
     se_req_control_mode: SEReqControlMode
 
 
-class ScheduleExchangeRes(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduleExchangeRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station proposes."""
 
     header: MessageHeader
@@ -667,7 +667,7 @@ class ScheduleExchangeRes(msgspec.Struct, frozen=True, kw_only=True):
     se_res_control_mode: SEResControlMode
 
 
-class ScheduleTuple(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduleTuple(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One proposal, for each direction."""
 
     schedule_tuple_id: int
@@ -676,14 +676,14 @@ class ScheduleTuple(msgspec.Struct, frozen=True, kw_only=True):
     discharging_schedule: ChargingSchedule | None = None
 
 
-class ScheduledEVPPTControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledEVPPTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle follows one of the schedules."""
 
     selected_schedule_tuple_id: int
     power_tolerance_acceptance: PowerToleranceAcceptance | None = None
 
 
-class ScheduledSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Needs of a vehicle that wants schedules."""
 
     departure_time: int | None = None
@@ -698,46 +698,46 @@ class ScheduledSEReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """Energy that the vehicle would sell."""
 
 
-class ScheduledSEResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledSEResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Schedules to choose from."""
 
     schedule_tuple: tuple[ScheduleTuple, ...]
 
 
-class ScheduledSMDTControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledSMDTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The reading belongs to a schedule."""
 
     selected_schedule_tuple_id: int
 
 
-class SelectedService(msgspec.Struct, frozen=True, kw_only=True):
+class SelectedService(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A service with one of its parameter sets."""
 
     service_id: int
     parameter_set_id: int
 
 
-class SelectedServiceList(msgspec.Struct, frozen=True, kw_only=True):
+class SelectedServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Selected services."""
 
     selected_service: tuple[SelectedService, ...]
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One service on offer."""
 
     service_id: int
     free_service: bool
 
 
-class ServiceDetailReq(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceDetailReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks for the parameters of one service."""
 
     header: MessageHeader
     service_id: int
 
 
-class ServiceDetailRes(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceDetailRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The parameter sets of one service; the vehicle picks one."""
 
     header: MessageHeader
@@ -747,7 +747,7 @@ class ServiceDetailRes(msgspec.Struct, frozen=True, kw_only=True):
     service_parameter_list: ServiceParameterList
 
 
-class ServiceDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks what the station offers."""
 
     header: MessageHeader
@@ -755,7 +755,7 @@ class ServiceDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True):
     """Services that the vehicle knows; the station filters value added services by it [V2G20-1248]."""
 
 
-class ServiceDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station offers."""
 
     header: MessageHeader
@@ -768,25 +768,25 @@ class ServiceDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True):
     """Value added services."""
 
 
-class ServiceIDList(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Services by number."""
 
     service_id: tuple[int, ...]
 
 
-class ServiceList(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Services on offer."""
 
     service: tuple[Service, ...]
 
 
-class ServiceParameterList(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceParameterList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Parameter sets."""
 
     parameter_set: tuple[ParameterSet, ...]
 
 
-class ServiceSelectionReq(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceSelectionReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Selects services; only what was offered can be selected [V2G20-433]."""
 
     header: MessageHeader
@@ -794,7 +794,7 @@ class ServiceSelectionReq(msgspec.Struct, frozen=True, kw_only=True):
     selected_vas_list: SelectedServiceList | None = None
 
 
-class ServiceSelectionRes(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceSelectionRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the selection stands."""
 
     header: MessageHeader
@@ -802,7 +802,7 @@ class ServiceSelectionRes(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome; FAILED codes end the session after the response, WARNING codes do not."""
 
 
-class SessionSetupReq(msgspec.Struct, frozen=True, kw_only=True):
+class SessionSetupReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Opens a session, or joins one that was paused."""
 
     header: MessageHeader
@@ -810,7 +810,7 @@ class SessionSetupReq(msgspec.Struct, frozen=True, kw_only=True):
     """Identifier of the vehicle's controller; the common name of its certificate [V2G20-2598]."""
 
 
-class SessionSetupRes(msgspec.Struct, frozen=True, kw_only=True):
+class SessionSetupRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The session is open; its id is in the header."""
 
     header: MessageHeader
@@ -820,7 +820,7 @@ class SessionSetupRes(msgspec.Struct, frozen=True, kw_only=True):
     """Identifier of the station; ZZ00000 if it has none [V2G20-192]."""
 
 
-class SessionStopReq(msgspec.Struct, frozen=True, kw_only=True):
+class SessionStopReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Ends the session, pauses it, or asks for another service."""
 
     header: MessageHeader
@@ -831,7 +831,7 @@ class SessionStopReq(msgspec.Struct, frozen=True, kw_only=True):
     """Why the vehicle ends it, in words; at most 160 characters."""
 
 
-class SessionStopRes(msgspec.Struct, frozen=True, kw_only=True):
+class SessionStopRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The session has ended, or goes on as asked."""
 
     header: MessageHeader
@@ -839,7 +839,7 @@ class SessionStopRes(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome; FAILED codes end the session after the response, WARNING codes do not."""
 
 
-class SignedCertificateChain(msgspec.Struct, frozen=True, kw_only=True):
+class SignedCertificateChain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A chain that is signed."""
 
     id: str
@@ -849,7 +849,7 @@ class SignedCertificateChain(msgspec.Struct, frozen=True, kw_only=True):
     sub_certificates: SubCertificates | None = None
 
 
-class SignedInstallationData(msgspec.Struct, frozen=True, kw_only=True):
+class SignedInstallationData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A contract with its encrypted key; this element is signed."""
 
     id: str
@@ -866,7 +866,7 @@ class SignedInstallationData(msgspec.Struct, frozen=True, kw_only=True):
     """206 octets."""
 
 
-class SignedMeteringData(msgspec.Struct, frozen=True, kw_only=True):
+class SignedMeteringData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The reading and what it belongs to; this element is signed."""
 
     id: str
@@ -877,20 +877,20 @@ class SignedMeteringData(msgspec.Struct, frozen=True, kw_only=True):
     smdt_control_mode: SMDTControlMode
 
 
-class SubCertificates(msgspec.Struct, frozen=True, kw_only=True):
+class SubCertificates(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Intermediate certificates, from the issuer of the leaf upwards."""
 
     certificate: tuple[bytes, ...]
     """DER, at most 1600 octets."""
 
 
-class SupportedProvidersList(msgspec.Struct, frozen=True, kw_only=True):
+class SupportedProvidersList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Mobility service providers."""
 
     provider_id: tuple[str, ...]
 
 
-class TaxRule(msgspec.Struct, frozen=True, kw_only=True):
+class TaxRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One tax, and what it applies to."""
 
     tax_rule_id: int
@@ -904,13 +904,13 @@ class TaxRule(msgspec.Struct, frozen=True, kw_only=True):
     applies_minimum_maximum_cost: bool
 
 
-class TaxRuleList(msgspec.Struct, frozen=True, kw_only=True):
+class TaxRuleList(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Taxes."""
 
     tax_rule: tuple[TaxRule, ...]
 
 
-class VehicleCheckInReq(msgspec.Struct, frozen=True, kw_only=True):
+class VehicleCheckInReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle arrives."""
 
     header: MessageHeader
@@ -921,7 +921,7 @@ class VehicleCheckInReq(msgspec.Struct, frozen=True, kw_only=True):
     vehicle_travel: int | None = None
 
 
-class VehicleCheckInRes(msgspec.Struct, frozen=True, kw_only=True):
+class VehicleCheckInRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the vehicle is to go."""
 
     header: MessageHeader
@@ -932,7 +932,7 @@ class VehicleCheckInRes(msgspec.Struct, frozen=True, kw_only=True):
     target_distance: int | None = None
 
 
-class VehicleCheckOutReq(msgspec.Struct, frozen=True, kw_only=True):
+class VehicleCheckOutReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle leaves."""
 
     header: MessageHeader
@@ -941,7 +941,7 @@ class VehicleCheckOutReq(msgspec.Struct, frozen=True, kw_only=True):
     """In seconds since 1970-01-01 UTC."""
 
 
-class VehicleCheckOutRes(msgspec.Struct, frozen=True, kw_only=True):
+class VehicleCheckOutRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the vehicle can leave."""
 
     header: MessageHeader

@@ -91,7 +91,7 @@ class ResponseCode(enum.Enum):
     FAILED_WrongChargeParameter = "FAILED_WrongChargeParameter"
 
 
-class DetailedCost(msgspec.Struct, frozen=True, kw_only=True):
+class DetailedCost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One item of a receipt, in the currency of the price schedule."""
 
     amount: RationalNumber
@@ -100,7 +100,7 @@ class DetailedCost(msgspec.Struct, frozen=True, kw_only=True):
     """The price of one unit."""
 
 
-class DetailedTax(msgspec.Struct, frozen=True, kw_only=True):
+class DetailedTax(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One tax of a receipt."""
 
     tax_rule_id: int
@@ -109,7 +109,7 @@ class DetailedTax(msgspec.Struct, frozen=True, kw_only=True):
     """The sum, in the currency of the price schedule."""
 
 
-class DisplayParameters(msgspec.Struct, frozen=True, kw_only=True):
+class DisplayParameters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station may show to the customer about the vehicle."""
 
     present_soc: int | None = None
@@ -133,7 +133,7 @@ class DisplayParameters(msgspec.Struct, frozen=True, kw_only=True):
     """The vehicle limits the current because its inlet is hot."""
 
 
-class EVSEStatus(msgspec.Struct, frozen=True, kw_only=True):
+class EVSEStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station wants of the vehicle."""
 
     notification_max_delay: int
@@ -141,13 +141,13 @@ class EVSEStatus(msgspec.Struct, frozen=True, kw_only=True):
     evse_notification: EvseNotification
 
 
-class ListOfRootCertificateIDs(msgspec.Struct, frozen=True, kw_only=True):
+class ListOfRootCertificateIDs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Root certificates that the sender trusts."""
 
     root_certificate_id: tuple[X509IssuerSerial, ...]
 
 
-class MessageHeader(msgspec.Struct, frozen=True, kw_only=True):
+class MessageHeader(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Header of every message."""
 
     session_id: bytes
@@ -158,7 +158,7 @@ class MessageHeader(msgspec.Struct, frozen=True, kw_only=True):
     """Signature over the signed elements of the message body, if there are any."""
 
 
-class MeterInfo(msgspec.Struct, frozen=True, kw_only=True):
+class MeterInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One reading of the station's meter."""
 
     meter_id: str
@@ -178,7 +178,7 @@ class MeterInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the reading in seconds since 1970-01-01 UTC."""
 
 
-class RationalNumber(msgspec.Struct, frozen=True, kw_only=True):
+class RationalNumber(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A physical value: Value times ten to the power of Exponent, in the unit of the element that carries it."""
 
     exponent: int
@@ -187,7 +187,7 @@ class RationalNumber(msgspec.Struct, frozen=True, kw_only=True):
     """-32768 to 32767."""
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the session has cost so far."""
 
     time_anchor: int

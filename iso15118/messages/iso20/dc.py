@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-class BPTDCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTDCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Charging and discharging limits of the vehicle."""
 
     ev_maximum_charge_power: RationalNumber
@@ -77,7 +77,7 @@ class BPTDCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
     """In A."""
 
 
-class BPTDCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTDCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Charging and discharging limits of the station."""
 
     evse_maximum_charge_power: RationalNumber
@@ -104,7 +104,7 @@ class BPTDCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
     """In A."""
 
 
-class BPTDynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTDynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The same with limits of discharging."""
 
     departure_time: int | None = None
@@ -137,7 +137,7 @@ class BPTDynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In Wh."""
 
 
-class BPTDynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTDynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The same with limits of discharging."""
 
     departure_time: int | None = None
@@ -166,7 +166,7 @@ class BPTDynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class BPTScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The same with limits of discharging; a negative target current discharges."""
 
     ev_target_energy_request: RationalNumber | None = None
@@ -197,7 +197,7 @@ class BPTScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In A."""
 
 
-class BPTScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class BPTScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The same with limits of discharging."""
 
     evse_maximum_charge_power: RationalNumber | None = None
@@ -218,7 +218,7 @@ class BPTScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class DCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
+class DCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Charging limits of the vehicle."""
 
     ev_maximum_charge_power: RationalNumber
@@ -237,7 +237,7 @@ class DCCPDReqEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
     """In percent."""
 
 
-class DCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
+class DCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Charging limits of the station."""
 
     evse_maximum_charge_power: RationalNumber
@@ -256,13 +256,13 @@ class DCCPDResEnergyTransferMode(msgspec.Struct, frozen=True, kw_only=True):
     """Fastest change of power that the station can follow."""
 
 
-class DCCableCheckReq(msgspec.Struct, frozen=True, kw_only=True):
+class DCCableCheckReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks the station to test the insulation; repeated while the station is at it."""
 
     header: MessageHeader
 
 
-class DCCableCheckRes(msgspec.Struct, frozen=True, kw_only=True):
+class DCCableCheckRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the insulation test is over."""
 
     header: MessageHeader
@@ -272,7 +272,7 @@ class DCCableCheckRes(msgspec.Struct, frozen=True, kw_only=True):
     """Ongoing until the test has passed."""
 
 
-class DCChargeLoopReq(msgspec.Struct, frozen=True, kw_only=True):
+class DCChargeLoopReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the vehicle wants now; sent again and again."""
 
     header: MessageHeader
@@ -285,7 +285,7 @@ class DCChargeLoopReq(msgspec.Struct, frozen=True, kw_only=True):
     """By control mode and direction; the response is of the same kind [V2G20-1600]."""
 
 
-class DCChargeLoopRes(msgspec.Struct, frozen=True, kw_only=True):
+class DCChargeLoopRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the station gives now."""
 
     header: MessageHeader
@@ -310,7 +310,7 @@ class DCChargeLoopRes(msgspec.Struct, frozen=True, kw_only=True):
     """Of the kind of the request."""
 
 
-class DCChargeParameterDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True):
+class DCChargeParameterDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle's limits for the selected service."""
 
     header: MessageHeader
@@ -318,7 +318,7 @@ class DCChargeParameterDiscoveryReq(msgspec.Struct, frozen=True, kw_only=True):
     """Without or with the limits of discharging, as the selected service has it."""
 
 
-class DCChargeParameterDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True):
+class DCChargeParameterDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The station's limits for the selected service."""
 
     header: MessageHeader
@@ -328,7 +328,7 @@ class DCChargeParameterDiscoveryRes(msgspec.Struct, frozen=True, kw_only=True):
     """The kind that was asked in."""
 
 
-class DCPreChargeReq(msgspec.Struct, frozen=True, kw_only=True):
+class DCPreChargeReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks the station to bring its output to the battery's voltage."""
 
     header: MessageHeader
@@ -340,7 +340,7 @@ class DCPreChargeReq(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class DCPreChargeRes(msgspec.Struct, frozen=True, kw_only=True):
+class DCPreChargeRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far the station's output has come."""
 
     header: MessageHeader
@@ -350,7 +350,7 @@ class DCPreChargeRes(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class DCWeldingDetectionReq(msgspec.Struct, frozen=True, kw_only=True):
+class DCWeldingDetectionReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Asks for the voltage while the vehicle tests its contactors."""
 
     header: MessageHeader
@@ -358,7 +358,7 @@ class DCWeldingDetectionReq(msgspec.Struct, frozen=True, kw_only=True):
     """Ongoing as long as the vehicle wants to ask again."""
 
 
-class DCWeldingDetectionRes(msgspec.Struct, frozen=True, kw_only=True):
+class DCWeldingDetectionRes(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Voltage at the station's output."""
 
     header: MessageHeader
@@ -368,7 +368,7 @@ class DCWeldingDetectionRes(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class DynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Needs and limits of the vehicle; the station decides."""
 
     departure_time: int | None = None
@@ -391,7 +391,7 @@ class DynamicDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class DynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class DynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Limits of the station."""
 
     departure_time: int | None = None
@@ -412,7 +412,7 @@ class DynamicDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class ScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The vehicle asks for current and voltage within the schedule."""
 
     ev_target_energy_request: RationalNumber | None = None
@@ -437,7 +437,7 @@ class ScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True):
     """In V."""
 
 
-class ScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True):
+class ScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Limits of the station, where they have changed; not above those of the parameter discovery [V2G20-2654]."""
 
     evse_maximum_charge_power: RationalNumber | None = None
