@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from iso15118 import exi
-from iso15118.aio.network import find_interface, listen_tcp
+from iso15118.aio.network import find_interface, listen_tcp, sdp_server_socket
 from iso15118.errors import LinkError
 from iso15118.pki import issue_test_pki
 
@@ -34,6 +34,7 @@ _PORTS = range(
     61_000, 65_536
 )  # above those that the system gives to clients: an attempt must not meet itself
 _LOOK_S = 0.001  # between two attempts to connect
+_TAKEN_S = 0.2  # between two attempts to have the discovery port
 _TOO_LONG_S = 30.0
 
 _STATION = """\
@@ -90,6 +91,7 @@ def _station_starts(times: int) -> list[float]:
 
 
 def _starts(file: Path, port: int) -> float:
+    _wait_for_discovery_port()
     command = [sys.executable, "-m", "iso15118", "secc", "-c", str(file)]
     began = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - the station, in this interpreter
@@ -106,6 +108,19 @@ def _starts(file: Path, port: int) -> float:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 station.wait(5.0)
             station.kill()
+
+
+def _wait_for_discovery_port() -> None:
+    """There is one on the loopback interface, and another station of this machine may hold it for a while."""
+    until = time.perf_counter() + _TOO_LONG_S
+    while True:
+        try:
+            sdp_server_socket(find_interface("lo")).close()
+            return
+        except LinkError:
+            if time.perf_counter() > until:
+                raise
+            time.sleep(_TAKEN_S)
 
 
 def _free_port() -> int:
