@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from iso15118.loopback import LoopbackSummary
+if TYPE_CHECKING:
+    from iso15118.loopback import LoopbackSummary
 
 __all__ = ["print_json", "print_summary", "progress_bar"]
 

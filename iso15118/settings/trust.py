@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, load, peer_verifier
 from iso15118.tls import PROFILES, TlsContext
 
-__all__ = ["Keylog", "evcc_context", "read_pki", "secc_context"]
+__all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context"]
 
 Keylog = Callable[[str], None]
 
@@ -18,6 +21,12 @@ Keylog = Callable[[str], None]
 def read_pki(folder: Path) -> IssuedPki:
     """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
     return load(folder)
+
+
+def common_name(pki: IssuedPki, name: str) -> str:
+    """Common name of one of its certificates: the SECCID of a station, the EVCCID of a vehicle."""
+    certificate = x509.load_der_x509_certificate(_credential(pki, name).chain[0])
+    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
 def secc_context(pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None) -> TlsContext:

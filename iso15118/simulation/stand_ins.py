@@ -1,13 +1,16 @@
 """Stand-ins for the far end of the cable, where the two ends are separate processes or machines.
 
 A station without the vehicle's plant presumes a battery at the voltage it pre-charged to; a vehicle without the
-station's plant presumes one that gives what the vehicle asks for, and takes nothing back. Each side keeps its own
-energy balance; that the two agree is then the protocol's doing, not the plant's.
+station's plant presumes one that gives what the vehicle asks for, and takes nothing back. What the far end reports in
+its messages takes the place of what is presumed. Each side keeps its own energy balance; that the two agree is then
+the protocol's doing, not the plant's.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from msgspec.structs import replace
 
 from iso15118.session.actions import (
     CloseContactors,
@@ -28,6 +31,9 @@ from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
 __all__ = ["LoneStation", "LoneVehicle"]
+
+
+_NO_RAMP = 1e9  # A/s
 
 
 class _PresumedBattery(Battery):
@@ -55,6 +61,15 @@ class LoneStation(SimulatedStation):
         self._far = SimulatedVehicle(circuit, self._presumed)
         circuit.signal = SignalState.C  # nothing shows the real one; hardware would
 
+    def vehicle_shows(self, voltage_v: float, now: float) -> None:
+        """The vehicle reports this voltage at its inlet: the presumed battery has it from ``now`` on."""
+        self.circuit.advance(now)
+        if not self.outlet.closed:
+            return
+        voltage_v = min(max(voltage_v, 0.0), self.kind.limits.maximum_voltage_v)
+        self._presumed.held_v = voltage_v - self._presumed.resistance_ohm * self.circuit.current_a
+        self.circuit.settle()
+
     def _do(self, action: HardwareAction) -> None:
         if isinstance(action, CloseContactors):
             if not self.outlet.closed:
@@ -70,7 +85,8 @@ class LoneStation(SimulatedStation):
 class LoneVehicle(SimulatedVehicle):
     """A vehicle whose station is somewhere else: pre-charge is presumed once it is ready, and power as it asks.
 
-    ``kind`` is the station that is presumed; ``settings`` are those of ``SimulatedVehicle``.
+    ``kind`` is the station that is presumed; ``settings`` are those of ``SimulatedVehicle``. ``reports``: nothing is
+    presumed, since ``station_shows`` and ``station_gives`` pass on what the real one reports.
     """
 
     def __init__(
@@ -79,29 +95,52 @@ class LoneVehicle(SimulatedVehicle):
         battery: Battery | None = None,
         *,
         kind: StationPreset | None = None,
+        reports: bool = False,
         **settings: Any,
     ) -> None:
         super().__init__(circuit, battery, **settings)
         self._far = SimulatedStation(circuit, kind or preset("mcs-max"))
+        self._given_a: float | None = None
+        if reports:
+            # What is reported has been through the ramps of the real supply.
+            self._far.supply.kind = replace(
+                self._far.supply.kind, ramp_a_per_s=_NO_RAMP, pre_charge_v_per_s=_NO_RAMP
+            )
+            self._given_a = 0.0
+
+    def station_shows(self, voltage_v: float, now: float) -> None:
+        """The station reports this voltage in pre-charge: the inlet has it from ``now`` on."""
+        self._far.carry_out(PreCharge(max(voltage_v, 0.0), 0.0), now)
+
+    def station_gives(self, current_a: float, now: float) -> None:
+        """The station reports this current (negative: it takes): from ``now`` on it flows, whatever is asked for."""
+        self.circuit.advance(now)
+        self._given_a = current_a
+        self.battery_state(now)
 
     def battery_state(self, now: float) -> BatteryChanged:
         """What the battery takes and gives now; what it asks for flows from now on."""
         state = super().battery_state(now)
         if self.inlet.closed and self._far.outlet.closed:
             wish = SetPower(state.target_voltage_v, state.target_current_a, state.maximum_charge_power_w)
+            if self._given_a is not None:
+                charging = self._given_a >= 0.0
+                bound_v = state.maximum_voltage_v if charging else state.minimum_voltage_v
+                wish = SetPower(bound_v, self._given_a, self._far.kind.limits.maximum_charge_power_w)
             self._far.carry_out(wish, now)
         return state
 
     def _do(self, action: HardwareAction) -> None:
         now = self.circuit.clock(self.circuit.time)
         match action:
-            case SignalReady(ready=True):
+            case SignalReady(ready=True) if self._given_a is None:
                 self._far.carry_out(PreCharge(self.battery.open_circuit_v, 2.0), now)
             case CloseContactors():
                 self._far.carry_out(action, now)
             case StopPower():
                 self._far.carry_out(action, now)
             case OpenContactors(urgency):
+                self._given_a = 0.0 if self._given_a is not None else None
                 self._far.carry_out(StopPower(urgency), now)
                 self._far.carry_out(OpenContactors(Urgency.ORDERLY, "the vehicle opens"), now)
         super()._do(action)

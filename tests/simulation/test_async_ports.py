@@ -6,7 +6,15 @@ import pytest
 
 from iso15118.errors import HardwareError
 from iso15118.session import ports
-from iso15118.session.actions import ChargingNeeds, Urgency
+from iso15118.session.actions import (
+    ChargingNeeds,
+    CloseContactors,
+    OpenContactors,
+    PreCharge,
+    SetPower,
+    SignalReady,
+    Urgency,
+)
 from iso15118.session.events import (
     Event,
     HardwareFault,
@@ -251,3 +259,40 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     for circuit in (station.circuit, vehicle.circuit):
         assert circuit.record.inrushes == 0
     assert station.outlet.opened_under_load == vehicle.inlet.opened_under_load == 0
+
+
+def test_a_lone_vehicle_takes_what_the_station_reports_and_presumes_nothing() -> None:
+    vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0), reports=True)
+    vehicle.perform(SignalReady(True), 1.0)
+    vehicle.advance(3.0)
+    assert vehicle.measure(3.0).voltage_v == 0.0
+    vehicle.station_shows(vehicle.battery.open_circuit_v, 3.0)
+    assert vehicle.measure(3.1).voltage_v == pytest.approx(vehicle.battery.open_circuit_v, abs=1.0)
+    vehicle.perform(CloseContactors(5.0), 3.1)
+    vehicle.advance(4.0)
+    vehicle.battery_state(4.0)
+    assert vehicle.measure(4.5).current_a == 0.0, "it wants current, but the station reported none"
+    for now, given_a in ((5.0, 700.0), (10.0, -300.0)):
+        vehicle.station_gives(given_a, now)
+        vehicle.battery_state(now + 0.5)
+        assert vehicle.measure(now + 1.0).current_a == pytest.approx(given_a, rel=0.001)
+    vehicle.perform(OpenContactors(Urgency.ORDERLY, "done"), 15.0)
+    vehicle.advance(18.0)
+    assert vehicle.measure(18.0).current_a == 0.0
+    assert vehicle.inlet.opened_under_load == 0
+
+
+def test_a_lone_station_follows_the_voltage_that_the_vehicle_reports() -> None:
+    station = LoneStation(DcCircuit(), preset("mcs-gen1"))
+    station.perform(PreCharge(750.0, 2.0), 1.0)
+    station.vehicle_shows(900.0, 1.5)
+    assert station.measure(4.0).voltage_v == pytest.approx(750.0, abs=1.0), "nothing is joined yet"
+    station.perform(CloseContactors(8.0), 4.0)
+    station.advance(5.0)
+    station.perform(SetPower(1000.0, 500.0, 1e6), 5.0)
+    station.advance(20.0)
+    for shown_v in (760.0, 800.0):
+        station.vehicle_shows(shown_v, 20.0)
+        assert station.measure(20.0).voltage_v == pytest.approx(shown_v, abs=0.5)
+    station.vehicle_shows(1e9, 21.0)
+    assert station.measure(22.0).voltage_v <= 1250.0

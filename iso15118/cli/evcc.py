@@ -1,0 +1,55 @@
+"""``iso15118 evcc``: a vehicle with a simulated battery on a real interface; one session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from iso15118.aio.run import run_vehicle
+from iso15118.cli.ending import ExitStatus
+from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
+from iso15118.cli.show import print_json
+from iso15118.evcc import EvccConfig
+from iso15118.settings.hardware import vehicle_of
+from iso15118.settings.roles import load_evcc
+from iso15118.settings.trust import common_name, evcc_context
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def evcc(
+    config: Annotated[Path, typer.Option("-c", "--config", help="The vehicle's TOML file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Be a vehicle: find a station, charge up to the target, print how it went."""
+    settings = load_evcc(config)
+    vehicle, reported = vehicle_of(settings)
+    session = settings.session
+    with tls_of(settings.tls, evcc_context) as (tls, pki):
+        if pki is not None and session.evccid == EvccConfig().evccid:
+            # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
+            session = msgspec.structs.replace(session, evccid=common_name(pki, "vehicle"))
+        result, stopped = run_vehicle(
+            session, vehicle.ports, settings.interface, tls, observer=listen_to(reported)
+        )
+    if result is None:
+        raise typer.Exit(ExitStatus.INTERRUPTED)
+    battery, target = vehicle.battery, session.target_soc
+    short = f"the session ended at {battery.soc:.2f} %, short of the target of {target} %"
+    summary = summary_of(
+        result,
+        charged_wh=battery.charged_wh,
+        discharged_wh=battery.discharged_wh,
+        evccid=session.evccid,
+        problem="" if battery.complete or stopped else short,
+        soc=(settings.vehicle.soc, battery.soc),
+    )
+    print_json(summary) if as_json else tell(summary)
+    if status := exit_status(summary):
+        raise typer.Exit(status)

@@ -1,0 +1,74 @@
+"""``iso15118 secc``: a charging station with simulated power hardware on a real interface."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iso15118.aio.results import SessionResult
+from iso15118.aio.run import run_station
+from iso15118.aio.secc import SeccServer
+from iso15118.cli.ending import ExitStatus
+from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
+from iso15118.cli.show import print_json
+from iso15118.settings.hardware import station_of
+from iso15118.settings.roles import load_secc
+from iso15118.settings.trust import secc_context
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def secc(
+    config: Annotated[Path, typer.Option("-c", "--config", help="The station's TOML file.")],
+    sessions: Annotated[
+        int | None, typer.Option(min=1, help="End after so many sessions (default: serve until a signal).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each session as one line of JSON.")] = False,
+) -> None:
+    """Be a charging station: wait for vehicles, charge them, print each session when it is over."""
+    settings = load_secc(config)
+    station, reported = station_of(settings.station)
+    meter = station.meter
+    counted = [0.0, 0.0]
+    status = ExitStatus.OK
+
+    def listening(server: SeccServer) -> None:
+        ports = ", ".join(f"{port} ({security.name})" for security, port in server.ports.items())
+        where = f"[{server.interface.address}] on {server.interface.name}"
+        print(
+            f"iso15118: listening at {where}, TCP port {ports}, discovery UDP port {server.sdp_port}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def finished(result: SessionResult) -> None:
+        nonlocal status
+        summary = summary_of(
+            result,
+            charged_wh=meter.charged_wh - counted[0],
+            discharged_wh=meter.discharged_wh - counted[1],
+        )
+        counted[:] = meter.charged_wh, meter.discharged_wh
+        status = exit_status(summary) or status
+        print_json(summary) if as_json else tell(summary)
+
+    with tls_of(settings.tls, secc_context) as (tls, _):
+        run_station(
+            settings.session,
+            station.ports,
+            settings.interface,
+            tls,
+            port=settings.port or None,
+            sessions=sessions,
+            listening=listening,
+            finished=finished,
+            observer=listen_to(reported),
+        )
+    if status:
+        raise typer.Exit(status)

@@ -1,0 +1,153 @@
+"""What ``secc`` and ``evcc`` share: TLS as the file has it, the result of a session in figures, and the exit status it means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.results import SessionResult
+from iso15118.channel import Received
+from iso15118.cli.ending import ExitStatus
+from iso15118.pki import IssuedPki
+from iso15118.session.actions import EndReason
+from iso15118.settings.hardware import Reported
+from iso15118.settings.parts import TlsSettings
+from iso15118.settings.trust import Keylog, read_pki
+from iso15118.tls import TlsContext
+
+__all__ = ["SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
+
+
+class SessionSummary(Struct, frozen=True, kw_only=True):
+    """One session, seen from one end; energies by that end's own simulated hardware. Keys as in the summary of a loopback run."""
+
+    role: str
+    result: str
+    detail: str
+    end_reason: str
+    peer: str
+    evccid: str
+    tls: dict[str, Any] | None
+    exchanges: int
+    charge_loops: int
+    soc_start: float | None
+    soc_end: float | None
+    energy_charged_kwh: float
+    energy_discharged_kwh: float
+    peak_power_kw: float
+    peak_current_a: float
+    max_voltage_v: float
+    transfer_seconds: float
+    session_seconds: float
+    states: list[str]
+    safe: bool
+    faults: list[str]
+
+
+def summary_of(
+    result: SessionResult,
+    *,
+    charged_wh: float,
+    discharged_wh: float,
+    evccid: str = "",
+    problem: str = "",
+    soc: tuple[float, float] | None = None,
+) -> SessionSummary:
+    """``problem``: why it was not as asked, where the session itself ended in order."""
+    ended = result.ended
+    if not ended.reason.orderly:
+        problem = f"{ended.reason.value}: {ended.detail}" if ended.detail else ended.reason.value
+    elif not result.safe:
+        problem = "the hardware did not confirm that it is safe"
+    tls = result.tls
+    return SessionSummary(
+        role=result.role,
+        result="failed" if problem else "ok",
+        detail=problem,
+        end_reason=ended.reason.name,
+        peer=result.peer,
+        evccid=evccid or result.evccid,
+        tls=None
+        if tls is None
+        else {
+            "version": tls.version,
+            "cipher": tls.cipher,
+            "group": tls.group,
+            "signature": tls.server_signature,
+            "client_certificate": tls.client_certificate,
+            "deviations": tls.deviations,
+        },
+        exchanges=result.exchanges,
+        charge_loops=result.charge_loops,
+        soc_start=None if soc is None else soc[0],
+        soc_end=None if soc is None else round(soc[1], 3),
+        energy_charged_kwh=round(charged_wh / 1000.0, 4),
+        energy_discharged_kwh=round(discharged_wh / 1000.0, 4),
+        peak_power_kw=round(result.peak_power_kw, 4),
+        peak_current_a=round(result.peak_current_a, 1),
+        max_voltage_v=round(result.maximum_voltage_v, 1),
+        transfer_seconds=round(result.transfer_seconds, 3),
+        session_seconds=round(result.finished - result.started, 3),
+        states=list(result.states),
+        safe=result.safe,
+        faults=[f"{fault.port}: {fault.reason}" for fault in result.faults],
+    )
+
+
+def exit_status(summary: SessionSummary) -> ExitStatus:
+    """What the shell is told of this session."""
+    if summary.result == "ok":
+        return ExitStatus.OK
+    if summary.end_reason in (EndReason.TIMEOUT.name, EndReason.ONGOING_TOO_LONG.name):
+        return ExitStatus.TIMEOUT
+    return ExitStatus.LINK if summary.end_reason == EndReason.PEER_VANISHED.name else ExitStatus.FAILED
+
+
+def tell(summary: SessionSummary) -> None:
+    """One session for people, on stdout."""
+    tls = "plaintext" if summary.tls is None else f"{summary.tls['version']} with client certificate"
+    soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
+    print(
+        f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}\n"
+        f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}\n"
+        f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V\n"
+        f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
+        f"with {summary.peer}, {tls}",
+        flush=True,
+    )
+
+
+@contextmanager
+def tls_of(
+    settings: TlsSettings, make: Callable[..., TlsContext]
+) -> Iterator[tuple[TlsContext | None, IssuedPki | None]]:
+    """The TLS context that a file asks for, and the certificates behind it; None for plaintext, which is said on stderr."""
+    if settings.pki is None or settings.mode == "plaintext":
+        print(
+            "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
+            file=sys.stderr,
+        )
+        yield None, None
+        return
+    pki = read_pki(settings.pki)
+    if settings.keylog is None:
+        yield make(pki, profile=settings.profile), pki
+        return
+    with KeyLogFile(settings.keylog) as keylog:
+        log: Keylog = keylog
+        yield make(pki, profile=settings.profile, keylog=log), pki
+
+
+def listen_to(reported: Reported) -> Callable[[float, Any], None]:
+    """An observer that hands the far end's messages on to the simulated hardware."""
+
+    def observe(now: float, what: Any) -> None:
+        if type(what) is Received:
+            reported(what.message, now)
+
+    return observe

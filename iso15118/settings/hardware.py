@@ -1,0 +1,69 @@
+"""The simulated hardware of one end, as its file describes it; what the far end reports in its messages is passed on to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iso15118.messages.iso20 import dc
+from iso15118.messages.values import si
+from iso15118.settings.parts import StationSettings
+from iso15118.settings.roles import EvccSettings
+from iso15118.simulation import PRESETS, Battery, DcCircuit, LoneStation, LoneVehicle
+
+__all__ = ["Reported", "station_of", "vehicle_of"]
+
+Reported = Callable[[object, float], None]
+"""Told every message of the far end, and the time on the hardware's clock."""
+
+_LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not slowed down on purpose
+
+
+def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
+    """A station whose vehicle is somewhere else."""
+    station = LoneStation(
+        DcCircuit(time_scale=settings.time_scale),
+        PRESETS[settings.preset],
+        accept=settings.accept,
+        authorization_s=settings.authorization_s,
+        cable_check_s=settings.cable_check_s,
+        insulation_ohm=settings.insulation_ohm,
+        meter_id=settings.meter_id,
+        bidirectional=settings.bidirectional,
+    )
+
+    def reported(message: object, now: float) -> None:
+        if isinstance(message, dc.DCChargeLoopReq):
+            station.vehicle_shows(si(message.ev_present_voltage), now)
+
+    return station, reported
+
+
+def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
+    """A vehicle whose station is somewhere else."""
+    session, kind = settings.session, settings.vehicle
+    battery = Battery(
+        capacity_wh=kind.battery_kwh * 1000.0,
+        soc=kind.soc,
+        target_soc=session.target_soc,
+        minimum_soc=session.minimum_soc,
+        empty_v=kind.empty_v,
+        full_v=kind.full_v,
+        resistance_ohm=kind.resistance_ohm,
+        maximum_charge_current_a=kind.maximum_current_a,
+        maximum_charge_power_w=kind.maximum_power_kw * 1000.0,
+        maximum_discharge_current_a=kind.maximum_current_a,
+        maximum_discharge_power_w=kind.maximum_power_kw * 1000.0,
+        taper_from_soc=kind.taper_from_soc,
+        taper_floor=kind.taper_floor,
+        constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
+    )
+    circuit = DcCircuit(time_scale=kind.time_scale, loop_s=max(session.loop_interval_s, _LOOP_S))
+    vehicle = LoneVehicle(circuit, battery, reports=True)
+
+    def reported(message: object, now: float) -> None:
+        if isinstance(message, dc.DCPreChargeRes):
+            vehicle.station_shows(si(message.evse_present_voltage), now)
+        elif isinstance(message, dc.DCChargeLoopRes):
+            vehicle.station_gives(si(message.evse_present_current), now)
+
+    return vehicle, reported
