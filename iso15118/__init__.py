@@ -1,7 +1,60 @@
 """Communication stack for ISO 15118-20: the car (EVCC) and the charging station (SECC).
 
-The front page: the few names most users need. The rest lives in the sub-packages, each of which has one subject.
+The front page: the few names most users need, loaded when they are first asked for. The rest lives in the sub-packages, each of which
+has one subject.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from iso15118.aio import EvccClient, SeccServer
+    from iso15118.errors import V2GError
+    from iso15118.evcc import EvccConfig, EvccSession
+    from iso15118.secc import SeccConfig, SeccSession
+    from iso15118.session.limits import StationLimits, VehicleLimits
+    from iso15118.session.ports import Station, Vehicle
+    from iso15118.session.services import ControlMode, ServiceID
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = [
+    "ControlMode",
+    "EvccClient",
+    "EvccConfig",
+    "EvccSession",
+    "SeccConfig",
+    "SeccServer",
+    "SeccSession",
+    "ServiceID",
+    "Station",
+    "StationLimits",
+    "V2GError",
+    "Vehicle",
+    "VehicleLimits",
+    "__version__",
+]
+
+_WHERE = {
+    "ControlMode": "session.services",
+    "EvccClient": "aio",
+    "EvccConfig": "evcc",
+    "EvccSession": "evcc",
+    "SeccConfig": "secc",
+    "SeccServer": "aio",
+    "SeccSession": "secc",
+    "ServiceID": "session.services",
+    "Station": "session.ports",
+    "StationLimits": "session.limits",
+    "V2GError": "errors",
+    "Vehicle": "session.ports",
+    "VehicleLimits": "session.limits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # A charger starts fast: asyncio, OpenSSL and the message classes are not loaded for who only wants the version.
+    if name in _WHERE:
+        return getattr(import_module(f"iso15118.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

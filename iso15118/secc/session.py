@@ -207,16 +207,11 @@ class SeccSession:
     def _enter(self, state: State) -> list[Action]:
         self._state = state
         self.states.append(state.value)
-        timing, now = self.config.timing, self._ctx.now
         if state is State.AUTHORIZATION_SETUP:
             self.timers.clear(Timer.LINK)
         if state is not State.DC_CABLE_CHECK:
             self.timers.clear(Timer.CABLE_CHECK)
-        if state is State.DC_PRE_CHARGE:
-            self.timers.set(
-                Timer.PRE_CHARGE, now + timing.pre_charge_performance + timing.sequence_performance
-            )
-        else:
+        if state is not State.DC_PRE_CHARGE:
             self.timers.clear(Timer.PRE_CHARGE)
         return [act.StateEntered(state.value)]
 
@@ -364,7 +359,7 @@ class SeccSession:
         if not ctx.stop_wanted:
             ctx.stop_wanted = reason or "stop requested"
             ctx.stop_deadline = ctx.now + self.config.stop_delay_s
-            self.timers.set(Timer.HARDWARE, ctx.stop_deadline)
+            self.timers.set(Timer.STOP, ctx.stop_deadline)
         return []
 
     # -- the funnel
@@ -380,7 +375,7 @@ class SeccSession:
         ctx = self._ctx
         if ctx.doom is None:
             ctx.doom, ctx.doom_detail = reason, detail
-        for timer in (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.CONTROL_PILOT, Timer.HARDWARE):
+        for timer in (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.CONTROL_PILOT, Timer.STOP):
             self.timers.clear(timer)
         actions = self._make_safe(Urgency.EMERGENCY, detail)
         if self._state is None:

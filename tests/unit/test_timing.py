@@ -100,21 +100,21 @@ def test_setting_a_running_timer_moves_it() -> None:
 def test_timers_expire_in_order_of_time_and_then_of_name() -> None:
     timers = TimerTable()
     for timer, deadline in (
-        (Timer.HARDWARE, 1.0),
-        (Timer.ONGOING, 2.0),
+        (Timer.SEQUENCE, 1.0),
+        (Timer.PACE, 2.0),
         (Timer.MESSAGE, 2.0),
-        (Timer.CLOSE, 9.0),
+        (Timer.STOP, 9.0),
     ):
         timers.set(timer, deadline)
     assert timers.deadline == 1.0
-    assert timers.expired(5.0) == [Timer.HARDWARE, Timer.MESSAGE, Timer.ONGOING]
+    assert timers.expired(5.0) == [Timer.SEQUENCE, Timer.MESSAGE, Timer.PACE]
     assert timers.deadline == 9.0
 
 
 def test_timers_can_be_cleared() -> None:
     timers = TimerTable()
     timers.set(Timer.MESSAGE, 1.0)
-    timers.set(Timer.ONGOING, 2.0)
+    timers.set(Timer.PACE, 2.0)
     timers.clear(Timer.MESSAGE)
     timers.clear(Timer.MESSAGE)
     assert timers.deadline_of(Timer.MESSAGE) is None
