@@ -1,0 +1,70 @@
+"""RationalNumber and session ids: what fits, which way is rounded, and that nothing absurd gets through."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iso15118.messages.iso20.common_types import RationalNumber
+from iso15118.messages.values import NO_SESSION, ceil_rational, floor_rational, new_session_id, rational, si
+
+
+@pytest.mark.parametrize(
+    ("value", "exponent", "number"),
+    [
+        (0.0, 0, 0),
+        (3000.0, 0, 3000),
+        (1250.0, 0, 1250),
+        (812.3, -1, 8123),
+        (0.5, -3, 500),
+        (3_750_000.0, 3, 3750),  # above 3.2767 MW only exponent 3 fits
+        (1_000_000.0, 2, 10_000),
+        (-987.6, -1, -9876),
+        (32_767.0, 0, 32_767),
+        (32_768.0, 1, 3277),
+        (2_000_000.0, 2, 20_000),
+    ],
+)
+def test_known_values(value: float, exponent: int, number: int) -> None:
+    assert rational(value) == RationalNumber(exponent=exponent, value=number)
+
+
+@given(st.floats(min_value=-3e12, max_value=3e12, allow_nan=False))
+def test_rounding_keeps_to_its_side(value: float) -> None:
+    slack = abs(value) * 1e-9 + 1e-9
+    assert si(floor_rational(value)) <= value + slack
+    assert si(ceil_rational(value)) >= value - slack
+    step = max(abs(value) / 3276.7, 1e-3)
+    for number in (rational(value), floor_rational(value), ceil_rational(value)):
+        assert abs(si(number) - value) <= step * 1.001
+        assert -32768 <= number.value <= 32767
+        assert -128 <= number.exponent <= 127
+
+
+@given(st.integers(-3, 3), st.integers(-32767, 32767))
+def test_what_was_a_rational_number_stays_that_value(exponent: int, number: int) -> None:
+    value = si(RationalNumber(exponent=exponent, value=number))
+    for pack in (rational, floor_rational, ceil_rational):
+        assert si(pack(value)) == value
+
+
+@given(st.integers(-128, 127), st.integers(-32768, 32767))
+def test_any_number_a_peer_can_send_is_a_finite_float(exponent: int, number: int) -> None:
+    assert math.isfinite(si(RationalNumber(exponent=exponent, value=number)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e17, -1e17])
+def test_what_is_no_quantity_is_refused(value: float) -> None:
+    for pack in (rational, floor_rational, ceil_rational):
+        with pytest.raises(ValueError, match=r"no physical quantity|does not fit"):
+            pack(value)
+
+
+def test_session_ids_are_eight_octets_and_never_zero() -> None:
+    ids = {new_session_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(each) == 8 for each in ids)
+    assert NO_SESSION not in ids
