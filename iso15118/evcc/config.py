@@ -18,7 +18,7 @@ __all__ = ["EvccConfig"]
 class EvccConfig(Struct, frozen=True, kw_only=True):
     """Settings of one charging inlet. Raises ``ConfigError`` naming the key."""
 
-    evccid: str = "WMIV123456789ABCDEX"
+    evccid: str = "WVWV123456789ABCDEF7"
     """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
     [V2G20-2598]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)

@@ -223,7 +223,7 @@ def _needs(d: Drive) -> dict[str, Any]:
 
 
 _FIELDS: dict[type, Callable[[Drive], dict[str, Any]]] = {
-    cm.SessionSetupReq: lambda d: {"evccid": "WMIV123456789ABCDEX"},
+    cm.SessionSetupReq: lambda d: {"evccid": "WVWV123456789ABCDEF7"},
     cm.AuthorizationSetupReq: lambda d: {},
     cm.AuthorizationReq: lambda d: {
         "selected_authorization_service": cm.Authorization.EIM,
