@@ -6,7 +6,6 @@ Monitors do not raise into the sessions they watch: what they see is kept and fa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -25,7 +24,6 @@ from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.async_ports import StationPorts, VehiclePorts
 from iso15118.testing import SafetyMonitor, SafetyViolation
-from iso15118.timing import Timing
 from iso15118.tls import TlsContext
 from tests.tls.rig import car, issued, station
 
@@ -57,34 +55,35 @@ class Watcher:
     """Safety monitors for one end: a new one for each session, violations kept."""
 
     def __init__(self, config: SeccConfig, station: StationLimits, vehicle: VehicleLimits) -> None:
-        self._new = lambda: SafetyMonitor(config, station, vehicle)
+        self._new: Callable[[], SafetyMonitor] = lambda: SafetyMonitor(config, station, vehicle)
         self._monitor = self._new()
         self.violations: list[str] = []
         self.seen = 0
 
     def secc(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
-        with self._keeping():
-            if type(event) is ev.Connected:
-                self._monitor = self._new()
-            if type(event) is ev.PowerMeasured:
-                self._monitor.measured(event)
-            return self._monitor.secc(event, actions, now)
+        """Watch a call of the station's session."""
+        if type(event) is ev.PowerMeasured:
+            self._keep(self._monitor.measured, event)
+        self._begin(event)
+        self._keep(self._monitor.secc, event, actions, now)
         return actions
 
     def evcc(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
-        with self._keeping():
-            if type(event) is ev.Connected:
-                self._monitor = self._new()
-            if type(event) is ev.InletMeasured:
-                self._monitor.inlet(event)
-            return self._monitor.evcc(event, actions, now)
+        """Watch a call of the vehicle's session."""
+        if type(event) is ev.InletMeasured:
+            self._keep(self._monitor.inlet, event)
+        self._begin(event)
+        self._keep(self._monitor.evcc, event, actions, now)
         return actions
 
-    @contextlib.contextmanager
-    def _keeping(self) -> Any:
+    def _begin(self, event: ev.Event | None) -> None:
         self.seen += 1
+        if type(event) is ev.Connected:
+            self._monitor = self._new()
+
+    def _keep(self, watch: Callable[..., Any], *call: Any) -> None:
         try:
-            yield
+            watch(*call)
         except SafetyViolation as violation:
             self.violations.append(str(violation))
 
@@ -148,7 +147,7 @@ class Site:
 
     def client(self, **settings: Any) -> EvccClient:
         """The vehicle, ready to run."""
-        merged = {
+        merged: dict[str, Any] = {
             "sdp_port": self.server.sdp_port,
             "port_limits": QUICK_PORTS,
             "stream_limits": QUICK_STREAM,
@@ -212,7 +211,7 @@ async def site(
     *,
     config: SeccConfig | None = None,
     station: ports.Station | None = None,
-    tls: TlsContext | None | str = "",
+    tls: TlsContext | str | None = "",
     client: dict[str, Any] | None = None,
     observer: Observer | None = None,
     safe_at_the_end: bool = True,
@@ -249,12 +248,3 @@ async def site(
     if safe_at_the_end:
         assert plant.station_safe
         assert plant.vehicle_safe
-
-
-def charging_states(result: SessionResult) -> list[str]:
-    """States in order, of whichever role."""
-    return list(result.states)
-
-
-def timing(**settings: float) -> Timing:
-    return Timing(**settings)  # type: ignore[arg-type]

@@ -8,13 +8,27 @@ from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import Battery, EnergyPlan
 
-from .site import Plant, Stopper, evcc_config, secc_config, site
+from .site import Plant, evcc_config, secc_config, site
 
-SECC_STATES = (
-    "Connecting supportedAppProtocol SessionSetup AuthorizationSetup Authorization ServiceDiscovery ServiceDetail "
-    "ServiceSelection DC_ChargeParameterDiscovery ScheduleExchange DC_CableCheck DC_PreCharge PowerDelivery "
-    "DC_ChargeLoop DC_WeldingDetection SessionStop Ended"
-).split()
+SECC_STATES = [
+    "Connecting",
+    "supportedAppProtocol",
+    "SessionSetup",
+    "AuthorizationSetup",
+    "Authorization",
+    "ServiceDiscovery",
+    "ServiceDetail",
+    "ServiceSelection",
+    "DC_ChargeParameterDiscovery",
+    "ScheduleExchange",
+    "DC_CableCheck",
+    "DC_PreCharge",
+    "PowerDelivery",
+    "DC_ChargeLoop",
+    "DC_WeldingDetection",
+    "SessionStop",
+    "Ended",
+]
 EVCC_STATES = [*SECC_STATES[:14], "PowerDelivery", *SECC_STATES[14:]]
 
 
@@ -53,6 +67,8 @@ async def test_a_vehicle_is_found_trusted_and_charged(service: ServiceID, mode: 
     assert theirs.evccid == client.config.evccid
     assert list(theirs.states) == SECC_STATES
     assert list(mine.states) == EVCC_STATES
+    assert theirs.charged_wh is not None
+    assert theirs.discharged_wh is not None
     assert theirs.charged_wh == pytest.approx(battery.charged_wh, rel=1e-6)
     assert theirs.discharged_wh == pytest.approx(battery.discharged_wh, rel=1e-6)
     assert theirs.charged_wh > 6_000.0
