@@ -17,10 +17,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "iso15118"
 
 BASE = {"", "errors", "messages"}
-"""What every room may import; "" is the front page (the version)."""
+"""What every room may import; "" is the front page, of which only the version is wanted inside."""
 
 MAY_IMPORT = {
-    "": set(),
+    "": {"aio", "errors", "evcc", "secc", "session"},
     "errors": set(),
     "messages": {"errors"},
     "timing": BASE,
@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "simulation": BASE | {"session"},
     "aio": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "session", "secc", "evcc"},
     "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
-    "settings": BASE | {"timing", "tls", "pki", "session", "secc", "evcc", "simulation"},
+    "settings": BASE | {"timing", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "loopback": BASE
     | {
         "timing",

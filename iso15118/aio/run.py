@@ -58,6 +58,7 @@ def run_station(
     tls: TlsContext | None,
     *,
     port: int | None = None,
+    sdp_port: int = SDP_PORT,
     sessions: int | None = None,
     listening: Callable[[SeccServer], None] | None = None,
     finished: Callable[[SessionResult], None] | None = None,
@@ -71,7 +72,7 @@ def run_station(
     async def serve() -> int:
         loop = asyncio.get_running_loop()
         hardware = station(asyncio.sleep, loop.time)
-        server = SeccServer(config, hardware, interface, tls, port=port, observer=observer)
+        server = SeccServer(config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer)
         async with server, _signals() as asked:
             if listening is not None:
                 listening(server)
@@ -101,13 +102,16 @@ def run_vehicle(
     interface: str,
     tls: TlsContext | None,
     *,
+    sdp_port: int = SDP_PORT,
     observer: Observer | None = None,
 ) -> tuple[SessionResult | None, bool]:
     """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does."""
 
     async def drive() -> tuple[SessionResult | None, bool]:
         loop = asyncio.get_running_loop()
-        client = EvccClient(config, vehicle(asyncio.sleep, loop.time), interface, tls, observer=observer)
+        client = EvccClient(
+            config, vehicle(asyncio.sleep, loop.time), interface, tls, sdp_port=sdp_port, observer=observer
+        )
         async with _signals() as asked:
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)

@@ -36,7 +36,12 @@ def evcc(
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
             session = msgspec.structs.replace(session, evccid=common_name(pki, "vehicle"))
         result, stopped = run_vehicle(
-            session, vehicle.ports, settings.interface, tls, observer=listen_to(reported)
+            session,
+            vehicle.ports,
+            settings.interface,
+            tls,
+            sdp_port=settings.sdp_port,
+            observer=listen_to(reported),
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)

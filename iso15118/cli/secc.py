@@ -65,6 +65,7 @@ def secc(
             settings.interface,
             tls,
             port=settings.port or None,
+            sdp_port=settings.sdp_port,
             sessions=sessions,
             listening=listening,
             finished=finished,

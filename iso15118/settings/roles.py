@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
+from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.settings.parts import StationSettings, TlsSettings, VehicleSettings
@@ -27,6 +28,9 @@ _CCS = (ServiceID.DC, ServiceID.DC_BPT)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 
 
+SdpPort = Annotated[int, Meta(ge=1, le=65535)]
+
+
 class SeccSettings(Struct, frozen=True, kw_only=True):
     """A station: one connector on one network interface."""
 
@@ -34,6 +38,8 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     """Network interface to the vehicle; "lo" is this machine only."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
+    sdp_port: SdpPort = SDP_PORT
+    """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
     session: SeccConfig = field(default_factory=SeccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     station: StationSettings = field(default_factory=StationSettings)
@@ -44,6 +50,8 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
 
     interface: str = "lo"
     """Network interface to the station; "lo" is this machine only."""
+    sdp_port: SdpPort = SDP_PORT
+    """UDP port of discovery; the same as the station's."""
     session: EvccConfig = field(default_factory=EvccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     vehicle: VehicleSettings = field(default_factory=VehicleSettings)

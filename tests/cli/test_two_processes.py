@@ -1,6 +1,6 @@
 """``iso15118 secc`` and ``iso15118 evcc`` as two processes that charge, and what signals, strangers and a killed peer do to them.
 
-They share the discovery port of this machine, so they run one after the other.
+Discovery has a port of its own in each run of these tests, so that nothing else on this machine is in the way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest
 
 from tests.cli.rig import iso15118
 
+SDP_PORT = 20_000 + os.getpid() % 20_000
 FAST = "time_scale = 500\n"
 SLOW = "time_scale = 20\n"
 
@@ -33,14 +34,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def secc_toml(folder: Path, tls: str, hardware: str = FAST) -> Path:
     path = folder / "secc.toml"
-    path.write_text(f'[tls]\n{tls}\n[station]\npreset = "mcs-gen1"\n{hardware}')
+    path.write_text(f'sdp_port = {SDP_PORT}\n[tls]\n{tls}\n[station]\npreset = "mcs-gen1"\n{hardware}')
     return path
 
 
 def evcc_toml(folder: Path, tls: str, hardware: str = FAST, session: str = "") -> Path:
     path = folder / "evcc.toml"
     path.write_text(
-        f'[tls]\n{tls}\n[session]\nservices = ["mcs"]\nloop_interval_s = 0.005\n{session}\n[vehicle]\n{hardware}'
+        f'sdp_port = {SDP_PORT}\n[tls]\n{tls}\n[session]\nservices = ["mcs"]\nloop_interval_s = 0.005\n{session}\n[vehicle]\n{hardware}'
     )
     return path
 

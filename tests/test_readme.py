@@ -1,0 +1,185 @@
+"""What README and docs say is run: every command, every file, every piece of Python, in an empty folder, from top to bottom.
+
+``$ iso15118 secc`` goes on in the background until the end of its page, as it would in another terminal. ``make`` targets are looked up
+in the Makefile; what the demo runs is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)\)", re.DOTALL)
+EXPECTED = re.compile(r"\s+# exit status (\d)$")
+SDP_PORT = 40_000 + os.getpid() % 9_000
+"""Written into the pages' configuration files, so that nothing else on this machine is in the way."""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def commands(page: Path) -> list[str]:
+    return [
+        line[2:]
+        for kind, text in blocks(page)
+        if kind == "console"
+        for line in text.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def environment() -> dict[str, str]:
+    # The command is the module of this work tree, whether or not it is installed.
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def iso15118(line: str) -> list[str]:
+    return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
+
+
+@contextlib.contextmanager
+def background(line: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A station; it is given until it listens."""
+    with subprocess.Popen(iso15118(line), cwd=folder, env=environment(), stderr=subprocess.PIPE) as running:
+        try:
+            assert running.stderr is not None
+            assert any(b"listening" in said for said in running.stderr), line
+            yield running
+            assert running.wait(timeout=30.0) == 0, line
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
+    for kind, text in blocks(page):
+        if kind == "toml":
+            name = text.splitlines()[0].removeprefix("# ")
+            keys = "" if name == "broken.toml" else f"sdp_port = {SDP_PORT}\n"
+            (tmp_path / name).write_text(keys + text, encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        for line in commands(page):
+            if line.startswith("iso15118 secc"):
+                stack.enter_context(background(line, tmp_path))
+            elif line.startswith("iso15118"):
+                expected = int(found.group(1)) if (found := EXPECTED.search(line)) else 0
+                run = subprocess.run(
+                    iso15118(line),
+                    cwd=tmp_path,
+                    env=environment(),
+                    capture_output=True,
+                    timeout=120.0,
+                    check=False,
+                )
+                assert run.returncode == expected, (line, run.stderr.decode())
+            else:
+                target = line.removeprefix("make ")
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_piece_of_python_runs(page: Path, tmp_path: Path) -> None:
+    for kind, text in blocks(page):
+        assert kind in ("python", "console", "toml"), f"nobody runs {kind}"
+        if kind != "python":
+            continue
+        command = [sys.executable, "-c", text]
+        run = subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, timeout=60.0, check=False
+        )
+        assert run.returncode == 0, run.stderr.decode()
+        assert run.stdout
+        assert run.stderr == b""
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"], ids=name_of)
+def test_every_link_inside_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_has_the_two_commands_and_ten_lines_of_python() -> None:
+    readme = ROOT / "README.md"
+    assert {"make demo", "make test"} <= set(commands(readme))
+    [python] = [text for kind, text in blocks(readme) if kind == "python"]
+    assert len(python.splitlines()) <= 10
+    assert "iso15118-stack" in readme.read_text(encoding="utf-8")
+
+
+def test_the_demo_is_the_main_job() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^demo:.*\n\t\$\(BIN\)/(.*)$", makefile, re.MULTILINE)
+    assert recipe is not None
+    assert recipe.group(1) == "iso15118 loopback --service mcs"
+    assert recipe.group(1) in commands(ROOT / "README.md"), "so it is run above"
+
+
+def test_ci_runs_what_the_readme_says_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    called = [
+        found for line in lines if not line.startswith("echo") for found in re.findall(r"^make \w+", line)
+    ]
+    assert called == ["make test", "make lint"]
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=name_of)
+def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, str(example)],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    assert run.stderr == b""
+    last = {
+        "pair_in_memory": "messages",
+        "own_event_loop": "ended: SessionEnded(reason=<EndReason.TIMEOUT",
+        "own_hardware": "hardware safe: True",
+    }
+    assert last[example.stem] in run.stdout.decode().splitlines()[-1]
+
+
+@pytest.mark.parametrize("missing", ["cc", "perl", "make", "cargo", "python3"])
+def test_a_missing_tool_is_named_before_anything_starts(missing: str, tmp_path: Path) -> None:
+    """A path that has every tool but one."""
+    for tool in ("cc", "perl", "make", "cargo", "python3", "sed", "tr", "uname", "apt-get"):
+        if tool != missing:
+            (tmp_path / tool).write_text(f'#!/bin/sh\nexec "{_where(tool)}" "$@"\n')
+            (tmp_path / tool).chmod(0o755)
+    run = subprocess.run(
+        ["/bin/sh", str(ROOT / "tools" / "check-tools.sh")],
+        env={"PATH": str(tmp_path), "HOME": os.environ.get("HOME", "/")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"missing: {missing}")
+    assert "install" in run.stderr or "rustup" in run.stderr
+    assert run.stdout == ""
+
+
+def _where(tool: str) -> str:
+    import shutil
+
+    return sys.executable if tool == "python3" else shutil.which(tool) or "/bin/true"
