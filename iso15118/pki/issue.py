@@ -7,45 +7,31 @@ For tests, demonstrations and laboratories. It is no certification authority: ke
 from __future__ import annotations
 
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError, PkiError
+from iso15118.pki import build
+from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
+from iso15118.pki.der import head
 from iso15118.pki.profiles import CertificateProfile, PkiProfile, load_profile
 
-__all__ = ["IssuedPki", "issue_test_pki", "load"]
-
-PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+__all__ = ["IssuedPki", "issue_leaf", "issue_test_pki", "load", "load_key", "load_public_key"]
 
 DEFAULT_SECCID = "DE-ABC-S-00000000000000000000000000000001"
 DEFAULT_EVCCID = "WVWV000000000ABCDEF7"
+DEFAULT_EMAID = "DE-8AA-CA2B3C4D5-L"
+DEFAULT_PCID = "WVW123456789ABCDE7"
 _MANIFEST = "pki.json"
-_BACKDATE = timedelta(days=1)
-"""Certificates are valid a day earlier than asked, since clocks of peers differ."""
-
-_KEY_USAGES = {
-    "digitalSignature": "digital_signature",
-    "nonRepudiation": "content_commitment",
-    "keyEncipherment": "key_encipherment",
-    "dataEncipherment": "data_encipherment",
-    "keyAgreement": "key_agreement",
-    "keyCertSign": "key_cert_sign",
-    "cRLSign": "crl_sign",
-}
-_EXTENDED_KEY_USAGES = {
-    "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH,
-    "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
-    "OCSPSigning": ExtendedKeyUsageOID.OCSP_SIGNING,
-}
 
 
 class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +42,8 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
     issuers: dict[str, str | None]
     """Who issued what; None for a root."""
     keys: dict[str, bytes]
+    alternative_keys: dict[str, bytes] = {}
+    """X448 private keys of those that have a second key. [V2G20-2534]"""
 
     def __repr__(self) -> str:
         return f"IssuedPki({self.edition}, {', '.join(self.certificates)}, keys hidden)"
@@ -100,17 +88,25 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         """What stations trust."""
         return self.certificates["oem-root"]
 
+    def responder(self, ca: str) -> Credential:
+        """The OCSP responder that this CA delegates to, if responders were issued, else the CA itself."""
+        name = f"ocsp-{ca}" if f"ocsp-{ca}" in self.certificates else ca
+        return Credential(chain=(self.certificates[name],), key=self.keys[name])
+
     def write(self, directory: Path) -> None:
         """Write each certificate as ``<name>.pem`` and each key as ``<name>.key`` (PKCS#8 PEM, readable by
         the owner only).
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name, der in self.certificates.items():
-            pem = x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
-            (directory / f"{name}.pem").write_bytes(pem)
+            (directory / f"{name}.pem").write_text(pem(der))
         for name, der in self.keys.items():
             _write_secret(directory / f"{name}.key", _key_pem(der))
-        manifest = {"edition": self.edition, "issuers": self.issuers}
+        for name, der in self.alternative_keys.items():
+            _write_secret(directory / f"{name}.x448.key", _key_pem(der))
+        manifest = _Manifest(
+            edition=self.edition, issuers=self.issuers, alternative_keys=sorted(self.alternative_keys)
+        )
         (directory / _MANIFEST).write_bytes(
             msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
         )
@@ -119,21 +115,28 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
 class _Manifest(msgspec.Struct):
     edition: str
     issuers: dict[str, str | None]
+    alternative_keys: list[str] = []
 
 
 def load(directory: Path) -> IssuedPki:
     """Read what :meth:`IssuedPki.write` wrote. Raises PkiError if something is missing or unreadable."""
     try:
         manifest = msgspec.json.decode((directory / _MANIFEST).read_bytes(), type=_Manifest)
-        certificates, keys = {}, {}
+        certificates, keys, alternative = {}, {}, {}
         for name in manifest.issuers:
-            certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
-            certificates[name] = certificate.public_bytes(serialization.Encoding.DER)
-            key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), None)
-            keys[name] = _key_der(key)
+            certificates[name] = _unarmoured((directory / f"{name}.pem").read_text())
+            keys[name] = _read_key(directory / f"{name}.key")
+        for name in manifest.alternative_keys:
+            alternative[name] = _read_key(directory / f"{name}.x448.key")
     except (OSError, ValueError, TypeError) as error:
         raise PkiError(f"no usable test PKI in {directory}: {error}") from error
-    return IssuedPki(edition=manifest.edition, certificates=certificates, issuers=manifest.issuers, keys=keys)
+    return IssuedPki(
+        edition=manifest.edition,
+        certificates=certificates,
+        issuers=manifest.issuers,
+        keys=keys,
+        alternative_keys=alternative,
+    )
 
 
 def issue_test_pki(
@@ -145,118 +148,192 @@ def issue_test_pki(
     organization: str = "Test",
     seccid: str = DEFAULT_SECCID,
     evccid: str = DEFAULT_EVCCID,
+    emaid: str = DEFAULT_EMAID,
+    pcid: str = DEFAULT_PCID,
+    responders: bool = False,
     profile: PkiProfile | None = None,
 ) -> IssuedPki:
     """Make a complete test PKI, valid from a day before ``at``.
 
-    ``edition``: which profiles (``lab`` makes the certificates of ``iso20`` with its own algorithms).
-    ``algorithm``: ``p521``,
-    ``ed448``, or ``p256`` with ``lab``. ``vehicle_algorithm``: another one for the branch under the OEM root.
-    ``profile``: a changed profile, for certificates that are wrong on purpose.
+    ``edition``: which profiles. ``algorithm``: one of the profile's, ``p521`` or ``ed448`` of ``iso20``,
+    ``p256`` of ``iso2``, any of ``lab``. ``vehicle_algorithm``: another one for the branches under the OEM
+    root. ``responders``: with an OCSP responder for every CA. ``profile``: a changed profile, for
+    certificates that are wrong on purpose.
 
     Raises ConfigError for a name that the profile does not have.
     """
     rules = profile or load_profile(edition)
-    rows = rules.certificates or load_profile("iso20").certificates
-    names = {"seccid": seccid, "evccid": evccid}
+    names = {"seccid": seccid, "evccid": evccid, "emaid": emaid, "pcid": pcid}
     keys: dict[str, PrivateKey] = {}
-    issued: dict[str, x509.Certificate] = {}
+    alternative: dict[str, x448.X448PrivateKey] = {}
+    issued: dict[str, bytes] = {}
     branches: dict[str, str] = {}
+    rows = dict(rules.certificates)
+    if responders and rules.responder is not None:
+        rows |= {
+            f"ocsp-{name}": _responder(rules, name, row) for name, row in rows.items() if _delegates(row)
+        }
     for name, row in rows.items():
         branches[name] = branches[row.issuer] if row.issuer else name
         wanted = (vehicle_algorithm or algorithm) if branches[name] == "oem-root" else algorithm
-        keys[name] = _new_key(rules, wanted)
-        subject = _name(row, organization, names)
-        parent = issued[row.issuer] if row.issuer else None
-        signer = keys[row.issuer or name]
-        issued[name] = _sign(rules, row, subject, keys[name], parent, signer, at.astimezone(UTC))
+        keys[name] = keys[row.same_key_as] if row.same_key_as else build.new_key(rules, wanted, row.flaws)
+        second = None
+        if row.alternative_key == "x448":
+            alternative[name] = x448.X448PrivateKey.generate()
+            second = alternative[name].public_key()
+        issued[name] = build.certificate(
+            rules,
+            row,
+            build.subject(row, organization, names),
+            keys[name],
+            x509.load_der_x509_certificate(_clean(issued[row.issuer])) if row.issuer else None,
+            keys[row.issuer or name],
+            at.astimezone(UTC),
+            alternative=second,
+            no_check=name.startswith("ocsp-") and rules.responder is not None and rules.responder.no_check,
+        )
     return IssuedPki(
         edition=rules.edition,
-        certificates={name: one.public_bytes(serialization.Encoding.DER) for name, one in issued.items()},
+        certificates=issued,
         issuers={name: row.issuer for name, row in rows.items()},
         keys={name: _key_der(key) for name, key in keys.items()},
+        alternative_keys={name: _key_der(key) for name, key in alternative.items()},
     )
 
 
-def _new_key(rules: PkiProfile, algorithm: str) -> PrivateKey:
-    if algorithm not in rules.algorithms:
-        known = ", ".join(rules.algorithms)
-        raise ConfigError(
-            "algorithm", f"{algorithm!r} is not in the profile {rules.edition}", f"one of {known}"
-        )
-    match rules.algorithms[algorithm].key:
-        case "secp256r1":
-            return ec.generate_private_key(ec.SECP256R1())
-        case "secp521r1":
-            return ec.generate_private_key(ec.SECP521R1())
-        case "ed448":
-            return ed448.Ed448PrivateKey.generate()
-
-
-def _name(row: CertificateProfile, organization: str, names: Mapping[str, str]) -> x509.Name:
-    attributes = [
-        x509.NameAttribute(NameOID.COMMON_NAME, row.common_name.format_map(names)),
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-    ]
-    if row.domain_component is not None:
-        attributes.append(x509.NameAttribute(NameOID.DOMAIN_COMPONENT, row.domain_component))
-    return x509.Name(attributes)
-
-
-def _sign(
-    rules: PkiProfile,
-    row: CertificateProfile,
-    subject: x509.Name,
-    key: PrivateKey,
-    parent: x509.Certificate | None,
-    signer: PrivateKey,
+def issue_leaf(
+    pki: IssuedPki,
+    like: str,
+    name: str,
+    *,
     at: datetime,
-) -> x509.Certificate:
-    usages = {attribute: name in row.key_usage for name, attribute in _KEY_USAGES.items()}
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(parent.subject if parent else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(at - _BACKDATE)
-        .not_valid_after(at + timedelta(days=row.valid_days))
-        .add_extension(x509.BasicConstraints(row.ca, row.path_length), critical=True)
-        .add_extension(x509.KeyUsage(**usages, encipher_only=False, decipher_only=False), critical=True)
-        .add_extension(_key_identifier(rules, key), critical=False)
+    names: Mapping[str, str] | None = None,
+    organization: str = "Test",
+    row: CertificateProfile | None = None,
+    algorithm: str | None = None,
+    key: bytes | None = None,
+) -> IssuedPki:
+    """The same PKI with one more leaf: of the profile of ``like`` (``contract``, ``secc``...), under ``name``.
+
+    ``names``: identifiers to fill in (``emaid``, ``seccid``, ``evccid``, ``pcid``). ``row``: a changed
+    profile. ``algorithm``: another one than its issuer's. ``key``: PKCS#8 of a key to certify instead of a
+    fresh one.
+
+    Raises ConfigError for a row, an issuer or an algorithm that does not exist.
+    """
+    rules = load_profile(pki.edition)
+    if row is None:
+        if like not in rules.certificates:
+            raise ConfigError("like", f"no certificate {like!r}", f"one of {', '.join(rules.certificates)}")
+        row = rules.certificates[like]
+    if row.issuer is None or row.issuer not in pki.keys:
+        raise ConfigError("like", f"the issuer of {like!r} is not in this PKI", "pki init makes all of them")
+    signer = load_key(pki.keys[row.issuer])
+    filled = {
+        "seccid": DEFAULT_SECCID,
+        "evccid": DEFAULT_EVCCID,
+        "emaid": DEFAULT_EMAID,
+        "pcid": DEFAULT_PCID,
+        **(names or {}),
+    }
+    own = (
+        load_key(key)
+        if key is not None
+        else build.new_key(rules, algorithm or _algorithm(rules, signer), row.flaws)
     )
-    if row.extended_key_usage:
-        extended = x509.ExtendedKeyUsage([_EXTENDED_KEY_USAGES[name] for name in row.extended_key_usage])
-        builder = builder.add_extension(extended, critical=row.extended_key_usage_critical)
-    if parent is not None:
-        # The key identifier alone: issuer and serial number are not to be there.
-        authority = x509.AuthorityKeyIdentifier(_key_identifier(rules, signer).digest, None, None)
-        builder = builder.add_extension(authority, critical=False)
-    if row.ocsp:
-        responder = x509.AccessDescription(
-            AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(rules.ocsp_url)
-        )
-        builder = builder.add_extension(x509.AuthorityInformationAccess([responder]), critical=False)
-    return builder.sign(signer, _digest(signer))
+    second = x448.X448PrivateKey.generate() if row.alternative_key == "x448" else None
+    made = build.certificate(
+        rules,
+        row,
+        build.subject(row, organization, filled),
+        own,
+        x509.load_der_x509_certificate(_clean(pki.certificates[row.issuer])),
+        signer,
+        at.astimezone(UTC),
+        alternative=second.public_key() if second is not None else None,
+    )
+    alternative = {name: _key_der(second)} if second is not None else {}
+    return msgspec.structs.replace(
+        pki,
+        certificates={**pki.certificates, name: made},
+        issuers={**pki.issuers, name: row.issuer},
+        keys={**pki.keys, name: _key_der(own)},
+        alternative_keys={**pki.alternative_keys, **alternative},
+    )
 
 
-def _digest(signer: PrivateKey) -> hashes.SHA256 | hashes.SHA512 | None:
-    if isinstance(signer, ed448.Ed448PrivateKey):
-        return None
-    return hashes.SHA512() if signer.curve.name == "secp521r1" else hashes.SHA256()
+def load_key(der: bytes) -> PrivateKey:
+    """A private key (PKCS#8, DER or PEM, not encrypted). Raises PkiError if it is none, or of a kind that signs nothing."""
+    try:
+        if der.startswith(b"-----BEGIN"):
+            key = serialization.load_pem_private_key(der, None)
+        else:
+            key = serialization.load_der_private_key(der, None)
+    except (ValueError, TypeError) as error:
+        raise PkiError(f"no private key: {error}") from error
+    if not isinstance(key, PrivateKey):
+        raise PkiError("a private key of a kind that is not used here")
+    return key
 
 
-def _key_identifier(rules: PkiProfile, key: PrivateKey) -> x509.SubjectKeyIdentifier:
-    full = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    if rules.ski == "long":
-        return full
-    last = full.digest[-8:]
-    return x509.SubjectKeyIdentifier(bytes([0x40 | last[0] & 0x0F]) + last[1:])
+def load_public_key(certificate_der: bytes) -> Any:
+    """The public key of a certificate. Raises PkiError if there is none to be read."""
+    try:
+        return x509.load_der_x509_certificate(certificate_der).public_key()
+    except (ValueError, TypeError) as error:
+        raise PkiError(f"no public key: {error}") from error
+
+
+def pem(der: bytes) -> str:
+    """A certificate's PEM; made here, since bad certificates must pass as well."""
+    text = b64encode(der).decode()
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+
+
+def _unarmoured(text: str) -> bytes:
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    if begin not in text or end not in text:
+        raise ValueError("no PEM certificate")
+    return b64decode("".join(text.split(begin, 1)[1].split(end, 1)[0].split()), validate=True)
+
+
+def _delegates(row: CertificateProfile) -> bool:
+    return row.ca and row.same_key_as is None
+
+
+def _responder(rules: PkiProfile, ca: str, row: CertificateProfile) -> CertificateProfile:
+    days = rules.responder.valid_days if rules.responder is not None else row.valid_days
+    return CertificateProfile(
+        issuer=ca,
+        common_name=f"OCSP {row.common_name}",
+        domain_component=row.domain_component,
+        key_usage=("digitalSignature",),
+        extended_key_usage=("OCSPSigning",),
+        valid_days=days,
+        ocsp=False,
+    )
+
+
+def _clean(der: bytes) -> bytes:
+    """A certificate without what a flaw may have put behind it."""
+    return der[: head(der)[2]]
+
+
+def _algorithm(rules: PkiProfile, key: PrivateKey) -> str:
+    kind = getattr(getattr(key, "curve", None), "name", "ed448")
+    return next(
+        (name for name, row in rules.algorithms.items() if row.key == kind), next(iter(rules.algorithms))
+    )
+
+
+def _read_key(path: Path) -> bytes:
+    return _key_der(serialization.load_pem_private_key(path.read_bytes(), None))
 
 
 def _key_der(key: object) -> bytes:
-    if not isinstance(key, (ec.EllipticCurvePrivateKey, ed448.Ed448PrivateKey)):
-        raise TypeError("neither an EC nor an Ed448 key")
+    if not isinstance(key, (PrivateKey, x448.X448PrivateKey)):
+        raise TypeError("a key of a kind that is not used here")
     return key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

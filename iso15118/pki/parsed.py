@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
+from iso15118.pki.der import children, head
+
 __all__ = ["Parsed", "UnreadableError", "is_issued_by", "parse"]
 
 MAX_OCTETS = 16 * 1024
@@ -29,6 +31,13 @@ _UNDERSTOOD = {
     ExtensionOID.SUBJECT_KEY_IDENTIFIER: "subjectKeyIdentifier",
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
+}
+_NAMES = {
+    NameOID.COMMON_NAME: "CN",
+    NameOID.ORGANIZATION_NAME: "O",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
+    NameOID.DOMAIN_COMPONENT: "DC",
+    NameOID.COUNTRY_NAME: "C",
 }
 _VERIFIABLE = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448", "ed25519"})
 """Kinds of key with which a signature is verified at all: any other is in no profile, and a huge RSA key
@@ -75,6 +84,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     common_names: tuple[str, ...]
     organizations: tuple[str, ...]
     domain_components: tuple[str, ...]
+    attributes: tuple[tuple[str, int, int], ...]
+    """Of the subject: short name or object identifier, ASN.1 tag of the string, length in characters."""
     ca: bool | None
     """None without basicConstraints."""
     path_length: int | None
@@ -88,6 +99,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     subject_key_identifier: bytes | None
     authority_key_identifier: bytes | None
     ocsp_urls: tuple[str, ...]
+    access_methods: frozenset[str]
+    """Object identifiers of all methods in authorityInfoAccess."""
 
     @property
     def name(self) -> str:
@@ -145,6 +158,7 @@ def _read(der: bytes) -> Parsed:
         common_names=_attributes(certificate, NameOID.COMMON_NAME),
         organizations=_attributes(certificate, NameOID.ORGANIZATION_NAME),
         domain_components=_attributes(certificate, NameOID.DOMAIN_COMPONENT),
+        attributes=_subject(certificate),
         ca=constraints.ca if constraints is not None else None,
         path_length=constraints.path_length if constraints is not None else None,
         key_usage=_usages(usage) if usage is not None else None,
@@ -162,6 +176,7 @@ def _read(der: bytes) -> Parsed:
         subject_key_identifier=subject_key.digest if subject_key is not None else None,
         authority_key_identifier=authority_key.key_identifier if authority_key is not None else None,
         ocsp_urls=_ocsp_urls(access) if access is not None else (),
+        access_methods=frozenset(one.access_method.dotted_string for one in access or ()),
     )
 
 
@@ -192,6 +207,28 @@ def _key(certificate: x509.Certificate) -> tuple[str, bool]:
         point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return key.curve.name, point in certificate.tbs_certificate_bytes
     return type(key).__name__.removesuffix("PublicKey").lstrip("_").lower(), True
+
+
+def _subject(certificate: x509.Certificate) -> tuple[tuple[str, int, int], ...]:
+    # The library gives the text of each attribute, and keeps to itself which kind of string it was.
+    tags = []
+    for group in children(certificate.subject.public_bytes()):
+        for pair in children(group):
+            tags.append(head(children(pair)[1])[0])
+    pairs = [attribute for group in certificate.subject.rdns for attribute in _in_order(group)]
+    if len(tags) != len(pairs):
+        raise ValueError("a name with sets of attributes")
+    return tuple(
+        (_NAMES.get(one.oid, one.oid.dotted_string), tag, len(one.value))
+        for one, tag in zip(pairs, tags, strict=True)
+    )
+
+
+def _in_order(group: x509.RelativeDistinguishedName) -> list[x509.NameAttribute[str | bytes]]:
+    found = list(group)
+    if len(found) > 1:
+        raise ValueError("a relative distinguished name of several attributes")
+    return found
 
 
 def _attributes(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[str, ...]:

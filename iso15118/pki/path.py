@@ -18,8 +18,8 @@ Path = tuple[tuple[int, ...], int]
 """Places in the given chain from the leaf up, and the place of the anchor."""
 
 _MAX_LENGTH = 5
-"""Certificates below the anchor: a leaf and one more Sub-CA than profiles allow, so that it can be called by
-its name.
+"""Certificates below the anchor: a leaf, two Sub-CAs and a cross-certificate, or one more Sub-CA than profiles
+allow, so that it can be called by its name; and one.
 """
 _MAX_PATHS = 16
 _MAX_SIGNATURES = 64

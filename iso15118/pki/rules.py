@@ -6,17 +6,22 @@ Each function yields the violations of one certificate; which rules apply is dat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from iso15118.pki.identifiers import is_evccid, is_seccid
+from iso15118.pki.identifiers import IDENTIFIERS
 from iso15118.pki.parsed import Parsed
 from iso15118.pki.profiles import PkiProfile, RoleProfile
 from iso15118.pki.violations import Violation, violation
 
-__all__ = ["depth", "every", "issuing", "leaf", "link"]
+__all__ = ["depth", "every", "is_cross", "issuing", "leaf", "link"]
 
-_IDENTIFIERS = {"EVCCID": is_evccid, "SECCID": is_seccid}
+_UTF8, _PRINTABLE, _IA5 = 12, 19, 22
+_STRINGS = {"CN": _UTF8, "O": _UTF8, "OU": _UTF8, "DC": _IA5, "C": _PRINTABLE}
+"""ASN.1 tags of the attributes of a name."""
+_LONGEST_ATTRIBUTE = 64
+_LONGEST_SERIAL = 20 * 8 - 1
+"""Bits of a serial number that fits 20 octets as a signed number."""
 
 
 def every(
@@ -29,8 +34,13 @@ def every(
         yield violation("not-yet-valid", place, f"before {one.not_before:%Y-%m-%d %H:%M} UTC")
     if one.version != 3:
         yield violation("version", place, f"version {one.version}")
-    if one.serial_number <= 0:
+    if not 0 < one.serial_number < 1 << _LONGEST_SERIAL:
         yield violation("serial-number", place)
+    yield from _strings(place, one, profile)
+    if profile.ski_octets and one.subject_key_identifier is not None:
+        octets = len(one.subject_key_identifier)
+        if octets not in profile.ski_octets:
+            yield violation("subject-key-identifier", place, f"{octets} octets")
     for oid in one.not_understood:
         yield violation("critical-extension", place, oid)
     if len(one.der) > profile.certificate_octets:
@@ -49,16 +59,31 @@ def every(
         yield violation("no-ocsp-url", place)
 
 
-def depth(places: tuple[int, ...], profile: PkiProfile, environment: str) -> Iterator[Violation]:
-    """Rules for the number of Sub-CAs."""
-    sub_cas = len(places) - 1
+def _strings(place: int, one: Parsed, profile: PkiProfile) -> Iterator[Violation]:
+    for name, tag, length in one.attributes:
+        if not 1 <= length <= _LONGEST_ATTRIBUTE:
+            yield violation("name-length", place, f"{name} of {length} characters")
+        if profile.utf8_names and tag != _STRINGS.get(name, tag):
+            yield violation("name-string", place, name)
+
+
+def is_cross(one: Parsed, profile: PkiProfile) -> bool:
+    """True for a certificate that says that it vouches for another PKI's root."""
+    return profile.cross_indication in one.access_methods
+
+
+def depth(chain: Sequence[Parsed], profile: PkiProfile, environment: str) -> Iterator[Violation]:
+    """Rules for the number of Sub-CAs; the chain is a whole path without its anchor."""
+    sub_cas = sum(not is_cross(one, profile) for one in chain[1:])
     if sub_cas > profile.sub_cas:
         yield violation("too-many-sub-cas", None, f"{sub_cas}, not {profile.sub_cas} at most")
     if sub_cas == 0 and environment == "public":
         yield violation("no-sub-ca", None)
 
 
-def issuing(place: int, one: Parsed, demands: RoleProfile, *, sub_cas_below: int) -> Iterator[Violation]:
+def issuing(
+    place: int, one: Parsed, demands: RoleProfile, *, sub_cas_below: int, cross: bool = False
+) -> Iterator[Violation]:
     """Rules for a certificate that issued another one of the path."""
     if not one.ca:
         yield violation("not-a-ca", place)
@@ -71,7 +96,7 @@ def issuing(place: int, one: Parsed, demands: RoleProfile, *, sub_cas_below: int
     if one.extended_key_usage is not None and demands.sub_ca_without_extended_key_usage:
         yield violation("sub-ca-extended-key-usage", place)
     allowed = demands.sub_ca_domain_components
-    for component in one.domain_components:
+    for component in one.domain_components if not cross else ():
         if allowed and not _matches(component, allowed, suffix=demands.domain_component_suffix):
             yield violation("domain-component", place, f"{component}, not {' or '.join(allowed)}")
 
@@ -100,14 +125,18 @@ def leaf(one: Parsed, demands: RoleProfile) -> Iterator[Violation]:
             yield violation("extended-key-usage", 0, ", ".join(sorted(absent)))
         elif demands.extended_key_usage_critical and "extendedKeyUsage" not in one.critical:
             yield violation("extended-key-usage-not-critical", 0)
+    if wrong := set(demands.refused_extended_key_usage) & (one.extended_key_usage or frozenset()):
+        yield violation("extended-key-usage-of-another-role", 0, ", ".join(sorted(wrong)))
     if demands.domain_component is not None:
         yield from _domain_component(one, demands.domain_component, suffix=demands.domain_component_suffix)
     if demands.organization and len(one.organizations) != 1:
         yield violation("organization", 0, f"{len(one.organizations)} organizations")
+    if demands.subject and sorted(name for name, _, _ in one.attributes) != sorted(demands.subject):
+        yield violation("subject", 0, ", ".join(name for name, _, _ in one.attributes))
     if demands.identifier is not None:
         if len(one.common_names) != 1:
             yield violation("common-name", 0, f"{len(one.common_names)} common names")
-        elif not _IDENTIFIERS[demands.identifier](one.common_names[0]):
+        elif not IDENTIFIERS[demands.identifier](one.common_names[0], demands.check_digit):
             yield violation("identifier", 0, f"{one.common_names[0][:80]!r} is no {demands.identifier}")
 
 

@@ -38,10 +38,10 @@ def verify_chain(
 ) -> Verdict:
     """Check a peer's certificates (DER, leaf first, the others in any order).
 
-    ``role``: what the leaf is used as, ``secc`` or ``vehicle``. ``anchor_role``: what kind of roots the
+    ``role``: what the leaf is used as, ``secc``, ``vehicle``, ``contract``, ``oemprov`` or ``cps``. ``anchor_role``: what kind of roots the
     anchors are (``V2G``,
     ``OEM``, ``MO``, ``CPS``, ``PE``). ``at``: the time to judge validity by, with a time zone; None if no
-    clock is set, which is a violation of its own. ``edition``: ``iso20``, ``iso2`` or ``lab``.
+    clock is set, which is a violation of its own. ``edition``: ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``.
     ``environment``: a private one needs neither Sub-CAs nor OCSP responders. ``tolerate``: codes of
     violations to accept and report.
 
@@ -183,10 +183,11 @@ def _along(
         yield violation("anchor-expired", None, anchor.name)
     if anchor.key not in {row.key for row in profile.algorithms.values()}:
         yield violation("key-type", None, anchor.key)
-    yield from rules.depth(places, profile, environment)
     chain = [certificates[place] for place in places]
+    yield from rules.depth(chain, profile, environment)
     for below, (place, one) in enumerate(zip(places[1:], chain[1:], strict=True)):
-        yield from rules.issuing(place, one, demands, sub_cas_below=below)
+        cross = rules.is_cross(one, profile)
+        yield from rules.issuing(place, one, demands, sub_cas_below=below, cross=cross)
     for place, child, parent in zip(places, chain, [*chain[1:], anchor], strict=True):
         yield from rules.link(place, child, parent, profile)
     for place, one in zip(places, chain, strict=True):

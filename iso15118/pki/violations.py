@@ -29,7 +29,12 @@ CODES: dict[str, Code] = {
     # The bytes.
     "malformed": Code("rfc5280", "RFC5280-4.1", "bad_certificate", "not a DER certificate"),
     "version": Code("rfc5280", "RFC5280-4.1.2.1", "bad_certificate", "not an X.509 v3 certificate"),
-    "serial-number": Code("rfc5280", "RFC5280-4.1.2.2", "bad_certificate", "serial number is not positive"),
+    "serial-number": Code(
+        "rfc5280",
+        "RFC5280-4.1.2.2",
+        "bad_certificate",
+        "serial number is not positive, or longer than 20 octets",
+    ),
     "too-many-certificates": Code(
         "policy", "chain-depth", "bad_certificate", "more certificates than any chain has"
     ),
@@ -89,6 +94,15 @@ CODES: dict[str, Code] = {
     "basic-constraints-not-critical": Code(
         "profile", "RFC5280-4.2.1.9", "bad_certificate", "not marked critical"
     ),
+    "name-length": Code(
+        "profile", "X520-upper-bounds", "bad_certificate", "an attribute of the name is empty or too long"
+    ),
+    "name-string": Code(
+        "profile", "name-encoding", "bad_certificate", "kind of string that the name may not have"
+    ),
+    "subject-key-identifier": Code(
+        "profile", "RFC5280-4.2.1.2", "bad_certificate", "subject key identifier of a wrong length"
+    ),
     "key-usage-missing": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "no key usage"),
     "key-usage-not-critical": Code("profile", "RFC5280-4.2.1.3", "bad_certificate", "not marked critical"),
     "sub-ca-extended-key-usage": Code(
@@ -106,6 +120,12 @@ CODES: dict[str, Code] = {
     ),
     "extended-key-usage-not-critical": Code(
         "profile", "leaf-profile", "unsupported_certificate", "not marked critical"
+    ),
+    "extended-key-usage-of-another-role": Code(
+        "profile", "leaf-profile", "unsupported_certificate", "an extended usage of another role"
+    ),
+    "subject": Code(
+        "profile", "V2G20-2598", "bad_certificate", "the name has not just the attributes of the role"
     ),
     "domain-component": Code("profile", "V2G2-925", "bad_certificate", "domain component of another role"),
     "no-domain-component": Code("profile", "V2G2-925", "bad_certificate", "no domain component"),
