@@ -40,7 +40,8 @@ clean: ## remove what was built
 
 # One profile (release) everywhere, so that OpenSSL is compiled once.
 $(VENV)/built: $(VENV)/made $(NATIVE)
-	$(ENV) $(BIN)/maturin develop --release --quiet --extras dev
+	@echo "building the native module; the first time takes a few minutes, most of it OpenSSL"
+	$(ENV) PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --quiet --extras dev
 	@touch $@
 
 $(VENV)/made:

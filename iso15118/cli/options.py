@@ -11,10 +11,14 @@ __all__ = ["ConfigKeys"]
 
 
 class ConfigKeys:
-    """A ``with`` block in which a ``ConfigError`` about one of these keys comes out as one about the option."""
+    """A ``with`` block in which a ``ConfigError`` about one of these keys comes out as one about the option.
 
-    def __init__(self, *keys: str) -> None:
+    ``written``: the way that the user writes such a key, where it is no option.
+    """
+
+    def __init__(self, *keys: str, written: str = "") -> None:
         self._keys = keys
+        self._written = written
 
     def __enter__(self) -> Self:
         return self
@@ -26,5 +30,5 @@ class ConfigKeys:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, ConfigError) and error.key in self._keys:
-            option = "--" + error.key.replace("_", "-")
-            raise ConfigError(option, error.reason, error.hint) from error
+            key = self._written.format(error.key) if self._written else "--" + error.key.replace("_", "-")
+            raise ConfigError(key, error.reason, error.hint) from error

@@ -13,6 +13,7 @@ from iso15118.aio.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
+from iso15118.cli.options import ConfigKeys
 from iso15118.pki import IssuedPki
 from iso15118.session.actions import EndReason
 from iso15118.settings.hardware import Reported
@@ -138,7 +139,7 @@ def tls_of(
     if settings.keylog is None:
         yield make(pki, profile=settings.profile), pki
         return
-    with KeyLogFile(settings.keylog) as keylog:
+    with ConfigKeys("keylog", written="tls.{}"), KeyLogFile(settings.keylog) as keylog:
         log: Keylog = keylog
         yield make(pki, profile=settings.profile, keylog=log), pki
 

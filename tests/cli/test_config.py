@@ -98,7 +98,15 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
     for role, schema in iso15118("config", "schema").data.items():
         for key, one in _keys(role, schema):
             assert one.get("description"), key
-            unitless = ("port", "sdp_port", "sdp_requests", "connector", "meter_info_every", "taper_floor", "time_scale")
+            unitless = (
+                "port",
+                "sdp_port",
+                "sdp_requests",
+                "connector",
+                "meter_info_every",
+                "taper_floor",
+                "time_scale",
+            )
             if one.get("type") in ("number", "integer") and key.rpartition(".")[2] not in unitless:
                 assert one.get("unit"), key
 

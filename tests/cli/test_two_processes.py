@@ -212,6 +212,13 @@ def test_a_folder_without_certificates_is_a_trust_problem(tmp_path: Path) -> Non
     assert "nowhere" in printed.err
 
 
+def test_a_key_log_that_cannot_be_written_is_refused(pki: Path, tmp_path: Path) -> None:
+    path = secc_toml(tmp_path, f'pki = "{pki}"\nkeylog = "no/such/folder"')
+    refusal = iso15118("secc", "-c", str(path)).refusal
+    assert "tls.keylog" in refusal
+    assert "no/such/folder" in refusal
+
+
 def test_an_interface_that_is_not_there_is_a_link_problem(tmp_path: Path) -> None:
     path = secc_toml(tmp_path, 'mode = "plaintext"')
     path.write_text('interface = "nothere0"\n' + path.read_text())
