@@ -33,7 +33,8 @@ MAY_IMPORT = {
     "session": BASE | {"timing"},
     "secc": BASE | {"timing", "session"},
     "evcc": BASE | {"timing", "session"},
-    "simulation": BASE | {"session"},
+    "link": BASE | {"session"},
+    "simulation": BASE | {"session", "link"},
     "aio": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "session", "secc", "evcc"},
     "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
     "settings": BASE | {"timing", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
@@ -159,6 +160,7 @@ def test_sessions_and_everything_below_read_no_clock() -> None:
         "secc",
         "evcc",
         "tls",
+        "link",
         "simulation",
     }
     offenders = [
