@@ -53,7 +53,13 @@ class ExiError(PeerError):
     """
 
     def __init__(
-        self, reason: str, *, schema: str = "", path: str = "", bit_offset: int | None = None, expected: str = ""
+        self,
+        reason: str,
+        *,
+        schema: str = "",
+        path: str = "",
+        bit_offset: int | None = None,
+        expected: str = "",
     ) -> None:
         self.reason = reason
         self.schema = schema

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "v2gtp": BASE,
     "sdp": BASE | {"timing", "v2gtp"},
     "exi": BASE | {"_native"},
+    "link": BASE | {"timing"},
     "tls": BASE | {"_native"},
     "pki": BASE,
     "channel": BASE | {"v2gtp", "exi"},
@@ -35,7 +36,8 @@ MAY_IMPORT = {
     "evcc": BASE | {"timing", "session"},
     "link": BASE | {"session"},
     "simulation": BASE | {"session", "link"},
-    "aio": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "session", "secc", "evcc"},
+    "aio": BASE
+    | {"timing", "link", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "session", "secc", "evcc"},
     "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
     "settings": BASE | {"timing", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "loopback": BASE
