@@ -122,5 +122,5 @@ class Ends:
         await self._server.wait_finished(self._sessions)
         self._circuit.unplug(self._clock())
         if not (result.ended.reason.orderly and result.safe and result.tls is not None):
-            raise RuntimeError(f"the session went wrong: {result}")
+            raise RuntimeError(f"the session went wrong: {result.ended}, {result.link}, {result.faults}")
         return result

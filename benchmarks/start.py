@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import Struct
+
 from iso15118 import exi
 from iso15118.aio.network import find_interface, listen_tcp, sdp_server_socket
 from iso15118.errors import LinkError
@@ -29,6 +31,12 @@ _IMPORTS = {
     "iso15118.exi": "import iso15118.exi",
     "both roles with their drivers": "import iso15118.aio.secc, iso15118.aio.evcc",
 }
+_PROGRAM = """\
+import time
+wall, cpu = time.perf_counter(), time.process_time()
+{statement}
+print(time.perf_counter() - wall, time.process_time() - cpu)
+"""
 _FIRST_DECODE = "from iso15118 import exi; exi.decode({schema!r}, bytes.fromhex({octets!r}))"
 _PORTS = range(
     61_000, 65_536
@@ -57,29 +65,43 @@ def run(scale: Scale) -> Iterator[Figure]:
     yield _figure("station-listens", "iso15118 secc -c, TLS", _station_starts(scale.starts), "s", 0.4)
 
 
-def _figure(figure: str, case: str, taken: list[float], unit: str, aim: float | None) -> Figure:
+class _Taken(Struct, frozen=True):
+    """Wall time and CPU of one start; much more of the first than of the second means that the machine was busy."""
+
+    wall: float
+    cpu: float
+
+
+def _figure(figure: str, case: str, taken: list[_Taken], unit: str, aim: float | None) -> Figure:
+    walls = [one.wall for one in taken]
     return Figure(
         figure=figure,
         case=case,
-        value=median(taken),
+        value=median(walls),
         unit=unit,
         aim=aim,
-        details={f"fastest_{unit}": min(taken), f"slowest_{unit}": max(taken), "processes": len(taken)},
+        details={
+            f"fastest_{unit}": min(walls),
+            f"slowest_{unit}": max(walls),
+            f"cpu_{unit}": median([one.cpu for one in taken]),
+            "processes": len(taken),
+        },
     )
 
 
-def _inside(statement: str, times: int) -> list[float]:
+def _inside(statement: str, times: int) -> list[_Taken]:
     """What a statement takes in a new interpreter, in ms; the start of the interpreter itself is not counted."""
-    program = f"import time\nbegan = time.perf_counter()\n{statement}\nprint(time.perf_counter() - began)"
-    command = [sys.executable, "-c", program]
-    taken = [
-        float(subprocess.run(command, check=True, capture_output=True).stdout) * 1e3  # noqa: S603 - as above
-        for _ in range(times + 1)
-    ]
+    program = _PROGRAM.format(statement=statement)
+    taken: list[_Taken] = []
+    for _ in range(times + 1):
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the program above
+        wall, cpu = (float(seconds) * 1e3 for seconds in done.stdout.split())
+        taken.append(_Taken(wall, cpu))
     return taken[1:]
 
 
-def _station_starts(times: int) -> list[float]:
+def _station_starts(times: int) -> list[_Taken]:
     """From the start of the process until its TCP port takes a connection, in s."""
     with tempfile.TemporaryDirectory() as folder:
         pki = Path(folder) / "pki"
@@ -90,7 +112,7 @@ def _station_starts(times: int) -> list[float]:
         return [_starts(file, port) for _ in range(times + 1)][1:]
 
 
-def _starts(file: Path, port: int) -> float:
+def _starts(file: Path, port: int) -> _Taken:
     _wait_for_discovery_port()
     command = [sys.executable, "-m", "iso15118", "secc", "-c", str(file)]
     began = time.perf_counter()
@@ -102,7 +124,7 @@ def _starts(file: Path, port: int) -> float:
                 if station.poll() is not None or time.perf_counter() - began > _TOO_LONG_S:
                     raise RuntimeError(f"no station listens: {_last_words(station)}")
                 time.sleep(_LOOK_S)
-            return time.perf_counter() - began
+            return _Taken(time.perf_counter() - began, _cpu_s(station.pid))
         finally:
             station.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -134,6 +156,11 @@ def _free_port() -> int:
 def _takes_connections(port: int) -> bool:
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(("::1", port)) == 0
+
+
+def _cpu_s(process: int) -> float:
+    """CPU of a process with one thread so far, in s."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _last_words(station: subprocess.Popen[bytes]) -> str:
