@@ -17,6 +17,7 @@ from .layouts import LARGEST_AMPLITUDE_MAP, MAC_LENGTH, Layout, layout_of, mmtyp
 from .messages import (
     AmpMapReq,
     Message,
+    MmType,
     Opaque,
     SetKeyReq,
     SlacMatchCnf,
@@ -66,6 +67,7 @@ class Frame(Struct, frozen=True):
             mmv, body = 1 if self.mmv is None else self.mmv, self.message.body
         else:
             mmv, body = _body_of(self.message)
+            mmv = mmv if self.mmv is None else self.mmv
         head = (
             self.destination
             + self.source
@@ -135,7 +137,8 @@ def parse_frame(data: bytes) -> Frame:
 
 def _message(layout: Layout, mmtype: int, mmv: int, body: bytes) -> tuple[Message, bytes]:
     name = layout.message.__name__
-    if mmv != layout.mmv:
+    # HomePlug AV 2.0 has another header version for CM_AMP_MAP; the field sends 1.
+    if mmv != layout.mmv and (mmv, mmtype & ~3) != (2, MmType.AMP_MAP_REQ):
         raise SlacError(f"{name}: version {mmv} of the MME header instead of {layout.mmv}")
     start = len(layout.oui) or 2
     if len(body) < start + layout.size:

@@ -1,0 +1,197 @@
+"""Every timer, count and choice of SLAC as data, with its default and reason. Durations in seconds, attenuation in dB.
+
+Names follow ISO 15118-3 Table 3 and A.1: TT are timeouts, TP times within which something is done, C counts. Values that public
+sources do not settle say so.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from msgspec import Struct
+
+from iso15118.errors import ConfigError
+
+__all__ = ["KeyAcceptance", "LinkDetection", "ModemMaker", "SlacSettings", "SlacTiming", "ValidationPolicy"]
+
+
+class KeyAcceptance(Enum):
+    """Which result of CM_SET_KEY.CNF means that the modem took the key."""
+
+    MODEM_COMPAT = "modem_compat"
+    """1: what 88 of 89 captured modems answer when they took it."""
+    HPGP = "hpgp"
+    """0: what the HomePlug Green PHY text says."""
+    EITHER = "either"
+    """0 or 1: a refusal cannot be told from success; the link then decides."""
+
+    def accepts(self, result: int) -> bool:
+        """Whether this result is success."""
+        if self is KeyAcceptance.EITHER:
+            return result in (0, 1)
+        return result == (1 if self is KeyAcceptance.MODEM_COMPAT else 0)
+
+
+class ModemMaker(Enum):
+    """Whose vendor messages the own modem understands."""
+
+    QUALCOMM = "qualcomm"
+    LUMISSIL = "lumissil"
+    NONE = "none"
+    """No vendor messages: neither reset nor link status (ST, VertexCom: no public layout)."""
+
+
+class LinkDetection(Enum):
+    """How the link is known to be up after the keys are set."""
+
+    POLLED = "polled"
+    """The modem is asked; a report of the driver counts as well."""
+    REPORTED = "reported"
+    """The driver says so (``LinkReported``)."""
+    ASSUMED = "assumed"
+    """It is taken to be up ``link_assumed`` after the key was set; for modems that cannot say. Its loss is not seen."""
+
+
+class ValidationPolicy(Enum):
+    """What a station says to CM_VALIDATE [V2G3-A09-51]."""
+
+    SUPPORTED = "supported"
+    NOT_REQUIRED = "not_required"
+    DECLINED = "declined"
+
+
+class SlacTiming(Struct, frozen=True, kw_only=True):
+    """Timers of both roles. Raises ``ConfigError`` for a value that is not finite and above 0."""
+
+    tt_evse_slac_init: float = 40.0
+    """Station: state B to the first CM_SLAC_PARM.REQ; 20 to 50 s."""
+    tt_match_response: float = 0.2
+    """Wait for a CNF or RSP before the request is sent again."""
+    tt_match_sequence: float = 0.4
+    """Wait for the peer's next request."""
+    tp_parm_gather: float = 0.1
+    """Vehicle: collect further CM_SLAC_PARM.CNF after the first one; TP_match_sequence allows 100 ms, and nine in ten stations
+    have answered then."""
+    tp_batch_interval: float = 0.025
+    """Vehicle: between CM_START_ATTEN_CHAR and CM_MNBC_SOUND messages; 20 to 50 ms, 24 ms is what the field does."""
+    tt_evse_match_mnbc: float = 0.6
+    """Station: window for sounds, from the first CM_START_ATTEN_CHAR.IND."""
+    tt_ev_atten_results: float = 1.2
+    """Vehicle: window for CM_ATTEN_CHAR.IND, from its first CM_START_ATTEN_CHAR.IND."""
+    tt_evse_match_session: float = 10.0
+    """Station: wait for CM_VALIDATE.REQ or CM_SLAC_MATCH.REQ, from the end of the sound window."""
+    tt_match_join: float = 12.0
+    """CM_SLAC_MATCH.CNF to link up."""
+    tt_matching_rate: float = 0.4
+    """Vehicle: pause before another matching process; at least 400 ms."""
+    tt_matching_repetition: float = 10.0
+    """Vehicle: window within which matching is repeated."""
+    t_step_ef: float = 4.0
+    """Station: length of state E or F to wake the vehicle up; at least 4 s."""
+    error_pause: float = 3.0
+    """Station: steady pilot before E/F after D-LINK_ERROR."""
+    t_conn_resume: float = 6.0
+    """Wake-up to link."""
+    tp_vald_level: float = 0.3
+    """Vehicle: each B and each C of a validation or wake-up toggle; 200 to 400 ms."""
+    t_vald_detect: float = 0.2
+    """Station: a C shorter than half of it is a glitch and no toggle."""
+    tt_amp_map_exchange: float = 0.2
+    """Wait for CM_AMP_MAP.CNF."""
+    set_key_wait: float = 0.6
+    """Wait for CM_SET_KEY.CNF. Not in the standard; the slowest captured modem took 486 ms."""
+    set_key_pause: float = 0.4
+    """Before CM_SET_KEY is sent again after a refusal: QCA7005 refuses right after matching."""
+    set_key_again: float = 5.0
+    """Station: before a modem that took no key is offered another one; modems restart in 2 to 7 s."""
+    link_poll: float = 0.1
+    """Between questions for the link status while joining. Not in the standard."""
+    link_poll_matched: float = 1.0
+    """The same once the link is up, to notice its loss."""
+    link_assumed: float = 3.0
+    """Key set to link up where nobody can tell; modems restart in 2 to 7 s. Not in the standard."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"slac.{name}", f"{value!r} is no duration", "a finite number above 0")
+
+
+class SlacSettings(Struct, frozen=True, kw_only=True):
+    """Counts and choices of both roles. Raises ``ConfigError`` for what cannot work."""
+
+    c_ev_match_retry: int = 2
+    """Repetitions of a request or indication that is not answered: three sends in all."""
+    c_start_atten_char_inds: int = 3
+    c_match_mnbc: int = 10
+    """Sounds; at least 10."""
+    c_conn_max_match: int = 3
+    """Vehicle: matching processes at least, even if the repetition window is over."""
+    c_sequ_retry: int = 2
+    """Station: E/F wake-ups when no vehicle sends CM_SLAC_PARM.REQ. For DC the standard has none; doing it anyway revives vehicles that
+    sleep, 0 turns it off."""
+    c_evse_match_parallel: int = 5
+    """Station: matching processes at a time; it has to serve 5."""
+    c_vald_toggles: int = 2
+    """Vehicle: toggles of a validation; 1 to 3."""
+    set_key_retries: int = 5
+    link_poll_losses: int = 2
+    """"No link" answers in a row after which a link that was up counts as lost."""
+
+    direct_limit: float = 40.0
+    """C_EV_match_signalattn_direct: a station up to this mean attenuation is ours. Unsettled: sources have 10, 40 and more; real
+    chargers measure 8 to 37 dB."""
+    indirect_limit: float = 80.0
+    """C_EV_match_signalattn_indirect: up to it validation decides. Unsettled: 20 and 80 are found."""
+    margin: float = 3.0
+    """A second station closer than this makes the choice doubtful, so that validation decides. Not in the standard; stations on
+    neighbouring bays were 5.5 dB apart in a capture."""
+    receive_correction: float = 0.0
+    """Station: taken off every measured group, for the loss of its own receive path. Chargers in the field use 0 to 10."""
+
+    key_acceptance: KeyAcceptance = KeyAcceptance.MODEM_COMPAT
+    modem_maker: ModemMaker = ModemMaker.QUALCOMM
+    link_detection: LinkDetection = LinkDetection.POLLED
+    validation: ValidationPolicy = ValidationPolicy.SUPPORTED
+    modem: bytes = bytes.fromhex("00b052000001")
+    """The own modem's address; the default reaches any local Qualcomm modem."""
+    reset_modem: bool = False
+    """Restart the modem at power-on, where its maker has a message for it."""
+    amplitude_map: bytes = b""
+    """Carrier reductions asked of the peer once the link is up, one entry of 0 to 15 for each carrier; empty asks for none."""
+    apply_amplitude_map: bool = True
+    """Hand a map that the peer asks for to the own modem. Unsettled: public implementations only confirm it."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("c_ev_match_retry", 0, 100),
+            ("c_start_atten_char_inds", 1, 10),
+            ("c_match_mnbc", 10, 20),
+            ("c_conn_max_match", 1, 100),
+            ("c_sequ_retry", 0, 10),
+            ("c_evse_match_parallel", 1, 64),
+            ("c_vald_toggles", 1, 3),
+            ("set_key_retries", 0, 100),
+            ("link_poll_losses", 1, 100),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ConfigError(
+                    f"slac.{name}", f"{value!r} is not possible", f"a whole number from {low} to {high}"
+                )
+        for name in ("direct_limit", "indirect_limit", "margin", "receive_correction"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not (math.isfinite(value) and value >= 0):
+                raise ConfigError(
+                    f"slac.{name}", f"{value!r} is no attenuation", "a finite number, 0 or more"
+                )
+        if self.indirect_limit < self.direct_limit:
+            raise ConfigError("slac.indirect_limit", "it is below direct_limit", "at least as much")
+        if len(self.modem) != 6:
+            raise ConfigError("slac.modem", "this is no MAC address", "6 bytes")
+        if len(self.amplitude_map) > 2986 or any(entry > 15 for entry in self.amplitude_map):
+            raise ConfigError(
+                "slac.amplitude_map", "this is no amplitude map", "up to 2986 entries of 0 to 15"
+            )
