@@ -42,12 +42,12 @@ _PORTS = range(
     61_000, 65_536
 )  # above those that the system gives to clients: an attempt must not meet itself
 _LOOK_S = 0.001  # between two attempts to connect
-_TAKEN_S = 0.2  # between two attempts to have the discovery port
 _TOO_LONG_S = 30.0
 
 _STATION = """\
 interface = "lo"
 port = {port}
+sdp_port = {port}
 [tls]
 pki = {pki!r}
 """
@@ -113,7 +113,6 @@ def _station_starts(times: int) -> list[_Taken]:
 
 
 def _starts(file: Path, port: int) -> _Taken:
-    _wait_for_discovery_port()
     command = [sys.executable, "-m", "iso15118", "secc", "-c", str(file)]
     began = time.perf_counter()
     with subprocess.Popen(  # noqa: S603 - the station, in this interpreter
@@ -132,25 +131,13 @@ def _starts(file: Path, port: int) -> _Taken:
             station.kill()
 
 
-def _wait_for_discovery_port() -> None:
-    """There is one on the loopback interface, and another station of this machine may hold it for a while."""
-    until = time.perf_counter() + _TOO_LONG_S
-    while True:
-        try:
-            sdp_server_socket(find_interface("lo")).close()
-            return
-        except LinkError:
-            if time.perf_counter() > until:
-                raise
-            time.sleep(_TAKEN_S)
-
-
 def _free_port() -> int:
     interface = find_interface("lo")
     for port in _PORTS:
-        with contextlib.suppress(LinkError), listen_tcp(interface, port):
+        # Discovery gets the same number, so that other stations of this machine are not in the way.
+        with contextlib.suppress(LinkError), listen_tcp(interface, port), sdp_server_socket(interface, port):
             return port
-    raise RuntimeError(f"no free TCP port in {_PORTS}")
+    raise RuntimeError(f"no port in {_PORTS} is free for both TCP and UDP")
 
 
 def _takes_connections(port: int) -> bool:
