@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.values import rational, si
+from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -55,6 +57,15 @@ def test_dc_offers_what_the_station_has() -> None:
     offer = drive.send(dc.DCChargeParameterDiscoveryReq).dc_cpd_res_energy_transfer_mode
     assert si(offer.evse_maximum_charge_current) == STATION.maximum_charge_current_a
     assert si(offer.evse_maximum_charge_power) == STATION.maximum_charge_power_w
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_every_schedule_offered_has_a_price_level_unless_told_otherwise(told: bool) -> None:
+    config = SeccConfig(services=(ServiceID.DC_BPT,), price_level_schedule=told)
+    drive = Drive(ServiceID.DC_BPT, config=config).to(State.SCHEDULE_EXCHANGE)
+    (offered,) = drive.send(cm.ScheduleExchangeReq).se_res_control_mode.schedule_tuple
+    for schedule in (offered.charging_schedule, offered.discharging_schedule):
+        assert (schedule.price_schedule is not None) is told
 
 
 def test_limits_repeated_in_the_loop_tighten_and_never_widen() -> None:

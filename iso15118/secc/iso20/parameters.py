@@ -186,10 +186,23 @@ def _schedule(ctx: Context) -> cm.ScheduledSEResControlMode:
 
 
 def _power_schedule(ctx: Context, power_w: float) -> cm.ChargingSchedule:
+    anchor = max(int(ctx.now + ctx.epoch), 0)
     entry = cm.PowerScheduleEntry(duration=_DAY, power=floor_rational(power_w))
     return cm.ChargingSchedule(
         power_schedule=cm.PowerSchedule(
-            time_anchor=max(int(ctx.now + ctx.epoch), 0),
+            time_anchor=anchor,
             power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=(entry,)),
-        )
+        ),
+        price_schedule=_flat_price(anchor) if ctx.config.price_level_schedule else None,
+    )
+
+
+def _flat_price(anchor: int) -> cm.PriceLevelSchedule:
+    """One level for the whole day: nothing to choose by. [V2G20-2176]"""
+    entry = cm.PriceLevelScheduleEntry(duration=_DAY, price_level=1)
+    return cm.PriceLevelSchedule(
+        time_anchor=anchor,
+        price_schedule_id=1,
+        number_of_price_levels=1,
+        price_level_schedule_entries=cm.PriceLevelScheduleEntryList(price_level_schedule_entry=(entry,)),
     )
