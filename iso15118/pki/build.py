@@ -56,9 +56,8 @@ _EXTENDED_KEY_USAGES = {
     "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH,
     "OCSPSigning": ExtendedKeyUsageOID.OCSP_SIGNING,
 }
-_Hash: TypeAlias = hashes.SHA1 | hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+_Hash: TypeAlias = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 _HASHES: dict[str, type[_Hash]] = {
-    "sha1": hashes.SHA1,  # for certificates that must be refused
     "sha256": hashes.SHA256,
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,

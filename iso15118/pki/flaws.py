@@ -20,7 +20,7 @@ class Flaws(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         None
     )
     """Another kind of key than the hierarchy's."""
-    hash: Literal["sha1", "sha256", "sha384", "sha512"] | None = None
+    hash: Literal["sha256", "sha384", "sha512"] | None = None
     """Signed (by an elliptic curve or RSA key) with this hash."""
     signature_altered: bool = False
     foreign_signer: bool = False

@@ -32,6 +32,7 @@ _UNDERSTOOD = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
 }
+_VERSION_FIELD = 0xA0
 _NAMES = {
     NameOID.COMMON_NAME: "CN",
     NameOID.ORGANIZATION_NAME: "O",
@@ -77,6 +78,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     not_after: datetime
     key: str
     """Curve or algorithm: ``secp521r1``, ``ed448``, ``rsa``..., ``unreadable``."""
+    key_bits: bytes
+    """The public key's bit string, which OCSP and SHA-1 key identifiers hash."""
     uncompressed: bool
     """The point of an EC key is written in full."""
     signature: str
@@ -153,6 +156,7 @@ def _read(der: bytes) -> Parsed:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         key=key,
+        key_bits=_key_bits(certificate),
         uncompressed=uncompressed,
         signature=_SIGNATURES.get(oid, oid),
         common_names=_attributes(certificate, NameOID.COMMON_NAME),
@@ -207,6 +211,14 @@ def _key(certificate: x509.Certificate) -> tuple[str, bool]:
         point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return key.curve.name, point in certificate.tbs_certificate_bytes
     return type(key).__name__.removesuffix("PublicKey").lstrip("_").lower(), True
+
+
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    parts = children(certificate.tbs_certificate_bytes)
+    # Version 1 has no version field; the key is the sixth or the seventh element.
+    spki = parts[6 if parts[0][0] == _VERSION_FIELD else 5]
+    bits = children(spki)[1]
+    return bits[head(bits)[1] + 1 :]
 
 
 def _subject(certificate: x509.Certificate) -> tuple[tuple[str, int, int], ...]:

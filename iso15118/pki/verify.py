@@ -15,6 +15,7 @@ from iso15118.pki import rules
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.path import Path, find_paths
 from iso15118.pki.profiles import PkiProfile, RoleProfile, load_profile
+from iso15118.pki.revocation import Revocation
 from iso15118.pki.violations import CODES, Verdict, Violation, violation
 
 __all__ = ["Environment", "peer_verifier", "verify_chain"]
@@ -34,16 +35,17 @@ def verify_chain(
     at: datetime | None,
     edition: str,
     environment: Environment = "public",
+    revocation: Revocation | None = None,
     tolerate: Collection[str] = (),
 ) -> Verdict:
     """Check a peer's certificates (DER, leaf first, the others in any order).
 
-    ``role``: what the leaf is used as, ``secc``, ``vehicle``, ``contract``, ``oemprov`` or ``cps``. ``anchor_role``: what kind of roots the
-    anchors are (``V2G``,
-    ``OEM``, ``MO``, ``CPS``, ``PE``). ``at``: the time to judge validity by, with a time zone; None if no
-    clock is set, which is a violation of its own. ``edition``: ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``.
-    ``environment``: a private one needs neither Sub-CAs nor OCSP responders. ``tolerate``: codes of
-    violations to accept and report.
+    ``role``: what the leaf is used as, ``secc``, ``vehicle``, ``contract``, ``oemprov`` or ``cps``.
+    ``anchor_role``: what kind of roots the anchors are (``V2G``, ``OEM``, ``MO``, ``CPS``, ``PE``). ``at``:
+    the time to judge validity by, with a time zone; None if no clock is set, which is a violation of its own.
+    ``edition``: ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither
+    Sub-CAs nor OCSP responders. ``revocation``: OCSP responses and lists; without it, nothing is said about
+    revocation. ``tolerate``: codes of violations to accept and report.
 
     Raises ConfigError for names that do not exist and a time without zone, PkiError for an anchor that is no
     certificate.
@@ -59,7 +61,7 @@ def verify_chain(
     if unknown := set(tolerate) - CODES.keys():
         raise ConfigError("tolerate", f"no violation is called {', '.join(sorted(unknown))}")
     anchors = _read_anchors(anchors_der)
-    found = list(_violations(chain_der, profile, demands, anchors, anchor_role, at, environment))
+    found = list(_violations(chain_der, profile, demands, anchors, anchor_role, at, environment, revocation))
     return Verdict(
         tuple(one for one in found if one.code not in tolerate),
         tuple(one for one in found if one.code in tolerate),
@@ -134,6 +136,7 @@ def _violations(
     anchor_role: str,
     at: datetime | None,
     environment: Environment,
+    revocation: Revocation | None,
 ) -> Iterator[Violation]:
     if not chain_der:
         yield violation("no-certificate", None)
@@ -162,7 +165,8 @@ def _violations(
             yield from rules.every(place, one, demands, profile, at, environment)
         return
     candidates = [
-        list(_along(path, certificates, anchors, profile, demands, at, environment)) for path in paths
+        list(_along(path, certificates, anchors, profile, demands, at, environment, revocation))
+        for path in paths
     ]
     yield from min(candidates, key=len)
 
@@ -175,6 +179,7 @@ def _along(
     demands: RoleProfile,
     at: datetime | None,
     environment: Environment,
+    revocation: Revocation | None,
 ) -> Iterator[Violation]:
     """What is wrong on one path, from the anchor's part to the leaf's."""
     places, anchor_place = path
@@ -193,3 +198,5 @@ def _along(
     for place, one in zip(places, chain, strict=True):
         yield from rules.every(place, one, demands, profile, at, environment)
     yield from rules.leaf(chain[0], demands)
+    if revocation is not None and at is not None:
+        yield from revocation.violations(places, chain, anchor, at)

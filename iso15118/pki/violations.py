@@ -67,6 +67,61 @@ CODES: dict[str, Code] = {
     "no-sub-ca": Code(
         "profile", "chain-depth", "unknown_ca", "leaf directly under the root of a public environment"
     ),
+    # Revocation: OCSP (RFC 6960) and CRL.
+    "revoked": Code("rfc5280", "RFC6960-2.2", "certificate_revoked", "revoked by its issuer"),
+    "status-unknown": Code(
+        "rfc5280", "RFC6960-2.2", "certificate_unknown", "its responder does not know the certificate"
+    ),
+    "status-missing": Code(
+        "policy", "V2G20-1240", "certificate_unknown", "nothing says whether it is revoked"
+    ),
+    "ocsp-malformed": Code("rfc5280", "RFC6960-4.2.1", "bad_certificate", "not a successful OCSP response"),
+    "ocsp-not-one": Code(
+        "profile", "V2G20-2388", "bad_certificate", "an OCSP response speaks of just one certificate"
+    ),
+    "ocsp-certificate": Code(
+        "rfc5280", "RFC6960-3.2", "bad_certificate", "OCSP response of another certificate"
+    ),
+    "ocsp-signature": Code(
+        "rfc5280", "RFC6960-3.2", "bad_certificate", "OCSP response not signed as it says"
+    ),
+    "ocsp-responder": Code(
+        "rfc5280",
+        "RFC6960-4.2.2.2",
+        "bad_certificate",
+        "responder that the certificate's issuer has not appointed",
+    ),
+    "ocsp-responder-usage": Code(
+        "rfc5280", "RFC6960-4.2.2.2", "bad_certificate", "responder's certificate without OCSPSigning"
+    ),
+    "ocsp-responder-expired": Code(
+        "rfc5280", "RFC6960-4.2.2.2", "bad_certificate", "responder's certificate outside its validity"
+    ),
+    "ocsp-future": Code("rfc5280", "RFC6960-3.2", "bad_certificate", "OCSP response from the future"),
+    "ocsp-stale": Code("rfc5280", "RFC6960-3.2", "bad_certificate", "OCSP response past its next update"),
+    "ocsp-no-next-update": Code(
+        "profile", "V2G20-2448", "bad_certificate", "OCSP response without next update"
+    ),
+    "ocsp-too-long": Code(
+        "profile", "V2G20-2448", "bad_certificate", "OCSP response good for more than a week"
+    ),
+    "ocsp-nonce": Code(
+        "rfc5280", "RFC8954-2.1", "bad_certificate", "OCSP response without the nonce that was sent"
+    ),
+    "crl-malformed": Code("rfc5280", "RFC5280-5.1", "bad_certificate", "not a certificate revocation list"),
+    "crl-issuer": Code("rfc5280", "RFC5280-6.3.3", "bad_certificate", "revocation list of another issuer"),
+    "crl-signature": Code(
+        "rfc5280", "RFC5280-6.3.3", "bad_certificate", "revocation list not signed by the issuer"
+    ),
+    "crl-usage": Code("rfc5280", "RFC5280-6.3.3", "bad_certificate", "issuer may not sign revocation lists"),
+    "crl-stale": Code("rfc5280", "RFC5280-6.3.3", "bad_certificate", "revocation list past its next update"),
+    "crl-future": Code("rfc5280", "RFC5280-6.3.3", "bad_certificate", "revocation list from the future"),
+    "crl-partial": Code(
+        "rfc5280",
+        "RFC5280-5.2",
+        "bad_certificate",
+        "revocation list with a critical extension: not of everything",
+    ),
     # The profile of every certificate.
     "oversize": Code(
         "profile", "schema-certificateType", "bad_certificate", "more octets than a message may carry"

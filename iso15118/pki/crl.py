@@ -1,0 +1,102 @@
+"""Certificate revocation lists (RFC 5280 section 5): made for tests, and the verdict of one on one certificate.
+
+The fallback where no OCSP response is to be had. [V2G20-2457]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from iso15118.pki.build import PrivateKey
+from iso15118.pki.parsed import Parsed, UnreadableError, parse
+from iso15118.pki.violations import Violation, violation
+
+__all__ = ["crl", "judge_crl", "verify_crl"]
+
+_MAX_OCTETS = 4 * 1024 * 1024
+_KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
+
+
+def crl(
+    issuer_der: bytes,
+    key: PrivateKey,
+    *,
+    last_update: datetime,
+    next_update: datetime,
+    revoked: Iterable[int] = (),
+    number: int = 1,
+) -> bytes:
+    """A list (DER) of serial numbers, signed by ``key``."""
+    issuer = x509.load_der_x509_certificate(issuer_der)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(last_update)
+        .next_update(next_update)
+        .add_extension(x509.CRLNumber(number), critical=False)
+    )
+    for serial in revoked:
+        row = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(last_update).build()
+        builder = builder.add_revoked_certificate(row)
+    digest = None
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        digest = hashes.SHA512() if key.curve.name == "secp521r1" else hashes.SHA256()
+    return builder.sign(key, digest).public_bytes(Encoding.DER)
+
+
+def verify_crl(
+    crl_der: bytes, *, certificate_der: bytes, issuer_der: bytes, at: datetime, place: int | None = 0
+) -> tuple[Literal["good", "revoked", "invalid"], tuple[Violation, ...]]:
+    """Status of a certificate, whose issuer must be verified already, by its issuer's list."""
+    try:
+        return judge_crl(crl_der, parse(certificate_der), parse(issuer_der), at=at, place=place)
+    except UnreadableError as error:
+        return "invalid", (violation("malformed", place, str(error)),)
+
+
+def judge_crl(
+    crl_der: bytes, certificate: Parsed, issuer: Parsed, *, at: datetime, place: int | None = 0
+) -> tuple[Literal["good", "revoked", "invalid"], tuple[Violation, ...]]:
+    """:func:`verify_crl` for certificates that are parsed already."""
+    try:
+        found, revoked = _judge(crl_der, certificate, issuer, at, place)
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        return "invalid", (violation("crl-malformed", place, str(error)[:100]),)
+    if found:
+        return "invalid", tuple(found)
+    return ("revoked", (violation("revoked", place),)) if revoked else ("good", ())
+
+
+def _judge(
+    crl_der: bytes, certificate: Parsed, issuer: Parsed, at: datetime, place: int | None
+) -> tuple[list[Violation], bool]:
+    if len(crl_der) > _MAX_OCTETS:
+        raise ValueError(f"{len(crl_der)} octets")
+    listed = x509.load_der_x509_crl(crl_der)
+    found: list[Violation] = []
+    if listed.issuer != issuer.subject:
+        return [violation("crl-issuer", place, listed.issuer.rfc4514_string()[:100])], False
+    key = issuer.certificate.public_key()
+    try:
+        valid = issuer.key in _KEYS and listed.is_signature_valid(key)  # type: ignore[arg-type]
+    except InvalidSignature:
+        valid = False
+    if not valid:
+        found.append(violation("crl-signature", place))
+    if issuer.key_usage is not None and "cRLSign" not in issuer.key_usage:
+        found.append(violation("crl-usage", place, issuer.name[:100]))
+    if listed.last_update_utc > at:
+        found.append(violation("crl-future", place))
+    if listed.next_update_utc is None or listed.next_update_utc < at:
+        found.append(violation("crl-stale", place))
+    if any(extension.critical for extension in listed.extensions):
+        found.append(violation("crl-partial", place))
+    return found, listed.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None

@@ -1,0 +1,327 @@
+"""OCSP (RFC 6960): requests, responses made for tests, and the verdict on a response about one certificate.
+
+Whatever bytes come from a responder or in a staple, the result is a status with its violations, never another
+error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from iso15118.errors import PkiError
+from iso15118.pki.build import PrivateKey
+from iso15118.pki.parsed import Parsed, UnreadableError, is_issued_by, parse
+from iso15118.pki.violations import Violation, violation
+
+__all__ = [
+    "WEEK",
+    "CertId",
+    "OcspVerdict",
+    "Status",
+    "cert_id",
+    "ocsp_request",
+    "ocsp_response",
+    "verify_response",
+]
+
+Status = Literal["good", "revoked", "unknown", "invalid"]
+HashName = Literal["sha1", "sha256", "sha384", "sha512"]
+
+WEEK = timedelta(days=7)
+"""How long a response may be good for. [V2G20-2448]"""
+_MAX_OCTETS = 32 * 1024
+_MAX_CERTIFICATES = 4
+_KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
+
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha1": hashes.SHA1(),  # noqa: S303 - names a certificate, protects nothing
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+
+
+class CertId(msgspec.Struct, frozen=True):
+    """What a certificate is called in OCSP, and in OCPP's OCSPRequestData."""
+
+    hash: HashName
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial_number: int
+
+
+class OcspVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The status of a certificate; ``invalid`` with violations if the response proves nothing."""
+
+    status: Status
+    violations: tuple[Violation, ...] = ()
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    revoked_at: datetime | None = None
+    produced_at: datetime | None = None
+    """A lower bound of the present time, for those without a clock."""
+
+
+def cert_id(certificate_der: bytes, issuer_der: bytes, hash_name: HashName = "sha256") -> CertId:
+    """Name of a certificate by its issuer. Raises PkiError if one of them is no certificate."""
+    try:
+        return _cert_id(parse(certificate_der), parse(issuer_der), hash_name)
+    except UnreadableError as error:
+        raise PkiError(f"no certificate: {error}") from error
+
+
+def ocsp_request(
+    certificate_der: bytes, issuer_der: bytes, *, nonce: bytes | None = None, hash_name: HashName = "sha256"
+) -> bytes:
+    """A request (DER) for one certificate, not signed. Raises PkiError as :func:`cert_id`."""
+    name = cert_id(certificate_der, issuer_der, hash_name)
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+        name.issuer_name_hash, name.issuer_key_hash, name.serial_number, _HASHES[hash_name]
+    )
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(Encoding.DER)
+
+
+def ocsp_response(
+    certificate_der: bytes,
+    issuer_der: bytes,
+    *,
+    responder_der: bytes,
+    key: PrivateKey,
+    this_update: datetime,
+    next_update: datetime | None,
+    status: Literal["good", "revoked", "unknown"] = "good",
+    nonce: bytes | None = None,
+    hash_name: HashName = "sha256",
+) -> bytes:
+    """A response (DER) signed by ``key`` of ``responder_der``, which is sent along unless it is the issuer itself."""
+    statuses = {
+        "good": ocsp.OCSPCertStatus.GOOD,
+        "revoked": ocsp.OCSPCertStatus.REVOKED,
+        "unknown": ocsp.OCSPCertStatus.UNKNOWN,
+    }
+    responder = x509.load_der_x509_certificate(responder_der)
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            cert=x509.load_der_x509_certificate(certificate_der),
+            issuer=x509.load_der_x509_certificate(issuer_der),
+            algorithm=_HASHES[hash_name],
+            cert_status=statuses[status],
+            this_update=this_update,
+            next_update=next_update,
+            revocation_time=this_update if status == "revoked" else None,
+            revocation_reason=None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, responder)
+    )
+    if responder_der != issuer_der:
+        builder = builder.certificates([responder])
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.sign(key, _digest(key)).public_bytes(Encoding.DER)
+
+
+def verify_response(
+    response_der: bytes,
+    *,
+    certificate_der: bytes,
+    issuer_der: bytes,
+    at: datetime,
+    nonce: bytes | None = None,
+    longest: timedelta | None = WEEK,
+    place: int | None = 0,
+) -> OcspVerdict:
+    """Judge a response about ``certificate_der``, whose issuer must be verified already.
+
+    ``nonce``: what was sent with the request; the response must repeat it. ``longest``: how long a response
+    may be good for; None for any length. ``place``: the certificate's place in its chain, for the violations.
+    """
+    try:
+        certificate, issuer = parse(certificate_der), parse(issuer_der)
+    except UnreadableError as error:
+        return OcspVerdict(status="invalid", violations=(violation("malformed", place, str(error)),))
+    return judge(response_der, certificate, issuer, at=at, nonce=nonce, longest=longest, place=place)
+
+
+def judge(
+    response_der: bytes,
+    certificate: Parsed,
+    issuer: Parsed,
+    *,
+    at: datetime,
+    nonce: bytes | None = None,
+    longest: timedelta | None = WEEK,
+    place: int | None = 0,
+) -> OcspVerdict:
+    """:func:`verify_response` for certificates that are parsed already."""
+    try:
+        return _judge(response_der, certificate, issuer, at, nonce, longest, place)
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        found = violation("ocsp-malformed", place, str(error)[:100])
+        return OcspVerdict(status="invalid", violations=(found,))
+
+
+def _judge(
+    response_der: bytes,
+    certificate: Parsed,
+    issuer: Parsed,
+    at: datetime,
+    nonce: bytes | None,
+    longest: timedelta | None,
+    place: int | None,
+) -> OcspVerdict:
+    if len(response_der) > _MAX_OCTETS:
+        raise ValueError(f"{len(response_der)} octets")
+    response = ocsp.load_der_ocsp_response(response_der)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise ValueError(response.response_status.name.lower())
+    singles = list(response.responses)
+    if len(singles) != 1:
+        found = violation("ocsp-not-one", place, f"{len(singles)} certificates")
+        return OcspVerdict(status="invalid", violations=(found,))
+    (single,) = singles
+    wrong: list[Violation] = []
+    if not _is_about(single, certificate, issuer):
+        wrong.append(violation("ocsp-certificate", place, f"serial number {single.serial_number:x}"))
+    wrong += _signature(response, issuer, at, place)
+    this_update, next_update = single.this_update_utc, single.next_update_utc
+    if this_update > at:
+        wrong.append(violation("ocsp-future", place, f"{this_update:%Y-%m-%d %H:%M} UTC"))
+    if next_update is None:
+        wrong.append(violation("ocsp-no-next-update", place))
+    else:
+        if next_update < at:
+            wrong.append(violation("ocsp-stale", place, f"since {next_update:%Y-%m-%d %H:%M} UTC"))
+        if longest is not None and next_update - this_update > longest:
+            wrong.append(violation("ocsp-too-long", place, f"{(next_update - this_update).days} days"))
+    if nonce is not None and _nonce(response) != nonce:
+        wrong.append(violation("ocsp-nonce", place))
+    status: Status = "invalid"
+    if not wrong:
+        status = _status(single)
+        if status == "revoked":
+            wrong.append(violation("revoked", place))
+        elif status == "unknown":
+            wrong.append(violation("status-unknown", place))
+    return OcspVerdict(
+        status=status,
+        violations=tuple(wrong),
+        this_update=this_update,
+        next_update=next_update,
+        revoked_at=single.revocation_time_utc,
+        produced_at=response.produced_at_utc,
+    )
+
+
+def _status(single: ocsp.OCSPSingleResponse) -> Status:
+    match single.certificate_status:
+        case ocsp.OCSPCertStatus.GOOD:
+            return "good"
+        case ocsp.OCSPCertStatus.REVOKED:
+            return "revoked"
+        case _:
+            return "unknown"
+
+
+def _is_about(single: ocsp.OCSPSingleResponse, certificate: Parsed, issuer: Parsed) -> bool:
+    name = single.hash_algorithm.name
+    for known in ("sha1", "sha256", "sha384", "sha512"):
+        if name == known:
+            ours = _cert_id(certificate, issuer, known)
+            theirs = (single.issuer_name_hash, single.issuer_key_hash, single.serial_number)
+            return theirs == (ours.issuer_name_hash, ours.issuer_key_hash, ours.serial_number)
+    return False
+
+
+def _signature(
+    response: ocsp.OCSPResponse, issuer: Parsed, at: datetime, place: int | None
+) -> list[Violation]:
+    """The issuer itself, or one that it appointed with a certificate of its own. (RFC 6960 4.2.2.2)"""
+    if _is_responder(response, issuer):
+        return [] if _signed(response, issuer) else [violation("ocsp-signature", place)]
+    candidates = [
+        parsed
+        for one in response.certificates[:_MAX_CERTIFICATES]
+        if _is_responder(response, parsed := _parse(one))
+    ]
+    if not candidates:
+        return [violation("ocsp-responder", place, "its certificate is not there")]
+    responder = candidates[0]
+    if not _signed(response, responder):
+        return [violation("ocsp-signature", place)]
+    found = []
+    if responder.issuer != issuer.subject or not is_issued_by(responder, issuer):
+        found.append(violation("ocsp-responder", place, responder.name[:100]))
+    if "OCSPSigning" not in (responder.extended_key_usage or ()):
+        found.append(violation("ocsp-responder-usage", place, responder.name[:100]))
+    if not responder.not_before <= at <= responder.not_after:
+        found.append(violation("ocsp-responder-expired", place, responder.name[:100]))
+    return found
+
+
+def _parse(certificate: x509.Certificate) -> Parsed:
+    try:
+        return parse(certificate.public_bytes(Encoding.DER))
+    except UnreadableError as error:
+        raise ValueError(f"certificate of the responder: {error}") from error
+
+
+def _is_responder(response: ocsp.OCSPResponse, one: Parsed) -> bool:
+    if response.responder_name is not None:
+        return response.responder_name == one.subject
+    return response.responder_key_hash == _key_hash(one, "sha1")
+
+
+def _signed(response: ocsp.OCSPResponse, one: Parsed) -> bool:
+    if one.key not in _KEYS:
+        return False
+    key = one.certificate.public_key()
+    try:
+        if isinstance(key, ed448.Ed448PublicKey):
+            if response.signature_algorithm_oid.dotted_string != "1.3.101.113":
+                return False
+            key.verify(response.signature, response.tbs_response_bytes)
+            return True
+        digest = response.signature_hash_algorithm
+        if not isinstance(key, ec.EllipticCurvePublicKey) or digest is None:
+            return False
+        if not response.signature_algorithm_oid.dotted_string.startswith("1.2.840.10045.4.3."):
+            return False
+        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(digest))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _nonce(response: ocsp.OCSPResponse) -> bytes | None:
+    for extension in response.extensions:
+        if isinstance(extension.value, x509.OCSPNonce):
+            return extension.value.nonce
+    return None
+
+
+def _cert_id(certificate: Parsed, issuer: Parsed, hash_name: HashName) -> CertId:
+    name = hashlib.new(hash_name, issuer.subject.public_bytes(), usedforsecurity=False).digest()
+    return CertId(hash_name, name, _key_hash(issuer, hash_name), certificate.serial_number)
+
+
+def _key_hash(one: Parsed, hash_name: HashName) -> bytes:
+    return hashlib.new(hash_name, one.key_bits, usedforsecurity=False).digest()
+
+
+def _digest(key: PrivateKey) -> hashes.HashAlgorithm | None:
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return None
+    return hashes.SHA512() if key.curve.name == "secp521r1" else hashes.SHA256()
