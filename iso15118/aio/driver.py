@@ -327,7 +327,7 @@ class SessionDriver:
         if self._error is None:
             self._error = error
         self._queue.clear()
-        if self._verdict is None and (self.session is None or self.session.ended is None):
+        if self._verdict is None and self._finisher is None:
             port = isinstance(error, HardwareError)
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR
             self._verdict = SessionEnded(reason, brief(error if port else f"{type(error).__name__}: {error}"))

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.errors import ConfigError, HardwareError, MisuseError
@@ -150,9 +151,10 @@ class SeccServer:
             raise
         for security, listener in self._listeners.items():
             tls = self._tls if security is Security.TLS else None
-            self._accepting.append(
-                loop.create_task(self._accept(listener, tls), name=f"accept {security.name}")
-            )
+            task = loop.create_task(self._accept(listener, tls), name=f"accept {security.name}")
+            # Not before the task is over: the loop must not watch a descriptor that is somebody else's by then.
+            task.add_done_callback(partial(_close, listener))
+            self._accepting.append(task)
 
     async def serve_forever(self) -> None:
         """Wait until the server is closed or this is cancelled."""
@@ -174,8 +176,9 @@ class SeccServer:
             self._sdp = None
         for task in self._accepting:
             task.cancel()
-        for listener in self._listeners.values():
-            listener.close()
+        if not self._accepting:  # it was never open in full
+            for listener in self._listeners.values():
+                listener.close()
         self._listeners.clear()
         waits: list[asyncio.Future[Any]] = [*self._accepting]
         self._accepting = []
@@ -349,3 +352,7 @@ class SeccServer:
             await stream.wait_closed()
         finally:
             self._streams.discard(stream)
+
+
+def _close(listener: socket.socket, task: asyncio.Task[None]) -> None:
+    listener.close()
