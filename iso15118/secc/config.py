@@ -43,6 +43,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     derate_offer: bool = True
     """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack
     (unsettled, hence a setting)."""
+    accept_ongoing_pre_charge: bool = False
+    """Take PowerDeliveryReq after a DC_PreChargeReq whose EVProcessing still was Ongoing. ISO 15118-20 wants
+    Finished first [V2G20-2005, V2G20-2006], but vehicles with the PyPI package iso15118 leave it out. The
+    voltages are compared before contactors close in either case."""
     price_level_schedule: bool = True
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has

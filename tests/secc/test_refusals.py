@@ -207,6 +207,41 @@ def test_power_delivery_needs_a_pre_charge_that_matches(off: float) -> None:
     refused(drive, response, "FAILED_PowerDeliveryNotApplied", EndReason.PRE_CHARGE_FAILED)
 
 
+def _ongoing(*, accepted: bool) -> Drive:
+    """A station in pre-charge whose vehicle has not said Finished."""
+    drive = Drive(config=SeccConfig(services=ALL_SERVICES, accept_ongoing_pre_charge=accepted))
+    return drive.to(State.DC_PRE_CHARGE)
+
+
+def test_power_delivery_after_an_unfinished_pre_charge_is_a_setting() -> None:
+    for accepted in (False, True):
+        drive = _ongoing(accepted=accepted)
+        drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
+        drive.measure(BATTERY_V)
+        response = drive.send(cm.PowerDeliveryReq)
+        if not accepted:
+            refused(drive, response, "FAILED_SequenceError", EndReason.SEQUENCE_ERROR)
+            continue
+        drive.book.does(act.CloseContactors)
+        drive.book.tell(ev.ContactorsChanged(True))
+        drive.book.sends(cm.PowerDeliveryRes, "OK")
+        drive.book.waits_for("DC_ChargeLoop")
+
+
+def test_that_setting_still_compares_the_voltages() -> None:
+    drive = _ongoing(accepted=True)
+    drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
+    drive.measure(BATTERY_V - 21.0)
+    response = drive.send(cm.PowerDeliveryReq)
+    assert not any(isinstance(action, act.CloseContactors) for action in drive.book.actions)
+    refused(drive, response, "FAILED_PowerDeliveryNotApplied", EndReason.PRE_CHARGE_FAILED)
+
+
+def test_that_setting_still_wants_a_pre_charge() -> None:
+    drive = _ongoing(accepted=True)
+    refused(drive, drive.send(cm.PowerDeliveryReq), "FAILED_SequenceError", EndReason.SEQUENCE_ERROR)
+
+
 def test_contactors_that_do_not_close_in_time() -> None:
     drive = Drive().to(State.POWER_DELIVERY)
     assert drive.send(cm.PowerDeliveryReq) is None

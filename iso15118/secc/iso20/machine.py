@@ -17,7 +17,7 @@ from iso15118.session.actions import EndReason
 from . import delivery, loop, parameters, setup
 from .context import Context
 from .replies import REQUESTS, Reply, Wait, refusal
-from .sequence import SEQUENCE, State
+from .sequence import SEQUENCE, TOLERATED, State
 
 __all__ = ["answer", "is_request"]
 
@@ -57,6 +57,9 @@ def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
             end=EndReason.UNKNOWN_SESSION,
             detail="session id of another session",
         )
+    # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
+    if ctx.config.accept_ongoing_pre_charge and ctx.precharge_started is not None:
+        state = TOLERATED.get((state, kind), state)
     row = SEQUENCE[state].get(kind)
     if row is None:
         return Reply(

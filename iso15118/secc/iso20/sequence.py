@@ -15,7 +15,7 @@ from msgspec import Struct
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 
-__all__ = ["ENERGY_STATES", "SEQUENCE", "Row", "State"]
+__all__ = ["ENERGY_STATES", "SEQUENCE", "TOLERATED", "Row", "State"]
 
 
 class State(Enum):
@@ -111,6 +111,12 @@ SEQUENCE: dict[State, dict[type, Row]] = {
     S.SESSION_STOP: dict(_STOP),
     S.ENDED: {},
 }  # fmt: skip
+
+TOLERATED: dict[tuple[State, type], State] = {
+    # SeccConfig.accept_ongoing_pre_charge, off by default.
+    (S.DC_PRE_CHARGE, cm.PowerDeliveryReq): S.POWER_DELIVERY,
+}
+"""Habits of known vehicles that a setting lets pass, and the state in whose row they are then looked up."""
 
 ENERGY_STATES = frozenset(
     {S.DC_CABLE_CHECK, S.DC_PRE_CHARGE, S.POWER_DELIVERY, S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION}
