@@ -1,0 +1,103 @@
+"""The plug: it couples the pilots of a station and a vehicle, and nothing passes while it is out.
+
+Each side says what it puts on the pilot; each side is told what it sees, as ``SignalChanged`` and, for the vehicle, ``DutyChanged``. With a
+``DcCircuit`` the plug's contacts for power follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iso15118.link.primitives import DutyChanged, Pilot
+from iso15118.session.events import Event, SignalChanged, SignalState
+
+from .circuit import DcCircuit
+
+__all__ = ["Plug"]
+
+Listener = Callable[[Event], None]
+_DRIVEN = {Pilot.STATE_E: SignalState.E, Pilot.STATE_F: SignalState.F}
+
+
+class Plug:
+    """One connector. It starts unplugged; ``to_station`` and ``to_vehicle`` are called with every change that the side can see."""
+
+    def __init__(self, circuit: DcCircuit | None = None) -> None:
+        self._circuit = circuit
+        self._plugged = False
+        self._pilot = Pilot.STEADY
+        self._shown = SignalState.B
+        self._duty: float | None = None
+        self._seen = SignalState.A
+        self.to_station: Listener = _nobody
+        self.to_vehicle: Listener = _nobody
+        if circuit is not None:
+            earlier = circuit.signal_watch
+            circuit.signal_watch = lambda: self._circuit_changed(earlier)
+
+    @property
+    def plugged(self) -> bool:
+        """Whether it is in."""
+        return self._plugged
+
+    @property
+    def signal(self) -> SignalState:
+        """What is on the pilot now; A while it is out."""
+        return self._seen
+
+    @property
+    def pilot(self) -> Pilot:
+        """What the station puts on the pilot."""
+        return self._pilot
+
+    def plug_in(self) -> None:
+        """Push it in: the vehicle shows B."""
+        self._plugged, self._shown = True, SignalState.B
+        self._update()
+
+    def unplug(self, now: float) -> None:
+        """Pull it out."""
+        self._plugged = False
+        if self._circuit is not None:
+            self._circuit.unplug(now)
+        self._update()
+
+    def show(self, state: SignalState) -> None:
+        """The vehicle shows B, C or D."""
+        self._shown = state
+        self._update()
+
+    def set_pilot(self, pilot: Pilot) -> None:
+        """The station changes the pilot."""
+        self._pilot = pilot
+        self._update()
+
+    def _circuit_changed(self, earlier: Callable[[], object] | None) -> None:
+        # The power hardware of the simulated vehicle shows C and B on its own circuit.
+        if earlier is not None:
+            earlier()
+        if self._circuit is not None and self._plugged and self._circuit.signal in _SHOWN:
+            self.show(self._circuit.signal)
+
+    def _update(self) -> None:
+        seen = _DRIVEN.get(self._pilot, self._shown) if self._plugged else SignalState.A
+        duty = 5.0 if self._plugged and self._pilot is Pilot.FIVE_PERCENT else None
+        if duty is None and self._duty is not None:
+            self._duty = None
+            self.to_vehicle(DutyChanged(None))
+        if seen is not self._seen:
+            self._seen = seen
+            if self._circuit is not None and self._plugged:
+                self._circuit.show_signal(seen)
+            self.to_station(SignalChanged(seen))
+            self.to_vehicle(SignalChanged(seen))
+        if duty is not None and self._duty is None:
+            self._duty = duty
+            self.to_vehicle(DutyChanged(duty))
+
+
+_SHOWN = (SignalState.B, SignalState.C, SignalState.D)
+
+
+def _nobody(event: Event) -> None:
+    """Nobody listens yet."""
