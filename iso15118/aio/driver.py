@@ -72,7 +72,9 @@ _LOSSES = {
     Ending.TLS_ALERT: LinkLoss.TLS_ALERT,
     Ending.TLS_REFUSED: LinkLoss.TLS_ALERT,
 }
-_ACT_FIRST = (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
+_ACT_FIRST = frozenset(
+    (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
+)
 """Nothing is measured before these are dealt with."""
 
 
@@ -257,7 +259,7 @@ class SessionDriver:
         if session is None or self._error is not None:
             return
         now = self._loop.time()
-        if not isinstance(event, _ACT_FIRST):
+        if type(event) not in _ACT_FIRST:
             self._measure(session, now)
         actions = session.handle(event, now)
         if self._watch is not None:
