@@ -64,12 +64,16 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
 
 
 async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
-    """The vehicle breaks off: off the cable first, then tell the station that power is no longer wanted."""
-    talk.act(
-        StopPower(Urgency.EMERGENCY),
-        SignalReady(False),
-        OpenContactors(Urgency.EMERGENCY, leave.detail or leave.reason.value),
-    )
+    """The vehicle breaks off: off the cable first, then tell the station that power is no longer wanted.
+
+    A mere wish to stop is no alarm, so the signal is held until the station has heard of it in a message.
+    """
+    orderly = leave.reason.orderly
+    urgency = Urgency.ORDERLY if orderly else Urgency.EMERGENCY
+    talk.act(StopPower(urgency))
+    if not orderly:
+        talk.act(SignalReady(False))
+    talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
     if plan.power_delivered:
         try:
             await stop(talk, plan)
