@@ -310,8 +310,13 @@ class EvseSlac:
         return []
 
     def _parm(self, source: bytes, run_id: bytes, now: float) -> list[Action]:
-        if self._state is not LinkState.MATCHING or self._driving:
+        if self._state is not LinkState.MATCHING:
             return []
+        awake: list[Action] = []
+        if self._driving:  # the vehicle speaks while it is being woken up
+            self._driving = False
+            self._timers.clear(_Timer.EF_END)
+            awake = [SetPilot(Pilot.FIVE_PERCENT)]
         if self._matched is not None:
             # Somebody joins. Only that vehicle may think again; it has lost our answer or given up.
             if source != self._matched.ev_mac:
@@ -324,10 +329,10 @@ class EvseSlac:
         run = self._runs.get(key)
         if run is None:
             if len(self._runs) >= self._settings.c_evse_match_parallel:
-                return []
+                return awake
             run = self._runs[key] = EvseMatching(self.mac, source, run_id, self._settings, self._timing)
         self._timers.clear(_Timer.INIT)
-        return _sends(run.start(now))
+        return awake + _sends(run.start(now))
 
     def _match(self, source: bytes, message: SlacMatchReq, now: float) -> list[Action]:
         run = self._runs.get((source, message.run_id))

@@ -64,8 +64,8 @@ class ValidationPolicy(Enum):
 class SlacTiming(Struct, frozen=True, kw_only=True):
     """Timers of both roles. Raises ``ConfigError`` for a value that is not finite and above 0."""
 
-    tt_evse_slac_init: float = 40.0
-    """Station: state B to the first CM_SLAC_PARM.REQ; 20 to 50 s."""
+    tt_evse_slac_init: float = 50.0
+    """Station: state B to the first CM_SLAC_PARM.REQ; 20 to 50 s. The longest: a captured vehicle came back after 41 s."""
     tt_match_response: float = 0.2
     """Wait for a CNF or RSP before the request is sent again."""
     tt_match_sequence: float = 0.4
