@@ -34,6 +34,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """State of charge in percent at which the vehicle stops."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
+    confirm_power_tolerance: bool = False
+    """Promise to stay near the power of a schedule that names a PowerTolerance. This stack keeps below it; how
+    far below is up to the battery, hence no promise by default."""
     allow_plaintext: bool = False
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
     meter_info_every: int = 20

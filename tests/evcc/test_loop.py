@@ -80,6 +80,32 @@ def test_the_target_keeps_to_the_schedule() -> None:
     assert si(mode.ev_target_current) == pytest.approx(50.0)
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "promise", "told"),
+    [
+        (None, False, "PowerToleranceConfirmed"),
+        (rational(2000.0), False, "PowerToleranceNotConfirmed"),
+        (rational(2000.0), True, "PowerToleranceConfirmed"),
+    ],
+)
+def test_a_power_tolerance_is_promised_where_it_binds_to_nothing_or_as_the_owner_says(
+    tolerance: Any, promise: bool, told: str
+) -> None:
+    host = Host(ServiceID.DC, config=EvccConfig(confirm_power_tolerance=promise)).to("ScheduleExchange")
+    entry = cm.PowerScheduleEntry(duration=3600, power=rational(40e3))
+    power = cm.PowerSchedule(
+        time_anchor=0,
+        power_tolerance=tolerance,
+        power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=(entry,)),
+    )
+    tuple_ = cm.ScheduleTuple(
+        schedule_tuple_id=1, charging_schedule=cm.ChargingSchedule(power_schedule=power)
+    )
+    host.answer(se_res_control_mode=cm.ScheduledSEResControlMode(schedule_tuple=(tuple_,)))
+    mode = host.to("PowerDelivery").request.ev_power_profile.evppt_control_mode
+    assert mode.power_tolerance_acceptance.value == told
+
+
 ASKS = {
     "evse_maximum_charge_power": rational(0.0),
     "evse_minimum_discharge_power": rational(200_000.0),

@@ -32,6 +32,10 @@ _NO_CURRENT_A = 5.0  # below this, contactors may open without harm (facts on ro
 _WIND_DOWN_S = (
     3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
 )
+_TOLERANCE = {
+    True: cm.PowerToleranceAcceptance.PowerToleranceConfirmed,
+    False: cm.PowerToleranceAcceptance.PowerToleranceNotConfirmed,
+}
 _OVERVOLTAGE = 1.05  # inlet above the declared maximum by this factor: off the cable at once
 
 
@@ -100,8 +104,15 @@ def _profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
         cm.PowerScheduleEntry(duration=86_400, power=floor_rational(own)),
     )
     if plan.schedule is not None:
-        mode = cm.ScheduledEVPPTControlMode(selected_schedule_tuple_id=plan.schedule.schedule_tuple_id)
-        offered = plan.schedule.charging_schedule.power_schedule.power_schedule_entries.power_schedule_entry
+        power_schedule = plan.schedule.charging_schedule.power_schedule
+        # Optional in the schema, but a station with the PyPI package iso15118 takes no profile without it.
+        # Where no tolerance is named there is nothing to break.
+        promised = talk.config.confirm_power_tolerance or power_schedule.power_tolerance is None
+        mode = cm.ScheduledEVPPTControlMode(
+            selected_schedule_tuple_id=plan.schedule.schedule_tuple_id,
+            power_tolerance_acceptance=_TOLERANCE[promised],
+        )
+        offered = power_schedule.power_schedule_entries.power_schedule_entry
         after = plan.schedule_from
         entries = ()
         for entry in offered:
