@@ -158,6 +158,32 @@ def test_pre_charge_that_never_matches_ends_in_its_time() -> None:
     host.book.ends(EndReason.PRE_CHARGE_FAILED)
 
 
+def _in_vain() -> Host:
+    """A vehicle that has given up pre-charge and said SessionStop."""
+    host = Host().to("DC_PreCharge")
+    while host.session.state == "DC_PreCharge":
+        if host.waiting:
+            host.measure(0.0)
+            host.answer()
+        else:
+            host.wait(0.1)
+    return host
+
+
+def test_why_the_vehicle_left_is_told_even_if_the_station_refuses_its_farewell() -> None:
+    host = _in_vain()
+    host.answer(response_code=ResponseCode.FAILED_SequenceError)
+    host.book.ends(EndReason.PRE_CHARGE_FAILED)
+    assert host.session.ended is not None
+    assert "FAILED_SequenceError" in host.session.ended.detail
+
+
+def test_why_the_vehicle_left_is_told_even_if_the_station_does_not_answer() -> None:
+    host = _in_vain()
+    host.wait(2.0)
+    host.book.ends(EndReason.PRE_CHARGE_FAILED)
+
+
 @pytest.mark.parametrize("notification", list(EvseNotification), ids=lambda n: n.value)
 @pytest.mark.parametrize("mode", list(ControlMode), ids=lambda m: m.name)
 def test_every_notification_in_the_charge_loop(notification: EvseNotification, mode: ControlMode) -> None:
