@@ -14,7 +14,7 @@ from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import Action, EndReason
+from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 
@@ -95,6 +95,8 @@ class Conversation:
         self.session_id = NO_SESSION
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
+        self.left: SessionEnded | None = None
+        """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
         self._epoch = epoch

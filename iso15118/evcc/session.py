@@ -22,6 +22,17 @@ __all__ = ["EvccSession"]
 
 CONNECTING = "Connecting"
 ENDED = "Ended"
+_TALK_FAILED = frozenset(
+    {
+        EndReason.REFUSED,
+        EndReason.TIMEOUT,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.UNKNOWN_SESSION,
+        EndReason.UNDECODABLE,
+        EndReason.PEER_VANISHED,
+    }
+)
+"""Ways to end in which nothing but the conversation failed."""
 
 
 class EvccSession:
@@ -221,6 +232,11 @@ class EvccSession:
         actions = self._make_safe(
             Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
         )
+        left = self._talk.left
+        if left is not None and not left.reason.orderly and reason in _TALK_FAILED - {left.reason}:
+            # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
+            # worth more than how the station took it.
+            reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
         self.ended = act.SessionEnded(reason, detail)
         script, self._script, self._step = self._script, None, None
         if script is not None:

@@ -47,26 +47,8 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
         await stop(talk, plan)
         await welding_detection(talk)
     except Leave as leave:
-        end = SessionEnded(leave.reason, leave.detail)
-        try:
-            await break_off(talk, plan, leave)
-            await session_stop(talk, end)
-        except SessionOver as over:
-            # There are stations that refuse SessionStopReq in pre-charge and in the charge loop. Why the
-            # vehicle left is worth more than how the station took it.
-            if end.reason.orderly or over.reason is end.reason:
-                raise
-            end = SessionEnded(end.reason, f"{end.detail or end.reason.value}; then {over}")
-    else:
-        await session_stop(talk, end)
-    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on
-    # MCS, section 3).
-    talk.act(SignalReady(False))
-    return end
-
-
-async def session_stop(talk: Conversation, end: SessionEnded) -> None:
-    """Tell the station that the session is over, and why if there is something to tell."""
+        end = talk.left = SessionEnded(leave.reason, leave.detail)
+        await break_off(talk, plan, leave)
     await exchange(
         talk,
         cm.SessionStopReq(
@@ -75,6 +57,10 @@ async def session_stop(talk: Conversation, end: SessionEnded) -> None:
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
+    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on
+    # MCS, section 3).
+    talk.act(SignalReady(False))
+    return end
 
 
 async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
