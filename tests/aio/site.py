@@ -6,7 +6,7 @@ Monitors do not raise into the sessions they watch: what they see is kept and fa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ QUICK_PORTS = PortLimits(
     contactors_s=0.3,
     signal_s=0.2,
     meter_s=0.1,
-    authorization_s=0.4,
+    authorization_s=1.0,
     look_s=0.01,
 )
 QUICK_STREAM = StreamLimits(handshake_s=2.0, linger_s=0.2)
@@ -248,3 +248,20 @@ async def site(
     if safe_at_the_end:
         assert plant.station_safe
         assert plant.vehicle_safe
+
+
+async def in_turn(cases: Iterable[Any], check: Callable[[Any], Awaitable[None]], at_a_time: int = 6) -> None:
+    """Check every case, a few at a time because most of it is waiting; what fails says which case it was."""
+    turn = asyncio.Semaphore(at_a_time)
+
+    async def one(case: Any) -> None:
+        async with turn:
+            try:
+                await check(case)
+            except BaseException as error:
+                error.add_note(f"in the case {case}")
+                raise
+
+    async with asyncio.TaskGroup() as group:
+        for case in cases:
+            group.create_task(one(case))

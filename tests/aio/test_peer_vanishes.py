@@ -5,7 +5,7 @@ connection is given up, the hardware is safe, and the next session is served.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,10 +17,9 @@ from iso15118.errors import TlsError
 from iso15118.session.actions import EndReason
 from iso15118.timing import Timing
 
-from .site import Plant, Stopper, evcc_config, secc_config, site
+from .site import Plant, Stopper, evcc_config, in_turn, secc_config, site
 from .vanishing import Vanishing, Way
 
-AT_A_TIME = 5
 SHORT = 0.4
 SLOW: dict[str, Any] = {"authorization_s": 0.02, "cable_check_s": 10.0}
 """Slow enough for the driver and the cable check to be waited for at least once."""
@@ -136,31 +135,14 @@ def judged(result: SessionResult, way: Way, late: float) -> None:
     assert late < (1.5 if way is Way.SILENCE else 0.5), f"{late:.3f} s"
 
 
-async def in_all(states: Iterable[str], check: Callable[[str, Way], Awaitable[None]], way: Way) -> None:
-    """Check every state, a few at a time, because most of it is waiting; each at a site of its own."""
-    turn = asyncio.Semaphore(AT_A_TIME)
-
-    async def one(state: str) -> None:
-        async with turn:
-            try:
-                await check(state, way)
-            except BaseException as error:
-                error.add_note(f"in state {state}")
-                raise
-
-    async with asyncio.TaskGroup() as group:
-        for state in states:
-            group.create_task(one(state))
-
-
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.name)
 async def test_the_vehicle_vanishes_in_every_state(way: Way) -> None:
-    await in_all(STATION_WAITS_FOR, vehicle_vanishes, way)
+    await in_turn(STATION_WAITS_FOR, lambda state: vehicle_vanishes(state, way))
 
 
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.name)
 async def test_the_station_vanishes_in_every_state(way: Way) -> None:
-    await in_all(VEHICLE_WAITS_FOR, station_vanishes, way)
+    await in_turn(VEHICLE_WAITS_FOR, lambda state: station_vanishes(state, way))
 
 
 async def vehicle_vanishes(state: str, way: Way) -> None:

@@ -20,7 +20,7 @@ from iso15118.simulation import ContactorFault
 from iso15118.simulation.faults import Faults
 from iso15118.timing import Timing
 
-from .site import QUICK_PORTS, Plant, Site, Stopper, secc_config, site
+from .site import QUICK_PORTS, Plant, Site, Stopper, in_turn, secc_config, site
 
 R = EndReason
 RUNS_ON = {R.STOPPED_BY_EV}
@@ -48,7 +48,7 @@ WAYS: dict[str, Callable[[Faults, str], None]] = {
     "raises once": lambda faults, call: faults.raises(call, times=1),
     "raises anything": lambda faults, call: faults.raises(call, ZeroDivisionError("not our doing"), times=1),
     "never answers": lambda faults, call: faults.never(call, times=1),
-    "is late": lambda faults, call: faults.late(call, 1.2, times=1),
+    "is late": lambda faults, call: faults.late(call, 1.4, times=1),
 }
 
 
@@ -65,9 +65,12 @@ async def run(here: Site, loops: int = 40, **settings: Any) -> tuple[SessionResu
     return mine, await here.server.wait_finished(before + 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("call", STATION)
-async def test_a_call_of_the_station_fails(call: str, way: str) -> None:
+async def test_a_call_of_the_station_fails(call: str) -> None:
+    await in_turn(WAYS, lambda way: a_call_of_the_station_fails(call, way))
+
+
+async def a_call_of_the_station_fails(call: str, way: str) -> None:
     reasons, port = STATION[call]
     plant = Plant()
     async with site(plant, config=secc_config(timing=TIMING)) as here:
@@ -89,9 +92,12 @@ async def test_a_call_of_the_station_fails(call: str, way: str) -> None:
         await here.charge()
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("call", VEHICLE)
-async def test_a_call_of_the_vehicle_fails(call: str, way: str) -> None:
+async def test_a_call_of_the_vehicle_fails(call: str) -> None:
+    await in_turn(WAYS, lambda way: a_call_of_the_vehicle_fails(call, way))
+
+
+async def a_call_of_the_vehicle_fails(call: str, way: str) -> None:
     reasons, port = VEHICLE[call]
     plant = Plant()
     async with site(plant) as here:
