@@ -31,8 +31,11 @@ __all__ = [
     "ContractKeyError",
     "KeyTransport",
     "WrappedKey",
+    "additional_data",
+    "cbc",
     "new_contract_key",
     "open_payload",
+    "session_key",
     "unwrap",
     "wrap",
 ]
@@ -166,13 +169,12 @@ def wrap(
         public = ephemeral.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     else:
         public = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    secret = _session_key(transport, ephemeral, receiver)
+    secret = session_key(transport, ephemeral, receiver)
     iv = os.urandom(transport.iv_octets) if iv is None else iv
     if transport.cipher == "aes-cbc":
-        encryptor = Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
-        return WrappedKey(public, iv + encryptor.update(payload) + encryptor.finalize())
+        return WrappedKey(public, iv + cbc(secret, iv, payload))
     return WrappedKey(
-        public, iv + AESGCM(secret).encrypt(iv, payload, _additional(transport, pcid, contract_ski))
+        public, iv + AESGCM(secret).encrypt(iv, payload, additional_data(transport, pcid, contract_ski))
     )
 
 
@@ -192,13 +194,13 @@ def open_payload(
         raise ContractKeyError(
             "point", f"public key of {len(public)} octets, not {transport.public_key_octets}"
         )
-    secret = _session_key(transport, receiver, _public_key(transport, public))
+    secret = session_key(transport, receiver, _public_key(transport, public))
     iv, rest = blob[: transport.iv_octets], blob[transport.iv_octets :]
     if transport.cipher == "aes-cbc":
         decryptor = Cipher(algorithms.AES(secret), modes.CBC(iv)).decryptor()
         return decryptor.update(rest) + decryptor.finalize()
     try:
-        return AESGCM(secret).decrypt(iv, rest, _additional(transport, pcid, contract_ski))
+        return AESGCM(secret).decrypt(iv, rest, additional_data(transport, pcid, contract_ski))
     except InvalidTag as error:
         raise ContractKeyError("tag", "the key or its additional data were changed") from error
 
@@ -264,7 +266,14 @@ def _public_key(transport: KeyTransport, octets: bytes) -> AgreementPublicKey:
         raise ContractKeyError("point", "the public key is no point of the curve") from error
 
 
-def _session_key(transport: KeyTransport, own: AgreementKey, other: AgreementPublicKey) -> bytes:
+def cbc(secret: bytes, iv: bytes, payload: bytes) -> bytes:
+    """AES-CBC without padding."""
+    encryptor = Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
+    return encryptor.update(payload) + encryptor.finalize()
+
+
+def session_key(transport: KeyTransport, own: AgreementKey, other: AgreementPublicKey) -> bytes:
+    """The cipher's key, agreed on by one side's private key and the other side's public one."""
     if isinstance(own, x448.X448PrivateKey) and isinstance(other, x448.X448PublicKey):
         try:
             secret = own.exchange(other)
@@ -280,7 +289,8 @@ def _session_key(transport: KeyTransport, own: AgreementKey, other: AgreementPub
     return ConcatKDFHash(digest, transport.key_octets, transport.other_info).derive(secret)
 
 
-def _additional(transport: KeyTransport, pcid: str, contract_ski: bytes) -> bytes | None:
+def additional_data(transport: KeyTransport, pcid: str, contract_ski: bytes) -> bytes | None:
+    """What the cipher authenticates beside the key; None where the transport has nothing."""
     if transport.additional_data == "none":
         return None
     if len(pcid) != 18 or not pcid.isascii():

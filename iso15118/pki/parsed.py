@@ -32,7 +32,7 @@ _UNDERSTOOD = {
     ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authorityKeyIdentifier",
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authorityInfoAccess",
 }
-_VERSION_FIELD = 0xA0
+_VERSION_FIELD, _OBJECT_IDENTIFIER = 0xA0, 0x06
 _NAMES = {
     NameOID.COMMON_NAME: "CN",
     NameOID.ORGANIZATION_NAME: "O",
@@ -81,7 +81,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     key_bits: bytes
     """The public key's bit string, which OCSP and SHA-1 key identifiers hash."""
     uncompressed: bool
-    """The point of an EC key is written in full."""
+    """An EC key names its curve and writes its point in full."""
     signature: str
     """Name of the signature algorithm, or its object identifier."""
     common_names: tuple[str, ...]
@@ -206,19 +206,29 @@ def _key(certificate: x509.Certificate) -> tuple[str, bool]:
     try:
         key = certificate.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "unreadable", True  # Explicit curve parameters end here as well.
+        return "unreadable", True
     if isinstance(key, ec.EllipticCurvePublicKey):
         point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return key.curve.name, point in certificate.tbs_certificate_bytes
+        return key.curve.name, _key_bits(certificate) == point and _names_curve(certificate)
     return type(key).__name__.removesuffix("PublicKey").lstrip("_").lower(), True
 
 
-def _key_bits(certificate: x509.Certificate) -> bytes:
+def _spki(certificate: x509.Certificate) -> list[bytes]:
+    """Algorithm and bit string of the public key."""
     parts = children(certificate.tbs_certificate_bytes)
     # Version 1 has no version field; the key is the sixth or the seventh element.
-    spki = parts[6 if parts[0][0] == _VERSION_FIELD else 5]
-    bits = children(spki)[1]
+    return children(parts[6 if parts[0][0] == _VERSION_FIELD else 5])
+
+
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    bits = _spki(certificate)[1]
     return bits[head(bits)[1] + 1 :]
+
+
+def _names_curve(certificate: x509.Certificate) -> bool:
+    """The curve is called by its name; the library also takes one whose parameters are spelled out."""
+    algorithm = children(_spki(certificate)[0])
+    return len(algorithm) == 2 and algorithm[1][0] == _OBJECT_IDENTIFIER
 
 
 def _subject(certificate: x509.Certificate) -> tuple[tuple[str, int, int], ...]:

@@ -128,7 +128,7 @@ CODES: dict[str, Code] = {
     ),
     "key-type": Code("profile", "V2G20-2674", "unsupported_certificate", "kind of key outside the profile"),
     "key-encoding": Code(
-        "profile", "RFC5480-2.2", "unsupported_certificate", "point is not in uncompressed form"
+        "profile", "RFC5480-2.2", "unsupported_certificate", "not a named curve and an uncompressed point"
     ),
     "signature-algorithm": Code(
         "profile", "V2G20-2674", "unsupported_certificate", "not the algorithm of the issuer's key"

@@ -1,0 +1,137 @@
+"""Chain cases between our stack and the openssl command over TCP: it presents the bad chain, we refuse, and it
+sees the alert. A sample by default, all with ISO15118_ALL_CASES=1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from iso15118.errors import TlsError
+from iso15118.pki.cases import Case, Variant, all_cases, find_case
+from iso15118.pki.cases.make import make
+from iso15118.pki.issue import pem
+from iso15118.tls import TlsConnection
+
+from .rig import NOW
+from .test_cases import CHAINS, ends
+
+OPENSSL = shutil.which("openssl")
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="the openssl command is not installed")
+SAMPLE = ("expired-leaf", "unknown-root", "sub2-missing", "no-domain-component", "leaf-is-ca", "unordered")
+# Their command cannot load these, or has no scheme for their keys.
+UNLOADABLE = {
+    *(
+        "duplicate-extension",
+        "negative-serial",
+        "huge-leaf",
+        "too-many-certificates",
+        "leaf-only",
+        "self-signed-leaf",
+    ),
+    *(
+        name
+        for name, case in all_cases().items()
+        if {"key-type", "mixed-algorithms"} & set(case.expect.codes)
+    ),
+}
+OVER_TCP = (
+    [case for case in CHAINS if case.name not in UNLOADABLE and "iso20" in case.editions]
+    if "ISO15118_ALL_CASES" in os.environ
+    else [find_case(name) for name in SAMPLE]
+)
+
+
+def pump(ours: TlsConnection, link: socket.socket) -> TlsError | None:
+    """Carry bytes until we are through or refuse; a refusal is sent."""
+    link.settimeout(10)
+    while True:
+        link.sendall(ours.data_to_send())
+        if ours.handshake_complete:
+            return None
+        data = link.recv(65536)
+        try:
+            if not data:
+                ours.eof_received()
+            ours.receive_data(data)
+        except TlsError as error:
+            link.sendall(ours.data_to_send())
+            return error
+
+
+def options(case: Case, role: str, folder: Path) -> tuple[list[str], TlsConnection]:
+    """Files of the bad chain for their command, and our end that judges it."""
+    broken = make(Variant(case, role, "iso20", "p521"), at=NOW)
+    broken.pki.write(folder)
+    (folder / "leaf.pem").write_text(pem(broken.chain[0]))
+    (folder / "subs.pem").write_text("".join(pem(one) for one in broken.chain[1:]))
+    client, server = ends(broken)
+    leaf = broken.places["leaf"]
+    files = ["-cert", str(folder / "leaf.pem"), "-key", str(folder / f"{leaf}.key")]
+    return [*files, "-cert_chain", str(folder / "subs.pem")], (client if role == "secc" else server).connect()
+
+
+def judged(case: Case, error: TlsError | None, ours: TlsConnection, said: str) -> None:
+    if not case.expect.codes:
+        assert error is None
+        return
+    assert error is not None
+    assert case.expect.alert is not None
+    assert ours.alert_sent == case.expect.alert
+    assert f"alert {case.expect.alert.replace('_', ' ')}" in said
+
+
+@pytest.mark.parametrize("case", OVER_TCP, ids=lambda case: case.name)
+def test_their_station_presents_a_bad_chain_and_our_car_refuses(case: Case, tmp_path: Path) -> None:
+    if "secc" not in case.roles:
+        assert "vehicle" in case.roles or not case.expect.alert
+        return
+    files, ours = options(case, "secc", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [str(OPENSSL), "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_3", "-naccept", "1", *files]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.PIPE
+    ) as theirs:
+        try:
+            for _ in range(200):
+                try:
+                    link = socket.create_connection(("127.0.0.1", port))
+                    break
+                except ConnectionRefusedError:
+                    time.sleep(0.02)
+            with link:
+                error = pump(ours, link)
+            said, _ = theirs.communicate(timeout=10)
+        finally:
+            theirs.kill()
+    judged(case, error, ours, said.decode(errors="replace"))
+
+
+@pytest.mark.parametrize("case", OVER_TCP, ids=lambda case: case.name)
+def test_their_car_presents_a_bad_chain_and_our_station_refuses(case: Case, tmp_path: Path) -> None:
+    if "vehicle" not in case.roles:
+        assert "secc" in case.roles or not case.expect.alert
+        return
+    files, ours = options(case, "vehicle", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [str(OPENSSL), "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", *files]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.PIPE
+        ) as theirs:
+            try:
+                link, _ = listener.accept()
+                with link:
+                    error = pump(ours, link)
+                    link.shutdown(socket.SHUT_WR)
+                    said, _ = theirs.communicate(timeout=10)
+            finally:
+                theirs.kill()
+    judged(case, error, ours, said.decode(errors="replace"))
