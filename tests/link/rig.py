@@ -106,6 +106,15 @@ def kinds(actions: list[Action]) -> list[str]:
     return [type(message).__name__ for message in sent(actions)]
 
 
+def run_ids(bench: LinkBench, kind: type[SlacParmReq | AttenCharRsp]) -> set[bytes]:
+    """The run identifiers that messages of this kind carried."""
+    return {
+        action.frame.message.run_id
+        for _, _, action in bench.journal
+        if isinstance(action, SendFrame) and isinstance(action.frame.message, kind)
+    }
+
+
 def run_to(machine: EvSlac | EvseSlac, now: float) -> list[tuple[float, Action]]:
     """Let the machine's own time pass up to ``now``, inclusive; its actions with their times."""
     done: list[tuple[float, Action]] = []

@@ -241,9 +241,9 @@ def test_the_driver_may_report_the_link_instead_of_the_modem() -> None:
     assert not pair.linked
     for end in (pair.vehicle, pair.station):
         pair.bench.tell(end, LinkReported(True))
-    assert pair.linked
+    assert ready_news(pair, "CAR_1") == [True]
     pair.bench.tell(pair.station, LinkReported(False))
-    assert not pair.station.ready
+    assert ready_news(pair, "EVSE1") == [True, False]
     assert not any("LinkStatus" in kind for _, _, kind in pair.bench.frames())
 
 
@@ -300,7 +300,7 @@ def test_a_vehicle_that_cannot_join_tries_again_and_the_station_takes_another_ke
     pair.bench.run(60.0)
     notes = pair.bench.notes()
     assert any("did not come up" in note for note in notes)
-    assert any("did not join" in note for note in notes) or len(set(keys(pair))) > 2
+    assert len(set(keys(pair))) > 2
     assert not pair.linked
     pair.bench.line.join_s = 0.1
     pair.bench.unplug(pair.vehicle, pair.station)

@@ -54,8 +54,11 @@ class Choice(Struct, frozen=True):
     reason: str
 
 
-def choose(answers: Sequence[Answer], settings: SlacSettings) -> Choice:
-    """Rank by attenuation and decide. The vehicle's own station is the one that hears it best."""
+def choose(answers: Sequence[Answer], settings: SlacSettings, *, silent: int = 0) -> Choice:
+    """Rank by attenuation and decide. The vehicle's own station is the one that hears it best.
+
+    ``silent``: stations that announced themselves and did not answer the sounds; ours may be among them.
+    """
     ranked = tuple(
         sorted((a for a in answers if a.attenuation <= settings.indirect_limit), key=lambda a: a.attenuation)
     )
@@ -78,6 +81,16 @@ def choose(answers: Sequence[Answer], settings: SlacSettings) -> Choice:
             Finding.POTENTIALLY_FOUND,
             ranked,
             f"two stations within {settings.margin:g} dB ({best.attenuation:.1f} and {ranked[1].attenuation:.1f}): validation decides",
+        )
+    if silent:
+        return Choice(
+            Finding.POTENTIALLY_FOUND,
+            ranked,
+            f"{best.attenuation:.1f} dB, but {silent} announced did not answer: validation decides",
+        )
+    if settings.always_validate:
+        return Choice(
+            Finding.POTENTIALLY_FOUND, ranked, f"{best.attenuation:.1f} dB; the settings want a validation"
         )
     runner_up = f", the next one {ranked[1].attenuation:.1f} dB" if len(ranked) > 1 else ""
     return Choice(Finding.FOUND, (best,), f"{best.attenuation:.1f} dB{runner_up}")

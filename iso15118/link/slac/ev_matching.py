@@ -60,6 +60,7 @@ class _Timer(Enum):
     RESPONSE = "TT_match_response"
     GATHER = "TP_match_sequence"
     RESULTS = "TT_EV_atten_results"
+    LATECOMERS = "TP_match_session"
     TOGGLE = "TP_EV_vald_state_duration"
 
 
@@ -83,7 +84,8 @@ class EvMatching:
         self._sounds = settings.c_match_mnbc
         self._half_toggles = 0
         self._refusals = 0
-        self._timer_field = math.ceil(settings.c_vald_toggles * 2 * timing.tp_vald_level * 10 - 1e-9) + _SPARE
+        self._toggles = 0
+        self._timer_field = 0
 
     @property
     def deadline(self) -> float | None:
@@ -139,9 +141,14 @@ class EvMatching:
         if collecting and not known:
             self._answers[source] = Answer(source, mean(message.aag))
             actions.append(LinkNote(f"{mac_text(source)} hears us with {mean(message.aag):.1f} dB"))
-        if self.phase is EvPhase.RESULTS and self._announced.keys() <= self._answers.keys():
-            actions += self._decide(now)
+        self._all_answered(now)
         return actions
+
+    def _all_answered(self, now: float) -> None:
+        """Every announced station has answered the sounds: decide soon. One whose announcement was lost may still answer."""
+        complete = self.phase is EvPhase.RESULTS and self._announced.keys() <= self._answers.keys()
+        if complete and _Timer.LATECOMERS not in self._timers:
+            self._timers.set(_Timer.LATECOMERS, now + self._timing.tp_atten_gather)
 
     # -- sounding
 
@@ -167,15 +174,16 @@ class EvMatching:
             self._timers.set(_Timer.PACE, now + self._timing.tp_batch_interval)
             return [sound]
         self.phase = EvPhase.RESULTS
-        if self._announced.keys() <= self._answers.keys():
-            return [sound, *self._decide(now)]
+        self._all_answered(now)
         return [sound]
 
     # -- the choice
 
     def _decide(self, now: float) -> list[Action]:
         self._timers.clear(_Timer.RESULTS)
-        choice = choose(list(self._answers.values()), self._settings)
+        self._timers.clear(_Timer.LATECOMERS)
+        silent = len(self._announced.keys() - self._answers.keys())
+        choice = choose(list(self._answers.values()), self._settings, silent=silent)
         note = LinkNote(f"{choice.finding.value}: {choice.reason}")
         self._candidates = list(choice.candidates)
         if choice.finding is Finding.NOT_FOUND:
@@ -197,6 +205,8 @@ class EvMatching:
     def _ask_validation(self, now: float) -> list[Action]:
         self.phase = EvPhase.VALIDATE
         self._sends = 0
+        self._toggles = self._settings.c_vald_toggles or 1 + self._draw(1)[0] % 3
+        self._timer_field = math.ceil(self._toggles * 2 * self._timing.tp_vald_level * 10 - 1e-9) + _SPARE
         return self._send_validation(0, now)
 
     def _send_validation(self, timer: int, now: float) -> list[Action]:
@@ -212,7 +222,7 @@ class EvMatching:
         if self.phase is EvPhase.TOGGLED:
             if message.result is ValidateResult.SUCCESS:
                 self._timers.clear(_Timer.RESPONSE)
-                if message.toggle_num == self._settings.c_vald_toggles:
+                if message.toggle_num == self._toggles:
                     return self._ask_match(now)
                 return self._next_candidate(f"it saw {message.toggle_num} toggles", now)
             if message.result is ValidateResult.READY:  # it has not heard our second request
@@ -238,7 +248,7 @@ class EvMatching:
         return self._next_candidate("it declined the validation", now)
 
     def _toggle(self, now: float) -> list[Action]:
-        if self._half_toggles == 2 * self._settings.c_vald_toggles:
+        if self._half_toggles == 2 * self._toggles:
             self.phase = EvPhase.TOGGLED
             self._sends = 0
             spare = (_SPARE + 1) * 0.1
@@ -298,7 +308,7 @@ class EvMatching:
             return self._pace(now)
         if timer is _Timer.GATHER:
             return self._announce(now)
-        if timer is _Timer.RESULTS:
+        if timer in (_Timer.RESULTS, _Timer.LATECOMERS):
             return self._decide(now)
         if timer is _Timer.TOGGLE:
             return self._toggle(now)

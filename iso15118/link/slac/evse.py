@@ -317,14 +317,10 @@ class EvseSlac:
             self._driving = False
             self._timers.clear(_Timer.EF_END)
             awake = [SetPilot(Pilot.FIVE_PERCENT)]
-        if self._matched is not None:
-            # Somebody joins. Only that vehicle may think again; it has lost our answer or given up.
-            if source != self._matched.ev_mac:
-                return []
-            self._matched = None
-            self._timers.clear(_Timer.JOIN, _Timer.ASSUMED)
-            self._modem.watch(None, now)
-            self._runs = {key: run for key, run in self._runs.items() if run.ev_mac != source}
+        # While somebody joins, only that vehicle may think again: it has lost our answer, or this request is late. Both can be, so the
+        # link is waited for all the same.
+        if self._matched is not None and source != self._matched.ev_mac:
+            return awake
         key = (source, run_id)
         run = self._runs.get(key)
         if run is None:
@@ -336,10 +332,10 @@ class EvseSlac:
 
     def _match(self, source: bytes, message: SlacMatchReq, now: float) -> list[Action]:
         run = self._runs.get((source, message.run_id))
-        if run is None or self._matched not in (None, run):
+        if run is None or (self._matched is not None and self._matched.ev_mac != source):
             return []
         frames = run.match(message, self._modem.network)
-        if self._matched is None and run.phase is EvsePhase.MATCHED:
+        if self._matched is not run and run.phase is EvsePhase.MATCHED:
             self._matched = run
             self._runs = {(source, message.run_id): run}
             self._timers.set(_Timer.JOIN, now + self._timing.tt_match_join)
@@ -407,7 +403,8 @@ class EvseSlac:
         run.notes.clear()
         if run.phase is EvsePhase.FAILED:
             self._runs.pop((run.ev_mac, run.run_id), None)
-            if not self._runs and self._state is LinkState.MATCHING and not self._driving:
+            waiting = self._state is LinkState.MATCHING and self._matched is None and not self._driving
+            if not self._runs and waiting:
                 self._timers.set(_Timer.INIT, now + self._timing.tt_evse_slac_init)
         return actions
 

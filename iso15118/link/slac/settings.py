@@ -79,6 +79,9 @@ class SlacTiming(Struct, frozen=True, kw_only=True):
     """Station: window for sounds, from the first CM_START_ATTEN_CHAR.IND."""
     tt_ev_atten_results: float = 1.2
     """Vehicle: window for CM_ATTEN_CHAR.IND, from its first CM_START_ATTEN_CHAR.IND."""
+    tp_atten_gather: float = 0.1
+    """Vehicle: after all announced stations have answered the sounds, wait for one whose announcement was lost; TP_match_session allows
+    500 ms until the match is asked for."""
     tt_evse_match_session: float = 10.0
     """Station: wait for CM_VALIDATE.REQ or CM_SLAC_MATCH.REQ, from the end of the sound window."""
     tt_match_join: float = 12.0
@@ -134,8 +137,11 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     sleep, 0 turns it off."""
     c_evse_match_parallel: int = 5
     """Station: matching processes at a time; it has to serve 5."""
-    c_vald_toggles: int = 2
-    """Vehicle: toggles of a validation; 1 to 3."""
+    c_vald_toggles: int = 0
+    """Vehicle: toggles of a validation, 1 to 3; 0 draws the number anew each time, so that a neighbour who toggles at the same moment is
+    not easily taken for us."""
+    always_validate: bool = False
+    """Vehicle: believe nobody without a validation. Surer than attenuation, but stations may decline."""
     set_key_retries: int = 5
     link_poll_losses: int = 2
     """"No link" answers in a row after which a link that was up counts as lost."""
@@ -172,7 +178,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
             ("c_conn_max_match", 1, 100),
             ("c_sequ_retry", 0, 10),
             ("c_evse_match_parallel", 1, 64),
-            ("c_vald_toggles", 1, 3),
+            ("c_vald_toggles", 0, 3),
             ("set_key_retries", 0, 100),
             ("link_poll_losses", 1, 100),
         ):
