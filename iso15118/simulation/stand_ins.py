@@ -102,10 +102,10 @@ class LoneVehicle(SimulatedVehicle):
         self._far = SimulatedStation(circuit, kind or preset("mcs-max"))
         self._given_a: float | None = None
         if reports:
-            # What is reported has been through the ramps of the real supply.
-            self._far.supply.kind = replace(
-                self._far.supply.kind, ramp_a_per_s=_NO_RAMP, pre_charge_v_per_s=_NO_RAMP
-            )
+            # What is reported has been through the ramps of the real supply, and through its lowest voltage.
+            supply = self._far.supply
+            supply.kind = replace(supply.kind, ramp_a_per_s=_NO_RAMP, pre_charge_v_per_s=_NO_RAMP)
+            supply.derate(replace(supply.limits, minimum_voltage_v=0.0))
             self._given_a = 0.0
 
     def station_shows(self, voltage_v: float, now: float) -> None:

@@ -261,8 +261,11 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     assert station.outlet.opened_under_load == vehicle.inlet.opened_under_load == 0
 
 
-def test_a_lone_vehicle_takes_what_the_station_reports_and_presumes_nothing() -> None:
-    vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0), reports=True)
+@pytest.mark.parametrize(
+    "pack", [{}, {"empty_v": 300.0, "full_v": 380.0}], ids=["a truck's", "below a megawatt station's lowest"]
+)
+def test_a_lone_vehicle_takes_what_the_station_reports_and_presumes_nothing(pack: dict[str, float]) -> None:
+    vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0, **pack), reports=True)
     vehicle.perform(SignalReady(True), 1.0)
     vehicle.advance(3.0)
     assert vehicle.measure(3.0).voltage_v == 0.0
