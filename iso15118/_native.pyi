@@ -72,10 +72,10 @@ class TlsInfo:
 class Codec:
     """The messages of one schema set, from and to EXI; every bad input is an `iso15118.errors.ExiError`.
 
-    `lenient` reads full arrays with the codes of one that may go on and takes strings and binaries shorter than their type
-    allows, `strict` refuses trailing octets and padding that is not zero. `decode_with_notes` also names the deviations it
+    `open_arrays` reads full arrays with the codes of one that may go on, `any_length` takes strings and binaries shorter or
+    longer than their type allows, `strict` refuses trailing octets and padding that is not zero. `decode_with_notes` also names the deviations it
     bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-characters,
-    open-array, short. `root` is the local name of the root element
+    open-array, short, long. `root` is the local name of the root element
     where several hold the same class. Of an unsuitable table only the constructor complains; classes that do not fit the
     tables are found at the first use.
     """
@@ -87,14 +87,16 @@ class Codec:
         self,
         data: bytes | bytearray | memoryview,
         fragment: bool = False,
-        lenient: bool = False,
+        open_arrays: bool = False,
+        any_length: bool = False,
         strict: bool = False,
     ) -> object: ...
     def decode_with_notes(
         self,
         data: bytes | bytearray | memoryview,
         fragment: bool = False,
-        lenient: bool = False,
+        open_arrays: bool = False,
+        any_length: bool = False,
         strict: bool = False,
     ) -> tuple[object, list[str]]: ...
     def encode(self, message: object, fragment: bool = False, root: str | None = None) -> bytes: ...

@@ -18,12 +18,12 @@ def shapes_of(definition: SetDefinition, *, published: Path | None = None) -> Sh
         if published is None
         else [published / one for one in definition.published]
     )
-    return Shapes(read_schema_set(definition.name, files))
+    return Shapes(read_schema_set(definition.name, files), alone=definition.alone)
 
 
 def generate() -> dict[Path, bytes]:
     """Every generated file of the project with its content."""
-    shapes = [shapes_of(one) for one in SETS if one.packaged]
+    shapes = [shapes_of(one) for one in SETS]
     files = {
         PACKAGE.parent / f"{name.replace('.', '/')}.py": text.encode()
         for name, text in emit_modules(shapes).items()
@@ -44,9 +44,9 @@ def write(files: dict[Path, bytes]) -> list[Path]:
 
 
 def compare(published: Path) -> dict[str, bool]:
-    """For every packaged set: whether our schema compiles to the same tables as the published one, byte for byte."""
+    """For every published set: whether our schema compiles to the same tables, byte for byte."""
     return {
         one.name: compile_tables(shapes_of(one)) == compile_tables(shapes_of(one, published=published))
         for one in SETS
-        if one.packaged
+        if one.published
     }

@@ -21,6 +21,10 @@ _PYTHON = {
 }
 
 
+Name = tuple[str, str]
+"""Module and class."""
+
+
 @dataclass
 class Module:
     """Everything one generated module holds; keys are the names it defines."""
@@ -29,13 +33,30 @@ class Module:
     doc: str
     enums: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
+    unions: dict[str, list[Name]] = field(default_factory=dict)
+    """Aliases of unions with their members."""
+    wider: dict[str, list[Name]] = field(default_factory=dict)
+    """Members that a schema set built upon this one adds; type checkers get to know them, the interpreter does not."""
     imports: dict[str, set[str]] = field(default_factory=dict)
 
     def define(self, table: dict[str, str], name: str, text: str) -> None:
         """Enter one definition; schema sets that share a namespace must agree on it."""
         if table.setdefault(name, text) != text:
             raise SchemaError(f"{self.name}.{name} differs between schema sets")
+
+    def unite(self, alias: str, members: list[Name]) -> None:
+        """Enter a union. A later schema set may add classes of its own modules, and take none away."""
+        if alias not in self.unions:
+            self.unions[alias] = members
+            for owner, name in members:
+                _use(self, owner, name)
+            return
+        known = self.unions[alias]
+        added = [one for one in members if one not in known]
+        if not set(known) <= set(members) or any(owner == self.name for owner, _ in added):
+            raise SchemaError(f"{self.name}.{alias} differs between schema sets")
+        wider = self.wider.setdefault(alias, []) if added else []
+        wider += [one for one in added if one not in wider]
 
 
 def emit_modules(shapes: list[Shapes]) -> dict[str, str]:
@@ -86,39 +107,38 @@ def _summary(shapes: Shapes, shape: Shape) -> str:
 
 
 def _annotation(module: Module, modules: dict[str, Module], shapes: Shapes, item: Field) -> str:
-    names = [
-        _type(module, modules, shapes, branch)
+    members = [
+        _type(modules, shapes, branch)
         for branch in item.branches
         if not (branch.abstract or (isinstance(branch.type, ComplexType) and branch.type.abstract))
     ]
-    text = " | ".join(names)
-    if item.alias and len(names) > 1:
-        alias = item.alias
-        if alias in {shape.name for shape in shapes.by_type.values() if shape.module == module.name}:
-            alias = f"Any{alias}"
-        module.define(module.aliases, alias, text)
-        text = alias
-    if not text:
-        text = "None"
+    if item.alias and len(members) > 1:
+        text = item.alias
+        if text in {shape.name for shape in shapes.by_type.values() if shape.module == module.name}:
+            text = f"Any{text}"
+        module.unite(text, members)
+    else:
+        text = " | ".join(_use(module, owner, name) for owner, name in members) or "None"
     if item.repeated:
         return f"tuple[{text}, ...]" + (" = ()" if item.optional else "")
     return f"{text} | None = None" if item.optional else text
 
 
-def _type(module: Module, modules: dict[str, Module], shapes: Shapes, branch: Branch) -> str:
+def _type(modules: dict[str, Module], shapes: Shapes, branch: Branch) -> Name:
+    """The class of a branch; that of a plain value has no module."""
     if isinstance(branch.type, ComplexType):
         shape = shapes.by_type[branch.type]
-        return _use(module, shape.module, shape.name)
+        return shape.module, shape.name
     if not branch.type.literals:
-        return _PYTHON[branch.type.primitive]
+        return "", _PYTHON[branch.type.primitive]
     owner, name = enum_of(branch.type)
     home = modules[owner]
     home.define(home.enums, name, _enum(name, branch.type))
-    return _use(module, owner, name)
+    return owner, name
 
 
 def _use(module: Module, owner: str, name: str) -> str:
-    if owner != module.name:
+    if owner not in ("", module.name):
         module.imports.setdefault(owner, set()).add(name)
     return name
 
@@ -142,20 +162,40 @@ def _module(module: Module) -> str:
     ]
     if module.enums:
         lines.append("import enum")
-    if module.aliases:
-        lines.append("from typing import TypeAlias")
+    if module.unions:
+        lines.append(f"from typing import {'TYPE_CHECKING, ' if module.wider else ''}TypeAlias")
     lines += ["", "import msgspec", ""]
     lines += [
         f"from {owner} import {', '.join(sorted(names))}" for owner, names in sorted(module.imports.items())
     ]
-    names = sorted([*module.enums, *module.classes, *module.aliases])
+    names = sorted([*module.enums, *module.classes, *module.unions])
     lines += ["", "__all__ = [", *[f'    "{name}",' for name in names], "]", ""]
     for table in (module.enums, module.classes):
         for name in sorted(table):
             lines += ["", table[name]]
-    # Aliases stand last: they are evaluated, annotations are not.
-    lines += ["", *[f"{name}: TypeAlias = {text}" for name, text in sorted(module.aliases.items())]]
+    # Unions stand last: they are evaluated, annotations are not.
+    lines += ["", *_unions(module)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _unions(module: Module) -> list[str]:
+    plain = {alias: " | ".join(name for _, name in members) for alias, members in module.unions.items()}
+    lines = [
+        f"{alias}: TypeAlias = {text}" for alias, text in sorted(plain.items()) if alias not in module.wider
+    ]
+    if not module.wider:
+        return lines
+    others = sorted({owner for members in module.wider.values() for owner, _ in members})
+    lines += [
+        "",
+        "if TYPE_CHECKING:",
+        "    # Schema sets that build upon this one add members; at run time it does not load them.",
+    ]
+    lines += [f"    import {owner}" for owner in others]
+    for alias, members in sorted(module.wider.items()):
+        added = " | ".join(f"{owner}.{name}" for owner, name in members)
+        lines.append(f"    {alias}: TypeAlias = {plain[alias]} | {added}")
+    return [*lines, "else:", *[f"    {alias} = {plain[alias]}" for alias in sorted(module.wider)]]
 
 
 def _format(source: str) -> str:

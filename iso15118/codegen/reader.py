@@ -87,7 +87,24 @@ class _Reader:
                 self._simple_named(name)
             else:
                 self._element_global(name)
+        self._separate_messages()
         return self.set
+
+    def _separate_messages(self) -> None:
+        """Give each global element a type of its own, so that the class of a message tells which message it is.
+
+        The element that the type is named after keeps it, if there is one; a copy belongs to its element.
+        """
+        sharing: dict[ComplexType, list[Element]] = {}
+        for element in self.set.elements.values():
+            if isinstance(element.type, ComplexType) and not self.set.is_abstract(element):
+                sharing.setdefault(element.type, []).append(element)
+        for type_, elements in sharing.items():
+            owners = [one for one in elements if f"{one.name.local}Type" == type_.label.local]
+            keeper = min(owners or elements, key=lambda one: one.name)
+            for element in elements:
+                if element is not keeper:
+                    element.type = replace(type_, name=None, element=element.name)
 
     def _load(self, path: Path, loaded: set[tuple[str, str]]) -> None:
         parser = etree.XMLParser(

@@ -19,21 +19,29 @@ class SetDefinition:
 
     name: str
     files: tuple[str, ...]
-    published: tuple[str, ...]
-    packaged: bool = True
-    """False while the project has no schema of its own for it; the compiler is tested with it all the same."""
+    published: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    """Local elements of simple type that stand alone as fragments, so that they need a class: those that get signed."""
 
 
 SETS: tuple[SetDefinition, ...] = (
     SetDefinition("app", ("app/app_protocol.xsd",), ("app/V2G_CI_AppProtocol.xsd",)),
+    SetDefinition(
+        "din",
+        ("din/message.xsd", "din/body.xsd"),
+        ("din/V2G_CI_MsgDef.xsd", "din/V2G_CI_MsgBody.xsd"),
+        alone=("ContractID",),
+    ),
+    SetDefinition("iso2", ("iso2/message.xsd",), ("iso2/V2G_CI_MsgDef.xsd",), alone=("eMAID",)),
     SetDefinition("iso20-common", ("iso20/common_messages.xsd",), ("iso20/V2G_CI_CommonMessages.xsd",)),
+    SetDefinition("iso20-ac", ("iso20/ac.xsd",), ("iso20/V2G_CI_AC.xsd",)),
     SetDefinition("iso20-dc", ("iso20/dc.xsd",), ("iso20/V2G_CI_DC.xsd",)),
+    SetDefinition("iso20-wpt", ("iso20/wpt.xsd",), ("iso20/V2G_CI_WPT.xsd",)),
+    SetDefinition("iso20-acdp", ("iso20/acdp.xsd",), ("iso20/V2G_CI_ACDP.xsd",)),
+    # Public in the form of a content model only, so there is nothing to compare with.
+    SetDefinition("iso20-ac-der-iec", ("iso20/ac_der_iec.xsd",)),
+    SetDefinition("iso20-ac-der-sae", ("iso20/ac_der_sae.xsd",)),
     SetDefinition("xmldsig-fragment", ("xmldsig/xmldsig.xsd",), ("xmldsig-core-schema.xsd",)),
-    SetDefinition("din", (), ("din/V2G_CI_MsgDef.xsd", "din/V2G_CI_MsgBody.xsd"), packaged=False),
-    SetDefinition("iso2", (), ("iso2/V2G_CI_MsgDef.xsd",), packaged=False),
-    SetDefinition("iso20-ac", (), ("iso20/V2G_CI_AC.xsd",), packaged=False),
-    SetDefinition("iso20-wpt", (), ("iso20/V2G_CI_WPT.xsd",), packaged=False),
-    SetDefinition("iso20-acdp", (), ("iso20/V2G_CI_ACDP.xsd",), packaged=False),
 )
 
 MODULES: dict[str, str] = {
@@ -43,6 +51,8 @@ MODULES: dict[str, str] = {
     "urn:iso:std:iso:15118:-20:CommonMessages": "iso15118.messages.iso20.common_messages",
     "urn:iso:std:iso:15118:-20:DC": "iso15118.messages.iso20.dc",
     "urn:iso:std:iso:15118:-20:AC": "iso15118.messages.iso20.ac",
+    "urn:iso:std:iso:15118:-20:AC-DER-IEC": "iso15118.messages.iso20.ac_der_iec",
+    "urn:iso:std:iso:15118:-20:AC-DER-SAE": "iso15118.messages.iso20.ac_der_sae",
     "urn:iso:std:iso:15118:-20:WPT": "iso15118.messages.iso20.wpt",
     "urn:iso:std:iso:15118:-20:ACDP": "iso15118.messages.iso20.acdp",
     "urn:iso:15118:2:2013:MsgDef": "iso15118.messages.iso2",

@@ -6,7 +6,7 @@ other choice becomes one optional field per branch. Both emitters work from this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -82,14 +82,17 @@ def module_of(name: QName) -> str:
 class Shapes:
     """The classes of one schema set, found by walking all element declarations."""
 
-    def __init__(self, schema: SchemaSet) -> None:
+    def __init__(self, schema: SchemaSet, alone: Collection[str] = ()) -> None:
         self.schema = schema
+        self.alone = alone
         self.by_type: dict[ComplexType, Shape] = {}
         self.wrappers: dict[QName, ComplexType] = {}
-        for element in sorted(schema.declarations, key=lambda item: item.name):
+        ordered = sorted(schema.declarations, key=lambda item: item.name)
+        for element in ordered:
             if isinstance(element.type, ComplexType):
                 self._shape(element.type, element.name)
-            elif element.is_global:
+        for element in ordered:
+            if isinstance(element.type, SimpleType) and (element.is_global or element.name.local in alone):
                 self._shape(self.wrapper(element), element.name)
         self._check_names()
 
@@ -115,7 +118,12 @@ class Shapes:
             return
         # A local element may be unqualified; the namespace of its class is then that of the type around it.
         label = type_.label if type_.label.uri else QName(type_.label.local, owner.uri)
-        shape = Shape(type_, module_of(label), class_name(label.local))
+        module, name = module_of(label), class_name(label.local)
+        if type_.name is None and any(
+            (one.module, one.name) == (module, name) for one in self.by_type.values()
+        ):
+            name += "Value"  # one name for an element of simple and of complex type
+        shape = Shape(type_, module, name)
         self.by_type[type_] = shape
         fields = [
             Field(field_name(item.name.local), FieldKind.ATTRIBUTE, (Branch(item.name, item.type),),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from . import grammar
+from . import grammar, relaxed
 from .classes import enum_of
 from .grammar import Event, Loop, Production, State
 from .model import ComplexType, Element, QName, SchemaError, SimpleType
 from .shape import Shape, Shapes
 
 MAGIC = b"V2GEXI\x01"
-_ROOT_STRUCT, _ROOT_SIMPLE, _ROOT_REFUSED = 0, 1, 2
+_ROOT_STRUCT, _ROOT_SIMPLE, _ROOT_REFUSED, _ROOT_RELAXED = 0, 1, 2, 3
 _BINARIES = {"hexBinary": 5, "base64Binary": 6, "string": 7}
 _NBIT_RANGE = 4096
 
@@ -54,6 +54,11 @@ class _Compiler:
         self.ordered = sorted(shapes.by_type.values(), key=lambda item: (item.module, item.name))
         self.struct_index = {shape.type: index for index, shape in enumerate(self.ordered)}
         self.starts = [grammar.build(shapes, shape) for shape in self.ordered]
+        self.relaxed = {
+            name: relaxed.alternatives(shapes, elements)
+            for name, elements in self._declared().items()
+            if name.local in shapes.alone and len({element.type for element in elements}) > 1
+        }
         self.states: dict[State, int] = {}
         self.state_list: list[State] = []
         self.end: State | None = None
@@ -63,6 +68,9 @@ class _Compiler:
     def compile(self) -> bytes:
         for start in self.starts:
             self._number(start)
+        for root in sorted(self.relaxed):
+            for _, start in self.relaxed[root]:
+                self._number(start)
         # Writing them collects the string pool, which stands before them in the file.
         structs = _listed(
             [self._struct(shape, start) for shape, start in zip(self.ordered, self.starts, strict=True)]
@@ -178,7 +186,13 @@ class _Compiler:
         out = self._name(name)
         type_ = types.pop()
         if types or any(self.schema.is_abstract(element) for element in elements):
-            # The relaxed grammar for names of several types is needed by no signed element; such roots are refused.
+            if choices := self.relaxed.get(name):
+                pairs = [
+                    unsigned(self.struct_index[shape.type]) + unsigned(self.states[start])
+                    for shape, start in choices
+                ]
+                return out + unsigned(_ROOT_RELAXED) + _listed(pairs)
+            # No other signed element has a name of several types; such roots are refused.
             return out + unsigned(_ROOT_REFUSED) + unsigned(0)
         wrapper = self.shapes.wrappers.get(name)
         if isinstance(type_, SimpleType) and wrapper is not None:

@@ -17,7 +17,10 @@ from iso15118.errors import ExiError
 Message: TypeAlias = msgspec.Struct
 """Any generated message class of ``iso15118.messages``."""
 
-SCHEMAS: tuple[str, ...] = ("app", "iso20-common", "iso20-dc", "xmldsig-fragment")
+SCHEMAS: tuple[str, ...] = (
+    "app", "din", "iso2", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp", "iso20-ac-der-iec",
+    "iso20-ac-der-sae", "xmldsig-fragment",
+)  # fmt: skip
 """The schema sets there are, by the names that all functions here take."""
 
 TABLES = Path(__file__).parent / "tables"
@@ -34,13 +37,17 @@ def codec(schema: str) -> Codec:
     return known
 
 
-def decode(schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False) -> Message:
+def decode(
+    schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False, strict: bool = False
+) -> Message:
     """The message in an EXI stream of a schema set.
 
     ``fragment`` reads a fragment: any element of the set alone, as signatures use it. Trailing octets and the known
-    deviations of peers are borne with; `decode_with_notes` names them. Raises ExiError for anything that is no message of
-    the schema, whatever the bytes are.
+    deviations of peers are borne with, and named by `decode_with_notes`; ``strict`` refuses them. Raises ExiError for
+    anything that is no message of the schema, whatever the bytes are.
     """
+    if strict:
+        return _strictly(schema, data, fragment)
     engine = _codecs.get(schema) or codec(schema)
     try:
         message = engine.decode(data, fragment)
@@ -52,7 +59,10 @@ def decode(schema: str, data: bytes | bytearray | memoryview, *, fragment: bool 
 def decode_with_notes(
     schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False
 ) -> tuple[Message, list[str]]:
-    """As `decode`, with the deviations from the specification that were borne with, as "name: detail"."""
+    """As `decode`, with the deviations from the specification that were borne with, as "name: detail".
+
+    The names: trailing-octets, padding, empty-by-end, untyped-characters, open-array, short, long.
+    """
     engine = codec(schema)
     try:
         message, notes = engine.decode_with_notes(data, fragment)
@@ -61,17 +71,27 @@ def decode_with_notes(
     return _checked(schema, message), notes
 
 
+def _strictly(schema: str, data: bytes | bytearray | memoryview, fragment: bool) -> Message:
+    message, notes = codec(schema).decode_with_notes(data, fragment, strict=True)
+    if notes:
+        raise ExiError(notes[0], schema=schema, expected="a stream without deviations")
+    return _checked(schema, message)
+
+
 def _leniently(
     engine: Codec, data: bytes | bytearray | memoryview, fragment: bool, error: ExiError
 ) -> tuple[object, list[str]]:
-    """The second attempt: some peers write a full list as if it could go on, which shifts the codes behind it.
+    """More attempts: some peers write values of a length that their type does not allow, and some a full list as if it
+    could go on, which shifts the codes behind it.
 
-    If that fails as well, the first error is the one worth knowing.
+    If all fail, the first error is the one worth knowing.
     """
-    try:
-        return engine.decode_with_notes(data, fragment, lenient=True)
-    except ExiError:
-        raise error from None
+    for open_arrays, any_length in ((False, True), (True, False), (True, True)):
+        try:
+            return engine.decode_with_notes(data, fragment, open_arrays=open_arrays, any_length=any_length)
+        except ExiError:
+            continue
+    raise error from None
 
 
 def _checked(schema: str, message: object) -> Message:

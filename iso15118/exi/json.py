@@ -49,10 +49,15 @@ def from_json(schema: str, text: str, *, fragment: bool = False) -> Message:
     if not isinstance(value, dict) or len(value) != 1:
         raise ExiError("not one object with one root element", schema=schema)
     name, content = next(iter(value.items()))
-    root = next((one for one in table.roots(fragment) if one.local == name and one.struct is not None), None)
-    if root is None or root.struct is None:
+    root = next((one for one in table.roots(fragment) if one.local == name and one.structs), None)
+    if root is None:
         raise ExiError(f"{name[:200]} is no root element", schema=schema)
-    message = _Read(table).struct(root.struct, content, root.local)
+    # Of several types that share a name, one of simple content is an object only if it has attributes.
+    message = next(
+        _Read(table).struct(number, content, root.local)
+        for number in root.structs
+        if len(root.structs) == 1 or isinstance(content, dict) == (len(table.structs[number].fields) > 1)
+    )
     encode(schema, message, fragment=fragment, root=root.local)
     return message
 

@@ -103,11 +103,12 @@ class Struct:
 
 @dataclass(frozen=True)
 class Root:
-    """A root element; ``struct`` is None where the element cannot be a message of its own."""
+    """A root element; ``structs`` is empty where the element cannot be a message of its own, and holds several numbers
+    where its name stands for several types."""
 
     local: str
     uri: str
-    struct: int | None
+    structs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,7 @@ class Structure:
     def root_of(self, cls: type[Message], fragment: bool) -> Root | None:
         """The first root that holds this class."""
         index = self.by_class.get(cls)
-        return next(
-            (root for root in self.roots(fragment) if index is not None and root.struct == index), None
-        )
+        return next((root for root in self.roots(fragment) if index in root.structs), None)
 
 
 @cache
@@ -143,13 +142,36 @@ def structure(schema: str) -> Structure:
 
 
 def locate(message: Message, schema: str | None) -> tuple[Structure, Root]:
-    """The set and the root element that a message stands in by itself: as a document if it can, else as a fragment."""
+    """The set and the root element that a message stands in by itself: as a document if it can, else as a fragment.
+
+    Sets may share a class and differ in what it may hold, so a set that knows all parts of the message is preferred.
+    """
+    first = None
+    # The set that is called like the message's module comes first: the others need not be loaded then.
+    words = type(message).__module__.replace("_messages", "").replace("_", "-").split(".")[2:]
+    likely = "-".join(words)
     for fragment in (False, True):
-        for name in SCHEMAS if schema is None else (schema,):
+        for name in sorted(SCHEMAS, key=lambda one: one != likely) if schema is None else (schema,):
             found = structure(name).root_of(type(message), fragment)
-            if found is not None:
+            if found is None:
+                continue
+            first = first or (structure(name), found)
+            if _knows(structure(name), message):
                 return structure(name), found
+    if first is not None:
+        return first
     raise ExiError(f"{type(message).__name__} is no message of {schema or 'any schema set'}")
+
+
+def _knows(table: Structure, value: object) -> bool:
+    """Whether the classes of a message and of all its parts are of this set."""
+    if isinstance(value, tuple):
+        return all(_knows(table, item) for item in value)
+    if not isinstance(value, msgspec.Struct):
+        return True
+    return type(value) in table.by_class and all(
+        _knows(table, getattr(value, name)) for name in value.__struct_fields__
+    )
 
 
 class _Reader:
@@ -240,8 +262,11 @@ class _Reader:
         return Loop(bool(self._number()), *(self._number() for _ in range(5)))
 
     def _root(self) -> Root:
-        local, uri, kind, index = self._string(), self._string(), self._number(), self._number()
-        return Root(local, uri, index if kind == 0 else None)
+        local, uri, kind, number = self._string(), self._string(), self._number(), self._number()
+        if kind == 3:
+            # Each with its state in the grammar of fragments, which XML does not know.
+            return Root(local, uri, tuple((self._number(), self._number())[0] for _ in range(number)))
+        return Root(local, uri, (number,) if kind == 0 else ())
 
 
 class Walk:

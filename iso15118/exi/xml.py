@@ -22,9 +22,22 @@ MAX_XML = 16 * 1024 * 1024
 
 _PREFIXES = {
     "urn:iso:15118:2:2010:AppProtocol": "app",
+    "urn:din:70121:2012:MsgDef": "d",
+    "urn:din:70121:2012:MsgHeader": "h",
+    "urn:din:70121:2012:MsgBody": "b",
+    "urn:din:70121:2012:MsgDataTypes": "t",
+    "urn:iso:15118:2:2013:MsgDef": "d",
+    "urn:iso:15118:2:2013:MsgHeader": "h",
+    "urn:iso:15118:2:2013:MsgBody": "b",
+    "urn:iso:15118:2:2013:MsgDataTypes": "t",
     "urn:iso:std:iso:15118:-20:CommonTypes": "ct",
     "urn:iso:std:iso:15118:-20:CommonMessages": "cm",
+    "urn:iso:std:iso:15118:-20:AC": "ac",
     "urn:iso:std:iso:15118:-20:DC": "dc",
+    "urn:iso:std:iso:15118:-20:WPT": "wpt",
+    "urn:iso:std:iso:15118:-20:ACDP": "acdp",
+    "urn:iso:std:iso:15118:-20:AC-DER-IEC": "iec",
+    "urn:iso:std:iso:15118:-20:AC-DER-SAE": "sae",
     "http://www.w3.org/2000/09/xmldsig#": "ds",
 }
 
@@ -74,7 +87,15 @@ def from_xml(schema: str, text: str, *, fragment: bool = False) -> Message:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ExiError(f"no well-formed XML: {error}", schema=schema) from None
     root = _find_root(table, element, fragment)
-    message = _Read(table).struct(table.structs[root.struct or 0], element, root.local)
+    for number in root.structs:
+        try:
+            message = _Read(table).struct(table.structs[number], element, root.local)
+        except ExiError:
+            # The last one's error stands.
+            if number == root.structs[-1]:
+                raise
+            continue
+        break
     encode(schema, message, fragment=fragment, root=root.local)
     return message
 
@@ -146,7 +167,7 @@ def _fits(table: Structure, production: Production, pending: list[list[Any]]) ->
 
 def _find_root(table: Structure, element: etree._Element, fragment: bool) -> Root:
     for root in table.roots(fragment):
-        if element.tag == _tag(root.local, root.uri) and root.struct is not None:
+        if element.tag == _tag(root.local, root.uri) and root.structs:
             return root
     raise ExiError(f"{str(element.tag)[:200]} is no root element", schema=table.schema)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from iso15118.codegen.__main__ import main
 from iso15118.codegen.build import compare, generate, shapes_of, write
-from iso15118.codegen.sets import SETS, SetDefinition
+from iso15118.codegen.model import ComplexType, Group, Particle, SchemaSet, SimpleType, Wildcard
+from iso15118.codegen.sets import MODULES, SETS, SetDefinition
 from iso15118.codegen.shape import Shapes
 from iso15118.codegen.tables import compile_tables
 from iso15118.exi import SCHEMAS
 from tests.exi.reference import PUBLISHED, needs_schemas
 
-PACKAGED = [one for one in SETS if one.packaged]
+PUBLISHED_SETS = [one for one in SETS if one.published]
+MODULES_MADE = set(MODULES.values())
 
 # Global elements, and distinct element names of the whole set: the codes of documents and of fragments.
 COUNTS = {
@@ -49,7 +52,7 @@ def check_counts(name: str, shapes: Shapes) -> None:
 
 def test_regenerating_changes_nothing() -> None:
     files = generate()
-    assert len(files) == 5 + len(PACKAGED)
+    assert len(files) == len(MODULES_MADE) + len(SETS)
     for path, content in files.items():
         assert path.read_bytes() == content, f"{path}: run `python -m iso15118.codegen`"
 
@@ -69,19 +72,18 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
 
 
 def test_every_packaged_set_is_in_the_api() -> None:
-    assert tuple(one.name for one in PACKAGED) == SCHEMAS
+    assert tuple(one.name for one in SETS) == SCHEMAS
 
 
-@pytest.mark.parametrize("definition", PACKAGED, ids=lambda one: one.name)
+@pytest.mark.parametrize("definition", PUBLISHED_SETS, ids=lambda one: one.name)
 def test_counts_of_our_schemas(definition: SetDefinition) -> None:
     check_counts(definition.name, shapes_of(definition))
 
 
 @pytest.mark.reference
 @needs_schemas
-@pytest.mark.parametrize("definition", SETS, ids=lambda one: one.name)
+@pytest.mark.parametrize("definition", PUBLISHED_SETS, ids=lambda one: one.name)
 def test_counts_of_the_published_schemas(definition: SetDefinition) -> None:
-    """Also of those that the project has no schema for yet: the compiler is ready for them."""
     shapes = shapes_of(definition, published=PUBLISHED)
     check_counts(definition.name, shapes)
     assert compile_tables(shapes)
@@ -90,9 +92,9 @@ def test_counts_of_the_published_schemas(definition: SetDefinition) -> None:
 @pytest.mark.reference
 @needs_schemas
 def test_our_schemas_compile_to_the_tables_of_the_published_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare(PUBLISHED) == {one.name: True for one in PACKAGED}
+    assert compare(PUBLISHED) == {one.name: True for one in PUBLISHED_SETS}
     assert main(["compare", str(PUBLISHED)]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"{one.name}: equal" for one in PACKAGED]
+    assert capsys.readouterr().out.splitlines() == [f"{one.name}: equal" for one in PUBLISHED_SETS]
 
 
 @pytest.mark.reference
@@ -122,3 +124,55 @@ def test_a_difference_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert compare(folder)[schema] is False
         assert main(["compare", str(folder)]) == 1
         assert f"{schema}: DIFFERENT" in capsys.readouterr().out
+
+
+CONTENT_MODEL = PUBLISHED / "iso20" / "amd1_der_content_model.json"
+
+
+def places(
+    schema: SchemaSet, particle: Particle | None, *, optional: bool = False
+) -> list[tuple[str, str, int, int]]:
+    """Name, type and occurrence of every element of a content model, in order, as the reference lists them."""
+    if particle is None or isinstance(particle, Wildcard):
+        return []
+    if isinstance(particle, Group):
+        inside = optional or particle.is_choice or particle.minimum == 0
+        return [place for item in particle.items for place in places(schema, item, optional=inside)]
+    members = [one for one in schema.members(particle.element) if not schema.is_abstract(one)]
+    minimum = 0 if optional or len(members) > 1 else particle.minimum
+    return [(one.name.local, kind_of(one.type), minimum, particle.maximum) for one in members]
+
+
+def kind_of(type_: SimpleType | ComplexType) -> str:
+    if isinstance(type_, ComplexType):
+        return type_.label.local
+    if type_.literals or type_.primitive == "string" or type_.name is None:
+        return type_.name.local if type_.name else type_.primitive
+    return type_.name.local
+
+
+@pytest.mark.reference
+@needs_schemas
+@pytest.mark.parametrize("name", ["iec", "sae"])
+def test_the_two_sets_of_amendment_1_follow_their_content_model(name: str) -> None:
+    """Types, order, occurrence and literals, as public code that was generated from the schemas tells them."""
+    model = json.loads(CONTENT_MODEL.read_text(encoding="utf-8"))["namespaces"]
+    expected = model[f"urn:iso:std:iso:15118:-20:AC-DER-{name.upper()}"]
+    shapes = shapes_of(next(one for one in SETS if one.name == f"iso20-ac-der-{name}"))
+    schema = shapes.schema
+    assert sorted(one.local for one in schema.elements) == expected["global_elements_sorted_as_generated"]
+    own = {one.label.local: one for one in shapes.by_type}
+    compared = 0
+    for label, type_ in expected["complex_types"].items():
+        if type_["type_ns"].endswith("xmldsig#"):
+            continue
+        listed = [(row[0], row[1], row[3], row[4]) for row in type_["particles_name_type_base_min_max"]]
+        listed = [row for row in listed if row[0] not in ("CLReqControlMode", "CLResControlMode")]
+        assert places(schema, own[label].content) == listed, label
+        compared += 1
+    assert compared > 30
+    for label, enumeration in expected["enumerations"].items():
+        found = [
+            one for one in schema.simple_types.values() if one.name is not None and one.name.local == label
+        ]
+        assert [list(one.literals) for one in found] == [enumeration["values"]], label

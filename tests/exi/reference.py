@@ -41,6 +41,12 @@ def _rows(lines: Any, schema: str | None) -> Iterator[dict[str, Any]]:
             yield row
 
 
+def octets(row: dict[str, Any]) -> bytes:
+    """The bytes of a row. One issue quotes an odd number of digits; the missing one is taken for 0."""
+    digits: str = row["hex"]
+    return bytes.fromhex(digits + "0" * (len(digits) % 2))
+
+
 def root(row: dict[str, Any]) -> str | None:
     """The root element to encode with: named where it is a fragment, since several elements may share a type."""
     return str(row["message"]) if row["fragment"] else None

@@ -8,23 +8,23 @@ from typing import Any
 
 from iso15118 import exi
 from iso15118.errors import ExiError
-from tests.exi.reference import ORACLE, VECTORS, oracle, root, vectors
+from tests.exi.reference import ORACLE, VECTORS, octets, oracle, root, vectors
 
 
 def score_oracle(row: dict[str, Any]) -> str:
     """What became of one row of the oracle."""
-    schema, fragment, octets = row["schema"], row["fragment"], bytes.fromhex(row["hex"])
+    schema, fragment, stream = row["schema"], row["fragment"], octets(row)
     if row["exotic"]:
         try:
-            exi.decode(schema, octets, fragment=fragment)
+            exi.decode(schema, stream, fragment=fragment)
         except ExiError:
             return "exotic: named error"
         return "exotic: decoded"
     try:
         message = exi.from_xml(schema, row["xml"], fragment=fragment)
-        if exi.encode(schema, message, fragment=fragment, root=root(row)) != octets:
+        if exi.encode(schema, message, fragment=fragment, root=root(row)) != stream:
             return "FAILED: other bytes"
-        if exi.decode(schema, octets, fragment=fragment) != message:
+        if exi.decode(schema, stream, fragment=fragment) != message:
             return "FAILED: other infoset"
     except ExiError as error:
         return f"FAILED: {error.reason}"
@@ -33,13 +33,13 @@ def score_oracle(row: dict[str, Any]) -> str:
 
 def score_vector(row: dict[str, Any]) -> str:
     """What became of one public message."""
-    schema, fragment, octets = row["schema"], row["fragment"], bytes.fromhex(row["hex"])
+    schema, fragment, stream = row["schema"], row["fragment"], octets(row)
     try:
-        message = exi.decode(schema, octets, fragment=fragment)
+        message = exi.decode(schema, stream, fragment=fragment)
     except ExiError:
         return "not decoded"
     try:
-        same = exi.encode(schema, message, fragment=fragment, root=root(row)) == octets
+        same = exi.encode(schema, message, fragment=fragment, root=root(row)) == stream
     except ExiError:
         return "decoded, not encoded"
     return "same bytes again" if same else "other bytes"

@@ -133,7 +133,9 @@ def root_of(schema: str, shape: Shape, fragment: bool) -> QName:
         assert shape.type.element is not None
         return shape.type.element
     elements = one.schema.declarations if fragment else list(one.schema.elements.values())
-    return sorted(item.name for item in elements if item.type is shape.type)[0]
+    # Names of several types cannot be roots.
+    several = {a.name for a in elements for b in elements if a.name == b.name and a.type is not b.type}
+    return sorted(item.name for item in elements if item.type is shape.type and item.name not in several)[0]
 
 
 def _content(schema: str, shape: Shape, message: Any, out: Bits) -> None:
@@ -245,7 +247,13 @@ def rooted(schema: str, *, fragment: bool) -> list[Shape]:
     """The classes that can stand alone and can be made at all."""
     one = shapes(schema)
     if fragment:
-        types = {item.type for item in one.schema.declarations} | set(one.wrappers.values())
+        # The relaxed grammar of a name with several types is not this encoder's; test_by_hand has it.
+        kinds: dict[QName, set[int]] = {}
+        for item in one.schema.declarations:
+            kinds.setdefault(item.name, set()).add(id(item.type))
+        declared = [item for item in one.schema.declarations if len(kinds[item.name]) == 1]
+        alone = {type_ for name, type_ in one.wrappers.items() if len(kinds[name]) == 1}
+        types = {item.type for item in declared} | alone
     else:
         elements = one.schema.elements.values()
         types = {one.wrappers.get(item.name, item.type) for item in elements}

@@ -8,11 +8,12 @@ from __future__ import annotations
 import pytest
 
 from iso15118 import exi
+from iso15118.errors import ExiError
 from iso15118.exi import Message
-from iso15118.messages import app, xmldsig
+from iso15118.messages import app, iso2, xmldsig
+from iso15118.messages.iso20 import acdp, dc
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import common_types as ct
-from iso15118.messages.iso20 import dc
 from tests.exi.second_opinion import Bits
 
 SESSION = bytes.fromhex("0011223344556677")
@@ -269,6 +270,60 @@ def test_message(schema: str, message: Message, bits: Bits) -> None:
 def test_fragment(message: Message, bits: Bits) -> None:
     assert exi.encode("xmldsig-fragment", message, fragment=True).hex() == bits.octets().hex()
     assert exi.decode_with_notes("xmldsig-fragment", bits.octets(), fragment=True) == (message, [])
+
+
+def test_the_signed_contract_identifier_of_iso2_has_the_relaxed_grammar() -> None:
+    """eMAID is declared with two types, so that a fragment of it may hold any attribute and any element of the set."""
+    # In the start state ten attributes, AT(*), 243 elements, SE(*), EE, text and the escape: nine bits. Id is declared
+    # without namespace (XML Signature), in MsgBody and in MsgDataTypes; the last is the fifth attribute.
+    text = 10 + 1 + 243 + 1 + 1
+    bits = stream(8, 236).bits(9, 4).string("id4").bits(9, text).string("DEABCC123ABC56")
+    bits.bits(8, 243 + 1).bits(8, 243 + 1)  # EE behind the elements and SE(*); ED behind the roots and SE(*)
+    identifier = iso2.EMAID(id="id4", value="DEABCC123ABC56")
+    assert exi.encode("iso2", identifier, fragment=True).hex() == bits.octets().hex()
+    assert exi.decode_with_notes("iso2", bits.octets(), fragment=True) == (identifier, [])
+    # The other type has no Id.
+    bits = stream(8, 236).bits(9, text).string("DEABCC123ABC56").bits(8, 244).bits(8, 244)
+    plain = iso2.EMAIDValue(value="DEABCC123ABC56")
+    assert exi.encode("iso2", plain, fragment=True).hex() == bits.octets().hex()
+    assert exi.decode_with_notes("iso2", bits.octets(), fragment=True) == (plain, [])
+    # What is there for other types only is refused by name.
+    for code in (0, 10, 11, 253, 254, 255, 257):
+        refused = stream(8, 236).bits(9, code).string("DEABCC123ABC56").bits(8, 244).bits(8, 244)
+        with pytest.raises(ExiError) as error:
+            exi.decode("iso2", refused.octets(), fragment=True)
+        assert error.value.path == "eMAID"
+
+
+def test_requests_of_one_type_are_told_apart_by_their_class() -> None:
+    """ACDP connects and disconnects with messages of the same type: the code of the root element is all that differs."""
+    state = acdp.ElectricalChargingDeviceStatus.State_B
+    for index, message in (
+        (0, acdp.ACDPConnectReq(header=HEADER, ev_electrical_charging_device_status=state)),
+        (2, acdp.ACDPDisconnectReq(header=HEADER, ev_electrical_charging_device_status=state)),
+    ):
+        bits = header(stream(6, index)).bits(1, 0).bits(1, 0).bits(2, 1).bits(1, 0).bits(1, 0)
+        assert exi.encode("iso20-acdp", message).hex() == bits.octets().hex()
+        assert exi.decode("iso20-acdp", bits.octets()) == message
+
+
+def test_strict_refuses_what_is_otherwise_borne_with_and_named() -> None:
+    octets = session_setup()[2].octets()
+    assert exi.decode("iso20-common", octets, strict=True) == exi.decode("iso20-common", octets)
+    identifier = "EMAID of 18 chars."
+    long = exi.encode("iso2", iso2.EMAIDValue(value="x" * 15), fragment=True)
+    text = 10 + 1 + 243 + 1 + 1
+    bits = stream(8, 236).bits(9, text).string(identifier).bits(8, 244).bits(8, 244)
+    for schema, fragment, stream_, name in (
+        ("iso20-common", False, octets + b"\x00", "trailing-octets"),
+        ("iso2", True, bits.octets(), "long"),
+    ):
+        assert [
+            one.partition(":")[0] for one in exi.decode_with_notes(schema, stream_, fragment=fragment)[1]
+        ] == [name]
+        with pytest.raises(ExiError):
+            exi.decode(schema, stream_, fragment=fragment, strict=True)
+    assert exi.decode("iso2", long, fragment=True, strict=True) == iso2.EMAIDValue(value="x" * 15)
 
 
 def test_the_second_octet_of_known_messages() -> None:

@@ -30,7 +30,7 @@ def attempt(schema: str, data: bytes, *, fragment: bool = False, lenient: bool =
     """Decodes, and if that works encodes what came out: both either work or raise ExiError."""
     engine = codec(schema)
     try:
-        message = engine.decode(data, fragment, lenient)
+        message = engine.decode(data, fragment, open_arrays=lenient, any_length=lenient)
     except ExiError as error:
         offset = error.bit_offset
         message = None

@@ -29,23 +29,29 @@ pub(crate) fn check(grammar: &Grammar) -> Result<()> {
         if !classes.insert((module, class)) {
             return refuse(format!("class {module}.{class} stands for two structs"));
         }
-        walk(grammar, structure)
+        walk(grammar, structure, structure.start)
             .map_err(|TableError(reason)| TableError(format!("{module}.{class}: {reason}")))?;
+    }
+    for one in &grammar.relaxed {
+        if let Some(structure) = grammar.structs.get(one.structure as usize) {
+            walk(grammar, structure, one.start)
+                .map_err(|TableError(reason)| TableError(format!("a relaxed root: {reason}")))?;
+        }
     }
     Ok(())
 }
 
-fn walk(grammar: &Grammar, structure: &Struct) -> Result<()> {
+fn walk(grammar: &Grammar, structure: &Struct, start: u32) -> Result<()> {
     let mut known: BTreeMap<u32, Fed> = BTreeMap::new();
     let mut due: Vec<u32> = Vec::new();
     known.insert(
-        structure.start,
+        start,
         Fed {
             always: 0,
             perhaps: 0,
         },
     );
-    due.push(structure.start);
+    due.push(start);
     while let Some(index) = due.pop() {
         let (Some(state), Some(&fed)) = (grammar.states.get(index as usize), known.get(&index))
         else {

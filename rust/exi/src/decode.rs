@@ -60,10 +60,11 @@ pub trait Builder {
 pub struct DecodeOptions {
     /// A fragment instead of a document.
     pub fragment: bool,
-    /// Read an array at its greatest length with the codes it has below that, as one code generator in the field writes;
-    /// and take strings and binaries that are shorter than their type allows, such as an empty EVSEID. What the type
-    /// allows at most holds always.
-    pub lenient: bool,
+    /// Read an array at its greatest length with the codes it has below that, as one code generator in the field writes.
+    pub open_arrays: bool,
+    /// Take strings and binaries that are shorter or longer than their type allows, such as an empty EVSEID or an eMAID
+    /// of 18 characters. What the stream has room for bounds them.
+    pub any_length: bool,
     /// Refuse octets after the document and padding that is not zero.
     pub strict: bool,
     /// Elements inside elements. The deepest V2G message has about ten.
@@ -77,7 +78,8 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         DecodeOptions {
             fragment: false,
-            lenient: false,
+            open_arrays: false,
+            any_length: false,
             strict: false,
             max_depth: 32,
             max_elements: 250_000,
@@ -100,6 +102,8 @@ pub enum Note {
     OpenArray(usize),
     /// A string or a binary shorter than its type allows; at this bit.
     Short(usize),
+    /// A string or a binary longer than its type allows; at this bit.
+    Long(usize),
 }
 
 impl fmt::Display for Note {
@@ -118,6 +122,7 @@ impl fmt::Display for Note {
                 f,
                 "short: a value shorter than its type allows at bit {bit}"
             ),
+            Note::Long(bit) => write!(f, "long: a value longer than its type allows at bit {bit}"),
             Note::OpenArray(bit) => write!(
                 f,
                 "open-array: a full array coded as one that may go on at bit {bit}"

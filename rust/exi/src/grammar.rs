@@ -21,6 +21,15 @@ pub struct Grammar {
     pub(crate) loops: Vec<Loop>,
     pub(crate) document: Roots,
     pub(crate) fragment: Roots,
+    pub(crate) relaxed: Vec<Relaxed>,
+}
+
+/// One of the structs that a relaxed root may be, with the state it starts in there.
+#[derive(Debug, Clone, Copy)]
+pub struct Relaxed {
+    /// Number of the struct.
+    pub structure: u32,
+    pub(crate) start: u32,
 }
 
 impl Grammar {
@@ -58,6 +67,27 @@ impl Grammar {
         } else {
             &self.document.roots
         }
+    }
+
+    /// The structs that a root element may be; none for a bare value and for what is refused.
+    #[must_use]
+    pub fn structs_of(&self, content: RootContent) -> Vec<u32> {
+        match content {
+            RootContent::Struct(index) => alloc::vec![index],
+            RootContent::Relaxed(first, count) => self
+                .relaxed(first, count)
+                .iter()
+                .map(|one| one.structure)
+                .collect(),
+            RootContent::Simple(_) | RootContent::Unusable => Vec::new(),
+        }
+    }
+
+    pub(crate) fn relaxed(&self, first: u32, count: u32) -> &[Relaxed] {
+        let (first, count) = (first as usize, count as usize);
+        self.relaxed
+            .get(first..first.saturating_add(count))
+            .unwrap_or(&[])
     }
 
     /// A string of the pool.
@@ -237,6 +267,8 @@ pub enum RootContent {
     Simple(u32),
     /// Several types under one name, or an abstract type: refused by name.
     Unusable,
+    /// Several structs under one name, each with a start state for fragments: a run of [`Grammar::relaxed`].
+    Relaxed(u32, u32),
 }
 
 /// A root element.

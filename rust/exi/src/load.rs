@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use crate::datatype::{code_width, BinaryText, Datatype, Lengths};
 use crate::error::TableError;
 use crate::grammar::{
-    Enumeration, Event, Field, FieldKind, Grammar, Loop, Next, Production, Root, RootContent,
-    Roots, State, StringIndex, Struct,
+    Enumeration, Event, Field, FieldKind, Grammar, Loop, Next, Production, Relaxed, Root,
+    RootContent, Roots, State, StringIndex, Struct,
 };
 
 use input::Input;
@@ -75,14 +75,15 @@ pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
             ));
         }
     }
-    let document = input.list(4, |input| root(input, &sizes))?;
-    let fragment = input.list(4, |input| root(input, &sizes))?;
+    let mut relaxed = Vec::new();
+    let document = input.list(4, |input| root(input, &sizes, &mut relaxed))?;
+    let fragment = input.list(4, |input| root(input, &sizes, &mut relaxed))?;
     if !input.rest.is_empty() {
         return refuse(format!("{} octets after the end", input.rest.len()));
     }
     // One more code for SE(*), and in fragments one for ED.
-    let document = roots(document, 1, structs.len())?;
-    let fragment = roots(fragment, 2, structs.len())?;
+    let document = roots(document, 1, structs.len(), &relaxed)?;
+    let fragment = roots(fragment, 2, structs.len(), &relaxed)?;
     let grammar = Grammar {
         name,
         strings,
@@ -94,6 +95,7 @@ pub(crate) fn load(tables: &[u8]) -> Result<Grammar> {
         loops,
         document,
         fragment,
+        relaxed,
     };
     crate::check::check(&grammar)?;
     Ok(grammar)
@@ -319,7 +321,7 @@ fn next(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Result<N
     }
 }
 
-fn root(input: &mut Input<'_>, sizes: &Sizes) -> Result<Root> {
+fn root(input: &mut Input<'_>, sizes: &Sizes, relaxed: &mut Vec<Relaxed>) -> Result<Root> {
     let (local, uri, kind) = (input.string()?, input.string()?, input.unsigned()?);
     let content = match kind {
         0 => RootContent::Struct(input.index(sizes.structs, "struct of a root")?),
@@ -327,6 +329,17 @@ fn root(input: &mut Input<'_>, sizes: &Sizes) -> Result<Root> {
         2 => {
             input.unsigned()?;
             RootContent::Unusable
+        }
+        3 => {
+            let first = relaxed.len() as u32;
+            let choices = input.list(2, |input| {
+                Ok(Relaxed {
+                    structure: input.index(sizes.structs, "struct of a root")?,
+                    start: input.index(sizes.states, "start state of a root")?,
+                })
+            })?;
+            relaxed.extend(&choices);
+            RootContent::Relaxed(first, choices.len() as u32)
         }
         _ => return refuse(format!("root kind {kind}")),
     };
@@ -337,16 +350,25 @@ fn root(input: &mut Input<'_>, sizes: &Sizes) -> Result<Root> {
     })
 }
 
-fn roots(roots: Vec<Root>, more: u32, structs: usize) -> Result<Roots> {
+fn roots(roots: Vec<Root>, more: u32, structs: usize, relaxed: &[Relaxed]) -> Result<Roots> {
     if roots.len() > MAX_CODES as usize {
         return refuse(format!("{} root elements", roots.len()));
     }
     let mut by_struct = alloc::vec![None; structs];
     for (code, root) in roots.iter().enumerate() {
-        if let RootContent::Struct(index) = root.content {
+        let mut hold = |index: u32| {
             if let Some(slot @ None) = by_struct.get_mut(index as usize) {
                 *slot = Some(code as u32);
             }
+        };
+        match root.content {
+            RootContent::Struct(index) => hold(index),
+            RootContent::Relaxed(first, count) => relaxed
+                .iter()
+                .skip(first as usize)
+                .take(count as usize)
+                .for_each(|one| hold(one.structure)),
+            RootContent::Simple(_) | RootContent::Unusable => {}
         }
     }
     let width = code_width(roots.len() as u32 + more);

@@ -172,7 +172,7 @@ fn a_full_array_coded_as_open_is_read_when_lenient() {
     let right = bits(&format!("{HEAD} 01 0 00000010 0 {four} 10 0 010"));
     let open = bits(&format!("{HEAD} 01 0 00000010 0 {four} 011 0 010"));
     let lenient = DecodeOptions {
-        lenient: true,
+        open_arrays: true,
         ..DecodeOptions::default()
     };
     let decoded = read(&grammar, &right, &DecodeOptions::default()).unwrap();
@@ -191,7 +191,7 @@ fn a_full_array_coded_as_open_is_read_when_lenient() {
 }
 
 #[test]
-fn a_value_too_short_is_read_when_lenient_and_one_too_long_never() {
+fn a_value_too_short_or_too_long_is_read_when_lenient() {
     let mut tables = Tables::default();
     let name = tables.datatype(Type::Text(3, Some(4)));
     let key = tables.datatype(Type::Hex(3, Some(4)));
@@ -199,7 +199,7 @@ fn a_value_too_short_is_read_when_lenient_and_one_too_long_never() {
     tables.root(false, "Key", 1, key);
     let grammar = Grammar::load(&tables.bytes()).unwrap();
     let lenient = DecodeOptions {
-        lenient: true,
+        any_length: true,
         ..DecodeOptions::default()
     };
     let xx = "01111000 01111000";
@@ -226,10 +226,25 @@ fn a_value_too_short_is_read_when_lenient_and_one_too_long_never() {
         let decoded = read(&grammar, &octets, &lenient).unwrap();
         assert_eq!((decoded.value, decoded.notes), (value, notes));
     }
-    for code in [
-        format!("00 0 00000111 {xx}{xx}{xx} 0"),
-        format!("01 0 00000101 {xx}{xx}{xx} 0"),
+    for (code, value) in [
+        (
+            format!("00 0 00000111 {xx}{xx}01111000 0"),
+            Value::Text("xxxxx".into()),
+        ),
+        (
+            format!("01 0 00000101 {xx}{xx}01111000 0"),
+            Value::Binary(b"xxxxx".to_vec()),
+        ),
     ] {
-        assert!(read(&grammar, &bits(&format!("10000000 {code}")), &lenient).is_err());
+        let octets = bits(&format!("10000000 {code}"));
+        assert!(read(&grammar, &octets, &DecodeOptions::default()).is_err());
+        let decoded = read(&grammar, &octets, &lenient).unwrap();
+        assert_eq!(
+            (decoded.value, decoded.notes),
+            (value, vec![Note::Long(11)])
+        );
     }
+    // Never longer than the stream.
+    let endless = bits("10000000 00 0 11111111 01111111 01111000 0");
+    assert!(read(&grammar, &endless, &lenient).is_err());
 }

@@ -47,36 +47,40 @@ impl Codec {
         self.grammar.name()
     }
 
-    #[pyo3(signature = (data, fragment = false, lenient = false, strict = false))]
+    #[pyo3(signature = (data, fragment = false, open_arrays = false, any_length = false, strict = false))]
     fn decode<'py>(
         &self,
         py: Python<'py>,
         data: &Bound<'py, PyAny>,
         fragment: bool,
-        lenient: bool,
+        open_arrays: bool,
+        any_length: bool,
         strict: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = DecodeOptions {
             fragment,
-            lenient,
+            open_arrays,
+            any_length,
             strict,
             ..DecodeOptions::default()
         };
         Ok(self.decoded(py, data, &options)?.value)
     }
 
-    #[pyo3(signature = (data, fragment = false, lenient = false, strict = false))]
+    #[pyo3(signature = (data, fragment = false, open_arrays = false, any_length = false, strict = false))]
     fn decode_with_notes<'py>(
         &self,
         py: Python<'py>,
         data: &Bound<'py, PyAny>,
         fragment: bool,
-        lenient: bool,
+        open_arrays: bool,
+        any_length: bool,
         strict: bool,
     ) -> PyResult<(Bound<'py, PyAny>, Vec<String>)> {
         let options = DecodeOptions {
             fragment,
-            lenient,
+            open_arrays,
+            any_length,
             strict,
             ..DecodeOptions::default()
         };
@@ -117,10 +121,8 @@ impl Codec {
     ) -> PyResult<Vec<(String, String, Option<Py<PyType>>)>> {
         let classes = self.classes(py)?;
         let row = |root: &iso15118_exi::grammar::Root| {
-            let class = match root.content {
-                iso15118_exi::grammar::RootContent::Struct(index) => classes.class(py, index),
-                _ => None,
-            };
+            let structs = self.grammar.structs_of(root.content);
+            let class = structs.first().and_then(|index| classes.class(py, *index));
             (
                 self.grammar.string(root.local).to_owned(),
                 self.grammar.string(root.uri).to_owned(),

@@ -199,7 +199,7 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         match usize::try_from(length) {
             Ok(fitting) if fitting <= left => {
                 if !lengths.allow(length) {
-                    if length > lengths.max || !self.options.lenient {
+                    if !self.options.any_length {
                         let expected = span(lengths, unit);
                         return Err(Error::new(
                             format!("a length of {length}"),
@@ -207,7 +207,11 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
                             Some(at),
                         ));
                     }
-                    self.note(Note::Short(at));
+                    self.note(if length < lengths.min {
+                        Note::Short(at)
+                    } else {
+                        Note::Long(at)
+                    });
                 }
                 Ok(fitting)
             }

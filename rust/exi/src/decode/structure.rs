@@ -40,7 +40,8 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         };
         let name = grammar.string(root.local);
         let value = match root.content {
-            RootContent::Struct(index) => self.structure(index, self.options.max_depth),
+            RootContent::Struct(index) => self.structure(index, None, self.options.max_depth),
+            RootContent::Relaxed(first, count) => self.relaxed(first, count),
             RootContent::Simple(index) => self.simple_element(index),
             RootContent::Unusable => Err(Error::new(
                 "an element without a type of its own",
@@ -92,7 +93,27 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         Ok(())
     }
 
-    fn structure(&mut self, index: u32, depth: u32) -> Result<B::Value> {
+    /// A root that may be one of several structs: the one whose start state makes use of the code that follows.
+    #[cold]
+    fn relaxed(&mut self, first: u32, count: u32) -> Result<B::Value> {
+        let grammar = self.grammar;
+        let choices = grammar.relaxed(first, count);
+        let uses = |start: u32| {
+            let rules = grammar.states.get(start as usize)?;
+            let code = self.reader.clone().bits(u32::from(rules.width)).ok()?;
+            grammar.productions(rules).get(code as usize)
+        };
+        let used = choices
+            .iter()
+            .find(|one| uses(one.start).is_some_and(Production::feeds));
+        match used.or(choices.first()) {
+            Some(one) => self.structure(one.structure, Some(one.start), self.options.max_depth),
+            None => Err(self.error("an element without a type of its own", "")),
+        }
+    }
+
+    /// `start` is where a relaxed root begins; all others begin where their struct says.
+    fn structure(&mut self, index: u32, start: Option<u32>, depth: u32) -> Result<B::Value> {
         let grammar = self.grammar;
         let (Some(depth), Some(structure)) =
             (depth.checked_sub(1), grammar.structs.get(index as usize))
@@ -107,7 +128,7 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         self.builder
             .start(index)
             .map_err(|refusal| self.error(refusal, ""))?;
-        let mut state = structure.start;
+        let mut state = start.unwrap_or(structure.start);
         let mut phase = Phase::Start;
         let mut counter = 0u32;
         loop {
@@ -135,7 +156,7 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
             let value = if event == Event::SimpleElement {
                 self.simple_element(production.target)
             } else if event == Event::StructElement {
-                self.structure(production.target, depth)
+                self.structure(production.target, None, depth)
             } else if event == Event::EndElement {
                 break;
             } else {
@@ -197,7 +218,9 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
                     entry.below
                 } else if count < entry.max {
                     entry.within
-                } else if self.options.lenient && count == entry.max && entry.within != entry.at_max
+                } else if self.options.open_arrays
+                    && count == entry.max
+                    && entry.within != entry.at_max
                 {
                     self.note(Note::OpenArray(self.reader.position()));
                     entry.within

@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use super::{fail, Encoder, Source};
 use crate::decode::HEADER;
 use crate::error::{Error, Result};
-use crate::grammar::{expectation, Event, Grammar, Next, Production, RootContent, State, Struct};
+use crate::grammar::{
+    expectation, Event, Grammar, Next, Production, Relaxed, RootContent, State, Struct,
+};
 
 impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
     pub(super) fn message(&mut self, message: S::Value) -> Result<()> {
@@ -26,9 +28,21 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         self.writer.bits(code, roots.width);
         match root.content {
             RootContent::Struct(index) => match self.source.open(message, index) {
-                Some(fields) => self.structure(index, fields, self.options.max_depth),
+                Some(fields) => self.structure(index, None, fields, self.options.max_depth),
                 None => Err(fail(self.source.describe(message), "")),
             },
+            RootContent::Relaxed(first, count) => {
+                let open = |one: &Relaxed| {
+                    let fields = self.source.open(message, one.structure)?;
+                    Some((one.structure, one.start, fields))
+                };
+                match grammar.relaxed(first, count).iter().find_map(open) {
+                    Some((index, start, fields)) => {
+                        self.structure(index, Some(start), fields, self.options.max_depth)
+                    }
+                    None => Err(fail(self.source.describe(message), "")),
+                }
+            }
             RootContent::Simple(datatype) => {
                 self.writer.bits(0, 1);
                 let done = self.simple_value(datatype, message);
@@ -62,6 +76,10 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
                     RootContent::Struct(index) => structure == Some(index),
                     RootContent::Simple(_) => structure.is_none(),
                     RootContent::Unusable => false,
+                    RootContent::Relaxed(first, count) => grammar
+                        .relaxed(first, count)
+                        .iter()
+                        .any(|one| structure == Some(one.structure)),
                 };
                 let found = roots
                     .roots
@@ -90,7 +108,13 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         })
     }
 
-    fn structure(&mut self, index: u32, fields: S::Fields, depth: u32) -> Result<()> {
+    fn structure(
+        &mut self,
+        index: u32,
+        start: Option<u32>,
+        fields: S::Fields,
+        depth: u32,
+    ) -> Result<()> {
         let grammar = self.grammar;
         let (Some(depth), Some(structure)) =
             (depth.checked_sub(1), grammar.structs.get(index as usize))
@@ -113,7 +137,7 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         if structure.repeated != 0 {
             self.count_items(structure, &mut open)?;
         }
-        let mut state = structure.start;
+        let mut state = start.unwrap_or(structure.start);
         let mut counter = 0u32;
         loop {
             let Some(rules) = grammar.states.get(state as usize) else {
@@ -126,7 +150,7 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
             let done = match content {
                 Content::Struct(inner) => {
                     self.writer.bits(code, width);
-                    self.structure(production.target, inner, depth)
+                    self.structure(production.target, None, inner, depth)
                 }
                 Content::Simple(item) if production.event == Event::SimpleElement => {
                     // SE and CH in one, then EE.
