@@ -76,6 +76,7 @@ _ACT_FIRST = frozenset(
     (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
+_WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
 
 
 class SessionDriver:
@@ -105,6 +106,7 @@ class SessionDriver:
         self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[ev.Event] = deque()
+        self._early: list[ev.Event] = []
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
@@ -118,8 +120,6 @@ class SessionDriver:
         self.hardware: Hardware | None = None
         self.stream: MessageStream | None = None
         self.link_end: StreamEnd | None = None
-        self.ready: asyncio.Future[None] = self._loop.create_future()
-        """Done when the session has begun, or the connection ended before it could."""
         self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
         """Done when everything is over; None if there was no session."""
 
@@ -131,8 +131,13 @@ class SessionDriver:
         return self._finisher is not None or self.result.done()
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session: now, or after what it is dealing with at the moment."""
-        if self.session is None or self.result.done():
+        """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a
+        fault, waits for it to begin."""
+        if self.result.done():
+            return
+        if self.hardware is None:
+            if type(event) in _WORTH_WAITING:
+                self._early.append(event)
             return
         self._queue.append(event)
         if not self._busy:
@@ -166,11 +171,10 @@ class SessionDriver:
             self._queue.append(ev.Connected(stream.secure))
             self._queue.extend(self.hardware.start())
             self._queue.extend(self._first())
+            self._queue.extend(self._early)
         except Exception as error:
             self._break(error)
         self._run()
-        if not self.ready.done():
-            self.ready.set_result(None)
 
     def stream_received(self, stream: MessageStream, item: Item) -> None:
         """Something came in."""
@@ -343,8 +347,6 @@ class SessionDriver:
             self._finisher = self._loop.create_task(self._finish())
 
     def _no_session(self) -> None:
-        if not self.ready.done():
-            self.ready.set_result(None)
         if not self.result.done():
             self.result.set_result(None)
 

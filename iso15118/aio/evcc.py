@@ -130,7 +130,6 @@ class EvccClient:
     async def _run(self) -> SessionResult:
         inbox = self._listen()
         session = self._new_session()
-        address, port = await self._find()
         driver = SessionDriver(
             "evcc",
             lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
@@ -140,12 +139,12 @@ class EvccClient:
             observer=self._observer,
             watch=self._watch,
         )
-        stream = self._connection(
-            driver, tls=self._tls.connect() if self._tls is not None else None, limits=self._stream_limits
-        )
-        driver.stream = stream
+        stream: MessageStream | None = None
         self._driver = driver
         try:
+            address, port = await self._find()
+            tls = self._tls.connect() if self._tls is not None else None
+            driver.stream = stream = self._connection(driver, tls=tls, limits=self._stream_limits)
             timeout_s = self.config.timing.communication_setup_timeout
             await connect(stream, self.interface, address, port, timeout_s=timeout_s)
             result = await asyncio.shield(driver.result)
@@ -154,7 +153,8 @@ class EvccClient:
             driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
             if driver.hardware is not None:
                 await asyncio.wait((driver.result,))
-            stream.abort()
+            if stream is not None:
+                stream.abort()
             raise
         finally:
             self._driver = None

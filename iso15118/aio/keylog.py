@@ -42,9 +42,13 @@ class KeyLogFile:
         _log.warning("TLS secrets are written to %s: whoever has it can read the traffic", path)
 
     def __call__(self, line: str) -> None:
-        """Write one line."""
+        """Write one line. A disk that is full ends the log, not the session."""
         if self._file is not None:
-            os.write(self._file, line.encode() + b"\n")
+            try:
+                os.write(self._file, line.encode() + b"\n")
+            except OSError as error:
+                _log.error("no more TLS secrets are written: %s", os.strerror(error.errno or 0))
+                self.close()
 
     def close(self) -> None:
         """Write no more."""

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.errors import ConfigError, HardwareError, MisuseError
-from iso15118.sdp import SDP_PORT, Security
+from iso15118.sdp import SDP_PORT, RateLimit, Security
 from iso15118.secc import SeccSession
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -114,6 +114,7 @@ class SeccServer:
         self._streams: set[MessageStream] = set()
         self._inbox: Inbox | None = None
         self._finish_news: asyncio.Future[None] | None = None
+        self._log_rate = RateLimit(per_second=1.0, burst=10.0)
         self._open = False
 
     # -- running ------------------------------------------------------------------------------------------
@@ -240,6 +241,8 @@ class SeccServer:
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver
         if driver is None:
+            if isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
+                _log.warning("no session to end: %s", event)
             return
         if type(event) is ev.LimitsChanged and self._hardware is not None:
             try:
@@ -340,6 +343,8 @@ class SeccServer:
     def _keep(self, driver: SessionDriver) -> None:
         result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
         if result is None:
+            if self._log_rate.admit(asyncio.get_running_loop().time()):
+                _log.warning("a connection ended before a session began: %s", driver.link_end)
             return
         _log.info("session with %s ended: %s", result.peer, result.ended)
         self.results.append(result)

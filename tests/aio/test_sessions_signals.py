@@ -141,3 +141,33 @@ async def _run(here: Any, stop_in: str | None) -> tuple[str, ...]:
     assert theirs.ended.reason is EndReason.STOPPED_BY_EV, (stop_in, theirs.ended)
     states: tuple[str, ...] = mine.states
     return states
+
+
+@pytest.mark.parametrize("stop", [True, False], ids=["stop", "emergency"])
+async def test_a_wish_to_end_that_comes_before_the_session_is_not_forgotten(stop: bool) -> None:
+    async with site() as here:
+        client = here.client()
+        running = asyncio.create_task(client.run())
+        await asyncio.sleep(0)
+        if stop:
+            client.stop("changed my mind")
+        else:
+            client.emergency_shutdown("changed my mind")
+        result = await running
+        assert result.ended.reason is (EndReason.STOPPED_BY_EV if stop else EndReason.EMERGENCY)
+        assert result.charge_loops == 0
+        await here.charge()
+
+
+async def test_a_fault_during_the_handshake_is_not_forgotten() -> None:
+    plant = Plant()
+    async with site(plant) as here:
+        running = asyncio.create_task(here.client().run())
+        while here.server._driver is None:  # noqa: ASYNC110 - a connection, which tells nobody
+            await asyncio.sleep(0)
+        assert here.server.session is None
+        here.server.emergency_shutdown("button")
+        theirs = await here.server.wait_finished(1)
+        assert theirs.ended.reason is EndReason.EMERGENCY
+        await asyncio.wait([running])
+        await here.charge()
