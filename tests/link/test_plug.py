@@ -72,8 +72,6 @@ def test_the_contacts_for_power_follow_and_lead() -> None:
     c = SignalChanged(SignalState.C)
     assert watched.news() == ([c], [c])
     watched.plug.show(SignalState.B)
-    assert circuit.signal is SignalState.B
     watched.plug.unplug(1.0)
     assert not circuit.plugged
-    assert circuit.signal is SignalState.A
     assert looked == [SignalState.C, SignalState.B, SignalState.A]

@@ -1,0 +1,133 @@
+"""Frames on a real interface and a link machine driven by them: an AF_PACKET socket, one timer, and nothing of the protocol.
+
+Needs Linux and CAP_NET_RAW. The machine is any ``DataLink``; what it asks of the pilot, and what it tells, goes to a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from iso15118.errors import LinkError
+from iso15118.link.primitives import DataLink, PowerOn
+from iso15118.link.slac.events import FrameReceived, SendFrame
+from iso15118.link.slac.frames import ETHERTYPE
+from iso15118.session.actions import Action
+from iso15118.session.events import Event
+
+__all__ = ["EVERY_ETHERTYPE", "PacketPort", "SlacDriver"]
+
+EVERY_ETHERTYPE = 0x0003
+"""ETH_P_ALL: for an emulated modem, which carries IP as well."""
+
+_LARGEST_FRAME = 2048
+_OUTGOING = 4  # PACKET_OUTGOING: own frames, which a socket for every EtherType sees as well
+_BURST = 64  # frames read in one go, so that a flood leaves the loop room
+
+
+class PacketPort:
+    """Ethernet frames of one interface. ``received`` is called with each from the event loop.
+
+    Raises ``LinkError`` when the interface is missing or may not be opened.
+    """
+
+    def __init__(
+        self, interface: str, received: Callable[[bytes], None], *, ethertype: int = ETHERTYPE
+    ) -> None:
+        self.interface = interface
+        self._received = received
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+        except (OSError, AttributeError) as error:
+            raise LinkError(f"raw Ethernet frames are not available: {error}") from error
+        try:
+            self._socket.setblocking(False)
+            # 0 keeps the protocol that the socket was made for.
+            self._socket.bind((interface, 0 if ethertype == EVERY_ETHERTYPE else ethertype))
+        except OSError as error:
+            self._socket.close()
+            raise LinkError(f"interface {interface!r} cannot be used: {error}") from error
+        self.mac: bytes = self._socket.getsockname()[4]
+        """The interface's address."""
+        self.lost = 0
+        """Frames that the interface did not take."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def send(self, data: bytes) -> None:
+        """Send a frame. One that the interface does not take is lost, as on any wire; protocols above repeat."""
+        try:
+            self._socket.send(data)
+        except OSError:
+            self.lost += 1
+
+    def close(self) -> None:
+        """No more frames. Closing twice is harmless."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _readable(self) -> None:
+        for _ in range(_BURST):
+            try:
+                data, address = self._socket.recvfrom(_LARGEST_FRAME)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:  # the interface went down; the socket stays usable for when it is back
+                return
+            if address[2] != _OUTGOING:
+                self._received(data)
+            if self._socket.fileno() < 0:
+                return
+
+
+class SlacDriver:
+    """Runs a link machine on an interface until ``close``.
+
+    ``act`` gets every action except frames, in their order: pilot requests, ``DLinkReady``, notes. Feed pilot changes and primitives with
+    ``tell``, from the event loop only.
+    """
+
+    def __init__(self, machine: DataLink, interface: str, act: Callable[[Action], None]) -> None:
+        self.machine = machine
+        self._act = act
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.port = PacketPort(interface, lambda data: self.tell(FrameReceived(data)))
+        self.tell(PowerOn())
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to the machine and carry out what it asks for."""
+        if not self._closed:
+            self._perform(self.machine.handle(event, self._loop.time()))
+
+    def close(self) -> None:
+        """Stop; the machine keeps its state, and the modem its key."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.port.close()
+
+    def _perform(self, actions: list[Action]) -> None:
+        # The timer first: a callback that raises must not leave the machine without one.
+        self._arm()
+        for action in actions:
+            if isinstance(action, SendFrame):
+                self.port.send(action.frame.to_bytes())
+            else:
+                self._act(action)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.machine.deadline
+        if deadline is not None and not self._closed:
+            self._timer = self._loop.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if not self._closed:
+            self._perform(self.machine.handle_timeout(self._loop.time()))
