@@ -1,4 +1,4 @@
-"""``iso15118 pki``: make a test PKI, and judge a certificate chain in plain words.
+"""``iso15118 pki``: make test PKIs, good ones and broken ones, and judge and explain what others made.
 
 Results go to stdout, as text or with ``--json`` as one JSON object; what went wrong goes to stderr. Exit
 status: 0 as asked, 2 wrong options or configuration, 4 a chain that is refused or a certificate that cannot
@@ -18,13 +18,27 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from iso15118.errors import ConfigError, PkiError
-from iso15118.pki import Verdict, issue_test_pki, verify_chain
-from iso15118.pki.issue import DEFAULT_EVCCID, DEFAULT_SECCID
+from iso15118.errors import ConfigError, PkiError, TlsError
+from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load, load_profile, verify_chain
+from iso15118.pki.cases import all_cases, find_case, variants
+from iso15118.pki.cases.write import write_case
+from iso15118.pki.explain import explain_certificates, explain_crl, explain_ocsp_response
+from iso15118.pki.identifiers import IDENTIFIERS
+from iso15118.pki.issue import (
+    DEFAULT_EMAID,
+    DEFAULT_EVCCID,
+    DEFAULT_PCID,
+    DEFAULT_SECCID,
+    issue_leaf,
+)
+from iso15118.pki.revocation import Revocation
+from iso15118.tls.client_hello import parse_client_hello
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Certificates: make a test PKI, judge a chain.")
+app = typer.Typer(
+    no_args_is_help=True, help="Certificates: make test PKIs, good and broken; judge and explain."
+)
 
 _CONFIGURATION = 2
 _TRUST = 4
@@ -43,32 +57,48 @@ def _told() -> Iterator[None]:
         raise typer.Exit(_TRUST) from None
 
 
+Directory = Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not there yet.")]
+Existing = Annotated[Path, typer.Argument(help="Folder that pki init wrote.")]
+Edition = Annotated[str, typer.Option(help="Certificate profiles: iso20, iso20amd1, iso2 or lab.")]
+Algorithm = Annotated[
+    str | None,
+    typer.Option(help="p521 or ed448; p256 with --edition iso2 or lab. Default: the edition's first."),
+]
+Force = Annotated[bool, typer.Option(help="Write over what is in the folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not there yet.")],
-    edition: Annotated[str, typer.Option(help="Certificate profiles: iso20 or lab.")] = "iso20",
-    algorithm: Annotated[str, typer.Option(help="p521 or ed448; p256 with --edition lab.")] = "p521",
+    directory: Directory,
+    edition: Edition = "iso20",
+    algorithm: Algorithm = None,
     vehicle_algorithm: Annotated[
-        str | None, typer.Option(help="Another algorithm for the vehicle's branch.")
+        str | None, typer.Option(help="Another algorithm for the branches under the OEM root.")
     ] = None,
     seccid: Annotated[str, typer.Option(help="Common name of the charging station.")] = DEFAULT_SECCID,
     evccid: Annotated[str, typer.Option(help="Common name of the vehicle.")] = DEFAULT_EVCCID,
+    emaid: Annotated[str, typer.Option(help="Common name of the contract.")] = DEFAULT_EMAID,
+    pcid: Annotated[str, typer.Option(help="Common name of the provisioning certificate.")] = DEFAULT_PCID,
     organization: Annotated[str, typer.Option(help="Organization in every name.")] = "Test",
-    force: Annotated[bool, typer.Option(help="Write over what is in the folder.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    responders: Annotated[bool, typer.Option(help="With an OCSP responder for each CA.")] = True,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a test PKI: V2G and OEM root, Sub-CAs, and leaves for a charging station and a vehicle."""
+    """Make a test PKI: V2G, OEM, MO and private roots, Sub-CAs, and a leaf for each role."""
     with _told():
-        if not force and directory.is_dir() and any(directory.iterdir()):
-            raise ConfigError("DIRECTORY", f"{directory} is not empty", "--force writes over it")
+        _check_empty(directory, force)
         made = issue_test_pki(
             edition,
-            algorithm,
+            algorithm or _first_algorithm(edition),
             at=datetime.now(UTC),
             vehicle_algorithm=vehicle_algorithm,
             organization=organization,
             seccid=seccid,
             evccid=evccid,
+            emaid=emaid,
+            pcid=pcid,
+            responders=responders,
         )
         made.write(directory)
     if as_json:
@@ -81,13 +111,179 @@ def init(
 
 
 @app.command()
+def issue(
+    directory: Existing,
+    like: Annotated[str, typer.Argument(help="Row of the profile: secc, vehicle, contract, oemprov, cps...")],
+    name: Annotated[str, typer.Argument(help="What the files are called.")],
+    identifier: Annotated[str | None, typer.Option("--id", help="SECCID, EVCCID, EMAID or PCID.")] = None,
+    algorithm: Algorithm = None,
+    organization: Annotated[str, typer.Option(help="Organization in the name.")] = "Test",
+    as_json: AsJson = False,
+) -> None:
+    """Issue one more leaf in a test PKI, of the profile of a certificate that it has."""
+    with _told():
+        pki = _new_name(load(directory), name)
+        kind = {"secc": "seccid", "pe-secc": "seccid", "vehicle": "evccid", "contract": "emaid"}.get(
+            like, "pcid"
+        )
+        names = {kind: identifier} if identifier is not None else None
+        made = issue_leaf(
+            pki, like, name, at=datetime.now(UTC), names=names, organization=organization, algorithm=algorithm
+        )
+        made.write(directory)
+    _say(as_json, {"directory": str(directory), "certificate": name}, f"{directory / name}.pem")
+
+
+@app.command()
+def contract(
+    directory: Existing,
+    emaid: Annotated[str, typer.Argument(help="EMAID, with or without check digit and hyphens.")],
+    name: Annotated[
+        str | None, typer.Option(help="What the files are called (default: by the EMAID).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a contract certificate in a test PKI."""
+    with _told():
+        if not IDENTIFIERS["EMAID"](emaid, "any"):
+            raise ConfigError(
+                "EMAID", f"{emaid[:80]!r} is no EMAID, or its check digit is wrong", "DE-8AA-CA2B3C4D5"
+            )
+        called = name or f"contract-{emaid.replace('-', '').lower()}"
+        pki = _new_name(load(directory), called)
+        made = issue_leaf(pki, "contract", called, at=datetime.now(UTC), names={"emaid": emaid})
+        made.write(directory)
+    _say(as_json, {"directory": str(directory), "certificate": called}, f"{directory / called}.pem")
+
+
+@app.command()
+def cases(
+    area: Annotated[
+        str | None, typer.Option(help="path, profile, revocation, tls, signature or installation.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the named negative cases."""
+    listed = [one for one in all_cases().values() if area in (None, one.area)]
+    if as_json:
+        _print_json([_case_row(one) for one in listed])
+        return
+    for one in listed:
+        expected = ", ".join(one.expect.codes) or "accepted"
+        typer.echo(f"{one.name:<36}{one.area:<14}{expected:<40}{one.about}")
+    typer.echo(f"{len(listed)} cases")
+
+
+@app.command(name="break")
+def break_(
+    directory: Directory,
+    case: Annotated[str, typer.Option(help="Name of the case; see pki cases.")],
+    role: Annotated[
+        str | None, typer.Option(help="Role whose chain is broken (default: the first it applies to).")
+    ] = None,
+    edition: Annotated[str | None, typer.Option(help="iso2 or iso20.")] = None,
+    algorithm: Algorithm = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a complete PKI with exactly one defect, and what a receiver must say to it."""
+    with _told():
+        _check_empty(directory, force)
+        fitting = [
+            one
+            for one in variants(find_case(case))
+            if role in (None, one.role)
+            and edition in (None, one.edition)
+            and algorithm in (None, one.algorithm)
+        ]
+        if not fitting:
+            known = sorted({f"{one.role}/{one.edition}/{one.algorithm}" for one in variants(find_case(case))})
+            raise ConfigError("case", f"{case!r} does not apply to that", f"it applies to {', '.join(known)}")
+        chosen = next((one for one in fitting if edition is None and one.edition == "iso20"), fitting[0])
+        told = write_case(chosen, directory, at=datetime.now(UTC).replace(microsecond=0))
+    expected = told["expected"]
+    said = "accepted" if expected["accepted"] else f"refused with {', '.join(expected['codes'])}"
+    _say(as_json, told, f"{directory}: {told['about']} ({chosen.role}, {chosen.algorithm}); must be {said}")
+
+
+@app.command()
+def explain(
+    files: Annotated[
+        list[Path], typer.Argument(help="Certificates, a ClientHello, an OCSP response or a list.")
+    ],
+    edition: Annotated[
+        str | None, typer.Option(help="Edition to judge by (default: by the kind of key).")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Time to judge by, ISO 8601 (default: now).")] = None,
+) -> None:
+    """Say in plain words what a file is, who trusts whom, and what is wrong."""
+    with _told():
+        for line in _explained(files, edition, _time(at)):
+            typer.echo(line)
+
+
+def _explained(files: list[Path], edition: str | None, at: datetime) -> Iterator[str]:
+    data = files[0].read_bytes()
+    if data[:2] == b"\x16\x03":
+        try:
+            hello = parse_client_hello(data)
+        except TlsError as error:
+            raise PkiError(f"{files[0]}: {error}") from error
+        if hello is None:
+            raise PkiError(f"{files[0]}: a ClientHello that is cut short")
+        yield "ClientHello"
+        yield from (f"   {line}" for line in hello.describe())
+        yield from (f"wrong: {line}" for line in hello.objections())
+        return
+    if b"-----BEGIN" not in data:
+        for kind in (explain_ocsp_response, explain_crl):
+            try:
+                yield from list(kind(data, at=at))
+            except PkiError:
+                continue
+            return
+    yield from explain_certificates([der for path in files for der in _read(path)], at=at, edition=edition)
+
+
+def _check_empty(directory: Path, force: bool) -> None:
+    if not force and directory.is_dir() and any(directory.iterdir()):
+        raise ConfigError("DIRECTORY", f"{directory} is not empty", "--force writes over it")
+
+
+def _first_algorithm(edition: str) -> str:
+    return next(iter(load_profile(edition).algorithms))
+
+
+def _new_name(pki: IssuedPki, name: str) -> IssuedPki:
+    if name in pki.certificates:
+        raise ConfigError("NAME", f"there is a certificate {name!r} already", "choose another name")
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError("NAME", f"{name!r} is no name for files", "letters, digits, - and _")
+    return pki
+
+
+def _case_row(one: object) -> object:
+    return msgspec.to_builtins(one)
+
+
+def _say(as_json: bool, told: object, line: str) -> None:
+    _print_json(told) if as_json else typer.echo(line)
+
+
+@app.command()
 def verify(
     chain: Annotated[list[Path], typer.Argument(help="Certificates, PEM or DER, the leaf first.")],
-    role: Annotated[str, typer.Option(help="What the leaf is used as: secc or vehicle.")],
+    role: Annotated[
+        str, typer.Option(help="What the leaf is used as: secc, vehicle, contract, oemprov or cps.")
+    ],
     anchor: Annotated[list[Path], typer.Option(help="Trusted roots, PEM or DER; may be given again.")],
     anchor_role: Annotated[str, typer.Option(help="Kind of these roots: V2G, OEM, MO, CPS or PE.")],
-    edition: Annotated[str, typer.Option(help="iso20, iso2 or lab.")] = "iso20",
+    edition: Annotated[str, typer.Option(help="iso20, iso20amd1, iso2 or lab.")] = "iso20",
     at: Annotated[str | None, typer.Option(help="Time to judge by, ISO 8601 (default: now).")] = None,
+    ocsp: Annotated[
+        list[Path] | None, typer.Option(help="OCSP response (DER) of each certificate, the leaf's first.")
+    ] = None,
+    crl: Annotated[list[Path] | None, typer.Option(help="Revocation list (DER); may be given again.")] = None,
     private: Annotated[bool, typer.Option(help="A private environment.")] = False,
     tolerate: Annotated[list[str] | None, typer.Option(help="Code of a violation to accept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -102,6 +298,14 @@ def verify(
             at=_time(at),
             edition=edition,
             environment="private" if private else "public",
+            revocation=(
+                Revocation(
+                    staples=tuple(path.read_bytes() for path in ocsp or ()),
+                    crls=tuple(path.read_bytes() for path in crl or ()),
+                )
+                if ocsp or crl
+                else None
+            ),
             tolerate=tolerate or (),
         )
     _print_json(_plain(verdict)) if as_json else _print_text(verdict)

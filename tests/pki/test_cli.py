@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,115 @@ def test_a_file_that_is_missing_or_no_certificate(folder: Path) -> None:
     assert judged(folder)[0] == 4
     (folder / "cpo-sub1.pem").unlink()
     assert judged(folder)[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("edition", "role", "root"), [("iso2", "secc", "v2g-root"), ("iso20", "vehicle", "oem-root")]
+)
+def test_each_edition_makes_what_it_accepts(tmp_path: Path, edition: str, role: str, root: str) -> None:
+    folder = tmp_path / edition
+    assert run("init", folder, "--edition", edition)[0] == 0
+    subs = ("cpo-sub2", "cpo-sub1") if role == "secc" else ("vehicle-sub2", "vehicle-sub1")
+    files = [folder / f"{name}.pem" for name in (role, *subs)]
+    kind = root.split("-")[0].upper()
+    options: list[str | Path] = [
+        "--role",
+        role,
+        "--anchor",
+        folder / f"{root}.pem",
+        "--anchor-role",
+        kind,
+        "--edition",
+        edition,
+    ]
+    assert run("verify", *files, *options) == (0, "ok\n")
+
+
+def test_more_leaves_are_issued_and_accepted(folder: Path) -> None:
+    assert run("contract", folder, "DE-8AA-001234567-0")[0] == 0
+    files = [folder / f"{name}.pem" for name in ("contract-de8aa0012345670", "mo-sub2", "mo-sub1")]
+    root: list[str | Path] = ["--anchor", folder / "mo-root.pem", "--anchor-role", "MO"]
+    assert run("verify", *files, "--role", "contract", *root) == (0, "ok\n")
+    status, text = run("contract", folder, "DE-8AA-001234567-1")
+    assert status == 2
+    assert "check digit" in text
+    assert run("contract", folder, "DE-8AA-001234567-0")[0] == 2  # there already
+    assert run("issue", folder, "vehicle", "second-car", "--id", "WVWV123456789ABCDEF7")[0] == 0
+    assert run("issue", folder, "vehicle", "../car")[0] == 2
+    assert run("issue", folder, "lorry", "car")[0] == 2
+    text = run("explain", folder / "second-car.pem")[1]
+    assert "CN=WVWV123456789ABCDEF7, a vehicle in TLS" in text
+
+
+def test_cases_are_listed_and_broken_one_by_one(tmp_path: Path) -> None:
+    status, text = run("cases")
+    assert status == 0
+    assert "expired-leaf" in text
+    listed = json.loads(run("cases", "--json", "--area", "revocation")[1])
+    assert {one["name"] for one in listed} >= {"revoked-leaf", "list-stale"}
+    for name in (
+        "expired-sub2",
+        "revoked-leaf",
+        "garbage-leaf",
+        "list-stale",
+        "client-only-aes-128",
+        "top-bits-set",
+    ):
+        folder = tmp_path / name
+        status, text = run("break", folder, "--case", name, "--json")
+        assert status == 0, text
+        told = json.loads(text)
+        assert json.loads((folder / "case.json").read_bytes()) == told
+        assert (folder / "v2g-root.pem").exists()
+    status, text = run("break", tmp_path / "none", "--case", "expired-leave")
+    assert status == 2
+    assert "expired-leaf" in text
+    status, text = run("break", tmp_path / "none", "--case", "emaid-check-digit", "--role", "secc")
+    assert status == 2
+    assert "contract/iso20/p521" in text
+
+
+def test_what_is_broken_is_refused_by_verify_and_explained(tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    assert run("break", folder, "--case", "revoked-sub2", "--role", "secc", "--algorithm", "ed448")[0] == 0
+    chain = [folder / "chain" / f"{place}.der" for place in range(3)]
+    options: list[str | Path] = [
+        "--role",
+        "secc",
+        "--anchor",
+        folder / "anchors" / "0.der",
+        "--anchor-role",
+        "V2G",
+    ]
+    assert run("verify", *chain, *options) == (0, "ok\n")
+    for place in range(3):
+        options += ["--ocsp", folder / "ocsp" / f"{place}.der"]
+    status, text = run("verify", *chain, *options)
+    assert status == 4
+    assert "revoked: certificate 1" in text
+    assert "revoked, from" in run("explain", folder / "ocsp" / "1.der")[1]
+    folder = tmp_path / "c"
+    assert run("break", folder, "--case", "list-names-leaf", "--role", "contract")[0] == 0
+    assert "1 certificates revoked" in run("explain", folder / "crl" / "0.der")[1]
+    expired = tmp_path / "d"
+    assert run("break", expired, "--case", "expired-leaf", "--role", "contract")[0] == 0
+    status, text = run(
+        "explain", *(expired / "chain" / f"{n}.der" for n in range(3)), expired / "anchors" / "0.der"
+    )
+    assert status == 0
+    assert "wrong (expired, rfc5280)" in text
+
+
+def test_a_client_hello_is_explained(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    (tmp_path / "hello").write_bytes(outgoing.read())
+    status, text = run("explain", tmp_path / "hello")
+    assert status == 0
+    assert "versions: TLSv1.3, TLSv1.2" in text
+    assert "wrong: no certificate_authorities" in text
+    (tmp_path / "hello").write_bytes((tmp_path / "hello").read_bytes()[:50])
+    assert run("explain", tmp_path / "hello")[0] == 4

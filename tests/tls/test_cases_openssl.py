@@ -65,6 +65,15 @@ def pump(ours: TlsConnection, link: socket.socket) -> TlsError | None:
             return error
 
 
+def connected(port: int) -> socket.socket:
+    for _ in range(100):
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    raise AssertionError("their command does not listen")
+
+
 def options(case: Case, role: str, folder: Path) -> tuple[list[str], TlsConnection]:
     """Files of the bad chain for their command, and our end that judges it."""
     broken = make(Variant(case, role, "iso20", "p521"), at=NOW)
@@ -100,13 +109,7 @@ def test_their_station_presents_a_bad_chain_and_our_car_refuses(case: Case, tmp_
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.PIPE
     ) as theirs:
         try:
-            for _ in range(200):
-                try:
-                    link = socket.create_connection(("127.0.0.1", port))
-                    break
-                except ConnectionRefusedError:
-                    time.sleep(0.02)
-            with link:
+            with connected(port) as link:
                 error = pump(ours, link)
             said, _ = theirs.communicate(timeout=10)
         finally:
@@ -121,6 +124,7 @@ def test_their_car_presents_a_bad_chain_and_our_station_refuses(case: Case, tmp_
         return
     files, ours = options(case, "vehicle", tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)  # their command may refuse to load the files, and never connect
         port = listener.getsockname()[1]
         command = [str(OPENSSL), "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", *files]
         with subprocess.Popen(
