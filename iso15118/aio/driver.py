@@ -327,16 +327,17 @@ class SessionDriver:
 
     def _break(self, error: Exception) -> None:
         """A fault of this software: this session is over, and nobody can say in which state it is."""
-        if self.hardware is not None:
-            self.hardware.make_safe("a fault of this software")
-        _log.error("a fault of this software ends the session", exc_info=error)
-        if self._error is None:
-            self._error = error
-        self._queue.clear()
-        if self._verdict is None and self._finisher is None:
+        first = self._verdict is None and self._finisher is None
+        if first:
             port = isinstance(error, HardwareError)
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR
             self._verdict = SessionEnded(reason, brief(error if port else f"{type(error).__name__}: {error}"))
+        self._error = self._error or error
+        if self.hardware is not None:
+            self.hardware.make_safe("a fault of this software")
+        _log.error("a fault of this software ends the session", exc_info=error)
+        self._queue.clear()
+        if first:
             self._show(self._verdict)
         if self.stream is not None:
             self.stream.close()
