@@ -8,6 +8,7 @@ be used.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load, load_profile,
 from iso15118.pki.cases import all_cases, find_case, variants
 from iso15118.pki.cases.write import write_case
 from iso15118.pki.explain import explain_certificates, explain_crl, explain_ocsp_response
+from iso15118.pki.fleet import issue_fleet, write_fleet
 from iso15118.pki.identifiers import IDENTIFIERS
 from iso15118.pki.issue import (
     DEFAULT_EMAID,
@@ -154,6 +156,31 @@ def contract(
         made = issue_leaf(pki, "contract", called, at=datetime.now(UTC), names={"emaid": emaid})
         made.write(directory)
     _say(as_json, {"directory": str(directory), "certificate": called}, f"{directory / called}.pem")
+
+
+@app.command()
+def fleet(
+    directory: Existing,
+    out: Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not there yet.")],
+    vehicles: Annotated[int, typer.Option(min=1, help="How many vehicles.")] = 10,
+    contracts: Annotated[int, typer.Option(min=0, help="Contracts of each vehicle.")] = 3,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that issue.")] = 2,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Issue certificates for many vehicles under a test PKI, with a manifest."""
+    with _told():
+        _check_empty(out, force)
+        with ProcessPoolExecutor(workers) as executor:
+            made = issue_fleet(
+                load(directory), vehicles, contracts=contracts, at=datetime.now(UTC), executor=executor
+            )
+            count = write_fleet(made, out)
+    _say(
+        as_json,
+        {"directory": str(out), "certificates": count},
+        f"{out}: {count} certificates, manifest.jsonl",
+    )
 
 
 @app.command()
