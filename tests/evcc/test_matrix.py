@@ -158,6 +158,22 @@ def test_pre_charge_that_never_matches_ends_in_its_time() -> None:
     host.book.ends(EndReason.PRE_CHARGE_FAILED)
 
 
+@pytest.mark.parametrize(("offered", "chosen"), [((2, 1), 2), ((1, 2), 1), ((2,), 1), ((None, 2), 1)])
+def test_the_vehicle_knows_its_own_needs_where_it_may_choose(
+    offered: tuple[int | None, ...], chosen: int
+) -> None:
+    """Parameter sets that differ in MobilityNeedsMode only, numbered from 1."""
+    sets = []
+    for number, needs in enumerate(offered, start=1):
+        parameters = [cm.Parameter(name="ControlMode", int_value=2)]
+        if needs is not None:
+            parameters.append(cm.Parameter(name="MobilityNeedsMode", int_value=needs))
+        sets.append(cm.ParameterSet(parameter_set_id=number, parameter=tuple(parameters)))
+    host = Host(control_mode=ControlMode.DYNAMIC).to("ServiceDetail")
+    host.answer(service_parameter_list=cm.ServiceParameterList(parameter_set=tuple(sets)))
+    assert host.request.selected_energy_transfer_service.parameter_set_id == chosen
+
+
 def _in_vain() -> Host:
     """A vehicle that has given up pre-charge and said SessionStop."""
     host = Host().to("DC_PreCharge")

@@ -19,7 +19,7 @@ from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import ceil_rational, floor_rational, rational, si
 from iso15118.session.actions import EndReason, UseSchema
 from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, ControlMode, Namespace
+from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, Namespace
 
 __all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule", "session_setup"]
 
@@ -89,26 +89,36 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             raise SessionOver(
                 EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}"
             )
-        for parameters in detail.service_parameter_list.parameter_set:
-            if _control_mode(parameters) == talk.config.control_mode:
-                plan.service, plan.parameter_set_id = SERVICES[wanted], parameters.parameter_set_id
-                selected = cm.SelectedService(service_id=wanted, parameter_set_id=parameters.parameter_set_id)
-                await exchange(
-                    talk,
-                    cm.ServiceSelectionReq(header=talk.header(), selected_energy_transfer_service=selected),
-                )
-                return
+        fitting = [
+            parameters
+            for parameters in detail.service_parameter_list.parameter_set
+            if _number(parameters, "ControlMode") == talk.config.control_mode
+        ]
+        if fitting:
+            # This vehicle knows its needs; it asks the station for them only where nothing else is offered.
+            chosen = min(fitting, key=_needs_from_station)
+            plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
+            selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
+            await exchange(
+                talk,
+                cm.ServiceSelectionReq(header=talk.header(), selected_energy_transfer_service=selected),
+            )
+            return
     wishes = ", ".join(service.name for service in talk.config.services)
     raise Leave(
         EndReason.PARAMETERS_NOT_ACCEPTED, f"no service for {wishes} in {talk.config.control_mode.name}"
     )
 
 
-def _control_mode(parameters: cm.ParameterSet) -> int | None:
+def _number(parameters: cm.ParameterSet, name: str) -> int | None:
     for parameter in parameters.parameter:
-        if parameter.name == "ControlMode":
+        if parameter.name == name:
             return parameter.int_value
     return None
+
+
+def _needs_from_station(parameters: cm.ParameterSet) -> bool:
+    return _number(parameters, "MobilityNeedsMode") == MobilityNeedsMode.PROVIDED_BY_SECC
 
 
 async def charge_parameters(talk: Conversation, plan: Plan) -> None:
