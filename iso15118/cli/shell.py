@@ -24,6 +24,7 @@ COMMANDS = {
     "evcc": "iso15118.cli.evcc",
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
+    "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }
 """Name -> module with a ``typer.Typer`` called ``app``. A new command is a new line and a new module."""

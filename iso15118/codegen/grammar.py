@@ -22,6 +22,7 @@ from .model import (
     SchemaSet,
     SimpleType,
     Wildcard,
+    located,
 )
 from .shape import FieldKind, Shape, Shapes
 
@@ -95,7 +96,8 @@ class _Part:
 
 def build(shapes: Shapes, shape: Shape) -> State:
     """The start state of the class's grammar."""
-    return _Builder(shapes, shape).build()
+    with located(shape.type.where):
+        return _Builder(shapes, shape).build()
 
 
 class _Builder:

@@ -5,14 +5,36 @@ Only the constructs that message schemas of this family use are modelled; the re
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from .sets import MODULES
 
 UNBOUNDED = -1
 
 
 class SchemaError(Exception):
-    """The schema uses something this compiler does not know, or contradicts itself."""
+    """The schema uses something this compiler does not know, or contradicts itself; ``where`` is file and line, if known."""
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}" if self.where else self.reason
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Tells a SchemaError from inside where in the schema it belongs, unless it knows better."""
+    try:
+        yield
+    except SchemaError as error:
+        error.where = error.where or where
+        raise
 
 
 class QName(NamedTuple):
@@ -110,6 +132,8 @@ class ComplexType:
     content: Particle | None = None
     text: SimpleType | None = None
     doc: str = ""
+    where: str = ""
+    """File and line of its definition."""
 
     @property
     def label(self) -> QName:
@@ -131,6 +155,8 @@ class SchemaSet:
     """Every element declaration, global and local."""
     complex_types: dict[QName, ComplexType] = field(default_factory=dict)
     simple_types: dict[QName, SimpleType] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=lambda: MODULES)
+    """Module of the classes of each namespace."""
     docs: dict[str, str] = field(default_factory=dict)
     """What the schema documents say of themselves, by target namespace."""
 

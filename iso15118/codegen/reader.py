@@ -5,9 +5,11 @@ Imports and includes are followed only to files beside the importing one; nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from lxml import etree
 
@@ -25,22 +27,86 @@ from .model import (
     SchemaSet,
     SimpleType,
     Wildcard,
+    located,
 )
+from .sets import MODULES
 
 _Node = etree._Element
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _PARTICLES = ("sequence", "choice", "element", "any")
 
 
-def read_schema_set(name: str, files: Sequence[Path]) -> SchemaSet:
-    """Read the given XSD files and all that they import; raises SchemaError for what the model cannot express."""
-    return _Reader(name, files).read()
+_FACETS = (
+    "enumeration",
+    "length",
+    "minLength",
+    "maxLength",
+    "minInclusive",
+    "maxInclusive",
+    "minExclusive",
+    "maxExclusive",
+)
+_OCCURRENCE = "minOccurs maxOccurs"
+_ATTRIBUTES = {
+    "schema": "targetNamespace elementFormDefault attributeFormDefault blockDefault finalDefault version",
+    "import": "namespace schemaLocation",
+    "include": "schemaLocation",
+    "element": f"name type ref substitutionGroup abstract form block final nillable default fixed {_OCCURRENCE}",
+    "complexType": "name abstract mixed block final",
+    "simpleType": "name final",
+    "attribute": "name type use form default fixed",
+    "any": f"namespace processContents {_OCCURRENCE}",
+    "sequence": _OCCURRENCE,
+    "choice": _OCCURRENCE,
+    "extension": "base",
+    "restriction": "base",
+    **dict.fromkeys(_FACETS, "value fixed"),
+}
+"""What the reader knows of each element; anything else would be dropped in silence, so it is refused."""
+
+
+def read_schema_set(name: str, files: Sequence[Path], modules: Mapping[str, str] = MODULES) -> SchemaSet:
+    """Read the given XSD files and all that they import; raises SchemaError for what the model cannot express.
+
+    ``modules`` names the Python module for the classes of each namespace.
+    """
+    return _Reader(name, files, modules).read()
+
+
+def namespaces(file: Path) -> list[str]:
+    """Target namespaces of an XSD file and of all that it imports, in the order of their names."""
+    reader = _Reader("", [], {})
+    reader.load(file)
+    return sorted(reader.set.docs)
+
+
+def _where(node: _Node) -> str:
+    return f"{Path(node.getroottree().docinfo.URL or '').name}:{node.sourceline}"
 
 
 def _tag(node: _Node) -> str:
     tag = etree.QName(node)
     if tag.namespace != XS:
-        raise SchemaError(f"{tag.text} is not an XML Schema element")
+        raise SchemaError(f"{tag.text} is not an XML Schema element", _where(node))
+    known = _ATTRIBUTES.get(tag.localname, "").split()
+    for name in map(str, node.attrib):
+        # Attributes of other namespaces are remarks, as XML Schema has it.
+        if tag.localname in _ATTRIBUTES and name != "id" and name not in known and not name.startswith("{"):
+            raise SchemaError(f"xs:{tag.localname}: attribute {name} is not supported", _where(node))
     return tag.localname
+
+
+def _at_its_node(
+    method: Callable[Concatenate[_Reader, _Node, _P], _T],
+) -> Callable[Concatenate[_Reader, _Node, _P], _T]:
+    """Errors of a method that reads a node get the node's place in the file."""
+
+    def wrapper(self: _Reader, node: _Node, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with located(_where(node)):
+            return method(self, node, *args, **kwargs)
+
+    return wrapper
 
 
 def _children(node: _Node) -> list[_Node]:
@@ -49,7 +115,18 @@ def _children(node: _Node) -> list[_Node]:
 
 def _occurrence(node: _Node) -> tuple[int, int]:
     maximum = node.get("maxOccurs", "1")
-    return int(node.get("minOccurs", "1")), UNBOUNDED if maximum == "unbounded" else int(maximum)
+    low = _number(node.get("minOccurs", "1"))
+    high = UNBOUNDED if maximum == "unbounded" else _number(maximum)
+    if low < 0 or (high != UNBOUNDED and high < low):
+        raise SchemaError(f"occurrence from {low} to {maximum}")
+    return low, high
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SchemaError(f"{text!r} is no number") from None
 
 
 def _reference(node: _Node, text: str) -> QName:
@@ -70,16 +147,16 @@ def _doc(node: _Node) -> str:
 class _Reader:
     """Global nodes are indexed first and turned into components on demand, since they refer to each other freely."""
 
-    def __init__(self, name: str, files: Sequence[Path]) -> None:
-        self.set = SchemaSet(name)
+    def __init__(self, name: str, files: Sequence[Path], modules: Mapping[str, str]) -> None:
+        self.set = SchemaSet(name, modules=modules)
         self.files = list(files)
+        self.loaded: set[bytes] = set()
         self.nodes: dict[tuple[str, QName], _Node] = {}
         self.in_progress: set[QName] = set()
 
     def read(self) -> SchemaSet:
-        loaded: set[tuple[str, str]] = set()
         for path in self.files:
-            self._load(path, loaded)
+            self.load(path)
         for kind, name in list(self.nodes):
             if kind == "complexType":
                 self._complex_named(name)
@@ -106,28 +183,48 @@ class _Reader:
                 if element is not keeper:
                     element.type = replace(type_, name=None, element=element.name)
 
-    def _load(self, path: Path, loaded: set[tuple[str, str]]) -> None:
+    def load(self, path: Path) -> str:
+        """Read a file and what it refers to; returns its target namespace."""
         parser = etree.XMLParser(
             resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False
         )
-        root = etree.parse(str(path), parser).getroot()
+        try:
+            content = path.read_bytes()
+            root = etree.fromstring(content, parser, base_url=str(path))
+        except (OSError, etree.XMLSyntaxError) as error:
+            raise SchemaError(f"{path.name}: {error}") from None
         target = root.get("targetNamespace", "")
-        # The same document may lie beside several others (xmldsig does); a namespace is read once.
-        if (target, path.name) in loaded:
-            return
-        loaded.add((target, path.name))
+        # The same document may lie beside several others (xmldsig does); it is read once.
+        digest = hashlib.sha256(content).digest()
+        if digest in self.loaded:
+            return target
+        self.loaded.add(digest)
+        if _tag(root) != "schema":
+            raise SchemaError("the root is no xs:schema", _where(root))
         self.set.docs.setdefault(target, _doc(root))
         for node in _children(root):
-            kind = _tag(node)
-            if kind in ("import", "include"):
-                location = node.get("schemaLocation")
-                if location is None:
-                    raise SchemaError(f"{path.name}: {kind} without schemaLocation")
-                self._load(path.parent / location, loaded)
-            elif kind in ("element", "complexType", "simpleType"):
-                self.nodes[kind, QName(node.get("name", ""), target)] = node
-            else:
-                raise SchemaError(f"{path.name}: xs:{kind} is not supported")
+            with located(_where(node)):
+                self._load_node(node, path, target)
+        return target
+
+    def _load_node(self, node: _Node, path: Path, target: str) -> None:
+        kind = _tag(node)
+        if kind in ("import", "include"):
+            location = node.get("schemaLocation")
+            if location is None:
+                raise SchemaError(f"{kind} without schemaLocation")
+            expected = target if kind == "include" else node.get("namespace", "")
+            if self.load(path.parent / location) != expected:
+                raise SchemaError(f"{location} has another target namespace than {expected or 'none'}")
+        elif kind in ("element", "complexType", "simpleType"):
+            key = (kind, QName(node.get("name", ""), target))
+            if key in self.nodes:
+                raise SchemaError(
+                    f"a second {kind} {key[1].local}; the first is in {_where(self.nodes[key])}"
+                )
+            self.nodes[key] = node
+        else:
+            raise SchemaError(f"xs:{kind} is not supported")
 
     # Elements and attributes
 
@@ -148,6 +245,7 @@ class _Reader:
         element.type = self._type_of(node, name)
         return element
 
+    @_at_its_node
     def _element_local(self, node: _Node) -> Element:
         name = QName(node.get("name", ""), self._uri(node, "elementFormDefault"))
         element = Element(name, self._type_of(node, name), doc=_doc(node))
@@ -159,9 +257,10 @@ class _Reader:
         qualified = node.get("form", root.get(default_key, "unqualified")) == "qualified"
         return root.get("targetNamespace", "") if qualified else ""
 
+    @_at_its_node
     def _type_of(self, node: _Node, owner: QName) -> SimpleType | ComplexType:
         for forbidden in ("nillable", "default", "fixed"):
-            if node.get(forbidden) is not None:
+            if node.get(forbidden) is not None and (forbidden, node.get(forbidden)) != ("nillable", "false"):
                 raise SchemaError(f"{owner.local}: attribute {forbidden} is not supported")
         named = node.get("type")
         if named is not None:
@@ -178,9 +277,12 @@ class _Reader:
             return self._simple_named(name)
         return self._complex_named(name)
 
+    @_at_its_node
     def _attribute(self, node: _Node) -> Attribute:
         if _tag(node) != "attribute" or node.get("name") is None:
             raise SchemaError(f"only named xs:attribute is supported, not xs:{_tag(node)}")
+        if node.get("use") == "prohibited":
+            raise SchemaError(f"attribute {node.get('name')}: use prohibited is not supported")
         name = QName(node.get("name", ""), self._uri(node, "attributeFormDefault"))
         type_ = self._type_of(node, name)
         if not isinstance(type_, SimpleType):
@@ -201,6 +303,7 @@ class _Reader:
             self.set.simple_types[name] = self._simple(node, name)
         return self.set.simple_types[name]
 
+    @_at_its_node
     def _simple(self, node: _Node, name: QName | None) -> SimpleType:
         inner = _children(node)
         if len(inner) != 1 or _tag(inner[0]) != "restriction" or inner[0].get("base") is None:
@@ -214,21 +317,21 @@ class _Reader:
             if kind == "enumeration":
                 literals.append(value)
             elif kind == "minInclusive":
-                result = replace(result, minimum=int(value))
+                result = replace(result, minimum=_number(value))
             elif kind == "maxInclusive":
-                result = replace(result, maximum=int(value))
+                result = replace(result, maximum=_number(value))
             elif kind == "minExclusive":
-                result = replace(result, minimum=int(value) + 1)
+                result = replace(result, minimum=_number(value) + 1)
             elif kind == "maxExclusive":
-                result = replace(result, maximum=int(value) - 1)
+                result = replace(result, maximum=_number(value) - 1)
             elif kind == "length":
-                result = replace(result, min_length=int(value), max_length=int(value))
+                result = replace(result, min_length=_number(value), max_length=_number(value))
             elif kind == "minLength":
-                result = replace(result, min_length=int(value))
+                result = replace(result, min_length=_number(value))
             elif kind == "maxLength":
-                result = replace(result, max_length=int(value))
+                result = replace(result, max_length=_number(value))
             else:
-                raise SchemaError(f"facet xs:{kind} is not supported")
+                raise SchemaError(f"facet xs:{kind} is not supported", _where(facet))
         return replace(result, literals=tuple(literals)) if literals else result
 
     # Complex types
@@ -244,10 +347,12 @@ class _Reader:
             self.in_progress.discard(name)
         return self.set.complex_types[name]
 
+    @_at_its_node
     def _complex(self, node: _Node, result: ComplexType) -> ComplexType:
         result.abstract = node.get("abstract") == "true"
         result.mixed = node.get("mixed") == "true"
         result.doc = _doc(node)
+        result.where = _where(node)
         inner = _children(node)
         if inner and _tag(inner[0]) in ("complexContent", "simpleContent"):
             simple = _tag(inner[0]) == "simpleContent"
@@ -280,6 +385,7 @@ class _Reader:
             else:
                 result.attributes += (self._attribute(node),)
 
+    @_at_its_node
     def _particle(self, node: _Node) -> Particle:
         kind = _tag(node)
         minimum, maximum = _occurrence(node)

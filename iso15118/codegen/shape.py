@@ -6,7 +6,7 @@ other choice becomes one optional field per branch. Both emitters work from this
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -20,6 +20,7 @@ from .model import (
     SchemaSet,
     SimpleType,
     Wildcard,
+    located,
 )
 from .names import class_name, common_words, field_name
 from .sets import MODULES
@@ -72,11 +73,11 @@ class Shape:
         return None
 
 
-def module_of(name: QName) -> str:
+def module_of(name: QName, modules: Mapping[str, str] = MODULES) -> str:
     """Module of the classes of a namespace; SchemaError if none is assigned."""
-    if name.uri not in MODULES:
+    if name.uri not in modules:
         raise SchemaError(f"no module is assigned to namespace {name.uri or '(none)'}")
-    return MODULES[name.uri]
+    return modules[name.uri]
 
 
 class Shapes:
@@ -111,14 +112,14 @@ class Shapes:
         for shape in self.by_type.values():
             other = seen.setdefault((shape.module, shape.name), shape.type)
             if other is not shape.type:
-                raise SchemaError(f"two types want to be {shape.module}.{shape.name}")
+                raise SchemaError(f"two types want to be {shape.module}.{shape.name}", shape.type.where)
 
     def _shape(self, type_: ComplexType, owner: QName) -> None:
         if type_ in self.by_type or type_.abstract:
             return
         # A local element may be unqualified; the namespace of its class is then that of the type around it.
         label = type_.label if type_.label.uri else QName(type_.label.local, owner.uri)
-        module, name = module_of(label), class_name(label.local)
+        module, name = module_of(label, self.schema.modules), class_name(label.local)
         if type_.name is None and any(
             (one.module, one.name) == (module, name) for one in self.by_type.values()
         ):
@@ -132,9 +133,10 @@ class Shapes:
         ]  # fmt: skip
         if type_.text is not None:
             fields.append(Field("value", FieldKind.TEXT, (Branch(label, type_.text),), doc=type_.doc))
-        if type_.content is not None:
-            fields += self._walk(type_.content, optional=False, repeated=False)
-        shape.fields = _merge(fields)
+        with located(type_.where):
+            if type_.content is not None:
+                fields += self._walk(type_.content, optional=False, repeated=False)
+            shape.fields = _merge(fields)
         for item in shape.fields:
             for branch in item.branches:
                 if isinstance(branch.type, ComplexType):

@@ -149,7 +149,7 @@ class _Compiler:
 
     def _datatype(self, type_: SimpleType) -> bytes:
         if type_.literals:
-            module, name = enum_of(type_)
+            module, name = enum_of(type_, self.schema.modules)
             literals = [self._string(literal) for literal in type_.literals]
             return unsigned(4) + self._string(module) + self._string(name) + _listed(literals)
         if type_.primitive == "boolean":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .codec import SCHEMAS, Message, decode, decode_with_notes, encode
+from .codec import SCHEMAS, Message, decode, decode_with_notes, encode, register
 
 if TYPE_CHECKING:
     from .json import from_json, to_json
@@ -23,6 +23,7 @@ __all__ = [
     "encode",
     "from_json",
     "from_xml",
+    "register",
     "to_json",
     "to_xml",
 ]

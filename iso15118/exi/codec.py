@@ -25,16 +25,47 @@ SCHEMAS: tuple[str, ...] = (
 
 TABLES = Path(__file__).parent / "tables"
 _codecs: dict[str, Codec] = {}
+_registered: dict[str, Path] = {}
+
+
+def register(tables: Path) -> str:
+    """Add a schema set by its grammar tables, as ``iso15118 codegen`` writes them; returns its name.
+
+    All functions here take the name from then on. The classes that the tables name are imported at the first message.
+    Raises ExiError for a file that holds no sound tables, and for the name of a set that there is already.
+    """
+    try:
+        added = Codec(tables.read_bytes())
+    except OSError as error:
+        raise ExiError(f"{tables}: {error.strerror}") from None
+    if added.schema in SCHEMAS or _registered.get(added.schema, tables) != tables:
+        raise ExiError("there is such a schema set already", schema=added.schema)
+    _registered[added.schema] = tables
+    _codecs[added.schema] = added
+    return added.schema
+
+
+def tables_of(schema: str) -> Path:
+    """The file with the tables of a schema set; ExiError for a name that is neither in ``SCHEMAS`` nor registered."""
+    if schema in SCHEMAS:
+        return TABLES / f"{schema}.exig"
+    if schema not in _registered:
+        expected = ", ".join((*SCHEMAS, *_registered))
+        raise ExiError("there is no such schema set", schema=str(schema), expected=expected)
+    return _registered[schema]
 
 
 def codec(schema: str) -> Codec:
-    """The engine of one schema set, loaded at the first call; ExiError for a name that is not in ``SCHEMAS``."""
+    """The engine of one schema set, loaded at the first call; ExiError for a name that there is not."""
     known = _codecs.get(schema)
     if known is None:
-        if schema not in SCHEMAS:
-            raise ExiError("there is no such schema set", schema=str(schema), expected=", ".join(SCHEMAS))
-        known = _codecs[schema] = Codec((TABLES / f"{schema}.exig").read_bytes())
+        known = _codecs[schema] = Codec(tables_of(schema).read_bytes())
     return known
+
+
+def known_schemas() -> tuple[str, ...]:
+    """The names of all schema sets: ``SCHEMAS`` and those that were registered."""
+    return (*SCHEMAS, *_registered)
 
 
 def decode(

@@ -2,7 +2,8 @@
 
 One object ``{root element: content}``. An element is its name with its content, a repeated one with a list; attributes
 stand beside the elements; simple content is "value", or stands alone if there are no attributes. Binaries are written as
-the schema has them, in hexadecimal or base 64. The items of a repeated choice are a list of ``{element: content}``.
+the schema has them, in hexadecimal or base 64. The items of a repeated choice are a list of ``{element: content}`` under the
+name that the class has for them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from .structure import Datatype, Event, Field, Kind, Loop, Production, Struct, S
 MAX_JSON = 16 * 1024 * 1024
 """Characters that ``from_json`` takes."""
 
-_ITEMS = "items"
 _VALUE = "value"
 
 
@@ -105,7 +105,7 @@ def _content(table: Structure, message: Message) -> Any:
         if field.repeated:
             pairs = [_value(table, item, branches) for item in value]
             if _is_items(field, branches):
-                content[_ITEMS] = [{name: item} for name, item in pairs]
+                content[field.name] = [{name: item} for name, item in pairs]
             else:
                 content[pairs[0][0]] = [item for _, item in pairs]
         else:
@@ -159,7 +159,7 @@ class _Read:
     ) -> tuple[Field, dict[str, Production]]:
         for number, branches in feeds.items():
             field = struct.fields[number]
-            names = [_ITEMS] if _is_items(field, branches) else [one or _VALUE for one in branches]
+            names = [field.name] if _is_items(field, branches) else [one or _VALUE for one in branches]
             if name in names:
                 return field, branches
         allowed = [one.local if one.kind != 2 else _VALUE for one in struct.fields]

@@ -18,7 +18,7 @@ import msgspec
 
 from iso15118.errors import ExiError
 
-from .codec import SCHEMAS, TABLES, Message
+from .codec import Message, known_schemas, tables_of
 
 
 class Kind(IntEnum):
@@ -135,10 +135,8 @@ class Structure:
 
 @cache
 def structure(schema: str) -> Structure:
-    """The structure of a schema set; ExiError for a name that is not in ``SCHEMAS``."""
-    if schema not in SCHEMAS:
-        raise ExiError("there is no such schema set", schema=str(schema), expected=", ".join(SCHEMAS))
-    return _Reader(TABLES / f"{schema}.exig").read(schema)
+    """The structure of a schema set; ExiError for a name that there is not."""
+    return _Reader(tables_of(schema)).read(schema)
 
 
 def locate(message: Message, schema: str | None) -> tuple[Structure, Root]:
@@ -151,7 +149,7 @@ def locate(message: Message, schema: str | None) -> tuple[Structure, Root]:
     words = type(message).__module__.replace("_messages", "").replace("_", "-").split(".")[2:]
     likely = "-".join(words)
     for fragment in (False, True):
-        for name in sorted(SCHEMAS, key=lambda one: one != likely) if schema is None else (schema,):
+        for name in sorted(known_schemas(), key=lambda one: one != likely) if schema is None else (schema,):
             found = structure(name).root_of(type(message), fragment)
             if found is None:
                 continue

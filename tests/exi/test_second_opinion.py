@@ -10,7 +10,7 @@ import pytest
 from iso15118 import exi
 from tests.exi import second_opinion as second
 
-ROUNDS = int(os.environ.get("ISO15118_EXI_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ISO15118_EXI_ROUNDS", "3"))
 CASES = [(schema, fragment) for schema in exi.SCHEMAS for fragment in (False, True)]
 
 
