@@ -260,9 +260,10 @@ class SafeCalls:
         """One is under way and not late."""
         return bool(self._ranks)
 
-    def ask(self, make: Make, rank: int = 0) -> None:
-        """Make the call now; ``rank``: how urgent."""
-        if any(under_way >= rank for under_way in self._ranks.values()):
+    def ask(self, make: Make, rank: int = 0, *, anew: bool = False) -> None:
+        """Make the call now; ``rank``: how urgent. ``anew``: even if one is under way, because something has been
+        done since it began."""
+        if not anew and any(under_way >= rank for under_way in self._ranks.values()):
             return
         lane = next((lane for lane in self._lanes if lane.call is None), None)
         if lane is None:

@@ -116,7 +116,7 @@ class PowerCalls:
     def _ended(self, call: Call) -> None:
         if self._stopped is not None:
             # It was contradicted while it ran, and may have done its work after the stop did.
-            self.stops.ask(partial(self._port.stop, self._stopped), _RANK[self._stopped])
+            self.stops.ask(partial(self._port.stop, self._stopped), _RANK[self._stopped], anew=True)
         elif call.complaint and not call.overdue and not call.dropped:
             self._report.fault("power", call.complaint)
         if self._wanted is not None and not self.stops.running:
@@ -221,7 +221,7 @@ class ContactorCalls:
 
     def _open_again(self) -> None:
         urgency = Urgency.EMERGENCY
-        self.opens.ask(partial(self._port.open, urgency, "closed too late"), _RANK[urgency])
+        self.opens.ask(partial(self._port.open, urgency, "closed too late"), _RANK[urgency], anew=True)
 
     def _open_over(self, complaint: str) -> None:
         if complaint:
@@ -281,7 +281,7 @@ class SignalCalls:
 
     def _ended(self, call: Call) -> None:
         if not self._ready:
-            self.withdrawals.ask(partial(self._port.set_ready, False))
+            self.withdrawals.ask(partial(self._port.set_ready, False), anew=True)
         elif call.complaint and not call.overdue and not call.dropped:
             self._report.fault("signal", call.complaint)
         self._begin_if_free()
