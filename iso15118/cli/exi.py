@@ -1,4 +1,4 @@
-"""``iso15118 exi decode`` and ``iso15118 exi encode``: messages between hexadecimal digits, XML and JSON.
+"""``iso15118 exi decode``, ``encode`` and ``diff``: messages between hexadecimal digits, XML and JSON, and what two differ in.
 
 The result goes to stdout and nothing else does; what cannot be decoded or encoded is one line on stderr that says where.
 """
@@ -70,6 +70,23 @@ def encode(
     name = choose("--schema", schema, exi.SCHEMAS)
     message = read(name, text, fragment=fragment)
     print(exi.encode(name, message, fragment=fragment).hex())
+
+
+@app.command()
+def diff(
+    left: Annotated[str, typer.Argument(metavar="HEX|FILE|-", help="Digits, a file, or - for stdin.")],
+    right: Annotated[str, typer.Argument(metavar="HEX|FILE|-", help="What to compare it with.")],
+    schema: Schema,
+    fragment: Fragment = False,
+) -> None:
+    """Decode two messages and print what they differ in, a line for each place. Exit status 1 if they differ."""
+    name = choose("--schema", schema, exi.SCHEMAS)
+    pair = [exi.decode(name, _octets(source), fragment=fragment) for source in (left, right)]
+    lines = exi.diff(*pair)
+    for line in lines:
+        print(line)
+    if lines:
+        raise typer.Exit(1)
 
 
 def _octets(source: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .codec import SCHEMAS, Message, decode, decode_with_notes, encode, register
 
 if TYPE_CHECKING:
+    from .difference import diff
     from .json import from_json, to_json
     from .xml import from_xml, to_xml
 
@@ -20,6 +21,7 @@ __all__ = [
     "Message",
     "decode",
     "decode_with_notes",
+    "diff",
     "encode",
     "from_json",
     "from_xml",
@@ -28,7 +30,13 @@ __all__ = [
     "to_xml",
 ]
 
-_FOR_PEOPLE = {"from_json": ".json", "from_xml": ".xml", "to_json": ".json", "to_xml": ".xml"}
+_FOR_PEOPLE = {
+    "diff": ".difference",
+    "from_json": ".json",
+    "from_xml": ".xml",
+    "to_json": ".json",
+    "to_xml": ".xml",
+}
 
 
 def __getattr__(name: str) -> Any:

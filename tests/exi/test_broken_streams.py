@@ -60,8 +60,10 @@ def made(schema: str, fragment: bool, count: int) -> list[bytes]:
 
 def samples() -> Iterator[tuple[str, bool, bytes]]:
     for schema, fragment, count in (
-        ("app", False, 20), ("iso20-common", False, 70), ("iso20-common", True, 20), ("iso20-dc", False, 60),
-        ("xmldsig-fragment", True, 30),
+        ("app", False, 10), ("din", False, 30), ("iso2", False, 35), ("iso2", True, 10), ("iso20-common", False, 25),
+        ("iso20-common", True, 10), ("iso20-ac", False, 15), ("iso20-dc", False, 15), ("iso20-wpt", False, 15),
+        ("iso20-acdp", False, 10), ("iso20-ac-der-iec", False, 8), ("iso20-ac-der-sae", False, 7),
+        ("xmldsig-fragment", True, 10),
     ):  # fmt: skip
         for octets in made(schema, fragment, count):
             yield schema, fragment, octets
