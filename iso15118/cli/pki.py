@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from iso15118.aio.ocsp import run_ocsp
 from iso15118.errors import ConfigError, PkiError, TlsError
 from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load, load_profile, verify_chain
 from iso15118.pki.cases import all_cases, find_case, variants
@@ -33,6 +34,7 @@ from iso15118.pki.issue import (
     DEFAULT_SECCID,
     issue_leaf,
 )
+from iso15118.pki.responder import ANSWERS, OcspResponder
 from iso15118.pki.revocation import Revocation
 from iso15118.tls.client_hello import parse_client_hello
 
@@ -231,6 +233,31 @@ def break_(
     expected = told["expected"]
     said = "accepted" if expected["accepted"] else f"refused with {', '.join(expected['codes'])}"
     _say(as_json, told, f"{directory}: {told['about']} ({chosen.role}, {chosen.algorithm}); must be {said}")
+
+
+@app.command(name="serve-ocsp")
+def serve_ocsp(
+    directory: Existing,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 for any.")] = 8080,
+    answer: Annotated[str, typer.Option(help=f"What is said: {', '.join(ANSWERS)}.")] = "good",
+    say: Annotated[
+        list[str] | None, typer.Option(help="NAME=ANSWER for one certificate; may be given again.")
+    ] = None,
+    delay: Annotated[float, typer.Option(min=0, max=600, help="Seconds before each answer.")] = 0.0,
+) -> None:
+    """Answer OCSP requests about a test PKI over HTTP, rightly or wrongly, until interrupted."""
+    with _told():
+        script = dict(one.partition("=")[::2] for one in say or ())
+        responder = OcspResponder(load(directory), answer=answer, script=script)  # type: ignore[arg-type]
+        with suppress(KeyboardInterrupt):
+            run_ocsp(
+                responder,
+                host=host,
+                port=port,
+                delay=delay,
+                started=lambda at, on: typer.echo(f"http://{at}:{on}/ answers {answer}"),
+            )
 
 
 @app.command()

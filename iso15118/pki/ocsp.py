@@ -26,6 +26,7 @@ from iso15118.pki.violations import Violation, violation
 __all__ = [
     "WEEK",
     "CertId",
+    "HashName",
     "OcspVerdict",
     "Status",
     "cert_id",
