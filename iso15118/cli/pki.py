@@ -24,6 +24,7 @@ from iso15118.errors import ConfigError, PkiError, TlsError
 from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load, load_profile, verify_chain
 from iso15118.pki.cases import all_cases, find_case, variants
 from iso15118.pki.cases.write import write_case
+from iso15118.pki.exchange import FORMATS, export_credential, import_credential
 from iso15118.pki.explain import explain_certificates, explain_crl, explain_ocsp_response
 from iso15118.pki.fleet import issue_fleet, write_fleet
 from iso15118.pki.identifiers import IDENTIFIERS
@@ -36,6 +37,7 @@ from iso15118.pki.issue import (
 )
 from iso15118.pki.responder import ANSWERS, OcspResponder
 from iso15118.pki.revocation import Revocation
+from iso15118.pki.store import Store
 from iso15118.tls.client_hello import parse_client_hello
 
 __all__ = ["app"]
@@ -183,6 +185,52 @@ def fleet(
         {"directory": str(out), "certificates": count},
         f"{out}: {count} certificates, manifest.jsonl",
     )
+
+
+@app.command(name="export")
+def export_(
+    directory: Existing,
+    name: Annotated[str, typer.Argument(help="Certificate to export, with its chain and key.")],
+    out: Annotated[Path, typer.Argument(help="File to write: .p12, .pem or .der (the leaf alone).")],
+    passphrase: Annotated[
+        str | None, typer.Option(envvar="ISO15118_PASSPHRASE", help="Encrypts the key.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Export a chain and its key as PKCS#12, PEM or DER."""
+    with _told():
+        kind = out.suffix.removeprefix(".")
+        if kind not in FORMATS:
+            raise ConfigError(
+                "OUT", f"{out.name} is of no known kind", "a name that ends in .p12, .pem or .der"
+            )
+        pki = load(directory)
+        pki.chain(name)
+        secret = passphrase.encode() if passphrase else None
+        data = export_credential(pki.credential(name), kind, passphrase=secret, name=name)
+        out.touch(mode=0o600)
+        out.write_bytes(data)
+    typer.echo(str(out))
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="PKCS#12 or PEM with a key and its certificates.")],
+    out: Annotated[Path, typer.Argument(help="Certificate store to put it in.")],
+    name: Annotated[str | None, typer.Option(help="Name of our own chain; without it, a contract.")] = None,
+    passphrase: Annotated[
+        str | None, typer.Option(envvar="ISO15118_PASSPHRASE", help="Decrypts the key.", show_envvar=True)
+    ] = None,
+) -> None:
+    """Import a chain and its key into a certificate store."""
+    with _told():
+        credential = import_credential(
+            file.read_bytes(), passphrase=passphrase.encode() if passphrase else None
+        )
+        store = Store(out)
+        if name is not None:
+            store.add_own(name, credential)
+        said = name or store.add_contract(credential)
+    typer.echo(f"{out}: {said}")
 
 
 @app.command()

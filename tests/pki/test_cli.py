@@ -200,3 +200,24 @@ def test_a_client_hello_is_explained(tmp_path: Path) -> None:
     assert "wrong: no certificate_authorities" in text
     (tmp_path / "hello").write_bytes((tmp_path / "hello").read_bytes()[:50])
     assert run("explain", tmp_path / "hello")[0] == 4
+
+
+def test_export_and_import(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "contract.p12"
+    assert run("export", folder, "contract", file, "--passphrase", "secret")[0] == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    status, text = run("import", file, tmp_path / "store", "--passphrase", "secret")
+    assert status == 0
+    assert "DE8AACA2B3C4D5" in text
+    assert (tmp_path / "store" / "contracts" / "DE8AACA2B3C4D5" / "key.pem").exists()
+    assert run("import", file, tmp_path / "store", "--passphrase", "wrong")[0] == 4
+    assert run("export", folder, "contract", tmp_path / "contract.jks")[0] == 2
+    assert run("export", folder, "nobody", tmp_path / "n.pem")[0] == 2
+    assert run("export", folder, "secc", tmp_path / "secc.pem")[0] == 0
+    assert run("import", tmp_path / "secc.pem", tmp_path / "store", "--name", "secc")[0] == 0
+
+
+def test_a_fleet_is_issued(folder: Path, tmp_path: Path) -> None:
+    status, text = run("fleet", folder, tmp_path / "fleet", "--vehicles", "2", "--json")
+    assert status == 0
+    assert json.loads(text)["certificates"] == 10
