@@ -6,6 +6,7 @@ Each side says what it puts on the pilot; each side is told what it sees, as ``S
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from iso15118.link.primitives import DutyChanged, Pilot
@@ -31,6 +32,8 @@ class Plug:
         self._seen = SignalState.A
         self.to_station: Listener = _nobody
         self.to_vehicle: Listener = _nobody
+        self._news: deque[tuple[Listener, Event]] = deque()
+        self._telling = False
         if circuit is not None:
             earlier = circuit.signal_watch
             circuit.signal_watch = lambda: self._circuit_changed(earlier)
@@ -84,16 +87,34 @@ class Plug:
         duty = 5.0 if self._plugged and self._pilot is Pilot.FIVE_PERCENT else None
         if duty is None and self._duty is not None:
             self._duty = None
-            self.to_vehicle(DutyChanged(None))
+            self._news.append((self._to_vehicle, DutyChanged(None)))
         if seen is not self._seen:
             self._seen = seen
+            self._news += [(self._to_station, SignalChanged(seen)), (self._to_vehicle, SignalChanged(seen))]
             if self._circuit is not None and self._plugged:
                 self._circuit.show_signal(seen)
-            self.to_station(SignalChanged(seen))
-            self.to_vehicle(SignalChanged(seen))
         if duty is not None and self._duty is None:
             self._duty = duty
-            self.to_vehicle(DutyChanged(duty))
+            self._news.append((self._to_vehicle, DutyChanged(duty)))
+        self._spread()
+
+    def _spread(self) -> None:
+        # A side may answer at once with another change; everybody hears of everything in the order in which it happened.
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._news:
+                tell, news = self._news.popleft()
+                tell(news)
+        finally:
+            self._telling = False
+
+    def _to_station(self, event: Event) -> None:
+        self.to_station(event)
+
+    def _to_vehicle(self, event: Event) -> None:
+        self.to_vehicle(event)
 
 
 _SHOWN = (SignalState.B, SignalState.C, SignalState.D)

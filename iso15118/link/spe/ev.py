@@ -1,0 +1,183 @@
+"""Single-pair Ethernet of a vehicle: the transceiver comes up when it is plugged in, before B, and restarts are the station's business.
+
+READY needs CE in B or C and the link [V2G10-030]. After a failure the vehicle waits for the station to open and close S3 again [V2G10-039].
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from iso15118.link.deadlines import Deadlines
+from iso15118.link.primitives import (
+    DLinkError,
+    DLinkPause,
+    DLinkReady,
+    DLinkTerminate,
+    LinkNote,
+    LinkReported,
+    LinkState,
+    PowerOn,
+    ShowState,
+    WakeUp,
+)
+from iso15118.session.actions import Action
+from iso15118.session.events import Event, SignalState
+
+from .settings import SpeSettings
+from .signalling import CeChanged, CeState, SetPhy, is_mated, is_ready
+
+__all__ = ["EvSpe"]
+
+
+class _Timer(Enum):
+    DETECT = "TT_EV_link_detect"
+    RESUME = "T_conn_resume"
+    PULSE = "wake pulse"
+    GRACE = "pause or restart"
+
+
+class EvSpe:
+    """The vehicle's end; a ``DataLink``."""
+
+    def __init__(self, settings: SpeSettings | None = None) -> None:
+        self._settings = settings if settings is not None else SpeSettings()
+        self._timers: Deadlines[_Timer] = Deadlines(_Timer)
+        self._state = LinkState.UNMATCHED
+        self._powered = False
+        self._ce = CeState.A
+        self._carrier = False
+        self._paused = False
+        self._up = False
+
+    @property
+    def state(self) -> LinkState:
+        """Whether the link is there."""
+        return self._state
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout``."""
+        return self._timers.earliest
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take an event; see ``DataLink``."""
+        if isinstance(event, CeChanged):
+            return self._ce_changed(event.state, now)
+        if isinstance(event, LinkReported):
+            return self._link_reported(event.up)
+        if isinstance(event, PowerOn):
+            if self._powered:
+                return []
+            self._powered = True
+            return self._begin(now) if is_mated(self._ce) else []
+        if isinstance(event, DLinkTerminate):
+            return self._end() if self._state is not LinkState.UNMATCHED else []
+        if isinstance(event, DLinkError):
+            # Back to B within TP_sync_leave, and wait for the station [V2G10-039].
+            return [*self._end(), ShowState(SignalState.B)] if self._state is not LinkState.UNMATCHED else []
+        if isinstance(event, DLinkPause):
+            return self._pause()
+        if isinstance(event, WakeUp):
+            return self._wake_up(now)
+        return []
+
+    # -- signalling
+
+    def _ce_changed(self, state: CeState, now: float) -> list[Action]:
+        before, self._ce = self._ce, state
+        if state is before or not self._powered:
+            return []
+        if not is_mated(state):
+            return [*self._end(), SetPhy(False)] if is_mated(before) else []
+        if not is_mated(before):
+            return self._begin(now)
+        if is_ready(state):
+            if self._paused:
+                return self._resume(now)
+            self._timers.clear(_Timer.GRACE)
+            if not is_ready(before) and self._state is not LinkState.MATCHED:
+                return self._begin(now)  # the station's indication to start, or to start again
+            return self._check_ready()
+        if self._state is LinkState.MATCHED and not self._paused:
+            if state in (CeState.EC, CeState.EC_AUX):
+                return self._end()
+            # The station opened S3: it restarts, or both are about to pause.
+            self._timers.set(_Timer.GRACE, now + self._settings.pause_grace)
+        return []
+
+    def _begin(self, now: float) -> list[Action]:
+        """Bring the link up, also before B [V2G10-028]."""
+        self._state = LinkState.MATCHING
+        self._timers.set(_Timer.DETECT, now + self._settings.tt_ev_link_detect)
+        return [SetPhy(True), *self._check_ready()]
+
+    def _check_ready(self) -> list[Action]:
+        resuming = self._state is LinkState.MATCHED and _Timer.RESUME in self._timers and not self._paused
+        if not (self._carrier and is_ready(self._ce) and (self._state is LinkState.MATCHING or resuming)):
+            return []
+        self._timers.clear(_Timer.DETECT, _Timer.RESUME)
+        self._state = LinkState.MATCHED
+        return self._tell(True)
+
+    def _tell(self, up: bool) -> list[Action]:
+        if up is self._up:
+            return []
+        self._up = up
+        return [DLinkReady(up)]
+
+    def _end(self) -> list[Action]:
+        """No link until the station says so."""
+        pulsing = _Timer.PULSE in self._timers
+        self._timers.clear_all()
+        self._state, self._paused = LinkState.UNMATCHED, False
+        return [*self._tell(False), *([ShowState(SignalState.B)] if pulsing else [])]
+
+    # -- pause
+
+    def _pause(self) -> list[Action]:
+        if self._state is not LinkState.MATCHED:
+            return []
+        self._timers.clear_all()
+        self._paused = True
+        self._up = False  # so that the wake-up is told
+        return []
+
+    def _wake_up(self, now: float) -> list[Action]:
+        """Show C for a moment (CC.5.2.4); the station closes S3."""
+        if not self._paused or _Timer.PULSE in self._timers:
+            return []
+        self._timers.set(_Timer.PULSE, now + self._settings.wake_pulse)
+        self._timers.set(_Timer.RESUME, now + self._settings.t_conn_resume)
+        return [ShowState(SignalState.C)]
+
+    def _resume(self, now: float) -> list[Action]:
+        self._paused = False
+        if _Timer.RESUME not in self._timers:
+            self._timers.set(_Timer.RESUME, now + self._settings.t_conn_resume)
+        return [SetPhy(True), *self._check_ready()]
+
+    # -- the link
+
+    def _link_reported(self, up: bool) -> list[Action]:
+        self._carrier = up
+        if up:
+            return self._check_ready()
+        if self._state is LinkState.MATCHED and not self._paused and _Timer.RESUME not in self._timers:
+            return [*self._end(), LinkNote("the link is gone; wait for the station")]
+        return []
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """The deadline has come; see ``DataLink``."""
+        actions: list[Action] = []
+        while (timer := self._timers.pop(now)) is not None:
+            if timer is _Timer.PULSE:
+                actions.append(ShowState(SignalState.B))
+            elif timer is _Timer.GRACE:
+                actions += self._end()
+            elif timer is _Timer.RESUME:
+                actions += [*self._end(), LinkNote("no link after the pause; wait for the station")]
+            elif self._carrier:
+                continue  # the link is there, and the station takes its time until B
+            else:
+                actions += [*self._end(), LinkNote("no link within TT_EV_link_detect; wait for the station")]
+        return actions

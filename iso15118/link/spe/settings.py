@@ -1,0 +1,94 @@
+"""Timers, retry budgets and PLCA of single-pair Ethernet as data, each with its default and reason. Durations in seconds."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from iso15118.errors import ConfigError
+
+__all__ = ["EVSE_PLCA", "EV_PLCA", "Plca", "SpeSettings"]
+
+
+class Plca(Struct, frozen=True, kw_only=True):
+    """Configuration of the physical layer's collision avoidance (IEEE 802.3 clause 148). Raises ``ConfigError`` for values out of range."""
+
+    node_id: int
+    """The station is node 0, which sends the beacons; the vehicle is node 1."""
+    node_count: int = 8
+    """Used by node 0 only."""
+    to_timer: int = 32
+    """Transmit opportunity in bit times. The usual default; no public source has a value of ISO 15118-10."""
+    burst_count: int = 0
+    burst_timer: int = 128
+    """Bit times; same remark."""
+
+    def __post_init__(self) -> None:
+        for name, low in (
+            ("node_id", 0),
+            ("node_count", 1),
+            ("to_timer", 0),
+            ("burst_count", 0),
+            ("burst_timer", 0),
+        ):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= 255:
+                raise ConfigError(
+                    f"spe.plca.{name}", f"{value!r} is not possible", f"a whole number from {low} to 255"
+                )
+        if self.node_id >= self.node_count:
+            raise ConfigError("spe.plca.node_id", "the node is not among node_count", "a smaller number")
+
+    def ethtool(self, interface: str) -> list[str]:
+        """The command that sets it by hand, where no driver interface is used."""
+        return (
+            f"ethtool --set-plca-cfg {interface} enable on node-id {self.node_id} node-cnt {self.node_count} "
+            f"to-tmr {self.to_timer} burst-cnt {self.burst_count} burst-tmr {self.burst_timer}"
+        ).split()
+
+
+EVSE_PLCA = Plca(node_id=0)
+EV_PLCA = Plca(node_id=1)
+
+
+class SpeSettings(Struct, frozen=True, kw_only=True):
+    """Timers and counts of both roles. Raises ``ConfigError`` for what cannot work."""
+
+    tt_ev_link_detect: float = 4.0
+    """Basic signalling present to link up; at most 4 s (Table 8)."""
+    tt_sync_repetition: float = 4.0
+    """Station: window within which a failed communication initialisation is repeated; at most 4 s. With both at their maximum the first
+    attempt fills it."""
+    t_conn_resume: float = 4.0
+    """Wake-up to link; at most 4 s [V2G10-035] [V2G10-042]."""
+    restart_guard: float = 3.0
+    """Station: S3 stays open so long before it is closed again; at least 3 s (IEC 61851-23-3 CC.5.2.3.2)."""
+    tp_sync_leave: float = 0.4
+    """Vehicle: back in state B after D-LINK_ERROR [V2G10-039]; this machine asks for it at once."""
+    wake_pulse: float = 0.3
+    """Vehicle: length of state C that wakes the station up (CC.5.2.4). Unsettled: the length of a control-pilot toggle."""
+    pause_grace: float = 0.5
+    """Vehicle: after S3 opens (B0) the link is held so long: a pause that the upper layers are about to ask for looks the same. Not in the
+    standard; a restart takes longer than that."""
+    c_conn_retry: int = 3
+    """Station: restarts per plug-in; the manufacturer's choice of up to 3."""
+    refund_retries: bool = False
+    """Station: a link that came up gives the restarts back. Unsettled: [V2G10-052] read literally says so, and a flapping link would never
+    end."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "tt_ev_link_detect",
+            "tt_sync_repetition",
+            "t_conn_resume",
+            "restart_guard",
+            "tp_sync_leave",
+            "wake_pulse",
+            "pause_grace",
+        ):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"spe.{name}", f"{value!r} is no duration", "a finite number above 0")
+        if type(self.c_conn_retry) is not int or not 0 <= self.c_conn_retry <= 3:
+            raise ConfigError("spe.c_conn_retry", f"{self.c_conn_retry!r} is not possible", "0 to 3")
