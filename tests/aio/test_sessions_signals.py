@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from typing import Any
 
 import pytest
 
+from iso15118.sdp import SdpRequest, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.events import LinkLoss, SignalState
@@ -171,3 +173,30 @@ async def test_a_fault_during_the_handshake_is_not_forgotten() -> None:
         assert theirs.ended.reason is EndReason.EMERGENCY
         await asyncio.wait([running])
         await here.charge()
+
+
+async def test_a_flood_of_connections_and_discovery_does_not_reach_the_session_that_runs() -> None:
+    plant = Plant()
+    async with site(plant) as here:
+        charging = Charging(here)
+        await charging.under_power(plant)
+        address = ("::1", here.server.ports[Security.TLS])
+        request = SdpRequest(Security.TLS).to_bytes()
+        worst = 0.0
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams:
+            for _ in range(40):
+                for _ in range(10):
+                    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+                        sock.setblocking(False)
+                        sock.connect_ex(address)
+                    datagrams.sendto(request, ("::1", here.server.sdp_port))
+                began = plant.clock()
+                await asyncio.sleep(0.01)
+                worst = max(worst, plant.clock() - began - 0.01)
+        assert worst < 0.2
+        assert charging.client.session is not None
+        assert charging.client.session.state == "DC_ChargeLoop"
+        charging.client.stop("enough")
+        assert (await charging.task).ended.reason is EndReason.STOPPED_BY_EV
+        await here.charge()
+        assert here.server.finished == 2
