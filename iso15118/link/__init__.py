@@ -1,5 +1,5 @@
 """The data link below IP: what makes two stations hear each other, and the D-LINK primitives as its only face.
 
-``primitives`` is all that the layers above see. Back-ends: ``slac`` (HomePlug Green PHY, ISO 15118-3) and ``plain`` (a link that needs no
-matching). All of them are values without I/O: bytes, pilot changes and the time in, frames and pilot requests out.
+``primitives`` is all that the layers above see. Back-ends: ``slac`` (HomePlug Green PHY, ISO 15118-3), ``spe`` (10BASE-T1S of MCS, ISO
+15118-10) and ``plain`` (no matching). All are values without I/O.
 """
