@@ -112,6 +112,8 @@ class SeccSession:
             match timer:
                 case Timer.ANSWER:
                     actions += self._try_waiting(timed_out=True)
+                case Timer.SEQUENCE if ctx.doom is not None:
+                    actions += self._end(ctx.doom, ctx.doom_detail)
                 case Timer.SEQUENCE:
                     actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
                 case Timer.LINK:
@@ -380,6 +382,10 @@ class SeccSession:
         actions = self._make_safe(Urgency.EMERGENCY, detail)
         if self._state is None:
             return actions + self._end(reason, detail)
+        # A vehicle that does not come to hear of it does not keep the next one waiting for a minute.
+        latest = ctx.now + self.config.stop_delay_s
+        if (deadline := self.timers.deadline_of(Timer.SEQUENCE)) is not None and deadline > latest:
+            self.timers.set(Timer.SEQUENCE, latest)
         return actions
 
     def _end(

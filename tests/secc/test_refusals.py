@@ -393,6 +393,24 @@ def test_a_response_instead_of_a_request_ends_the_session() -> None:
     drive.book.ends(EndReason.SEQUENCE_ERROR)
 
 
+def test_leaving_during_the_cable_check_takes_the_voltage_away_first() -> None:
+    drive = Drive().to(State.DC_CABLE_CHECK)
+    drive.send(dc.DCCableCheckReq)
+    response = drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    assert response.response_code.value == "OK"
+    drive.book.does(act.StopPower, act.OpenContactors)
+    assert not drive.session.energized
+
+
+@pytest.mark.parametrize("state", [State.AUTHORIZATION, State.DC_CABLE_CHECK, State.POWER_DELIVERY])
+def test_after_an_emergency_a_silent_vehicle_is_not_waited_for_long(state: State) -> None:
+    drive = Drive().to(state)
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    drive.book.does(act.StopPower, act.OpenContactors)
+    drive.book.wait(10.1)
+    drive.book.ends(EndReason.EMERGENCY)
+
+
 # -- negotiation
 
 

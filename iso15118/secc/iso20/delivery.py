@@ -99,7 +99,9 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context, state: State) -> 
     if state is State.DC_CABLE_CHECK:
         # Before any power, the way out to a pause is the only one [V2G20-2122].
         if progress is cm.ChargeProgress.Stop:
-            return Reply(_ok(ctx), State.SESSION_STOP)
+            # A cable check that still runs has voltage on the cable: it is taken away first.
+            safe = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+            return Reply(_ok(ctx), State.SESSION_STOP, safe)
         return _out_of_sequence(request, ctx)
     if progress is cm.ChargeProgress.Stop:
         return _stop(request, ctx)
