@@ -1,12 +1,18 @@
-"""Certificates: profiles per role, a small issuer for tests, and the check of chains with every violation
-named.
+"""Certificates: profiles per role, an issuer for tests, the check of chains with every violation named, revocation
+and the store.
+
+Beside what is here: ``identifiers``, ``raw`` and ``signature`` (message signatures), ``contract_key`` and
+``installation`` (contracts on their way), ``ocsp``, ``crl`` and ``responder``, ``fleet``, ``exchange``
+(PKCS#12), ``explain``, and ``cases`` (named negative cases).
 """
 
 from __future__ import annotations
 
 from iso15118.pki.credential import Credential
-from iso15118.pki.issue import IssuedPki, issue_test_pki, load
+from iso15118.pki.issue import IssuedPki, issue_leaf, issue_test_pki, load
 from iso15118.pki.profiles import PkiProfile, RoleProfile, load_profile
+from iso15118.pki.revocation import Revocation
+from iso15118.pki.store import Store
 from iso15118.pki.verify import peer_verifier, verify_chain
 from iso15118.pki.violations import Verdict, Violation
 
@@ -14,9 +20,12 @@ __all__ = [
     "Credential",
     "IssuedPki",
     "PkiProfile",
+    "Revocation",
     "RoleProfile",
+    "Store",
     "Verdict",
     "Violation",
+    "issue_leaf",
     "issue_test_pki",
     "load",
     "load_profile",

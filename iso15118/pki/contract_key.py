@@ -27,6 +27,7 @@ __all__ = [
     "ISO20_X448",
     "TRANSPORTS",
     "AgreementKey",
+    "AgreementPublicKey",
     "ContractKey",
     "ContractKeyError",
     "KeyTransport",
