@@ -39,9 +39,12 @@ MAY_IMPORT = {
     | {"timing", "link", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "session", "secc", "evcc"},
     "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
     "settings": BASE | {"timing", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
+    "trace": BASE,
     "loopback": BASE
     | {
         "timing",
+        "sdp",
+        "trace",
         "channel",
         "tls",
         "pki",

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -19,16 +20,20 @@ from iso15118.sdp import SDP_PORT
 from .evcc import EvccClient
 from .results import SessionResult
 from .secc import SeccServer
+from .stream import MessageStream
+from .tap import TappedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from iso15118.evcc import EvccConfig
+    from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.tls import TlsContext
 
     from .driver import Observer
+    from .tap import Tap
 
 __all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle"]
 
@@ -137,21 +142,41 @@ def run_both(
     tls: tuple[TlsContext, TlsContext] | None,
     at_most_s: float,
     observer: Observer | None = None,
+    station_observer: Observer | None = None,
     tick: Callable[[], None] | None = None,
+    tap: Tap | None = None,
+    on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
 ) -> Both:
     """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
 
-    ``observer`` sees the vehicle's end, ``tick`` is called now and then. Raises as ``EvccClient.run`` does, and ``TimeoutError`` when it
-    takes longer than ``at_most_s``.
+    ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``tap`` hears the bytes
+    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. Raises as ``EvccClient.run``
+    does, and ``TimeoutError`` when it takes longer than ``at_most_s``.
     """
 
     async def session() -> Both:
         loop = asyncio.get_running_loop()
         station, vehicle = hardware(asyncio.sleep, loop.time)
         server_tls, client_tls = tls if tls is not None else (None, None)
-        async with _found(secc, station, interface, server_tls) as server:
+        here: SeccServer | None = None
+
+        def asked(origin: Origin, outcome: Answer | Ignored) -> None:
+            if on_request is not None and here is not None:
+                on_request(here.sdp_port, origin, outcome)
+
+        make_server = partial(
+            SeccServer, secc, station, interface, server_tls, observer=station_observer, on_request=asked
+        )
+        async with _found(make_server) as server:
+            here = server
             client = EvccClient(
-                evcc, vehicle, server.interface, client_tls, sdp_port=server.sdp_port, observer=observer
+                evcc,
+                vehicle,
+                server.interface,
+                client_tls,
+                sdp_port=server.sdp_port,
+                observer=observer,
+                connection=MessageStream if tap is None else partial(TappedStream, tap=tap),
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             ticking = loop.create_task(_tick(tick)) if tick is not None else None
@@ -168,15 +193,13 @@ def run_both(
 
 
 @asynccontextmanager
-async def _found(
-    config: SeccConfig, station: ports.Station, interface: str, tls: TlsContext | None
-) -> AsyncIterator[SeccServer]:
+async def _found(make: Callable[..., SeccServer]) -> AsyncIterator[SeccServer]:
     """A station that answers discovery at the port of the standard, or at a free one where another process has that."""
-    server = SeccServer(config, station, interface, tls, sdp_port=SDP_PORT)
+    server = make(sdp_port=SDP_PORT)
     try:
         await server.open()
     except LinkError:
-        server = SeccServer(config, station, interface, tls, sdp_port=0)
+        server = make(sdp_port=0)
         await server.open()
     try:
         yield server

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import socket
     from types import TracebackType
 
+    from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.tls import TlsContext
@@ -57,7 +58,8 @@ class SeccServer:
     ``tls``: a server's context, None for none, which has to be allowed by ``config.allow_plaintext``; with both,
     plain TCP gets a port of its own. ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
     ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
-    ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests. ``epoch`` is what must be added to
+    ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
+    hears of every datagram of the discovery. ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins.
 
     One session runs at a time. A second connection waits in the system's small backlog until it is over, at the
@@ -81,6 +83,7 @@ class SeccServer:
         watch: Watch | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
+        on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
     ) -> None:
         if tls is None and not config.allow_plaintext:
             raise ConfigError(
@@ -104,6 +107,7 @@ class SeccServer:
         self._observer, self._watch = observer, watch
         self._epoch = epoch
         self._connection = connection
+        self._on_request = on_request
         self._listeners: dict[Security, socket.socket] = {}
         self._sdp: SdpListener | None = None
         self._accepting: list[asyncio.Task[None]] = []
@@ -146,7 +150,9 @@ class SeccServer:
                 taken = self._port is not None and self._tls is not None
                 self._listeners[Security.NONE] = listen_tcp(self.interface, None if taken else self._port)
             if self._sdp_wanted:
-                self._sdp = await serve_sdp(self.interface, self.ports, port=self._sdp_port)
+                self._sdp = await serve_sdp(
+                    self.interface, self.ports, port=self._sdp_port, on_request=self._on_request
+                )
         except BaseException:
             await self.close()
             raise

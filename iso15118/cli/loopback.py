@@ -48,7 +48,9 @@ def loopback(
         float | None, typer.Option(help="Give back that much in mid-session (bpt services).")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Vary durations of the hardware, repeatably.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a session folder here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a session folder here; its capture holds the TLS secrets.")
+    ] = None,
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
@@ -73,9 +75,11 @@ def loopback(
     }
     with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:
         order = LoopbackOrder(**keys)
-        folder = None if out is None else stack.enter_context(SessionFolder(out))
+        folder = (
+            None if out is None else stack.enter_context(SessionFolder(out, memory=transport == "memory"))
+        )
         progress = stack.enter_context(progress_bar(order.soc_start, order.soc_target, wanted=not as_json))
-        summary = run(order, progress=progress, watch=None if folder is None else folder.watch, keylog=keylog)
+        summary = run(order, progress=progress, keylog=keylog, folder=folder)
         if folder is not None:
             folder.conclude(summary)
     if as_json:

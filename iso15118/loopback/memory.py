@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
+from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.testing import Pair
@@ -23,9 +25,13 @@ _SLOWER_THAN_EXPECTED = 4.0
 
 
 def run_in_memory(
-    order: LoopbackOrder, *, progress: Progress | None = None, watch: Watch | None = None
+    order: LoopbackOrder,
+    *,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+    folder: SessionFolder | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end. Raises ``SafetyViolation`` if either side does what it must never do."""
+    """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do."""
     began = time.monotonic()
     plant = Plant.build(order)
     # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
@@ -37,7 +43,11 @@ def run_in_memory(
         plant.vehicle,
         secure=secure,
         on_message=watch,
+        on_state=None if folder is None else folder.state,
     )
+    if folder is not None:
+        pair.to_secc.tap = partial(folder.link, True)
+        pair.to_evcc.tap = partial(folder.link, False)
     at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s
     steps = 0
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from iso15118.channel import Received
 from iso15118.loopback.memory import Progress, Watch
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
+from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
 from iso15118.pki import issue_test_pki
+from iso15118.sdp import Answer, Ignored, Origin
 from iso15118.session import ports
-from iso15118.session.actions import Send
+from iso15118.session.actions import Send, StateEntered
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
 from iso15118.tls import TlsContext, TlsInfo
 
@@ -44,8 +47,9 @@ def run_over_tcp(
     progress: Progress | None = None,
     watch: Watch | None = None,
     keylog: Path | None = None,
+    folder: SessionFolder | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end.
+    """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets.
 
     Raises ``LinkError`` if the loopback interface cannot be used, ``TrustError`` if TLS cannot be agreed, ``TimeoutError`` if there is no
     end, ``ConfigError`` if the key log cannot be written.
@@ -54,7 +58,7 @@ def run_over_tcp(
     plant = Plant.build(order, time_scale=max(1.0, order.expected_s / _TRANSFER_S), loop_s=_LOOP_S)
     plaintext = not order.tls
     with ExitStack() as stack:
-        contexts = None if plaintext else _contexts(stack, keylog)
+        contexts = None if plaintext else _contexts(stack, keylog, folder)
         try:
             both = run_both(
                 secc_config(order, allow_plaintext=plaintext),
@@ -67,7 +71,10 @@ def run_over_tcp(
                 lambda sleep, clock: _ports(plant, sleep, clock),
                 tls=contexts,
                 at_most_s=_AT_MOST_S,
-                observer=None if watch is None else _observer(watch),
+                observer=_observer(watch, folder),
+                station_observer=None if folder is None else partial(_show_state, folder, "secc"),
+                tap=folder,
+                on_request=None if folder is None else partial(_show_discovery, folder),
                 tick=None if progress is None else lambda: progress(plant.vehicle.battery.soc),
             )
         except TimeoutError as error:
@@ -94,24 +101,52 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
     return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
 
 
-def _contexts(stack: ExitStack, keylog: Path | None) -> tuple[TlsContext, TlsContext]:
+def _contexts(
+    stack: ExitStack, keylog: Path | None, folder: SessionFolder | None
+) -> tuple[TlsContext, TlsContext]:
     """A freshly issued PKI, and both ends' view of it."""
-    with tempfile.TemporaryDirectory(prefix="iso15118-pki-") as folder:
-        issue_test_pki(at=datetime.now(UTC)).write(Path(folder))
-        pki = read_pki(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="iso15118-pki-") as keys:
+        issue_test_pki(at=datetime.now(UTC)).write(Path(keys))
+        pki = read_pki(Path(keys))
     # One end's secrets are those of the connection.
-    log = None if keylog is None else stack.enter_context(KeyLogFile(keylog))
-    return secc_context(pki), evcc_context(pki, keylog=log)
+    logs: list[Callable[[str], None]] = []
+    if keylog is not None:
+        logs.append(stack.enter_context(KeyLogFile(keylog)))
+    if folder is not None:
+        logs.append(folder.secret)
+    return secc_context(pki), evcc_context(pki, keylog=partial(_log_to, logs) if logs else None)
 
 
-def _observer(watch: Watch) -> Callable[[float, Any], None]:
+def _log_to(logs: list[Callable[[str], None]], line: str) -> None:
+    for log in logs:
+        log(line)
+
+
+def _observer(watch: Watch | None, folder: SessionFolder | None) -> Callable[[float, Any], None] | None:
+    if watch is None:
+        return None
+
     def observe(now: float, what: Any) -> None:
         if type(what) is Send:
             watch("evcc", what.message, now)
         elif type(what) is Received:
             watch("secc", what.message, now)
+        elif folder is not None:
+            _show_state(folder, "evcc", now, what)
 
     return observe
+
+
+def _show_state(folder: SessionFolder, role: str, now: float, what: Any) -> None:
+    if type(what) is StateEntered:
+        folder.state(role, what.state, now)
+
+
+def _show_discovery(folder: SessionFolder, port: int, origin: Origin, outcome: Answer | Ignored) -> None:
+    # A request has no freedom in its bytes: written again, it is what came.
+    if isinstance(outcome, Answer):
+        car, station = (origin.address, origin.port), (outcome.response.address, port)
+        folder.discovery(car, station, outcome.request.to_bytes(), outcome.data)
 
 
 def _tls(info: TlsInfo | None) -> Tls | None:

@@ -7,6 +7,7 @@ Deliveries are ordered by time, and by the order of sending within one moment.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from iso15118.channel import MessageChannel, Received, Skipped
@@ -23,6 +24,8 @@ class MemoryLink:
         self.delay_s = delay_s
         self.sent: int = 0
         """Messages sent on this direction."""
+        self.tap: Callable[[bytes, float], None] | None = None
+        """Gets the bytes that are sent on a wire, and the time."""
         self._sender = MessageChannel() if wire else None
         self._receiver = MessageChannel() if wire else None
         self._queue: deque[tuple[float, Any]] = deque()
@@ -38,14 +41,17 @@ class MemoryLink:
         if self._closed:
             return
         self.sent += 1
-        self._queue.append(
-            (now + self.delay_s, self._sender.encode(message) if self._sender is not None else message)
-        )
+        if self._sender is None:
+            self._queue.append((now + self.delay_s, message))
+        else:
+            self.send_bytes(self._sender.encode(message), now)
 
     def send_bytes(self, data: bytes, now: float) -> None:
         """Put raw bytes on the way, as a contrary peer would. Only on a wire."""
         if not self._closed:
             self._queue.append((now + self.delay_s, data))
+            if self.tap is not None:
+                self.tap(data, now)
 
     def use_schema(self, edition: str) -> None:
         """The sender of this direction speaks ``edition`` from now on."""

@@ -28,7 +28,8 @@ class Pair:
 
     ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds;
     ``delay_s``: one way on the link.
-    ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message.
+    ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
+    ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Pair:
         secure: bool = True,
         delay_s: float = 0.0,
         on_message: Callable[[str, object, float], bool | None] | None = None,
+        on_state: Callable[[str, str, float], None] | None = None,
     ) -> None:
         self.now = 0.0
         self.station = station
@@ -59,6 +61,7 @@ class Pair:
         """Answers of the station, all of them."""
         self._secure = secure
         self._on_message = on_message
+        self._on_state = on_state
         self._closing: float | None = None
         self._flowing_since: float | None = None
 
@@ -224,6 +227,8 @@ class Pair:
                     self.to_evcc.close(now)
                 case act.ChargingNeeds():
                     self.station.needs(action, now)
+                case act.StateEntered(state=state) if self._on_state is not None:
+                    self._on_state("secc", state, now)
 
     def _carry_out_evcc(self, actions: list[act.Action]) -> None:
         now = self.now
@@ -240,6 +245,8 @@ class Pair:
                     self.to_evcc.expect_schema(edition)
                 case act.CloseLink():
                     self.to_secc.close(now)
+                case act.StateEntered(state=state) if self._on_state is not None:
+                    self._on_state("evcc", state, now)
 
 
 def _guarded(

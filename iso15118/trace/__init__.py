@@ -1,0 +1,13 @@
+"""What happened in a session, for people and their tools: a line of JSON for every message, a capture that Wireshark opens
+decrypted, and a report to read.
+
+No files and no clock in here: bytes and text come out, and ``iso15118.loopback`` writes them.
+"""
+
+from __future__ import annotations
+
+from iso15118.trace.capture import Capture
+from iso15118.trace.packets import Endpoint
+from iso15118.trace.recorder import Recorder
+
+__all__ = ["Capture", "Endpoint", "Recorder"]

@@ -1,0 +1,166 @@
+"""The session folder of a run: a capture that decrypts itself to exactly what was said, secrets nowhere else, a report of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from scapy.layers.inet import TCP, UDP
+
+from iso15118.channel import MessageChannel, Received
+from iso15118.loopback.recording import SessionFolder
+from iso15118.sdp import SdpRequest, SdpResponse
+from tests.cli.rig import iso15118
+from tests.trace.reading import Read, intact, read
+from tests.trace.tls13 import plaintext, secrets_of
+
+
+def run(folder: Path, *options: str) -> dict[str, Any]:
+    printed = iso15118("loopback", "--json", "--soc-target", "25", "--out", str(folder), *options)
+    assert printed.status == 0, printed.err
+    data: dict[str, Any] = printed.data
+    return data
+
+
+def written(folder: Path, sender: str) -> list[str]:
+    lines = [json.loads(line) for line in (folder / "session.jsonl").read_text().splitlines()]
+    return [line["message"] for line in lines if line["from"] == sender]
+
+
+def spoken(stream: bytes) -> list[str]:
+    """Names of the messages in a stream of V2GTP frames."""
+    channel = MessageChannel()
+    names = []
+    items = channel.receive_data(stream)
+    while items:
+        for item in items:
+            assert isinstance(item, Received)
+            names.append(type(item.message).__name__)
+            if names[-1].startswith("SupportedAppProtocol"):
+                channel.select("iso20-dc")
+        items = channel.receive_data(b"")
+    return names
+
+
+def check_packets(found: Read) -> int:
+    """Every packet is whole and in order; returns the vehicle's port."""
+    assert all(intact(packet) for _, packet in found.packets)
+    times = [at for at, _ in found.packets]
+    assert times == sorted(times)
+    segments = found.of(TCP)
+    assert [str(segment.flags) for segment in segments[:3]] == ["S", "SA", "A"]
+    assert sum(1 for segment in segments if segment.flags & 1) == 2
+    port: int = segments[0].sport
+    return port
+
+
+@pytest.fixture(scope="module")
+def over_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
+    folder = tmp_path_factory.mktemp("tls")
+    printed = iso15118("loopback", "--json", "--soc-target", "25", "--out", str(folder))
+    assert printed.status == 0, printed.err
+    return folder, printed.data, printed.err
+
+
+def test_the_capture_decrypts_itself_to_what_both_sides_said(
+    over_tls: tuple[Path, dict[str, Any], str],
+) -> None:
+    folder, summary, _ = over_tls
+    found = read(folder / "session.pcapng")
+    port = check_packets(found)
+    assert found.blocks.index(0x0A) < found.blocks.index(6)
+    secrets = secrets_of(found.key_log)
+    for side, from_client, sender in (("CLIENT", True, "evcc"), ("SERVER", False, "secc")):
+        handshake, application = (
+            secrets[f"{side}_HANDSHAKE_TRAFFIC_SECRET"],
+            secrets[f"{side}_TRAFFIC_SECRET_0"],
+        )
+        stream = found.stream(port, from_client=from_client)
+        _, data = plaintext(stream, summary["tls"]["cipher"], handshake, application)
+        assert spoken(data) == written(folder, sender)
+        with pytest.raises(InvalidTag):
+            plaintext(stream, summary["tls"]["cipher"], bytes(len(handshake)), application)
+
+
+def test_the_discovery_is_in_the_capture(over_tls: tuple[Path, dict[str, Any], str]) -> None:
+    folder, summary, _ = over_tls
+    found = read(folder / "session.pcapng")
+    request, answer = found.of(UDP)[-2:]
+    assert SdpRequest.parse(bytes(request.payload)).security.name == "TLS"
+    told = SdpResponse.parse(bytes(answer.payload), loopback=True)
+    assert told.port == found.of(TCP)[0].dport
+    assert (request.sport, request.dport) == (answer.dport, answer.sport)
+    assert f"UDP port {request.dport}," in summary["sdp"]
+
+
+def test_only_the_owner_reads_the_capture(over_tls: tuple[Path, dict[str, Any], str]) -> None:
+    folder, _, _ = over_tls
+    assert stat.S_IMODE((folder / "session.pcapng").stat().st_mode) == 0o600
+
+
+def test_the_user_is_warned_once_of_secrets_and_not_shown_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SessionFolder(tmp_path, memory=False) as folder:
+        assert caplog.text == ""
+        folder.secret("CLIENT_RANDOM 00 c0ffee")
+        folder.secret("EXPORTER_SECRET 00 c0ffee")
+    (said,) = caplog.messages
+    assert said.startswith(f"TLS secrets are written to {tmp_path / 'session.pcapng'}")
+    assert "c0ffee" in read(tmp_path / "session.pcapng").key_log
+
+
+def test_the_secrets_are_in_the_capture_and_nowhere_else(over_tls: tuple[Path, dict[str, Any], str]) -> None:
+    folder, _, said = over_tls
+    secrets = [secret.hex() for secret in secrets_of(read(folder / "session.pcapng").key_log).values()]
+    assert len(secrets) >= 4
+    others = [path for path in folder.iterdir() if path.name != "session.pcapng"]
+    assert {path.name for path in others} >= {"session.jsonl", "summary.json"}
+    for text in [said, *(path.read_text() for path in others)]:
+        assert "TRAFFIC_SECRET" not in text
+        assert not any(secret in text for secret in secrets)
+
+
+def test_without_tls_the_frames_stand_in_the_clear_and_nobody_is_warned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(tmp_path, "--no-tls")
+    assert "secrets" not in caplog.text
+    found = read(tmp_path / "session.pcapng")
+    port = check_packets(found)
+    assert found.key_log == ""
+    assert spoken(found.stream(port, from_client=True)) == written(tmp_path, "evcc")
+    assert spoken(found.stream(port, from_client=False)) == written(tmp_path, "secc")
+
+
+def test_a_run_in_memory_has_its_frames_on_a_made_up_connection(tmp_path: Path) -> None:
+    summary = run(tmp_path, "--transport", "memory")
+    found = read(tmp_path / "session.pcapng")
+    port = check_packets(found)
+    assert found.of(UDP) == []
+    assert found.key_log == ""
+    assert spoken(found.stream(port, from_client=True)) == written(tmp_path, "evcc")
+    assert len(written(tmp_path, "secc")) == summary["exchanges"]
+    assert spoken(found.stream(port, from_client=False)) == written(tmp_path, "secc")
+    lasted = found.packets[-1][0] - found.packets[0][0]
+    assert lasted == pytest.approx(summary["session_seconds"], abs=1.0)
+
+
+def test_a_capture_that_was_there_is_replaced_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "session.pcapng").symlink_to(elsewhere)
+    run(folder, "--transport", "memory")
+    assert elsewhere.read_text() == "precious"
+    first = (folder / "session.pcapng").stat()
+    os.chmod(folder / "session.pcapng", 0o644)
+    run(folder, "--transport", "memory")
+    again = (folder / "session.pcapng").stat()
+    assert stat.S_IMODE(again.st_mode) == stat.S_IMODE(first.st_mode) == 0o600
