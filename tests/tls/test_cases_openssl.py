@@ -1,10 +1,9 @@
 """Chain cases between our stack and the openssl command over TCP: it presents the bad chain, we refuse, and it
-sees the alert. A sample by default, all with ISO15118_ALL_CASES=1.
+sees the alert.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from iso15118.errors import TlsError
-from iso15118.pki.cases import Case, Variant, all_cases, find_case
+from iso15118.pki.cases import Case, Variant, all_cases
 from iso15118.pki.cases.make import make
 from iso15118.pki.issue import pem
 from iso15118.tls import TlsConnection
@@ -24,32 +23,6 @@ from .test_cases import CHAINS, ends
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="the openssl command is not installed")
-SAMPLE = (
-    *(
-        "expired-leaf",
-        "not-yet-valid-sub1",
-        "expired-root",
-        "unknown-root",
-        "twin-root",
-        "sub2-missing",
-        "leaf-only",
-    ),
-    *(
-        "path-length",
-        "issuer-not-ca",
-        "three-sub-cas",
-        "unknown-critical-extension",
-        "unordered",
-        "root-sent",
-    ),
-    *(
-        "leaf-is-ca",
-        "no-digital-signature",
-        "no-domain-component",
-        "vehicle-without-client-auth",
-        "oversize-leaf",
-    ),
-)
 # Their command cannot load these, or has no scheme for their keys.
 UNLOADABLE = {
     *(
@@ -66,11 +39,7 @@ UNLOADABLE = {
         if {"key-type", "mixed-algorithms"} & set(case.expect.codes)
     ),
 }
-OVER_TCP = (
-    [case for case in CHAINS if case.name not in UNLOADABLE and "iso20" in case.editions]
-    if "ISO15118_ALL_CASES" in os.environ
-    else [find_case(name) for name in SAMPLE]
-)
+OVER_TCP = [case for case in CHAINS if case.name not in UNLOADABLE and "iso20" in case.editions]
 
 
 def pump(ours: TlsConnection, link: socket.socket) -> TlsError | None:
