@@ -1,0 +1,314 @@
+"""Runs this stack against the PyPI package ``iso15118`` over a cable of two network namespaces; README.md says how and what came out.
+
+``python -m tests.interop.josev`` from the project's root, as root. Not a test of pytest: it needs root, Java and minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from itertools import product
+from pathlib import Path
+from typing import IO, Any
+
+from iso15118.pki import issue_test_pki
+from tests.interop.namespaces import INTERFACE, Cable, cable
+from tests.interop.peer import environment, lay_out_pki, their_pki
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+SESSION_S = 90.0
+"""How long one session may take; the peer needs 20 to 40 ms for every message."""
+PEER_READY_S = 30.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One session. ``peer``: the role of the other stack."""
+
+    peer: str
+    service: str = "dc"
+    control: str = "scheduled"
+    transport: str = "tcp"
+    """``tcp``, ``tls`` (certificates of our issuer) or ``tls-their-pki`` (certificates of the peer's script)."""
+    figures: str = "plausible"
+    """What the peer's application says: ``plausible``, ``reversing`` or ``shipped``; see ``josev_peer.py``."""
+    strict: bool = False
+    """Our side without the settings that are there for the habits of this peer."""
+    expected: str = "ok"
+    """``end_reason`` of our side where the session cannot succeed; README.md says why."""
+
+    @property
+    def name(self) -> str:
+        parts = [self.peer, self.service, self.control, self.transport, self.figures]
+        return "-".join([*parts, "strict"] if self.strict else parts)
+
+    @property
+    def tls(self) -> bool:
+        return self.transport != "tcp"
+
+
+CASES = [
+    *(
+        Case(*row)
+        for row in product(("evcc", "secc"), ("dc", "dc-bpt"), ("scheduled", "dynamic"), ("tcp", "tls"))
+    ),
+    *(Case(peer, "dc-bpt", figures="reversing") for peer in ("evcc", "secc")),
+    *(Case(peer, transport="tls-their-pki") for peer in ("evcc", "secc")),
+    *(Case(peer, figures="shipped", expected="PRE_CHARGE_FAILED") for peer in ("evcc", "secc")),
+    Case("evcc", strict=True, expected="SEQUENCE_ERROR"),
+]
+
+
+@dataclass
+class Outcome:
+    """What came of a case."""
+
+    case: Case
+    seconds: float = 0.0
+    ours: dict[str, Any] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    """What the peer found wrong."""
+    problem: str = ""
+
+    @property
+    def good(self) -> bool:
+        if self.problem:
+            return False
+        if self.case.expected != "ok":
+            return bool(self.ours.get("end_reason") == self.case.expected) and bool(self.ours.get("safe"))
+        ours = self.ours
+        return (
+            ours.get("result") == "ok"
+            and ours.get("safe") is True
+            and ours.get("charge_loops", 0) > 0
+            and ours.get("energy_charged_kwh", 0.0) > 0.0
+            and (ours.get("energy_discharged_kwh", 0.0) > 0.0) is (self.case.figures == "reversing")
+            and (ours.get("tls") is not None) is self.case.tls
+        )
+
+
+class Bench:
+    """Everything the cases share: the cable, the peer's Python, the certificates, a folder for the logs."""
+
+    def __init__(self, ends: Cable, python: Path, folder: Path) -> None:
+        self.ends, self.python, self.folder = ends, python, folder
+        pki = issue_test_pki("lab", "p256", at=datetime.now(UTC))
+        pki.write(folder / "pki-tls")
+        lay_out_pki(pki, folder / "pki-tls", folder / "peer-tls")
+        their_pki(python, folder / "pki-tls-their-pki", folder / "peer-tls-their-pki")
+
+    def run(self, case: Case) -> Outcome:
+        """One session from start to end; both processes are gone afterwards."""
+        outcome = Outcome(case)
+        began = time.monotonic()
+        station, vehicle = (self._ours, self._theirs) if case.peer == "evcc" else (self._theirs, self._ours)
+        with tempfile.TemporaryFile("w+") as printed:
+            log = self.folder / f"{case.name}.ours.log"
+            running: list[subprocess.Popen[str]] = []
+            with log.open("w") as said, self._peer_log(case).open("w") as peer_said:
+                out: dict[Any, tuple[IO[str], IO[str]]] = {
+                    self._ours: (printed, said),
+                    self._theirs: (peer_said, peer_said),
+                }
+                try:
+                    running.append(self._start(case, station, "secc", out[station]))
+                    ready = self._listens(case, running[0])
+                    if ready:
+                        running.append(self._start(case, vehicle, "evcc", out[vehicle]))
+                        ours = running[0] if case.peer == "evcc" else running[1]
+                        ours.wait(SESSION_S)
+                        time.sleep(0.5)  # for the peer's last words
+                    else:
+                        outcome.problem = "the station did not start"
+                except subprocess.TimeoutExpired:
+                    outcome.problem = f"no end within {SESSION_S:g} s"
+                finally:
+                    for process in running:
+                        process.terminate()
+                    for process in running:
+                        try:
+                            process.wait(5.0)
+                        except subprocess.TimeoutExpired:
+                            process.kill()
+                            process.wait()
+            printed.seek(0)
+            lines = printed.read().splitlines()
+        outcome.seconds = time.monotonic() - began
+        outcome.complaints = complaints(self._peer_log(case).read_text(errors="replace"))
+        if lines:
+            outcome.ours = json.loads(lines[-1])
+        elif not outcome.problem:
+            outcome.problem = (log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
+        return outcome
+
+    def _peer_log(self, case: Case) -> Path:
+        return self.folder / f"{case.name}.peer.log"
+
+    def _start(self, case: Case, make: Any, role: str, out: tuple[IO[str], IO[str]]) -> subprocess.Popen[str]:
+        command, environ = make(case, role)
+        where = self.ends.secc if role == "secc" else self.ends.evcc
+        return subprocess.Popen(
+            self.ends.at(where, command), cwd=ROOT, env=environ, stdout=out[0], stderr=out[1], text=True
+        )
+
+    def _ours(self, case: Case, role: str) -> tuple[list[str], dict[str, str]]:
+        path = self.folder / f"{case.name}.toml"
+        path.write_text(toml(case, role, self.folder / f"pki-{case.transport}"))
+        command = [sys.executable, "-m", "iso15118", "--log-level", "info", role, "-c", str(path), "--json"]
+        return command + (["--sessions", "1"] if role == "secc" else []), dict(os.environ)
+
+    def _theirs(self, case: Case, role: str) -> tuple[list[str], dict[str, str]]:
+        settings = self.folder / f"{case.name}.json"
+        settings.write_text(
+            json.dumps(
+                {
+                    "supportedProtocols": ["ISO_15118_20_DC"],
+                    "supportedEnergyServices": [case.service.upper().replace("-", "_")],
+                    "useTls": case.tls,
+                    "enforceTls": case.tls,
+                    "chargeLoopCycle": 100,
+                }
+            )
+        )
+        environ = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))
+        }
+        environ |= {
+            "NETWORK_INTERFACE": INTERFACE,
+            "EVCC_CONFIG_PATH": str(settings),
+            "PROTOCOLS": "ISO_15118_20_DC",
+            "AUTH_MODES": "EIM",
+            "SECC_ENFORCE_TLS": str(case.tls),
+            "ENABLE_TLS_1_3": "True",
+            "PKI_PATH": str(self.folder / f"peer-{case.transport}"),
+            "LOG_LEVEL": "DEBUG",
+            "INTEROP_ORDER": json.dumps({"figures": case.figures, "control": case.control}),
+        }
+        return [str(self.python), str(HERE / "josev_peer.py"), role], environ
+
+    def _listens(self, case: Case, station: subprocess.Popen[str]) -> bool:
+        """Wait until the station's discovery port is open."""
+        deadline = time.monotonic() + PEER_READY_S
+        while time.monotonic() < deadline and station.poll() is None:
+            command = self.ends.at(self.ends.secc, ["cat", "/proc/net/udp6"])
+            sockets = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            if ":3B0E " in sockets:  # 15118
+                return True
+            time.sleep(0.1)
+        return False
+
+
+def toml(case: Case, role: str, pki: Path) -> str:
+    """Our side's file. A laboratory's settings, each of them explicit."""
+    tls = f'pki = "{pki}"\nprofile = "lab"' if case.tls else 'mode = "plaintext"'
+    head = f'interface = "{INTERFACE}"\n[tls]\n{tls}\n[session]\n'
+    if role == "secc":
+        # The peer goes from pre-charge Ongoing straight to PowerDelivery.
+        habit = "" if case.strict else "accept_ongoing_pre_charge = true\n"
+        return f'{head}{habit}[station]\npreset = "ccs2"\n'
+    return (
+        f'{head}services = ["{case.service}"]\ncontrol_mode = "{case.control}"\ntarget_soc = 21\nminimum_soc = 10\n'
+        # A small battery near its target: some tens of turns at the peer's pace.
+        "[vehicle]\nbattery_kwh = 4.0\nsoc = 20.0\nempty_v = 380.0\nfull_v = 420.0\nresistance_ohm = 0.05\n"
+        "maximum_current_a = 60.0\nmaximum_power_kw = 25.0\n"
+    )
+
+
+def complaints(log: str) -> list[str]:
+    """The lines of the peer's log that say something is wrong; each once."""
+    found = dict.fromkeys(
+        re.sub(r"^(ERROR|WARNING)\s+\S+ \S+ - ", r"\1 ", line)[:200]
+        for line in log.splitlines()
+        if line.startswith(("ERROR", "WARNING")) or re.match(r"\w*(Error|Exception)\b", line)
+    )
+    return list(found)
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """The results as a Markdown table."""
+    heads = [
+        "peer",
+        "service",
+        "control",
+        "transport",
+        "figures",
+        "result",
+        "loops",
+        "Wh in / out",
+        "session",
+        "ended",
+    ]
+    rows = [heads, ["---"] * len(heads)]
+    for one in outcomes:
+        case, ours = one.case, one.ours
+        verdict = ("ok" if case.expected == "ok" else "as expected") if one.good else "FAILED"
+        figures = f"{case.figures}, strict" if case.strict else case.figures
+        ended = one.problem or " ".join(filter(None, (ours.get("end_reason", ""), ours.get("detail", ""))))
+        done = ["", "", ""]
+        if ours:
+            energy = [f"{1000 * ours[f'energy_{way}_kwh']:.1f}" for way in ("charged", "discharged")]
+            done = [str(ours["charge_loops"]), " / ".join(energy), f"{ours['session_seconds']:.1f} s"]
+        rows.append(
+            [case.peer.upper(), case.service, case.control, case.transport, figures, verdict, *done, ended]
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def protection(tls: dict[str, Any]) -> str:
+    """What TLS agreed on, and where that is less than ISO 15118-20 wants."""
+    client = "with" if tls["client_certificate"] else "without"
+    agreed = ", ".join(str(tls[key]) for key in ("version", "cipher", "group", "signature"))
+    return f"{agreed}, {client} client certificate; deviations: {'; '.join(map(str, tls['deviations'])) or 'none'}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.interop.josev", description=__doc__)
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "iso15118-interop"
+    parser.add_argument(
+        "--cache", type=Path, default=cache, help="folder of the peer's environment (%(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="new folder for logs and certificates (default: a temporary one)"
+    )
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="cases by name, as evcc-dc-*-tls-*")
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    asked = parser.parse_args()
+    cases = [case for case in CASES if fnmatch(case.name, asked.only)]
+    if asked.list or not cases:
+        print("\n".join(case.name for case in CASES))
+        return 0 if asked.list else 2
+    folder = (asked.out or Path(tempfile.mkdtemp(prefix="iso15118-interop-"))).resolve()
+    outcomes = []
+    try:
+        python = environment(asked.cache.resolve())
+        with cable() as ends:
+            bench = Bench(ends, python, folder)
+            for case in cases:
+                outcome = bench.run(case)
+                outcomes.append(outcome)
+                verdict = "as expected" if outcome.good else "FAILED"
+                print(f"{case.name}: {verdict}, {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
+                for line in outcome.complaints:
+                    print(f"    peer: {line}", file=sys.stderr, flush=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"cannot run: {error}", file=sys.stderr)
+        return 2
+    print(table(outcomes))
+    for agreed in sorted({protection(one.ours["tls"]) for one in outcomes if one.ours.get("tls")}):
+        print(f"\nTLS: {agreed}")
+    print(f"\nlogs: {folder}")
+    return 0 if all(one.good for one in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

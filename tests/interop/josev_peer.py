@@ -1,0 +1,189 @@
+# mypy: ignore-errors
+"""The other side of the interop runs: starts the PyPI package ``iso15118`` as EVCC or SECC; run by the Python of its own environment.
+
+Messages, sequence, timers and TLS are the package's. What is given to it here is an application: its simulators as they
+are ("shipped"), the same with figures that a battery and a station could have ("plausible"), or these with energy
+flowing back for a while ("reversing").
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from iso15118.evcc.controller.simulator import SimEVController
+from iso15118.evcc.evcc_config import load_from_file
+from iso15118.secc.controller.interface import ServiceStatus
+from iso15118.secc.controller.simulator import SimEVSEController
+from iso15118.secc.secc_settings import Config as SeccEnvironment
+from iso15118.shared.exificient_exi_codec import ExificientEXICodec
+from iso15118.shared.messages.enums import ControlMode, ParameterName
+from iso15118.shared.messages.iso15118_20.common_messages import SelectedEnergyService
+from iso15118.shared.messages.iso15118_20.common_types import RationalNumber
+from iso15118.shared.messages.iso15118_20.dc import (
+    BPTDCChargeParameterDiscoveryResParams,
+    BPTDynamicDCChargeLoopReqParams,
+    BPTScheduledDCChargeLoopReqParams,
+    DCChargeParameterDiscoveryResParams,
+    DynamicDCChargeLoopReqParams,
+    ScheduledDCChargeLoopReqParams,
+)
+
+from iso15118.evcc import Config as EvccEnvironment
+from iso15118.evcc import EVCCHandler
+from iso15118.secc import SECCHandler
+
+BATTERY_V = 400
+CURRENT_A = 50
+REVERSED = range(10, 25)  # turns of the charge loop in which energy flows back, where it is to
+RAMP_V = 150  # volts that the station's output gains from one pre-charge turn to the next
+
+
+def rational(number):
+    return RationalNumber.get_rational_repr(number)
+
+
+class PlausibleVehicle(SimEVController):
+    """A battery of 400 V that takes 50 A (reversing: gives 25 A), and the control mode that it was told to choose."""
+
+    def __init__(self, config, mode, reversing):
+        super().__init__(config)
+        self._mode = mode
+        self._reversing = reversing
+        self._turn = 0
+
+    async def select_energy_service_v20(self, services):
+        service = services[0]
+        for one in service.parameter_sets:
+            for parameter in one.parameters:
+                if parameter.name == ParameterName.CONTROL_MODE and parameter.int_value == self._mode.value:
+                    return SelectedEnergyService(
+                        service=service.service, is_free=service.is_free, parameter_set=one
+                    )
+        raise LookupError(f"{self._mode} is not offered")
+
+    async def is_precharged(self, present_voltage_evse):
+        return abs(present_voltage_evse.get_decimal_value() - BATTERY_V) < 10
+
+    async def get_present_voltage(self):
+        return rational(BATTERY_V)
+
+    async def get_target_voltage(self):
+        return rational(BATTERY_V)
+
+    async def get_scheduled_dc_charge_loop_params(self):
+        return ScheduledDCChargeLoopReqParams(
+            ev_target_current=rational(CURRENT_A), ev_target_voltage=rational(BATTERY_V + 20)
+        )
+
+    async def get_dynamic_dc_charge_loop_params(self):
+        return DynamicDCChargeLoopReqParams(
+            departure_time=7200,
+            ev_target_energy_request=rational(20_000),
+            ev_max_energy_request=rational(30_000),
+            ev_min_energy_request=rational(1_000),
+            ev_max_charge_power=rational(25_000),
+            ev_min_charge_power=rational(100),
+            ev_max_charge_current=rational(CURRENT_A),
+            ev_max_voltage=rational(BATTERY_V + 20),
+            ev_min_voltage=rational(200),
+        )
+
+    async def get_bpt_scheduled_dc_charge_loop_params(self):
+        charge = await self.get_scheduled_dc_charge_loop_params()
+        self._turn += 1
+        if self._reversing and self._turn in REVERSED:
+            charge.ev_target_current = rational(-CURRENT_A / 2)
+        return BPTScheduledDCChargeLoopReqParams(**charge.dict())
+
+    async def get_bpt_dynamic_dc_charge_loop_params(self):
+        charge = await self.get_dynamic_dc_charge_loop_params()
+        return BPTDynamicDCChargeLoopReqParams(
+            **charge.dict(),
+            ev_max_discharge_power=rational(10_000),
+            ev_min_discharge_power=rational(100),
+            ev_max_discharge_current=rational(25),
+        )
+
+
+class PlausibleStation(SimEVSEController):
+    """50 kW at up to 500 V whose output follows the target, and falls to nothing when it is stopped; reversing, it asks for 10 kW."""
+
+    def __init__(self, reversing):
+        super().__init__()
+        self._reversing = reversing
+        self._turn = 0
+
+    async def get_dc_charge_loop_params_v20(self, control_mode, selected_service):
+        self._turn += 1
+        limits = self.evse_data_context.session_limits.dc_limits
+        if self._reversing:
+            back = self._turn in REVERSED
+            limits.max_charge_power = 0 if back else 50_000
+            limits.min_discharge_power = 10_000 if back else 0
+        return await super().get_dc_charge_loop_params_v20(control_mode, selected_service)
+
+    async def get_dc_charge_params_v20(self, energy_service):
+        charge = {
+            "evse_max_charge_power": rational(50_000),
+            "evse_min_charge_power": rational(0),
+            "evse_max_charge_current": rational(125),
+            "evse_min_charge_current": rational(0),
+            "evse_max_voltage": rational(500),
+            "evse_min_voltage": rational(150),
+        }
+        if energy_service.name == "DC":
+            return DCChargeParameterDiscoveryResParams(**charge)
+        return BPTDCChargeParameterDiscoveryResParams(
+            **charge,
+            evse_max_discharge_power=rational(20_000),
+            evse_min_discharge_power=rational(0),
+            evse_max_discharge_current=rational(50),
+            evse_min_discharge_current=rational(0),
+        )
+
+    async def send_charging_command(self, ev_target_voltage, ev_target_current, *_unused, **_more):
+        now = self.evse_data_context
+        if ev_target_voltage is None:  # Dynamic: the station chooses
+            ev_target_current = self.ev_data_context.session_limits.dc_limits.max_charge_current
+        elif not ev_target_current:  # pre-charge, and the end of the loop
+            now.present_voltage = min(ev_target_voltage, now.present_voltage + RAMP_V)
+        now.present_current = min(ev_target_current or 0, 125, 50_000 / max(now.present_voltage, 1))
+
+    async def stop_charger(self):
+        self.evse_data_context.present_voltage = 0
+        self.evse_data_context.present_current = 0
+
+
+async def vehicle(order):
+    environment = EvccEnvironment()
+    environment.load_envs()
+    config = await load_from_file(environment.ev_config_file_path)
+    reversing = order["figures"] == "reversing"
+    controller = (
+        SimEVController(config)
+        if order["figures"] == "shipped"
+        else PlausibleVehicle(config, ControlMode[order["control"].upper()], reversing)
+    )
+    handler = EVCCHandler(
+        evcc_config=config,
+        iface=environment.iface,
+        exi_codec=ExificientEXICodec(),
+        ev_controller=controller,
+    )
+    await handler.start()
+
+
+async def station(order):
+    environment = SeccEnvironment()
+    environment.load_envs()
+    reversing = order["figures"] == "reversing"
+    controller = SimEVSEController() if order["figures"] == "shipped" else PlausibleStation(reversing)
+    await controller.set_status(ServiceStatus.STARTING)
+    handler = SECCHandler(exi_codec=ExificientEXICodec(), evse_controller=controller, config=environment)
+    await handler.start(environment.iface)
+
+
+if __name__ == "__main__":
+    asked = json.loads(os.environ["INTEROP_ORDER"])
+    asyncio.run({"evcc": vehicle, "secc": station}[sys.argv[1]](asked))
