@@ -64,8 +64,6 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     """Wake-up to link; at most 4 s [V2G10-035] [V2G10-042]."""
     restart_guard: float = 3.0
     """Station: S3 stays open so long before it is closed again; at least 3 s (IEC 61851-23-3 CC.5.2.3.2)."""
-    tp_sync_leave: float = 0.4
-    """Vehicle: back in state B after D-LINK_ERROR [V2G10-039]; this machine asks for it at once."""
     wake_pulse: float = 0.3
     """Vehicle: length of state C that wakes the station up (CC.5.2.4). Unsettled: the length of a control-pilot toggle."""
     pause_grace: float = 0.5
@@ -83,7 +81,6 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
             "tt_sync_repetition",
             "t_conn_resume",
             "restart_guard",
-            "tp_sync_leave",
             "wake_pulse",
             "pause_grace",
         ):
