@@ -169,6 +169,13 @@ class MessageChannel:
             except ExiError as error:
                 items.append(Undecodable(error, payload_type, payload))
                 continue
+            if notes and any(note.startswith("long") for note in notes):
+                # Tools may want to read it all the same; a session relies on the lengths of its schema.
+                error = ExiError(
+                    "a value is longer than its type", schema=schema, path=type(message).__name__
+                )
+                items.append(Undecodable(error, payload_type, payload))
+                continue
             entry = self._messages.get(type(message))
             if entry is None or entry[0] != payload_type:
                 # The schema set has more roots than messages: a signature alone is a well-formed document.

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from iso15118 import exi
 from iso15118.channel import EDITIONS, Item, MessageChannel, Received, Skipped, Undecodable
 from iso15118.errors import ExiError, FrameError, MisuseError
+from iso15118.messages.iso20.common_messages import SessionSetupReq
 from iso15118.messages.xmldsig import (
     CanonicalizationMethod,
     DigestMethod,
@@ -229,6 +230,21 @@ def test_a_deviation_that_is_borne_with_is_named() -> None:
     assert dc_channel().receive_data(dc_channel().encode(LOOP)) == [
         Received(LOOP, PayloadType.ISO20_DC, payload, ())
     ]
+
+
+def test_a_value_longer_than_its_type_is_no_message_for_a_session() -> None:
+    longest = SessionSetupReq(header=HEADER, evccid="A" * 255)
+    payload = exi.encode("iso20-common", longest)
+    bits = f"{int.from_bytes(payload):0{8 * len(payload)}b}"
+    text = f"{ord('A'):08b}"
+    # The length is coded as 257, low group first; one more character makes it 258.
+    before = f"{0x81:08b}{0x02:08b}" + text * 255
+    assert before in bits
+    bits = bits.replace(before, f"{0x82:08b}{0x02:08b}" + text * 256)
+    payload = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8))
+    (item,) = dc_channel().receive_data(encode_frame(PayloadType.ISO20_MAIN, payload))
+    assert isinstance(item, Undecodable)
+    assert "longer than its type" in str(item.error)
 
 
 def test_a_document_that_is_no_message_is_undecodable() -> None:
