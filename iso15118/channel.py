@@ -171,10 +171,9 @@ class MessageChannel:
                 continue
             if notes and any(note.startswith("long") for note in notes):
                 # Tools may want to read it all the same; a session relies on the lengths of its schema.
-                error = ExiError(
-                    "a value is longer than its type", schema=schema, path=type(message).__name__
-                )
-                items.append(Undecodable(error, payload_type, payload))
+                kind = type(message).__name__
+                too_long = ExiError("a value is longer than its type", schema=schema, path=kind)
+                items.append(Undecodable(too_long, payload_type, payload))
                 continue
             entry = self._messages.get(type(message))
             if entry is None or entry[0] != payload_type:
