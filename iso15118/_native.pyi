@@ -5,7 +5,8 @@ from typing import Literal, final
 
 __all__ = ["Codec", "TlsConnection", "TlsContext", "TlsInfo"]
 
-# ---- tls.rs: used through iso15118.tls, which documents it --------------------------------------------------------------
+# ---- tls.rs: used through iso15118.tls, which documents it
+# --------------------------------------------------------------
 
 @final
 class TlsContext:
@@ -66,17 +67,22 @@ class TlsInfo:
     @property
     def peer_authorities(self) -> list[bytes]: ...
 
-# ---- exi.rs: used through iso15118.exi, which documents it --------------------------------------------------------------
+# ---- exi.rs: used through iso15118.exi, which documents it
+# --------------------------------------------------------------
 
 @final
 class Codec:
     """The messages of one schema set, from and to EXI; every bad input is an `iso15118.errors.ExiError`.
 
-    `open_arrays` reads full arrays with the codes of one that may go on, `any_length` takes strings and binaries shorter or
-    longer than their type allows, `strict` refuses trailing octets and padding that is not zero. `decode_with_notes` also names the deviations it
-    bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-characters,
+    `open_arrays` reads full arrays with the codes of one that may go on, `any_length` takes strings and
+    binaries shorter or
+    longer than their type allows, `strict` refuses trailing octets and padding that is not zero.
+    `decode_with_notes` also names the deviations it
+    bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-
+    characters,
     open-array, short, long. `root` is the local name of the root element
-    where several hold the same class. Of an unsuitable table only the constructor complains; classes that do not fit the
+    where several hold the same class. Of an unsuitable table only the constructor complains; classes that do
+    not fit the
     tables are found at the first use.
     """
 
@@ -101,4 +107,5 @@ class Codec:
     ) -> tuple[object, list[str]]: ...
     def encode(self, message: object, fragment: bool = False, root: str | None = None) -> bytes: ...
     def roots(self, fragment: bool = False) -> list[tuple[str, str, type[object] | None]]:
-        """Local name, namespace and message class (None for a bare value) of the root elements, in code order."""
+        """Local name, namespace and message class (None for a bare value) of the root elements, in code
+        order."""
