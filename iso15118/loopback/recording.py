@@ -20,7 +20,7 @@ import msgspec
 from iso15118.errors import ConfigError
 from iso15118.loopback.summary import LoopbackSummary
 from iso15118.testing.pair import EPOCH
-from iso15118.trace import Capture, Endpoint, Recorder
+from iso15118.trace import Capture, Endpoint, Recorder, report
 
 __all__ = ["SessionFolder"]
 
@@ -33,8 +33,8 @@ _SE: Final = Endpoint(IPv6Address("fe80::2"), 49152, station=True)
 
 
 class SessionFolder:
-    """``session.jsonl``, ``session.pcapng`` and ``summary.json`` in ``directory``, which is made. Use it as a context
-    manager; it is the ``aio.tap.Tap`` of a connection.
+    """``session.jsonl``, ``session.pcapng``, ``report.html`` and ``summary.json`` in ``directory``, which is made. Use it as a
+    context manager; it is the ``aio.tap.Tap`` of a connection. A run that fails without a summary leaves the other three.
 
     ``memory``: the run is on a virtual clock, without a network. Raises ``ConfigError`` if the directory cannot be written to.
     """
@@ -51,6 +51,7 @@ class SessionFolder:
         epoch = EPOCH if memory else time.time() - time.monotonic()
         self._capture = Capture(epoch=epoch, note=note)
         self._warned = False
+        self._summary: dict[str, Any] = {}
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lines = (directory / "session.jsonl").open("wb")
@@ -117,6 +118,7 @@ class SessionFolder:
 
     def conclude(self, summary: LoopbackSummary) -> None:
         """The run is over."""
+        self._summary = msgspec.to_builtins(summary)
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         (self.directory / "summary.json").write_bytes(text + b"\n")
 
@@ -134,6 +136,9 @@ class SessionFolder:
             self._capture.finish(False, self.recorder.last)
         with self._lines, self._packets:
             self._packets.write(self._capture.take())
+        failure = "" if error is None else f"{kind.__name__ if kind else ''}: {error}"
+        page = report(self.recorder, self._summary, failure=failure)
+        (self.directory / "report.html").write_text(page, encoding="utf-8")
 
 
 def _private(path: Path) -> BinaryIO:

@@ -9,5 +9,6 @@ from __future__ import annotations
 from iso15118.trace.capture import Capture
 from iso15118.trace.packets import Endpoint
 from iso15118.trace.recorder import Recorder
+from iso15118.trace.report import report
 
-__all__ = ["Capture", "Endpoint", "Recorder"]
+__all__ = ["Capture", "Endpoint", "Recorder", "report"]

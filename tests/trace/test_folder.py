@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from cryptography.exceptions import InvalidTag
 from scapy.layers.inet import TCP, UDP
 
 from iso15118.channel import MessageChannel, Received
+from iso15118.errors import TlsError
 from iso15118.loopback.recording import SessionFolder
 from iso15118.sdp import SdpRequest, SdpResponse
+from iso15118.tls import TlsContext
+from iso15118.trace.plots import number
 from tests.cli.rig import iso15118
 from tests.trace.reading import Read, intact, read
 from tests.trace.tls13 import plaintext, secrets_of
@@ -120,7 +124,7 @@ def test_the_secrets_are_in_the_capture_and_nowhere_else(over_tls: tuple[Path, d
     secrets = [secret.hex() for secret in secrets_of(read(folder / "session.pcapng").key_log).values()]
     assert len(secrets) >= 4
     others = [path for path in folder.iterdir() if path.name != "session.pcapng"]
-    assert {path.name for path in others} >= {"session.jsonl", "summary.json"}
+    assert {path.name for path in others} == {"session.jsonl", "summary.json", "report.html"}
     for text in [said, *(path.read_text() for path in others)]:
         assert "TRAFFIC_SECRET" not in text
         assert not any(secret in text for secret in secrets)
@@ -149,6 +153,34 @@ def test_a_run_in_memory_has_its_frames_on_a_made_up_connection(tmp_path: Path) 
     assert spoken(found.stream(port, from_client=False)) == written(tmp_path, "secc")
     lasted = found.packets[-1][0] - found.packets[0][0]
     assert lasted == pytest.approx(summary["session_seconds"], abs=1.0)
+
+
+def test_the_report_shows_states_of_both_sides_and_all_four_quantities(
+    over_tls: tuple[Path, dict[str, Any], str],
+) -> None:
+    folder, summary, _ = over_tls
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for name in ("Voltage", "Current", "Power", "State of charge"):
+        assert f"{name} in " in page
+    titles = re.findall(r"<title>(\w+), from ", page)
+    assert set(summary["evcc_states"]) | set(summary["secc_states"]) <= {*titles, "Connecting"}
+    assert f"<b>{number(round(summary['peak_power_kw'], 2))}</b> kW" in page
+    assert "times as fast as this clock" in page
+
+
+def test_a_run_that_fails_leaves_its_capture_and_a_report_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> TlsContext:
+        raise TlsError("the <peer> is refused")
+
+    monkeypatch.setattr("iso15118.loopback.tcp.evcc_context", refuse)
+    printed = iso15118("loopback", "--out", str(tmp_path))
+    assert printed.status == 4
+    assert read(tmp_path / "session.pcapng").blocks == [0x0A0D0D0A, 1]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "TlsError: the &lt;peer&gt; is refused" in page
+    assert not (tmp_path / "summary.json").exists()
 
 
 def test_a_capture_that_was_there_is_replaced_and_a_link_is_not_followed(tmp_path: Path) -> None:
