@@ -19,7 +19,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     async def run() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: unseen.append(context))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await test(**arguments)
         await asyncio.sleep(0)
 
