@@ -150,13 +150,19 @@ def test_nothing_is_given_in_a_charge_only_service() -> None:
     assert si(turn(host, evse_maximum_charge_power=rational(0.0)).ev_target_current) == 0.0
 
 
-def test_limits_with_a_sign_count_by_their_magnitude() -> None:
+def test_discharge_limits_with_a_sign_count_by_their_magnitude() -> None:
     host = charging()
     signed = ASKS | {
         "evse_maximum_discharge_power": rational(-200_000.0),
         "evse_minimum_discharge_power": rational(-200_000.0),
     }
     assert si(turn(host, **signed).ev_target_current) == -250.0
+
+
+@pytest.mark.parametrize("limit", ["evse_maximum_charge_power", "evse_maximum_charge_current"])
+def test_a_charging_limit_below_zero_lets_nothing_in(limit: str) -> None:
+    host = charging()
+    assert si(turn(host, **{limit: rational(-30_000.0)}).ev_target_current) == 0.0
 
 
 def test_dynamic_mode_says_what_the_battery_can_take_and_give() -> None:

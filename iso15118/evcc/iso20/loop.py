@@ -168,7 +168,9 @@ def take_limits(plan: Plan, mode: Any) -> None:
     for name, field in _FIELDS:
         number = getattr(mode, field, None)
         if number is not None:
-            changed[name] = abs(si(number))
+            # Some stations give discharge limits a sign: there the magnitude counts. A charging limit below
+            # zero lets nothing in.
+            changed[name] = abs(si(number)) if "discharge" in name else max(si(number), 0.0)
     # The values are the peer's: a minimum above its maximum must not stop us, so the minima follow.
     for name in [name for name in changed if name.startswith("minimum_")]:
         upper = name.replace("minimum_", "maximum_")
