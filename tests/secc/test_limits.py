@@ -80,6 +80,12 @@ def test_limits_repeated_in_the_loop_tighten_and_never_widen() -> None:
     assert bounds(drive, wider)[1:] == (VEHICLE.maximum_charge_current_a, VEHICLE.maximum_charge_power_w)
 
 
+def test_a_voltage_limit_tightened_in_the_loop_caps_the_target() -> None:
+    drive = charging()
+    assert bounds(drive, drive.scheduled(100.0, 850.0, ev_maximum_voltage=rational(820.0)))[0] == 820.0
+    assert bounds(drive, drive.scheduled(100.0, 850.0, ev_maximum_voltage=rational(1200.0)))[0] == 850.0
+
+
 def test_equal_bounds_are_not_set_twice() -> None:
     drive = charging()
     bounds(drive, drive.scheduled(250.0))

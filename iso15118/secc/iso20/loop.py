@@ -114,7 +114,7 @@ def _scheduled(
     """Bounds (V, A, W) for a vehicle that names its targets."""
     if target_a >= 0.0:
         return (
-            min(target_v, limits.maximum_voltage_v),
+            min(target_v, limits.maximum_voltage_v, _or(mode.ev_maximum_voltage, vehicle.maximum_voltage_v)),
             min(
                 target_a,
                 limits.maximum_charge_current_a,
