@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from iso15118.errors import MisuseError, PkiError
 from iso15118.pki.curves import CURVES
+from iso15118.pki.signer import AgreementPublicKey, KeyAgreement, SoftwareAgreement, SoftwareSigner
 
 __all__ = [
     "ISO2",
@@ -43,7 +44,6 @@ __all__ = [
 
 AgreementKey: TypeAlias = ec.EllipticCurvePrivateKey | x448.X448PrivateKey
 """The vehicle's private key: the provisioning certificate's, or the X448 one beside it."""
-AgreementPublicKey: TypeAlias = ec.EllipticCurvePublicKey | x448.X448PublicKey
 ContractKey: TypeAlias = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
 ContractPublicKey: TypeAlias = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
 
@@ -182,7 +182,7 @@ def wrap(
 def open_payload(
     transport: KeyTransport,
     wrapped: WrappedKey,
-    receiver: AgreementKey,
+    receiver: AgreementKey | KeyAgreement,
     *,
     pcid: str = "",
     contract_ski: bytes = b"",
@@ -209,7 +209,7 @@ def open_payload(
 def unwrap(
     transport: KeyTransport,
     wrapped: WrappedKey,
-    receiver: AgreementKey,
+    receiver: AgreementKey | KeyAgreement,
     *,
     contract: ContractPublicKey,
     pcid: str = "",
@@ -273,21 +273,32 @@ def cbc(secret: bytes, iv: bytes, payload: bytes) -> bytes:
     return encryptor.update(payload) + encryptor.finalize()
 
 
-def session_key(transport: KeyTransport, own: AgreementKey, other: AgreementPublicKey) -> bytes:
+def session_key(
+    transport: KeyTransport, own: AgreementKey | KeyAgreement, other: AgreementPublicKey
+) -> bytes:
     """The cipher's key, agreed on by one side's private key and the other side's public one."""
-    if isinstance(own, x448.X448PrivateKey) and isinstance(other, x448.X448PublicKey):
-        try:
-            secret = own.exchange(other)
-        except ValueError as error:  # a point of small order: the secret would be known to anybody
-            raise ContractKeyError("point", "the public key is of small order") from error
-    elif isinstance(own, ec.EllipticCurvePrivateKey) and isinstance(other, ec.EllipticCurvePublicKey):
-        if not own.curve.name == other.curve.name == transport.curve:
+    agreement = _agreement(own)
+    try:
+        if agreement.curve != transport.curve:
             raise ContractKeyError("key-type", f"{transport.name} agrees on {transport.curve}")
-        secret = own.exchange(ec.ECDH(), other)
-    else:
-        raise ContractKeyError("key-type", f"{transport.name} agrees on {transport.curve}")
+        secret = agreement.agree(other)
+    except ValueError as error:  # a point of small order: the secret would be known to anybody
+        raise ContractKeyError("point", "the public key is of small order") from error
+    except MisuseError as error:
+        raise ContractKeyError("key-type", str(error)) from error
     digest = hashes.SHA256() if transport.digest == "sha256" else hashes.SHA512()
     return ConcatKDFHash(digest, transport.key_octets, transport.other_info).derive(secret)
+
+
+def _agreement(own: AgreementKey | KeyAgreement) -> KeyAgreement:
+    if isinstance(own, x448.X448PrivateKey):
+        return SoftwareAgreement(own)
+    if isinstance(own, ec.EllipticCurvePrivateKey):
+        try:
+            return SoftwareSigner(own)
+        except MisuseError as error:
+            raise ContractKeyError("key-type", str(error)) from error
+    return own
 
 
 def additional_data(transport: KeyTransport, pcid: str, contract_ski: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x448
 
@@ -262,14 +263,17 @@ def issue_leaf(
     )
 
 
-def load_key(der: bytes) -> PrivateKey:
-    """A private key (PKCS#8, DER or PEM, not encrypted). Raises PkiError if it is none, or of a kind that signs nothing."""
+def load_key(der: bytes, passphrase: bytes | None = None) -> PrivateKey:
+    """A private key (PKCS#8, DER or PEM). ``passphrase``: what it is encrypted with, if it is.
+
+    Raises PkiError if it is none, does not open, or is of a kind that signs nothing.
+    """
     try:
         if der.startswith(b"-----BEGIN"):
-            key = serialization.load_pem_private_key(der, None)
+            key = serialization.load_pem_private_key(der, passphrase)
         else:
-            key = serialization.load_der_private_key(der, None)
-    except (ValueError, TypeError) as error:
+            key = serialization.load_der_private_key(der, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise PkiError(f"no private key: {error}") from error
     if not isinstance(key, PrivateKey):
         raise PkiError("a private key of a kind that is not used here")

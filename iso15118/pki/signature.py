@@ -27,7 +27,8 @@ from iso15118.messages.xmldsig import (
     Transform,
     Transforms,
 )
-from iso15118.pki.raw import SigningKey, VerifyingKey, sign_raw, verify_raw
+from iso15118.pki.raw import SigningKey, VerifyingKey, verify_raw
+from iso15118.pki.signer import Signer, SoftwareSigner
 
 __all__ = ["Fault", "Form", "SignatureVerdict", "SignedElement", "Suite", "sign", "suite_of", "verify"]
 
@@ -124,9 +125,16 @@ def digest(uri: str, data: bytes) -> bytes:
     return hashlib.new(_DIGESTS[uri], data).digest()
 
 
-def sign(key: SigningKey, elements: Sequence[SignedElement], *, form: Form = "standalone") -> Signature:
-    """Sign elements, each of which has an Id. Raises MisuseError for one without, ExiError for one that is invalid."""
-    suite = suite_of(key)
+def sign(
+    key: SigningKey | Signer, elements: Sequence[SignedElement], *, form: Form = "standalone"
+) -> Signature:
+    """Sign elements, each of which has an Id, with a signer or a key in memory.
+
+    Raises MisuseError for an element without Id, ExiError for one that is invalid, SignerError if the signer's key
+    cannot be used.
+    """
+    signer = SoftwareSigner(key) if isinstance(key, SigningKey) else key
+    suite = SUITES[signer.algorithm]
     info = SignedInfo(
         canonicalization_method=CanonicalizationMethod(algorithm=EXI),
         signature_method=SignatureMethod(algorithm=suite.method),
@@ -140,7 +148,7 @@ def sign(key: SigningKey, elements: Sequence[SignedElement], *, form: Form = "st
             for one in elements
         ),
     )
-    value = sign_raw(key, signed_octets(info, form, elements[0].schema))
+    value = signer.sign(signed_octets(info, form, elements[0].schema))
     return Signature(signed_info=info, signature_value=SignatureValue(value=value))
 
 
