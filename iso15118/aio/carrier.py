@@ -1,7 +1,7 @@
 """Whether an interface can carry IP: carrier and a usable link-local address, watched over rtnetlink (Linux, ``pyroute2``).
 
 The carrier is IFF_LOWER_UP of RTM_NEWLINK, not the operational state. An address counts once duplicate address detection is over, which
-takes about a second. ``pyroute2`` is optional and loaded here only.
+takes about a second. ``pyroute2`` is optional and loaded here and in ``plca`` only.
 """
 
 from __future__ import annotations

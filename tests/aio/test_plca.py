@@ -1,4 +1,4 @@
-"""PLCA over ethtool's netlink family: the bytes against the running kernel's own policy, real interfaces, which offer none, no permission."""
+"""PLCA over ethtool's netlink family: the bytes against the running kernel's own policy, real interfaces without it, no permission."""
 
 from __future__ import annotations
 
