@@ -1,7 +1,7 @@
 """Who signs: a private key behind a small interface, so that it may be in memory, in an HSM or in a TPM.
 
 Signing of messages and the key agreement of contract installation go through these two protocols; the rest of
-the code never sees a private key. ``pkcs11`` offers the same over a hardware token.
+the code never sees a private key. ``hsm`` offers the same over a hardware token.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeAlias, TypeGuard, get_args
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x448
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from iso15118.errors import MisuseError, PkiError
 from iso15118.pki.credential import Credential
@@ -28,6 +28,7 @@ __all__ = [
     "SoftwareSigner",
     "algorithm_of",
     "check_chain",
+    "credential_of",
     "on_curve",
     "signer_of",
 ]
@@ -127,6 +128,11 @@ class SoftwareSigner:
             raise MisuseError(f"this key agrees on {curve} only")
         return own.exchange(ec.ECDH(), peer_public)
 
+    def credential(self) -> Credential:
+        """Chain and key as bytes."""
+        pkcs8 = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return Credential(chain=self._chain, key=pkcs8)
+
     def __repr__(self) -> str:
         return f"SoftwareSigner({self._algorithm}, {len(self._chain)} certificates, key hidden)"
 
@@ -163,6 +169,18 @@ def signer_of(credential: Credential) -> SoftwareSigner:
     if not isinstance(key, SigningKey):
         raise PkiError("a private key that signs no messages")
     return SoftwareSigner(key, credential.chain)
+
+
+def credential_of(signer: Signer) -> Credential:
+    """Chain and key as bytes, which TLS needs. Raises MisuseError for a key that does not leave its token: the TLS
+    library signs by itself, and a callback for keys elsewhere is not offered.
+    """
+    if not isinstance(signer, SoftwareSigner):
+        raise MisuseError(
+            f"{signer!r} cannot be a TLS key: TLS needs it in memory. Keys of contracts and of provisioning "
+            "certificates may stay in a token; give TLS a key of its own"
+        )
+    return signer.credential()
 
 
 def algorithm_of(key: VerifyingKey) -> SignerAlgorithm:
