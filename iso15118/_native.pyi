@@ -81,7 +81,8 @@ class Codec:
     bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-
     characters,
     open-array, short, long. `root` is the local name of the root element
-    where several hold the same class. Of an unsuitable table only the constructor complains; classes that do
+    where several hold the same class; `any_length` writes binaries shorter or longer than their type allows.
+    Of an unsuitable table only the constructor complains; classes that do
     not fit the
     tables are found at the first use.
     """
@@ -105,7 +106,13 @@ class Codec:
         any_length: bool = False,
         strict: bool = False,
     ) -> tuple[object, list[str]]: ...
-    def encode(self, message: object, fragment: bool = False, root: str | None = None) -> bytes: ...
+    def encode(
+        self,
+        message: object,
+        fragment: bool = False,
+        root: str | None = None,
+        any_length: bool = False,
+    ) -> bytes: ...
     def roots(self, fragment: bool = False) -> list[tuple[str, str, type[object] | None]]:
         """Local name, namespace and message class (None for a bare value) of the root elements, in code
         order."""

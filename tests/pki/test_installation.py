@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from iso15118 import exi
 from iso15118.errors import ExiError
-from iso15118.messages.iso20.common_messages import SignedInstallationData
+from iso15118.messages.iso20.common_messages import EcdhCurve, SignedInstallationData
 from iso15118.pki import Credential, IssuedPki, issue_leaf, issue_test_pki
 from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, new_contract_key
 from iso15118.pki.installation import (
@@ -63,7 +63,7 @@ def accepted(pki: IssuedPki, offer: Offer, **changes: Any) -> Credential:
     return accept_contract(offer.data, offer.signature, offer.cps_chain, **(arguments | changes))
 
 
-@pytest.mark.parametrize("algorithm", ["p521"])
+@pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 def test_all_contracts_are_installed_one_by_one(algorithm: str) -> None:
     pki = issued(algorithm)
     installed = []
@@ -81,7 +81,7 @@ def test_all_contracts_are_installed_one_by_one(algorithm: str) -> None:
     assert offered(pki, maximum=1).remaining == 0
 
 
-@pytest.mark.parametrize("algorithm", ["p521"])
+@pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 def test_what_is_wrong_with_a_request_is_named(algorithm: str) -> None:
     pki, other = issued(algorithm), issue_test_pki("iso20", algorithm, at=NOW)
     chain, signature = request_chain(pki.credential("oemprov"))
@@ -121,7 +121,7 @@ SPOILED: dict[str, tuple[str, Callable[[Offer], Offer]]] = {
 }
 
 
-@pytest.mark.parametrize("algorithm", ["p521"])
+@pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 @pytest.mark.parametrize("name", SPOILED)
 def test_what_is_wrong_with_an_answer_is_named(name: str, algorithm: str) -> None:
     fault, spoil = SPOILED[name]
@@ -131,7 +131,7 @@ def test_what_is_wrong_with_an_answer_is_named(name: str, algorithm: str) -> Non
     assert caught.value.fault == fault
 
 
-@pytest.mark.parametrize("algorithm", ["p521"])
+@pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 def test_another_vehicle_and_other_roots_take_nothing(algorithm: str) -> None:
     pki, other = issued(algorithm), issue_test_pki("iso20", algorithm, at=NOW)
     offer = offered(pki)
@@ -157,9 +157,23 @@ def test_preferences_are_emaids_or_their_beginnings() -> None:
     assert preferred(EMAIDS, ["DE-8AA-000000002", "FR-XYZ"]) == [EMAIDS[1], EMAIDS[2], EMAIDS[0]]
 
 
-def test_the_message_schema_has_no_room_for_an_x448_value() -> None:
-    """A limit of today: the key transport itself does X448 (see test_contract_key), but the schema's length of 133
-    octets stands in the way of the unpadded 56 octets of [V2G20-2495], and the codec enforces it.
-    """
-    with pytest.raises(ExiError, match="expected 133 octets"):
-        offered(issued("ed448"))
+def test_an_x448_value_is_written_unpadded_and_nothing_else_is_excused() -> None:
+    """[V2G20-2495] wants 56 octets where the schema has 133: that value alone may be shorter, and only with X448."""
+    data = offered(issued("ed448")).data
+    assert len(data.dh_public_key) == 56
+    octets = exi.encode("iso20-common", data, fragment=True)
+    again, notes = exi.decode_with_notes("iso20-common", octets, fragment=True)
+    assert again == data
+    assert [note.partition(":")[0] for note in notes] == ["short"]
+    padded = msgspec.structs.replace(data, dh_public_key=data.dh_public_key.rjust(133, b"\0"))
+    assert (
+        exi.decode("iso20-common", exi.encode("iso20-common", padded, fragment=True), fragment=True) == padded
+    )
+    for changes in (
+        {"ecdh_curve": EcdhCurve.SECP521},
+        {"dh_public_key": data.dh_public_key[:-1]},
+        {"x448_encrypted_private_key": bytes(83)},
+        {"x448_encrypted_private_key": None},
+    ):
+        with pytest.raises(ExiError):
+            exi.encode("iso20-common", msgspec.structs.replace(data, **changes), fragment=True)

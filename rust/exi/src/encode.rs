@@ -59,6 +59,8 @@ pub struct EncodeOptions<'o> {
     pub root: Option<&'o str>,
     /// Structures inside structures.
     pub max_depth: u32,
+    /// Take binaries shorter or longer than their type allows: the caller has looked at them.
+    pub any_length: bool,
 }
 
 impl Default for EncodeOptions<'_> {
@@ -67,6 +69,7 @@ impl Default for EncodeOptions<'_> {
             fragment: false,
             root: None,
             max_depth: 32,
+            any_length: false,
         }
     }
 }

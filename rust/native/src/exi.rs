@@ -91,18 +91,20 @@ impl Codec {
         ))
     }
 
-    #[pyo3(signature = (message, fragment = false, root = None))]
+    #[pyo3(signature = (message, fragment = false, root = None, any_length = false))]
     fn encode<'py>(
         &self,
         py: Python<'py>,
         message: &Bound<'py, PyAny>,
         fragment: bool,
         root: Option<&str>,
+        any_length: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let source = ObjectSource::new(py, self.classes(py)?);
         let options = EncodeOptions {
             fragment,
             root,
+            any_length,
             ..EncodeOptions::default()
         };
         match iso15118_exi::encode(&self.grammar, &source, Object::new(message), &options) {

@@ -61,7 +61,7 @@ impl<'a, S: Source<'a>> Encoder<'_, '_, S> {
             Datatype::Binary { lengths, .. } => {
                 let octets = source.binary(value).map_err(refused)?;
                 let length = octets.len() as u64;
-                if !lengths.allow(length) {
+                if !lengths.allow(length) && !self.options.any_length {
                     return Err(fail(
                         format!("a length of {length}"),
                         span(lengths, "octets"),
