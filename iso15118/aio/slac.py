@@ -6,7 +6,9 @@ Needs Linux and CAP_NET_RAW. The machine is any ``DataLink``; what it asks of th
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
+import struct
 from collections.abc import Callable
 
 from iso15118.errors import LinkError
@@ -24,27 +26,43 @@ EVERY_ETHERTYPE = 0x0003
 _LARGEST_FRAME = 2048
 _OUTGOING = 4  # PACKET_OUTGOING: own frames, which a socket for every EtherType sees as well
 _BURST = 64  # frames read in one go, so that a flood leaves the loop room
+_SOL_PACKET, _ADD_MEMBERSHIP, _PROMISCUOUS = 263, 1, 1  # linux/if_packet.h
+_SO_ATTACH_FILTER = 26
 
 
 class PacketPort:
     """Ethernet frames of one interface. ``received`` is called with each from the event loop.
 
-    Raises ``LinkError`` when the interface is missing or may not be opened.
+    ``watch``: for tools; also the frames that this machine sends, and those to others. Raises ``LinkError`` when the interface is missing
+    or may not be opened.
     """
 
     def __init__(
-        self, interface: str, received: Callable[[bytes], None], *, ethertype: int = ETHERTYPE
+        self,
+        interface: str,
+        received: Callable[[bytes], None],
+        *,
+        ethertype: int = ETHERTYPE,
+        watch: bool = False,
     ) -> None:
         self.interface = interface
         self._received = received
+        self._watch = watch
         try:
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+            # Without a protocol it hears nothing before it is bound to the interface.
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except (OSError, AttributeError) as error:
             raise LinkError(f"raw Ethernet frames are not available: {error}") from error
         try:
             self._socket.setblocking(False)
-            # 0 keeps the protocol that the socket was made for.
-            self._socket.bind((interface, 0 if ethertype == EVERY_ETHERTYPE else ethertype))
+            if watch and ethertype != EVERY_ETHERTYPE:
+                _only(self._socket, ethertype)
+            # Own frames reach sockets for every EtherType only.
+            self._socket.bind((interface, EVERY_ETHERTYPE if watch else ethertype))
+            if watch:
+                index = socket.if_nametoindex(interface)
+                membership = struct.pack("=iHH8s", index, _PROMISCUOUS, 0, b"")
+                self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, membership)
         except OSError as error:
             self._socket.close()
             raise LinkError(f"interface {interface!r} cannot be used: {error}") from error
@@ -76,10 +94,29 @@ class PacketPort:
                 return
             except OSError:  # the interface went down; the socket stays usable for when it is back
                 return
-            if address[2] != _OUTGOING:
+            if self._watch or address[2] != _OUTGOING:
                 self._received(data)
             if self._socket.fileno() < 0:
                 return
+
+
+def _only(packets: socket.socket, ethertype: int) -> None:
+    """Let the kernel keep everything else away: a classic BPF program that finds the EtherType, behind a 802.1Q tag too."""
+    load_half, if_equal, give = 0x28, 0x15, 0x06
+    steps = (
+        (load_half, 0, 0, 12),
+        (if_equal, 3, 0, ethertype),
+        (if_equal, 0, 3, 0x8100),
+        (load_half, 0, 0, 16),
+        (if_equal, 0, 1, ethertype),
+        (give, 0, 0, _LARGEST_FRAME),
+        (give, 0, 0, 0),
+    )
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    # The kernel copies the program within the call.
+    packets.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(steps), ctypes.addressof(program))
+    )
 
 
 class SlacDriver:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from iso15118.aio.slac import EVERY_ETHERTYPE, PacketPort, SlacDriver
+from iso15118.aio.powerline import EmulatedModems
+from iso15118.aio.slac import PacketPort, SlacDriver
 from iso15118.errors import LinkError
 from iso15118.link.primitives import DLinkReady, LinkState, SetPilot, ShowState
 from iso15118.link.slac.ev import EvSlac
@@ -52,44 +53,6 @@ def cables() -> Iterator[None]:
             ip("link", "del", host)
 
 
-class EmulatedModems:
-    """A ``PowerLine`` in real time, its modems at the far ends of the hosts' cables."""
-
-    def __init__(self, interfaces: dict[str, PlcModem], line: PowerLine) -> None:
-        self.line = line
-        self.loop = asyncio.get_running_loop()
-        self.ports: dict[int, PacketPort] = {}
-        self.timer: asyncio.TimerHandle | None = None
-        for interface, modem in interfaces.items():
-            line.attach(modem)
-            self.ports[id(modem)] = self.port(interface, modem)
-
-    def port(self, interface: str, modem: PlcModem) -> PacketPort:
-        def received(data: bytes) -> None:
-            self.line.send(modem, data, self.loop.time())
-            self.arm()
-
-        return PacketPort(interface, received, ethertype=EVERY_ETHERTYPE)
-
-    def arm(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        deadline = self.line.deadline
-        self.timer = self.loop.call_at(deadline, self.deliver) if deadline is not None else None
-
-    def deliver(self) -> None:
-        for modem, data in self.line.arrivals(self.loop.time()):
-            self.ports[id(modem)].send(data)
-        self.timer = None
-        self.arm()
-
-    def close(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        for port in self.ports.values():
-            port.close()
-
-
 def mac_of(interface: str) -> bytes:
     port = PacketPort(interface, lambda data: None)
     port.close()
@@ -108,7 +71,9 @@ async def test_a_car_and_a_station_match_on_real_sockets_and_part_when_unplugged
         STATION_MODEM: PlcModem(station_mac, b"\x06\0\0\0\0\x02", measures=True),
     }
     line = PowerLine()
-    emulated = EmulatedModems(modems, line)
+    for modem in modems.values():
+        line.attach(modem)
+    emulated = EmulatedModems(line, modems)
     line.couple(modems[CAR_MODEM], modems[STATION_MODEM], 18.0)
     plug = Plug()
     up = {"car": asyncio.Event(), "station": asyncio.Event()}
