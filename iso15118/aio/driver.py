@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .link import StreamEnd
     from .stream import MessageStream
 
-__all__ = ["Observer", "Session", "SessionDriver", "Watch"]
+__all__ = ["Observer", "Session", "SessionDriver", "Watch", "is_set_up"]
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +77,14 @@ _ACT_FIRST = frozenset(
 )
 """Nothing is measured before these are dealt with."""
 _WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
+
+
+_BEFORE_SET_UP = ("Connecting", "supportedAppProtocol", "SessionSetup", "Ended")
+
+
+def is_set_up(news: act.Notify) -> bool:
+    """Whether this says that SessionSetup is behind the session, as either role names its states."""
+    return type(news) is act.StateEntered and news.state not in _BEFORE_SET_UP
 
 
 class SessionDriver:
@@ -158,6 +166,12 @@ class SessionDriver:
         if self.stream is not None:
             self.stream.close()
         self._finish_soon()
+
+    def link_lost(self) -> None:
+        """The data link is gone: the session ends now, and nobody is waited for to close the connection."""
+        self.tell(ev.LinkLost(LinkLoss.LINK_DOWN))
+        if self.stream is not None:
+            self.stream.abort()
 
     # -- told by the stream -------------------------------------------------------------------------------
 

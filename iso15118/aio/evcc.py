@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from iso15118.connection.vocabulary import SessionSetUp
 from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError, TlsError
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
@@ -17,7 +18,7 @@ from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 
 from .calls import brief
-from .driver import SessionDriver
+from .driver import SessionDriver, is_set_up
 from .hardware import PortLimits, VehicleHardware
 from .inbox import Inbox
 from .link import Ending
@@ -48,7 +49,7 @@ class EvccClient:
 
     ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
     context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
-    discovery. The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
+    discovery. ``connections`` hears of ``SessionSetUp``. The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class EvccClient:
         watch: Watch | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
+        connections: Callable[[ev.Event], None] | None = None,
     ) -> None:
         if tls is None and not config.allow_plaintext:
             raise ConfigError(
@@ -86,21 +88,24 @@ class EvccClient:
         self._observer, self._watch = observer, watch
         self._epoch = epoch
         self._connection = connection
+        self._connections = connections
+        self._number = 0
         self._inbox: Inbox | None = None
         self._driver: SessionDriver | None = None
         self._running = False
 
-    async def run(self) -> SessionResult:
-        """One session. Cancelled, it makes the hardware safe before it gives way.
+    async def run(self, station: tuple[IPv6Address, int] | None = None, *, number: int = 0) -> SessionResult:
+        """One session, with ``station`` if discovery has found one already. Cancelled, it makes the hardware safe before it
+        gives way. ``number``: the connection's, for whoever follows ``connections``.
 
         Raises ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
         if one side refuses the other, ``HardwareError`` if the battery does not report.
         """
         if self._running:
             raise MisuseError("a session of this client is running")
-        self._running = True
+        self._running, self._number = True, number
         try:
-            return await self._run()
+            return await self._run(station)
         finally:
             self._running = False
 
@@ -118,6 +123,11 @@ class EvccClient:
         """Off the cable now."""
         self.tell(ev.EmergencyShutdown(reason))
 
+    def link_lost(self) -> None:
+        """The data link is gone: the session that runs ends now, and its connection is dropped. From the loop's thread only."""
+        if self._driver is not None:
+            self._driver.link_lost()
+
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
         cannot be told."""
@@ -127,7 +137,7 @@ class EvccClient:
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    async def _run(self) -> SessionResult:
+    async def _run(self, station: tuple[IPv6Address, int] | None) -> SessionResult:
         inbox = self._listen()
         session = self._new_session()
         driver = SessionDriver(
@@ -135,14 +145,14 @@ class EvccClient:
             lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
             lambda: session,
             first=inbox.standing,
-            news=self._news,
+            news=self._heard,
             observer=self._observer,
             watch=self._watch,
         )
         stream: MessageStream | None = None
         self._driver = driver
         try:
-            address, port = await self._find()
+            address, port = station or await self.find()
             tls = self._tls.connect() if self._tls is not None else None
             driver.stream = stream = self._connection(driver, tls=tls, limits=self._stream_limits)
             timeout_s = self.config.timing.communication_setup_timeout
@@ -160,7 +170,14 @@ class EvccClient:
             self._driver = None
         return _judge(result, driver.link_end, address)
 
-    async def _find(self) -> tuple[IPv6Address, int]:
+    def _heard(self, news: act.Notify) -> None:
+        if is_set_up(news) and self._connections is not None:
+            self._connections(SessionSetUp(self._number))
+        if self._news is not None:
+            self._news(news)
+
+    async def find(self) -> tuple[IPv6Address, int]:
+        """Look for a station: its address and port. Raises ``LinkError`` if none is found."""
         if self._station is not None:
             return self._station
         security = Security.TLS if self._tls is not None else Security.NONE

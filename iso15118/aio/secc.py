@@ -14,6 +14,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from iso15118.connection.vocabulary import (
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionOpened,
+    SessionOver,
+    SessionSetUp,
+)
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.sdp import SDP_PORT, RateLimit, Security
 from iso15118.secc import SeccSession
@@ -21,7 +28,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 
-from .driver import SessionDriver
+from .driver import SessionDriver, is_set_up
 from .hardware import PortLimits, StationHardware
 from .inbox import Inbox
 from .network import find_interface, listen_tcp
@@ -59,7 +66,8 @@ class SeccServer:
     plain TCP gets a port of its own. ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
     ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
     ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
-    hears of every datagram of the discovery. ``epoch`` is what must be added to
+    hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connection.vocabulary``).
+    ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins.
 
     One session runs at a time. A second connection waits in the system's small backlog until it is over, at the
@@ -84,6 +92,7 @@ class SeccServer:
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
+        connections: Callable[[ev.Event], None] | None = None,
     ) -> None:
         if tls is None and not config.allow_plaintext:
             raise ConfigError(
@@ -108,6 +117,9 @@ class SeccServer:
         self._epoch = epoch
         self._connection = connection
         self._on_request = on_request
+        self._connections = connections
+        self._number = 0
+        """Of the last connection."""
         self._listeners: dict[Security, socket.socket] = {}
         self._sdp: SdpListener | None = None
         self._accepting: list[asyncio.Task[None]] = []
@@ -237,6 +249,11 @@ class SeccServer:
         """Power off now."""
         self.tell(ev.EmergencyShutdown(reason))
 
+    def link_lost(self) -> None:
+        """The data link is gone: the session that runs ends now, and its connection is dropped. From the loop's thread only."""
+        if self._driver is not None:
+            self._driver.link_lost()
+
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
         cannot be told."""
@@ -303,10 +320,12 @@ class SeccServer:
         driver.stream = stream
         self._driver = driver
         self._streams.add(stream)
-        closing = loop.create_task(self._forget(stream))
+        self._number = number = self._number + 1
+        closing = loop.create_task(self._forget(stream, number))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         try:
+            self._happened(ConnectionOpened(number))
             await loop.connect_accepted_socket(lambda: stream, sock)
             await asyncio.shield(driver.result)
         finally:
@@ -334,6 +353,8 @@ class SeccServer:
 
     def _heard(self, news: act.Notify) -> None:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
+        if is_set_up(news):
+            self._happened(SessionSetUp(self._number))
         if type(news) is act.ChargingNeeds and self.station.energy is not None:
             try:
                 self.station.energy.needs(news)
@@ -351,18 +372,28 @@ class SeccServer:
         if result is None:
             if self._log_rate.admit(asyncio.get_running_loop().time()):
                 _log.warning("a connection ended before a session began: %s", driver.link_end)
+            self._happened(ConnectionFailed(self._number, str(driver.link_end)))
             return
         _log.info("session with %s ended: %s", result.peer, result.ended)
         self.results.append(result)
         self.finished += 1
         if self._finish_news is not None and not self._finish_news.done():
             self._finish_news.set_result(None)
+        self._happened(SessionOver(self._number, result.ended))
 
-    async def _forget(self, stream: MessageStream) -> None:
+    async def _forget(self, stream: MessageStream, number: int) -> None:
         try:
             await stream.wait_closed()
         finally:
             self._streams.discard(stream)
+            self._happened(ConnectionClosed(number))
+
+    def _happened(self, event: ev.Event) -> None:
+        if self._connections is not None:
+            try:
+                self._connections(event)
+            except Exception:
+                _log.exception("whoever follows the connections failed on %s", event)
 
 
 def _close(listener: socket.socket, task: asyncio.Task[None]) -> None:
