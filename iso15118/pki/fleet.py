@@ -1,30 +1,35 @@
 """Many certificates at once: vehicles with their provisioning certificates and contracts, over any executor.
 
 Work is cut into chunks that carry all they need, so that a process pool or a cluster can do them; the result is
-a list of records, which is also the manifest.
+a list of records, which is also the manifest. What a chunk carries includes the key of a Sub-CA of the test PKI:
+give it to no cluster that is not yours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError
 from iso15118.pki import build
 from iso15118.pki.identifiers import emaid_check_digit, evccid_check_digit
-from iso15118.pki.issue import IssuedPki, load_key, pem
+from iso15118.pki.issue import IssuedPki, key_der, key_pem, load_key, pem, write_secret
 from iso15118.pki.profiles import load_profile
 
-__all__ = ["Issued", "Manifest", "fleet_names", "issue_fleet", "write_fleet"]
+__all__ = ["Issued", "Manifest", "dask_executor", "fleet_names", "issue_fleet", "write_fleet"]
 
 CHUNK = 100
 """Certificates that one piece of work makes: a tenth of a second, so that a pool is neither idle nor busy with talking."""
+_PATIENCE_S = 10.0
+"""For a scheduler to answer."""
 _KINDS = {"vehicle": "evccid", "oemprov": "pcid", "contract": "emaid"}
 
 
@@ -40,6 +45,9 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime
     certificate: bytes
     key: bytes
+    """PKCS#8, DER."""
+    alternative_key: bytes | None = None
+    """The X448 key of a provisioning certificate, PKCS#8, DER. [V2G20-2534]"""
 
     def __repr__(self) -> str:
         return f"Issued({self.like}, {self.identifier}, key hidden)"
@@ -119,6 +127,31 @@ def issue_fleet(
         yield from done
 
 
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """The workers of a Dask cluster as an executor. ``address``: of its scheduler, such as ``tcp://host:8786``.
+
+    Raises ConfigError without the extra ``dask``, or if nobody answers there in ten seconds.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise ConfigError(
+            "dask", "the package distributed is not installed", "pip install 'iso15118-stack[dask]'"
+        ) from error
+    connect: Any = distributed.Client  # without types
+    try:
+        client = connect(address, timeout=_PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "dask",
+            f"no scheduler at {address!r}: {error}",
+            "dask scheduler prints its address, tcp://host:8786",
+        ) from error
+    with client, client.get_executor() as executor:
+        yield executor
+
+
 def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
     """Write each certificate and key as PEM, a folder per vehicle, and ``manifest.jsonl``; returns how many."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -129,9 +162,9 @@ def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
             folder.mkdir(exist_ok=True, mode=0o700)
             name = one.like if one.like != "contract" else f"contract-{one.identifier}"
             (folder / f"{name}.pem").write_text(pem(one.certificate))
-            key = folder / f"{name}.key"
-            key.touch(mode=0o600)
-            key.write_bytes(_key_pem(one.key))
+            write_secret(folder / f"{name}.key", key_pem(one.key))
+            if one.alternative_key is not None:
+                write_secret(folder / f"{name}.x448.key", key_pem(one.alternative_key))
             row = Manifest(
                 like=one.like,
                 vehicle=one.vehicle,
@@ -146,13 +179,15 @@ def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
 
 def _issue(work: _Work) -> list[Issued]:
     rules = load_profile(work.edition)
-    row = msgspec.structs.replace(rules.certificates[work.like], alternative_key="none")
+    row = rules.certificates[work.like]
     parent, signer = x509.load_der_x509_certificate(work.issuer), load_key(work.issuer_key)
     made = []
     for vehicle, identifier in work.names:
         key = build.new_key(rules, work.algorithm)
         name = build.subject(row, work.organization, {_KINDS[work.like]: identifier})
-        der = build.certificate(rules, row, name, key, parent, signer, work.at)
+        second = x448.X448PrivateKey.generate() if row.alternative_key == "x448" else None
+        public = second.public_key() if second is not None else None
+        der = build.certificate(rules, row, name, key, parent, signer, work.at, alternative=public)
         certificate = x509.load_der_x509_certificate(der)
         made.append(
             Issued(
@@ -162,18 +197,8 @@ def _issue(work: _Work) -> list[Issued]:
                 serial_number=certificate.serial_number,
                 expires=certificate.not_valid_after_utc,
                 certificate=der,
-                key=key.private_bytes(
-                    serialization.Encoding.DER,
-                    serialization.PrivateFormat.PKCS8,
-                    serialization.NoEncryption(),
-                ),
+                key=key_der(key),
+                alternative_key=key_der(second) if second is not None else None,
             )
         )
     return made
-
-
-def _key_pem(der: bytes) -> bytes:
-    key = serialization.load_der_private_key(der, None)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

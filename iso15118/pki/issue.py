@@ -102,9 +102,9 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         for name, der in self.certificates.items():
             (directory / f"{name}.pem").write_text(pem(der))
         for name, der in self.keys.items():
-            _write_secret(directory / f"{name}.key", _key_pem(der))
+            write_secret(directory / f"{name}.key", key_pem(der))
         for name, der in self.alternative_keys.items():
-            _write_secret(directory / f"{name}.x448.key", _key_pem(der))
+            write_secret(directory / f"{name}.x448.key", key_pem(der))
         manifest = _Manifest(
             edition=self.edition, issuers=self.issuers, alternative_keys=sorted(self.alternative_keys)
         )
@@ -197,8 +197,8 @@ def issue_test_pki(
         edition=rules.edition,
         certificates=issued,
         issuers={name: row.issuer for name, row in rows.items()},
-        keys={name: _key_der(key) for name, key in keys.items()},
-        alternative_keys={name: _key_der(key) for name, key in alternative.items()},
+        keys={name: key_der(key) for name, key in keys.items()},
+        alternative_keys={name: key_der(key) for name, key in alternative.items()},
     )
 
 
@@ -253,12 +253,12 @@ def issue_leaf(
         at.astimezone(UTC),
         alternative=second.public_key() if second is not None else None,
     )
-    alternative = {name: _key_der(second)} if second is not None else {}
+    alternative = {name: key_der(second)} if second is not None else {}
     return msgspec.structs.replace(
         pki,
         certificates={**pki.certificates, name: made},
         issuers={**pki.issuers, name: row.issuer},
-        keys={**pki.keys, name: _key_der(own)},
+        keys={**pki.keys, name: key_der(own)},
         alternative_keys={**pki.alternative_keys, **alternative},
     )
 
@@ -332,10 +332,11 @@ def _algorithm(rules: PkiProfile, key: PrivateKey) -> str:
 
 
 def _read_key(path: Path) -> bytes:
-    return _key_der(serialization.load_pem_private_key(path.read_bytes(), None))
+    return key_der(serialization.load_pem_private_key(path.read_bytes(), None))
 
 
-def _key_der(key: object) -> bytes:
+def key_der(key: object) -> bytes:
+    """PKCS#8 (DER) of a key, unencrypted."""
     if not isinstance(key, (PrivateKey, x448.X448PrivateKey)):
         raise TypeError("a key of a kind that is not used here")
     return key.private_bytes(
@@ -343,14 +344,16 @@ def _key_der(key: object) -> bytes:
     )
 
 
-def _key_pem(der: bytes) -> bytes:
+def key_pem(der: bytes) -> bytes:
+    """PKCS#8 as PEM, unencrypted."""
     key = serialization.load_der_private_key(der, None)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _write_secret(path: Path, data: bytes) -> None:
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read."""
     # Created with its final mode, so that there is no moment at which others may read it.
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -7,14 +7,16 @@ import os
 import stat
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.pki import issue_test_pki, verify_chain
 from iso15118.pki.cases.make import ANCHOR_ROLES
-from iso15118.pki.fleet import issue_fleet, write_fleet
+from iso15118.pki.fleet import dask_executor, issue_fleet, write_fleet
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 VEHICLES = int(os.environ.get("ISO15118_FLEET", "20"))
@@ -52,8 +54,38 @@ def test_a_process_pool_does_it_too_and_the_manifest_lists_it(tmp_path: Path) ->
     assert len(rows) == count == 12
     assert set(rows[0]) == {"like", "vehicle", "identifier", "serial_number", "expires"}
     keys = list((tmp_path / "fleet").rglob("*.key"))
-    assert len(keys) == 12
+    assert len(keys) == 12 + 3  # each provisioning certificate has a second one
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+
+
+@pytest.mark.skipif(find_spec("distributed") is None, reason="pip install 'iso15118-stack[dask]'")
+@pytest.mark.filterwarnings("ignore")  # of the cluster's own making
+def test_a_dask_cluster_of_two_workers_does_it_too() -> None:
+    import distributed
+
+    local: Any = distributed.LocalCluster  # without types
+    pki = issue_test_pki("iso20", "ed448", at=NOW)
+    with (
+        local(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        dask_executor(cluster.scheduler_address) as executor,
+    ):
+        made = list(issue_fleet(pki, 70, contracts=2, at=NOW, executor=executor))
+        who = set(executor.map(lambda _: [os.getpid() for _ in range(1_000_000)][0], range(8)))
+    assert len(made) == 70 * 4
+    assert len(who) == 2
+    assert os.getpid() not in who
+    assert [one.vehicle for one in made if one.like == "vehicle"] == list(range(70))
+    second = next(one for one in made if one.like == "oemprov")
+    assert second.alternative_key is not None
+    assert second.alternative_key.hex() not in repr(second)
+
+
+def test_a_cluster_that_is_not_there_is_named() -> None:
+    pytest.importorskip("distributed", reason="pip install 'iso15118-stack[dask]'")
+    with pytest.raises(ConfigError, match="no scheduler at 'nonsense://x'"), dask_executor("nonsense://x"):
+        pass
 
 
 def test_no_vehicles_are_a_mistake() -> None:
