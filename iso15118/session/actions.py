@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from iso15118.contracts import ContractClaim
+
 __all__ = [
     "Action",
     "ChargingNeeds",
@@ -19,11 +21,14 @@ __all__ = [
     "CloseLink",
     "EndReason",
     "HardwareAction",
+    "MeteringConfirmed",
     "Notify",
     "OpenContactors",
     "PreCharge",
     "ReadMeter",
     "RequestAuthorization",
+    "RequestContractAuthorization",
+    "RequestContractCertificate",
     "Send",
     "SessionEnded",
     "SetPower",
@@ -31,6 +36,7 @@ __all__ = [
     "StartCableCheck",
     "StateEntered",
     "StopPower",
+    "StoreContract",
     "Urgency",
     "UseSchema",
 ]
@@ -136,6 +142,26 @@ class RequestAuthorization(HardwareAction, frozen=True):
     evccid: str
 
 
+class RequestContractAuthorization(HardwareAction, frozen=True):
+    """Ask the backend whether this contract pays (``ContractDecided`` answers)."""
+
+    claim: ContractClaim
+
+
+class RequestContractCertificate(HardwareAction, frozen=True):
+    """Hand the vehicle's CertificateInstallationReq to the contract-certificate service
+    (``ContractCertificateAnswered`` answers); ``deadline`` on the session's clock."""
+
+    request: Any
+    deadline: float
+
+
+class StoreContract(HardwareAction, frozen=True):
+    """Vehicle: keep this contract and its key (a ``pki.Credential``, whose repr hides the key)."""
+
+    contract: Any
+
+
 class SignalReady(HardwareAction, frozen=True):
     """Vehicle: show state C (ready for energy) or B on the control pilot, CE on MCS."""
 
@@ -193,6 +219,16 @@ class ChargingNeeds(Notify, frozen=True):
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+
+
+class MeteringConfirmed(Notify, frozen=True):
+    """Station: the vehicle signed a meter reading with the key of its contract."""
+
+    emaid: str
+    meter_id: str
+    charged_wh: float
+    message: Any
+    """The MeteringConfirmationReq as received: element and signature."""
 
 
 class SessionEnded(Notify, frozen=True):

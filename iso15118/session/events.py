@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from iso15118.contracts import Refusal
+
 from .limits import StationLimits
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "CableCheckFinished",
     "Connected",
     "ContactorsChanged",
+    "ContractCertificateAnswered",
+    "ContractDecided",
     "EmergencyShutdown",
     "Event",
     "HardwareFault",
@@ -180,6 +184,20 @@ class AuthorizationDecided(Event, frozen=True):
     """The backend or the terminal decided about the driver: charge or not."""
 
     accepted: bool
+
+
+class ContractDecided(Event, frozen=True):
+    """The backend decided about the contract with this EMAID; ``refusal`` is None if it pays."""
+
+    emaid: str
+    refusal: Refusal | None = None
+
+
+class ContractCertificateAnswered(Event, frozen=True):
+    """The contract-certificate service answered: with its response message as it signed it, or with a refusal."""
+
+    response: Any = None
+    refusal: Refusal | None = None
 
 
 class LimitsChanged(Event, frozen=True):

@@ -12,17 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from iso15118.contracts import ContractClaim, Refusal
 
 from .actions import ChargingNeeds, Urgency
 from .events import BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
+
+if TYPE_CHECKING:
+    from iso15118.pki import Credential
+    from iso15118.pki.authorization import ContractTrust
+    from iso15118.pki.vehicle_contracts import VehicleContracts
 
 __all__ = [
     "Authorizer",
     "BatteryPort",
     "CableCheckPort",
     "ContactorPort",
+    "ContractAuthorizer",
+    "ContractCertificateService",
+    "ContractStore",
     "DcPowerPort",
     "EnergyPort",
     "InletPort",
@@ -111,6 +121,44 @@ class Authorizer(Protocol):
 
 
 @runtime_checkable
+class ContractAuthorizer(Protocol):
+    """Backend that decides about contracts (PnC), and the roots that the station itself checks them against."""
+
+    @property
+    def trust(self) -> ContractTrust:
+        """Roots and policy; read once when a session begins, so that it may change in between."""
+        ...
+
+    async def authorize_contract(self, claim: ContractClaim) -> Refusal | None:
+        """None if this contract pays, otherwise why not."""
+        ...
+
+
+@runtime_checkable
+class ContractCertificateService(Protocol):
+    """The way to the provisioning service that puts contracts into vehicles, such as OCPP's Get15118EVCertificate."""
+
+    async def certificate_installation(self, request: bytes, schema: str) -> bytes | Refusal:
+        """Pass on a CertificateInstallationReq as EXI of ``schema`` ("iso20-common"), and return the signed response as
+        EXI, or why there is none. Nothing in it is changed on the way but the header."""
+        ...
+
+
+@runtime_checkable
+class ContractStore(Protocol):
+    """Where the vehicle keeps its contracts, its provisioning certificate and the roots that go with them."""
+
+    @property
+    def present(self) -> VehicleContracts:
+        """What there is now; read once when a session begins."""
+        ...
+
+    async def store(self, contract: Credential) -> None:
+        """Keep a contract that was installed; it replaces an older one with the same EMAID."""
+        ...
+
+
+@runtime_checkable
 class EnergyPort(Protocol):
     """The energy manager: limits and set-points pushed as ``LimitsChanged`` and ``SetPointChanged``."""
 
@@ -163,8 +211,8 @@ class InletPort(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Station:
-    """The hardware of one connector. What is None is not offered: no meter means no readings, no authorizer
-    means that nobody is let in."""
+    """The hardware of one connector. What is None is not offered: no meter means no readings, no contract
+    authorizer no Plug and Charge, no contract-certificate service no installation."""
 
     power: DcPowerPort
     contactors: ContactorPort
@@ -173,6 +221,8 @@ class Station:
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
+    contract_authorizer: ContractAuthorizer | None = None
+    contract_certificates: ContractCertificateService | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,3 +233,4 @@ class Vehicle:
     contactors: ContactorPort
     inlet: InletPort
     signal: SignalPort | None = None
+    contracts: ContractStore | None = None

@@ -16,14 +16,16 @@ from iso15118.errors import ExiError
 from iso15118.messages.iso20.common_messages import EcdhCurve, SignedInstallationData
 from iso15118.pki import Credential, IssuedPki, issue_leaf, issue_test_pki
 from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, new_contract_key
+from iso15118.pki.contract_service import ContractService, Offer
 from iso15118.pki.installation import (
-    ContractService,
     InstallationError,
-    Offer,
+    Provisioning,
     accept_contract,
     preferred,
+    provisioning_of,
     request_chain,
 )
+from iso15118.pki.signer import signer_of
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PCID = "WVW123456789ABCDE7"
@@ -47,20 +49,23 @@ def service(pki: IssuedPki) -> ContractService:
 
 
 def offered(pki: IssuedPki, **options: Any) -> Offer:
-    chain, signature = request_chain(pki.credential("oemprov"))
+    chain, signature = request_chain(signer_of(pki.credential("oemprov")))
     arguments: dict[str, Any] = {"at": NOW, "maximum": 3}
     return service(pki).issue(chain, signature, **(arguments | options))
 
 
-def accepted(pki: IssuedPki, offer: Offer, **changes: Any) -> Credential:
+def provisioning(pki: IssuedPki) -> Provisioning:
+    return provisioning_of(pki.credential("oemprov"), pki.alternative_keys["oemprov"])
+
+
+def accepted(pki: IssuedPki, offer: Offer, **changes: Any) -> Credential | None:
     arguments: dict[str, Any] = {
-        "provisioning": pki.credential("oemprov"),
-        "alternative_key": pki.alternative_keys["oemprov"],
+        "provisioning": provisioning(pki),
         "v2g_anchors": [pki.v2g_root],
         "mo_anchors": [pki.certificates["mo-root"]],
         "at": NOW,
     }
-    return accept_contract(offer.data, offer.signature, offer.cps_chain, **(arguments | changes))
+    return accept_contract(offer.data, offer.signature, offer.cps_chain, **(arguments | changes)).credential
 
 
 @pytest.mark.parametrize("algorithm", ["p521", "ed448"])
@@ -84,8 +89,8 @@ def test_all_contracts_are_installed_one_by_one(algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 def test_what_is_wrong_with_a_request_is_named(algorithm: str) -> None:
     pki, other = issued(algorithm), issue_test_pki("iso20", algorithm, at=NOW)
-    chain, signature = request_chain(pki.credential("oemprov"))
-    strangers = request_chain(other.credential("oemprov"))
+    chain, signature = request_chain(signer_of(pki.credential("oemprov")))
+    strangers = request_chain(signer_of(other.credential("oemprov")))
     requests = {
         "chain": strangers,
         "signature": (chain, strangers[1]),
@@ -137,10 +142,7 @@ def test_another_vehicle_and_other_roots_take_nothing(algorithm: str) -> None:
     offer = offered(pki)
     for changes, fault in (
         (
-            {
-                "provisioning": other.credential("oemprov"),
-                "alternative_key": other.alternative_keys["oemprov"],
-            },
+            {"provisioning": provisioning(other)},
             "contract-key",
         ),
         ({"v2g_anchors": [other.v2g_root]}, "chain"),

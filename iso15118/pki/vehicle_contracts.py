@@ -1,0 +1,239 @@
+"""What a vehicle holds for Plug and Charge: contracts and who signs for them, its provisioning keys, and roots.
+
+``VehicleContracts`` is a value that a session is given; ``HeldContracts`` and ``StoredContracts`` are the
+``session.ports.ContractStore`` that keep it, in memory and in a certificate store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from iso15118.errors import PkiError
+from iso15118.messages.iso20.common_messages import CertificateInstallationRes, SignedCertificateChain
+from iso15118.messages.iso20.common_types import ListOfRootCertificateIDs
+from iso15118.messages.xmldsig import Signature, X509IssuerSerial
+from iso15118.pki.authorization import time_of
+from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, KeyTransport
+from iso15118.pki.credential import Credential
+from iso15118.pki.identifiers import is_emaid, normal_emaid
+from iso15118.pki.installation import (
+    InstallationError,
+    InstalledContract,
+    Provisioning,
+    accept_contract,
+    preferred,
+    provisioning_of,
+    request_chain,
+)
+from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.profiles import Edition, load_profile
+from iso15118.pki.signer import Signer, signer_of
+from iso15118.pki.store import Store
+
+__all__ = ["Contract", "HeldContracts", "StoredContracts", "VehicleContracts"]
+
+_MOST_ROOTS = 20
+"""Of ListOfRootCertificateIDs."""
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """One contract of the vehicle."""
+
+    emaid: str
+    """14 capitals and digits."""
+    signer: Signer
+    not_before: datetime
+    not_after: datetime
+
+
+class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a vehicle's session needs to know about contracts; no private key shows in its repr."""
+
+    signers: tuple[Signer, ...] = ()
+    """One per contract, with its chain."""
+    provisioning: Provisioning | None = None
+    """Without it nothing can be installed."""
+    v2g_anchors: tuple[bytes, ...] = ()
+    """Roots (DER) of provisioning services."""
+    mo_anchors: tuple[bytes, ...] = ()
+    """Roots (DER) of mobility service providers."""
+    edition: Edition = "iso20"
+    """Profile by which contracts are chosen and judged; ``lab`` takes P-256."""
+    transports: tuple[KeyTransport, ...] = (ISO20_P521, ISO20_X448)
+
+    def usable(
+        self,
+        *,
+        preferences: Sequence[str] = (),
+        providers: Sequence[str] = (),
+        unix_time: float | None = None,
+    ) -> tuple[Contract, ...]:
+        """Contracts that may be tried, the best first: of a kind of key that the edition has, valid now, and of a
+        provider that the station knows.
+
+        ``preferences``: EMAIDs or their beginnings, the best first. ``providers``: what the station says it knows, such
+        as ``DE8AA`` or ``8AA``; empty: anything. ``unix_time``: None if no clock is set, then validity is not judged.
+        """
+        kinds = {row.key for row in load_profile(self.edition).algorithms.values()}
+        at = time_of(unix_time)
+        known = [one.replace("-", "").upper() for one in providers]
+        found = {}
+        for signer in self.signers:
+            contract = _contract(signer)
+            if (
+                contract is not None
+                and signer.algorithm in kinds
+                and (at is None or contract.not_before <= at <= contract.not_after)
+                and (not known or _of_provider(contract.emaid, known))
+            ):
+                found[contract.emaid] = contract
+        return tuple(found[emaid] for emaid in preferred(found, preferences))
+
+    def request(self) -> tuple[SignedCertificateChain, Signature, ListOfRootCertificateIDs]:
+        """What a CertificateInstallationReq says of this vehicle. Raises InstallationError without provisioning
+        certificate, SignerError if its key cannot be used.
+        """
+        if self.provisioning is None:
+            raise InstallationError("no-key", "the vehicle has no provisioning certificate")
+        roots = tuple(_issuer_serial(der) for der in self.v2g_anchors[:_MOST_ROOTS])
+        if not roots:
+            raise InstallationError(
+                "chain", "the vehicle trusts no root that a provisioning service may be under"
+            )
+        return *request_chain(self.provisioning.signer), ListOfRootCertificateIDs(root_certificate_id=roots)
+
+    def accept(self, response: CertificateInstallationRes, unix_time: float | None) -> InstalledContract:
+        """Take the contract in an answer. Raises InstallationError, which names what is wrong; then nothing of it is to be
+        kept. [V2G20-2504]
+        """
+        if self.provisioning is None:
+            raise InstallationError("no-key", "the vehicle has no provisioning certificate")
+        try:
+            return accept_contract(
+                response.signed_installation_data,
+                response.header.signature,
+                response.cps_certificate_chain,
+                provisioning=self.provisioning,
+                v2g_anchors=self.v2g_anchors,
+                mo_anchors=self.mo_anchors,
+                at=time_of(unix_time),
+                edition=self.edition,
+                transports=self.transports,
+            )
+        except InstallationError:
+            raise
+        except PkiError as error:  # a certificate that is none
+            raise InstallationError("chain", str(error)) from error
+
+    def with_contract(self, signer: Signer) -> VehicleContracts:
+        """With one more contract, which takes the place of an older one with its EMAID."""
+        new = _contract(signer)
+        others = tuple(
+            one
+            for one in self.signers
+            if new is None or (old := _contract(one)) is None or old.emaid != new.emaid
+        )
+        return msgspec.structs.replace(self, signers=(*others, signer))
+
+
+class HeldContracts:
+    """Contracts in memory, for tests and simulations."""
+
+    def __init__(self, present: VehicleContracts) -> None:
+        self.present = present
+        """What there is now."""
+        self.stored: list[Credential] = []
+        """What was installed, in order."""
+
+    def keep(self, contract: Credential) -> None:
+        """Keep a contract."""
+        self.present = self.present.with_contract(signer_of(contract))
+        self.stored.append(contract)
+
+    async def store(self, contract: Credential) -> None:
+        """Keep a contract."""
+        self.keep(contract)
+
+    def __repr__(self) -> str:
+        return f"HeldContracts({len(self.present.signers)} contracts)"
+
+
+class StoredContracts:
+    """Contracts in a certificate store, which is read again when it has changed.
+
+    ``provisioning``: name of the vehicle's own chain in it. ``signer``: makes the signer of a chain with its key, for
+    stores whose keys are elsewhere. Reading raises PkiError if the store cannot be used.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        provisioning: str = "oemprov",
+        alternative_key: bytes | None = None,
+        edition: Edition = "iso20",
+        signer: Callable[[Credential], Signer] = signer_of,
+    ) -> None:
+        self._store = store
+        self._provisioning = provisioning
+        self._alternative_key = alternative_key
+        self._edition: Edition = edition
+        self._signer = signer
+
+    @property
+    def present(self) -> VehicleContracts:
+        """What is in the store now."""
+        contents = self._store.refreshed()
+        own = contents.own.get(self._provisioning)
+        return VehicleContracts(
+            signers=tuple(self._signer(one) for one in contents.contracts.values()),
+            provisioning=None if own is None else provisioning_of(own, self._alternative_key),
+            v2g_anchors=contents.anchors["V2G"],
+            mo_anchors=contents.anchors["MO"],
+            edition=self._edition,
+        )
+
+    def keep(self, contract: Credential) -> None:
+        """Keep a contract. Raises PkiError if it cannot be written."""
+        self._store.add_contract(contract)
+
+    async def store(self, contract: Credential) -> None:
+        """Keep a contract. Raises PkiError if it cannot be written."""
+        self.keep(contract)
+
+    def __repr__(self) -> str:
+        return f"StoredContracts({self._store!r})"
+
+
+def _contract(signer: Signer) -> Contract | None:
+    """What the chain says; None for one that the messages cannot carry, or whose name is no EMAID."""
+    try:
+        if len(signer.chain) < 2:
+            return None
+        leaf = parse(signer.chain[0])
+    except UnreadableError:
+        return None
+    if len(leaf.common_names) != 1 or not is_emaid(leaf.common_names[0]):
+        return None
+    return Contract(
+        emaid=normal_emaid(leaf.common_names[0]),
+        signer=signer,
+        not_before=leaf.not_before,
+        not_after=leaf.not_after,
+    )
+
+
+def _of_provider(emaid: str, known: Sequence[str]) -> bool:
+    # With or without the country: how ProviderID is written is not settled by any public source.
+    return any(one and (emaid.startswith(one) or emaid[2:5] == one) for one in known)
+
+
+def _issuer_serial(der: bytes) -> X509IssuerSerial:
+    try:
+        root = parse(der)
+    except UnreadableError as error:
+        raise PkiError(f"a trust anchor is no certificate: {error}") from error
+    return X509IssuerSerial(x509_issuer_name=root.issuer_name, x509_serial_number=root.serial_number)
