@@ -1,0 +1,2 @@
+#![no_main]
+iso15118_exi_fuzz::decoder!("xmldsig-fragment", fragment: false);
