@@ -54,7 +54,7 @@ MAY_IMPORT = {
         "evcc",
     },
     "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
-    "settings": BASE | {"timing", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
+    "settings": BASE | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "trace": BASE,
     "loopback": BASE
     | {
@@ -87,6 +87,8 @@ MAY_IMPORT = {
         "settings",
         "loopback",
         "aio",
+        "link",
+        "trace",
     },
     "__main__": {"cli"},
     "codegen": BASE | {"_native"},
