@@ -68,23 +68,36 @@ Item = Received | Undecodable | Skipped
 
 class Stream(Struct, frozen=True):
     """One payload type of an edition: the schema set that reads it, where its message classes are and how
-    long it may be (bytes)."""
+    long it may be (bytes). ``beside``: it is a stream of its own for the exchanges named there, beside the main one."""
 
     payload_type: PayloadType
     schema: str
     messages: ModuleType
     cap: int
+    beside: tuple[str, ...] = ()
 
     @property
     def message_types(self) -> list[type]:
         """The requests and responses that travel on it; other classes of the module are parts of them."""
         names = (name for name in self.messages.__all__ if name.endswith(("Req", "Res")))
-        return [getattr(self.messages, name) for name in names]
+        wanted = (name for name in names if (name[:-3] in _BESIDE) is bool(self.beside))
+        return [
+            getattr(self.messages, name) for name in wanted if not self.beside or name[:-3] in self.beside
+        ]
 
 
-def _stream(payload_type: PayloadType, schema: str, messages: ModuleType, cap: int | None = None) -> Stream:
-    return Stream(payload_type, schema, messages, PAYLOAD_CAPS[payload_type] if cap is None else cap)
+def _stream(
+    payload_type: PayloadType,
+    schema: str,
+    messages: ModuleType,
+    cap: int | None = None,
+    beside: tuple[str, ...] = (),
+) -> Stream:
+    return Stream(payload_type, schema, messages, PAYLOAD_CAPS[payload_type] if cap is None else cap, beside)
 
+
+_BESIDE: Final = frozenset({"MeteringConfirmation"})
+"""Exchanges that run on a stream of their own, beside a charge loop."""
 
 NEGOTIATION: Final = "app"
 
@@ -94,6 +107,12 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     "iso20-dc": (
         _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
         _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
+        _stream(
+            PayloadType.METERING_CONFIRMATION,
+            "iso20-common",
+            common_messages,
+            beside=("MeteringConfirmation",),
+        ),
     ),
 }
 """The payload types of each edition, by the name of the schema set that supportedAppProtocol chooses."""

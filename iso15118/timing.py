@@ -118,6 +118,9 @@ class Timing(Struct, frozen=True, kw_only=True):
     contactor_answer: float = 1.4
     """SECC: how long a PowerDeliveryRes waits for the contactors. Unsettled: just below ``answer_time``, as
     one running station does."""
+    certificate_answer: float = 4.0
+    """SECC: how long a CertificateInstallationRes waits for the service before it says Ongoing. Unsettled: half a second
+    below ``answer_time_long``."""
     close_wait: float = 5.0
     """SECC: keep the connection after SessionStopRes or FAILED for the EVCC to close it [V2G20-1643] (or
     -1633, sources differ)."""

@@ -33,7 +33,6 @@ from iso15118.pki.violations import Verdict
 __all__ = [
     "AuthorizationVerdict",
     "ContractTrust",
-    "judge_metering",
     "refusal_of",
     "signed_authorization",
     "signed_metering",
@@ -131,6 +130,18 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
             detail="" if verdict.ok else str(verdict)[:500],
         )
 
+    def judge_metering(
+        self, data: SignedMeteringData, signature: Signature | None, contract_der: bytes
+    ) -> SignatureVerdict:
+        """Judge a signed meter reading by the contract that the session was authorized with."""
+        try:
+            public = parse(contract_der).certificate.public_key()
+        except (UnreadableError, UnsupportedAlgorithm, ValueError, TypeError) as error:
+            return SignatureVerdict((("key", str(error)[:200]),))
+        if not isinstance(public, VerifyingKey):
+            return SignatureVerdict((("key", "a key that signs no messages"),))
+        return verify(signature, public, [SignedElement(_SCHEMA, data)], forms=self.forms)
+
     def verify(self, chain: Sequence[bytes], unix_time: float | None) -> Verdict:
         """Check a contract's chain against the roots of providers, and those of V2G where there are any."""
         anchors: list[tuple[AnchorRole, tuple[bytes, ...]]] = [("MO", self.mo_anchors)]
@@ -189,19 +200,6 @@ def signed_authorization(signer: Signer, challenge: bytes) -> tuple[PnCAReqAutho
 def signed_metering(signer: Signer, data: SignedMeteringData) -> Signature:
     """The vehicle's signature of a meter reading. Raises SignerError if the key cannot be used."""
     return sign(signer, [SignedElement(_SCHEMA, data)])
-
-
-def judge_metering(
-    data: SignedMeteringData, signature: Signature | None, contract_der: bytes
-) -> SignatureVerdict:
-    """Judge a signed meter reading by the contract that the session was authorized with."""
-    try:
-        public = parse(contract_der).certificate.public_key()
-    except (UnreadableError, UnsupportedAlgorithm, ValueError, TypeError) as error:
-        return SignatureVerdict((("key", str(error)[:200]),))
-    if not isinstance(public, VerifyingKey):
-        return SignatureVerdict((("key", "a key that signs no messages"),))
-    return verify(signature, public, [SignedElement(_SCHEMA, data)])
 
 
 def time_of(unix_time: float | None) -> datetime | None:

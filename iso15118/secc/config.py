@@ -38,6 +38,11 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     stop_delay_s: float = 10.0
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
+    authorization_attempts: int = 10
+    """Contracts that a vehicle may try in one session; the standard names no number, and each one costs a check."""
+    metering_confirmation_s: float = 0.0
+    """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
+    do not know the message, hence off by default."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
     derate_offer: bool = True
@@ -84,6 +89,14 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         for key in ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s"):
             if not 0.0 < getattr(self, key) < 1e6:
                 raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "a positive number")
+        if not 1 <= self.authorization_attempts <= 1000:
+            raise ConfigError(
+                "authorization_attempts", f"{self.authorization_attempts} is no limit", "1 to 1000"
+            )
+        if not 0.0 <= self.metering_confirmation_s < 1e6:
+            raise ConfigError(
+                "metering_confirmation_s", f"{self.metering_confirmation_s!r} makes no sense", "0 or more"
+            )
         if not 0.0 <= self.overvoltage_v <= 100.0:
             raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")
 

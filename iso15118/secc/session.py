@@ -7,7 +7,7 @@ legal when stands in the edition's table; how the hardware is driven stands behi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
@@ -27,6 +27,9 @@ from .iso20.replies import Reply, Wait, refusal
 from .iso20.sequence import ENERGY_STATES, State
 from .negotiation import negotiate
 
+if TYPE_CHECKING:
+    from iso15118.pki.authorization import ContractTrust
+
 __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
@@ -40,19 +43,27 @@ class SeccSession:
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
     in their order. ``limits`` is what
     the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the
-    time stamps of messages).
+    time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
+    contracts are taken; ``installs``: there is a contract-certificate service.
     """
 
-    def __init__(self, config: SeccConfig, limits: StationLimits, *, epoch: float = 0.0) -> None:
+    def __init__(
+        self,
+        config: SeccConfig,
+        limits: StationLimits,
+        *,
+        epoch: float = 0.0,
+        trust: ContractTrust | None = None,
+        installs: bool = False,
+    ) -> None:
         self.config = config
         self.timers = TimerTable()
         self.ended: act.SessionEnded | None = None
         """How it ended; None while it runs."""
         self.states: list[str] = [CONNECTING]
         """Every state entered, in order, repeats left out."""
-        self._ctx = Context(config=config, capabilities=limits, epoch=epoch)
+        self._ctx = Context(config=config, capabilities=limits, epoch=epoch, trust=trust, installs=installs)
         self._state: State | None = None
-        self._secure = False
         self._signal: ev.SignalState | None = None
         self._waiting: Wait | None = None
         self._pending: Any = None
@@ -78,6 +89,16 @@ class SeccSession:
     def evccid(self) -> str:
         """How the vehicle introduced itself; empty before SessionSetup."""
         return self._ctx.evccid
+
+    @property
+    def emaid(self) -> str:
+        """The contract that pays; empty with external identification, and before authorization."""
+        return self._ctx.emaid
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why contracts were refused, in order, for people."""
+        return tuple(self._ctx.refusals)
 
     @property
     def energized(self) -> bool:
@@ -161,7 +182,12 @@ class SeccSession:
     def _refuses_to_go_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification; afterwards
         not at all."""
-        if type(message) in (cm.SessionStopReq, dc.DCChargeLoopReq, cm.PowerDeliveryReq):
+        if type(message) in (
+            cm.SessionStopReq,
+            dc.DCChargeLoopReq,
+            cm.PowerDeliveryReq,
+            cm.MeteringConfirmationReq,
+        ):
             return type(message) is cm.PowerDeliveryReq and message.charge_progress is cm.ChargeProgress.Start
         return self._state not in (State.DC_WELDING_DETECTION, State.SESSION_STOP)
 
@@ -170,7 +196,7 @@ class SeccSession:
             return self._end(
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
-        choice = negotiate(message, secure=self._secure, allow_plaintext=self.config.allow_plaintext)
+        choice = negotiate(message, secure=self._ctx.secure, allow_plaintext=self.config.allow_plaintext)
         if choice.edition is None:
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
         return [act.Send(choice.response), act.UseSchema(choice.edition), *self._enter(State.SESSION_SETUP)]
@@ -184,9 +210,9 @@ class SeccSession:
         if reply.next is not self._state:
             actions += self._enter(reply.next)
         timing = self.config.timing
-        # The short timer holds after a charge-loop response only: PowerDeliveryRes leaves 60 s [V2G20-1500,
-        # V2G20-443].
-        short = type(reply.response) is dc.DCChargeLoopRes
+        # The short timer holds after a charge-loop response, and what comes beside it: PowerDeliveryRes leaves 60 s
+        # [V2G20-1500, V2G20-443].
+        short = type(reply.response) in (dc.DCChargeLoopRes, cm.MeteringConfirmationRes)
         self.timers.set(
             Timer.SEQUENCE, ctx.now + (timing.sequence_timeout_loop if short else timing.sequence_timeout)
         )
@@ -247,7 +273,7 @@ class SeccSession:
         ctx = self._ctx
         match event:
             case ev.Connected(secure=secure):
-                self._secure = secure
+                ctx.secure = secure
                 self.states.append(NEGOTIATING)
                 self.timers.set(Timer.LINK, ctx.now + self.config.timing.communication_setup_performance)
                 return [act.StateEntered(NEGOTIATING)]
@@ -261,6 +287,16 @@ class SeccSession:
                 return self._cable_check_finished(ok, reason)
             case ev.AuthorizationDecided(accepted=accepted):
                 return self._authorization_decided(accepted)
+            case ev.ContractDecided(claim=claim, refusal=refusal):
+                if claim != ctx.claim:
+                    return []  # about a contract that is no longer asked about
+                ctx.contract_refusal = refusal
+                return self._decided(refusal is None)
+            case ev.ContractCertificateAnswered(response=response, refusal=refusal):
+                if ctx.installation is not None:
+                    ctx.installation.answered = True
+                    ctx.installation.response, ctx.installation.refusal = response, refusal
+                return []
             case ev.MeterRead():
                 ctx.meter = event
                 return []
@@ -297,9 +333,14 @@ class SeccSession:
         return []
 
     def _authorization_decided(self, accepted: bool) -> list[Action]:
+        """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
         ctx = self._ctx
-        if ctx.authorization_requested is None:
+        if ctx.authorization_requested is None or (ctx.claim is not None and ctx.authorized is None):
             return []
+        return self._decided(accepted)
+
+    def _decided(self, accepted: bool) -> list[Action]:
+        ctx = self._ctx
         if self._state is State.AUTHORIZATION:
             ctx.authorized = accepted
         elif not accepted:

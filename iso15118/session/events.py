@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.contracts import Refusal
+from iso15118.contracts import ContractClaim, Refusal
 
 from .limits import StationLimits
 
@@ -187,9 +187,9 @@ class AuthorizationDecided(Event, frozen=True):
 
 
 class ContractDecided(Event, frozen=True):
-    """The backend decided about the contract with this EMAID; ``refusal`` is None if it pays."""
+    """The backend decided about this claim; ``refusal`` is None if the contract pays. Said again later, it withdraws."""
 
-    emaid: str
+    claim: ContractClaim
     refusal: Refusal | None = None
 
 

@@ -7,10 +7,12 @@ checked.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from iso15118.messages.iso20.common_types import MessageHeader
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.messages.iso20.common_types import MessageHeader, MeterInfo
 from iso15118.messages.values import NO_SESSION
 from iso15118.secc.config import SeccConfig
 from iso15118.session.actions import EndReason
@@ -20,7 +22,25 @@ from iso15118.session.services import ControlMode, EnergyService, ParameterSet
 
 from .wire import StationLimitsOnWire
 
-__all__ = ["Context"]
+if TYPE_CHECKING:
+    from iso15118.pki.authorization import ContractTrust
+
+__all__ = ["Context", "Installation"]
+
+_READINGS_KEPT = 8
+
+
+@dataclass(slots=True)
+class Installation:
+    """A vehicle's request for a contract that was passed on."""
+
+    request: tuple[Any, ...]
+    """All of it but the header: a repeated request must be the same."""
+    deadline: float
+    """After it nobody waits for the service any more."""
+    answered: bool = False
+    response: Any = None
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +60,31 @@ class Context:
     """When the authorizer was asked; None before."""
     authorized: bool | None = None
     """What it decided; None while it has not."""
+    asked_with: object = None
+    """Body of the AuthorizationReq that is being decided; its repetitions must be the same [V2G20-1582]."""
+    secure: bool = False
+    """TLS 1.3 holds: without it there is no Plug and Charge."""
+    trust: ContractTrust | None = None
+    """Whom the station believes about contracts; None: it does not do Plug and Charge."""
+    installs: bool = False
+    """There is a contract-certificate service."""
+    challenge: bytes = b""
+    claim: ContractClaim | None = None
+    """The contract that the backend is asked about."""
+    contract_refusal: Refusal | None = None
+    attempts: int = 0
+    """Signed authorizations that were judged."""
+    emaid: str = ""
+    """The contract that pays; empty with external identification."""
+    contract: bytes = b""
+    """Its certificate (DER)."""
+    installation: Installation | None = None
+    installations: int = 0
+    refusals: list[str] = field(default_factory=list)
+    """Why contracts were refused, for people."""
+    metering_due: float = 0.0
+    metering_asked: deque[MeterInfo] = field(default_factory=lambda: deque(maxlen=_READINGS_KEPT))
+    """The last readings that the vehicle was asked to confirm: it may sign one while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
     detailed: set[int] = field(default_factory=set)
@@ -92,6 +137,26 @@ class Context:
     def control_mode(self) -> ControlMode:
         """The mode of the chosen parameter set; Scheduled before the choice."""
         return self.parameter_set.control_mode if self.parameter_set is not None else ControlMode.SCHEDULED
+
+    @property
+    def offers_contracts(self) -> bool:
+        """Plug and Charge is offered in this session: never without TLS."""
+        return self.trust is not None and self.secure
+
+    @property
+    def offers_installation(self) -> bool:
+        """So is contract installation."""
+        return self.installs and self.offers_contracts
+
+    @property
+    def unix_time(self) -> float | None:
+        """Seconds since 1970; None if nobody said what the clock's zero is."""
+        return self.now + self.epoch if self.epoch else None
+
+    def forget_authorization(self) -> None:
+        """The decision is told: the vehicle may try again."""
+        self.authorization_requested = self.authorized = self.asked_with = None
+        self.claim = self.contract_refusal = None
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while the second and the session id stay the same."""

@@ -19,10 +19,12 @@ from iso15118.messages.iso20.common_types import (
 )
 from iso15118.messages.values import rational, si
 from iso15118.session.actions import Action, EndReason, ReadMeter, SetPower
+from iso15118.session.events import MeterRead
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import ControlMode
 
 from .context import Context
+from .plug_and_charge import metering_wanted
 from .replies import Reply, refusal
 from .sequence import State
 
@@ -76,15 +78,18 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
     measured = ctx.measured
     before: tuple[Action, ...] = () if bounds == ctx.power else (SetPower(*bounds),)
     meter_info = None
-    if request.meter_info_requested and ctx.meter is not None:
+    confirm = metering_wanted(ctx)
+    if (request.meter_info_requested or confirm) and ctx.meter is not None:
         # Asked for, it shall be given [V2G20-1081]; the next answer carries a fresher one.
-        meter_info = _meter_info(ctx)
+        meter_info = _meter_info(ctx, ctx.meter)
         before = (*before, ReadMeter())
+        if confirm:
+            ctx.metering_asked.append(meter_info)
     power_w = abs(measured.voltage_v * measured.current_a)
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
         response_code=ResponseCode.OK,
-        evse_status=_status(ctx),
+        evse_status=_status(ctx, confirm=confirm),
         meter_info=meter_info,
         receipt=None,
         evse_present_current=rational(round(measured.current_a, 1)),
@@ -195,17 +200,16 @@ def _power_limit(current_a: float, limits: StationLimits) -> float:
     return 0.99 * limit
 
 
-def _status(ctx: Context) -> EVSEStatus | None:
+def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     if not ctx.stop_wanted:
-        return None
+        if not confirm:
+            return None
+        return EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
     delay = int(max((ctx.stop_deadline or ctx.now) - ctx.now, 0.0))
     return EVSEStatus(notification_max_delay=delay, evse_notification=EvseNotification.Terminate)
 
 
-def _meter_info(ctx: Context) -> MeterInfo | None:
-    meter = ctx.meter
-    if meter is None:
-        return None
+def _meter_info(ctx: Context, meter: MeterRead) -> MeterInfo:
     bidirectional = ctx.service is not None and ctx.service.bidirectional
     return MeterInfo(
         meter_id=meter.meter_id[:32],

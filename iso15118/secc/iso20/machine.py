@@ -14,7 +14,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session.actions import EndReason
 
-from . import delivery, loop, parameters, setup
+from . import delivery, loop, parameters, plug_and_charge, setup
 from .context import Context
 from .replies import REQUESTS, Reply, Wait, refusal
 from .sequence import SEQUENCE, TOLERATED, State
@@ -27,6 +27,7 @@ HANDLERS: dict[type, Handler] = {
     cm.SessionSetupReq: setup.session_setup,
     cm.AuthorizationSetupReq: setup.authorization_setup,
     cm.AuthorizationReq: setup.authorization,
+    cm.CertificateInstallationReq: plug_and_charge.certificate_installation,
     cm.ServiceDiscoveryReq: setup.service_discovery,
     cm.ServiceDetailReq: setup.service_detail,
     cm.ServiceSelectionReq: setup.service_selection,
@@ -35,6 +36,7 @@ HANDLERS: dict[type, Handler] = {
     dc.DCCableCheckReq: delivery.cable_check,
     dc.DCPreChargeReq: delivery.pre_charge,
     dc.DCChargeLoopReq: loop.charge_loop,
+    cm.MeteringConfirmationReq: plug_and_charge.metering_confirmation,
     dc.DCWeldingDetectionReq: delivery.welding_detection,
     cm.SessionStopReq: setup.session_stop,
 }

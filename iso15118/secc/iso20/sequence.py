@@ -67,6 +67,8 @@ SEQUENCE: dict[State, dict[type, Row]] = {
         # Ongoing repeats the request unaltered [V2G20-1582]; a WARNING lets the vehicle try again
         # [V2G20-2219].
         cm.AuthorizationReq: _row("V2G20-1582, -2219", S.AUTHORIZATION, S.SERVICE_DISCOVERY),
+        # Only if it was offered, which the handler looks at; repeated while Ongoing, and until no contract remains.
+        cm.CertificateInstallationReq: _row("facts on the protocol, section 4.3", S.AUTHORIZATION),
     },
     S.SERVICE_DISCOVERY: _STOP | {
         cm.ServiceDiscoveryReq: _row("V2G20-1248", S.SERVICE_DETAIL),
@@ -98,6 +100,8 @@ SEQUENCE: dict[State, dict[type, Row]] = {
     },
     S.DC_CHARGE_LOOP: _STOP | {
         dc.DCChargeLoopReq: _row("V2G20-1500", S.DC_CHARGE_LOOP),
+        # Only if it was asked for, which the handler looks at; it comes on a stream of its own beside the loop.
+        cm.MeteringConfirmationReq: _row("V2G20-1083", S.DC_CHARGE_LOOP),
         cm.PowerDeliveryReq: _row("V2G20-3210", S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION, S.DC_WELDING_DETECTION),
     },
     S.SCHEDULE_RENEGOTIATION: _STOP | {

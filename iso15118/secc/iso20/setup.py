@@ -13,6 +13,7 @@ from iso15118.session.actions import EndReason, RequestAuthorization
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
 from .context import Context
+from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
 from .replies import Reply, refusal
 from .sequence import State
 
@@ -41,33 +42,68 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
 
 
 def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Reply:
-    """External identification is what this station offers, hence the EIM branch [V2G20-2568]."""
+    """External identification always, contracts where the station can judge them [V2G20-2566] to [V2G20-2568]."""
+    contracts = ctx.offers_contracts
     response = cm.AuthorizationSetupRes(
         header=ctx.header(),
         response_code=Code.OK,
-        authorization_services=(cm.Authorization.EIM,),
-        certificate_installation_service=False,
-        as_res_authorization_mode=cm.EIMASResAuthorizationMode(),
+        authorization_services=(
+            (cm.Authorization.EIM, cm.Authorization.PnC) if contracts else (cm.Authorization.EIM,)
+        ),
+        certificate_installation_service=ctx.offers_installation,
+        as_res_authorization_mode=pnc_offer(ctx) if contracts else cm.EIMASResAuthorizationMode(),
     )
     return Reply(response, State.AUTHORIZATION)
 
 
 def authorization(request: cm.AuthorizationReq, ctx: Context) -> Reply:
     """Ask once, answer Ongoing until the decision is there, and then say it at once [V2G20-2219, V2G20-2230]."""
-    if request.selected_authorization_service is not cm.Authorization.EIM or not isinstance(
-        request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode
-    ):
+    body = (request.selected_authorization_service, request.a_req_authorization_mode)
+    if ctx.authorization_requested is None:
+        ctx.installation = None  # the vehicle does not wait for it any more
+        return _first(request, ctx)
+    if body != ctx.asked_with:
+        return Reply(
+            refusal(request, ctx, Code.FAILED_SequenceError),
+            State.ENDED,
+            end=EndReason.SEQUENCE_ERROR,
+            detail="another AuthorizationReq while the first is answered Ongoing",
+        )
+    if ctx.claim is not None:
+        return contract_decision(request, ctx, ctx.claim)
+    return _driver_decision(ctx)
+
+
+def _first(request: cm.AuthorizationReq, ctx: Context) -> Reply:
+    """Ask whoever decides."""
+    if request.selected_authorization_service is cm.Authorization.PnC:
+        judged = judge_contract(request, ctx)
+        if isinstance(judged, Reply):
+            return judged
+        _remember(request, ctx)
+        return ask(ctx, judged)
+    if not isinstance(request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode):
         # Not offered: the vehicle may choose again [V2G20-2209, V2G20-2226].
         return Reply(
             _authorized(ctx, Code.WARNING_AuthorizationSelectionInvalid, Processing.Finished),
             State.AUTHORIZATION,
         )
-    if ctx.authorization_requested is None:
-        ctx.authorization_requested = ctx.now
-        waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-        return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),))
+    _remember(request, ctx)
+    waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
+    return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),))
+
+
+def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
+    ctx.authorization_requested = ctx.now
+    ctx.asked_with = (request.selected_authorization_service, request.a_req_authorization_mode)
+
+
+def _driver_decision(ctx: Context) -> Reply:
+    """What terminal or backend say about the driver."""
+    asked = ctx.authorization_requested
     if ctx.authorized is None:
-        if ctx.now - ctx.authorization_requested < ctx.config.timing.authorization_ongoing_timeout - 5.0:
+        limit = ctx.config.timing.authorization_ongoing_timeout - 5.0
+        if asked is not None and ctx.now - asked < limit:
             return Reply(
                 _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction),
                 State.AUTHORIZATION,
@@ -76,7 +112,7 @@ def authorization(request: cm.AuthorizationReq, ctx: Context) -> Reply:
         ctx.authorized = False
     if not ctx.authorized:
         # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
-        ctx.authorization_requested = ctx.authorized = None
+        ctx.forget_authorization()
         return Reply(
             _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
         )
