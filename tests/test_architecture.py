@@ -88,6 +88,7 @@ MAY_IMPORT = {
         "loopback",
         "aio",
         "link",
+        "connection",
         "trace",
     },
     "__main__": {"cli"},

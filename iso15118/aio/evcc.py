@@ -49,7 +49,8 @@ class EvccClient:
 
     ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
     context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
-    discovery. ``connections`` hears of ``SessionSetUp``. The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
+    discovery. ``connections`` hears of ``SessionSetUp``.
+    The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
     """
 
     def __init__(
@@ -114,6 +115,11 @@ class EvccClient:
         """The session that runs now; to look at, not to touch."""
         session = self._driver.session if self._driver is not None and not self._driver.over else None
         return session if isinstance(session, EvccSession) else None
+
+    @property
+    def begun(self) -> bool:
+        """A connection is there and its session has begun; it may be over already, and on its way to the end."""
+        return self._driver is not None and self._driver.hardware is not None
 
     def stop(self, reason: str) -> None:
         """End the session in an orderly way."""

@@ -18,6 +18,7 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
 from .evcc import EvccClient
+from .plugged import PluggedEvcc, PluggedSecc
 from .results import SessionResult
 from .secc import SeccServer
 from .stream import MessageStream
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
+    from iso15118.session.actions import Action
     from iso15118.tls import TlsContext
 
     from .driver import Observer
+    from .plugged import LinkParts
     from .tap import Tap
 
 __all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle"]
@@ -68,18 +71,38 @@ def run_station(
     listening: Callable[[SeccServer], None] | None = None,
     finished: Callable[[SessionResult], None] | None = None,
     observer: Observer | None = None,
+    link: Callable[[], LinkParts] | None = None,
+    news: Callable[[Action], None] | None = None,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
     ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` after each session.
+    ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
     """
 
     async def serve() -> int:
         loop = asyncio.get_running_loop()
         hardware = station(asyncio.sleep, loop.time)
-        server = SeccServer(config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer)
+        server: SeccServer | PluggedSecc
+        if link is None:
+            server = SeccServer(
+                config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer
+            )
+        else:
+            server = PluggedSecc(
+                config,
+                hardware,
+                interface,
+                tls,
+                link(),
+                port=port,
+                sdp_port=sdp_port,
+                observer=observer,
+                listening=listening,
+                news=news,
+            )
         async with server, _signals() as asked:
-            if listening is not None:
+            if listening is not None and isinstance(server, SeccServer):
                 listening(server)
             while sessions is None or server.finished < sessions:
                 seen = server.finished
@@ -109,14 +132,24 @@ def run_vehicle(
     *,
     sdp_port: int = SDP_PORT,
     observer: Observer | None = None,
+    link: Callable[[], LinkParts] | None = None,
+    news: Callable[[Action], None] | None = None,
 ) -> tuple[SessionResult | None, bool]:
-    """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does."""
+    """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does.
+
+    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases.
+    """
 
     async def drive() -> tuple[SessionResult | None, bool]:
         loop = asyncio.get_running_loop()
-        client = EvccClient(
-            config, vehicle(asyncio.sleep, loop.time), interface, tls, sdp_port=sdp_port, observer=observer
-        )
+        hardware = vehicle(asyncio.sleep, loop.time)
+        client: EvccClient | PluggedEvcc
+        if link is None:
+            client = EvccClient(config, hardware, interface, tls, sdp_port=sdp_port, observer=observer)
+        else:
+            client = PluggedEvcc(
+                config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news
+            )
         async with _signals() as asked:
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ import typer
 
 from iso15118.aio.run import run_vehicle
 from iso15118.cli.ending import ExitStatus
+from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import print_json
 from iso15118.evcc import EvccConfig
@@ -42,6 +43,8 @@ def evcc(
             tls,
             sdp_port=settings.sdp_port,
             observer=listen_to(reported),
+            link=link_of(settings.link, settings.interface, station=False),
+            news=tell_link,
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)

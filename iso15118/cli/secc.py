@@ -12,6 +12,7 @@ from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station
 from iso15118.aio.secc import SeccServer
 from iso15118.cli.ending import ExitStatus
+from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import print_json
 from iso15118.settings.hardware import station_of
@@ -41,8 +42,9 @@ def secc(
     def listening(server: SeccServer) -> None:
         ports = ", ".join(f"{port} ({security.name})" for security, port in server.ports.items())
         where = f"[{server.interface.address}] on {server.interface.name}"
+        discovery = f"UDP port {server.sdp_port}" if server.sdp_port else "once the link is ready"
         print(
-            f"iso15118: listening at {where}, TCP port {ports}, discovery UDP port {server.sdp_port}",
+            f"iso15118: listening at {where}, TCP port {ports}, discovery {discovery}",
             file=sys.stderr,
             flush=True,
         )
@@ -70,6 +72,8 @@ def secc(
             listening=listening,
             finished=finished,
             observer=listen_to(reported),
+            link=link_of(settings.link, settings.interface, station=True),
+            news=tell_link,
         )
     if status:
         raise typer.Exit(status)

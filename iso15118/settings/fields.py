@@ -18,6 +18,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Struct
 
+from iso15118.connection import ConnectionSettings
+from iso15118.link.slac.settings import SlacSettings, SlacTiming
+from iso15118.link.spe.settings import SpeSettings
 from iso15118.timing import Timing
 
 __all__ = ["Field", "enum_names", "fields"]
@@ -31,7 +34,16 @@ _UNITS = {
     "_a": "A",
     "_v": "V",
     "_s": "seconds",
+    "_timer": "bit times",
 }
+_UNIT_OF: dict[type, str] = {
+    Timing: "seconds",
+    ConnectionSettings: "seconds",
+    SlacTiming: "seconds",
+    SpeSettings: "seconds",
+    SlacSettings: "dB",
+}
+"""Classes whose every ``float`` has the same unit."""
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -71,7 +83,13 @@ class Field(Struct, frozen=True, kw_only=True):
             return "a list of " + ", ".join(self.values or ["texts"])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
-        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        words = {
+            bool: "true or false",
+            int: "a whole number",
+            float: "a number",
+            str: "a text",
+            bytes: "a text of hexadecimal bytes",
+        }
         text = words.get(self.kind, "a path")
         if self.least is not None and self.most is not None:
             text += f" from {self.least:g} to {self.most:g}"
@@ -121,8 +139,8 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
 def _unit(kind: type, name: str, annotation: Any) -> str:
     if annotation not in (int, float):
         return ""
-    if kind is Timing and annotation is float:
-        return "seconds"  # every duration of that class
+    if annotation is float and kind in _UNIT_OF:
+        return _UNIT_OF[kind]
     return next((unit for ending, unit in _UNITS.items() if name.endswith(ending)), "")
 
 

@@ -89,6 +89,11 @@ def _one(key: str, value: Any, field: Field, kind: Any) -> Any:
     if kind in (int, float):
         return _number(key, value, field, kind)
     text = _text(key, value, field)
+    if kind is bytes:
+        try:
+            return bytes.fromhex(text.replace(":", ""))
+        except ValueError:
+            raise ConfigError(key, f"{text!r} is not hexadecimal", field.wanted) from None
     return Path(text) if kind is Path else text
 
 

@@ -16,6 +16,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
+from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import StationSettings, TlsSettings, VehicleSettings
 from iso15118.settings.reading import read_struct, read_toml
 
@@ -40,6 +41,7 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
+    link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     station: StationSettings = field(default_factory=StationSettings)
@@ -52,6 +54,7 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
     """Network interface to the station; "lo" is this machine only."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; the same as the station's."""
+    link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     vehicle: VehicleSettings = field(default_factory=VehicleSettings)
@@ -69,7 +72,9 @@ def load_secc(path: Path) -> SeccSettings:
         megawatt = str(station.get("preset", "")).startswith("mcs")
         session.setdefault("services", ["mcs", "mcs-bpt"] if megawatt else ["dc", "dc-bpt"])
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
-    fitting = _MCS if settings.station.preset.startswith("mcs") else _CCS
+    megawatt = settings.station.preset.startswith("mcs")
+    check_link(settings.link, megawatt=megawatt, why="station.preset")
+    fitting = _MCS if megawatt else _CCS
     for service in settings.session.services:
         if service not in fitting:
             names = ", ".join(enum.name.lower().replace("_", "-") for enum in fitting)
@@ -84,6 +89,8 @@ def load_secc(path: Path) -> SeccSettings:
 def load_evcc(path: Path) -> EvccSettings:
     """The settings of a vehicle, from a file. Raises ``ConfigError``."""
     settings = read_struct(EvccSettings, read_toml(path), elsewhere=ELSEWHERE)
+    megawatt = any(service in _MCS for service in settings.session.services)
+    check_link(settings.link, megawatt=megawatt, why="session.services")
     vehicle, target = settings.vehicle, settings.session.target_soc
     if vehicle.soc >= target:
         raise ConfigError(

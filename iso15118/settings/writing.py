@@ -58,6 +58,8 @@ def _toml(value: Any) -> str:
     match value:
         case Enum():
             return json.dumps(value.name.lower().replace("_", "-"))
+        case bytes():
+            return json.dumps(value.hex(":"))
         case Path() | str():
             return json.dumps(str(value))
         case tuple():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from iso15118.link.slac.settings import KeyAcceptance
 from iso15118.settings.roles import load_evcc, load_secc
 from tests.cli.rig import iso15118
 
@@ -44,6 +45,23 @@ def write(folder: Path, text: str, name: str = "file.toml") -> str:
         ('session = "x"', ["session: 'x' is no table"]),
         ('[tls]\nmode = "off"', ["tls.mode: 'off'", "tls, plaintext"]),
         ("[tls]\n", ["tls.pki: is missing", "iso15118 pki init"]),
+        ('[link]\nbackend = "slack"', ["link.backend: 'slack'", "did you mean 'slac'?"]),
+        ('[link]\nbackend = "slac"', ["link.signalling", "begins with the basic signalling", "simulated"]),
+        ("[link.slac]\ndirect_limit = -1", ["link.slac.direct_limit: -1.0 is no attenuation"]),
+        ("[link.slac]\ndirect_limt = 1", ["link.slac.direct_limt", "'link.slac.direct_limit'"]),
+        ('[link.slac]\nkey_acceptance = "any"', ["link.slac.key_acceptance: 'any'", "modem-compat, hpgp"]),
+        ('[link.slac]\nmodem = "00:b0:52"', ["link.slac.modem: this is no MAC address"]),
+        ('[link.slac]\nmodem = "modem"', ["link.slac.modem: 'modem' is not hexadecimal"]),
+        ("[link.slac_timing]\ntt_match_join = 0", ["link.slac_timing.tt_match_join: 0.0 is no duration"]),
+        ('[link.slac_timing]\ntt_match_join = "12 s"', ["no number", "in seconds"]),
+        ("[link.spe]\nc_conn_retry = 9", ["link.spe.c_conn_retry: 9 is not possible"]),
+        ("[link.plca]\nnode_id = 300", ["link.plca.node_id: 300 is out of range", "0 to 254"]),
+        ("[link.connection]\nrestarts = 21", ["link.connection.restarts: 21 is out of range"]),
+        ("[link.connection]\nclose_s = 0", ["link.connection.close_s: 0.0 is no duration"]),
+        (
+            '[link]\nbackend = "slac"\nsignalling = "simulated"\n[station]\npreset = "mcs-max"',
+            ["link.backend: there is no SLAC on MCS", "'spe'"],
+        ),
         ("interface = ", ["is no TOML"]),
         ("port = 1\nport = 2", ["is no TOML"]),
     ],
@@ -69,6 +87,10 @@ def test_a_wrong_station_file_is_refused_by_key(tmp_path: Path, text: str, said:
         ("[session]\nminimum_soc = 90", ["session.minimum_soc: 90 is above target_soc"]),
         ("[session]\nloop_interval_s = 1", ["session.loop_interval_s: 1.0 would end every session"]),
         ("[station]", ["station: there is no such key"]),
+        (
+            '[link]\nbackend = "slac"\nsignalling = "simulated"\n[session]\nservices = ["mcs"]',
+            ["link.backend: there is no SLAC on MCS, which session.services asks for"],
+        ),
     ],
 )
 def test_a_wrong_vehicle_file_is_refused_by_key(tmp_path: Path, text: str, said: list[str]) -> None:
@@ -106,8 +128,16 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
                 "meter_info_every",
                 "taper_floor",
                 "time_scale",
+                "restarts",
+                "set_key_retries",
+                "link_poll_losses",
+                "node_id",
+                "node_count",
+                "burst_count",
             )
-            if one.get("type") in ("number", "integer") and key.rpartition(".")[2] not in unitless:
+            name = key.rpartition(".")[2]
+            counts = name in unitless or name.startswith("c_")
+            if one.get("type") in ("number", "integer") and not counts:
                 assert one.get("unit"), key
 
 
@@ -131,6 +161,20 @@ def test_services_follow_the_connector_unless_they_are_said(tmp_path: Path) -> N
     assert [service.name for service in mcs.session.services] == ["MCS", "MCS_BPT"]
     one = load_secc(Path(write(tmp_path, PLAIN + '[session]\nservices = ["dc-bpt"]')))
     assert [service.name for service in one.session.services] == ["DC_BPT"]
+
+
+def test_the_link_of_a_file_has_every_timer_and_threshold(tmp_path: Path) -> None:
+    text = PLAIN + (
+        '[link]\nbackend = "slac"\nsignalling = "simulated"\ninterface = "eth9"\n'
+        '[link.slac]\nkey_acceptance = "either"\nmodem = "00:B0:52:00:00:02"\ndirect_limit = 20\n'
+        "[link.slac_timing]\ntt_match_join = 9.5\n[link.plca]\nnode_id = 3\n"
+    )
+    link = load_secc(Path(write(tmp_path, text))).link
+    assert (link.backend, link.interface, link.plugged) == ("slac", "eth9", True)
+    assert link.slac.key_acceptance is KeyAcceptance.EITHER
+    assert (link.slac.modem.hex(), link.slac.direct_limit) == ("00b052000002", 20.0)
+    assert (link.slac_timing.tt_match_join, link.plca.node_id) == (9.5, 3)
+    assert not load_evcc(Path(write(tmp_path, PLAIN))).link.plugged
 
 
 def test_plaintext_is_allowed_only_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from iso15118.link.slac.settings import KeyAcceptance, SlacSettings, SlacTiming
 @pytest.mark.parametrize("name", SlacTiming.__struct_fields__)
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), True, "1"])
 def test_durations_are_finite_and_above_0(name: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=rf"slac\.{name}"):
+    with pytest.raises(ConfigError, match=rf"slac_timing\.{name}"):
         SlacTiming(**{name: value})
 
 

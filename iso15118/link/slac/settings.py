@@ -119,7 +119,9 @@ class SlacTiming(Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"slac.{name}", f"{value!r} is no duration", "a finite number above 0")
+                raise ConfigError(
+                    f"slac_timing.{name}", f"{value!r} is no duration", "a finite number above 0"
+                )
 
 
 class SlacSettings(Struct, frozen=True, kw_only=True):
@@ -128,6 +130,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     c_ev_match_retry: int = 2
     """Repetitions of a request or indication that is not answered: three sends in all."""
     c_start_atten_char_inds: int = 3
+    """CM_START_ATTEN_CHAR messages."""
     c_match_mnbc: int = 10
     """Sounds; at least 10."""
     c_conn_max_match: int = 3
@@ -143,6 +146,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     always_validate: bool = False
     """Vehicle: believe nobody without a validation. Surer than attenuation, but stations may decline."""
     set_key_retries: int = 5
+    """How often CM_SET_KEY is sent again to a modem that refuses or does not answer."""
     link_poll_losses: int = 2
     """"No link" answers in a row after which a link that was up counts as lost."""
 
@@ -158,9 +162,13 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     """Station: taken off every measured group, for the loss of its own receive path. Chargers in the field use 0 to 10."""
 
     key_acceptance: KeyAcceptance = KeyAcceptance.MODEM_COMPAT
+    """Which result of CM_SET_KEY.CNF means that the modem took the key: 1, 0, or any of them."""
     modem_maker: ModemMaker = ModemMaker.QUALCOMM
+    """Whose vendor messages the own modem understands, for its restart and its link status."""
     link_detection: LinkDetection = LinkDetection.POLLED
+    """How the link is known to be up: the modem is asked, a driver reports it, or it is taken to be."""
     validation: ValidationPolicy = ValidationPolicy.SUPPORTED
+    """Station: what is said to CM_VALIDATE."""
     modem: bytes = bytes.fromhex("00b052000001")
     """The own modem's address; the default reaches any local Qualcomm modem."""
     reset_modem: bool = False

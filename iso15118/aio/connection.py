@@ -1,0 +1,183 @@
+"""Runs a connection, from the plug up, on the event loop: one timer, the wire and the basic signalling on one side, discovery and sessions
+on the other. Nothing of a protocol is known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from iso15118.connection.vocabulary import PhaseEntered, TimerLate
+from iso15118.link.primitives import DLinkReady, LinkNote, PowerOn, SetPilot, ShowState
+from iso15118.link.slac.events import SendFrame
+from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal
+from iso15118.session import ports
+from iso15118.session.events import Event, SignalChanged, SignalState
+
+if TYPE_CHECKING:
+    from iso15118.connection.machine import Connection
+    from iso15118.link.ports import BasicSignalling, LinkMedium
+    from iso15118.session.actions import Action
+
+__all__ = ["ConnectionDriver", "SessionSignal"]
+
+_log = logging.getLogger(__name__)
+
+_NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
+
+
+class ConnectionDriver:
+    """Runs ``machine`` from ``open`` to ``close``.
+
+    ``carry_out`` gets what is for discovery and sessions; ``news`` hears of phases, D-LINK_READY, lateness and the link's notes.
+    ``first`` hears every change of the basic signalling before the machine does: a session has to know why it loses its link; ``settled``
+    is called after each turn. ``tell`` is for the event loop's thread only.
+    """
+
+    def __init__(
+        self,
+        machine: Connection,
+        medium: LinkMedium,
+        signalling: BasicSignalling | None,
+        carry_out: Callable[[Action], None],
+        *,
+        first: Callable[[Event], None] | None = None,
+        news: Callable[[Action], None] | None = None,
+        settled: Callable[[], None] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.medium = medium
+        self.signalling = signalling
+        self._carry_out = carry_out
+        self._first = first
+        self._news = news
+        self._settled = settled
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Event | None] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._open = False
+
+    async def open(self) -> None:
+        """Switch on. Raises what the medium raises."""
+        self._open = True
+        try:
+            await self.medium.open(self.tell)
+        except BaseException:
+            self._open = False
+            raise
+        self.tell(PowerOn())
+        if self.signalling is not None:
+            self.signalling.listen(self._signalled)
+
+    async def close(self) -> None:
+        """Switch off: nothing is told or asked any more. Closing twice is harmless."""
+        self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.medium.close()
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to the machine: now, or after what it is dealing with."""
+        self._push(event)
+
+    def _signalled(self, event: Event) -> None:
+        if self._open and self._first is not None:
+            self._first(event)
+        self._push(event)
+
+    def _push(self, event: Event | None) -> None:
+        """None: the deadline has come."""
+        if not self._open:
+            return
+        self._queue.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._queue and self._open:
+                self._step(self._queue.popleft())
+        finally:
+            self._busy = False
+            self._arm()
+        if self._settled is not None:
+            self._settled()
+
+    def _step(self, event: Event | None) -> None:
+        now = self._loop.time()
+        machine = self.machine
+        actions = machine.handle_timeout(now) if event is None else machine.handle(event, now)
+        for action in actions:
+            try:
+                self._do(action)
+            except Exception:
+                # One port that fails must not keep the others from what makes safe.
+                _log.exception("%s could not be carried out", type(action).__name__)
+
+    def _do(self, action: Action) -> None:
+        if isinstance(action, SendFrame | SetPhy):
+            self.medium.carry(action)
+        elif isinstance(action, SetPilot | ShowState | SetS3):
+            if self.signalling is not None:
+                self.signalling.show(action)
+        elif isinstance(action, _NEWS):
+            _log.info("%s", action)
+            if self._news is not None:
+                self._news(action)
+        else:
+            self._carry_out(action)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.machine.deadline
+        if deadline is not None and self._open:
+            self._timer = self._loop.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._push(None)
+
+
+class SessionSignal:
+    """The session's view of the basic signalling, as ``session.ports.SignalPort`` has it: states of the control pilot, or of CE mapped
+    onto them.
+
+    A vehicle's ``own`` port, if it has one, is told as well when it gets ready for energy; what that port pushes is not heard.
+    """
+
+    def __init__(self, signalling: BasicSignalling, own: ports.SignalPort | None = None) -> None:
+        self._signalling = signalling
+        self._own = own
+        self._listeners: list[ports.Listener] = []
+        self._last: SignalState | None = None
+
+    def changed(self, event: Event) -> None:
+        """The basic signalling changed."""
+        if isinstance(event, CeChanged):
+            state = as_signal(event.state)
+        elif isinstance(event, SignalChanged):
+            state = event.state
+        else:
+            return
+        if state is not self._last:
+            self._last = state
+            for listener in self._listeners:
+                listener(SignalChanged(state))
+
+    def listen(self, listener: ports.Listener) -> None:
+        """Push changes, and what is known now."""
+        self._listeners.append(listener)
+        if self._last is not None:
+            listener(SignalChanged(self._last))
+
+    async def set_ready(self, ready: bool) -> None:
+        """Show state C or B."""
+        self._signalling.show(ShowState(SignalState.C if ready else SignalState.B))
+        if self._own is not None:
+            await self._own.set_ready(ready)

@@ -1,0 +1,461 @@
+"""A station's connector and a vehicle's inlet as a whole: from plug-in over data link, discovery and sessions to unplug, and over again.
+
+``PluggedSecc`` and ``PluggedEvcc`` put ``SeccServer`` and ``EvccClient`` behind a connection; which link it is, is the caller's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from iso15118.connection import EvccConnection, Phase, SeccConnection
+from iso15118.connection.vocabulary import (
+    ConnectionClosed,
+    ConnectionFailed,
+    DropConnection,
+    PhaseEntered,
+    SessionOver,
+    StartDiscovery,
+    StartSession,
+    StationFound,
+    StopDiscovery,
+)
+from iso15118.errors import LinkError, MisuseError, V2GError
+from iso15118.link.primitives import DLinkReady, DLinkTerminate
+from iso15118.sdp import SDP_PORT
+
+from .calls import brief
+from .connection import ConnectionDriver, SessionSignal
+from .evcc import EvccClient
+from .sdp import serve_sdp
+from .secc import SeccServer
+
+if TYPE_CHECKING:
+    from ipaddress import IPv6Address
+    from types import TracebackType
+
+    from iso15118.connection import ConnectionSettings
+    from iso15118.evcc import EvccConfig, EvccSession
+    from iso15118.link.ports import BasicSignalling, LinkMedium
+    from iso15118.link.primitives import DataLink
+    from iso15118.sdp import Answer, Ignored, Origin
+    from iso15118.secc import SeccConfig, SeccSession
+    from iso15118.session import ports
+    from iso15118.session.actions import Action
+    from iso15118.session.events import Event
+    from iso15118.tls import TlsContext
+
+    from .network import Interface
+    from .results import SessionResult
+    from .sdp import SdpListener
+
+__all__ = ["LinkParts", "PluggedEvcc", "PluggedSecc"]
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 0.25
+"""Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
+
+
+_REPLUG_S: Final = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LinkParts:
+    """What is below IP at one end: any ``DataLink`` of its role, the wire, and the basic signalling.
+
+    ``replug``: where nobody moves a plug because the signalling is presumed. It is called when nothing more will come of a plug-in, and
+    makes the next one; without it the real plug is waited for.
+    """
+
+    link: DataLink
+    medium: LinkMedium
+    signalling: BasicSignalling
+    settings: ConnectionSettings | None = None
+    replug: Callable[[], None] | None = None
+
+
+class PluggedSecc:
+    """A station's connector. Use it with ``async with``; it serves until it is left.
+
+    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. ``news``
+    hears of phases, D-LINK_READY and the link's notes, ``listening`` is called when there is a TCP port. ``server`` holds further
+    settings of ``SeccServer``.
+
+    Raises as ``SeccServer`` and the medium do.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: ports.Station,
+        interface: Interface | str,
+        tls: TlsContext | None,
+        parts: LinkParts,
+        *,
+        sdp_port: int = SDP_PORT,
+        on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
+        news: Callable[[Action], None] | None = None,
+        listening: Callable[[SeccServer], None] | None = None,
+        **server: Any,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        signal = SessionSignal(parts.signalling)
+        station = dataclasses.replace(station, signal=signal)
+        self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
+            config, station, interface, tls, sdp=False, connections=self._happened, **server
+        )
+        self._sdp_wanted, self._on_request = sdp_port, on_request
+        self._news, self._listening, self._replug = news, listening, parts.replug
+        self._replugging: asyncio.TimerHandle | None = None
+        self._served: asyncio.Future[SeccServer] = self._loop.create_future()
+        self._server: SeccServer | None = None
+        self._sdp: SdpListener | None = None
+        self._discovery: asyncio.Task[None] | None = None
+        machine = SeccConnection(parts.link, config.timing.communication_setup_performance, parts.settings)
+        self.driver = ConnectionDriver(
+            machine,
+            parts.medium,
+            parts.signalling,
+            self._carry_out,
+            first=signal.changed,
+            news=self._heard,
+            settled=self._look,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def connection(self) -> SeccConnection:
+        """Where the connector stands; to look at, not to touch."""
+        machine = self.driver.machine
+        if not isinstance(machine, SeccConnection):
+            raise MisuseError("this is no station's connection")
+        return machine
+
+    @property
+    def server(self) -> SeccServer | None:
+        """The server behind it; None until the interface can be used."""
+        return self._server
+
+    @property
+    def sdp_port(self) -> int:
+        """Where discovery is answered; 0 while it is not."""
+        return self._sdp.port if self._sdp is not None else 0
+
+    async def open(self) -> None:
+        """Switch the link on. Where the interface has no address before the link is up, the server follows then."""
+        try:
+            await self._serve()
+        except LinkError as error:
+            _log.info("not listening yet: %s", error)
+        try:
+            await self.driver.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Make the hardware safe, end the session, leave the link. Bounded in time."""
+        server, self._replug = self._server, None
+        self._hide()
+        try:
+            if server is not None:
+                await server.close()
+            self.driver.tell(DLinkTerminate())
+        finally:
+            await self.driver.close()
+            if self._replugging is not None:
+                self._replugging.cancel()
+
+    def tell(self, event: Event) -> None:
+        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
+        self.driver.tell(event)
+
+    def stop(self, reason: str) -> None:
+        """End the session that runs in an orderly way."""
+        if self._server is not None:
+            self._server.stop(reason)
+
+    @property
+    def session(self) -> SeccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        return self._server.session if self._server is not None else None
+
+    @property
+    def finished(self) -> int:
+        """How many sessions have come to their end."""
+        return self._server.finished if self._server is not None else 0
+
+    async def wait_finished(self, count: int) -> SessionResult:
+        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        server = await asyncio.shield(self._served)
+        return await server.wait_finished(count)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> SeccServer:
+        if self._server is None:
+            server = self._make_server()
+            await server.open()
+            self._server = server
+            self._served.set_result(server)
+            if self._listening is not None:
+                self._listening(server)
+        return self._server
+
+    def _happened(self, event: Event) -> None:
+        self.driver.tell(event)
+
+    def _heard(self, news: Action) -> None:
+        if self._news is not None:
+            self._news(news)
+
+    def _look(self) -> None:
+        if self._replug is not None and self._replugging is None and self.connection.at_rest:
+            self._replugging = self._loop.call_later(_REPLUG_S, self._plug_in_again)
+
+    def _plug_in_again(self) -> None:
+        self._replugging = None
+        if self._replug is not None and self.connection.at_rest:
+            self._replug()
+
+    def _carry_out(self, action: Action) -> None:
+        server = self._server
+        match action:
+            case StartDiscovery():
+                self._hide()
+                self._discovery = self._loop.create_task(self._be_found())
+            case StopDiscovery():
+                self._hide()
+            case DropConnection(reason=reason) if server is not None:
+                _log.info("the connection is dropped: %s", reason)
+                server.link_lost()
+            case _:
+                pass
+
+    async def _be_found(self) -> None:
+        while True:
+            try:
+                server = await self._serve()
+                self._sdp = await serve_sdp(
+                    server.interface, server.ports, port=self._sdp_wanted, on_request=self._on_request
+                )
+                return
+            except LinkError as error:
+                _log.info("not to be found yet: %s", error)
+                await asyncio.sleep(_RETRY_S)
+
+    def _hide(self) -> None:
+        if self._discovery is not None:
+            self._discovery.cancel()
+            self._discovery = None
+        if self._sdp is not None:
+            self._sdp.close()
+            self._sdp = None
+
+
+class PluggedEvcc:
+    """A vehicle's inlet; ``run`` is one plug-in. The parameters are those of ``PluggedSecc``; ``client`` has further ones of
+    ``EvccClient``.
+    """
+
+    def __init__(
+        self,
+        config: EvccConfig,
+        vehicle: ports.Vehicle,
+        interface: Interface | str,
+        tls: TlsContext | None,
+        parts: LinkParts,
+        *,
+        news: Callable[[Action], None] | None = None,
+        **client: Any,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        signal = SessionSignal(parts.signalling, vehicle.signal)
+        vehicle = dataclasses.replace(vehicle, signal=signal)
+        self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
+            config, vehicle, interface, tls, connections=self._happened, **client
+        )
+        self._news, self._replug = news, parts.replug
+        self._linked = self._starting_again = False
+        self._client: EvccClient | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._over: asyncio.Future[None] | None = None
+        self._plugged = self._looking = False
+        self._error: V2GError | None = None
+        self.results: list[SessionResult] = []
+        """The sessions of this plug-in, in order."""
+        machine = EvccConnection(parts.link, config.timing.communication_setup_timeout, parts.settings)
+        self.driver = ConnectionDriver(
+            machine,
+            parts.medium,
+            parts.signalling,
+            self._carry_out,
+            first=signal.changed,
+            news=self._heard,
+            settled=self._look,
+        )
+
+    @property
+    def connection(self) -> EvccConnection:
+        """Where the inlet stands; to look at, not to touch."""
+        machine = self.driver.machine
+        if not isinstance(machine, EvccConnection):
+            raise MisuseError("this is no vehicle's connection")
+        return machine
+
+    @property
+    def client(self) -> EvccClient | None:
+        """The client behind it; None until the interface can be used."""
+        return self._client
+
+    @property
+    def session(self) -> EvccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        return self._client.session if self._client is not None else None
+
+    def stop(self, reason: str) -> None:
+        """End the session that runs in an orderly way."""
+        if self._client is not None:
+            self._client.stop(reason)
+
+    async def run(self) -> SessionResult:
+        """From plug-in to the end: over for good, unplugged, or at rest. The last session's result; cancelled, it makes the hardware safe
+        before it gives way.
+
+        Raises ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
+        battery does not report, and what the medium raises.
+        """
+        if self._over is not None:
+            raise MisuseError("this inlet is in use")
+        self._over = self._loop.create_future()
+        self.results, self._error, self._plugged = [], None, False
+        try:
+            await self.driver.open()
+            await self._over
+        finally:
+            self._over = None
+            await self._let_go()
+            self.driver.tell(DLinkTerminate())
+            await self.driver.close()
+        if self.results:
+            return self.results[-1]
+        raise self._error or LinkError("no data link with a station came about")
+
+    def tell(self, event: Event) -> None:
+        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
+        self.driver.tell(event)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    async def _let_go(self) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            return
+        attempt.cancel()
+        await asyncio.wait((attempt,))
+
+    def _happened(self, event: Event) -> None:
+        self.driver.tell(event)
+
+    def _heard(self, news: Action) -> None:
+        if self._news is not None:
+            self._news(news)
+        if isinstance(news, PhaseEntered):
+            if news.phase is Phase.LINKING:
+                self._plugged = True
+            elif news.phase is Phase.FINISHED or (news.phase is Phase.UNPLUGGED and self._plugged):
+                self._finish()
+        elif isinstance(news, DLinkReady) and news.link:
+            self._linked = True
+
+    def _look(self) -> None:
+        """Where the signalling is presumed, so is the station's new start after a failure; but not that of a station that is not there."""
+        waiting = self.connection.at_rest and self.connection.phase is Phase.LINKING
+        if self._replug is None or not waiting or self._starting_again or self._over is None:
+            return
+        if self._linked:
+            self._starting_again = True
+            self._loop.call_soon(self._start_again)
+        else:
+            self._finish()
+
+    def _start_again(self) -> None:
+        self._starting_again = self._linked = False
+        if self._replug is not None and self._over is not None:
+            self._replug()
+
+    def _finish(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case StartDiscovery(number=number):
+                self._begin(number, partial(self._find, number))
+            case StartSession(number=number, where=where):
+                self._begin(number, partial(self._charge, number, where))
+            case StopDiscovery() if self._looking and self._attempt is not None:
+                self._attempt.cancel()
+            case DropConnection(reason=reason):
+                _log.info("the connection is dropped: %s", reason)
+                client = self._client
+                if client is not None and client.begun:
+                    client.link_lost()
+                elif self._attempt is not None:
+                    self._attempt.cancel()
+            case _:
+                pass
+
+    def _begin(self, number: int, work: Callable[[], Awaitable[None]]) -> None:
+        """One at a time: what was dropped comes to its end first, for the sake of the hardware."""
+        self._attempt = self._loop.create_task(self._after(self._attempt, number, work))
+
+    async def _after(
+        self, earlier: asyncio.Task[None] | None, number: int, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        if earlier is not None and not earlier.done():
+            await asyncio.wait((earlier,))
+        try:
+            await work()
+        except V2GError as error:
+            self._error = error
+            self._happened(ConnectionFailed(number, brief(error)))
+
+    async def _find(self, number: int) -> None:
+        self._looking = True
+        try:
+            where = await self._look_for_station()
+        finally:
+            self._looking = False
+        self._happened(StationFound(number, where))
+
+    async def _look_for_station(self) -> tuple[IPv6Address, int]:
+        while self._client is None:
+            try:
+                self._client = self._make_client()
+            except LinkError as error:
+                _log.info("the interface cannot be used yet: %s", error)
+                await asyncio.sleep(_RETRY_S)
+        return await self._client.find()
+
+    async def _charge(self, number: int, where: Any) -> None:
+        client = self._client
+        if client is None:
+            raise MisuseError("no station was looked for")
+        result = await client.run(where, number=number)
+        self.results.append(result)
+        self._happened(SessionOver(number, result.ended))
+        self._happened(ConnectionClosed(number))

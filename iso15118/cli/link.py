@@ -1,0 +1,90 @@
+"""The link that a file asks for, as parts for a station or a vehicle: machine, wire, and the signalling that is presumed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from iso15118.aio.media import CarrierMedium, NoMedium, PacketMedium, mac_of
+from iso15118.aio.plca import COORDINATOR, VEHICLE_NODE, Plca
+from iso15118.aio.plugged import LinkParts
+from iso15118.connection.vocabulary import PhaseEntered, TimerLate
+from iso15118.link.plain import PlainLink
+from iso15118.link.ports import LinkMedium
+from iso15118.link.primitives import DataLink, DLinkReady, LinkNote
+from iso15118.link.slac.ev import EvSlac
+from iso15118.link.slac.evse import EvseSlac
+from iso15118.link.spe.ev import EvSpe
+from iso15118.link.spe.evse import EvseSpe
+from iso15118.session.actions import Action
+from iso15118.settings.link import LinkSettings
+from iso15118.simulation.presumed import Coding, PresumedStation, PresumedVehicle
+
+__all__ = ["link_of", "tell_link"]
+
+
+def link_of(settings: LinkSettings, interface: str, *, station: bool) -> Callable[[], LinkParts] | None:
+    """Makes the parts within a running event loop, which may raise ``LinkError``; None where there is no plug."""
+    if not settings.plugged:
+        return None
+    where = settings.interface or interface
+    return lambda: _parts(settings, where, station=station)
+
+
+def tell_link(news: Action) -> None:
+    """What the link does, in words on stderr."""
+    match news:
+        case PhaseEntered(phase=phase):
+            text = phase.value
+        case LinkNote(text=text):
+            pass
+        case TimerLate(timer=timer, after_s=after):
+            text = f"late: {timer.value} of {after:g} s is over"
+        case DLinkReady(link=link):
+            text = f"D-LINK_READY({'link established' if link else 'no link'})"
+        case _:
+            return
+    print(f"iso15118: link: {text}", file=sys.stderr, flush=True)
+
+
+def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:
+    link: DataLink
+    medium: LinkMedium
+    coding = Coding.CONTROL_PILOT
+    if settings.backend == "slac":
+        machine = EvseSlac if station else EvSlac
+        link = machine(mac_of(interface), settings=settings.slac, timing=settings.slac_timing)
+        medium = PacketMedium(interface)
+    elif settings.backend == "spe":
+        link = EvseSpe(settings.spe) if station else EvSpe(settings.spe)
+        medium = CarrierMedium(interface, _plca(settings, station=station))
+        coding = Coding.CE
+    else:
+        link, medium = PlainLink(), NoMedium()
+    if station:
+        vehicle = PresumedVehicle(coding)
+        return LinkParts(
+            link=link,
+            medium=medium,
+            signalling=vehicle,
+            settings=settings.connection,
+            replug=vehicle.next_plug_in,
+        )
+    there = PresumedStation(coding)
+    return LinkParts(
+        link=link, medium=medium, signalling=there, settings=settings.connection, replug=there.start_again
+    )
+
+
+def _plca(settings: LinkSettings, *, station: bool) -> Plca | None:
+    plca = settings.plca
+    if not plca.configure:
+        return None
+    own = COORDINATOR if station else VEHICLE_NODE
+    return Plca(
+        node_id=own if plca.node_id is None else plca.node_id,
+        node_count=plca.node_count,
+        to_timer=plca.to_timer,
+        burst_count=plca.burst_count,
+        burst_timer=plca.burst_timer,
+    )
