@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -64,57 +67,102 @@ async def until(condition: asyncio.Event) -> None:
     await asyncio.wait_for(condition.wait(), 5.0)
 
 
-async def test_a_car_and_a_station_match_on_real_sockets_and_part_when_unplugged(cables: None) -> None:
-    car_mac, station_mac = mac_of(CAR), mac_of(STATION)
-    modems = {
-        CAR_MODEM: PlcModem(car_mac, b"\x06\0\0\0\0\x01"),
-        STATION_MODEM: PlcModem(station_mac, b"\x06\0\0\0\0\x02", measures=True),
-    }
-    line = PowerLine()
-    for modem in modems.values():
-        line.attach(modem)
-    emulated = EmulatedModems(line, modems)
-    line.couple(modems[CAR_MODEM], modems[STATION_MODEM], 18.0)
-    plug = Plug()
-    up = {"car": asyncio.Event(), "station": asyncio.Event()}
-    down = {"car": asyncio.Event(), "station": asyncio.Event()}
+class Site:
+    """A car and a station on their cables, their modems, the plug between them."""
 
-    def act(who: str, action: Action) -> None:
+    def __init__(self) -> None:
+        self.car_mac, self.station_mac = mac_of(CAR), mac_of(STATION)
+        self.modems = {
+            CAR_MODEM: PlcModem(self.car_mac, b"\x06\0\0\0\0\x01"),
+            STATION_MODEM: PlcModem(self.station_mac, b"\x06\0\0\0\0\x02", measures=True),
+        }
+        self.line = PowerLine()
+        for modem in self.modems.values():
+            self.line.attach(modem)
+        self.line.couple(self.modems[CAR_MODEM], self.modems[STATION_MODEM], 18.0)
+        self.emulated = EmulatedModems(self.line, self.modems)
+        self.plug = Plug()
+        self.up = {"car": asyncio.Event(), "station": asyncio.Event()}
+        self.down = {"car": asyncio.Event(), "station": asyncio.Event()}
+        self.car = SlacDriver(EvSlac(self.car_mac), CAR, lambda action: self.act("car", action))
+        self.station = SlacDriver(
+            EvseSlac(self.station_mac), STATION, lambda action: self.act("station", action)
+        )
+        self.plug.to_vehicle, self.plug.to_station = self.car.tell, self.station.tell
+
+    def act(self, who: str, action: Action) -> None:
         if isinstance(action, DLinkReady):
-            (up if action.link else down)[who].set()
+            (self.up if action.link else self.down)[who].set()
         elif isinstance(action, SetPilot):
-            plug.set_pilot(action.pilot)
+            self.plug.set_pilot(action.pilot)
         elif isinstance(action, ShowState):
-            plug.show(action.state)
+            self.plug.show(action.state)
 
-    car = SlacDriver(EvSlac(car_mac), CAR, lambda action: act("car", action))
-    station = SlacDriver(EvseSlac(station_mac), STATION, lambda action: act("station", action))
-    plug.to_vehicle, plug.to_station = car.tell, station.tell
+    def close(self) -> None:
+        self.car.close()
+        self.station.close()
+        self.emulated.close()
+        self.emulated.close()
+
+
+async def test_a_car_and_a_station_match_on_real_sockets_and_part_when_unplugged(cables: None) -> None:
+    site = Site()
     try:
         await asyncio.sleep(0.05)  # the station's modem takes its key
-        plug.plug_in()
-        for event in up.values():
+        site.plug.plug_in()
+        for event in site.up.values():
             await until(event)
-        assert car.machine.state is station.machine.state is LinkState.MATCHED
-        assert line.linked(modems[CAR_MODEM], asyncio.get_running_loop().time()) == [modems[STATION_MODEM]]
+        assert site.car.machine.state is site.station.machine.state is LinkState.MATCHED
+        now = asyncio.get_running_loop().time()
+        assert site.line.linked(site.modems[CAR_MODEM], now) == [site.modems[STATION_MODEM]]
 
         arrived = asyncio.Event()
         ears = PacketPort(
             STATION, lambda data: arrived.set() if data[14:] == b"data" else None, ethertype=0x88B5
         )
         mouth = PacketPort(CAR, lambda data: None, ethertype=0x88B5)
-        mouth.send(station_mac + car_mac + b"\x88\xb5data")
+        mouth.send(site.station_mac + site.car_mac + b"\x88\xb5data")
         await until(arrived)
         ears.close()
         mouth.close()
 
-        plug.unplug(0.0)
-        for event in down.values():
+        site.plug.unplug(0.0)
+        for event in site.down.values():
             await until(event)
     finally:
-        car.close()
-        station.close()
-        emulated.close()
+        site.close()
+
+
+async def test_a_matching_is_watched_beside_the_station(cables: None) -> None:
+    command = [sys.executable, "-m", "iso15118", "slac", "watch", STATION, "--json"]
+    watching = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+    assert f"listening on {STATION}".encode() in await asyncio.wait_for(watching.stderr.readline(), 20.0)
+    site = Site()
+    try:
+        await asyncio.sleep(0.05)
+        site.plug.plug_in()
+        for event in site.up.values():
+            await until(event)
+        watching.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(watching.communicate(), 10.0)
+    finally:
+        site.close()
+        if watching.returncode is None:
+            watching.kill()
+            await watching.wait()
+    assert (watching.returncode, err) == (0, b"")
+    told = [json.loads(line) for line in out.splitlines()]
+    car, station = site.car_mac.hex(":"), site.station_mac.hex(":")
+    sent = {s["message"] for s in told if s["kind"] == "frame" and s["from"] == station}
+    assert {"CM_SET_KEY.REQ", "CM_SLAC_PARM.CNF", "CM_ATTEN_CHAR.IND", "CM_SLAC_MATCH.CNF"} <= sent
+    (heard,) = [s for s in told if s["kind"] == "attenuation" and "mean_db" in s]
+    assert (heard["vehicle"], heard["station"], heard["profiles"]) == (car, station, 10)
+    assert [s["up"] for s in told if s["kind"] == "link"] == [True]
+    assert told[-1]["refused"] == 0
 
 
 async def test_an_interface_that_is_missing_is_said() -> None:

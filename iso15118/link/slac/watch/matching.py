@@ -120,7 +120,7 @@ class Matching:
             )
             return
         again = run.chosen == message.evse_mac
-        accepted = [s.accepted_at for s in run.stations.values() if s.accepted_at is not None]
+        answered = [s.accepted_at for s in run.stations.values() if s.accepted_at is not None]
         run.station(message.evse_mac)
         run.choices = run.choices + 1 if again else 1
         run.chosen, run.chosen_at = message.evse_mac, now
@@ -128,7 +128,8 @@ class Matching:
         if again:
             text = f"EV {mac_text(run.vehicle)} asks EVSE {station} for the match, time {run.choices}"
         else:
-            late = after(now - max(accepted), _TP_MATCH_SESSION, "its last answer") if accepted else ""
+            took = now - max(answered) if answered and run.validating is None else None
+            late = after(took, _TP_MATCH_SESSION, "its last answer")
             text = f"EV {mac_text(run.vehicle)} chooses EVSE {station}{late}: {self._why(run)}"
         data = {"ranking": [mac_text(s.mac) for s, _ in run.ranked()], "requests": run.choices}
         yield self.book.tell(Kind.CHOICE, run, text, station=station, **data)
@@ -139,15 +140,15 @@ class Matching:
         if place is None:
             return "what it heard of the sounds was not seen"
         mean = f"{ranked[place][1]:.1f} dB"
+        if run.validating == run.chosen:
+            return f"{mean}, after a validation"
         if place > 0:
             nearer = ", ".join(f"EVSE {mac_text(s.mac)} {answer:.1f} dB" for s, answer in ranked[:place])
             return f"{mean}, although {nearer} is nearer"
         choice = run.judged(self.book.settings)
         of = f"the nearest of {len(ranked)}" if len(ranked) > 1 else "the only one whose result was seen"
-        validated = "" if choice.finding is Finding.FOUND else f"; by our thresholds {choice.finding.value}"
-        if run.validating == run.chosen:
-            validated = ", after a validation"
-        return f"{mean}, {of}{validated}"
+        doubt = "" if choice.finding is Finding.FOUND else f"; by our thresholds {choice.finding.value}"
+        return f"{mean}, {of}{doubt}"
 
     def match_cnf(self, frame: Frame, message: SlacMatchCnf, now: float) -> Iterator[Sentence]:
         """The station agrees, and hands its network out."""

@@ -34,7 +34,7 @@ from .words import Kind, Sentence, frame_data, message_name
 
 __all__ = ["SlacWatch"]
 
-_SAME_FRAME_S = 0.002
+_SAME_FRAME_S = 0.01  # repetitions are at least 20 ms apart
 _MOST_REMEMBERED = 64
 
 
