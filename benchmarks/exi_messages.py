@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from iso15118 import exi
 
 from .figure import Figure, Scale, median, percentile, samples_ns
-from .messages import SAMPLES, Sample
+from .messages import Sample
+from .messages_earlier import ALL_SAMPLES
 
 __all__ = ["run"]
 
@@ -15,7 +16,7 @@ __all__ = ["run"]
 def run(scale: Scale) -> Iterator[Figure]:
     """Decoding and encoding of each sample."""
     clock_ns = median(samples_ns(lambda: None, scale.messages))
-    for sample in SAMPLES:
+    for sample in ALL_SAMPLES:
         yield from _both_ways(sample, scale.messages, clock_ns)
 
 

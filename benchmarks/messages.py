@@ -1,6 +1,6 @@
-"""The messages whose coding is timed: one of each kind and size that other codecs have been measured with.
+"""The messages of ISO 15118-20 whose coding is timed: one of each kind and size that other codecs have been measured with.
 
-All values are made up here; the bytes come from the package's own encoder.
+``messages_earlier`` has those of the editions before it. All values are made up here; the bytes come from the package's own encoder.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.messages import app, xmldsig
+from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import (
     DisplayParameters,
     MessageHeader,
@@ -21,7 +21,7 @@ from iso15118.messages.iso20.common_types import (
     ResponseCode,
 )
 
-__all__ = ["SAMPLES", "Sample"]
+__all__ = ["SAMPLES", "Sample", "octets"]
 
 
 class Sample(Struct, frozen=True):
@@ -37,12 +37,12 @@ def _number(value: int, exponent: int = 0) -> RationalNumber:
     return RationalNumber(exponent=exponent, value=value)
 
 
-def _octets(label: str, length: int) -> bytes:
+def octets(label: str, length: int) -> bytes:
     """Bytes without pattern, the same in every run: stands for certificates, digests and signatures, which no codec looks into."""
     return hashlib.shake_256(label.encode()).digest(length)
 
 
-_HEADER = MessageHeader(session_id=_octets("session", 8), time_stamp=1_790_000_000)
+_HEADER = MessageHeader(session_id=octets("session", 8), time_stamp=1_790_000_000)
 
 
 def _protocol(namespace: str, version: int, priority: int) -> app.AppProtocol:
@@ -64,7 +64,7 @@ _SAP = app.SupportedAppProtocolReq(
 
 _LOOP_REQ = dc.DCChargeLoopReq(
     header=_HEADER,
-    display_parameters=DisplayParameters(present_soc=54, target_soc=80),
+    display_parameters=DisplayParameters(present_soc=54, target_soc=80, charging_complete=False),
     meter_info_requested=False,
     ev_present_voltage=_number(8005, -1),
     cl_req_control_mode=dc.ScheduledDCCLReqControlMode(
@@ -94,6 +94,33 @@ _LOOP_RES = dc.DCChargeLoopRes(
     ),
 )
 
+_AC_LOOP_REQ = ac.ACChargeLoopReq(
+    header=_HEADER,
+    display_parameters=DisplayParameters(present_soc=54, target_soc=80, charging_complete=False),
+    meter_info_requested=False,
+    cl_req_control_mode=ac.ScheduledACCLReqControlMode(
+        ev_target_energy_request=_number(31, 3),
+        ev_maximum_charge_power=_number(11_000),
+        ev_minimum_charge_power=_number(1_380),
+        ev_present_active_power=_number(3_610),
+        ev_present_active_power_l2=_number(3_605),
+        ev_present_active_power_l3=_number(3_612),
+    ),
+)
+
+_AC_LOOP_RES = ac.ACChargeLoopRes(
+    header=_HEADER,
+    response_code=ResponseCode.OK,
+    evse_target_frequency=_number(500, -1),
+    cl_res_control_mode=ac.DynamicACCLResControlMode(
+        departure_time=7200,
+        evse_target_active_power=_number(3_680),
+        evse_target_active_power_l2=_number(3_680),
+        evse_target_active_power_l3=_number(3_680),
+        evse_present_active_power=_number(3_610),
+    ),
+)
+
 
 def _signature(what: str) -> xmldsig.Signature:
     exi = "http://www.w3.org/TR/canonical-exi/"
@@ -101,7 +128,7 @@ def _signature(what: str) -> xmldsig.Signature:
         uri=f"#{what}",
         transforms=xmldsig.Transforms(transform=(xmldsig.Transform(algorithm=exi),)),
         digest_method=xmldsig.DigestMethod(algorithm="http://www.w3.org/2001/04/xmlenc#sha512"),
-        digest_value=_octets("digest", 64),
+        digest_value=octets("digest", 64),
     )
     return xmldsig.Signature(
         signed_info=xmldsig.SignedInfo(
@@ -111,7 +138,7 @@ def _signature(what: str) -> xmldsig.Signature:
             ),
             reference=(reference,),
         ),
-        signature_value=xmldsig.SignatureValue(value=_octets("signature", 132)),
+        signature_value=xmldsig.SignatureValue(value=octets("signature", 132)),
     )
 
 
@@ -122,11 +149,11 @@ _PNC = cm.AuthorizationReq(
     selected_authorization_service=cm.Authorization.PnC,
     a_req_authorization_mode=cm.PnCAReqAuthorizationMode(
         id="id1",
-        gen_challenge=_octets("challenge", 16),
+        gen_challenge=octets("challenge", 16),
         contract_certificate_chain=cm.ContractCertificateChain(
-            certificate=_octets("contract", 610),
+            certificate=octets("contract", 610),
             sub_certificates=cm.SubCertificates(
-                certificate=(_octets("mo sub 2", 580), _octets("mo sub 1", 580))
+                certificate=(octets("mo sub 2", 580), octets("mo sub 1", 580))
             ),
         ),
     ),
@@ -143,13 +170,13 @@ _DISCOVERY = cm.ServiceDiscoveryRes(
 
 
 def _schedule(number: int) -> cm.ScheduleTuple:
-    """Nine hours with the power of each, and prices that change three times and depend on the power."""
+    """Sixteen hours with the power of each, and prices that change five times and depend on the power."""
     hours = tuple(
-        cm.PowerScheduleEntry(duration=3600, power=_number(10_000 - 250 * hour, 2)) for hour in range(9)
+        cm.PowerScheduleEntry(duration=3600, power=_number(10_000 - 250 * hour, 2)) for hour in range(16)
     )
     prices = tuple(
         cm.PriceRuleStack(
-            duration=14_400,
+            duration=11_520,
             price_rule=tuple(
                 cm.PriceRule(
                     energy_fee=_number(40 + part + step, -2),
@@ -160,7 +187,7 @@ def _schedule(number: int) -> cm.ScheduleTuple:
                 for step in range(2)
             ),
         )
-        for part in range(3)
+        for part in range(5)
     )
     return cm.ScheduleTuple(
         schedule_tuple_id=number,
@@ -186,7 +213,7 @@ _SCHEDULE = cm.ScheduleExchangeRes(
     response_code=ResponseCode.OK,
     evse_processing=Processing.Finished,
     se_res_control_mode=cm.ScheduledSEResControlMode(
-        schedule_tuple=tuple(_schedule(number) for number in (1, 2, 3))
+        schedule_tuple=tuple(_schedule(number) for number in (1, 2))
     ),
 )
 
@@ -194,6 +221,8 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("supportedAppProtocolReq", "app", _SAP),
     Sample("DC_ChargeLoopReq", "iso20-dc", _LOOP_REQ, aim_ns=2_500.0),
     Sample("DC_ChargeLoopRes", "iso20-dc", _LOOP_RES, aim_ns=2_500.0),
+    Sample("AC_ChargeLoopReq", "iso20-ac", _AC_LOOP_REQ, aim_ns=2_500.0),
+    Sample("AC_ChargeLoopRes", "iso20-ac", _AC_LOOP_RES, aim_ns=2_500.0),
     Sample("AuthorizationReq with PnC chain", "iso20-common", _PNC, aim_ns=15_000.0),
     Sample("ServiceDiscoveryRes", "iso20-common", _DISCOVERY),
     Sample("ScheduleExchangeRes", "iso20-common", _SCHEDULE),
