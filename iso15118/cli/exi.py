@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from iso15118 import exi
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, ExiError
 from iso15118.settings import choose
 
 __all__ = ["app"]
@@ -25,7 +25,12 @@ _DIGITS = frozenset(b"0123456789abcdefABCDEF")
 _HEADER = 0x80
 """The first octet of every EXI stream of charging; no text begins with it."""
 
-Schema = Annotated[str, typer.Option(help=f"Schema set: {', '.join(exi.SCHEMAS)}.")]
+Schema = Annotated[
+    str,
+    typer.Option(
+        help=f"Schema set: {', '.join(exi.SCHEMAS)}; or a folder that iso15118 codegen wrote, which is imported."
+    ),
+]
 Fragment = Annotated[
     bool, typer.Option("--fragment", help="A fragment: a single element, as signatures use it.")
 ]
@@ -44,7 +49,7 @@ def decode(
     """Decode a message and print it as XML or JSON. A file may hold the octets themselves or hexadecimal digits."""
     if as_xml and as_json:
         raise ConfigError("--json", "--xml was given too", "choose one of them")
-    name = choose("--schema", schema, exi.SCHEMAS)
+    name = _known(schema)
     message, notes = exi.decode_with_notes(name, _octets(source), fragment=fragment)
     for note in notes:
         print(f"iso15118 exi: {note}", file=sys.stderr)
@@ -67,7 +72,7 @@ def encode(
         raise ConfigError("FILE", f"{source} is not UTF-8: {error.reason}") from None
     # JSON of a message is an object; no XML document begins with a brace.
     read = exi.from_json if text.lstrip().startswith("{") else exi.from_xml
-    name = choose("--schema", schema, exi.SCHEMAS)
+    name = _known(schema)
     message = read(name, text, fragment=fragment)
     print(exi.encode(name, message, fragment=fragment).hex())
 
@@ -80,13 +85,23 @@ def diff(
     fragment: Fragment = False,
 ) -> None:
     """Decode two messages and print what they differ in, a line for each place. Exit status 1 if they differ."""
-    name = choose("--schema", schema, exi.SCHEMAS)
+    name = _known(schema)
     pair = [exi.decode(name, _octets(source), fragment=fragment) for source in (left, right)]
     lines = exi.diff(*pair)
     for line in lines:
         print(line)
     if lines:
         raise typer.Exit(1)
+
+
+def _known(schema: str) -> str:
+    """The name of a schema set: one of ours, or that of the package in a folder."""
+    if schema in exi.SCHEMAS or not os.path.isdir(schema):
+        return choose("--schema", schema, exi.SCHEMAS)
+    try:
+        return exi.load_package(Path(schema))
+    except ExiError as error:
+        raise ConfigError("--schema", error.reason, error.expected) from None
 
 
 def _octets(source: str) -> bytes:

@@ -14,6 +14,7 @@ from .codec import SCHEMAS, Message, decode, decode_with_notes, encode, register
 if TYPE_CHECKING:
     from .difference import diff
     from .json import from_json, to_json
+    from .package import load_package
     from .xml import from_xml, to_xml
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "encode",
     "from_json",
     "from_xml",
+    "load_package",
     "register",
     "to_json",
     "to_xml",
@@ -34,6 +36,7 @@ _FOR_PEOPLE = {
     "diff": ".difference",
     "from_json": ".json",
     "from_xml": ".xml",
+    "load_package": ".package",
     "to_json": ".json",
     "to_xml": ".xml",
 }

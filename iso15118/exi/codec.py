@@ -126,7 +126,8 @@ def _leniently(
 
 
 def _checked(schema: str, message: object) -> Message:
-    # Only a fragment can be a bare value, and none that is signed is.
+    # Only a fragment of a local element of simple type is a bare value. Such an element has no attribute Id that the
+    # Reference of a signature could name, so none of them is ever signed alone.
     if not isinstance(message, msgspec.Struct):
         raise ExiError("the root is a bare value", schema=schema, expected="an element of complex type")
     return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def left_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     modules = set(sys.modules)
     yield
     for name in set(sys.modules) - modules:
-        if name.partition(".")[0] in ("depot_messages", "everything"):
+        if name.partition(".")[0] in ("depot_messages", "everything", "notes", "broken"):
             del sys.modules[name]
     structure.structure.cache_clear()
 
@@ -111,6 +112,72 @@ def test_every_supported_construct(tmp_path: Path) -> None:
     ):
         with pytest.raises(ExiError):
             exi.encode("every_construct", everything(module, **wrong))
+
+
+def test_a_global_element_of_simple_type_is_a_document_and_a_fragment(tmp_path: Path) -> None:
+    """Each has a class with one field. A local one has none: it stands in its message, or is refused by name."""
+    made("notes", "notes.xsd", tmp_path)
+    notes: Any = importlib.import_module("notes.notes")
+    for message, text in (
+        (notes.Note(value="gr\u00fcn"), '{"Note": "gr\u00fcn"}'),
+        (notes.Level(value=100), '{"Level": 100}'),
+        (notes.Stop(value=notes.Reason.fault), '{"Stop": "fault"}'),
+        (notes.Seal(value=b"\x0a\xff"), '{"Seal": "0AFF"}'),
+    ):
+        assert exi.to_json(message) == text
+        for fragment in (False, True):
+            octets = exi.encode("notes", message, fragment=fragment)
+            assert exi.decode("notes", octets, fragment=fragment, strict=True) == message
+            assert exi.from_json("notes", text, fragment=fragment) == message
+            assert exi.from_xml("notes", exi.to_xml(message), fragment=fragment) == message
+    # Box, Level, Note, Seal, Stop and SE(*): three bits. Level: CH, seven bits, EE.
+    assert exi.encode("notes", notes.Level(value=100)) == bytes([0x80, 0b001_0_1100, 0b100_0_0000])
+    # Box, Count, Level, Note, Seal, Stop, SE(*), ED: three bits. Count: CH, sign, an octet, EE, then ED.
+    count = bytes([0x80, 0b001_0_0_000, 0b00101_0_11, 0b1_0000000])
+    with pytest.raises(ExiError, match="bare value"):
+        exi.decode("notes", count, fragment=True)
+
+
+def test_the_command_takes_the_folder_of_a_package(tmp_path: Path) -> None:
+    folder = tmp_path / "depot_messages"
+    assert iso15118("codegen", str(SCHEMAS / "depot.xsd"), "--out", str(folder)).status == 0
+    text = '{"PreconditioningRes": {"Vehicle": "000102030405", "Outcome": "Too late"}}'
+    (tmp_path / "message.json").write_text(text)
+    encoded = iso15118("exi", "encode", "--schema", str(folder), str(tmp_path / "message.json"))
+    assert (encoded.status, encoded.err) == (0, "")
+    decoded = iso15118("exi", "decode", "--schema", f"{folder}/", "--json", encoded.out.strip())
+    assert (decoded.status, decoded.out, decoded.err) == (0, f"{text}\n", "")
+    other = encoded.out.replace("00010203", "00010204").strip()
+    assert iso15118("exi", "diff", "--schema", str(folder), encoded.out.strip(), other).status == 1
+    # In a process of its own, where nothing was imported before.
+    command = [
+        sys.executable,
+        "-m",
+        "iso15118",
+        "exi",
+        "decode",
+        "--schema",
+        folder.name,
+        "--json",
+        encoded.out.strip(),
+    ]
+    alone = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60)
+    assert alone.stdout == decoded.out
+
+
+def test_folders_that_are_no_package_are_refused(tmp_path: Path) -> None:
+    def refusal(folder: Path) -> str:
+        return iso15118("exi", "decode", "--schema", str(folder), "80").refusal
+
+    assert "holds no schema set" in refusal(tmp_path)
+    compile_package(SCHEMAS / "depot.xsd", tmp_path / "json")
+    assert "package json already" in refusal(tmp_path / "json")
+    compile_package(SCHEMAS / "depot.xsd", tmp_path / "broken", name="iso2")
+    assert "already" in refusal(tmp_path / "broken")
+    (tmp_path / "broken" / "broken.exig").write_bytes(b"V2GEXI")
+    assert "grammar tables" in refusal(tmp_path / "broken")
+    (tmp_path / "broken" / "__init__.py").write_text("import absent_module_of_nobody\n")
+    assert "cannot be imported" in refusal(tmp_path / "broken")
 
 
 def test_generated_packages_pass_the_type_checker(tmp_path: Path) -> None:

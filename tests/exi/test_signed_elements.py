@@ -7,7 +7,9 @@ import random
 import pytest
 
 from iso15118 import exi
+from iso15118.codegen.model import ComplexType, QName
 from iso15118.errors import ExiError
+from iso15118.exi.codec import codec
 from iso15118.messages import xmldsig
 from tests.exi import second_opinion as second
 
@@ -41,6 +43,23 @@ def test_a_signed_element_is_a_fragment(schema: str, name: str, element: str) ->
         assert exi.decode(schema, octets, fragment=True, strict=True) == message
         with pytest.raises(ExiError, match="root element"):
             exi.encode(schema, message, fragment=True, root="SignedInfo")
+
+
+@pytest.mark.parametrize("schema", exi.SCHEMAS)
+def test_whatever_a_signature_can_refer_to_stands_alone(schema: str) -> None:
+    """The Reference of a signature names an attribute Id. So what is refused as a fragment is never signed: elements of
+    simple type, which have no attributes, abstract ones, and several types under one name, none of them with an Id."""
+    shapes = second.shapes(schema)
+    classes = {QName(local, uri): cls for local, uri, cls in codec(schema).roots(True)}
+    refused = 0
+    for element in shapes.schema.declarations:
+        identified = isinstance(element.type, ComplexType) and any(
+            attribute.name.local.lower() == "id" for attribute in element.type.attributes
+        )
+        if identified and not shapes.schema.is_abstract(element):
+            assert classes[element.name] is not None, element.name
+        refused += classes[element.name] is None
+    assert refused > 0
 
 
 def test_signed_info_has_a_form_of_its_own_in_each_grammar() -> None:
