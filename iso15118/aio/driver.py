@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .link import StreamEnd
     from .stream import MessageStream
 
-__all__ = ["Observer", "Session", "SessionDriver", "Watch", "is_set_up"]
+__all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch", "is_set_up"]
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ _ACT_FIRST = frozenset(
     (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
-_WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
+WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
 
 
 _BEFORE_SET_UP = ("Connecting", "supportedAppProtocol", "SessionSetup", "Ended")
@@ -144,7 +144,7 @@ class SessionDriver:
         if self.result.done():
             return
         if self.hardware is None:
-            if type(event) in _WORTH_WAITING:
+            if type(event) in WORTH_WAITING:
                 self._early.append(event)
             return
         self._queue.append(event)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .stream import MessageStream
 
-__all__ = ["Ending", "StreamEnd", "StreamLimits", "StreamOwner", "TlsEndpoint"]
+__all__ = ["Ending", "StreamEnd", "StreamLimits", "StreamOwner", "TlsEndpoint", "TlsSource"]
 
 
 class StreamLimits(Struct, frozen=True, kw_only=True):
@@ -114,3 +114,14 @@ class TlsEndpoint(Protocol):
     @property
     def info(self) -> TlsInfo | None:
         """What was agreed."""
+
+
+class TlsSource(Protocol):
+    """Where a listener gets its ends of TLS connections from: ``iso15118.tls.TlsContext`` or ``TlsPort``."""
+
+    @property
+    def role(self) -> str:
+        """``server`` or ``client``."""
+
+    def connect(self) -> TlsEndpoint:
+        """One end of a new connection."""

@@ -43,6 +43,8 @@ DYNAMIC_PORTS: Final = range(49152, 65536)
 
 _LOOPBACK_NAMES: Final = ("lo", "lo0")
 _PORT_TRIES: Final = 64
+_BACKLOG: Final = 16
+"""Connections that the system keeps waiting: one car is at the end of a cable, and some room for whoever gets in its way."""
 
 
 class Interface(Struct, frozen=True):
@@ -85,7 +87,7 @@ def find_interface(name: str) -> Interface:
 def listen_tcp(interface: Interface, port: int | None = None) -> socket.socket:
     """A TCP socket that listens on the interface: on ``port``, or on any free one of the dynamic range.
 
-    The backlog is small: a cable has one car at its end. Raises ``LinkError`` if there is no such port to be
+    Raises ``LinkError`` if there is no such port to be
     had.
     """
     for choice in _ports() if port is None else (port,):
@@ -93,7 +95,7 @@ def listen_tcp(interface: Interface, port: int | None = None) -> socket.socket:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((str(interface.address), choice, 0, interface.scope_id))
-            sock.listen(4)
+            sock.listen(_BACKLOG)
             sock.setblocking(False)
         except OSError as error:
             sock.close()

@@ -28,10 +28,12 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 
-from .driver import SessionDriver, is_set_up
+from .contract_calls import trust_of
+from .driver import WORTH_WAITING, SessionDriver, is_set_up
 from .hardware import PortLimits, StationHardware
 from .inbox import Inbox
 from .network import find_interface, listen_tcp
+from .reception import Reception
 from .sdp import serve_sdp
 from .stream import MessageStream
 
@@ -42,10 +44,9 @@ if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
-    from iso15118.tls import TlsContext
 
     from .driver import Observer, Watch
-    from .link import StreamLimits
+    from .link import StreamEnd, StreamLimits, StreamOwner, TlsSource
     from .network import Interface
     from .results import SessionResult
     from .sdp import SdpListener
@@ -55,23 +56,24 @@ __all__ = ["SeccServer"]
 _log = logging.getLogger(__name__)
 
 _RESULTS_KEPT: Final = 256
-_ACCEPT_RETRY_S: Final = 1.0  # when the system is out of descriptors or memory
 _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
 
 
 class SeccServer:
     """The SECC of one connector. Use it with ``async with``; it serves from then on, until it is left.
 
-    ``tls``: a server's context, None for none, which has to be allowed by ``config.allow_plaintext``; with both,
-    plain TCP gets a port of its own. ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
+    ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be allowed
+    by ``config.allow_plaintext``; with both, plain TCP gets a port of its own.
+    ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
     ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
     ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
     hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connection.vocabulary``).
     ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins.
 
-    One session runs at a time. A second connection waits in the system's small backlog until it is over, at the
-    expense of its own patience; more are not answered. Raises ``ConfigError`` for settings that do not fit.
+    One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
+    through has the session; while it runs, others wait in the system's small backlog at the expense of their own
+    patience. Raises ``ConfigError`` for settings that do not fit.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class SeccServer:
         config: SeccConfig,
         station: ports.Station,
         interface: Interface | str,
-        tls: TlsContext | None = None,
+        tls: TlsSource | None = None,
         *,
         sdp: bool = True,
         sdp_port: int = SDP_PORT,
@@ -123,7 +125,10 @@ class SeccServer:
         self._listeners: dict[Security, socket.socket] = {}
         self._sdp: SdpListener | None = None
         self._accepting: list[asyncio.Task[None]] = []
-        self._turn = asyncio.Lock()
+        self._reception: Reception | None = None
+        self._early: list[ev.Event] = []
+        """What a session that is about to begin has to know, from the time of its handshake."""
+        self._numbers: dict[MessageStream, int] = {}
         self._driver: SessionDriver | None = None
         self._hardware: StationHardware | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -168,9 +173,12 @@ class SeccServer:
         except BaseException:
             await self.close()
             raise
+        self._reception = reception = Reception(
+            self._make_stream, taken_in=self._taken_in, serve=self._serve, refused=self._refused
+        )
         for security, listener in self._listeners.items():
             tls = self._tls if security is Security.TLS else None
-            task = loop.create_task(self._accept(listener, tls), name=f"accept {security.name}")
+            task = loop.create_task(reception.listen(listener, tls), name=f"accept {security.name}")
             # Not before the task is over: the loop must not watch a descriptor that is somebody else's by then.
             task.add_done_callback(partial(_close, listener))
             self._accepting.append(task)
@@ -189,6 +197,9 @@ class SeccServer:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.abandon(EndReason.EMERGENCY, "the station is switched off")
+        if self._reception is not None:
+            self._reception.close()
+            self._reception = None
         self._open = False
         if self._sdp is not None:
             self._sdp.close()
@@ -250,7 +261,9 @@ class SeccServer:
         self.tell(ev.EmergencyShutdown(reason))
 
     def link_lost(self) -> None:
-        """The data link is gone: the session that runs ends now, and its connection is dropped. From the loop's thread only."""
+        """The data link is gone: the session that runs ends now, and all connections are dropped. From the loop's thread only."""
+        if self._reception is not None:
+            self._reception.drop()
         if self._driver is not None:
             self._driver.link_lost()
 
@@ -264,7 +277,9 @@ class SeccServer:
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver
         if driver is None:
-            if isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
+            if type(event) in WORTH_WAITING and self._reception is not None and self._reception.openings:
+                self._early.append(event)
+            elif isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
                 _log.warning("no session to end: %s", event)
             return
         if type(event) is ev.LimitsChanged and self._hardware is not None:
@@ -276,34 +291,25 @@ class SeccServer:
 
     # -- sessions -----------------------------------------------------------------------------------------
 
-    async def _accept(self, listener: socket.socket, tls: TlsContext | None) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._turn.acquire()
-            self._turn.release()  # until then connections wait in the backlog of the system
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except ConnectionError:
-                continue
-            except OSError as error:
-                _log.error("no connection could be accepted: %s", error)
-                await asyncio.sleep(_ACCEPT_RETRY_S)
-                continue
-            try:
-                await self._turn.acquire()
-            except asyncio.CancelledError:
-                sock.close()
-                raise
-            try:
-                await self._serve(sock, tls)
-            except Exception:
-                _log.exception("a connection failed; the next one is awaited")
-            finally:
-                self._turn.release()
+    def _make_stream(self, owner: StreamOwner, tls: TlsSource | None) -> MessageStream:
+        return self._connection(
+            owner, tls=tls.connect() if tls is not None else None, limits=self._stream_limits
+        )
 
-    async def _serve(self, sock: socket.socket, tls: TlsContext | None) -> None:
-        """One connection, up to the end of its session; its closing may go on after that."""
-        loop = asyncio.get_running_loop()
+    def _taken_in(self, stream: MessageStream) -> None:
+        self._streams.add(stream)
+        closing = asyncio.get_running_loop().create_task(self._forget(stream))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def _refused(self, end: StreamEnd | None) -> None:
+        if self._log_rate.admit(asyncio.get_running_loop().time()):
+            _log.warning("a connection ended before a session began: %s", end)
+        if self._reception is None or not self._reception.openings:
+            self._early.clear()
+
+    def _serve(self, stream: MessageStream) -> None:
+        """One connection that is ready: its session begins."""
         inbox = self._inbox
         driver = SessionDriver(
             "secc",
@@ -314,26 +320,23 @@ class SeccServer:
             observer=self._observer,
             watch=self._watch,
         )
-        stream = self._connection(
-            driver, tls=tls.connect() if tls is not None else None, limits=self._stream_limits
-        )
         driver.stream = stream
         self._driver = driver
-        self._streams.add(stream)
-        self._number = number = self._number + 1
-        closing = loop.create_task(self._forget(stream, number))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-        try:
-            self._happened(ConnectionOpened(number))
-            await loop.connect_accepted_socket(lambda: stream, sock)
-            await asyncio.shield(driver.result)
-        finally:
-            if not driver.over:
-                driver.abandon(EndReason.EMERGENCY, "the station is switched off")
-            if self._driver is driver:
-                self._driver = None
-                self._keep(driver)
+        self._number = self._numbers[stream] = self._number + 1
+        early, self._early = self._early, []
+        for event in early:
+            driver.tell(event)
+        driver.result.add_done_callback(partial(self._over, driver))
+        self._happened(ConnectionOpened(self._number))
+        stream.adopt(driver)
+
+    def _over(self, driver: SessionDriver, result: asyncio.Future[SessionResult | None]) -> None:
+        """The hardware is safe; the connection may still wait to be closed."""
+        if self._driver is driver:
+            self._driver = None
+            self._keep(driver)
+        if self._reception is not None:
+            self._reception.free()
 
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = (
@@ -349,7 +352,13 @@ class SeccServer:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
-        return SeccSession(self.config, hardware.limits(), epoch=epoch)
+        return SeccSession(
+            self.config,
+            hardware.limits(),
+            epoch=epoch,
+            trust=trust_of(self.station),
+            installs=self.station.contract_certificates is not None,
+        )
 
     def _heard(self, news: act.Notify) -> None:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
@@ -370,8 +379,7 @@ class SeccServer:
     def _keep(self, driver: SessionDriver) -> None:
         result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
         if result is None:
-            if self._log_rate.admit(asyncio.get_running_loop().time()):
-                _log.warning("a connection ended before a session began: %s", driver.link_end)
+            self._refused(driver.link_end)
             self._happened(ConnectionFailed(self._number, str(driver.link_end)))
             return
         _log.info("session with %s ended: %s", result.peer, result.ended)
@@ -381,12 +389,14 @@ class SeccServer:
             self._finish_news.set_result(None)
         self._happened(SessionOver(self._number, result.ended))
 
-    async def _forget(self, stream: MessageStream, number: int) -> None:
+    async def _forget(self, stream: MessageStream) -> None:
         try:
             await stream.wait_closed()
         finally:
             self._streams.discard(stream)
-            self._happened(ConnectionClosed(number))
+            number = self._numbers.pop(stream, None)
+            if number is not None:
+                self._happened(ConnectionClosed(number))
 
     def _happened(self, event: ev.Event) -> None:
         if self._connections is not None:

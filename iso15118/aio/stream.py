@@ -33,6 +33,9 @@ _RECEIVE_BUFFER: Final = 16 * 1024
 """Bytes taken from the socket in one turn of the loop: many messages, but no peer keeps the loop to
 itself."""
 
+_MAX_HELD: Final = 16 * 1024
+"""Bytes that a peer may send ahead of its session: a vehicle sends one request and waits for the answer."""
+
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -76,6 +79,9 @@ class MessageStream(asyncio.BufferedProtocol):
         self._phase = _Phase.NEW
         self._view = memoryview(bytearray(_RECEIVE_BUFFER))
         self._heard = 0.0
+        self._held: bytearray | None = None
+        """What came in while nobody was there to take it; None: it is delivered."""
+        self._answered = False
         self._watch: asyncio.TimerHandle | None = None
         self._planned_end: StreamEnd | None = None
         """What to report when the socket is gone and nothing else was reported."""
@@ -123,6 +129,35 @@ class MessageStream(asyncio.BufferedProtocol):
                 self._drop(StreamEnd(Ending.TLS_REFUSED, str(error), error))
                 return
         cast("asyncio.Transport", self._transport).write(data)
+
+    def hold(self) -> None:
+        """Keep what comes in until somebody adopts the stream. To be called from ``stream_ready``."""
+        if self._held is None:
+            self._held = bytearray()
+
+    def adopt(self, owner: StreamOwner) -> None:
+        """A new owner for a stream that is held: it is told ``stream_ready`` now, and then all that came meanwhile. One that has ended
+        meanwhile tells so instead."""
+        self._owner = owner
+        held, self._held = self._held, None
+        if self._end is not None:
+            owner.stream_ended(self, self._end)
+            return
+        if self._phase is not _Phase.OPEN:
+            return
+        try:
+            owner.stream_ready(self)
+            if held and self._phase is _Phase.OPEN:
+                self._deliver(bytes(held))
+        except FrameError as error:
+            self._finish(StreamEnd(Ending.BROKEN_FRAME, str(error), error))
+        except Exception as error:
+            self._fault(error)
+
+    @property
+    def answered(self) -> bool:
+        """The peer's first flight was answered, so it is worth waiting for the next one."""
+        return self._answered
 
     def select(self, edition: str) -> None:
         """Speak this edition from the next message on. Raises ``MisuseError`` for one that there is not."""
@@ -252,6 +287,11 @@ class MessageStream(asyncio.BufferedProtocol):
         return self._phase not in (_Phase.LINGER, _Phase.GONE)
 
     def _deliver(self, data: bytes) -> None:
+        if self._held is not None:
+            self._held += data
+            if len(self._held) > _MAX_HELD:
+                raise FrameError(f"more than {_MAX_HELD} bytes before the session has begun")
+            return
         channel, received = self._channel, self._owner.stream_received
         items = channel.receive_data(data)
         while items:
@@ -273,6 +313,7 @@ class MessageStream(asyncio.BufferedProtocol):
 
     def _flush(self, tls: TlsEndpoint) -> None:
         if data := tls.data_to_send():
+            self._answered = True
             cast("asyncio.Transport", self._transport).write(data)
 
     # -- time ---------------------------------------------------------------------------------------------

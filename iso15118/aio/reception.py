@@ -1,0 +1,175 @@
+"""Where connections come in: TLS is agreed on many at once, and those that are ready are handed out one at a time.
+
+A connection that stalls in its handshake costs memory and a place, never the place of a session; whoever agrees first is served
+first. While a session runs nobody is taken in: connections wait in the small backlog of the system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import socket
+
+    from iso15118.channel import Item
+
+    from .link import StreamEnd, StreamOwner, TlsSource
+    from .stream import MessageStream
+
+__all__ = ["Reception"]
+
+_log = logging.getLogger(__name__)
+
+_ACCEPT_RETRY_S: Final = 1.0  # when the system is out of descriptors or memory
+
+MAX_OPENINGS: Final = 128
+"""Connections in their handshake, about 100 KiB each. Beyond it the oldest makes way, a silent one before one that was answered."""
+_SILENT_S: Final = 0.1
+"""What a connection is given for its first flight before it may have to make way for another one..."""
+_ANSWERED_S: Final = 3.0
+"""...and for the rest of the handshake: a vehicle's controller may need seconds for its signature."""
+
+
+class Reception:
+    """Takes in the connections of any number of listeners, from ``open`` on.
+
+    ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is ready, has to adopt
+    it at once, and gets no other before ``free`` is called. ``refused`` hears of connections that came to nothing.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[StreamOwner, TlsSource | None], MessageStream],
+        *,
+        taken_in: Callable[[MessageStream], None],
+        serve: Callable[[MessageStream], None],
+        refused: Callable[[StreamEnd], None],
+        most: int = MAX_OPENINGS,
+    ) -> None:
+        self._make = make
+        self._taken_in, self._serve, self._refused = taken_in, serve, refused
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._openings: dict[MessageStream, float] = {}
+        self._ready: deque[MessageStream] = deque()
+        self._inviting = asyncio.Event()
+        self._inviting.set()
+        self._busy = self._closed = False
+
+    @property
+    def openings(self) -> int:
+        """Connections whose handshake is not over."""
+        return len(self._openings)
+
+    # -- for the server -----------------------------------------------------------------------------------
+
+    async def listen(self, listener: socket.socket, tls: TlsSource | None) -> None:
+        """Take connections in until cancelled."""
+        loop = self._loop
+        while True:
+            await self._inviting.wait()
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except ConnectionError:
+                continue
+            except OSError as error:
+                _log.error("no connection could be accepted: %s", error)
+                await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            try:
+                await self._inviting.wait()
+                await self._make_room()
+                stream = self._make(_Guest(self), tls)
+                self._openings[stream] = loop.time()
+                self._taken_in(stream)
+                await loop.connect_accepted_socket(lambda stream=stream: stream, sock)  # type: ignore[misc]
+            except asyncio.CancelledError:
+                sock.close()
+                raise
+            except Exception:
+                _log.exception("a connection failed; the next one is awaited")
+                sock.close()
+
+    def free(self) -> None:
+        """The session of the last one is over."""
+        self._busy = False
+        self._go_on()
+
+    def drop(self) -> None:
+        """Drop everybody who is not in a session yet: the data link is gone."""
+        for stream in (*self._openings, *self._ready):
+            stream.abort()
+
+    def close(self) -> None:
+        """Hand out nothing more, and drop everybody."""
+        self._closed = True
+        self.drop()
+
+    # -- the handshakes -----------------------------------------------------------------------------------
+
+    async def _make_room(self) -> None:
+        while len(self._openings) >= self._most:
+            now = self._loop.time()
+            oldest = min(self._openings, key=lambda stream: (stream.answered, self._openings[stream]))
+            patience = _ANSWERED_S if oldest.answered else _SILENT_S
+            left = self._openings[oldest] + patience - now
+            if left > 0.0:
+                await asyncio.sleep(left)
+            else:
+                del self._openings[oldest]
+                oldest.abort()
+
+    def opened(self, stream: MessageStream) -> None:
+        """A handshake is over, and well."""
+        self._openings.pop(stream, None)
+        if self._closed:
+            stream.abort()
+        elif self._busy:
+            stream.hold()
+            self._ready.append(stream)
+        else:
+            self._begin(stream)
+
+    def ended(self, stream: MessageStream, end: StreamEnd) -> None:
+        """A connection ended before it had a session."""
+        if stream in self._ready:
+            self._ready.remove(stream)
+        self._openings.pop(stream, None)
+        self._refused(end)
+
+    def _begin(self, stream: MessageStream) -> None:
+        self._busy = True
+        self._inviting.clear()
+        try:
+            self._serve(stream)
+        except BaseException:
+            self.free()
+            raise
+
+    def _go_on(self) -> None:
+        if self._closed:
+            return
+        if self._ready:
+            self._begin(self._ready.popleft())
+        else:
+            self._inviting.set()
+
+
+class _Guest:
+    """Owner of a stream that has no session yet."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    def stream_ready(self, stream: MessageStream) -> None:
+        self._reception.opened(stream)
+
+    def stream_received(self, stream: MessageStream, item: Item) -> None:
+        """Never called: a stream is held before anything can come in."""
+
+    def stream_ended(self, stream: MessageStream, end: StreamEnd) -> None:
+        self._reception.ended(stream, end)
