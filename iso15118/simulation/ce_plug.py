@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable
 
 from iso15118.link.primitives import LinkReported
-from iso15118.link.spe.signalling import CeChanged, CeState
-from iso15118.session.events import Event
+from iso15118.link.spe.signalling import CeChanged, CeState, as_signal
+from iso15118.session.events import Event, SignalState
+
+from .circuit import DcCircuit
 
 __all__ = ["CePlug"]
 
@@ -19,9 +21,12 @@ Listener = Callable[[Event], None]
 
 class CePlug:
     """One connector; it starts unplugged. ``link_s``: both transceivers up to a usable address, which duplicate address detection makes
-    about a second. ``to_station`` and ``to_vehicle`` are called with ``CeChanged`` and ``LinkReported``."""
+    about a second. ``to_station`` and ``to_vehicle`` are called with ``CeChanged`` and ``LinkReported``.
 
-    def __init__(self, *, link_s: float = 1.2) -> None:
+    A ``circuit`` follows it: unplugged with it, and with the signal that CE stands for; what the simulated vehicle shows moves V3."""
+
+    def __init__(self, circuit: DcCircuit | None = None, *, link_s: float = 1.2) -> None:
+        self._circuit = circuit
         self.link_s = link_s
         self.cut = False
         """The wires are broken."""
@@ -34,6 +39,20 @@ class CePlug:
         self._due: float | None = None
         self._news: deque[tuple[Listener, Event]] = deque()
         self._telling = False
+        self._disturbed: CeState | None = None
+        if circuit is not None:
+            circuit.unplug(circuit.clock(circuit.time))
+            circuit.signal_by = self._vehicle_shows
+
+    @property
+    def mated(self) -> bool:
+        """Whether it is in."""
+        return self._mated
+
+    @property
+    def carrier(self) -> bool:
+        """Whether frames pass."""
+        return self._carrier
 
     @property
     def ce(self) -> CeState:
@@ -43,11 +62,15 @@ class CePlug:
     def plug_in(self, now: float) -> None:
         """Push it in."""
         self._mated = True
+        if self._circuit is not None:
+            self._circuit.plug_in(now)
         self._update(now)
 
     def unplug(self, now: float) -> None:
         """Pull it out."""
         self._mated = self._v3 = False
+        if self._circuit is not None:
+            self._circuit.unplug(now)
         self._update(now)
 
     def set_s3(self, closed: bool, now: float) -> None:
@@ -63,6 +86,11 @@ class CePlug:
     def set_phy(self, side: str, up: bool, now: float) -> None:
         """Power of a transceiver; ``side`` is "station" or "vehicle"."""
         self._phys[side] = up
+        self._update(now)
+
+    def disturb(self, state: CeState | None, now: float) -> None:
+        """A fault of CE: both sides see this state whatever is shown; None: it is mended. The pair of wires is not concerned."""
+        self._disturbed = state
         self._update(now)
 
     def break_wires(self, now: float, *, mend: bool = False) -> None:
@@ -91,9 +119,17 @@ class CePlug:
         elif not self._carrier and self._due is None:
             self._due = now + self.link_s
         ce = _STATES[self._s3, self._v3] if self._mated else CeState.A
+        if self._disturbed is not None and self._mated:
+            ce = self._disturbed
         if ce is not self._ce:
             self._ce = ce
+            if self._circuit is not None and self._mated:
+                self._circuit.show_signal(as_signal(ce))
             self._tell(CeChanged(ce))
+
+    def _vehicle_shows(self, state: SignalState) -> None:
+        if self._circuit is not None:
+            self.set_v3(state is SignalState.C, self._circuit.clock(self._circuit.time))
 
     def _tell(self, event: Event) -> None:
         # A side may answer at once with another change; everybody hears of everything in the order in which it happened.

@@ -79,8 +79,9 @@ class DcCircuit:
         self.signal = SignalState.B
         self.signal_news: list[SignalState] = []
         """Changes of the signal that the station has not looked at yet."""
-        self.signal_watch: Callable[[], object] | None = None
-        """Called after each change of the signal."""
+        self.signal_by: Callable[[SignalState], None] | None = None
+        """What stands between the vehicle and the signal: a plug. It is told what the vehicle shows, and shows what comes of it."""
+        self._signal_watchers: list[Callable[[], object]] = []
         self.interlock = True
         """The station's firmware blocks the supply when the signal leaves C and D, whatever its software
         does."""
@@ -108,7 +109,7 @@ class DcCircuit:
         self._vehicle_chores = [inlet, *chores]
         self.battery, self.inlet = battery, inlet
         self._chores += self._vehicle_chores
-        if not self.plugged:
+        if not self.plugged and self.signal_by is None:  # otherwise it comes with the plug
             self.plugged = True
             self.show_signal(SignalState.B)
         if inlet.closed:  # welded from the start: no closing to record
@@ -135,15 +136,32 @@ class DcCircuit:
     # -- what happens from outside -------------------------------------------------------------------------
 
     def show_signal(self, state: SignalState) -> None:
-        """The vehicle shows another state on the control pilot, or CE of MCS."""
+        """The control pilot, or CE of MCS, shows another state."""
         if state is self.signal:
             return
         self.signal = state
         self.signal_news.append(state)
         if self.interlock and self.supply is not None and state not in (SignalState.C, SignalState.D):
             self.supply.stop(at_once=True)
-        if self.signal_watch is not None:
-            self.signal_watch()
+        for watcher in self._signal_watchers:
+            watcher()
+
+    def watch_signal(self, watcher: Callable[[], object]) -> None:
+        """Call ``watcher`` after each change of the signal."""
+        self._signal_watchers.append(watcher)
+
+    def vehicle_shows(self, state: SignalState) -> None:
+        """The vehicle shows another state; what comes of it on the wire is the plug's business, if there is one."""
+        if self.signal_by is not None:
+            self.signal_by(state)
+        else:
+            self.show_signal(state)
+
+    def plug_in(self, now: float) -> None:
+        """The connector goes in with the vehicle that is attached. The signal follows by ``show_signal``."""
+        self.advance(now)
+        self.plugged = True
+        self._switched()
 
     def unplug(self, now: float) -> None:
         """The connector is pulled. Another vehicle, or the same one attached again, plugs in."""

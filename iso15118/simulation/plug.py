@@ -21,7 +21,10 @@ _DRIVEN = {Pilot.STATE_E: SignalState.E, Pilot.STATE_F: SignalState.F}
 
 
 class Plug:
-    """One connector. It starts unplugged; ``to_station`` and ``to_vehicle`` are called with every change that the side can see."""
+    """One connector. It starts unplugged; ``to_station`` and ``to_vehicle`` are called with every change that the side can see.
+
+    A ``circuit`` follows it: unplugged with it, and with the signal that is seen; what the simulated vehicle shows comes through here.
+    """
 
     def __init__(self, circuit: DcCircuit | None = None) -> None:
         self._circuit = circuit
@@ -34,9 +37,10 @@ class Plug:
         self.to_vehicle: Listener = _nobody
         self._news: deque[tuple[Listener, Event]] = deque()
         self._telling = False
+        self._disturbed: SignalState | None = None
         if circuit is not None:
-            earlier = circuit.signal_watch
-            circuit.signal_watch = lambda: self._circuit_changed(earlier)
+            circuit.unplug(circuit.clock(circuit.time))
+            circuit.signal_by = self.show
 
     @property
     def plugged(self) -> bool:
@@ -53,9 +57,11 @@ class Plug:
         """What the station puts on the pilot."""
         return self._pilot
 
-    def plug_in(self) -> None:
+    def plug_in(self, now: float = 0.0) -> None:
         """Push it in: the vehicle shows B."""
         self._plugged, self._shown = True, SignalState.B
+        if self._circuit is not None:
+            self._circuit.plug_in(now)
         self._update()
 
     def unplug(self, now: float) -> None:
@@ -75,16 +81,16 @@ class Plug:
         self._pilot = pilot
         self._update()
 
-    def _circuit_changed(self, earlier: Callable[[], object] | None) -> None:
-        # The power hardware of the simulated vehicle shows C and B on its own circuit.
-        if earlier is not None:
-            earlier()
-        if self._circuit is not None and self._plugged and self._circuit.signal in _SHOWN:
-            self.show(self._circuit.signal)
+    def disturb(self, state: SignalState | None) -> None:
+        """A fault of the pilot's wire: both sides see this state whatever is shown; None: it is mended."""
+        self._disturbed = state
+        self._update()
 
     def _update(self) -> None:
         seen = _DRIVEN.get(self._pilot, self._shown) if self._plugged else SignalState.A
         duty = 5.0 if self._plugged and self._pilot is Pilot.FIVE_PERCENT else None
+        if self._disturbed is not None and self._plugged:
+            seen, duty = self._disturbed, None
         if duty is None and self._duty is not None:
             self._duty = None
             self._news.append((self._to_vehicle, DutyChanged(None)))
@@ -115,9 +121,6 @@ class Plug:
 
     def _to_vehicle(self, event: Event) -> None:
         self.to_vehicle(event)
-
-
-_SHOWN = (SignalState.B, SignalState.C, SignalState.D)
 
 
 def _nobody(event: Event) -> None:

@@ -7,6 +7,7 @@ The same plant behind asynchronous ports is ``vehicle.ports(sleep, clock)``; see
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from iso15118.errors import MisuseError
 from iso15118.session import ports
@@ -16,6 +17,7 @@ from iso15118.session.actions import (
     OpenContactors,
     SignalReady,
     StopPower,
+    StoreContract,
     Urgency,
 )
 from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
@@ -27,6 +29,9 @@ from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import VEHICLE_CALLS, Faults
 
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
+
 __all__ = ["SimulatedVehicle"]
 
 _CALLS: dict[type[HardwareAction], str] = {
@@ -34,6 +39,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     OpenContactors: "open_contactors",
     SignalReady: "signal",
     StopPower: "stop_power",
+    StoreContract: "store_contract",
 }
 
 
@@ -42,7 +48,8 @@ class SimulatedVehicle:
 
     ``asking`` is True from the start, and again when it gets ready for energy; ``StopPower`` ends it: then the
     battery's target current is zero. ``contactor_s`` is in
-    plant seconds. ``faults`` makes port calls fail; ``inlet.fault`` makes the contactors fail.
+    plant seconds. ``contracts``: what it has for Plug and Charge. ``faults`` makes port calls
+    fail; ``inlet.fault`` makes the contactors fail.
     """
 
     def __init__(
@@ -52,8 +59,10 @@ class SimulatedVehicle:
         *,
         contactor_s: float = 0.05,
         contactor_fault: ContactorFault | None = None,
+        contracts: HeldContracts | StoredContracts | None = None,
     ) -> None:
         self.circuit = circuit
+        self.contracts = contracts
         self.battery = Battery() if battery is None else battery
         self.faults = Faults(VEHICLE_CALLS)
         self.asking = True
@@ -152,9 +161,11 @@ class SimulatedVehicle:
                 self.inlet.request_open(circuit.time, at_once=urgency is Urgency.EMERGENCY)
             case SignalReady(ready):
                 self.asking = self.asking or ready
-                circuit.show_signal(SignalState.C if ready else SignalState.B)
+                circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
+            case StoreContract(contract) if self.contracts is not None:
+                self.contracts.keep(contract)
 
     def _contactors_answer(self, closed: bool) -> None:
         self._events.append(ContactorsChanged(closed))
