@@ -145,7 +145,7 @@ class StationPorts(_Plant):
         super().__init__(station, sleep, clock)
         self.station = station
         # A vehicle of the same process is heard at once, not at the next look.
-        station.circuit.signal_watch = self.look
+        station.circuit.watch_signal(self.look)
 
     def bundle(self) -> ports.Station:
         """The ports, as a driver wants them."""
