@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import charge_loop, exi_messages, network, resident, start, virtual_charge
+from . import charge_loop, exi_messages, network, resident, size, start, virtual_charge
 from .figure import QUICK, Figure, Scale
 
 PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
@@ -19,6 +19,7 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "memory": resident.run,
     "start": start.run,
     "virtual": virtual_charge.run,
+    "size": size.run,
 }
 
 

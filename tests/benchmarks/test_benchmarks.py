@@ -19,6 +19,7 @@ FIGURES = {
     "memory": {"resident-memory"},
     "start": {"import", "import-and-first-decode", "station-listens"},
     "virtual": {"virtual-charge"},
+    "size": {"wheel-size", "tables-size"},
 }
 KEYS = {"figure", "case", "value", "unit", "aim", "aim_met", "more_is_better", "details", "machine"}
 MACHINE = {"cpu", "cores", "system", "python", "openssl"}
