@@ -37,10 +37,11 @@ MAY_IMPORT = {
     "evcc": BASE | {"timing", "session", "contracts", "pki"},
     "link": BASE | {"timing", "session"},
     "connection": BASE | {"timing", "session", "link"},
-    "simulation": BASE | {"session", "link"},
+    "simulation": BASE | {"session", "link", "contracts", "pki"},
     "aio": BASE
     | {
         "timing",
+        "contracts",
         "link",
         "connection",
         "v2gtp",
@@ -53,7 +54,7 @@ MAY_IMPORT = {
         "secc",
         "evcc",
     },
-    "testing": BASE | {"timing", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
+    "testing": BASE | {"timing", "contracts", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
     "settings": BASE | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "trace": BASE,
     "loopback": BASE

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from iso15118.connection.vocabulary import SessionSetUp
+from iso15118.connection.vocabulary import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError, TlsError
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
@@ -18,7 +18,8 @@ from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 
 from .calls import brief
-from .driver import SessionDriver, is_set_up
+from .contract_calls import contracts_of
+from .driver import SessionDriver
 from .hardware import PortLimits, VehicleHardware
 from .inbox import Inbox
 from .link import Ending
@@ -177,7 +178,7 @@ class EvccClient:
         return _judge(result, driver.link_end, address)
 
     def _heard(self, news: act.Notify) -> None:
-        if is_set_up(news) and self._connections is not None:
+        if self._connections is not None and type(news) is act.StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
         if self._news is not None:
             self._news(news)
@@ -208,8 +209,11 @@ class EvccClient:
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
         battery = self.vehicle.battery
+        contracts = contracts_of(self.vehicle)
         try:
-            return EvccSession(self.config, battery.limits, battery.state, epoch=epoch)
+            return EvccSession(
+                self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts
+            )
         except Exception as error:
             raise HardwareError(brief(f"battery: {error!r}")) from error
 

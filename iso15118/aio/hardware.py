@@ -22,6 +22,7 @@ from iso15118.session.actions import Urgency
 from iso15118.session.limits import StationLimits
 
 from .calls import brief, expect
+from .contract_calls import ContractCalls, StoreCalls
 from .port_calls import ContactorCalls, PowerCalls, Question, Report, SignalCalls
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     """Showing another state on the control pilot."""
     meter_s: float = 1.0
     authorization_s: float = 180.0
+    contract_s: float = 55.0
+    """Decisions about contracts, and answers of the contract-certificate service [V2G20-1582]."""
+    store_s: float = 10.0
+    """Keeping a contract that was installed."""
     look_s: float = 0.05
     """Contactors and limits are looked at in every charge loop, but not more often than this."""
 
@@ -67,6 +72,7 @@ class PortLimits(Struct, frozen=True, kw_only=True):
             pre_charge_s=timing.pre_charge_performance,
             contactors_s=timing.contactor_close,
             authorization_s=timing.authorization_ongoing_timeout,
+            contract_s=timing.ongoing_performance,
         )
 
 
@@ -188,6 +194,7 @@ class StationHardware(_Settling):
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
+        self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -200,6 +207,8 @@ class StationHardware(_Settling):
             act.StartCableCheck: self._start_cable_check,
             act.RequestAuthorization: self._request_authorization,
             act.ReadMeter: self._read_meter,
+            act.RequestContractAuthorization: self._contracts.authorize,
+            act.RequestContractCertificate: self._contracts.install,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -263,6 +272,7 @@ class StationHardware(_Settling):
         self._stop_power(act.StopPower(Urgency.EMERGENCY))
         self._open_contactors(act.OpenContactors(Urgency.EMERGENCY, reason))
         self._authorizer.drop()
+        self._contracts.drop()
 
     async def wind_up(self) -> None:
         """Ask the meter for a last reading and wait for it, no longer than it may take."""
@@ -286,7 +296,7 @@ class StationHardware(_Settling):
 
     def close(self) -> None:
         """No more calls."""
-        for part in (self._power, self._check, self._authorizer, self._meter):
+        for part in (self._power, self._check, self._authorizer, self._contracts, self._meter):
             part.close()
         self._contactors.shut_down()
 
@@ -373,6 +383,7 @@ class VehicleHardware(_Settling):
             if vehicle.signal is not None
             else None
         )
+        self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
@@ -391,6 +402,8 @@ class VehicleHardware(_Settling):
             case act.SignalReady(ready):
                 if self._signal is not None:
                     self._signal.set_ready(ready)
+            case act.StoreContract(contract):
+                self._store.keep(contract)
             case _:
                 pass
 
@@ -425,7 +438,8 @@ class VehicleHardware(_Settling):
             self._signal.set_ready(False)
 
     async def wind_up(self) -> None:
-        """Nothing is left to be done."""
+        """Wait for contracts that are still being kept."""
+        await self._store.settled()
 
     @property
     def energy(self) -> tuple[float, float] | None:
@@ -435,6 +449,7 @@ class VehicleHardware(_Settling):
     def close(self) -> None:
         """No more calls."""
         self._contactors.shut_down()
+        self._store.close()
         if self._signal is not None:
             self._signal.close()
 

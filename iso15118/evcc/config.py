@@ -6,13 +6,30 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
+from enum import Enum
+
 from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.timing import Timing
 
-__all__ = ["EvccConfig"]
+__all__ = ["EvccConfig", "Identification", "InstallContracts"]
+
+
+class Identification(Enum):
+    """How the vehicle lets itself be identified."""
+
+    PNC = "by contract"
+    EIM = "at a terminal"
+
+
+class InstallContracts(Enum):
+    """When the vehicle asks for contracts in a session."""
+
+    NEVER = "never"
+    IF_NEEDED = "if it has none that could be used"
+    ALWAYS = "in every session"
 
 
 class EvccConfig(Struct, frozen=True, kw_only=True):
@@ -23,6 +40,16 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     [V2G20-2598]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
+    identification: tuple[Identification, ...] = (Identification.PNC, Identification.EIM)
+    """How to be identified, best first: by contract if the vehicle has a contract store, or at a terminal."""
+    contract_preferences: tuple[str, ...] = ()
+    """EMAIDs or their beginnings, such as a provider's "DE8AA", best first; others come after them."""
+    contract_attempts: int = 3
+    """How many contracts are tried one after the other before the vehicle does something else."""
+    install_contracts: InstallContracts = InstallContracts.IF_NEEDED
+    """Ask the station for contracts when none can be used, in every session, or never."""
+    maximum_contracts: int = 4
+    """How many contracts the vehicle takes in one session."""
     control_mode: ControlMode = ControlMode.SCHEDULED
     """Who sets the power: the vehicle (Scheduled) or the station (Dynamic)."""
     departure_time_s: int = 7200
@@ -64,6 +91,12 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
         for service in self.services:
             if service not in SERVICES:
                 raise ConfigError("services", f"{service.name} is not implemented", "one of " + _names())
+        if not self.identification or len(set(self.identification)) != len(self.identification):
+            raise ConfigError("identification", "none, or one twice", "pnc, eim or both, the best first")
+        if not 1 <= self.contract_attempts <= 100:
+            raise ConfigError("contract_attempts", f"{self.contract_attempts} makes no sense", "1 to 100")
+        if not 1 <= self.maximum_contracts <= 255:
+            raise ConfigError("maximum_contracts", f"{self.maximum_contracts} does not fit", "1 to 255")
         for key in ("minimum_soc", "target_soc"):
             if not 0 <= getattr(self, key) <= 100:
                 raise ConfigError(key, f"{getattr(self, key)} is no percentage", "0 to 100")

@@ -8,7 +8,7 @@ Each awaitable yields one step to ``EvccSession``, which resumes the script when
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
@@ -17,6 +17,9 @@ from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
+
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
 
 __all__ = ["Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
 
@@ -80,7 +83,12 @@ class Conversation:
     """The script's view of the session: what is known, and the few things that can be done."""
 
     def __init__(
-        self, config: EvccConfig, limits: VehicleLimits, battery: BatteryChanged, epoch: float
+        self,
+        config: EvccConfig,
+        limits: VehicleLimits,
+        battery: BatteryChanged,
+        epoch: float,
+        contracts: VehicleContracts | None = None,
     ) -> None:
         self.config = config
         self.limits = limits
@@ -93,6 +101,14 @@ class Conversation:
         self.secure = False
         self.now = 0.0
         self.session_id = NO_SESSION
+        self.contracts = contracts
+        """What the vehicle has for Plug and Charge, with what was installed in this session."""
+        self.contract: Contract | None = None
+        """The contract that pays."""
+        self.installed = 0
+        """Contracts taken in this session."""
+        self.refusals: list[str] = []
+        """Why contracts did not come to be, for people."""
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
         self.left: SessionEnded | None = None
@@ -106,6 +122,11 @@ class Conversation:
     def unix_time(self) -> int:
         """Seconds since 1970, as far as the vehicle knows."""
         return max(int(self.now + self._epoch), 0)
+
+    @property
+    def clock(self) -> float | None:
+        """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
+        return self.now + self._epoch if self._epoch else None
 
     def header(self) -> MessageHeader:
         """The header of a request sent now."""

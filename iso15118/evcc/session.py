@@ -7,7 +7,7 @@ before anything is said.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Conversation, Exchange, SessionOver, Step, Until
@@ -17,6 +17,9 @@ from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.limits import VehicleLimits
 from iso15118.timing import Timer, TimerTable
+
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import VehicleContracts
 
 __all__ = ["EvccSession"]
 
@@ -41,11 +44,17 @@ class EvccSession:
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
     in their order. ``limits`` is what
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
-    time in seconds.
+    time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     """
 
     def __init__(
-        self, config: EvccConfig, limits: VehicleLimits, battery: ev.BatteryChanged, *, epoch: float = 0.0
+        self,
+        config: EvccConfig,
+        limits: VehicleLimits,
+        battery: ev.BatteryChanged,
+        *,
+        epoch: float = 0.0,
+        contracts: VehicleContracts | None = None,
     ) -> None:
         self.config = config
         self.timers = TimerTable()
@@ -53,7 +62,7 @@ class EvccSession:
         """How it ended; None while it runs."""
         self.states: list[str] = [CONNECTING]
         """Every state entered, in order, repeats left out."""
-        self._talk = Conversation(config, limits, battery, epoch)
+        self._talk = Conversation(config, limits, battery, epoch, contracts)
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
@@ -77,6 +86,22 @@ class EvccSession:
     def session_id(self) -> bytes:
         """The id the station gave; zero before SessionSetup."""
         return self._talk.session_id
+
+    @property
+    def emaid(self) -> str:
+        """The contract that pays; empty with external identification, and before authorization."""
+        contract = self._talk.contract
+        return "" if contract is None else contract.emaid
+
+    @property
+    def installed(self) -> int:
+        """Contracts that were installed in this session."""
+        return self._talk.installed
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why contracts were not installed or not taken, in order, for people."""
+        return tuple(self._talk.refusals)
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order."""

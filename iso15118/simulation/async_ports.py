@@ -10,8 +10,9 @@ that nothing has to wait for the next look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError
 from iso15118.session import ports
 from iso15118.session.actions import (
@@ -22,10 +23,12 @@ from iso15118.session.actions import (
     PreCharge,
     ReadMeter,
     RequestAuthorization,
+    RequestContractAuthorization,
     SetPower,
     SignalReady,
     StartCableCheck,
     StopPower,
+    StoreContract,
     Urgency,
 )
 from iso15118.session.events import (
@@ -33,6 +36,7 @@ from iso15118.session.events import (
     BatteryChanged,
     CableCheckFinished,
     ContactorsChanged,
+    ContractDecided,
     Event,
     HardwareFault,
     InletMeasured,
@@ -44,9 +48,14 @@ from iso15118.session.events import (
 )
 from iso15118.session.limits import StationLimits, VehicleLimits
 
+from .backend import ContractBackend
 from .contactors import Contactors
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
+
+if TYPE_CHECKING:
+    from iso15118.pki import Credential
+    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 __all__ = ["StationPorts", "VehiclePorts"]
 
@@ -124,6 +133,12 @@ class _Plant:
             if not self._waiting:
                 self._answers.clear()
 
+    async def pause(self, call: str, seconds: float) -> None:
+        """Take the time that ``call`` takes, in s of the clock, without an action of the plant."""
+        await self._misbehave(call)
+        if seconds > 0.0:
+            await self._sleep(seconds)
+
     async def _misbehave(self, call: str) -> None:
         fault = self._side.faults.take(call)
         if fault is None:
@@ -149,7 +164,11 @@ class StationPorts(_Plant):
 
     def bundle(self) -> ports.Station:
         """The ports, as a driver wants them."""
+        backend = self.station.contracts
+        installs = backend is not None and backend.service is not None
         return ports.Station(
+            contract_authorizer=None if backend is None else _ContractAuthorizer(self, backend),
+            contract_certificates=_ContractCertificates(self, backend) if backend and installs else None,
             power=_Power(self),
             contactors=_Contactors(self, self.station.outlet),
             cable_check=_CableCheck(self),
@@ -222,6 +241,30 @@ class _Authorizer:
         return answer.accepted
 
 
+class _ContractAuthorizer:
+    def __init__(self, plant: StationPorts, backend: ContractBackend) -> None:
+        self._plant = plant
+        self.trust = backend.trust
+
+    async def authorize_contract(self, claim: ContractClaim) -> Refusal | None:
+        action = RequestContractAuthorization(claim)
+        answer = await self._plant.ask("authorize_contract", action, ContractDecided)
+        return answer.refusal
+
+
+class _ContractCertificates:
+    """Passes octets on: what a backend reads of them is its own business."""
+
+    def __init__(self, plant: StationPorts, backend: ContractBackend) -> None:
+        self._plant = plant
+        self._backend = backend
+
+    async def certificate_installation(self, request: bytes, schema: str) -> bytes | Refusal:
+        await self._plant.pause("certificate_installation", self._backend.installation_s)
+        service = self._backend.service
+        return Refusal.NOT_AVAILABLE if service is None else service.answer_exi(request)
+
+
 class _Meter:
     def __init__(self, plant: StationPorts) -> None:
         self._plant = plant
@@ -276,6 +319,7 @@ class VehiclePorts(_Plant):
             contactors=_Contactors(self, self.vehicle.inlet),
             inlet=_Inlet(self),
             signal=_VehicleSignal(self),
+            contracts=None if self.vehicle.contracts is None else _Contracts(self, self.vehicle.contracts),
         )
 
 
@@ -299,6 +343,19 @@ class _Inlet:
     @property
     def present(self) -> InletMeasured:
         return self._plant.vehicle.measure(self._plant.look())
+
+
+class _Contracts:
+    def __init__(self, plant: VehiclePorts, store: HeldContracts | StoredContracts) -> None:
+        self._plant = plant
+        self._store = store
+
+    @property
+    def present(self) -> VehicleContracts:
+        return self._store.present
+
+    async def store(self, contract: Credential) -> None:
+        await self._plant.tell("store_contract", StoreContract(contract))
 
 
 class _VehicleSignal:

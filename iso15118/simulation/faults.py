@@ -28,10 +28,20 @@ STATION_CALLS = (
     "stop_power",
     "read_meter",
     "authorize",
+    "authorize_contract",
+    "certificate_installation",
     "present",
     "limits",
 )
-VEHICLE_CALLS = ("close_contactors", "open_contactors", "signal", "stop_power", "battery", "inlet")
+VEHICLE_CALLS = (
+    "close_contactors",
+    "open_contactors",
+    "signal",
+    "stop_power",
+    "store_contract",
+    "battery",
+    "inlet",
+)
 
 
 Reading = TypeVar("Reading")

@@ -19,6 +19,8 @@ from iso15118.session.actions import (
     PreCharge,
     ReadMeter,
     RequestAuthorization,
+    RequestContractAuthorization,
+    RequestContractCertificate,
     SetPower,
     StartCableCheck,
     StopPower,
@@ -28,6 +30,8 @@ from iso15118.session.events import (
     AuthorizationDecided,
     CableCheckFinished,
     ContactorsChanged,
+    ContractCertificateAnswered,
+    ContractDecided,
     Event,
     HardwareFault,
     LimitsChanged,
@@ -38,6 +42,7 @@ from iso15118.session.events import (
 from iso15118.session.limits import StationLimits
 
 from .agenda import Agenda
+from .backend import ContractBackend
 from .cable_check import CableCheck, InsulationMonitor
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
@@ -58,6 +63,8 @@ _CALLS: dict[type[HardwareAction], str] = {
     StopPower: "stop_power",
     ReadMeter: "read_meter",
     RequestAuthorization: "authorize",
+    RequestContractAuthorization: "authorize_contract",
+    RequestContractCertificate: "certificate_installation",
 }
 
 
@@ -66,7 +73,8 @@ class SimulatedStation:
 
     ``accept``/``authorization_s``: what the backend decides and after how long; ``cable_check_s`` and
     ``contactor_s`` durations, in plant seconds; ``jitter`` lets these vary by that share, repeatably for one
-    ``seed``; ``bidirectional`` False: it takes nothing back. ``faults`` makes port calls fail;
+    ``seed``; ``bidirectional`` False: it takes nothing back. ``contracts``: the backend for Plug and Charge.
+    ``faults`` makes port calls fail;
     ``outlet.fault`` and ``insulation`` make the hardware fail.
     """
 
@@ -84,6 +92,7 @@ class SimulatedStation:
         meter_id: str = "SIM-METER-1",
         plan: EnergyPlan | None = None,
         bidirectional: bool = True,
+        contracts: ContractBackend | None = None,
         seed: int | None = None,
         jitter: float = 0.0,
     ) -> None:
@@ -91,6 +100,7 @@ class SimulatedStation:
         self.kind = kind
         self.accept = accept
         self.authorization_s = authorization_s
+        self.contracts = contracts
         self.faults = Faults(STATION_CALLS)
         self.plan = plan
         self.supply = Supply(kind)
@@ -250,6 +260,32 @@ class SimulatedStation:
                     )
                 else:
                     self._decide()
+
+            case RequestContractAuthorization(claim) if self.contracts is not None:
+                backend = self.contracts
+                self._later(
+                    "authorize_contract",
+                    backend.decision_s,
+                    lambda: ContractDecided(claim, backend.decision(claim)),
+                )
+            case RequestContractCertificate(request) if self.contracts is not None:
+                backend = self.contracts
+                self._later(
+                    "certificate_installation",
+                    backend.installation_s,
+                    lambda: ContractCertificateAnswered(*backend.certificate(request)),
+                )
+
+    def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:
+        """``event`` after so many seconds of the clock; at once for none."""
+        if seconds > 0.0:
+            self._agenda.put(
+                call,
+                self.circuit.time + seconds * self.circuit.time_scale,
+                lambda: self._events.append(event()),
+            )
+        else:
+            self._events.append(event())
 
     def _decide(self) -> None:
         self._events.append(AuthorizationDecided(self.accept))

@@ -26,6 +26,8 @@ class MemoryLink:
         """Messages sent on this direction."""
         self.tap: Callable[[bytes, float], None] | None = None
         """Gets the bytes that are sent on a wire, and the time."""
+        self.broken = False
+        """What is sent, and what arrives, is lost."""
         self._sender = MessageChannel() if wire else None
         self._receiver = MessageChannel() if wire else None
         self._queue: deque[tuple[float, Any]] = deque()
@@ -38,7 +40,7 @@ class MemoryLink:
 
     def send(self, message: Any, now: float) -> None:
         """Put a message on the way."""
-        if self._closed:
+        if self._closed or self.broken:
             return
         self.sent += 1
         if self._sender is None:
@@ -48,7 +50,7 @@ class MemoryLink:
 
     def send_bytes(self, data: bytes, now: float) -> None:
         """Put raw bytes on the way, as a contrary peer would. Only on a wire."""
-        if not self._closed:
+        if not (self._closed or self.broken):
             self._queue.append((now + self.delay_s, data))
             if self.tap is not None:
                 self.tap(data, now)
@@ -67,13 +69,16 @@ class MemoryLink:
         """The sender is gone; the receiver learns it after everything that was sent before."""
         if not self._closed:
             self._closed = True
-            self._queue.append((now + self.delay_s, LinkLost(how)))
+            if not self.broken:
+                self._queue.append((now + self.delay_s, LinkLost(how)))
 
     def deliver(self, now: float) -> list[Event]:
         """What arrives at ``now``: one delivery."""
         if not self._queue or self._queue[0][0] > now:
             return []
         item = self._queue.popleft()[1]
+        if self.broken:
+            return []
         if isinstance(item, Event):
             return [item]
         if self._receiver is None:

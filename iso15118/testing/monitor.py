@@ -42,6 +42,7 @@ class SafetyMonitor:
         self._inlet = ev.InletMeasured(0.0)
         # what the station has been told and has asked for
         self._asked = self._authorized = False
+        self._claim: object = None
         self._checking = self._cable_checked = False
         self._precharge_v: float | None = None
         self._closed = False
@@ -106,6 +107,8 @@ class SafetyMonitor:
             case ev.AuthorizationDecided(accepted=True):
                 # An answer that nobody asked for proves nothing.
                 self._authorized = self._authorized or self._asked
+            case ev.ContractDecided(claim=claim, refusal=None):
+                self._authorized = self._authorized or claim == self._claim
             case ev.CableCheckFinished(ok=ok):
                 self._cable_checked = ok and self._checking
             case ev.ContactorsChanged(closed=closed):
@@ -124,6 +127,7 @@ class SafetyMonitor:
                         self._bidirectional = message.selected_energy_transfer_service.service_id in (6, 9)
                     case cm.SessionSetupReq():
                         self._authorized = self._cable_checked = self._asked = self._checking = False
+                        self._claim = None
                         self._precharge_v = None
             case _:
                 pass
@@ -132,6 +136,9 @@ class SafetyMonitor:
         match action:
             case act.RequestAuthorization():
                 self._asked = True
+            case act.RequestContractAuthorization(claim=claim):
+                self._need(not was_over, "a contract asked about after the end")
+                self._claim = claim
             case act.StartCableCheck():
                 self._need(self._authorized, "cable check before authorization")
                 self._checking = True

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from iso15118.contracts import Refusal
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.session import actions as act
-from iso15118.session.events import Connected, Event, HardwareFault, LinkLoss, MessageReceived
+from iso15118.session.events import (
+    Connected,
+    ContractCertificateAnswered,
+    ContractDecided,
+    Event,
+    HardwareFault,
+    LinkLoss,
+    MessageReceived,
+)
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
@@ -44,17 +53,33 @@ class Pair:
         delay_s: float = 0.0,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
+        now: float = 0.0,
     ) -> None:
-        self.now = 0.0
+        self.now = now
         self.station = station
         self.vehicle = vehicle
-        self.secc = SeccSession(secc, station.limits, epoch=EPOCH)
-        self.evcc = EvccSession(evcc, vehicle.limits, vehicle.battery_state(0.0), epoch=EPOCH)
+        backend, store = station.contracts, vehicle.contracts
+        self.secc = SeccSession(
+            secc,
+            station.limits,
+            epoch=EPOCH,
+            trust=None if backend is None else backend.trust,
+            installs=backend is not None and backend.service is not None,
+        )
+        self.evcc = EvccSession(
+            evcc,
+            vehicle.limits,
+            vehicle.battery_state(now),
+            epoch=EPOCH,
+            contracts=None if store is None else store.present,
+        )
         self.monitor = SafetyMonitor(secc, station.limits, vehicle.limits)
         self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
         self.transfer_s = 0.0
         """Time during which energy flowed, in s."""
+        self.first_energy_at: float | None = None
+        """When it first did."""
         self.loops = 0
         """Charge-loop answers seen."""
         self.exchanges = 0
@@ -94,9 +119,9 @@ class Pair:
                     f"no end after {self.now:.1f} s; SECC {self.secc.state}, EVCC {self.evcc.state}"
                 )
 
-    def step(self) -> bool:
-        """Jump to the next moment at which something happens, and let it happen. False if nothing is left to
-        happen."""
+    @property
+    def deadline(self) -> float | None:
+        """When something happens next; it may lie in the past: then at once."""
         moments = [
             moment
             for moment in (
@@ -109,9 +134,15 @@ class Pair:
             )
             if moment is not None
         ]
-        if not moments:
+        return min(moments) if moments else None
+
+    def step(self) -> bool:
+        """Jump to the next moment at which something happens, and let it happen. False if nothing is left to
+        happen."""
+        moment = self.deadline
+        if moment is None:
             return False
-        self.now = now = max(min(moments), self.now)
+        self.now = now = max(moment, self.now)
         if _due(self.station.deadline, now):
             self._secc_events(self.station.advance(now))
         if _due(self.vehicle.deadline, now):
@@ -189,6 +220,8 @@ class Pair:
         flowing = abs(measured.current_a) > 1.0
         if flowing and self._flowing_since is None:
             self._flowing_since = self.now
+            if self.first_energy_at is None:
+                self.first_energy_at = self.now
         elif not flowing and self._flowing_since is not None:
             self.transfer_s += self.now - self._flowing_since
             self._flowing_since = None
@@ -252,10 +285,18 @@ class Pair:
 def _guarded(
     hardware: SimulatedStation | SimulatedVehicle, action: act.HardwareAction, now: float
 ) -> Iterable[Event]:
-    """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its session."""
+    """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its session; a
+    refusal if it is a backend far away."""
     try:
         return hardware.perform(action, now)
     except Exception as error:
+        match action:
+            case act.RequestContractAuthorization(claim):
+                return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
+            case act.RequestContractCertificate():
+                return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE)]
+            case act.StoreContract():
+                return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]
 
 

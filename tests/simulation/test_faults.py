@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from iso15118.contracts import ContractClaim
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.session.actions import (
     CloseContactors,
@@ -11,10 +12,13 @@ from iso15118.session.actions import (
     PreCharge,
     ReadMeter,
     RequestAuthorization,
+    RequestContractAuthorization,
+    RequestContractCertificate,
     SetPower,
     SignalReady,
     StartCableCheck,
     StopPower,
+    StoreContract,
     Urgency,
 )
 from iso15118.session.events import AuthorizationDecided, ContactorsChanged, MeterRead
@@ -31,12 +35,17 @@ STATION_ACTIONS = {
     "stop_power": StopPower(Urgency.EMERGENCY),
     "read_meter": ReadMeter(),
     "authorize": RequestAuthorization("EVCC"),
+    "authorize_contract": RequestContractAuthorization(
+        ContractClaim(emaid="DE8AA1", chain=(), evccid="EVCC")
+    ),
+    "certificate_installation": RequestContractCertificate(None, 0.0),
 }
 VEHICLE_ACTIONS = {
     "close_contactors": CloseContactors(0.0),
     "open_contactors": OpenContactors(Urgency.EMERGENCY, "test"),
     "signal": SignalReady(True),
     "stop_power": StopPower(Urgency.EMERGENCY),
+    "store_contract": StoreContract(None),
 }
 ANSWERED = ("cable_check", "close_contactors", "open_contactors", "read_meter", "authorize")
 

@@ -10,6 +10,7 @@ from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, poll
 from iso15118.evcc.iso20.loop import loop_request, take_limits
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.plug_and_charge import confirm_metering
 from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -170,8 +171,11 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                     )
                 case EvseNotification.ScheduleRenegotiation:
                     await _renegotiate(talk, plan)
-                case EvseNotification.ExitStandby | EvseNotification.MeteringConfirmation:
-                    pass  # never in standby; a confirmation needs a contract, and here is none
+                case EvseNotification.MeteringConfirmation:
+                    if response.meter_info is not None:
+                        await confirm_metering(talk, plan, response.meter_info, response.receipt)
+                case EvseNotification.ExitStandby:
+                    pass  # never in standby
         if talk.now < began + config.loop_interval_s:
             await Until(began + config.loop_interval_s)
 

@@ -21,6 +21,7 @@ RESPONSES: dict[type, tuple[type, str]] = {
     app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol"),
     cm.SessionSetupReq: (cm.SessionSetupRes, "SessionSetup"),
     cm.AuthorizationSetupReq: (cm.AuthorizationSetupRes, "AuthorizationSetup"),
+    cm.CertificateInstallationReq: (cm.CertificateInstallationRes, "CertificateInstallation"),
     cm.AuthorizationReq: (cm.AuthorizationRes, "Authorization"),
     cm.ServiceDiscoveryReq: (cm.ServiceDiscoveryRes, "ServiceDiscovery"),
     cm.ServiceDetailReq: (cm.ServiceDetailRes, "ServiceDetail"),
@@ -31,6 +32,7 @@ RESPONSES: dict[type, tuple[type, str]] = {
     dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),
     cm.PowerDeliveryReq: (cm.PowerDeliveryRes, "PowerDelivery"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
+    cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }

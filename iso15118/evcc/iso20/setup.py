@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver
 from iso15118.evcc.iso20.exchange import exchange, poll
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -55,11 +57,27 @@ async def session_setup(talk: Conversation) -> None:
 
 
 async def authorization(talk: Conversation) -> None:
-    """External identification, repeated unaltered while the station waits for the driver [V2G20-1582]."""
+    """By contract or at a terminal, in the vehicle's order; what the station does not offer is passed over."""
     _stop_if_wanted(talk)
     offered = await exchange(talk, cm.AuthorizationSetupReq(header=talk.header()))
-    if cm.Authorization.EIM not in offered.authorization_services:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "the station does not offer external identification")
+    # Never without TLS: anybody on the line could be the one who asks for the signature.
+    contracts = talk.secure and cm.Authorization.PnC in offered.authorization_services
+    for way in talk.config.identification:
+        if way is Identification.PNC:
+            if contracts and await plug_and_charge(talk, offered):
+                return
+        elif cm.Authorization.EIM in offered.authorization_services:
+            await _external(talk)
+            return
+    if talk.refusals:
+        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300])
+    wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
+    names = " or ".join(wanted[way] for way in talk.config.identification)
+    raise Leave(EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}")
+
+
+async def _external(talk: Conversation) -> None:
+    """External identification, repeated unaltered while the station waits for the driver [V2G20-1582]."""
     response = await poll(
         talk,
         lambda: cm.AuthorizationReq(

@@ -1,0 +1,202 @@
+"""What is asked of the ports of Plug and Charge: the backend that decides, the service that provides, the vehicle's store.
+
+They are slow and far away: an answer that does not come is a refusal, never a fault of the hardware.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from iso15118 import exi
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import ExiError, HardwareError
+from iso15118.messages.iso20.common_messages import CertificateInstallationRes
+from iso15118.session import events as ev
+
+from .calls import brief
+from .port_calls import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iso15118.pki import Credential
+    from iso15118.pki.authorization import ContractTrust
+    from iso15118.pki.vehicle_contracts import VehicleContracts
+    from iso15118.session import actions as act
+    from iso15118.session import ports
+
+__all__ = ["ContractCalls", "StoreCalls", "contracts_of", "trust_of"]
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA = "iso20-common"
+_LONGEST_ANSWER = 256 * 1024
+"""Octets of a response that are looked at; it goes to the vehicle in one frame of that size at most."""
+
+
+def trust_of(station: ports.Station) -> ContractTrust | None:
+    """Whom the station believes about contracts, read now; None if it does not do Plug and Charge, or cannot say."""
+    if station.contract_authorizer is None:
+        return None
+    try:
+        return station.contract_authorizer.trust
+    except Exception as error:
+        _log.warning("no Plug and Charge in this session: contract_authorizer.trust: %s", brief(repr(error)))
+        return None
+
+
+def contracts_of(vehicle: ports.Vehicle) -> VehicleContracts | None:
+    """What the vehicle holds, read now; None if it has no store, or the store cannot be read."""
+    if vehicle.contracts is None:
+        return None
+    try:
+        return vehicle.contracts.present
+    except Exception as error:
+        _log.warning("no Plug and Charge in this session: contracts.present: %s", brief(repr(error)))
+        return None
+
+
+class ContractCalls:
+    """The station's two ports. ``tell`` gets the answers as events; either port takes ``limit_s`` at most."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        station: ports.Station,
+        tell: Callable[[ev.Event], None],
+        limit_s: float,
+    ) -> None:
+        self._loop = loop
+        self._station = station
+        self._tell = tell
+        self._limit_s = limit_s
+        self._authorizer: Question | None = None
+        self._service: Question | None = None
+
+    def authorize(self, action: act.RequestContractAuthorization) -> None:
+        """Ask the backend; whatever was asked before is not wanted any more."""
+        port, claim = self._station.contract_authorizer, action.claim
+        if self._authorizer is not None:
+            self._authorizer.close()
+        if port is None:
+            self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
+            return
+        self._authorizer = Question(
+            self._loop,
+            "contract_authorizer.authorize_contract",
+            partial(self._decided, claim),
+            partial(self._undecided, claim),
+        )
+        self._authorizer.ask(partial(port.authorize_contract, claim), self._limit_s)
+
+    def install(self, action: act.RequestContractCertificate) -> None:
+        """Pass a vehicle's request on; whatever was asked before is not wanted any more."""
+        port = self._station.contract_certificates
+        if self._service is not None:
+            self._service.close()
+        if port is None:
+            self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+            return
+        self._service = Question(
+            self._loop,
+            "contract_certificates.certificate_installation",
+            self._answered,
+            self._unanswered,
+        )
+        octets = exi.encode(_SCHEMA, action.request)
+        limit_s = max(action.deadline - self._loop.time(), 0.001)
+        self._service.ask(
+            partial(port.certificate_installation, octets, _SCHEMA), min(limit_s, self._limit_s)
+        )
+
+    def drop(self) -> None:
+        """Nobody wants to know any more."""
+        for question in (self._authorizer, self._service):
+            if question is not None:
+                question.drop()
+
+    def close(self) -> None:
+        """No more questions."""
+        for question in (self._authorizer, self._service):
+            if question is not None:
+                question.close()
+
+    def _decided(self, claim: ContractClaim, result: object) -> None:
+        if result is not None and not isinstance(result, Refusal):
+            raise HardwareError(
+                f"contract_authorizer.authorize_contract returned {type(result).__name__}, not Refusal or None"
+            )
+        self._tell(ev.ContractDecided(claim, result))
+
+    def _undecided(self, claim: ContractClaim, complaint: str) -> None:
+        _log.warning("the contract %s is refused: %s", claim.emaid, complaint)
+        self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
+
+    def _answered(self, result: object) -> None:
+        if isinstance(result, Refusal):
+            self._tell(ev.ContractCertificateAnswered(None, result))
+            return
+        if not isinstance(result, bytes) or len(result) > _LONGEST_ANSWER:
+            raise HardwareError(
+                "contract_certificates.certificate_installation returned no octets of a message"
+            )
+        try:
+            response = exi.decode(_SCHEMA, result)
+        except ExiError as error:
+            raise HardwareError(brief(f"the contract-certificate service's answer: {error}")) from error
+        if not isinstance(response, CertificateInstallationRes):
+            raise HardwareError(f"the contract-certificate service answered {type(response).__name__}")
+        self._tell(ev.ContractCertificateAnswered(response, None))
+
+    def _unanswered(self, complaint: str) -> None:
+        _log.warning("no contract for the vehicle: %s", complaint)
+        self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+
+
+class StoreCalls:
+    """The vehicle's contract store: one contract after the other, none of them left out."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: ports.ContractStore | None, limit_s: float
+    ) -> None:
+        self._loop = loop
+        self._store = store
+        self._limit_s = limit_s
+        self._waiting: list[Credential] = []
+        self._idle: asyncio.Future[None] | None = None
+        self._question = Question(loop, "contracts.store", self._kept, self._not_kept)
+
+    def keep(self, contract: Any) -> None:
+        """Keep this contract, after those that are being kept."""
+        self._waiting.append(contract)
+        if not self._question.asked:
+            self._next()
+
+    async def settled(self) -> None:
+        """Wait until all are kept, or given up; bounded by the limit of each."""
+        while self._question.asked:
+            self._idle = self._loop.create_future()
+            await self._idle
+
+    def close(self) -> None:
+        """No more calls."""
+        self._question.close()
+
+    def _next(self) -> None:
+        if self._store is not None and self._waiting:
+            self._question.ask(partial(self._store.store, self._waiting.pop(0)), self._limit_s)
+
+    def _kept(self, result: object) -> None:
+        self._go_on()
+
+    def _not_kept(self, complaint: str) -> None:
+        _log.warning("a contract was installed, and is not kept: %s", complaint)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._next()
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)

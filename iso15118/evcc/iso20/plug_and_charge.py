@@ -1,0 +1,164 @@
+"""Plug and Charge as the vehicle does it: contracts are taken if none is there, tried one after the other, and sign.
+
+What a contract is worth, and whether one that was sent is to be believed, is judged by the ``VehicleContracts`` of the
+conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from iso15118.errors import MisuseError, PkiError
+from iso15118.evcc.config import InstallContracts
+from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
+from iso15118.messages.xmldsig import Signature
+from iso15118.session.actions import EndReason, StoreContract
+from iso15118.session.services import ControlMode
+
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import Contract
+
+__all__ = ["confirm_metering", "plug_and_charge"]
+
+_MOST_PRIORITIZED = 8
+"""Of PrioritizedEMAIDs."""
+_METERING_ID = "id1"
+
+
+async def plug_and_charge(talk: Conversation, offered: cm.AuthorizationSetupRes) -> bool:
+    """Try to be authorized by contract; False: none of them was taken, ``talk.refusals`` says why."""
+    mode = offered.as_res_authorization_mode
+    if talk.contracts is None or not isinstance(mode, cm.PnCASResAuthorizationMode):
+        return False
+    providers = mode.supported_providers.provider_id if mode.supported_providers is not None else ()
+    wanted = talk.config.install_contracts
+    usable = _usable(talk, providers)
+    if wanted is InstallContracts.ALWAYS or (wanted is InstallContracts.IF_NEEDED and not usable):
+        if offered.certificate_installation_service:
+            await _install(talk)
+            usable = _usable(talk, providers)
+        else:
+            talk.refusals.append("the station installs no contracts")
+    if not usable:
+        talk.refusals.append("the vehicle has no contract that could be used here")
+    for contract in usable[: talk.config.contract_attempts]:
+        if await _authorize(talk, contract, mode.gen_challenge):
+            talk.contract = contract
+            return True
+    return False
+
+
+def _usable(talk: Conversation, providers: Sequence[str]) -> tuple[Contract, ...]:
+    if talk.contracts is None:
+        return ()
+    preferences = talk.config.contract_preferences
+    return talk.contracts.usable(preferences=preferences, providers=providers, unix_time=talk.clock)
+
+
+async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -> bool:
+    from iso15118.pki.authorization import (
+        signed_authorization,  # here: only a vehicle with contracts loads it
+    )
+
+    try:
+        element, signature = signed_authorization(contract.signer, challenge)
+    except (PkiError, MisuseError) as error:  # the token is gone, or the chain cannot be sent
+        talk.refusals.append(f"{contract.emaid}: {error}")
+        return False
+    response = await poll(
+        talk,
+        # Repeated unaltered but for the time stamp [V2G20-1582]: signed once.
+        lambda: cm.AuthorizationReq(
+            header=_signed(talk, signature),
+            selected_authorization_service=cm.Authorization.PnC,
+            a_req_authorization_mode=element,
+        ),
+        lambda response: response.evse_processing is Processing.Finished,
+        limit=talk.config.timing.ongoing_timeout,
+        reason=EndReason.ONGOING_TOO_LONG,
+    )
+    if response.response_code.value.startswith("WARNING"):
+        talk.refusals.append(f"{contract.emaid}: {response.response_code.value}")
+        return False
+    return True
+
+
+async def _install(talk: Conversation) -> None:
+    """Ask for contracts until none remains, or enough are there. What is wrong with one is no reason to leave."""
+    if talk.contracts is None:
+        return
+    try:
+        chain, signature, roots = talk.contracts.request()
+    except PkiError as error:
+        talk.refusals.append(str(error))
+        return
+    prioritized = tuple(one for one in talk.config.contract_preferences if len(one) >= 14)[:_MOST_PRIORITIZED]
+    most = talk.config.maximum_contracts
+    for _ in range(most):
+        response = await poll(
+            talk,
+            lambda: cm.CertificateInstallationReq(
+                header=_signed(talk, signature),
+                oem_provisioning_certificate_chain=chain,
+                list_of_root_certificate_ids=roots,
+                maximum_contract_certificate_chains=most,
+                prioritized_emaids=cm.EMAIDList(emaid=prioritized) if prioritized else None,
+            ),
+            lambda response: response.evse_processing is Processing.Finished,
+            limit=talk.config.timing.ongoing_timeout,
+            reason=EndReason.ONGOING_TOO_LONG,
+        )
+        if response.response_code.value.startswith("WARNING"):
+            talk.refusals.append(f"contract installation: {response.response_code.value}")
+            return
+        try:
+            taken = talk.contracts.accept(response, talk.clock)
+        except PkiError as error:  # nothing of it is kept [V2G20-2504]
+            talk.refusals.append(str(error))
+        else:
+            talk.contracts = talk.contracts.with_contract(taken.signer)
+            talk.installed += 1
+            if taken.credential is not None:
+                talk.act(StoreContract(taken.credential))
+        if response.remaining_contract_certificate_chains <= 0:
+            return
+
+
+async def confirm_metering(
+    talk: Conversation, plan: Plan, reading: MeterInfo, receipt: Receipt | None
+) -> None:
+    """Sign what the station's meter says with the contract that pays [V2G20-1083]."""
+    contract = talk.contract
+    if contract is None:
+        return
+    from iso15118.pki.authorization import signed_metering
+
+    mode: cm.SMDTControlMode = cm.DynamicSMDTControlMode()
+    if talk.config.control_mode is ControlMode.SCHEDULED and plan.schedule is not None:
+        mode = cm.ScheduledSMDTControlMode(selected_schedule_tuple_id=plan.schedule.schedule_tuple_id)
+    data = cm.SignedMeteringData(
+        id=_METERING_ID,
+        session_id=talk.session_id,
+        meter_info=reading,
+        receipt=receipt,
+        smdt_control_mode=mode,
+    )
+    try:
+        signature = signed_metering(contract.signer, data)
+    except PkiError as error:  # what the meter says is not denied, only not confirmed
+        talk.refusals.append(f"meter reading: {error}")
+        return
+    await exchange(
+        talk, cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data)
+    )
+
+
+def _signed(talk: Conversation, signature: Signature) -> Any:
+    return msgspec.structs.replace(talk.header(), signature=signature)

@@ -1,0 +1,80 @@
+"""A simulated backend for Plug and Charge: it decides about contracts, and passes requests on to a provisioning service.
+
+What it decides by is data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import PkiError
+
+if TYPE_CHECKING:
+    from iso15118.pki.authorization import ContractTrust
+
+__all__ = ["ContractBackend", "InstallationService", "accept_emaids"]
+
+
+class InstallationService(Protocol):
+    """What answers requests for contracts; ``pki.contract_service.ContractService`` is one."""
+
+    def answer(self, request: Any) -> Any:
+        """The signed response to a CertificateInstallationReq. Raises an error with a ``refusal``, or PkiError."""
+
+    def answer_exi(self, request: bytes) -> bytes | Refusal:
+        """The same over EXI."""
+
+
+def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusal | None]:
+    """A decision by EMAIDs or their beginnings; "*" takes every contract that the station found good."""
+    wanted = tuple(one.replace("-", "").upper() for one in accepted)
+
+    def decide(claim: ContractClaim) -> Refusal | None:
+        emaid = claim.emaid.replace("-", "").upper()
+        if "*" in wanted:
+            return None if claim.verified else Refusal.PROVIDER_UNKNOWN
+        if any(emaid.startswith(one) for one in wanted):
+            return None
+        known = any(emaid[:5] == one[:5] for one in wanted)
+        return Refusal.REJECTED if known else Refusal.PROVIDER_UNKNOWN
+
+    return decide
+
+
+class ContractBackend:
+    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no
+    contracts are installed. ``decision_s`` and ``installation_s``: how long either takes, in s of the clock.
+    """
+
+    def __init__(
+        self,
+        trust: ContractTrust,
+        decide: Callable[[ContractClaim], Refusal | None] = accept_emaids(("*",)),  # noqa: B008 - pure
+        *,
+        service: InstallationService | None = None,
+        decision_s: float = 0.0,
+        installation_s: float = 0.0,
+    ) -> None:
+        self.trust = trust
+        self.decide = decide
+        self.service = service
+        self.decision_s = decision_s
+        self.installation_s = installation_s
+        self.claims: list[ContractClaim] = []
+        """What it was asked about, in order."""
+
+    def decision(self, claim: ContractClaim) -> Refusal | None:
+        """None if the contract pays."""
+        self.claims.append(claim)
+        return self.decide(claim)
+
+    def certificate(self, request: Any) -> tuple[Any, Refusal | None]:
+        """The service's response to a CertificateInstallationReq, or why there is none."""
+        if self.service is None:
+            return None, Refusal.NOT_AVAILABLE
+        try:
+            return self.service.answer(request), None
+        except PkiError as error:
+            return None, getattr(error, "refusal", Refusal.NOT_AVAILABLE)
