@@ -6,7 +6,7 @@ The fallback where no OCSP response is to be had. [V2G20-2457]
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cryptography import x509
@@ -63,11 +63,17 @@ def verify_crl(
 
 
 def judge_crl(
-    crl_der: bytes, certificate: Parsed, issuer: Parsed, *, at: datetime, place: int | None = 0
+    crl_der: bytes,
+    certificate: Parsed,
+    issuer: Parsed,
+    *,
+    at: datetime | None,
+    place: int | None = 0,
+    skew: timedelta = timedelta(),
 ) -> tuple[Literal["good", "revoked", "invalid"], tuple[Violation, ...]]:
-    """:func:`verify_crl` for certificates that are parsed already."""
+    """:func:`verify_crl` for certificates that are parsed already; without a clock its freshness is not judged."""
     try:
-        found, revoked = _judge(crl_der, certificate, issuer, at, place)
+        found, revoked = _judge(crl_der, certificate, issuer, at, place, skew)
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         return "invalid", (violation("crl-malformed", place, str(error)[:100]),)
     if found:
@@ -76,7 +82,12 @@ def judge_crl(
 
 
 def _judge(
-    crl_der: bytes, certificate: Parsed, issuer: Parsed, at: datetime, place: int | None
+    crl_der: bytes,
+    certificate: Parsed,
+    issuer: Parsed,
+    at: datetime | None,
+    place: int | None,
+    skew: timedelta,
 ) -> tuple[list[Violation], bool]:
     if len(crl_der) > _MAX_OCTETS:
         raise ValueError(f"{len(crl_der)} octets")
@@ -93,9 +104,9 @@ def _judge(
         found.append(violation("crl-signature", place))
     if issuer.key_usage is not None and "cRLSign" not in issuer.key_usage:
         found.append(violation("crl-usage", place, issuer.name[:100]))
-    if listed.last_update_utc > at:
+    if at is not None and listed.last_update_utc > at + skew:
         found.append(violation("crl-future", place))
-    if listed.next_update_utc is None or listed.next_update_utc < at:
+    if listed.next_update_utc is None or (at is not None and listed.next_update_utc < at - skew):
         found.append(violation("crl-stale", place))
     if any(extension.critical for extension in listed.extensions):
         found.append(violation("crl-partial", place))

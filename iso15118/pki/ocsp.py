@@ -161,14 +161,15 @@ def judge(
     certificate: Parsed,
     issuer: Parsed,
     *,
-    at: datetime,
+    at: datetime | None,
     nonce: bytes | None = None,
     longest: timedelta | None = WEEK,
     place: int | None = 0,
+    skew: timedelta = timedelta(),
 ) -> OcspVerdict:
-    """:func:`verify_response` for certificates that are parsed already."""
+    """:func:`verify_response` for certificates that are parsed already; without a clock freshness is not judged."""
     try:
-        return _judge(response_der, certificate, issuer, at, nonce, longest, place)
+        return _judge(response_der, certificate, issuer, at, nonce, longest, place, skew)
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         found = violation("ocsp-malformed", place, str(error)[:100])
         return OcspVerdict(status="invalid", violations=(found,))
@@ -178,10 +179,11 @@ def _judge(
     response_der: bytes,
     certificate: Parsed,
     issuer: Parsed,
-    at: datetime,
+    at: datetime | None,
     nonce: bytes | None,
     longest: timedelta | None,
     place: int | None,
+    skew: timedelta,
 ) -> OcspVerdict:
     if len(response_der) > _MAX_OCTETS:
         raise ValueError(f"{len(response_der)} octets")
@@ -196,14 +198,14 @@ def _judge(
     wrong: list[Violation] = []
     if not _is_about(single, certificate, issuer):
         wrong.append(violation("ocsp-certificate", place, f"serial number {single.serial_number:x}"))
-    wrong += _signature(response, issuer, at, place)
+    wrong += _signature(response, issuer, at, place, skew)
     this_update, next_update = single.this_update_utc, single.next_update_utc
-    if this_update > at:
+    if at is not None and this_update > at + skew:
         wrong.append(violation("ocsp-future", place, f"{this_update:%Y-%m-%d %H:%M} UTC"))
     if next_update is None:
         wrong.append(violation("ocsp-no-next-update", place))
     else:
-        if next_update < at:
+        if at is not None and next_update < at - skew:
             wrong.append(violation("ocsp-stale", place, f"since {next_update:%Y-%m-%d %H:%M} UTC"))
         if longest is not None and next_update - this_update > longest:
             wrong.append(violation("ocsp-too-long", place, f"{(next_update - this_update).days} days"))
@@ -247,7 +249,7 @@ def _is_about(single: ocsp.OCSPSingleResponse, certificate: Parsed, issuer: Pars
 
 
 def _signature(
-    response: ocsp.OCSPResponse, issuer: Parsed, at: datetime, place: int | None
+    response: ocsp.OCSPResponse, issuer: Parsed, at: datetime | None, place: int | None, skew: timedelta
 ) -> list[Violation]:
     """The issuer itself, or one that it appointed with a certificate of its own. (RFC 6960 4.2.2.2)"""
     if _is_responder(response, issuer):
@@ -267,7 +269,7 @@ def _signature(
         found.append(violation("ocsp-responder", place, responder.name[:100]))
     if "OCSPSigning" not in (responder.extended_key_usage or ()):
         found.append(violation("ocsp-responder-usage", place, responder.name[:100]))
-    if not responder.not_before <= at <= responder.not_after:
+    if at is not None and not responder.not_before - skew <= at <= responder.not_after + skew:
         found.append(violation("ocsp-responder-expired", place, responder.name[:100]))
     return found
 

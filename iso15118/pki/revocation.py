@@ -36,20 +36,31 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """How long a response may be good for. [V2G20-2448]"""
 
     def violations(
-        self, places: Sequence[int], chain: Sequence[Parsed], anchor: Parsed, at: datetime
+        self,
+        places: Sequence[int],
+        chain: Sequence[Parsed],
+        anchor: Parsed,
+        at: datetime | None,
+        skew: timedelta = timedelta(),
     ) -> Iterator[Violation]:
-        """For each certificate of a path, with its place in the chain as it was given."""
+        """For each certificate of a path, with its place in the chain as it was given. Without a clock (``at`` is
+        None) freshness is not judged.
+        """
         for place, one, issuer in zip(places, chain, [*chain[1:], anchor], strict=True):
-            yield from self._of(place, one, issuer, at)
+            yield from self._of(place, one, issuer, at, skew)
 
-    def _of(self, place: int, one: Parsed, issuer: Parsed, at: datetime) -> Iterator[Violation]:
+    def _of(
+        self, place: int, one: Parsed, issuer: Parsed, at: datetime | None, skew: timedelta
+    ) -> Iterator[Violation]:
         staple = self.staples[place] if place < len(self.staples) else None
         if staple is not None:
             nonce = self.nonces[place] if place < len(self.nonces) else None
-            verdict = judge(staple, one, issuer, at=at, nonce=nonce, longest=self.longest, place=place)
+            verdict = judge(
+                staple, one, issuer, at=at, nonce=nonce, longest=self.longest, place=place, skew=skew
+            )
             yield from verdict.violations
             return
-        judged = [judge_crl(listed, one, issuer, at=at, place=place) for listed in self.crls]
+        judged = [judge_crl(listed, one, issuer, at=at, place=place, skew=skew) for listed in self.crls]
         own = [
             found for _, found in judged if not {row.code for row in found} & {"crl-issuer", "crl-malformed"}
         ]

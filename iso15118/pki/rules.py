@@ -7,7 +7,7 @@ Each function yields the violations of one certificate; which rules apply is dat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from iso15118.pki.identifiers import IDENTIFIERS
 from iso15118.pki.parsed import Parsed
@@ -25,12 +25,18 @@ _LONGEST_SERIAL = 20 * 8 - 1
 
 
 def every(
-    place: int, one: Parsed, demands: RoleProfile, profile: PkiProfile, at: datetime | None, environment: str
+    place: int,
+    one: Parsed,
+    demands: RoleProfile,
+    profile: PkiProfile,
+    at: datetime | None,
+    environment: str,
+    skew: timedelta = timedelta(),
 ) -> Iterator[Violation]:
     """Rules for each certificate below the anchor."""
-    if at is not None and at > one.not_after:
+    if at is not None and at - skew > one.not_after:
         yield violation("expired", place, f"since {one.not_after:%Y-%m-%d %H:%M} UTC")
-    if at is not None and at < one.not_before:
+    if at is not None and at + skew < one.not_before:
         yield violation("not-yet-valid", place, f"before {one.not_before:%Y-%m-%d %H:%M} UTC")
     if one.version != 3:
         yield violation("version", place, f"version {one.version}")

@@ -6,21 +6,25 @@ Nothing that a peer sends raises anything: bad bytes are violations like any oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
-from typing import Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import rules
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
-from iso15118.pki.path import Path, find_paths
-from iso15118.pki.profiles import PkiProfile, RoleProfile, load_profile
+from iso15118.pki.path import find_paths
+from iso15118.pki.profiles import AnchorRole, PkiProfile, RoleProfile, load_profile
 from iso15118.pki.revocation import Revocation
 from iso15118.pki.violations import CODES, Verdict, Violation, violation
 
-__all__ = ["Environment", "peer_verifier", "verify_chain"]
+__all__ = ["Anchors", "Environment", "peer_verifier", "verify_chain"]
 
 Environment = Literal["public", "private"]
+Anchors: TypeAlias = Sequence[bytes] | Mapping[AnchorRole, Sequence[bytes]]
+"""Trusted roots (DER): all of one kind, or by their kind as :class:`~iso15118.pki.store.Contents` has them."""
 _MAX_CERTIFICATES = 8
 """Certificates a peer may send: a chain of four, and room for a second branch."""
 _ANCHOR_ROLES = ("V2G", "OEM", "MO", "CPS", "PE")
@@ -30,60 +34,61 @@ def verify_chain(
     chain_der: Sequence[bytes],
     *,
     role: str,
-    anchors_der: Sequence[bytes],
-    anchor_role: str,
+    anchors_der: Anchors,
+    anchor_role: str = "",
     at: datetime | None,
     edition: str,
     environment: Environment = "public",
     revocation: Revocation | None = None,
+    skew: timedelta = timedelta(),
     tolerate: Collection[str] = (),
 ) -> Verdict:
     """Check a peer's certificates (DER, leaf first, the others in any order).
 
     ``role``: what the leaf is used as, ``secc``, ``vehicle``, ``contract``, ``oemprov`` or ``cps``.
-    ``anchor_role``: what kind of roots the anchors are (``V2G``, ``OEM``, ``MO``, ``CPS``, ``PE``). ``at``:
-    the time to judge validity by, with a time zone; None if no clock is set, which is a violation of its own.
-    ``edition``: ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither
-    Sub-CAs nor OCSP responders. ``revocation``: OCSP responses and lists; without it, nothing is said about
-    revocation. ``tolerate``: codes of violations to accept and report.
+    ``anchor_role``: what kind of roots the anchors are (``V2G``, ``OEM``, ``MO``, ``CPS``, ``PE``), unless they
+    are given by kind. ``at``: the time to judge validity by, with a time zone; None if no clock is set, which is
+    a violation of its own (revocation is judged even so, but for the freshness of its evidence). ``edition``:
+    ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither Sub-CAs nor OCSP
+    responders. ``revocation``: OCSP responses and lists; without it, nothing is said about revocation. ``skew``:
+    how far our clock may be off, in both directions. ``tolerate``: codes of violations to accept and report.
+
+    Of several paths to a root, the one with the fewest violations counts, those that are not tolerated first.
 
     Raises ConfigError for names that do not exist and a time without zone, PkiError for an anchor that is no
     certificate.
     """
     profile = load_profile(edition)
-    demands = _role(profile, role)
-    if anchor_role not in _ANCHOR_ROLES:
-        raise ConfigError(
-            "anchor_role", f"{anchor_role!r} is no kind of root", f"one of {', '.join(_ANCHOR_ROLES)}"
-        )
     if at is not None and at.utcoffset() is None:
-        raise ConfigError("at", "a time without time zone")
+        raise ConfigError("at", "a time without time zone", "for example datetime.now(UTC)")
+    if skew < timedelta():
+        raise ConfigError("skew", f"{skew.total_seconds():g} s", "zero or more")
     if unknown := set(tolerate) - CODES.keys():
         raise ConfigError("tolerate", f"no violation is called {', '.join(sorted(unknown))}")
-    anchors = _read_anchors(anchors_der)
-    found = list(_violations(chain_der, profile, demands, anchors, anchor_role, at, environment, revocation))
-    return Verdict(
-        tuple(one for one in found if one.code not in tolerate),
-        tuple(one for one in found if one.code in tolerate),
-    )
+    anchors = _read_anchors(anchors_der, anchor_role)
+    use = _Use(profile, _role(profile, role), anchors, at, skew, environment, revocation)
+    candidates = [_whole(one, tolerate) for one in _judged(chain_der, use)]
+    return min(candidates, key=lambda one: (len(one.violations), len(one.tolerated)))
 
 
 def peer_verifier(
     *,
     role: str,
-    anchors_der: Sequence[bytes],
-    anchor_role: str,
+    anchors_der: Anchors,
+    anchor_role: str = "",
     clock: Callable[[], datetime | None],
     edition: str,
     environment: Environment = "public",
+    revocation: Callable[[Sequence[bytes]], Revocation | None] | None = None,
+    skew: timedelta = timedelta(),
     tolerate: Collection[str] = (),
     report: Callable[[Verdict], None] | None = None,
 ) -> Callable[[list[bytes]], tuple[str, str] | None]:
     """The check of a TLS peer, for ``iso15118.tls.TlsContext(verify=...)``; the arguments are those of
     :func:`verify_chain`.
 
-    The first violation decides the alert; the text names them all. ``report`` gets each verdict, also the
-    good ones.
+    ``revocation``: what is known about a chain when it comes, from a store for example. The first violation
+    decides the alert; the text names them all. ``report`` gets each verdict, also the good ones.
     """
     # Once now, so that wrong names and anchors show when the station starts and not when a car arrives.
     verify_chain(
@@ -93,6 +98,7 @@ def peer_verifier(
         anchor_role=anchor_role,
         at=clock(),
         edition=edition,
+        skew=skew,
         tolerate=tolerate,
     )
 
@@ -105,6 +111,8 @@ def peer_verifier(
             at=clock(),
             edition=edition,
             environment=environment,
+            revocation=revocation(chain) if revocation is not None else None,
+            skew=skew,
             tolerate=tolerate,
         )
         if report is not None:
@@ -121,82 +129,107 @@ def _role(profile: PkiProfile, role: str) -> RoleProfile:
     return profile.roles[role]
 
 
-def _read_anchors(anchors_der: Sequence[bytes]) -> list[Parsed]:
+def _read_anchors(anchors_der: Anchors, kind: str) -> list[_Anchor]:
+    given = anchors_der if isinstance(anchors_der, Mapping) else {kind: anchors_der}
+    if isinstance(anchors_der, Mapping) and kind:
+        raise ConfigError("anchor_role", f"{kind!r}, beside anchors by their kind", "leave it out")
+    if unknown := set(given) - set(_ANCHOR_ROLES):
+        known = ", ".join(_ANCHOR_ROLES)
+        raise ConfigError("anchor_role", f"{min(unknown)!r} is no kind of root", f"one of {known}")
     try:
-        return [parse(der) for der in anchors_der]
+        return [_Anchor(parse(der), kind) for kind, some in given.items() for der in some]
     except UnreadableError as error:
         raise PkiError(f"a trust anchor is no certificate: {error}") from error
 
 
-def _violations(
-    chain_der: Sequence[bytes],
-    profile: PkiProfile,
-    demands: RoleProfile,
-    anchors: Sequence[Parsed],
-    anchor_role: str,
-    at: datetime | None,
-    environment: Environment,
-    revocation: Revocation | None,
-) -> Iterator[Violation]:
+class _Anchor(NamedTuple):
+    certificate: Parsed
+    kind: str
+
+
+class _Use(NamedTuple):
+    """What a chain is judged by."""
+
+    profile: PkiProfile
+    demands: RoleProfile
+    anchors: list[_Anchor]
+    at: datetime | None
+    skew: timedelta
+    environment: Environment
+    revocation: Revocation | None
+
+
+def _whole(verdict: Verdict, tolerate: Collection[str]) -> Verdict:
+    """The verdict with what is tolerated set apart."""
+    return msgspec.structs.replace(
+        verdict,
+        violations=tuple(one for one in verdict.violations if one.code not in tolerate),
+        tolerated=tuple(one for one in verdict.violations if one.code in tolerate),
+    )
+
+
+def _judged(chain_der: Sequence[bytes], use: _Use) -> Iterator[Verdict]:
+    """A verdict for each path; one without a path if there is none."""
     if not chain_der:
-        yield violation("no-certificate", None)
+        yield Verdict((violation("no-certificate", None),))
         return
     if len(chain_der) > _MAX_CERTIFICATES:
-        yield violation("too-many-certificates", None, str(len(chain_der)))
+        yield Verdict((violation("too-many-certificates", None, str(len(chain_der))),))
         return
+    found: list[Violation] = []
     certificates: dict[int, Parsed] = {}
     for place, der in enumerate(chain_der):
         try:
             certificates[place] = parse(der)
         except UnreadableError as error:
-            yield violation("malformed", place, str(error))
-    if at is None:
-        yield violation("clock-not-set", None)
-    if anchor_role not in demands.anchors:
-        yield violation("anchor-role", None, f"{anchor_role}, not {' or '.join(demands.anchors)}")
+            found.append(violation("malformed", place, str(error)))
+    if use.at is None:
+        found.append(violation("clock-not-set", None))
     if 0 not in certificates:
+        yield Verdict((*found, *_anchor_kind(use, {one.kind for one in use.anchors})))
         return
-    paths, obstacles = find_paths(certificates, anchors)
-    yield from obstacles
+    paths, obstacles = find_paths(certificates, [one.certificate for one in use.anchors])
     if not paths:
-        # What can be said without a path: each certificate by itself.
-        yield from rules.leaf(certificates[0], demands)
-        for place, one in certificates.items():
-            yield from rules.every(place, one, demands, profile, at, environment)
-        return
-    candidates = [
-        list(_along(path, certificates, anchors, profile, demands, at, environment, revocation))
-        for path in paths
-    ]
-    yield from min(candidates, key=len)
+        found += _anchor_kind(use, {one.kind for one in use.anchors})
+        yield Verdict((*found, *obstacles, *_each(certificates, use)))
+    for places, anchor in paths:
+        wrong = _along(places, use.anchors[anchor], certificates, use)
+        yield Verdict((*found, *wrong), path=places, anchor=use.anchors[anchor].certificate.der)
+
+
+def _anchor_kind(use: _Use, kinds: Collection[str]) -> Iterator[Violation]:
+    allowed = use.demands.anchors
+    if kinds and not set(kinds) & set(allowed):
+        yield violation("anchor-role", None, f"{' and '.join(sorted(kinds))}, not {' or '.join(allowed)}")
+
+
+def _each(certificates: dict[int, Parsed], use: _Use) -> Iterator[Violation]:
+    """What can be said without a path: each certificate by itself, but for a root that was sent along."""
+    yield from rules.leaf(certificates[0], use.demands)
+    for place, one in certificates.items():
+        if place == 0 or one.subject != one.issuer:
+            yield from rules.every(place, one, use.demands, use.profile, use.at, use.environment, use.skew)
 
 
 def _along(
-    path: Path,
-    certificates: dict[int, Parsed],
-    anchors: Sequence[Parsed],
-    profile: PkiProfile,
-    demands: RoleProfile,
-    at: datetime | None,
-    environment: Environment,
-    revocation: Revocation | None,
+    places: tuple[int, ...], trusted: _Anchor, certificates: dict[int, Parsed], use: _Use
 ) -> Iterator[Violation]:
     """What is wrong on one path, from the anchor's part to the leaf's."""
-    places, anchor_place = path
-    anchor = anchors[anchor_place]
-    if at is not None and not anchor.not_before <= at <= anchor.not_after:
+    anchor, profile, at, skew = trusted.certificate, use.profile, use.at, use.skew
+    yield from _anchor_kind(use, {trusted.kind})
+    if at is not None and not anchor.not_before - skew <= at <= anchor.not_after + skew:
         yield violation("anchor-expired", None, anchor.name)
     if anchor.key not in {row.key for row in profile.algorithms.values()}:
         yield violation("key-type", None, anchor.key)
     chain = [certificates[place] for place in places]
-    yield from rules.depth(chain, profile, environment)
+    yield from rules.depth(chain, profile, use.environment)
     for below, (place, one) in enumerate(zip(places[1:], chain[1:], strict=True)):
         cross = rules.is_cross(one, profile)
-        yield from rules.issuing(place, one, demands, sub_cas_below=below, cross=cross)
+        yield from rules.issuing(place, one, use.demands, sub_cas_below=below, cross=cross)
     for place, child, parent in zip(places, chain, [*chain[1:], anchor], strict=True):
         yield from rules.link(place, child, parent, profile)
     for place, one in zip(places, chain, strict=True):
-        yield from rules.every(place, one, demands, profile, at, environment)
-    yield from rules.leaf(chain[0], demands)
-    if revocation is not None and at is not None:
-        yield from revocation.violations(places, chain, anchor, at)
+        yield from rules.every(place, one, use.demands, profile, at, use.environment, skew)
+    yield from rules.leaf(chain[0], use.demands)
+    if use.revocation is not None:
+        yield from use.revocation.violations(places, chain, anchor, at, skew)

@@ -222,11 +222,18 @@ class Verdict(msgspec.Struct, frozen=True):
     violations: tuple[Violation, ...]
     tolerated: tuple[Violation, ...] = ()
     """Violations that the caller chose to accept; to be reported, not hidden."""
+    path: tuple[int, ...] = ()
+    """Places in the given chain of the certificates of the path, from the leaf up; empty if there is none."""
+    anchor: bytes | None = None
+    """The root (DER) that the path ends in."""
 
     @property
     def ok(self) -> bool:
         """True if the chain may be used."""
         return not self.violations
+
+    def __repr__(self) -> str:
+        return f"Verdict({self}, {len(self.tolerated)} tolerated, path {self.path})"
 
     def __str__(self) -> str:
         return "ok" if self.ok else "; ".join(map(str, self.violations))

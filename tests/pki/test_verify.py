@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -12,6 +13,10 @@ from cryptography import x509
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load_profile, peer_verifier, verify_chain
+from iso15118.pki.crl import crl
+from iso15118.pki.issue import load_key
+from iso15118.pki.ocsp import ocsp_response
+from iso15118.pki.revocation import Revocation
 from iso15118.pki.violations import CODES
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -258,6 +263,96 @@ def test_a_peer_verifier_turns_the_verdict_into_an_alert() -> None:
     assert refusal[0] == "unknown_ca"
     assert "not signed by the anchor" in refusal[1]
     assert [verdict.ok for verdict in seen] == [True, False]
+
+
+def test_anchors_of_several_kinds_are_all_tried_and_the_one_that_fits_is_told() -> None:
+    everything = {
+        "V2G": [PKI.v2g_root],
+        "OEM": [OTHER.oem_root, PKI.oem_root],
+        "MO": [PKI.certificates["mo-root"]],
+    }
+    verdict = check(PKI.vehicle.chain, "vehicle", anchors_der=everything, anchor_role="")
+    assert verdict.ok
+    assert verdict.anchor == PKI.oem_root
+    assert verdict.path == (0, 1, 2)
+    # With the cross-certificate there are two ways up; only one of them is good here.
+    crossed = [*PKI.vehicle.chain, PKI.certificates["oem-root-by-v2g"]]
+    only_v2g = check(crossed, "vehicle", anchors_der={"V2G": [PKI.v2g_root]}, anchor_role="")
+    assert only_v2g.ok
+    assert only_v2g.path == (0, 1, 2, 3)
+    wrong_kind = {"MO": [PKI.oem_root], "V2G": [PKI.v2g_root]}
+    assert check(crossed, "vehicle", anchors_der=wrong_kind, anchor_role="").anchor == PKI.v2g_root
+    assert codes(check(PKI.vehicle.chain, "vehicle", anchors_der={"MO": [PKI.oem_root]}, anchor_role="")) == [
+        ("anchor-role", None)
+    ]
+    for kinds in ({"CSMS": [PKI.v2g_root]}, {"V2G": [PKI.v2g_root], "": [PKI.v2g_root]}):
+        with pytest.raises(ConfigError, match="no kind of root"):
+            check(PKI.secc.chain, anchors_der=kinds, anchor_role="")
+    with pytest.raises(ConfigError, match="beside anchors by their kind"):
+        check(PKI.secc.chain, anchors_der=everything)
+
+
+def test_a_clock_that_may_be_off_moves_both_ends_of_validity() -> None:
+    leaf = x509.load_der_x509_certificate(PKI.secc.chain[0])
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    for at, code in (
+        (leaf.not_valid_after_utc + hour, "expired"),
+        (leaf.not_valid_before_utc - hour, "not-yet-valid"),
+    ):
+        assert (code, 0) in codes(check(PKI.secc.chain, at=at))
+        assert check(PKI.secc.chain, at=at, skew=hour).ok
+        assert (code, 0) in codes(check(PKI.secc.chain, at=at, skew=hour - minute))
+    with pytest.raises(ConfigError, match="skew"):
+        check(PKI.secc.chain, skew=-hour)
+
+
+def evidence(status: Literal["good", "revoked"], start: datetime) -> Revocation:
+    leaf, sub2, _ = PKI.secc.chain
+    made = ocsp_response(
+        leaf,
+        sub2,
+        responder_der=sub2,
+        key=load_key(PKI.keys["cpo-sub2"]),
+        this_update=start,
+        next_update=start + timedelta(days=3),
+        status=status,
+    )
+    return Revocation(staples=(made,), required=False)
+
+
+def test_without_a_clock_what_is_revoked_stays_revoked() -> None:
+    verdict = check(PKI.secc.chain, at=None, revocation=evidence("revoked", NOW), tolerate=["clock-not-set"])
+    assert codes(verdict) == [("revoked", 0)]
+    # Freshness is what cannot be judged: the verdict on the clock says so.
+    old = check(PKI.secc.chain, at=None, revocation=evidence("good", NOW - timedelta(days=99)))
+    assert codes(old) == [("clock-not-set", None)]
+    listed = crl(
+        PKI.secc.chain[1],
+        load_key(PKI.keys["cpo-sub2"]),
+        last_update=NOW,
+        next_update=NOW + timedelta(days=1),
+        revoked=[x509.load_der_x509_certificate(PKI.secc.chain[0]).serial_number],
+    )
+    by_list = Revocation(crls=(listed,), required=False)
+    assert codes(check(PKI.secc.chain, at=None, revocation=by_list, tolerate=["clock-not-set"])) == [
+        ("revoked", 0)
+    ]
+
+
+def test_a_peer_verifier_asks_what_is_known_about_each_chain() -> None:
+    asked: list[Sequence[bytes]] = []
+
+    def known(chain: Sequence[bytes]) -> Revocation:
+        asked.append(chain)
+        return evidence("revoked", NOW)
+
+    verify = peer_verifier(
+        role="secc", anchors_der={"V2G": [PKI.v2g_root]}, clock=lambda: NOW, edition="iso20", revocation=known
+    )
+    refusal = verify(list(PKI.secc.chain))
+    assert refusal is not None
+    assert refusal[0] == "certificate_revoked"
+    assert asked == [list(PKI.secc.chain)]
 
 
 def test_every_alert_of_the_table_can_be_sent() -> None:
