@@ -112,13 +112,14 @@ class Bits:
 
 
 def encode(schema: str, message: Any, *, fragment: bool = False) -> bytes:
-    """The EXI stream by the rules."""
-    one = shapes(schema)
+    """The EXI stream by the rules.
+
+    Nothing is checked: a value beyond its type is written if there is a code for it, a literal may be given by its position,
+    and an element with too little in it ends by the second level.
+    """
     shape = shape_by_name(schema)[type(message).__module__, type(message).__name__]
-    names = (
-        sorted({item.name for item in one.schema.declarations}) if fragment else sorted(one.schema.elements)
-    )
-    index = names.index(root_of(schema, shape, fragment))
+    names = _names(schema, fragment)
+    index = names[root_of(schema, shape, fragment)]
     codes = len(names) + (2 if fragment else 1)
     out = Bits().bits(8, 0x80).bits(width(codes), index)
     _content(schema, shape, message, out)
@@ -132,10 +133,31 @@ def root_of(schema: str, shape: Shape, fragment: bool) -> QName:
     if shape.type in one.wrappers.values():
         assert shape.type.element is not None
         return shape.type.element
+    return _roots(schema, fragment)[shape.type]
+
+
+@cache
+def _roots(schema: str, fragment: bool) -> dict[ComplexType, QName]:
+    """The first name of each type that has one of its own."""
+    one = shapes(schema)
     elements = one.schema.declarations if fragment else list(one.schema.elements.values())
+    types: dict[QName, set[int]] = {}
+    for item in elements:
+        types.setdefault(item.name, set()).add(id(item.type))
+    found: dict[ComplexType, QName] = {}
     # Names of several types cannot be roots.
-    several = {a.name for a in elements for b in elements if a.name == b.name and a.type is not b.type}
-    return sorted(item.name for item in elements if item.type is shape.type and item.name not in several)[0]
+    for item in sorted(elements, key=lambda item: item.name):
+        if isinstance(item.type, ComplexType) and len(types[item.name]) == 1:
+            found.setdefault(item.type, item.name)
+    return found
+
+
+@cache
+def _names(schema: str, fragment: bool) -> dict[QName, int]:
+    """The code of each root element."""
+    one = shapes(schema).schema
+    names = {item.name for item in one.declarations} if fragment else one.elements
+    return {name: code for code, name in enumerate(sorted(names))}
 
 
 def _content(schema: str, shape: Shape, message: Any, out: Bits) -> None:
@@ -146,7 +168,11 @@ def _content(schema: str, shape: Shape, message: Any, out: Bits) -> None:
     path = Path(start(schema, (shape.module, shape.name)))
     while True:
         productions = path.state.productions
-        code = next(i for i, one in enumerate(productions) if _due(schema, one, pending))
+        code = next((i for i, one in enumerate(productions) if _due(schema, one, pending)), None)
+        if code is None:
+            # Behind the escape, EE is the first code: zeros, of which three are enough in every state.
+            out.bits(width(len(productions) + 1), len(productions)).bits(3, 0)
+            return
         production = productions[code]
         out.bits(width(len(productions) + 1), code)
         if production.event is Event.END:
@@ -178,7 +204,8 @@ def _due(schema: str, production: Production, pending: list[list[Any]]) -> bool:
 
 def _simple(value: Any, type_: SimpleType, out: Bits) -> None:
     if type_.literals:
-        out.bits(width(len(type_.literals)), type_.literals.index(value.value))
+        position = value if isinstance(value, int) else type_.literals.index(value.value)
+        out.bits(width(len(type_.literals)), position)
     elif type_.primitive == "boolean":
         out.bits(1, value)
     elif type_.primitive == "string":
@@ -220,10 +247,14 @@ def generate(schema: str, shape: Shape, source: random.Random, *, long: bool = F
     return class_of(shape)(**values)
 
 
+def literals(type_: SimpleType) -> list[enum.Enum]:
+    """The members of an enumeration, in schema order."""
+    return list(load(*enum_of(type_)))
+
+
 def simple_value(type_: SimpleType, source: random.Random) -> bool | int | str | bytes | enum.Enum:
     if type_.literals:
-        members: list[enum.Enum] = list(load(*enum_of(type_)))
-        return source.choice(members)
+        return source.choice(literals(type_))
     if type_.primitive == "boolean":
         return source.random() < 0.5
     if type_.primitive == "integer":

@@ -8,38 +8,22 @@ from __future__ import annotations
 import os
 import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
-from typing import Any
 
 import pytest
 
 from iso15118 import exi
 from iso15118.errors import ExiError
+from tests.exi import cuts
 from tests.exi import second_opinion as second
-from tests.exi.deviations import UNDECODABLE
-from tests.exi.reference import VECTORS, needs_vectors, vectors
+from tests.exi.reference import needs_vectors
 
 ROUNDS = int(os.environ.get("ISO15118_FUZZ_ROUNDS", "100000"))
 LONGEST = 160
 """Octets of the messages that are broken: what depends on length has a test of its own."""
-
-
-def decodes(schema: str, data: bytes, fragment: bool) -> bool:
-    """Whether it is a message; anything else than a message or ExiError ends the test."""
-    refused = None
-    try:
-        message = exi.decode(schema, data, fragment=fragment)
-    except ExiError as error:
-        refused = error
-    if refused is None:
-        return isinstance(message, exi.Message)
-    if refused.bit_offset is None:
-        # Such a value has been read to its end, so there is no place to name.
-        assert refused.reason == "the root is a bare value"
-    else:
-        assert 0 <= refused.bit_offset <= len(data) * 8
-    return False
 
 
 @cache
@@ -69,42 +53,29 @@ def samples() -> Iterator[tuple[str, bool, bytes]]:
             yield schema, fragment, octets
 
 
-def break_every_way(schema: str, fragment: bool, octets: bytes) -> None:
-    assert decodes(schema, octets, fragment)
-    for length in range(len(octets)):
-        # What is cut off is missing: the last octet holds at least one bit that counts.
-        assert not decodes(schema, octets[:length], fragment)
-    for bit in range(len(octets) * 8):
-        flipped = bytearray(octets)
-        flipped[bit // 8] ^= 0x80 >> bit % 8
-        decodes(schema, bytes(flipped), fragment)
-
-
 def test_two_hundred_made_messages_broken_in_every_place() -> None:
     number = 0
     for schema, fragment, octets in samples():
-        break_every_way(schema, fragment, octets)
+        _, counts = cuts.run((schema, fragment, octets, cuts.places(octets)))
+        # What is cut off is missing: the last octet holds at least one bit that counts.
+        assert counts[f"cut: {cuts.REFUSED}"] == len(octets)
+        assert counts.total() == 9 * len(octets)
         number += 1
     assert number == 200
 
 
 @pytest.mark.reference
 @needs_vectors
-def test_two_hundred_public_messages_broken_in_every_place() -> None:
-    assert VECTORS.exists()
-    rows: list[dict[str, Any]] = [
-        row for row in vectors() if len(row["hex"]) // 2 <= LONGEST and row["id"] not in UNDECODABLE
-    ]
-    source = random.Random("public")
-    for row in source.sample(rows, 200):
-        octets = bytes.fromhex(row["hex"])
-        assert decodes(row["schema"], octets, row["fragment"]), row["id"]
-        for length in range(len(octets) - 1):
-            assert not decodes(row["schema"], octets[:length], row["fragment"]), row["id"]
-        for bit in range(len(octets) * 8):
-            flipped = bytearray(octets)
-            flipped[bit // 8] ^= 0x80 >> bit % 8
-            decodes(row["schema"], bytes(flipped), row["fragment"])
+def test_two_hundred_reference_vectors_broken_in_every_place() -> None:
+    """A sample of what `python -m tests.exi.cuts` does with all of them."""
+    parts = [part for part in cuts.jobs() if len(part[2]) <= LONGEST]
+    assert len(parts) > 2000
+    seen: Counter[str] = Counter()
+    for part in random.Random("public").sample(parts, 200):
+        seen += cuts.run(part)[1]
+    assert seen[f"cut: {cuts.REFUSED}"] > 1000
+    assert seen[f"flipped: {cuts.REFUSED}"] > 1000
+    assert seen[f"flipped: {cuts.SAME}"] > 1000
 
 
 @pytest.mark.parametrize("schema", exi.SCHEMAS)
@@ -121,7 +92,7 @@ def test_random_octets(schema: str) -> None:
             # The beginning of a message leads deeper than chance does.
             known = source.choice(streams)
             data = known[: source.randrange(len(known))] + source.randbytes(source.randrange(40))
-        decodes(schema, data, fragment)
+        cuts.verdict(schema, data, fragment=fragment)
 
 
 def test_the_memory_of_one_decode_is_bounded_by_its_input() -> None:
@@ -136,7 +107,8 @@ def test_the_memory_of_one_decode_is_bounded_by_its_input() -> None:
     for data in inputs:
         tracemalloc.start()
         try:
-            decodes("iso20-common", data, fragment=False)
+            with suppress(ExiError):
+                exi.decode("iso20-common", data)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
