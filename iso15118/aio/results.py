@@ -59,6 +59,12 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """After the end: current zero and contactors open were carried out, and the contactors show it."""
     evccid: str = ""
     """How the vehicle introduced itself."""
+    emaid: str = ""
+    """The contract that pays; empty with external identification."""
+    contracts_installed: int = 0
+    """Vehicle: contracts that it was given in the session."""
+    refusals: tuple[str, ...] = ()
+    """Why contracts were refused, for people."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
 

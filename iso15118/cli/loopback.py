@@ -25,7 +25,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def loopback(
     edition: Annotated[str, typer.Option(help="iso20 (iso2 and din: not yet).")] = "iso20",
     service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs or mcs-bpt.")] = "dc",
-    auth: Annotated[str, typer.Option(help="eim (pnc: not yet).")] = "eim",
+    auth: Annotated[
+        str, typer.Option(help="eim: at a terminal; pnc: by contract (Plug and Charge).")
+    ] = "eim",
+    install_contract: Annotated[
+        bool, typer.Option("--install-contract", help="pnc: begin without contract and have it installed.")
+    ] = False,
     control: Annotated[str, typer.Option(help="Who sets the power: scheduled or dynamic.")] = "scheduled",
     link: Annotated[str, typer.Option(help="none (slac, spe: not yet).")] = "none",
     transport: Annotated[
@@ -61,6 +66,7 @@ def loopback(
         "edition": edition,
         "service": service,
         "auth": auth,
+        "install_contract": install_contract,
         "control": control,
         "link": link,
         "transport": transport,

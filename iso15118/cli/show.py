@@ -67,6 +67,9 @@ def _rows(summary: LoopbackSummary) -> Iterator[tuple[str, str]]:
     yield "protocol", f"ISO 15118-20, service {summary.service}, {summary.control} control, {summary.auth}"
     if summary.sdp is not None:
         yield "discovery", summary.sdp
+    if summary.emaid:
+        installed = ", installed in this session" if summary.contracts_installed else ""
+        yield "contract", f"{summary.emaid}{installed}"
     yield "TLS", _tls(summary)
     energy = f"{summary.energy_charged_kwh:.2f} kWh charged"
     if summary.energy_discharged_kwh:

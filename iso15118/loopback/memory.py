@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
@@ -12,6 +14,10 @@ from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.testing import Pair
+from iso15118.testing.pair import EPOCH
+
+if TYPE_CHECKING:
+    from iso15118.loopback.contracts import BothContracts
 
 __all__ = ["Progress", "Watch", "run_in_memory"]
 
@@ -33,7 +39,7 @@ def run_in_memory(
 ) -> LoopbackSummary:
     """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do."""
     began = time.monotonic()
-    plant = Plant.build(order)
+    plant = Plant.build(order, contracts=_contracts(order))
     # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
     secure = order.tls is not False
     pair = Pair(
@@ -72,4 +78,17 @@ def run_in_memory(
         wall_s=time.monotonic() - began,
         secc_states=pair.secc.states,
         evcc_states=pair.evcc.states,
+        emaid=pair.secc.emaid,
+        contracts_installed=pair.evcc.installed,
     )
+
+
+def _contracts(order: LoopbackOrder) -> BothContracts | None:
+    """Certificates of the virtual clock's day; what a run without contracts has no need of is not loaded."""
+    if order.auth != "pnc":
+        return None
+    from iso15118.loopback.contracts import contracts_of
+    from iso15118.pki import issue_test_pki
+
+    day = datetime.fromtimestamp(EPOCH, UTC)
+    return contracts_of(issue_test_pki(at=day), install=order.install_contract, clock=lambda: day)

@@ -36,6 +36,9 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     edition: str = "iso20"
     service: str = "dc"
     auth: str = "eim"
+    """``eim``: at a terminal; ``pnc``: by the vehicle's contract."""
+    install_contract: bool = False
+    """The vehicle begins without contract and has one installed in the session; with ``pnc`` only."""
     control: str = "scheduled"
     link: str = "none"
     transport: str = "tcp"
@@ -56,10 +59,11 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         choose("edition", self.edition, ["iso20"], planned=("iso2", "din"))
         choose("service", self.service, _BY_NAME, planned=_LATER_SERVICES)
-        choose("auth", self.auth, ["eim"], planned=("pnc",))
+        choose("auth", self.auth, ["eim", "pnc"])
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
         choose("link", self.link, ["none"], planned=("slac", "spe"))
         choose("transport", self.transport, ["tcp", "memory"])
+        self._check_contracts()
         self._fill_in()
         self._check_station()
         self._check_battery()
@@ -78,6 +82,14 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
             force_setattr(self, "station", "mcs-gen1" if megawatt else "ccs2")
         if self.battery_kwh is None:
             force_setattr(self, "battery_kwh", 540.0 if megawatt else 90.0)
+
+    def _check_contracts(self) -> None:
+        if self.auth == "pnc" and self.tls is False:
+            raise ConfigError(
+                "auth", "there is no Plug and Charge without TLS", "leave tls on, or use auth eim"
+            )
+        if self.install_contract and self.auth != "pnc":
+            raise ConfigError("install_contract", f"auth {self.auth!r} needs no contract", "use auth pnc")
 
     def _check_station(self) -> None:
         name = choose("station", self.station or "", PRESETS)

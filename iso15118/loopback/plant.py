@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.config import Identification
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.simulation import Battery, DcCircuit, EnergyPlan, SimulatedStation, SimulatedVehicle
+
+if TYPE_CHECKING:
+    from iso15118.loopback.contracts import BothContracts
 
 __all__ = ["Plant", "evcc_config", "secc_config"]
 
@@ -36,15 +40,29 @@ class Plant(Struct, frozen=True):
     stored_at_start_wh: float
 
     @classmethod
-    def build(cls, order: LoopbackOrder, *, time_scale: float = 1.0, loop_s: float = 0.25) -> Plant:
-        """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``."""
+    def build(
+        cls,
+        order: LoopbackOrder,
+        *,
+        time_scale: float = 1.0,
+        loop_s: float = 0.25,
+        contracts: BothContracts | None = None,
+    ) -> Plant:
+        """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``. ``contracts``: for Plug
+        and Charge."""
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
         station = SimulatedStation(
-            circuit, order.kind, plan=plan, seed=order.seed, jitter=_JITTER if order.seed is not None else 0.0
+            circuit,
+            order.kind,
+            plan=plan,
+            seed=order.seed,
+            jitter=_JITTER if order.seed is not None else 0.0,
+            contracts=None if contracts is None else contracts.backend,
         )
         battery = _battery(order)
-        return cls(order, circuit, station, SimulatedVehicle(circuit, battery), plan, battery.stored_wh)
+        vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
+        return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
 
 def _plan(order: LoopbackOrder) -> EnergyPlan | None:
@@ -88,6 +106,7 @@ def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -
     """The vehicle wants exactly the service that was ordered; ``pace``: intervals that differ from the standard's."""
     return EvccConfig(
         services=(order.energy_service.id,),
+        identification=(Identification[order.auth.upper()],),
         control_mode=order.control_mode,
         minimum_soc=int(order.minimum_soc),
         target_soc=round(order.soc_target),

@@ -88,6 +88,10 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     hardware: Hardware
     sdp: str | None = None
     """How the station was found."""
+    emaid: str = ""
+    """The contract that pays, as the station has it."""
+    contracts_installed: int = 0
+    """Contracts that the vehicle was given in the session."""
 
     @property
     def exit_status(self) -> int:
@@ -114,6 +118,8 @@ def summarize(
     evcc_states: list[str],
     safe: bool = True,
     sdp: str | None = None,
+    emaid: str = "",
+    contracts_installed: int = 0,
 ) -> LoopbackSummary:
     """Put the figures together and judge whether everything went as ordered."""
     order, record, meter, battery = (
@@ -164,6 +170,8 @@ def summarize(
             inrushes=record.inrushes,
         ),
         sdp=sdp,
+        emaid=emaid,
+        contracts_installed=contracts_installed,
     )
 
 

@@ -18,12 +18,13 @@ from typing import Any
 from iso15118.aio.keylog import KeyLogFile
 from iso15118.aio.run import Clock, Sleep, run_both
 from iso15118.channel import Received
+from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
-from iso15118.pki import issue_test_pki
+from iso15118.pki import IssuedPki, issue_test_pki
 from iso15118.sdp import Answer, Ignored, Origin
 from iso15118.session import ports
 from iso15118.session.actions import Send, StateEntered
@@ -55,10 +56,19 @@ def run_over_tcp(
     end, ``ConfigError`` if the key log cannot be written.
     """
     began = time.monotonic()
-    plant = Plant.build(order, time_scale=max(1.0, order.expected_s / _TRANSFER_S), loop_s=_LOOP_S)
     plaintext = not order.tls
+    pki = None if plaintext else _issued()
+    contracts = None
+    if pki is not None and order.auth == "pnc":
+        contracts = contracts_of(pki, install=order.install_contract, clock=_now)
+    plant = Plant.build(
+        order,
+        time_scale=max(1.0, order.expected_s / _TRANSFER_S),
+        loop_s=_LOOP_S,
+        contracts=contracts,
+    )
     with ExitStack() as stack:
-        contexts = None if plaintext else _contexts(stack, keylog, folder)
+        contexts = None if pki is None else _contexts(pki, stack, keylog, folder)
         try:
             both = run_both(
                 secc_config(order, allow_plaintext=plaintext),
@@ -93,6 +103,8 @@ def run_over_tcp(
         secc_states=list(secc.states),
         evcc_states=list(evcc.states),
         safe=secc.safe and evcc.safe,
+        emaid=secc.emaid,
+        contracts_installed=evcc.contracts_installed,
         sdp=f"unicast to [::1], UDP port {both.sdp_port}, since the loopback interface has no multicast; station at TCP port {both.port}",
     )
 
@@ -101,13 +113,21 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
     return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
 
 
-def _contexts(
-    stack: ExitStack, keylog: Path | None, folder: SessionFolder | None
-) -> tuple[TlsContext, TlsContext]:
-    """A freshly issued PKI, and both ends' view of it."""
+def _issued() -> IssuedPki:
+    """A fresh PKI, by way of its files."""
     with tempfile.TemporaryDirectory(prefix="iso15118-pki-") as keys:
-        issue_test_pki(at=datetime.now(UTC)).write(Path(keys))
-        pki = read_pki(Path(keys))
+        issue_test_pki(at=_now()).write(Path(keys))
+        return read_pki(Path(keys))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _contexts(
+    pki: IssuedPki, stack: ExitStack, keylog: Path | None, folder: SessionFolder | None
+) -> tuple[TlsContext, TlsContext]:
+    """Both ends' view of the PKI."""
     # One end's secrets are those of the connection.
     logs: list[Callable[[str], None]] = []
     if keylog is not None:
