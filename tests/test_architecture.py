@@ -54,7 +54,9 @@ MAY_IMPORT = {
         "secc",
         "evcc",
     },
-    "testing": BASE | {"timing", "contracts", "channel", "v2gtp", "exi", "session", "secc", "evcc", "simulation"},
+    "testing": BASE
+    | {"timing", "contracts", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
+    | {"link", "connection"},
     "settings": BASE | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "trace": BASE,
     "loopback": BASE

@@ -15,7 +15,7 @@ from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError, 
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, StateEntered
 
 from .calls import brief
 from .contract_calls import contracts_of
@@ -178,7 +178,7 @@ class EvccClient:
         return _judge(result, driver.link_end, address)
 
     def _heard(self, news: act.Notify) -> None:
-        if self._connections is not None and type(news) is act.StateEntered and is_set_up(news.state):
+        if self._connections is not None and type(news) is StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
         if self._news is not None:
             self._news(news)
@@ -211,9 +211,7 @@ class EvccClient:
         battery = self.vehicle.battery
         contracts = contracts_of(self.vehicle)
         try:
-            return EvccSession(
-                self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts
-            )
+            return EvccSession(self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts)
         except Exception as error:
             raise HardwareError(brief(f"battery: {error!r}")) from error
 

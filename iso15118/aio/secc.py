@@ -20,6 +20,7 @@ from iso15118.connection.vocabulary import (
     ConnectionOpened,
     SessionOver,
     SessionSetUp,
+    is_set_up,
 )
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.sdp import SDP_PORT, RateLimit, Security
@@ -29,7 +30,7 @@ from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 
 from .contract_calls import trust_of
-from .driver import WORTH_WAITING, SessionDriver, is_set_up
+from .driver import WORTH_WAITING, SessionDriver
 from .hardware import PortLimits, StationHardware
 from .inbox import Inbox
 from .network import find_interface, listen_tcp
@@ -362,7 +363,7 @@ class SeccServer:
 
     def _heard(self, news: act.Notify) -> None:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
-        if is_set_up(news):
+        if type(news) is act.StateEntered and is_set_up(news.state):
             self._happened(SessionSetUp(self._number))
         if type(news) is act.ChargingNeeds and self.station.energy is not None:
             try:

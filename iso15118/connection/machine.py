@@ -63,6 +63,8 @@ class Connection:
         self._timers: Deadlines[ConnectionTimer] = Deadlines(ConnectionTimer)
         self._number: int | None = None
         """The connection that is under way."""
+        self._dropped: int | None = None
+        """The last one that was dropped."""
         self._verdict: Event = DLinkTerminate()
         """What the link is told once the connection is closed."""
         self._restarts = self.settings.restarts
@@ -76,6 +78,8 @@ class Connection:
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event. Never raises for anything a peer sent."""
+        if isinstance(event, SessionOver) and event.number == self._dropped:
+            return self._over_after_all(event.ended, now)
         if isinstance(event, _OUTCOMES):
             return self._outcome(event, now) if self._concerns(event) else []
         if isinstance(event, DLinkTerminate | DLinkError | DLinkPause):
@@ -125,7 +129,7 @@ class Connection:
     def _unplugged(self) -> list[Action]:
         actions = self._drop("unplugged")
         self._timers.clear_all()
-        self.plugged_at = self.linked_at = None
+        self.plugged_at = self.linked_at = self._dropped = None
         return [*actions, *self._enter(Phase.UNPLUGGED)]
 
     # -- the link
@@ -220,6 +224,13 @@ class Connection:
         """The session and its connection are over: leave the link as the session's end wants it."""
         return self._leave(self._verdict, now)
 
+    def _over_after_all(self, ended: SessionEnded, now: float) -> list[Action]:
+        """The session had come to its end when its link went: the other side was quicker to leave."""
+        self._dropped = None
+        if self.phase in (Phase.UNPLUGGED, Phase.FINISHED) or not isinstance(self._after(ended), DLinkTerminate):
+            return []
+        return [*self._drop("the session is over"), *self._leave(DLinkTerminate(), now)]
+
     def _after(self, ended: SessionEnded) -> Event | None:
         """What both roles do after a session; None where they differ."""
         if ended.reason is EndReason.PAUSED:
@@ -233,6 +244,7 @@ class Connection:
         actions: list[Action] = []
         if self._number is not None and self.phase in (*_UP, Phase.CLOSING):
             actions.append(DropConnection(self._number, why))
+            self._dropped = self._number
         self._number = None
         if self.phase in _UP:
             actions.append(StopDiscovery())

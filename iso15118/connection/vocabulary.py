@@ -27,6 +27,7 @@ __all__ = [
     "StationFound",
     "StopDiscovery",
     "TimerLate",
+    "is_set_up",
 ]
 
 
@@ -138,3 +139,11 @@ class TimerLate(Notify, frozen=True):
 
     timer: ConnectionTimer
     after_s: float
+
+
+_BEFORE_SET_UP = ("Connecting", "supportedAppProtocol", "SessionSetup", "Ended")
+
+
+def is_set_up(state: str) -> bool:
+    """Whether a session in this state, as either role names its states, has SessionSetup behind it."""
+    return state not in _BEFORE_SET_UP

@@ -185,6 +185,10 @@ class Pair:
         """Hand an event to the vehicle's session now."""
         self._evcc_events([event])
 
+    def hear_station(self) -> None:
+        """Let the station's session hear at once what its hardware has to tell."""
+        self._secc_events(self.station.advance(self.now))
+
     def cut(self, how: LinkLoss = LinkLoss.LINK_DOWN) -> None:
         """The connection is lost on both ends."""
         self.to_secc.close(self.now, how)

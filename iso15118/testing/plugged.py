@@ -1,0 +1,354 @@
+"""A whole connector under a virtual clock: plug, data link, discovery, sessions, and unplugged again, as often as a test likes.
+
+Above the pair of sessions there are both connections, below them a cable that can be pulled, cut and disturbed at any moment.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from ipaddress import IPv6Address
+
+from iso15118.connection import ConnectionSettings, EvccConnection, Phase, SeccConnection
+from iso15118.connection.machine import Connection
+from iso15118.connection.vocabulary import (
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionOpened,
+    DropConnection,
+    SessionOver,
+    SessionSetUp,
+    StartDiscovery,
+    StartSession,
+    StationFound,
+    StopDiscovery,
+    is_set_up,
+)
+from iso15118.errors import LinkError
+from iso15118.evcc import EvccConfig
+from iso15118.link.deadlines import earliest
+from iso15118.link.primitives import DataLink, PowerOn, SetPilot, ShowState
+from iso15118.link.slac.events import SendFrame
+from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal
+from iso15118.secc import SeccConfig
+from iso15118.session.actions import Action
+from iso15118.session.events import Event, LinkLoss, LinkLost, SignalChanged, SignalState
+from iso15118.simulation.cable import Cable
+from iso15118.simulation.station import SimulatedStation
+from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.testing.discovery import MemoryDiscovery
+from iso15118.testing.pair import Pair
+
+__all__ = ["PluggedPair", "Side", "describe"]
+
+_SETTLE_S = 7.0
+"""How long a driver waits for hardware that does not confirm that it is safe."""
+
+
+class Side:
+    """One end: its connection, and the numbers of its connections."""
+
+    def __init__(self, name: str, machine: Connection) -> None:
+        self.name, self.machine = name, machine
+        self.number = 0
+        self.told_over = self.told_closed = True
+        self.over_at: float | None = None
+        self.journal: list[tuple[float, Action]] = []
+        """What the connection asked for and said, frames left out."""
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        return self.machine.phase
+
+
+class PluggedPair:
+    """Both ends and the cable between them; it starts unplugged.
+
+    ``cable`` makes the cable, given the clock; ``links`` are the station's and the vehicle's. ``delay_s``: one way above the link.
+    The rest is as in ``Pair``; ``pairs`` are the pairs of sessions so far, each with a safety monitor of its own.
+    """
+
+    def __init__(
+        self,
+        secc: SeccConfig,
+        evcc: EvccConfig,
+        station: SimulatedStation,
+        vehicle: SimulatedVehicle,
+        cable: Callable[[Callable[[], float]], Cable],
+        links: tuple[DataLink, DataLink],
+        *,
+        settings: ConnectionSettings | None = None,
+        secure: bool = True,
+        delay_s: float = 0.003,
+        on_message: Callable[[str, object, float], bool | None] | None = None,
+        on_state: Callable[[str, str, float], None] | None = None,
+        on_pair: Callable[[Pair], None] | None = None,
+    ) -> None:
+        self.now = 0.0
+        self.station, self.vehicle = station, vehicle
+        self.secc = Side(
+            "secc", SeccConnection(links[0], secc.timing.communication_setup_performance, settings)
+        )
+        self.evcc = Side("evcc", EvccConnection(links[1], evcc.timing.communication_setup_timeout, settings))
+        self.sides = (self.secc, self.evcc)
+        self.cable = cable(lambda: self.now)
+        self.pairs: list[Pair] = []
+        self._configs, self._secure, self._delay_s = (secc, evcc), secure, delay_s
+        self._on_message, self._on_state, self._on_pair = on_message, on_state, on_pair
+        self.discovery = MemoryDiscovery(
+            self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
+        )
+        self._seen: SignalState | None = None
+        self._queue: deque[tuple[Side, Event | None]] = deque()
+        self._busy = False
+        self.cable.station.attach(lambda event: self.tell(self.secc, event))
+        self.cable.vehicle.attach(lambda event: self.tell(self.evcc, event))
+        for side in self.sides:
+            self.tell(side, PowerOn())
+        self.cable.station.listen(self._station_sees)
+        self.cable.vehicle.listen(self._vehicle_sees)
+
+    # -- what a test does
+
+    @property
+    def pair(self) -> Pair | None:
+        """The sessions of the present connection, or of the last."""
+        return self.pairs[-1] if self.pairs else None
+
+    def plug_in(self) -> None:
+        """Push the plug in."""
+        self.cable.plug_in()
+
+    def unplug(self) -> None:
+        """Pull it out."""
+        self.cable.unplug()
+
+    def tell(self, side: Side, event: Event) -> None:
+        """Hand an event to one connection, and carry out at once what follows from it."""
+        self._queue.append((side, event))
+        self._drain()
+
+    @property
+    def safe(self) -> bool:
+        """Nothing flows, and the contactors of both sides are open."""
+        self.station.circuit.advance(self.now)
+        return not (self.station.outlet.closed or self.vehicle.inlet.closed or self.station.circuit.current_a)
+
+    def phases(self) -> tuple[Phase, Phase]:
+        """Where station and vehicle stand."""
+        return self.secc.phase, self.evcc.phase
+
+    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Let time pass, at most so much, or until the condition holds; whether it does."""
+        end = self.now + seconds
+        while True:
+            if until is not None and until():
+                return True
+            at = self.deadline
+            if at is None or at > end:
+                self.now = end
+                return until is not None and until()
+            self.step()
+
+    @property
+    def deadline(self) -> float | None:
+        """When something happens next."""
+        return earliest((self._below(), self._above()))
+
+    def step(self) -> None:
+        """Jump to the next moment, and let happen what is due then."""
+        below, above = self._below(), self._above()
+        at = earliest((below, above))
+        if at is None:
+            return
+        self.now = max(self.now, at)
+        if below is not None and below <= self.now:
+            self.cable.advance(self.now)
+            self.discovery.advance(self.now)
+            for side in self.sides:
+                due = side.machine.deadline
+                if due is not None and due <= self.now:
+                    self._queue.append((side, None))
+            self._drain()
+        if above is not None and above <= self.now:
+            self._advance_sessions()
+        self._look()
+
+    # -- inside
+
+    def _below(self) -> float | None:
+        machines = (side.machine.deadline for side in self.sides)
+        waits = (
+            side.over_at + _SETTLE_S for side in self.sides if side.over_at is not None and not side.told_over
+        )
+        return earliest((*machines, *waits, self.cable.deadline, self.discovery.deadline))
+
+    def _above(self) -> float | None:
+        if self.pairs:
+            return self.pairs[-1].deadline
+        return earliest((self.station.deadline, self.vehicle.deadline))
+
+    def _advance_sessions(self) -> None:
+        pair = self.pair
+        if pair is None:
+            self.station.advance(self.now)
+            self.vehicle.advance(self.now)
+            return
+        pair.to_secc.broken = pair.to_evcc.broken = not self.cable.carries()
+        pair.now = self.now
+        pair.step()
+
+    def _station_sees(self, event: Event) -> None:
+        # The session hears of it through its hardware, and before its link goes: it has to know why.
+        if self.pairs:
+            self._in_time(self.pairs[-1]).hear_station()
+        else:
+            self.station.advance(self.now)
+        self.tell(self.secc, event)
+
+    def _vehicle_sees(self, event: Event) -> None:
+        state = self._state_in(event)
+        if state is not None and state is not self._seen:
+            self._seen = state
+            if self.pairs:
+                self._in_time(self.pairs[-1]).tell_evcc(SignalChanged(state))
+        self.tell(self.evcc, event)
+
+    @staticmethod
+    def _state_in(event: Event) -> SignalState | None:
+        if isinstance(event, CeChanged):
+            return as_signal(event.state)
+        return event.state if isinstance(event, SignalChanged) else None
+
+    def _in_time(self, pair: Pair) -> Pair:
+        pair.now = max(pair.now, self.now)
+        return pair
+
+    def _drain(self) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._queue:
+                side, event = self._queue.popleft()
+                machine = side.machine
+                self._perform(
+                    side,
+                    machine.handle_timeout(self.now) if event is None else machine.handle(event, self.now),
+                )
+        finally:
+            self._busy = False
+
+    def _perform(self, side: Side, actions: list[Action]) -> None:
+        end = self.cable.station if side is self.secc else self.cable.vehicle
+        for action in actions:
+            if isinstance(action, SendFrame | SetPhy):
+                end.carry(action)
+                continue
+            side.journal.append((self.now, action))
+            if isinstance(action, SetPilot | ShowState | SetS3):
+                end.show(action)
+            elif side is self.secc:
+                self._for_station(action)
+            else:
+                self._for_vehicle(action)
+
+    def _for_station(self, action: Action) -> None:
+        match action:
+            case StartDiscovery():
+                self.discovery.be_found(True)
+            case StopDiscovery():
+                self.discovery.be_found(False)
+            case DropConnection() if self.pairs:
+                pair = self._in_time(self.pairs[-1])
+                pair.tell_secc(LinkLost(LinkLoss.LINK_DOWN))
+                pair.to_evcc.close(self.now, LinkLoss.RESET)
+                self.secc.told_closed = True
+            case _:
+                pass
+
+    def _for_vehicle(self, action: Action) -> None:
+        match action:
+            case StartDiscovery(number=number):
+                self.evcc.number = number
+                self.discovery.look(self.now)
+            case StopDiscovery():
+                self.discovery.stop()
+            case StartSession(number=number):
+                self._connect(number)
+            case DropConnection() if self.pairs and not self.evcc.told_closed:
+                pair = self._in_time(self.pairs[-1])
+                pair.tell_evcc(LinkLost(LinkLoss.LINK_DOWN))
+                pair.to_secc.close(self.now, LinkLoss.RESET)
+                self.evcc.told_closed = True
+            case _:
+                pass
+
+    def _found(self, what: tuple[IPv6Address, int] | LinkError) -> None:
+        number = self.evcc.number
+        failed = isinstance(what, LinkError)
+        self.tell(self.evcc, ConnectionFailed(number, str(what)) if failed else StationFound(number, what))
+
+    def _connect(self, number: int) -> None:
+        taken = self.pairs and not self.pairs[-1].done
+        if taken or not self.cable.carries() or self.secc.phase is not Phase.DISCOVERY:
+            self._queue.append((self.evcc, ConnectionFailed(number, "nobody accepts the connection")))
+            return
+        pair = Pair(
+            *self._configs,
+            self.station,
+            self.vehicle,
+            secure=self._secure,
+            delay_s=self._delay_s,
+            on_message=self._on_message,
+            on_state=self._state_entered,
+            now=self.now,
+        )
+        self.pairs.append(pair)
+        if self._on_pair is not None:
+            self._on_pair(pair)
+        self.secc.number += 1
+        for side in self.sides:
+            side.told_over = side.told_closed = False
+            side.over_at = None
+        self._queue.append((self.secc, ConnectionOpened(self.secc.number)))
+        self._queue.append((self.evcc, ConnectionOpened(number)))
+        pair.start()
+        pair.tell_secc(SignalChanged(self.station.circuit.signal))
+        if self._seen is not None:
+            pair.tell_evcc(SignalChanged(self._seen))
+
+    def _state_entered(self, role: str, state: str, now: float) -> None:
+        if self._on_state is not None:
+            self._on_state(role, state, now)
+        if is_set_up(state):
+            side = self.secc if role == "secc" else self.evcc
+            self._queue.append((side, SessionSetUp(side.number)))
+
+    def _look(self) -> None:
+        """Tell the connections what became of the sessions."""
+        self._drain()
+        pair = self.pair
+        if pair is None:
+            return
+        for side, session, contactors in (
+            (self.secc, pair.secc, self.station.outlet),
+            (self.evcc, pair.evcc, self.vehicle.inlet),
+        ):
+            if session.ended is None:
+                continue
+            if side.over_at is None:
+                side.over_at = self.now
+            settled = not contactors.closed or self.now >= side.over_at + _SETTLE_S
+            if not side.told_over and settled:
+                side.told_over = True
+                self.tell(side, SessionOver(side.number, session.ended))
+            if side.told_over and not side.told_closed and (pair.done or not self.cable.carries()):
+                side.told_closed = True
+                self.tell(side, ConnectionClosed(side.number))
+
+
+def describe(actions: list[tuple[float, Action]]) -> list[str]:
+    """A journal in words, for messages of tests."""
+    return [f"{time:.3f} {action}" for time, action in actions]
