@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .link import StreamEnd
     from .stream import MessageStream
 
-__all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch", "is_set_up"]
+__all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch"]
 
 _log = logging.getLogger(__name__)
 
@@ -77,14 +77,6 @@ _ACT_FIRST = frozenset(
 )
 """Nothing is measured before these are dealt with."""
 WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
-
-
-_BEFORE_SET_UP = ("Connecting", "supportedAppProtocol", "SessionSetup", "Ended")
-
-
-def is_set_up(news: act.Notify) -> bool:
-    """Whether this says that SessionSetup is behind the session, as either role names its states."""
-    return type(news) is act.StateEntered and news.state not in _BEFORE_SET_UP
 
 
 class SessionDriver:
