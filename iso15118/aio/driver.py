@@ -401,5 +401,8 @@ class SessionDriver:
             faults=tuple(hardware.faults),
             safe=safe,
             evccid=getattr(session, "evccid", ""),
+            emaid=getattr(session, "emaid", ""),
+            contracts_installed=getattr(session, "installed", 0),
+            refusals=getattr(session, "refusals", ()),
             error=self._error,
         )
