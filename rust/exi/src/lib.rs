@@ -29,3 +29,8 @@ pub use encode::{encode, EncodeOptions, Source};
 pub use error::{Error, TableError};
 pub use grammar::Grammar;
 pub use json::JsonCodec;
+
+/// The example in README.md is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
