@@ -64,10 +64,10 @@ class ModemCables(Cable):
         """The address of a host's interface."""
         return bytes.fromhex(self._link(namespace, interface)["address"].replace(":", ""))
 
-    def address(self, namespace: str) -> str:
+    def address(self, namespace: str, interface: str = INTERFACE) -> str:
         """Its link-local IPv6 address."""
         shown = json.loads(
-            _ip("-n", namespace, "-json", "-6", "addr", "show", "dev", INTERFACE, "scope", "link")
+            _ip("-n", namespace, "-json", "-6", "addr", "show", "dev", interface, "scope", "link")
         )
         return str(next(found["local"] for entry in shown for found in entry.get("addr_info", ())))
 

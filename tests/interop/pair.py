@@ -21,7 +21,7 @@ from tests.interop.site import Site, site
 
 __all__ = ["Outcome", "charge"]
 
-_READY_S, _SESSION_S, _END_S = 15.0, 30.0, 15.0
+_READY_S, _SESSION_S = 15.0, 30.0
 
 
 @dataclass

@@ -86,16 +86,22 @@ class Site:
     """``story`` has everything that happened: seconds since the site was opened, who, what."""
 
     def __init__(
-        self, cables: ModemCables, folder: Path, *, attenuation_db: float, tell: Callable[[str], None]
+        self,
+        cables: ModemCables,
+        folder: Path,
+        *,
+        attenuation_db: float,
+        tell: Callable[[str], None],
+        interface: str,
     ) -> None:
-        self.cables, self.folder, self._tell_people = cables, folder, tell
+        self.cables, self.folder, self._tell_people, self.interface = cables, folder, tell, interface
         self._began = time.monotonic()
         self.story: list[tuple[float, str, str]] = []
         self.modems = {
             cables.secc_modem: PlcModem(
-                cables.mac(cables.secc), b"\x06\0\0\0\0\x02", measures=True, boot_s=0.05
+                cables.mac(cables.secc, interface), b"\x06\0\0\0\0\x02", measures=True, boot_s=0.05
             ),
-            cables.evcc_modem: PlcModem(cables.mac(cables.evcc), b"\x06\0\0\0\0\x01", boot_s=0.05),
+            cables.evcc_modem: PlcModem(cables.mac(cables.evcc, interface), b"\x06\0\0\0\0\x01", boot_s=0.05),
         }
         self.line = PowerLine(seed=7)
         for modem in self.modems.values():
@@ -188,12 +194,13 @@ class Site:
         """Whether IP gets from one host to the other and back."""
         echo = await self.start("echo", self.cables.secc, [sys.executable, "-c", _ECHO])
         await echo.until(lambda host: host.out == ["ready"], 10.0)
-        address = self.cables.address(self.cables.secc)
-        command = [sys.executable, "-c", _ASK, address, INTERFACE, str(attempts)]
+        address = self.cables.address(self.cables.secc, self.interface)
+        command = [sys.executable, "-c", _ASK, address, self.interface, str(attempts)]
         ask = await self.start("ask", self.cables.evcc, command)
         status = await ask.ended(10.0 + attempts)
-        if echo.process.returncode is None:
+        if status != 0:
             echo.process.terminate()
+        await echo.ended(5.0)
         return status == 0
 
     async def _follow(self, host: Host, stream: asyncio.StreamReader, lines: list[str]) -> None:
@@ -220,9 +227,10 @@ async def site(
     *,
     attenuation_db: float = 18.0,
     tell: Callable[[str], None] = lambda line: None,
+    interface: str = INTERFACE,
 ) -> AsyncIterator[Site]:
     """An open site; closed afterwards, whatever happened."""
-    here = Site(cables, folder, attenuation_db=attenuation_db, tell=tell)
+    here = Site(cables, folder, attenuation_db=attenuation_db, tell=tell, interface=interface)
     try:
         await here.open()
         yield here

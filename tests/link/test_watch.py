@@ -225,7 +225,7 @@ KEY = Nmk(b"\x77" * 16)
         (frame(m.StartAttenCharInd(RUN, CAR, resp_type=0), CAR, BROADCAST), "stations ignore it"),
         (frame(m.SlacMatchReq(CAR, EVSE2, RUN)), "the station ignores it"),
         (frame(m.SlacMatchCnf(CAR, EVSE2, RUN, bytes(7), KEY), EVSE, CAR), "the vehicle ignores it"),
-        (frame(m.SetKeyCnf(1, bytes(4), b"none"), MODEM, CAR), "that nobody seen here has set"),
+        (frame(m.SetKeyCnf(1, bytes(4), b"none"), MODEM, CAR), "a key that was not seen on its way"),
         (frame(m.ValidateCnf(0, m.ValidateResult.READY), EVSE, CAR), "did not ask it for"),
         (frame(m.SlacMatchReq(CAR, EVSE, RUN))[:50], "is malformed"),
     ],

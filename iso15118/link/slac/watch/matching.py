@@ -217,7 +217,7 @@ class Matching:
         pending = self._keys.get(host)
         data: dict[str, object] = {"host": mac_text(host), "result": message.result}
         if pending is None or pending.nonce != message.your_nonce:
-            text = f"the modem of {self.book.who(host)} confirms a key that nobody seen here has set"
+            text = f"a modem confirms to {self.book.who(host)} a key that was not seen on its way"
             yield self.book.refuse(text, data)
             return
         taken = self.book.settings.key_acceptance.accepts(message.result)
