@@ -146,6 +146,7 @@ def issue_test_pki(
     *,
     at: datetime,
     vehicle_algorithm: str | None = None,
+    algorithms: Mapping[str, str] | None = None,
     organization: str = "Test",
     seccid: str = DEFAULT_SECCID,
     evccid: str = DEFAULT_EVCCID,
@@ -157,27 +158,35 @@ def issue_test_pki(
     """Make a complete test PKI, valid from a day before ``at``.
 
     ``edition``: which profiles. ``algorithm``: one of the profile's, ``p521`` or ``ed448`` of ``iso20``,
-    ``p256`` of ``iso2``, any of ``lab``. ``vehicle_algorithm``: another one for the branches under the OEM
-    root. ``responders``: with an OCSP responder for every CA. ``profile``: a changed profile, for
-    certificates that are wrong on purpose.
+    ``p256`` of ``iso2``, any of ``lab``. ``algorithms``: other ones by the name of a certificate, for it and all
+    that are issued under it; ``vehicle_algorithm`` is short for that of ``oem-root``. Chains of several
+    algorithms are issued and then refused, unless ``mixed-algorithms`` is tolerated. [V2G20-2320]
+    ``responders``: with an OCSP responder for every CA. ``profile``: a changed profile, for certificates that
+    are wrong on purpose.
 
     Raises ConfigError for a name that the profile does not have.
     """
     rules = profile or load_profile(edition)
     names = {"seccid": seccid, "evccid": evccid, "emaid": emaid, "pcid": pcid}
+    wanted = {**({"oem-root": vehicle_algorithm} if vehicle_algorithm else {}), **(algorithms or {})}
+    if unknown := set(wanted) - set(rules.certificates):
+        raise ConfigError(
+            "algorithms", f"no certificate {min(unknown)!r}", f"one of {', '.join(rules.certificates)}"
+        )
+    chosen: dict[str, str] = {}
     keys: dict[str, PrivateKey] = {}
     alternative: dict[str, x448.X448PrivateKey] = {}
     issued: dict[str, bytes] = {}
-    branches: dict[str, str] = {}
     rows = dict(rules.certificates)
     if responders and rules.responder is not None:
         rows |= {
             f"ocsp-{name}": _responder(rules, name, row) for name, row in rows.items() if _delegates(row)
         }
     for name, row in rows.items():
-        branches[name] = branches[row.issuer] if row.issuer else name
-        wanted = (vehicle_algorithm or algorithm) if branches[name] == "oem-root" else algorithm
-        keys[name] = keys[row.same_key_as] if row.same_key_as else build.new_key(rules, wanted, row.flaws)
+        chosen[name] = wanted.get(name, chosen[row.issuer] if row.issuer else algorithm)
+        keys[name] = (
+            keys[row.same_key_as] if row.same_key_as else build.new_key(rules, chosen[name], row.flaws)
+        )
         second = None
         if row.alternative_key == "x448":
             alternative[name] = x448.X448PrivateKey.generate()

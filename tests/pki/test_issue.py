@@ -109,3 +109,37 @@ def test_keys_are_in_no_repr() -> None:
     pki: IssuedPki = issue_test_pki(at=NOW)
     assert repr(pki) == (f"IssuedPki(iso20, {', '.join(pki.certificates)}, keys hidden)")
     assert repr(pki.secc) == "Credential(3 certificates, key hidden)"
+
+
+def test_algorithms_are_mixed_by_branch_and_accepted_by_switch() -> None:
+    pki = issue_test_pki(
+        "iso20",
+        "p521",
+        at=NOW,
+        algorithms={"cpo-sub1": "ed448", "secc": "p521", "mo-root": "ed448"},
+        responders=True,
+    )
+    kinds = {name: parse(der).key for name, der in pki.certificates.items()}
+    assert kinds["v2g-root"] == kinds["secc"] == kinds["oem-root"] == "secp521r1"
+    assert kinds["cpo-sub1"] == kinds["cpo-sub2"] == kinds["ocsp-cpo-sub2"] == "ed448"
+    assert kinds["mo-root"] == kinds["contract"] == kinds["mo-root-by-v2g"] == "ed448"
+    for chain, root, role, kind, mixed in (
+        (pki.chain("secc"), "v2g-root", "secc", "V2G", [0, 2]),
+        (pki.chain("contract"), "mo-root", "contract", "MO", []),
+        ((*pki.chain("contract"), pki.certificates["mo-root-by-v2g"]), "v2g-root", "contract", "V2G", [3]),
+    ):
+        verdict = verify_chain(
+            chain,
+            role=role,
+            anchors_der=[pki.certificates[root]],
+            anchor_role=kind,
+            at=NOW,
+            edition="iso20",
+            tolerate=["mixed-algorithms"],
+        )
+        assert verdict.ok, str(verdict)
+        assert [one.certificate for one in verdict.tolerated] == mixed
+    with pytest.raises(ConfigError, match="no certificate 'nobody'"):
+        issue_test_pki("iso20", "p521", at=NOW, algorithms={"nobody": "ed448"})
+    with pytest.raises(ConfigError, match="'p256' is not in the profile iso20"):
+        issue_test_pki("iso20", "p521", at=NOW, algorithms={"secc": "p256"})

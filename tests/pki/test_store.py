@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from iso15118.errors import ConfigError, PkiError
-from iso15118.pki import Credential, issue_test_pki
+from iso15118.pki import Credential, issue_test_pki, verify_chain
+from iso15118.pki.crl import crl
+from iso15118.pki.issue import load_key, pem
+from iso15118.pki.ocsp import ocsp_response
 from iso15118.pki.store import Store
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -111,6 +114,123 @@ def test_contracts_are_replaced_and_removed_by_their_emaid(store: Store) -> None
     assert not store.read().contracts
     with pytest.raises(PkiError, match="no contract"):
         store.remove_contract("DE-8AA-CA2B3C4D5-L")
+
+
+def test_what_others_may_write_is_not_trusted(store: Store) -> None:
+    for path in (
+        store.directory / "anchors" / "v2g" / "root.pem",
+        store.directory / "anchors" / "v2g",
+        store.directory,
+    ):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        for bit in (stat.S_IWGRP, stat.S_IWOTH):
+            path.chmod(mode | bit)
+            with pytest.raises(PkiError, match=f"{path} may be written by others; chmod go-w"):
+                store.read()
+        path.chmod(mode)
+    assert store.read().anchors["V2G"] == (PKI.v2g_root,)
+
+
+def test_a_lax_umask_makes_no_lax_store(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        made = Store(tmp_path / "new" / "store")
+        made.add_own("secc", PKI.secc)
+    finally:
+        os.umask(before)
+    assert made.read().own["secc"] == PKI.secc
+    assert stat.S_IMODE((tmp_path / "new" / "store" / "own").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_belongs_to_somebody_else_is_not_trusted(store: Store) -> None:
+    os.chown(store.directory / "anchors" / "v2g" / "root.pem", 12345, -1)
+    with pytest.raises(PkiError, match="belongs to another user"):
+        store.read()
+
+
+def test_a_crash_between_key_and_chain_leaves_a_whole_credential(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = issue_test_pki("iso20", "ed448", at=NOW).secc
+    written: list[int] = []
+
+    def fails_second(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fails_second)
+        with pytest.raises(PkiError, match="No space"):
+            store.add_own("secc", new)
+    assert store.read().own["secc"] == new
+
+
+def test_a_key_and_a_chain_in_two_files_are_taken_too(store: Store) -> None:
+    folder = store.directory / "own" / "secc"
+    text = (folder / "key.pem").read_text()
+    (folder / "key.pem").write_text(text[: text.index("-----BEGIN CERTIFICATE")])
+    assert store.read().own["secc"] == PKI.secc
+    (folder / "chain.pem").write_text(pem(PKI.vehicle.chain[0]))
+    with pytest.raises(PkiError, match=r"secc/key\.pem: the key is not the one"):
+        store.read()
+
+
+def test_what_is_removed_is_gone(store: Store) -> None:
+    store.remove_own("secc")
+    store.remove_anchor("mo", "root")
+    contents = store.refreshed()
+    assert not contents.own
+    assert contents.anchors["MO"] == ()
+    with pytest.raises(PkiError, match="no chain 'secc'"):
+        store.remove_own("secc")
+    with pytest.raises(PkiError, match="no anchor 'root' for mo"):
+        store.remove_anchor("mo", "root")
+    with pytest.raises(ConfigError, match="purpose"):
+        store.remove_anchor("csms", "root")
+
+
+def test_stale_evidence_is_pruned_and_the_rest_speaks_for_a_chain(store: Store) -> None:
+    leaf, sub2, _ = PKI.secc.chain
+    responder = PKI.responder("cpo-sub2")
+    made = ocsp_response(
+        leaf,
+        sub2,
+        responder_der=responder.chain[0],
+        key=load_key(responder.key),
+        this_update=NOW,
+        next_update=NOW + timedelta(days=3),
+        status="revoked",
+    )
+    store.add_response(leaf, made)
+    listed = crl(
+        PKI.v2g_root, load_key(PKI.keys["v2g-root"]), last_update=NOW, next_update=NOW + timedelta(days=1)
+    )
+    store.add_crl("v2g", listed)
+    contents = store.read()
+    verdict = verify_chain(
+        PKI.secc.chain,
+        role="secc",
+        anchors_der=contents.anchors,
+        at=NOW,
+        edition="iso20",
+        revocation=contents.revocation(PKI.secc.chain, required=False),
+    )
+    assert [one.code for one in verdict.violations] == ["revoked"]
+    assert store.prune(NOW) == 0
+    assert store.prune(NOW + timedelta(days=2)) == 1
+    assert store.refreshed().crls == ()
+    assert store.prune(NOW + timedelta(days=4)) == 1
+    assert not store.refreshed().responses
+
+
+def test_signers_come_by_name(store: Store) -> None:
+    contents = store.read()
+    assert contents.signer("secc").chain == PKI.secc.chain
+    assert contents.signer("DE8AACA2B3C4D5").algorithm == "ed448"
+    with pytest.raises(ConfigError, match="'nobody' is not in the store"):
+        contents.signer("nobody")
 
 
 def test_an_empty_or_absent_directory_is_an_empty_store(tmp_path: Path) -> None:
