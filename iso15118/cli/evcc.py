@@ -14,6 +14,7 @@ from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import print_json
 from iso15118.evcc import EvccConfig
+from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.roles import load_evcc
 from iso15118.settings.trust import common_name, evcc_context
@@ -33,6 +34,7 @@ def evcc(
     vehicle, reported = vehicle_of(settings)
     session = settings.session
     with tls_of(settings.tls, evcc_context) as (tls, pki):
+        vehicle.contracts = store_of(settings.contracts, settings.tls, pki)
         if pki is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
             session = msgspec.structs.replace(session, evccid=common_name(pki, "vehicle"))

@@ -15,6 +15,7 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import print_json
+from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
 from iso15118.settings.trust import secc_context
@@ -60,7 +61,8 @@ def secc(
         status = exit_status(summary) or status
         print_json(summary) if as_json else tell(summary)
 
-    with tls_of(settings.tls, secc_context) as (tls, _):
+    with tls_of(settings.tls, secc_context) as (tls, pki):
+        station.contracts = backend_of(settings.contracts, settings.tls, pki)
         run_station(
             settings.session,
             station.ports,

@@ -33,6 +33,11 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     end_reason: str
     peer: str
     evccid: str
+    emaid: str
+    """The contract that pays; empty with external identification."""
+    contracts_installed: int
+    refusals: list[str]
+    """Why contracts were refused, for people."""
     tls: dict[str, Any] | None
     exchanges: int
     charge_loops: int
@@ -73,6 +78,9 @@ def summary_of(
         end_reason=ended.reason.name,
         peer=result.peer,
         evccid=evccid or result.evccid,
+        emaid=result.emaid,
+        contracts_installed=result.contracts_installed,
+        refusals=list(result.refusals),
         tls=None
         if tls is None
         else {

@@ -6,6 +6,7 @@ contracts are in its memory.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,28 +33,77 @@ from iso15118.messages.iso20.common_types import MessageHeader, Processing, Resp
 from iso15118.messages.xmldsig import Signature
 from iso15118.pki.build import ALTERNATIVE_KEY
 from iso15118.pki.contract_key import (
+    ISO2,
     ISO20_P521,
     ISO20_X448,
     AgreementPublicKey,
     ContractKeyError,
     KeyTransport,
+    new_contract_key,
     wrap,
 )
 from iso15118.pki.credential import Credential
+from iso15118.pki.identifiers import emaid_check_digit
 from iso15118.pki.installation import DATA_ID, SCHEMA, InstallationError, parsed, preferred, refused, verified
-from iso15118.pki.issue import load_key
+from iso15118.pki.issue import IssuedPki, issue_leaf, load_key
 from iso15118.pki.parsed import Parsed
 from iso15118.pki.raw import SigningKey
 from iso15118.pki.signature import SignedElement, sign
 from iso15118.pki.signer import signer_of
 from iso15118.pki.verify import verify_chain
 
-__all__ = ["ContractService", "Contracts", "Offer"]
+__all__ = ["ContractService", "Contracts", "Offer", "emaid_for", "issuing"]
 
 _SESSIONS_KEPT = 10_000
 
 Contracts = Mapping[str, Sequence[Credential]] | Callable[[str], Sequence[Credential]]
 """Contracts with their keys by PCID."""
+
+
+def emaid_for(pcid: str) -> str:
+    """An EMAID that belongs to this vehicle for good: provider DE8AA, the rest by the hash of its PCID."""
+    number = int.from_bytes(hashlib.sha256(pcid.encode()).digest()[:8], "big") % 10**8
+    stem = f"DE8AAC{number:08d}"
+    return stem + emaid_check_digit(stem)
+
+
+def issuing(
+    pki: IssuedPki,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    emaids: Callable[[str], Sequence[str]] = lambda pcid: (emaid_for(pcid),),
+) -> Callable[[str], Sequence[Credential]]:
+    """Contracts for any PCID, issued by the MO branch of a test PKI when they are first asked for, and the same ever after.
+
+    ``emaids``: which contracts a vehicle has.
+    """
+    kept: dict[str, tuple[Credential, ...]] = {}
+    transport = _transport_of(pki)
+
+    def contracts(pcid: str) -> Sequence[Credential]:
+        if pcid not in kept:
+            made = []
+            for emaid in emaids(pcid):
+                # The transport carries 56 octets of an Ed448 key, so that not any key will do.
+                key = new_contract_key(transport).private_bytes(
+                    serialization.Encoding.DER,
+                    serialization.PrivateFormat.PKCS8,
+                    serialization.NoEncryption(),
+                )
+                issued = issue_leaf(pki, "contract", "fresh", at=clock(), names={"emaid": emaid}, key=key)
+                made.append(issued.credential("fresh"))
+            kept[pcid] = tuple(made)
+        return kept[pcid]
+
+    return contracts
+
+
+def _transport_of(pki: IssuedPki) -> KeyTransport:
+    key = load_key(pki.keys["mo-sub2"])
+    if isinstance(key, ed448.Ed448PrivateKey):
+        return ISO20_X448
+    p256 = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1"
+    return ISO2 if p256 else ISO20_P521
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

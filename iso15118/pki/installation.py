@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x448
 
@@ -107,13 +108,15 @@ class InstalledContract(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provisioning_of(credential: Credential, alternative_key: bytes | None = None) -> Provisioning:
-    """Keys in memory. ``alternative_key``: PKCS#8 of the X448 key. Raises PkiError for keys that are none."""
+    """Keys in memory. ``alternative_key``: PKCS#8 of the X448 key, DER or PEM. Raises PkiError for keys that are none."""
     signer = signer_of(credential)
     alternative: KeyAgreement | None = None
     if alternative_key is not None:
         try:
-            key = serialization.load_der_private_key(alternative_key, None)
-        except (ValueError, TypeError) as error:
+            armoured = alternative_key.startswith(b"-----BEGIN")
+            read = serialization.load_pem_private_key if armoured else serialization.load_der_private_key
+            key = read(alternative_key, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise PkiError(f"no X448 key: {error}") from error
         if not isinstance(key, x448.X448PrivateKey):
             raise PkiError("the alternative key is not of X448")

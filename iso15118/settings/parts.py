@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-__all__ = ["StationSettings", "TlsSettings", "VehicleSettings"]
+__all__ = [
+    "StationContractSettings",
+    "StationSettings",
+    "TlsSettings",
+    "VehicleContractSettings",
+    "VehicleSettings",
+]
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
@@ -48,6 +54,42 @@ class StationSettings(Struct, frozen=True, kw_only=True):
     """Name of the energy meter."""
     time_scale: TimeScale = 1.0
     """Seconds of the hardware in one second of the clock, for demonstrations that cannot wait."""
+
+
+class StationContractSettings(Struct, frozen=True, kw_only=True):
+    """Plug and Charge at the station: whose contracts are believed, and what the simulated backend says about them."""
+
+    offer: bool = False
+    """Take contracts beside external identification; there has to be TLS."""
+    store: Path | None = None
+    """Certificate store with the roots of providers (anchors/mo, anchors/v2g); absent: those of tls.pki. Relative to this
+    file."""
+    accept: tuple[str, ...] = ("*",)
+    """EMAIDs or their beginnings that the simulated backend accepts; "*": every contract that is good."""
+    providers: tuple[str, ...] = ()
+    """Provider ids told to vehicles; empty: none is told, and all may try."""
+    central_validation: bool = False
+    """Let the backend decide about contracts under unknown roots, instead of refusing them."""
+    decision_s: Seconds = 0.0
+    """How long the backend takes."""
+    install: bool = False
+    """Play the provisioning service with the keys in tls.pki, for any vehicle of its OEM root: for tests only."""
+    installation_s: Seconds = 0.0
+    """How long that takes."""
+
+
+class VehicleContractSettings(Struct, frozen=True, kw_only=True):
+    """Plug and Charge in the vehicle: where its contracts are."""
+
+    use: bool = False
+    """Have contracts at all; what is done with them is under [session]."""
+    store: Path | None = None
+    """Certificate store with contracts, the provisioning chain own/oemprov and roots, in which installed contracts are kept;
+    absent: certificates of tls.pki, and nothing is kept. Relative to this file."""
+    x448_key: Path | None = None
+    """With a store: file (PEM) with the X448 key beside the provisioning certificate's. Relative to this file."""
+    names: tuple[str, ...] = ("contract",)
+    """Without a store: which certificates of tls.pki are its contracts; empty: none, so that one has to be installed."""
 
 
 class VehicleSettings(Struct, frozen=True, kw_only=True):

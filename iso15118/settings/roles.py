@@ -17,7 +17,13 @@ from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.settings.link import LinkSettings, check_link
-from iso15118.settings.parts import StationSettings, TlsSettings, VehicleSettings
+from iso15118.settings.parts import (
+    StationContractSettings,
+    StationSettings,
+    TlsSettings,
+    VehicleContractSettings,
+    VehicleSettings,
+)
 from iso15118.settings.reading import read_struct, read_toml
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
@@ -45,6 +51,7 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     session: SeccConfig = field(default_factory=SeccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     station: StationSettings = field(default_factory=StationSettings)
+    contracts: StationContractSettings = field(default_factory=StationContractSettings)
 
 
 class EvccSettings(Struct, frozen=True, kw_only=True):
@@ -58,6 +65,7 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
     session: EvccConfig = field(default_factory=EvccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
     vehicle: VehicleSettings = field(default_factory=VehicleSettings)
+    contracts: VehicleContractSettings = field(default_factory=VehicleContractSettings)
 
 
 ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "evcc": EvccSettings}
@@ -121,9 +129,22 @@ def _replace(settings: R, path: Path) -> R:
             "is missing: TLS needs certificates",
             'make some with `iso15118 pki init FOLDER`, or do without TLS by tls.mode = "plaintext"',
         )
+    contracts = settings.contracts
+    if isinstance(contracts, StationContractSettings):
+        wanted, key = contracts.offer, "contracts.offer"
+    else:
+        wanted, key = contracts.use, "contracts.use"
+        contracts = replace(
+            contracts, x448_key=None if contracts.x448_key is None else folder / contracts.x448_key
+        )
+    if wanted and plaintext:
+        raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')
+    contracts = replace(contracts, store=None if contracts.store is None else folder / contracts.store)
     tls = replace(
         tls,
         pki=None if tls.pki is None else folder / tls.pki,
         keylog=None if tls.keylog is None else folder / tls.keylog,
     )
-    return replace(settings, tls=tls, session=replace(settings.session, allow_plaintext=plaintext))
+    return replace(
+        settings, tls=tls, contracts=contracts, session=replace(settings.session, allow_plaintext=plaintext)
+    )

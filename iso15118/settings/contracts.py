@@ -1,0 +1,109 @@
+"""Plug and Charge as the files describe it: the station's backend, and the vehicle's contracts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iso15118.errors import ConfigError
+from iso15118.pki import IssuedPki, Store
+from iso15118.pki.authorization import ContractTrust
+from iso15118.pki.contract_service import ContractService, issuing
+from iso15118.pki.installation import provisioning_of
+from iso15118.pki.profiles import Edition
+from iso15118.pki.signer import signer_of
+from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
+from iso15118.simulation.backend import ContractBackend, accept_emaids
+
+__all__ = ["backend_of", "store_of"]
+
+
+def backend_of(
+    settings: StationContractSettings, tls: TlsSettings, pki: IssuedPki | None
+) -> ContractBackend | None:
+    """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki.
+
+    Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
+    """
+    if not settings.offer or pki is None:
+        return None
+    mo: tuple[bytes, ...] = (_certificate(pki, "mo-root"),)
+    v2g: tuple[bytes, ...] = (pki.v2g_root,)
+    if settings.store is not None:
+        anchors = Store(settings.store).read().anchors
+        mo, v2g = anchors["MO"], anchors["V2G"]
+        if not mo and not v2g and not settings.central_validation:
+            raise ConfigError(
+                "contracts.store",
+                f"{settings.store} has no root of a provider",
+                "put one into anchors/mo, or set central_validation",
+            )
+    trust = ContractTrust(
+        mo_anchors=mo,
+        v2g_anchors=v2g,
+        edition=_edition(tls),
+        central_validation=settings.central_validation,
+        providers=settings.providers,
+    )
+    service = None
+    if settings.install:
+        _certificate(pki, "cps")
+        service = ContractService(
+            cps=pki.credential("cps"),
+            contracts=issuing(pki),
+            oem_anchors=[pki.oem_root],
+            edition=_edition(tls),
+        )
+    return ContractBackend(
+        trust,
+        accept_emaids(settings.accept),
+        service=service,
+        decision_s=settings.decision_s,
+        installation_s=settings.installation_s,
+    )
+
+
+def store_of(
+    settings: VehicleContractSettings, tls: TlsSettings, pki: IssuedPki | None
+) -> HeldContracts | StoredContracts | None:
+    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki. Raises as ``backend_of``."""
+    if not settings.use or pki is None:
+        return None
+    if settings.store is not None:
+        stored = StoredContracts(
+            Store(settings.store),
+            alternative_key=None if settings.x448_key is None else _read(settings.x448_key),
+            edition=_edition(tls),
+        )
+        _ = stored.present  # what is wrong with it is said now, not when a station is found
+        return stored
+    for name in ("oemprov", *settings.names):
+        _certificate(pki, name)
+    return HeldContracts(
+        VehicleContracts(
+            signers=tuple(signer_of(pki.credential(name)) for name in settings.names),
+            provisioning=provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
+            v2g_anchors=(pki.v2g_root,),
+            mo_anchors=(_certificate(pki, "mo-root"),),
+            edition=_edition(tls),
+        )
+    )
+
+
+def _edition(tls: TlsSettings) -> Edition:
+    return "lab" if tls.profile == "lab" else "iso20"
+
+
+def _certificate(pki: IssuedPki, name: str) -> bytes:
+    if name not in pki.certificates:
+        raise ConfigError(
+            "tls.pki", f"there is no certificate {name!r}", f"it has {', '.join(pki.certificates)}"
+        )
+    return pki.certificates[name]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError("contracts.x448_key", f"{path}: {error.strerror}") from error
