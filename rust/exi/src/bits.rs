@@ -7,6 +7,7 @@ mod tests;
 mod write;
 
 pub use read::{ByteRun, Reader};
+pub(crate) use write::groups;
 pub use write::Writer;
 
 /// The stream ended before the bits that were asked for.

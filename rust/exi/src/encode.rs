@@ -29,6 +29,13 @@ pub trait Source<'a> {
     fn open(&self, value: Self::Value, structure: u32) -> Option<Self::Fields>;
     /// Content of a field that is not repeated; None if absent.
     fn one(&self, fields: Self::Fields, field: u32) -> Option<Self::Value>;
+    /// The fields, of so many, that hold something, one bit each; repeated ones may be told wrongly.
+    #[inline]
+    fn present(&self, fields: Self::Fields, count: usize) -> u64 {
+        (0..count as u32).fold(0, |present, field| {
+            present | u64::from(self.one(fields, field).is_some()) << field
+        })
+    }
     /// Number of items in a repeated field.
     fn count(&self, fields: Self::Fields, field: u32) -> Taken<usize>;
     /// An item of a repeated field.
@@ -38,6 +45,11 @@ pub trait Source<'a> {
     fn boolean(&self, value: Self::Value) -> Taken<bool>;
     /// The value as an integer.
     fn integer(&self, value: Self::Value) -> Taken<i128>;
+    /// The value as an integer if it is one that fits: a short way, and [`integer`](Self::integer) says what is wrong.
+    #[inline]
+    fn short_integer(&self, value: Self::Value) -> Option<i64> {
+        self.integer(value).ok()?.try_into().ok()
+    }
     /// The value as an integer of any size: appends two's complement, least significant octet first, with a sign bit.
     fn big_integer(&self, value: Self::Value, octets: &mut Vec<u8>) -> Taken<()>;
     /// The value as a literal of this enumeration.

@@ -260,6 +260,7 @@ fn production(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Re
     let bare = |event, name| Production {
         event,
         field: 0,
+        bit: 0,
         name,
         target: 0,
         next: Next::State(0),
@@ -290,6 +291,7 @@ fn production(input: &mut Input<'_>, sizes: &Sizes, loops: &mut Vec<Loop>) -> Re
     Ok(Production {
         event,
         field,
+        bit: 1 << field,
         name,
         target,
         next: next(input, sizes, loops)?,

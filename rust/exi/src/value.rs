@@ -139,22 +139,33 @@ impl<'a> Source<'a> for ValueSource {
             _ => None,
         }
     }
+    #[inline]
     fn open(&self, value: &'a Value, structure: u32) -> Option<&'a [Vec<Value>]> {
         match value {
             Value::Struct(node) if node.structure == structure => Some(&node.fields),
             _ => None,
         }
     }
+    #[inline]
     fn one(&self, fields: &'a [Vec<Value>], field: u32) -> Option<&'a Value> {
         fields.get(field as usize)?.first()
     }
+    #[inline]
+    fn present(&self, fields: &'a [Vec<Value>], _count: usize) -> u64 {
+        // The first field is the lowest bit.
+        let filled = |present, content: &Vec<Value>| present << 1 | u64::from(!content.is_empty());
+        fields.iter().rev().fold(0, filled)
+    }
+    #[inline]
     fn count(&self, fields: &'a [Vec<Value>], field: u32) -> Taken<usize> {
         let items = fields.get(field as usize).map(Vec::len);
         items.ok_or_else(|| "a field that the struct has not".into())
     }
+    #[inline]
     fn item(&self, fields: &'a [Vec<Value>], field: u32, index: usize) -> Option<&'a Value> {
         fields.get(field as usize)?.get(index)
     }
+    #[inline]
     fn boolean(&self, value: &'a Value) -> Taken<bool> {
         match value {
             Value::Boolean(value) => Ok(*value),
@@ -167,6 +178,13 @@ impl<'a> Source<'a> for ValueSource {
             other => Err(self.describe(other)),
         }
     }
+    #[inline]
+    fn short_integer(&self, value: &'a Value) -> Option<i64> {
+        match value {
+            Value::Integer(value) => i64::try_from(*value).ok(),
+            _ => None,
+        }
+    }
     fn big_integer(&self, value: &'a Value, octets: &mut Vec<u8>) -> Taken<()> {
         match value {
             Value::BigInteger(value) => octets.extend_from_slice(value),
@@ -174,18 +192,21 @@ impl<'a> Source<'a> for ValueSource {
         }
         Ok(())
     }
+    #[inline]
     fn enumeration(&self, value: &'a Value, enumeration: u32) -> Taken<u32> {
         match value {
             Value::Literal(of, literal) if *of == enumeration => Ok(*literal),
             other => Err(self.describe(other)),
         }
     }
+    #[inline]
     fn binary(&self, value: &'a Value) -> Taken<&'a [u8]> {
         match value {
             Value::Binary(value) => Ok(value),
             other => Err(self.describe(other)),
         }
     }
+    #[inline]
     fn text(&self, value: &'a Value) -> Taken<&'a str> {
         match value {
             Value::Text(value) => Ok(value),

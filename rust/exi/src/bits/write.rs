@@ -1,6 +1,22 @@
 //! Writing bits, integers and octet runs to a vector. What has not filled 32 bits yet waits in the accumulator.
 use alloc::vec::Vec;
 
+/// The code of an EXI unsigned integer of up to three octets, which nearly all are, and its width.
+#[inline(always)]
+pub(crate) fn groups(value: u64) -> Option<(u32, u32)> {
+    let low = value as u32;
+    if value < 1 << 7 {
+        Some((low, 8))
+    } else if value < 1 << 14 {
+        Some(((low & 0x7f | 0x80) << 8 | low >> 7, 16))
+    } else if value < 1 << 21 {
+        let head = (low & 0x7f | 0x80) << 16 | (low >> 7 & 0x7f | 0x80) << 8;
+        Some((head | low >> 14, 24))
+    } else {
+        None
+    }
+}
+
 /// Writes bits, most significant first, to a vector of its own.
 #[derive(Debug, Default)]
 pub struct Writer {
@@ -35,7 +51,14 @@ impl Writer {
 
     /// Writes an EXI unsigned integer.
     #[inline]
-    pub fn unsigned(&mut self, mut value: u64) {
+    pub fn unsigned(&mut self, value: u64) {
+        match groups(value) {
+            Some((code, width)) => self.bits(code, width),
+            None => self.unsigned_slow(value),
+        }
+    }
+
+    fn unsigned_slow(&mut self, mut value: u64) {
         while value > 0x7f {
             self.bits(value as u32 & 0x7f | 0x80, 8);
             value >>= 7;

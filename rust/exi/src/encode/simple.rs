@@ -4,12 +4,82 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{fail, Encoder, Source};
-use crate::bits::Writer;
+use crate::bits::{groups, Writer};
 use crate::datatype::{describe, span, Datatype, MAX_INTEGER_OCTETS};
 use crate::decode::Refusal;
 use crate::error::Result;
 
 impl<'a, S: Source<'a>> Encoder<'_, '_, S> {
+    /// SE, CH, the value and EE at one go.
+    #[inline]
+    pub(super) fn simple_element(
+        &mut self,
+        code: u32,
+        width: u32,
+        datatype: u32,
+        value: S::Value,
+    ) -> Result<()> {
+        if let Some((bits, size)) = self.short_value(datatype, value) {
+            let size = width + size + 2;
+            if size <= 32 {
+                // CH and EE are zero bits around the value.
+                let code = u64::from(code) << (size - width);
+                self.writer.bits(code as u32 | bits << 1, size);
+                return Ok(());
+            }
+        }
+        self.writer.bits(code << 1, width + 1);
+        self.simple_value(datatype, value)?;
+        self.writer.bits(0, 1);
+        Ok(())
+    }
+
+    /// The bits of a value, and how many, for the types and values that nearly all elements have; None if it is long or
+    /// if there is anything to be said about it.
+    #[inline]
+    fn short_value(&self, datatype: u32, value: S::Value) -> Option<(u32, u32)> {
+        let source = self.source;
+        match self.grammar.datatypes.get(datatype as usize)? {
+            Datatype::Signed { min, max } => {
+                let number = source.short_integer(value)?;
+                if number < *min || number > *max {
+                    return None;
+                }
+                // The sign, and -(magnitude + 1) when negative.
+                let sign = number >> 63;
+                let (code, width) = groups((number ^ sign) as u64)?;
+                Some((code | (sign as u32 & 1) << width, width + 1))
+            }
+            Datatype::NBit {
+                minimum,
+                count,
+                width,
+            } => {
+                let code = source.short_integer(value)?.checked_sub(*minimum)?;
+                let code = u32::try_from(code).ok()?;
+                (code < *count).then_some((code, *width))
+            }
+            Datatype::Enumeration {
+                enumeration,
+                count,
+                width,
+            } => {
+                let code = source.enumeration(value, *enumeration).ok()?;
+                (code < *count).then_some((code, *width))
+            }
+            Datatype::Unsigned { min, max } => {
+                let number = u64::try_from(source.short_integer(value)?).ok()?;
+                if number < *min || number > *max {
+                    return None;
+                }
+                groups(number)
+            }
+            Datatype::Boolean => Some((source.boolean(value).ok()?.into(), 1)),
+            Datatype::Binary { .. } | Datatype::Text { .. } | Datatype::Integer => None,
+        }
+    }
+
+    /// The value alone.
     pub(super) fn simple_value(&mut self, datatype: u32, value: S::Value) -> Result<()> {
         let grammar = self.grammar;
         let Some(datatype) = grammar.datatypes.get(datatype as usize) else {

@@ -127,13 +127,10 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         };
         let mut open = Open {
             fields,
-            waiting: 0,
+            waiting: self.source.present(fields, structure.fields.len()),
+            repeated: structure.repeated,
             base: self.cursors.len(),
         };
-        for number in 0..structure.fields.len() as u32 {
-            let present = self.source.one(fields, number).is_some();
-            open.waiting |= u64::from(present) << number;
-        }
         if structure.repeated != 0 {
             self.count_items(structure, &mut open)?;
         }
@@ -153,11 +150,7 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
                     self.structure(production.target, None, inner, depth)
                 }
                 Content::Simple(item) if production.event == Event::SimpleElement => {
-                    // SE and CH in one, then EE.
-                    self.writer.bits(code << 1, width + 1);
-                    let done = self.simple_value(production.target, item);
-                    self.writer.bits(0, 1);
-                    done
+                    self.simple_element(code, width, production.target, item)
                 }
                 Content::Simple(item) => {
                     self.writer.bits(code, width);
@@ -176,7 +169,7 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
                     _ => error.inside(grammar.string(production.name), taken),
                 });
             }
-            self.written(production.field, &mut open);
+            self.written(production, &mut open);
             state = next;
             counter = taken.unwrap_or(0);
         }
@@ -212,14 +205,17 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
 
     /// Notes that an item of a field was written.
     #[inline]
-    fn written(&mut self, field: u8, open: &mut Open<S::Fields>) {
-        if let Some(cursor) = self.cursors.get_mut(open.base + usize::from(field)) {
-            cursor.0 += 1;
-            if cursor.0 < cursor.1 {
-                return;
+    fn written(&mut self, production: &Production, open: &mut Open<S::Fields>) {
+        if open.repeated & production.bit != 0 {
+            let place = open.base + usize::from(production.field);
+            if let Some(cursor) = self.cursors.get_mut(place) {
+                cursor.0 += 1;
+                if cursor.0 < cursor.1 {
+                    return;
+                }
             }
         }
-        open.waiting &= !(1 << field);
+        open.waiting &= !production.bit;
     }
 
     /// The first production of a state that has a value waiting, or EE.
@@ -248,15 +244,11 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
         production: &Production,
         open: &Open<S::Fields>,
     ) -> Option<Content<S::Value, S::Fields>> {
-        let event = production.event;
-        if event == Event::EndElement {
-            return Some(Content::End);
-        }
-        if !production.feeds() || open.waiting >> production.field & 1 == 0 {
-            return None;
+        if open.waiting & production.bit == 0 {
+            return (production.event == Event::EndElement).then_some(Content::End);
         }
         let item = self.next_item(production.field, open)?;
-        if event == Event::StructElement {
+        if production.event == Event::StructElement {
             self.source
                 .open(item, production.target)
                 .map(Content::Struct)
@@ -268,12 +260,11 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
     /// The value of a field, or the next item of a repeated one.
     #[inline]
     fn next_item(&self, field: u8, open: &Open<S::Fields>) -> Option<S::Value> {
-        match self.cursors.get(open.base + usize::from(field)) {
-            Some(&(next, count)) if count > 0 => {
-                self.source.item(open.fields, u32::from(field), next)
-            }
-            _ => self.source.one(open.fields, u32::from(field)),
+        if open.repeated >> field & 1 == 0 {
+            return self.source.one(open.fields, u32::from(field));
         }
+        let (next, _) = self.cursors.get(open.base + usize::from(field))?;
+        self.source.item(open.fields, u32::from(field), *next)
     }
 
     /// Why no production of a state could be written.
@@ -399,6 +390,8 @@ struct Open<F> {
     fields: F,
     /// Fields that hold something still to be written, one bit each.
     waiting: u64,
+    /// Fields that are repeated, likewise.
+    repeated: u64,
     /// Where its part of the cursors begins; it has none without repeated fields.
     base: usize,
 }

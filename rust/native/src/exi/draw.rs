@@ -199,6 +199,20 @@ impl<'a, 'c> Source<'a> for ObjectSource<'_, 'c> {
         Err("an int of more than 64 bits".to_owned())
     }
 
+    #[inline]
+    fn short_integer(&self, value: Object<'a>) -> Option<i64> {
+        let pointer = value.as_ptr();
+        let mut overflow = 0;
+        // SAFETY: the object is alive and exactly an int, which a bool is not; the call reads it without running Python code.
+        unsafe {
+            if ffi::PyLong_CheckExact(pointer) == 0 {
+                return None;
+            }
+            let number = ffi::PyLong_AsLongLongAndOverflow(pointer, &mut overflow);
+            (overflow == 0).then_some(number)
+        }
+    }
+
     #[cold]
     fn big_integer(&self, value: Object<'a>, octets: &mut Vec<u8>) -> Taken<()> {
         // SAFETY: the object is alive.
