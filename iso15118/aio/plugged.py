@@ -63,6 +63,9 @@ _RETRY_S: Final = 0.25
 
 _REPLUG_S: Final = 1.0
 
+_LAST_WORD_S: Final = 5.0
+"""For a session without link or plug to end by itself; it waits for its own hardware only."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinkParts:
@@ -345,6 +348,7 @@ class PluggedEvcc:
         try:
             await self.driver.open()
             await self._over
+            await self._last_result()
         finally:
             self._over = None
             await self._let_go()
@@ -359,6 +363,11 @@ class PluggedEvcc:
         self.driver.tell(event)
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    async def _last_result(self) -> None:
+        """Unplugged in mid-session: the session knows already, and its end says why it ended."""
+        if self._attempt is not None and self._client is not None and self._client.begun:
+            await asyncio.wait((self._attempt,), timeout=_LAST_WORD_S)
 
     async def _let_go(self) -> None:
         attempt = self._attempt
