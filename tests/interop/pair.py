@@ -62,7 +62,8 @@ def evcc_toml(folder: Path, *, target_soc: int) -> Path:
 async def charge(here: Site, *, pull_the_plug: bool = False) -> Outcome:
     """Plug in, charge, and unplug at the end, or in mid-session."""
     outcome = Outcome("unplug in mid-session" if pull_the_plug else "charge")
-    issue_test_pki(at=datetime.now(UTC)).write(here.folder / "pki")
+    if not (here.folder / "pki").exists():
+        issue_test_pki(at=datetime.now(UTC)).write(here.folder / "pki")
     files = secc_toml(here.folder), evcc_toml(here.folder, target_soc=80 if pull_the_plug else 25)
     secc, evcc = [
         await here.start_ours(role, "-c", str(path))
