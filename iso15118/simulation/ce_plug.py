@@ -110,30 +110,34 @@ class CePlug:
             self._tell(LinkReported(True))
 
     def _update(self, now: float) -> None:
+        # CE is faster than a carrier: what pulls both away is seen there first.
+        ce = _STATES[self._s3, self._v3] if self._mated else CeState.A
+        if self._disturbed is not None and self._mated:
+            ce = self._disturbed
+        news: list[Event] = []
+        if ce is not self._ce:
+            self._ce = ce
+            if self._circuit is not None and self._mated:
+                self._circuit.show_signal(as_signal(ce))
+            news.append(CeChanged(ce))
         wired = self._mated and not self.cut and all(self._phys.values())
         if not wired:
             self._due = None
             if self._carrier:
                 self._carrier = False
-                self._tell(LinkReported(False))
+                news.append(LinkReported(False))
         elif not self._carrier and self._due is None:
             self._due = now + self.link_s
-        ce = _STATES[self._s3, self._v3] if self._mated else CeState.A
-        if self._disturbed is not None and self._mated:
-            ce = self._disturbed
-        if ce is not self._ce:
-            self._ce = ce
-            if self._circuit is not None and self._mated:
-                self._circuit.show_signal(as_signal(ce))
-            self._tell(CeChanged(ce))
+        self._tell(*news)
 
     def _vehicle_shows(self, state: SignalState) -> None:
         if self._circuit is not None:
             self.set_v3(state is SignalState.C, self._circuit.clock(self._circuit.time))
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, *events: Event) -> None:
         # A side may answer at once with another change; everybody hears of everything in the order in which it happened.
-        self._news += [(self._to_station, event), (self._to_vehicle, event)]
+        for event in events:
+            self._news += [(self._to_station, event), (self._to_vehicle, event)]
         if self._telling:
             return
         self._telling = True

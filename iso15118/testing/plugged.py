@@ -79,6 +79,7 @@ class PluggedPair:
         links: tuple[DataLink, DataLink],
         *,
         settings: ConnectionSettings | None = None,
+        wire: bool = True,
         secure: bool = True,
         delay_s: float = 0.003,
         on_message: Callable[[str, object, float], bool | None] | None = None,
@@ -94,7 +95,8 @@ class PluggedPair:
         self.sides = (self.secc, self.evcc)
         self.cable = cable(lambda: self.now)
         self.pairs: list[Pair] = []
-        self._configs, self._secure, self._delay_s = (secc, evcc), secure, delay_s
+        self._configs, self._wire = (secc, evcc), wire
+        self._secure, self._delay_s = secure, delay_s
         self._on_message, self._on_state, self._on_pair = on_message, on_state, on_pair
         self.discovery = MemoryDiscovery(
             self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
@@ -299,6 +301,7 @@ class PluggedPair:
             *self._configs,
             self.station,
             self.vehicle,
+            wire=self._wire,
             secure=self._secure,
             delay_s=self._delay_s,
             on_message=self._on_message,

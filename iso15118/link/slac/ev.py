@@ -174,8 +174,8 @@ class EvSlac:
         if signal in _CONNECTED:
             restart = before not in _CONNECTED and self._state is not LinkState.MATCHED
             return self._begin_if_asked(now) if restart else []
-        if self._state is LinkState.MATCHED:
-            return self._leave(now)
+        if self._state is LinkState.MATCHED or self._peer is not None:
+            return self._leave(now)  # also while joining: the key is no longer worth anything
         # A wake-up by the station: it has not heard us, so begin again when B is back.
         self._cancel_run()
         return []
