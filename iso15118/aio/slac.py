@@ -51,6 +51,10 @@ class PacketPort:
         try:
             # Without a protocol it hears nothing before it is bound to the interface.
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except PermissionError as error:
+            raise LinkError(
+                "raw Ethernet frames need CAP_NET_RAW: run as root, or give it to Python"
+            ) from error
         except (OSError, AttributeError) as error:
             raise LinkError(f"raw Ethernet frames are not available: {error}") from error
         try:

@@ -173,7 +173,7 @@ async def test_a_driver_without_plca_is_said_and_nothing_else_happens(cable: Non
 
 @pytest.mark.parametrize("name", ["no-such-if", "a-name-that-no-interface-can-have", ""])
 async def test_an_interface_that_is_missing_is_said(name: str) -> None:
-    outcome = await configure_plca(name, Plca(node_id=VEHICLE_NODE))
+    outcome = await read_plca(name)
     assert outcome.result in (PlcaResult.NO_INTERFACE, PlcaResult.NO_KERNEL_SUPPORT)
 
 
