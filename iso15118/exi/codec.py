@@ -1,7 +1,7 @@
 """The codec of each schema set: the engine (rust/exi) with the tables of ``iso15118/exi/tables``.
 
 It reads by the specification first and, where that fails, once more with the deviation that one code generator in the
-field has; it writes by the specification only, but for one value that the standard's own text wants shorter (``unpadded``).
+field has; it writes by the specification only, but for keys whose length is left to who uses them (``key_lengths``).
 """
 
 from __future__ import annotations
@@ -138,18 +138,16 @@ def encode(schema: str, message: Message, *, fragment: bool = False, root: str |
 
     ``fragment`` writes a fragment, e.g. for a digest. ``root`` is the local name of the root element where several hold the
     same class; without it the first in the schema's order is taken. Raises ExiError if the schema does not allow the
-    message: a wrong class, a value out of its range, too many or too few of a list. One value is written shorter than the
-    schema has it, see ``unpadded``.
+    message: a wrong class, a value out of its range, too many or too few of a list. Some keys
+    may be of another length than the schema's, see ``key_lengths``.
     """
     engine = _codecs.get(schema) or codec(schema)
     try:
         return engine.encode(message, fragment, root)
     except ExiError:
-        from .unpadded import (
-            at_schema_length,
-        )  # here, since it is rare and brings the message classes with it
+        from .key_lengths import at_schema_lengths  # here: it is rare, and brings the message classes
 
-        whole = at_schema_length(schema, message)
+        whole = at_schema_lengths(schema, message)
         if whole is None:
             raise
         engine.encode(whole, fragment, root)  # nothing else is excused

@@ -22,8 +22,6 @@ NOT_ENCODED = {
     "pub-0523": "EVSEID of 5 characters where the schema wants 7",
     "pub-0575": "the same",
     "pub-0887": "the same",
-    "pub-1246": "DHPublicKey of 2 octets where the schema wants 133: a test of another project; read, but not written",
-    "pub-1525": "the same element alone",
 }
 """These are read with a note, and refused when they are to be written: the schema does not allow them."""
 

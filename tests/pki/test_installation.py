@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from iso15118 import exi
 from iso15118.errors import ExiError
-from iso15118.messages.iso20.common_messages import EcdhCurve, SignedInstallationData
+from iso15118.messages.iso20.common_messages import SignedInstallationData
 from iso15118.pki import Credential, IssuedPki, issue_leaf, issue_test_pki
 from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, new_contract_key
 from iso15118.pki.contract_service import ContractService, Offer
@@ -159,22 +159,25 @@ def test_preferences_are_emaids_or_their_beginnings() -> None:
     assert preferred(EMAIDS, ["DE-8AA-000000002", "FR-XYZ"]) == [EMAIDS[1], EMAIDS[2], EMAIDS[0]]
 
 
-def test_an_x448_value_is_written_unpadded_and_nothing_else_is_excused() -> None:
-    """[V2G20-2495] wants 56 octets where the schema has 133: that value alone may be shorter, and only with X448."""
+def test_keys_may_have_any_length_on_the_wire_and_nothing_else_may() -> None:
+    """[V2G20-2495] wants 56 octets where the schema has 133; who uses a key looks at its length."""
     data = offered(issued("ed448")).data
     assert len(data.dh_public_key) == 56
     octets = exi.encode("iso20-common", data, fragment=True)
     again, notes = exi.decode_with_notes("iso20-common", octets, fragment=True)
     assert again == data
     assert [note.partition(":")[0] for note in notes] == ["short"]
-    padded = msgspec.structs.replace(data, dh_public_key=data.dh_public_key.rjust(133, b"\0"))
-    assert (
-        exi.decode("iso20-common", exi.encode("iso20-common", padded, fragment=True), fragment=True) == padded
-    )
+    for length in (0, 2, 133, 1000):
+        other = msgspec.structs.replace(
+            data, dh_public_key=bytes(length), x448_encrypted_private_key=bytes(100)
+        )
+        octets = exi.encode("iso20-common", other, fragment=True)
+        assert exi.decode("iso20-common", octets, fragment=True) == other
+        with pytest.raises(ExiError):
+            exi.decode("iso20-common", octets, fragment=True, strict=True)
+    chain = data.contract_certificate_chain
     for changes in (
-        {"ecdh_curve": EcdhCurve.SECP521},
-        {"dh_public_key": data.dh_public_key[:-1]},
-        {"x448_encrypted_private_key": bytes(83)},
+        {"contract_certificate_chain": msgspec.structs.replace(chain, certificate=bytes(1601))},
         {"x448_encrypted_private_key": None},
     ):
         with pytest.raises(ExiError):
