@@ -74,6 +74,8 @@ MAY_IMPORT = {
         "testing",
         "settings",
         "aio",
+        "link",
+        "connection",
     },
     "cli": BASE
     | {

@@ -392,6 +392,7 @@ class SessionDriver:
             peer=stream.peer if stream is not None else "",
             started=self._started,
             finished=self._finished,
+            energy_from=tally.began,
             transfer_seconds=tally.transfer_s,
             peak_power_kw=tally.peak_power_w / 1000.0,
             peak_current_a=tally.peak_current_a,

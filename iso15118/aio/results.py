@@ -44,6 +44,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Address and port of the other side."""
     started: float
     finished: float
+    energy_from: float | None
+    """When more than 1 A flowed for the first time; None if it never did."""
     transfer_seconds: float
     """Time during which more than 1 A flowed, either way."""
     peak_power_kw: float
@@ -74,6 +76,7 @@ class Tally:
 
     __slots__ = (
         "_flowing_since",
+        "began",
         "charge_loops",
         "exchanges",
         "maximum_voltage_v",
@@ -89,6 +92,8 @@ class Tally:
         self.peak_power_w = 0.0
         self.peak_current_a = 0.0
         self.maximum_voltage_v = 0.0
+        self.began: float | None = None
+        """When something flowed for the first time."""
         self._flowing_since: float | None = None
 
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
@@ -103,6 +108,8 @@ class Tally:
         if current > _FLOWING_A:
             if self._flowing_since is None:
                 self._flowing_since = now
+                if self.began is None:
+                    self.began = now
         elif self._flowing_since is not None:
             self.transfer_s += now - self._flowing_since
             self._flowing_since = None

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .plugged import LinkParts
     from .tap import Tap
 
-__all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle"]
+__all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle", "ticking"]
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
@@ -57,6 +57,10 @@ class Both(Struct, frozen=True):
     evcc: SessionResult
     sdp_port: int
     port: int
+    begun: float = 0.0
+    """When the plug went in; without one: when the vehicle began to look for the station."""
+    linked: float | None = None
+    """When both ends had a data link; None without a plug."""
 
 
 def run_station(
@@ -212,15 +216,11 @@ def run_both(
                 connection=MessageStream if tap is None else partial(TappedStream, tap=tap),
             )
             where = server.sdp_port, next(iter(server.ports.values()))
-            ticking = loop.create_task(_tick(tick)) if tick is not None else None
-            try:
-                async with asyncio.timeout(at_most_s):
-                    seen_by_vehicle = await client.run()
-                    seen_by_station = await server.wait_finished(1)
-            finally:
-                if ticking is not None:
-                    ticking.cancel()
-            return Both(seen_by_station, seen_by_vehicle, *where)
+            begun = loop.time()
+            async with ticking(tick), asyncio.timeout(at_most_s):
+                seen_by_vehicle = await client.run()
+                seen_by_station = await server.wait_finished(1)
+            return Both(seen_by_station, seen_by_vehicle, *where, begun=begun)
 
     return asyncio.run(session())
 
@@ -238,6 +238,19 @@ async def _found(make: Callable[..., SeccServer]) -> AsyncIterator[SeccServer]:
         yield server
     finally:
         await server.close()
+
+
+@asynccontextmanager
+async def ticking(tick: Callable[[], None] | None) -> AsyncIterator[None]:
+    """``tick`` is called now and then within the block."""
+    if tick is None:
+        yield
+        return
+    task = asyncio.get_running_loop().create_task(_tick(tick))
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _tick(tick: Callable[[], None]) -> None:

@@ -32,7 +32,10 @@ def loopback(
         bool, typer.Option("--install-contract", help="pnc: begin without contract and have it installed.")
     ] = False,
     control: Annotated[str, typer.Option(help="Who sets the power: scheduled or dynamic.")] = "scheduled",
-    link: Annotated[str, typer.Option(help="none (slac, spe: not yet).")] = "none",
+    link: Annotated[
+        str,
+        typer.Option(help="From plug-in to unplug: slac (CCS) or spe (10BASE-T1S, MCS); none: no plug."),
+    ] = "none",
     transport: Annotated[
         str,
         typer.Option(help="tcp: real SDP, TCP and TLS on the loopback interface; memory: a virtual clock."),

@@ -82,6 +82,8 @@ def _rows(summary: LoopbackSummary) -> Iterator[tuple[str, str]]:
     yield "voltage", f"{summary.max_voltage_v:.1f} V at most"
     yield "state of charge", f"{summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
     yield "time", _time(summary)
+    if summary.setup_seconds is not None:
+        yield "set-up", _setup(summary)
     yield "messages", f"{summary.exchanges} exchanges, {summary.charge_loops} of them charge loops"
     yield "ended by", f"{who[summary.ended_by]} ({summary.end_reason})"
 
@@ -105,6 +107,14 @@ def _time(summary: LoopbackSummary) -> str:
         hardware = _duration(summary.hardware.transfer_seconds)
         flow += f" (hardware {summary.hardware_time_scale:.0f} times as fast: {hardware} of its time)"
     return f"{flow}, run in {summary.wall_seconds:.1f} s"
+
+
+def _setup(summary: LoopbackSummary) -> str:
+    energy = f"{summary.setup_seconds:.2f} s"
+    if summary.link_seconds is None:
+        return f"energy after {energy}"
+    name = {"slac": "SLAC", "spe": "10BASE-T1S"}[summary.link]
+    return f"plug-in to data link ({name}) {summary.link_seconds:.2f} s, to energy {energy}"
 
 
 def _duration(seconds: float) -> str:

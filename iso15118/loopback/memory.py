@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from iso15118.connection import Phase
+from iso15118.errors import LinkError
+from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
 from iso15118.loopback.recording import SessionFolder
@@ -15,6 +18,7 @@ from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.testing import Pair
 from iso15118.testing.pair import EPOCH
+from iso15118.testing.plugged import PluggedPair
 
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
@@ -28,6 +32,10 @@ Watch = Callable[[str, object, float], None]
 
 _REPORT_EVERY = 2000  # steps; a step takes well under a millisecond
 _SLOWER_THAN_EXPECTED = 4.0
+_SWITCHED_ON_S = 1.0
+"""The station has been on for so long when a vehicle comes: its modem has a key."""
+_UNPLUGGED_S = 1.0
+"""What follows the plug is over by then."""
 
 
 def run_in_memory(
@@ -37,35 +45,14 @@ def run_in_memory(
     watch: Watch | None = None,
     folder: SessionFolder | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do."""
+    """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do,
+    ``LinkError`` if no session came about."""
     began = time.monotonic()
     plant = Plant.build(order, contracts=_contracts(order))
-    # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
-    secure = order.tls is not False
-    pair = Pair(
-        secc_config(order, allow_plaintext=not secure),
-        evcc_config(order, allow_plaintext=not secure),
-        plant.station,
-        plant.vehicle,
-        secure=secure,
-        on_message=watch,
-        on_state=None if folder is None else folder.state,
-    )
-    if folder is not None:
-        pair.to_secc.tap = partial(folder.link, True)
-        pair.to_evcc.tap = partial(folder.link, False)
-    at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s
-    steps = 0
-
-    def enough() -> bool:
-        nonlocal steps
-        steps += 1
-        if progress is not None and steps % _REPORT_EVERY == 0:
-            progress(plant.vehicle.battery.soc)
-        return pair.now > at_most_s
-
-    pair.run(until=enough, max_s=2.0 * at_most_s, max_steps=1_000_000_000)
-    late = SessionEnded(EndReason.TIMEOUT, f"no end after {at_most_s:.0f} s of the virtual clock")
+    run = _Run(order, plant, progress, watch, folder)
+    pair = run.unplugged() if order.link == "none" else run.plugged()
+    late = SessionEnded(EndReason.TIMEOUT, f"no end after {run.at_most_s:.0f} s of the virtual clock")
+    energy_at = pair.first_energy_at
     return summarize(
         plant,
         pair.secc.ended or late,
@@ -74,13 +61,96 @@ def run_in_memory(
         exchanges=pair.exchanges,
         charge_loops=pair.loops,
         transfer_s=pair.transfer_s,
-        session_s=pair.now,
+        session_s=run.ended_at - pair.begun_at,
+        link_s=run.link_s,
+        setup_s=None if energy_at is None else energy_at - run.begun_at,
         wall_s=time.monotonic() - began,
         secc_states=pair.secc.states,
         evcc_states=pair.evcc.states,
+        safe=run.safe,
         emaid=pair.secc.emaid,
         contracts_installed=pair.evcc.installed,
     )
+
+
+class _Run:
+    """One run, with a plug or without, and the times that it took on the virtual clock."""
+
+    def __init__(
+        self,
+        order: LoopbackOrder,
+        plant: Plant,
+        progress: Progress | None,
+        watch: Watch | None,
+        folder: SessionFolder | None,
+    ) -> None:
+        # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
+        secure = order.tls is not False
+        self._both = (
+            secc_config(order, allow_plaintext=not secure),
+            evcc_config(order, allow_plaintext=not secure),
+            plant.station,
+            plant.vehicle,
+        )
+        self._seen: dict[str, Any] = {
+            "secure": secure,
+            "on_message": watch,
+            "on_state": None if folder is None else folder.state,
+        }
+        self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
+        self._steps = 0
+        self.at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s
+        self.begun_at = self.ended_at = 0.0
+        self.link_s: float | None = None
+        self.safe = True
+
+    def unplugged(self) -> Pair:
+        """Only the two sessions, joined from the start."""
+        pair = Pair(*self._both, **self._seen)
+        self._tap(pair)
+
+        def enough() -> bool:
+            self._report()
+            return pair.now > self.at_most_s
+
+        pair.run(until=enough, max_s=2.0 * self.at_most_s, max_steps=1_000_000_000)
+        self.ended_at = pair.now
+        return pair
+
+    def plugged(self) -> Pair:
+        """From plug-in to unplug."""
+        order, circuit = self._order, self._plant.circuit
+        rig = PluggedPair(
+            *self._both, partial(cable_of, order, circuit), links_of(order), on_pair=self._tap, **self._seen
+        )
+        rig.run(_SWITCHED_ON_S)
+        self.begun_at = rig.now
+        rig.plug_in()
+
+        def over() -> bool:
+            self._report()
+            return rig.phases() == (Phase.FINISHED, Phase.FINISHED)
+
+        rig.run(self.at_most_s, over)
+        pair = rig.pair
+        if pair is None:
+            raise LinkError(f"no session came about: {', '.join(phase.value for phase in rig.phases())}")
+        self.link_s = rig.linked_s
+        self.ended_at = max(side.over_at or rig.now for side in rig.sides)
+        rig.unplug()
+        rig.run(_UNPLUGGED_S)
+        self.safe = rig.safe and rig.phases() == (Phase.UNPLUGGED, Phase.UNPLUGGED)
+        return pair
+
+    def _report(self) -> None:
+        self._steps += 1
+        if self._progress is not None and self._steps % _REPORT_EVERY == 0:
+            self._progress(self._plant.vehicle.battery.soc)
+
+    def _tap(self, pair: Pair) -> None:
+        if self._folder is not None:
+            pair.to_secc.tap = partial(self._folder.link, True)
+            pair.to_evcc.tap = partial(self._folder.link, False)
 
 
 def _contracts(order: LoopbackOrder) -> BothContracts | None:

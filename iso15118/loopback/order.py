@@ -61,7 +61,7 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
         choose("service", self.service, _BY_NAME, planned=_LATER_SERVICES)
         choose("auth", self.auth, ["eim", "pnc"])
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
-        choose("link", self.link, ["none"], planned=("slac", "spe"))
+        choose("link", self.link, ["none", "slac", "spe"])
         choose("transport", self.transport, ["tcp", "memory"])
         self._check_contracts()
         self._fill_in()
@@ -72,6 +72,12 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
 
     def _fill_in(self) -> None:
         megawatt = self.service.startswith("mcs")
+        if megawatt and self.link == "slac":
+            raise ConfigError(
+                "link",
+                f"there is no SLAC on MCS, which service {self.service!r} needs: it has neither control pilot nor power line",
+                "did you mean 'spe'?",
+            )
         if self.tls is None and self.transport == "tcp":
             force_setattr(self, "tls", True)
         elif self.tls and self.transport == "memory":

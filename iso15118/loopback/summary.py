@@ -61,6 +61,7 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     service: str
     auth: str
     control: str
+    link: str
     transport: str
     tls: Tls | None
     exchanges: int
@@ -72,6 +73,10 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     peak_power_kw: float
     peak_current_a: float
     max_voltage_v: float
+    link_seconds: float | None
+    """From plug-in to the data link on both sides; None without a link."""
+    setup_seconds: float | None
+    """From plug-in, or without a link from the beginning, to the first energy; None if there was none."""
     transfer_seconds: float
     session_seconds: float
     wall_seconds: float
@@ -116,6 +121,8 @@ def summarize(
     wall_s: float,
     secc_states: list[str],
     evcc_states: list[str],
+    link_s: float | None = None,
+    setup_s: float | None = None,
     safe: bool = True,
     sdp: str | None = None,
     emaid: str = "",
@@ -137,6 +144,7 @@ def summarize(
         service=order.service,
         auth=order.auth,
         control=order.control,
+        link=order.link,
         transport=order.transport,
         tls=tls,
         exchanges=exchanges,
@@ -148,6 +156,8 @@ def summarize(
         peak_power_kw=_kilo(record.peak_power_w),
         peak_current_a=round(record.peak_current_a, 1),
         max_voltage_v=round(record.maximum_voltage_v, 1),
+        link_seconds=None if link_s is None else round(link_s, 3),
+        setup_seconds=None if setup_s is None else round(setup_s, 3),
         transfer_seconds=round(transfer_s, 3),
         session_seconds=round(session_s, 3),
         wall_seconds=round(wall_s, 3),

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.plugged import LinkParts
 from iso15118.aio.run import Clock, Sleep, run_both
+from iso15118.aio.run_plugged import CableOfBoth, run_both_plugged
 from iso15118.channel import Received
+from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
 from iso15118.loopback.order import LoopbackOrder
@@ -69,8 +72,9 @@ def run_over_tcp(
     )
     with ExitStack() as stack:
         contexts = None if pki is None else _contexts(pki, stack, keylog, folder)
+        run = run_both if order.link == "none" else partial(run_both_plugged, cable=partial(_cable, plant))
         try:
-            both = run_both(
+            both = run(
                 secc_config(order, allow_plaintext=plaintext),
                 evcc_config(
                     order,
@@ -99,6 +103,8 @@ def run_over_tcp(
         charge_loops=evcc.charge_loops,
         transfer_s=evcc.transfer_seconds,
         session_s=evcc.finished - evcc.started,
+        link_s=None if both.linked is None else both.linked - both.begun,
+        setup_s=None if evcc.energy_from is None else evcc.energy_from - both.begun,
         wall_s=time.monotonic() - began,
         secc_states=list(secc.states),
         evcc_states=list(evcc.states),
@@ -111,6 +117,16 @@ def run_over_tcp(
 
 def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
     return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
+
+
+def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
+    cable = cable_of(plant.order, plant.circuit, clock)
+    ends = cable.station, cable.vehicle
+    secc, evcc = (
+        LinkParts(link=link, medium=end, signalling=end)
+        for link, end in zip(links_of(plant.order), ends, strict=True)
+    )
+    return cable, secc, evcc
 
 
 def _issued() -> IssuedPki:

@@ -55,7 +55,7 @@ class Pair:
         on_state: Callable[[str, str, float], None] | None = None,
         now: float = 0.0,
     ) -> None:
-        self.now = now
+        self.now = self.begun_at = now
         self.station = station
         self.vehicle = vehicle
         backend, store = station.contracts, vehicle.contracts

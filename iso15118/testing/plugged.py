@@ -118,6 +118,15 @@ class PluggedPair:
         """The sessions of the present connection, or of the last."""
         return self.pairs[-1] if self.pairs else None
 
+    @property
+    def linked_s(self) -> float | None:
+        """From plug-in to D-LINK_READY on both sides, in s; None before that."""
+        linked = [side.machine.linked_at for side in self.sides]
+        plugged = self.secc.machine.plugged_at
+        if plugged is None or None in linked:
+            return None
+        return max(at for at in linked if at is not None) - plugged
+
     def plug_in(self) -> None:
         """Push the plug in."""
         self.cable.plug_in()
