@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from iso15118.link.slac.frames import mmtype_in
+from iso15118.link.slac.messages import MmType
+from iso15118.simulation.modem import PlcModem
 from tests.interop.namespaces import INTERFACE, modem_cables
 from tests.interop.peer import CACHE
 from tests.interop.site import Host, Site, site
@@ -107,21 +110,48 @@ async def matched(here: Site, python: Path) -> Result:
     return result
 
 
+async def a_lost_sound(here: Site, python: Path) -> Result:
+    """The station does not hear one of ten sounds."""
+    result = Result("a sound is lost", good=False)
+    theirs, ours = await their_station(here, python), await our_vehicle(here)
+    lost: list[bytes] = []
+
+    def lose(data: bytes, sender: PlcModem, receiver: PlcModem) -> tuple[float, ...]:
+        if receiver.measures and mmtype_in(data) == MmType.MNBC_SOUND_IND and not lost:
+            lost.append(data)
+            return ()
+        return (0.0,)
+
+    here.line.interference = lose
+    plugged = here.now
+    here.plug_in()
+    up = await ours.until(said("link", True), 30.0)
+    took = here.now - plugged
+    agreed = await theirs.until(said("state", "matched"), 2.0)
+    runs = sum("looks for stations" in what and "time" not in what for _, _, what in here.story)
+    result.good = up and agreed and len(lost) == 1
+    result.found.append(
+        f"link {'up' if up else 'not up'} after {took:.2f} s, in matching process {runs}: "
+        "pyslac waits for the tenth profile and gives up, where the others would do"
+    )
+    return result
+
+
 async def validated(here: Site, python: Path) -> Result:
     """An attenuation at which our vehicle wants a validation, which pyslac does not know."""
     here.attenuation_db = 55.0
     result = Result("the same at 55 dB", good=False)
     theirs, ours = await their_station(here, python), await our_vehicle(here)
     here.plug_in()
-    await ours.until(said("note", "not found"), 6.0)
+    gave_up = await ours.until(said("note", "no station was found; wait for the basic signalling"), 20.0)
     asked = sum("asks EVSE" in what and "validation" in what for _, who, what in here.story if who == "slac")
     answered = sum(any(word in what for word in _ANSWERS) for _, who, what in here.story if who == "slac")
     linked = said("link", True)(ours)
     agreed = said("state", "matched")(theirs)
     result.good = asked > 0 and not linked and not agreed
     result.found.append(
-        f"our vehicle asks for a validation ({asked} CM_VALIDATE.REQ in 6 s), pyslac answers {answered}; "
-        f"{'linked' if linked else 'not linked'}, which is right: nobody has proved to be its station"
+        f"our vehicle asks for a validation ({asked} CM_VALIDATE.REQ), pyslac answers {answered}; "
+        f"{'linked' if linked else 'not linked'}, and our vehicle {'gives up in the end' if gave_up else 'does not give up'}"
     )
     return result
 
@@ -157,6 +187,7 @@ async def their_vehicle(here: Site, python: Path) -> Result:
 Case = Callable[[Site, Path], Awaitable[Result]]
 CASES: dict[str, tuple[Case, str]] = {
     "station": (matched, INTERFACE),
+    "lost-sound": (a_lost_sound, INTERFACE),
     "validation": (validated, INTERFACE),
     "vehicle-script": (their_vehicle, SCRIPT_INTERFACE),
 }
