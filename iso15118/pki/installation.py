@@ -196,7 +196,7 @@ def accept_contract(
             contract_ski=own.subject_key_identifier or b"",
         )
     except ContractKeyError as error:
-        raise InstallationError("contract-key", str(error)) from error
+        raise InstallationError("contract-key", f"{error.fault}: {error}") from error
     pkcs8 = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -38,8 +38,9 @@ from iso15118.pki.issue import IssuedPki, load_key
 from iso15118.pki.raw import SigningKey, VerifyingKey
 from iso15118.pki.signature import SUITES, SignedElement, sign, verify
 
-__all__ = ["installation_faults", "signature_faults"]
+__all__ = ["TRANSPORTS", "installation_faults", "signature_faults", "wrong_key", "wrong_signature"]
 
+_SCHEMA = "iso20-common"
 _CHALLENGE = bytes(range(16))
 _XML_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 TRANSPORTS = {
@@ -64,28 +65,47 @@ def signature_faults(variant: Variant, pki: IssuedPki) -> tuple[str, ...]:
             certificate=chain[0], sub_certificates=SubCertificates(certificate=chain[1:])
         ),
     )
-    signed, received = [element], [element]
-    edit = variant.case.edit
-    match edit:
-        case "element":
-            received = [msgspec.structs.replace(element, gen_challenge=_CHALLENGE[::-1])]
-        case "challenge":
-            signed = received = [msgspec.structs.replace(element, gen_challenge=_CHALLENGE[::-1])]
-        case "one-of-two":
-            received = [element, msgspec.structs.replace(element, id="id2")]
-        case "two-of-one":
-            signed = [element, msgspec.structs.replace(element, id="id2")]
-        case "twice":
-            signed = [element, element]
-        case "other-key":
-            key = _another(key)
-    made = sign(key, [SignedElement("iso20-common", one) for one in signed])
-    spoiled = None if edit == "none" else _spoiled(made, edit or "")
-    verdict = verify(spoiled, public, [SignedElement("iso20-common", one) for one in received])
+    edit = variant.case.edit or ""
+    other = msgspec.structs.replace(element, gen_challenge=_CHALLENGE[::-1])
+    if edit == "challenge":
+        element = other
+    received = [element, msgspec.structs.replace(element, id="id2")] if edit == "one-of-two" else [element]
+    if edit == "one-of-two":
+        spoiled: Signature | None = sign(key, [SignedElement(_SCHEMA, element)])
+    else:
+        one = SignedElement(_SCHEMA, element)
+        spoiled = wrong_signature(edit, key, one, other=SignedElement(_SCHEMA, other))
+    verdict = verify(spoiled, public, [SignedElement(_SCHEMA, one) for one in received])
     faults = [fault for fault, _ in verdict.faults]
     if not faults and received[0].gen_challenge != _CHALLENGE:
         return ("challenge",)  # [V2G2-825] - what the signature covers is for the station to compare
     return tuple(dict.fromkeys(str(one) for one in faults))
+
+
+def wrong_signature(
+    edit: str, key: SigningKey, element: SignedElement, *, other: SignedElement
+) -> Signature | None:
+    """The signature of an element, wrong as a case's ``edit`` says; None for none at all.
+
+    ``other``: an element of the same class with other content and the same Id, which is what was signed where the content
+    was changed afterwards. An edit that is not about the signature gives a good one.
+    """
+    second = SignedElement(element.schema, msgspec.structs.replace(element.element, id="id2"))
+    signed = [element]
+    match edit:
+        case "none":
+            return None
+        case "element":
+            signed = [other]
+        case "one-of-two":
+            signed = [second]
+        case "two-of-one":
+            signed = [element, second]
+        case "twice":
+            signed = [element, element]
+        case "other-key":
+            key = _another(key)
+    return _spoiled(sign(key, signed), edit)
 
 
 def _another(key: SigningKey) -> SigningKey:
@@ -140,9 +160,27 @@ def installation_faults(variant: Variant, *, pcid: str = "WVW123456789ABCDE7") -
     vehicle = _vehicle_key(transport)
     key = contract_key.new_contract_key(transport)
     ski = bytes.fromhex("4ec1a90839d4f50a")
-    used = transport
-    receiver = vehicle.public_key()
-    wrap_pcid, wrap_ski = pcid, ski
+    wrapped = wrong_key(edit, transport, key, vehicle.public_key(), pcid=pcid, ski=ski)
+    try:
+        contract_key.unwrap(
+            transport, wrapped, vehicle, contract=key.public_key(), pcid=pcid, contract_ski=ski
+        )
+    except ContractKeyError as error:
+        return (error.fault,)
+    return ()
+
+
+def wrong_key(
+    edit: str,
+    transport: KeyTransport,
+    key: contract_key.ContractKey,
+    receiver: contract_key.AgreementPublicKey,
+    *,
+    pcid: str,
+    ski: bytes,
+) -> WrappedKey:
+    """A contract's key on its way to a vehicle, wrong as a case's ``edit`` says; any other edit gives a good one."""
+    used, wrap_pcid, wrap_ski = transport, pcid, ski
     match edit:
         case "no-additional-data":
             used = msgspec.structs.replace(transport, additional_data="none")
@@ -154,21 +192,12 @@ def installation_faults(variant: Variant, *, pcid: str = "WVW123456789ABCDE7") -
             wrap_ski = ski[::-1]
         case "other-vehicle":
             receiver = _vehicle_key(transport).public_key()
+        case "other-key":
+            key = contract_key.new_contract_key(transport)
     payload = _payload(transport, edit)
     if payload is not None:
-        wrapped = _wrap_octets(transport, payload, vehicle, pcid, ski)
-    else:
-        wrapped = _spoiled_key(
-            contract_key.wrap(used, key, receiver, pcid=wrap_pcid, contract_ski=wrap_ski), edit
-        )
-    contract = contract_key.new_contract_key(transport) if edit == "other-key" else key
-    try:
-        contract_key.unwrap(
-            transport, wrapped, vehicle, contract=contract.public_key(), pcid=pcid, contract_ski=ski
-        )
-    except ContractKeyError as error:
-        return (error.fault,)
-    return ()
+        return _wrap_octets(transport, payload, receiver, pcid, ski)
+    return _spoiled_key(contract_key.wrap(used, key, receiver, pcid=wrap_pcid, contract_ski=wrap_ski), edit)
 
 
 def _vehicle_key(transport: KeyTransport) -> contract_key.AgreementKey:
@@ -190,15 +219,15 @@ def _payload(transport: KeyTransport, edit: str) -> bytes | None:
 
 
 def _wrap_octets(
-    transport: KeyTransport, payload: bytes, vehicle: contract_key.AgreementKey, pcid: str, ski: bytes
+    transport: KeyTransport, payload: bytes, receiver: contract_key.AgreementPublicKey, pcid: str, ski: bytes
 ) -> WrappedKey:
     """Encrypt octets that are no key, which ``wrap`` would not take: with the ciphers that it uses."""
     key = contract_key.new_contract_key(transport)
     ephemeral = _vehicle_key(transport)
     public = contract_key.wrap(
-        transport, key, vehicle.public_key(), pcid=pcid, contract_ski=ski, ephemeral=ephemeral
+        transport, key, receiver, pcid=pcid, contract_ski=ski, ephemeral=ephemeral
     ).dh_public_key
-    secret = contract_key.session_key(transport, ephemeral, vehicle.public_key())
+    secret = contract_key.session_key(transport, ephemeral, receiver)
     iv = os.urandom(transport.iv_octets)
     if transport.cipher == "aes-gcm":
         additional = contract_key.additional_data(transport, pcid, ski)
