@@ -67,7 +67,8 @@ pub trait Source<'a> {
 pub struct EncodeOptions<'o> {
     /// A fragment instead of a document.
     pub fragment: bool,
-    /// Local name of the root element; None takes the first one with the message's struct.
+    /// Name of the root element, `local` or `{uri}local`: some local names are there in two namespaces, of which the
+    /// first is taken. None takes the first one with the message's struct.
     pub root: Option<&'o str>,
     /// Structures inside structures.
     pub max_depth: u32,

@@ -54,7 +54,7 @@ pub fn of_decoder(grammar: &Grammar, fragment: bool, data: &[u8]) -> Verdict {
                 grammar,
                 &ValueSource,
                 &decoded.value,
-                &root(grammar, fragment, decoded.root),
+                &written_as(fragment, &name_of(grammar, fragment, decoded.root)),
             );
             assert!(octets.unwrap().len() <= data.len());
         }
@@ -76,7 +76,8 @@ fn of_message(
     data: &[u8],
     options: &DecodeOptions,
 ) -> Verdict {
-    let out = root(grammar, options.fragment, decoded.root);
+    let name = name_of(grammar, options.fragment, decoded.root);
+    let out = written_as(options.fragment, &name);
     let octets = match encode(grammar, &ValueSource, &decoded.value, &out) {
         Ok(octets) => octets,
         Err(error) => {
@@ -114,10 +115,20 @@ fn reads_as(grammar: &Grammar, fragment: bool, octets: &[u8], value: &Value) {
     assert_eq!(again.notes, []);
 }
 
-fn root(grammar: &Grammar, fragment: bool, index: usize) -> EncodeOptions<'_> {
+/// The name of a root element as `encode` takes it, with the namespace: some local names are there in two.
+fn name_of(grammar: &Grammar, fragment: bool, root: usize) -> String {
+    let root = &grammar.roots(fragment)[root];
+    format!(
+        "{{{}}}{}",
+        grammar.string(root.uri),
+        grammar.string(root.local)
+    )
+}
+
+fn written_as(fragment: bool, root: &str) -> EncodeOptions<'_> {
     EncodeOptions {
         fragment,
-        root: Some(grammar.string(grammar.roots(fragment)[index].local)),
+        root: Some(root),
         ..EncodeOptions::default()
     }
 }
@@ -150,7 +161,8 @@ pub fn of_tables(data: &[u8]) -> bool {
         ) {
             Ok(decoded) => {
                 // Tables may be sound and still give a value two places, of which the encoder takes the first.
-                let out = root(&grammar, fragment, decoded.root);
+                let name = name_of(&grammar, fragment, decoded.root);
+                let out = written_as(fragment, &name);
                 if let Ok(octets) = encode(&grammar, &ValueSource, &decoded.value, &out) {
                     reads_as(&grammar, fragment, &octets, &decoded.value);
                 }

@@ -81,10 +81,16 @@ impl<'a, 'g, S: Source<'a>> Encoder<'g, '_, S> {
                         .iter()
                         .any(|one| structure == Some(one.structure)),
                 };
-                let found = roots
-                    .roots
-                    .iter()
-                    .position(|root| grammar.string(root.local) == name && holds(root.content));
+                let (uri, local) =
+                    match name.strip_prefix('{').and_then(|name| name.split_once('}')) {
+                        Some((uri, local)) => (Some(uri), local),
+                        None => (None, name),
+                    };
+                let found = roots.roots.iter().position(|root| {
+                    grammar.string(root.local) == local
+                        && uri.is_none_or(|uri| grammar.string(root.uri) == uri)
+                        && holds(root.content)
+                });
                 found.map(|code| code as u32)
             }
         };
