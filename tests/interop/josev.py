@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from iso15118.pki import issue_test_pki
 from tests.interop.namespaces import INTERFACE, Cable, cable
-from tests.interop.peer import environment, lay_out_pki, their_pki
+from tests.interop.peer import CACHE, environment, lay_out_pki, their_pki
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -273,9 +273,8 @@ def protection(tls: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.josev", description=__doc__)
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "iso15118-interop"
     parser.add_argument(
-        "--cache", type=Path, default=cache, help="folder of the peer's environment (%(default)s)"
+        "--cache", type=Path, default=CACHE, help="folder of the peer's environment (%(default)s)"
     )
     parser.add_argument(
         "--out", type=Path, help="new folder for logs and certificates (default: a temporary one)"

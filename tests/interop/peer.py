@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,14 @@ from cryptography.hazmat.primitives import serialization
 
 from iso15118.pki import IssuedPki
 
-__all__ = ["PACKAGES", "environment", "lay_out_pki", "their_pki"]
+__all__ = ["CACHE", "PACKAGES", "environment", "lay_out_pki", "their_pki"]
 
 PACKAGES = ("iso15118==0.31.2", "aiofile<4")
 """The peer; it does not start with aiofile 4."""
+
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "iso15118-interop"
+"""Where the peer's environment is unless another place is named."""
 
 
 def environment(folder: Path) -> Path:
