@@ -6,17 +6,22 @@ where there is none, a list of its issuer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import ocsp
 
 from iso15118.pki.crl import judge_crl
 from iso15118.pki.ocsp import WEEK, judge
-from iso15118.pki.parsed import Parsed
+from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.violations import Violation, violation
 
-__all__ = ["Revocation"]
+__all__ = ["Demand", "Revocation", "RevocationPolicy", "placed"]
+
+Demand = Literal["all", "leaf", "none"]
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +37,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """What was sent with the requests, by place; stapled responses have none."""
     required: bool = True
     """A certificate below the root that nothing is known about is a violation. [V2G20-1240]"""
+    leaf_only: bool = False
+    """Only the leaf has to be known about: TLS 1.2 carries one response."""
     longest: timedelta | None = WEEK
     """How long a response may be good for. [V2G20-2448]"""
 
@@ -69,5 +76,67 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
             return
         for _, found in judged:
             yield from (row for row in found if row.code == "crl-malformed")
-        if self.required:
+        if self.required and (place == 0 or not self.leaf_only):
             yield violation("status-missing", place)
+
+
+class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a TLS peer's chain is held against: the responses that came with it, and what we have ourselves."""
+
+    demand: Demand = "all"
+    """Which certificates below the root something must be known about. What is known always counts: revoked is revoked. A vehicle demands
+    ``all`` in -20 [V2G20-1240] and ``leaf`` in -2, since TLS 1.2 carries one response."""
+    longest: timedelta | None = WEEK
+    """How long a response may be good for. [V2G20-1021, V2G20-2448]"""
+    crls: Callable[[], Sequence[bytes]] = tuple
+    """Gives the revocation lists (DER) that we have now."""
+    responses: Callable[[Sequence[bytes]], Sequence[bytes | None]] = lambda chain: ()
+    """Gives the responses (DER) that we have for a chain ourselves, by place: for peers that cannot staple, as vehicles."""
+
+    def evidence(self, chain: Sequence[bytes], staples: Sequence[bytes], *, leaf_only: bool) -> Revocation:
+        """All of it, for one chain (DER, leaf first). ``leaf_only``: the connection can carry no more."""
+        theirs = placed(staples, chain)
+        ours = [*self.responses(chain), *[None] * len(chain)]
+        return Revocation(
+            staples=tuple(one if one is not None else two for one, two in zip(theirs, ours, strict=False)),
+            crls=tuple(self.crls()),
+            required=self.demand != "none",
+            leaf_only=leaf_only or self.demand == "leaf",
+            longest=self.longest,
+        )
+
+
+def placed(staples: Sequence[bytes], chain: Sequence[bytes]) -> tuple[bytes | None, ...]:
+    """Responses (DER) that came without gaps, by the places of the certificates (DER) that they speak of.
+
+    As many as there are certificates are taken as they come. Of fewer, one that speaks of none of them goes to the first place that is
+    left, so that it is judged all the same.
+    """
+    if len(staples) >= len(chain):
+        return tuple(staples[: len(chain)])
+    found: list[bytes | None] = [None] * len(chain)
+    serials = [_serial(der) for der in chain]
+    strange = []
+    for staple in staples:
+        about = _about(staple)
+        if about is not None and about in serials and found[serials.index(about)] is None:
+            found[serials.index(about)] = staple
+        else:
+            strange.append(staple)
+    for staple in strange:
+        found[found.index(None)] = staple
+    return tuple(found)
+
+
+def _serial(der: bytes) -> int | None:
+    try:
+        return parse(der).serial_number
+    except UnreadableError:
+        return None
+
+
+def _about(staple: bytes) -> int | None:
+    try:
+        return ocsp.load_der_ocsp_response(staple).serial_number
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None

@@ -17,7 +17,7 @@ from iso15118.pki import rules
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.path import find_paths
 from iso15118.pki.profiles import AnchorRole, PkiProfile, RoleProfile, load_profile
-from iso15118.pki.revocation import Revocation
+from iso15118.pki.revocation import Revocation, RevocationPolicy
 from iso15118.pki.violations import CODES, Verdict, Violation, violation
 
 __all__ = ["Anchors", "Environment", "peer_verifier", "verify_chain"]
@@ -79,15 +79,18 @@ def peer_verifier(
     clock: Callable[[], datetime | None],
     edition: str,
     environment: Environment = "public",
-    revocation: Callable[[Sequence[bytes]], Revocation | None] | None = None,
+    revocation: RevocationPolicy | Callable[[Sequence[bytes]], Revocation | None] | None = None,
     skew: timedelta = timedelta(),
     tolerate: Collection[str] = (),
     report: Callable[[Verdict], None] | None = None,
-) -> Callable[[list[bytes]], tuple[str, str] | None]:
+    older_edition: str | None = None,
+) -> Callable[..., tuple[str, str] | None]:
     """The check of a TLS peer, for ``iso15118.tls.TlsContext(verify=...)``; the arguments are those of
     :func:`verify_chain`.
 
-    ``revocation``: what is known about a chain when it comes, from a store for example. The first violation
+    ``revocation``: what is demanded and known when a chain comes, as a policy that also takes what the peer has
+    stapled, or as a callable that leaves that out; None: nothing is said about it.
+    ``older_edition``: what holds instead of ``edition`` on a connection of TLS 1.2. The first violation
     decides the alert; the text names them all. ``report`` gets each verdict, also the good ones.
     """
     # Once now, so that wrong names and anchors show when the station starts and not when a car arrives.
@@ -102,20 +105,30 @@ def peer_verifier(
         tolerate=tolerate,
     )
 
-    def verify(chain: list[bytes]) -> tuple[str, str] | None:
+    def verify(
+        chain: list[bytes], staples: list[bytes] | None = None, version: str = "TLSv1.3"
+    ) -> tuple[str, str] | None:
+        older = version != "TLSv1.3"
+        pending = staples is None and older  # they come, and then this is called again
+        evidence: Revocation | None = None
+        if revocation is not None and not pending:
+            if isinstance(revocation, RevocationPolicy):
+                evidence = revocation.evidence(chain, staples or (), leaf_only=older)
+            else:
+                evidence = revocation(chain)
         verdict = verify_chain(
             chain,
             role=role,
             anchors_der=anchors_der,
             anchor_role=anchor_role,
             at=clock(),
-            edition=edition,
+            edition=older_edition if older and older_edition is not None else edition,
             environment=environment,
-            revocation=revocation(chain) if revocation is not None else None,
+            revocation=evidence,
             skew=skew,
             tolerate=tolerate,
         )
-        if report is not None:
+        if report is not None and not (pending and verdict.ok):
             report(verdict)
         return None if verdict.ok else (verdict.violations[0].alert, f"{role} certificates: {verdict}")
 

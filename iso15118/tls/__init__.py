@@ -6,17 +6,23 @@ acceptable.
 
 from __future__ import annotations
 
-from iso15118.tls.connection import Identity, PeerCheck, TlsConnection, TlsContext, TlsInfo
-from iso15118.tls.profiles import ISO20, LAB, PROFILES, TlsProfile
+from iso15118.tls.connection import Identity, PeerCheck, StapleSource, TlsConnection, TlsContext, TlsInfo
+from iso15118.tls.port import PortConnection, TlsPort
+from iso15118.tls.profiles import DUAL, ISO2, ISO20, LAB, PROFILES, TlsProfile
 
 __all__ = [
+    "DUAL",
+    "ISO2",
     "ISO20",
     "LAB",
     "PROFILES",
     "Identity",
     "PeerCheck",
+    "PortConnection",
+    "StapleSource",
     "TlsConnection",
     "TlsContext",
     "TlsInfo",
+    "TlsPort",
     "TlsProfile",
 ]

@@ -7,24 +7,52 @@ during the handshake.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 import msgspec
 
 from iso15118 import _native
+from iso15118.errors import TlsError
 from iso15118.tls.profiles import TlsProfile
+from iso15118.tls.roots import issuer_of, root_of
+from iso15118.tls.trusted_ca_keys import (
+    IdentifierType,
+    TrustedAuthority,
+    choose_chain,
+    parse_trusted_ca_keys,
+    trusted_ca_keys,
+)
 
-__all__ = ["Identity", "PeerCheck", "TlsConnection", "TlsContext", "TlsInfo"]
+__all__ = ["Identity", "PeerCheck", "StapleSource", "TlsConnection", "TlsContext", "TlsInfo"]
 
-PeerCheck = Callable[[list[bytes]], tuple[str, str] | None]
-"""Gets the peer's certificates (DER, leaf first). None accepts them; a pair of alert name and reason refuses
-them.
+_log = logging.getLogger(__name__)
 
-Alerts that can be sent: bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
-certificate_unknown, unknown_ca, decrypt_error, handshake_failure, internal_error. A callable that raises, or
-returns anything else, refuses the peer with internal_error.
-"""
+
+class PeerCheck(Protocol):
+    """Judges the peer's certificates, in the handshake; e.g. an ``iso15118.pki.peer_verifier``."""
+
+    def __call__(
+        self, chain: list[bytes], staples: list[bytes] | None, version: str, /
+    ) -> tuple[str, str] | None:
+        """None accepts the certificates (DER, leaf first); a pair of alert name and reason refuses them.
+
+        ``staples``: the OCSP responses (DER) that came with them, without gaps for certificates that have none. None
+        if they are still to come: TLS 1.2 sends the leaf's after the certificates, and this is called again.
+
+        Alerts that can be sent: bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
+        certificate_unknown, unknown_ca, decrypt_error, handshake_failure, internal_error. What is refused in the second
+        call for TLS 1.2 gets bad_certificate_status_response, whatever is named. A check that raises, or returns anything
+        else, refuses the peer with internal_error.
+        """
+
+
+StapleSource = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+"""Gets a chain of ours (DER, leaf first), gives the OCSP response (DER) of each certificate by its place, None where
+there is none; e.g. ``iso15118.pki.store.Contents.staples``. Asked in every handshake, so it may answer differently after a
+refresh, and must not block."""
 
 
 class Identity(Protocol):
@@ -60,7 +88,18 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
     peer_authorities: tuple[bytes, ...]
     """Names (DER) of the roots that the peer trusts, as far as it told."""
     deviations: tuple[str, ...]
-    """Where the profile in use falls short of ISO 15118-20."""
+    """Where the profile in use falls short of its edition."""
+    trusted_authorities: tuple[TrustedAuthority, ...] = ()
+    """The same roots as ``peer_authorities``, as a vehicle of TLS 1.2 names them."""
+    staples: tuple[bytes, ...] = ()
+    """OCSP responses (DER) that the peer sent, without gaps for certificates that had none."""
+    anchor: bytes | None = None
+    """The trust anchor (DER) that the peer's chain ends in; None if the peer has no chain, or no anchors were given."""
+
+    @property
+    def edition(self) -> Literal["iso20", "iso2"]:
+        """The newest edition that may be spoken on this connection: -20 never below TLS 1.3. [V2G20-1237, V2G20-2356]"""
+        return "iso20" if self.version == "TLSv1.3" else "iso2"
 
     @property
     def client_certificate(self) -> bool:
@@ -75,6 +114,10 @@ class TlsContext:
     and the roots it names decide [V2G20-2379]. A server needs one at least, and so does a client unless its
     server does without.
     ``anchors``: trusted roots (DER), announced to the peer where the profile says so.
+    ``roots``: the roots (DER) of our own chains, so that a server of TLS 1.2 can choose by trusted_ca_keys; needed
+    there for several chains. [V2G2-871]
+    ``staples``: where a server has its OCSP responses from; see :data:`StapleSource`. TLS 1.3 carries one for each
+    certificate [V2G20-2388], TLS 1.2 that of the leaf only.
     ``verify``: judges the peer's certificates; see :data:`PeerCheck`. May be None only for a server that asks
     for none.
     ``keylog``: gets each line of the NSS key log. Whoever has them can read the traffic: on explicit request
@@ -92,11 +135,25 @@ class TlsContext:
         identities: Sequence[Identity] = (),
         anchors: Sequence[bytes] = (),
         verify: PeerCheck | None,
+        roots: Sequence[bytes] = (),
+        staples: StapleSource | None = None,
         keylog: Callable[[str], None] | None = None,
     ) -> None:
         self.profile = profile
         self.role = role
+        self.anchors = tuple(anchors)
         self._keylog = keylog
+        self.chains = tuple(tuple(one.chain) for one in identities)
+        """The chains that a server chooses from, or a client may present."""
+        old = profile.older if profile.older is not None else profile
+        reads_trusted_ca = role == "server" and profile.min_version == "TLSv1.2"
+        if reads_trusted_ca and len(identities) > 1 and not roots:
+            raise TlsError(
+                "several chains, and nothing to choose by: trusted_ca_keys of TLS 1.2 needs roots=, the roots of our chains"
+            )
+        self._issuers = frozenset(issuer_of(der) for chain in self.chains for der in chain)
+        self.roots = tuple(root_of(chain, roots) for chain in self.chains)
+        """The root (DER) of each of these chains, as far as it is known."""
         self._native = _native.TlsContext(
             role=role,
             min_version=profile.min_version,
@@ -110,6 +167,16 @@ class TlsContext:
             named_authority_required=profile.named_authority_required,
             status_request=profile.status_request,
             max_fragment_length=profile.max_fragment_length,
+            older=None
+            if profile.older is None
+            else (list(old.cipher_suites), list(old.groups), list(old.signature_schemes)),
+            trusted_ca_keys=trusted_ca_keys(anchors, IdentifierType[old.trusted_ca_keys.upper()])
+            if role == "client" and old.trusted_ca_keys and profile.min_version == "TLSv1.2"
+            else None,
+            trusted_ca_choice=partial(_choose, self.roots) if reads_trusted_ca else None,
+            staples=partial(_staple, staples, self.chains)
+            if role == "server" and staples is not None
+            else None,
             keylog=keylog is not None,
             check=verify,
         )
@@ -117,11 +184,31 @@ class TlsContext:
     def __repr__(self) -> str:
         return f"TlsContext({self.profile.name}, {self.role})"
 
+    def has_chain_under(self, names: Sequence[bytes]) -> bool:
+        """True if one of these names (DER) issued a certificate of one of our chains."""
+        return any(issuer in names for issuer in self._issuers)
+
     def connect(self) -> TlsConnection:
         """One end of a new connection. A client has bytes to send at once: call
         :meth:`TlsConnection.data_to_send`.
         """
         return TlsConnection(self)
+
+
+# No methods of the context, which would then hold itself through its native half for ever.
+
+
+def _choose(roots: Sequence[bytes | None], data: bytes) -> int | None:
+    """Place of the chain for a client that sends this trusted_ca_keys; None: none of the roots it names is ours."""
+    return choose_chain(parse_trusted_ca_keys(data), roots)
+
+
+def _staple(source: StapleSource, chains: Sequence[Sequence[bytes]], place: int) -> list[bytes | None]:
+    try:
+        return list(source(chains[place]))
+    except Exception:
+        _log.exception("no OCSP responses are sent: their source failed")
+        return []
 
 
 class TlsConnection:
@@ -165,6 +252,14 @@ class TlsConnection:
         """:meth:`send_data` and :meth:`data_to_send` in one call: everything that is to be sent now."""
         return self._native.encrypt(data)
 
+    def update_keys(self, *, peer_too: bool = False) -> None:
+        """Go on with new keys (TLS 1.3 KeyUpdate), for very long connections; :meth:`data_to_send` has the announcement.
+
+        ``peer_too`` asks the peer to do the same. Raises :class:`~iso15118.errors.MisuseError` where there is no open
+        connection of TLS 1.3.
+        """
+        self._native.update_keys(peer_too)
+
     def data_to_send(self) -> bytes:
         """Take the bytes for the transport; empty if there are none."""
         return self._native.take_outgoing()
@@ -178,6 +273,11 @@ class TlsConnection:
     def close(self) -> None:
         """Announce the end with close_notify (:meth:`data_to_send` has it). Data may still come in."""
         self._native.close()
+
+    @property
+    def context(self) -> TlsContext:
+        """What it was made from."""
+        return self._context
 
     @property
     def handshake_complete(self) -> bool:
@@ -200,6 +300,11 @@ class TlsConnection:
                 peer_chain=tuple(agreed.peer_chain),
                 peer_authorities=tuple(agreed.peer_authorities),
                 deviations=self._context.profile.deviations(),
+                trusted_authorities=parse_trusted_ca_keys(agreed.trusted_ca_keys)
+                if agreed.trusted_ca_keys is not None
+                else (),
+                staples=tuple(agreed.staples),
+                anchor=root_of(tuple(agreed.peer_chain), self._context.anchors),
             )
         return self._info
 

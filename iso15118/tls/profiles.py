@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["ISO20", "LAB", "PROFILES", "ClientCertificate", "TlsProfile", "TlsVersion"]
+__all__ = ["DUAL", "ISO2", "ISO20", "LAB", "PROFILES", "ClientCertificate", "TlsProfile", "TlsVersion"]
 
 TlsVersion = Literal["TLSv1.2", "TLSv1.3"]
 ClientCertificate = Literal["required", "optional", "none"]
@@ -43,29 +43,43 @@ class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Octets of plaintext a record may have, if a client asks for less than TLS allows; servers follow any
     wish. [V2G20-2446]
     """
+    edition: Literal["iso20", "iso2"] = "iso20"
+    """Which edition of the standard the lists are held against."""
+    trusted_ca_keys: Literal["cert_sha1_hash", "key_sha1_hash", "x509_name"] | None = None
+    """How a client of TLS 1.2 names the roots it trusts; None: it does not. Servers of TLS 1.2 read every kind. [V2G2-651]"""
+    older: TlsProfile | None = None
+    """For a client that speaks both editions: what it agrees on with a station that has TLS 1.2 only. [V2G20-2062]"""
 
     def deviations(self) -> tuple[str, ...]:
-        """Where this profile allows more or demands less than ``iso20``, in words for reports; empty if
+        """Where this profile allows more or demands less than its edition, in words for reports; empty if
         nowhere.
         """
+        norm = ISO20 if self.edition == "iso20" else _ISO2_AS_WRITTEN
         found = []
-        if self.min_version != ISO20.min_version:
+        if self.min_version != norm.min_version and self.older is None:
             found.append(f"{self.min_version} allowed")
-        for what, mine, norm in (
-            ("cipher suite", self.cipher_suites, ISO20.cipher_suites),
-            ("group", self.groups, ISO20.groups),
-            ("signature scheme", self.signature_schemes, ISO20.signature_schemes),
+        for what, mine, theirs in (
+            ("cipher suite", self.cipher_suites, norm.cipher_suites),
+            ("group", self.groups, norm.groups),
+            ("signature scheme", self.signature_schemes, norm.signature_schemes),
         ):
-            found.extend(f"{what} {name} allowed" for name in mine if name not in norm)
-        if self.client_certificate != ISO20.client_certificate:
+            found.extend(f"{what} {name} allowed" for name in mine if name not in theirs)
+        found.extend(
+            f"no {name}: OpenSSL has no static ECDH"
+            for name in norm.cipher_suites
+            if name.startswith("TLS_ECDH_") and name not in self.cipher_suites
+        )
+        if self.client_certificate != norm.client_certificate:
             found.append(f"client certificate {self.client_certificate}")
-        if not self.certificate_authorities:
+        if norm.certificate_authorities and not self.certificate_authorities:
             found.append("no certificate_authorities sent")
-        if not self.named_authority_required:
+        if norm.trusted_ca_keys and not self.trusted_ca_keys:
+            found.append("no trusted_ca_keys sent")
+        if norm.named_authority_required and not self.named_authority_required:
             found.append("chain under another root than the named ones allowed")
         if not self.status_request:
             found.append("no OCSP responses asked for")
-        return tuple(found)
+        return (*found, *(self.older.deviations() if self.older is not None else ()))
 
 
 ISO20 = TlsProfile(
@@ -99,5 +113,31 @@ reported.
 Set ``client_certificate="optional"`` with :func:`msgspec.structs.replace` for peers that have none.
 """
 
-PROFILES = {profile.name: profile for profile in (ISO20, LAB)}
+_ISO2_AS_WRITTEN = TlsProfile(
+    name="iso2",
+    edition="iso2",
+    min_version="TLSv1.2",
+    max_version="TLSv1.2",
+    cipher_suites=(
+        "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+        "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256",
+    ),
+    groups=("secp256r1",),
+    signature_schemes=("ecdsa_secp256r1_sha256",),
+    client_certificate="none",
+    certificate_authorities=False,  # TLS 1.2 has it in the CertificateRequest only, which there is none of
+    named_authority_required=False,  # another root only if none of the named ones fits [V2G2-923]
+    status_request=True,  # [V2G2-873]
+    trusted_ca_keys="cert_sha1_hash",  # what vehicles in the field use most
+)
+
+ISO2 = msgspec.structs.replace(_ISO2_AS_WRITTEN, cipher_suites=_ISO2_AS_WRITTEN.cipher_suites[:1])
+"""ISO 15118-2, as far as OpenSSL goes: static ECDH was taken out of it, so one of the two suites is left. That is reported as a deviation;
+no station or vehicle is known that has the other one only.
+"""
+
+DUAL = msgspec.structs.replace(ISO20, name="dual", min_version="TLSv1.2", older=ISO2)
+"""A vehicle that speaks both editions: TLS 1.3 by ``iso20`` where the station has it, otherwise TLS 1.2 by ``iso2``. [V2G20-2365]"""
+
+PROFILES = {profile.name: profile for profile in (ISO20, ISO2, DUAL, LAB)}
 """The profiles by the name that configuration uses."""

@@ -75,10 +75,10 @@ def parse_trusted_ca_keys(data: bytes) -> tuple[TrustedAuthority, ...]:
     return tuple(found)
 
 
-def choose_chain(authorities: Sequence[TrustedAuthority], roots_der: Sequence[bytes]) -> int | None:
+def choose_chain(authorities: Sequence[TrustedAuthority], roots_der: Sequence[bytes | None]) -> int | None:
     """Place of the first of our roots that the peer trusts; None if there is none. [V2G2-871]"""
     for place, root in enumerate(roots_der):
-        if any(authority.names(root) for authority in authorities):
+        if root is not None and any(authority.names(root) for authority in authorities):
             return place
     return None
 

@@ -7,7 +7,7 @@ import pytest
 
 from iso15118.errors import MisuseError, TlsError
 from iso15118.pki import issue_test_pki
-from iso15118.tls import ISO20, LAB, PROFILES
+from iso15118.tls import DUAL, ISO2, ISO20, LAB, PROFILES
 
 from .rig import NOW, car, issued, joined, shake, station
 
@@ -112,7 +112,7 @@ def test_our_order_decides_about_suites_and_groups_when_we_serve() -> None:
     )
     both = [pki.secc, issued("ed448").secc]
     client, _ = joined(
-        car(pki, reverse, verify=lambda chain: None, anchors=[pki.v2g_root]), station(pki, identities=both)
+        car(pki, reverse, verify=lambda *_: None, anchors=[pki.v2g_root]), station(pki, identities=both)
     )
     assert client.info is not None
     assert client.info.cipher == "TLS_AES_256_GCM_SHA384"
@@ -123,7 +123,7 @@ def test_the_chain_under_a_root_that_the_car_names_is_chosen() -> None:
     first, second = issued(), issue_test_pki(at=NOW, organization="Second")
     server = station(first, identities=[first.secc, second.secc])
     for pki in (first, second):
-        client = joined(car(first, anchors=[pki.v2g_root], verify=lambda chain: None), server)[0]
+        client = joined(car(first, anchors=[pki.v2g_root], verify=lambda *_: None), server)[0]
         assert client.info is not None
         assert client.info.peer_chain == pki.secc.chain
 
@@ -157,9 +157,13 @@ def test_profile_lab_can_do_without_a_client_certificate() -> None:
     assert "client certificate optional" in server.info.deviations
 
 
-def test_iso20_deviates_from_nothing() -> None:
-    assert PROFILES == {"iso20": ISO20, "lab": LAB}
+def test_a_profile_says_where_it_deviates_from_its_edition() -> None:
+    assert PROFILES == {"iso20": ISO20, "iso2": ISO2, "dual": DUAL, "lab": LAB}
     assert ISO20.deviations() == ()
+    static = "no TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256: OpenSSL has no static ECDH"
+    assert ISO2.deviations() == DUAL.deviations() == (static,)
+    silent = msgspec.structs.replace(ISO2, trusted_ca_keys=None, status_request=False)
+    assert silent.deviations() == (static, "no trusted_ca_keys sent", "no OCSP responses asked for")
 
 
 def test_a_context_serves_many_connections() -> None:

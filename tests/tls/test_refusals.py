@@ -153,7 +153,7 @@ def test_sub_cas_in_another_order_are_accepted() -> None:
     joined(car(pki, identities=[Credential(chain=(leaf, sub1, sub2), key=pki.vehicle.key)]), station(pki))
 
 
-def raises(chain: list[bytes]) -> tuple[str, str] | None:
+def raises(chain: list[bytes], staples: list[bytes] | None, version: str) -> tuple[str, str] | None:
     raise RuntimeError("the trust store is on fire")
 
 
@@ -161,9 +161,9 @@ def raises(chain: list[bytes]) -> tuple[str, str] | None:
     ("check", "said"),
     [
         (raises, "on fire"),
-        (lambda chain: "bad_certificate", "the chain check failed"),
-        (lambda chain: True, "the chain check failed"),
-        (lambda chain: ("no_such_alert", "odd"), "odd"),
+        (lambda *_: "bad_certificate", "the chain check failed"),
+        (lambda *_: True, "the chain check failed"),
+        (lambda *_: ("no_such_alert", "odd"), "odd"),
     ],
 )
 def test_a_broken_check_accepts_nobody(check: object, said: str) -> None:
@@ -190,7 +190,9 @@ def test_a_broken_check_accepts_nobody(check: object, said: str) -> None:
 )
 def test_a_check_chooses_the_alert(alert: str) -> None:
     pki = issued()
-    client, server, errors = refused(car(pki), station(pki, verify=lambda chain: (alert, "my reason")))
+    client, server, errors = refused(
+        car(pki), station(pki, verify=lambda chain, staples, version: (alert, "my reason"))
+    )
     assert server.alert_sent == client.alert_received == alert
     assert errors[0].reason == "my reason"
     assert errors[0].alert == alert

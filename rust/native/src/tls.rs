@@ -27,7 +27,8 @@ impl TlsContext {
     #[new]
     #[pyo3(signature = (
         *, role, min_version, max_version, cipher_suites, groups, signature_schemes, client_certificate, identities,
-        authorities, named_authority_required, status_request, max_fragment_length, keylog, check
+        authorities, named_authority_required, status_request, max_fragment_length, older, trusted_ca_keys,
+        trusted_ca_choice, staples, keylog, check
     ))]
     #[allow(clippy::too_many_arguments)] // the fields of a profile, by keyword
     fn new(
@@ -44,6 +45,10 @@ impl TlsContext {
         named_authority_required: bool,
         status_request: bool,
         max_fragment_length: Option<u16>,
+        older: Option<(Vec<String>, Vec<String>, Vec<String>)>,
+        trusted_ca_keys: Option<Vec<u8>>,
+        trusted_ca_choice: Option<Py<PyAny>>,
+        staples: Option<Py<PyAny>>,
         keylog: bool,
         check: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
@@ -82,6 +87,16 @@ impl TlsContext {
             named_authority_required,
             status_request,
             max_fragment_length,
+            older: older.map(
+                |(cipher_suites, groups, signature_schemes)| tls::OlderLists {
+                    cipher_suites,
+                    groups,
+                    signature_schemes,
+                },
+            ),
+            trusted_ca_keys,
+            trusted_ca_choice: trusted_ca_choice.map(choice),
+            staples: staples.map(staple_source),
             keylog,
             check: check.map(chain_check),
         };
@@ -100,13 +115,40 @@ fn version(name: &str) -> PyResult<tls::Version> {
     }
 }
 
+/// The Python callable that reads trusted_ca_keys: the place of a chain, None for no preference; what it raises refuses the client.
+fn choice(callable: Py<PyAny>) -> tls::TrustedCaChoice {
+    Box::new(move |data: &[u8]| {
+        Python::attach(|py| {
+            callable
+                .call1(py, (PyBytes::new(py, data),))?
+                .extract::<Option<usize>>(py)
+        })
+        .map_err(|error| error.to_string())
+    })
+}
+
+/// The Python callable that knows OCSP responses. What it does wrong means that there are none.
+fn staple_source(callable: Py<PyAny>) -> tls::StapleSource {
+    Box::new(move |place: usize| {
+        Python::attach(|py| callable.call1(py, (place,))?.extract(py)).unwrap_or_default()
+    })
+}
+
 /// The Python callable as the check of the peer's chain. Whatever it does wrong refuses the peer.
 fn chain_check(callable: Py<PyAny>) -> tls::ChainCheck {
-    Box::new(move |chain: &[Vec<u8>]| {
+    Box::new(move |peer: &tls::PeerCertificates<'_>| {
         let verdict = Python::attach(|py| -> PyResult<Option<(String, String)>> {
-            let chain: Vec<Bound<'_, PyBytes>> =
-                chain.iter().map(|der| PyBytes::new(py, der)).collect();
-            callable.call1(py, (chain,))?.extract(py)
+            let listed = |ders: &[Vec<u8>]| {
+                ders.iter()
+                    .map(|der| PyBytes::new(py, der).unbind())
+                    .collect::<Vec<_>>()
+            };
+            let arguments = (
+                listed(peer.chain),
+                peer.staples.map(listed),
+                peer.version.name(),
+            );
+            callable.call1(py, arguments)?.extract(py)
         });
         let broken = |reason| tls::Refusal {
             alert: tls::RefusalAlert::InternalError,
@@ -162,6 +204,12 @@ impl TlsConnection {
     fn encrypt<'py>(&mut self, py: Python<'py>, plaintext: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         self.inner.write(plaintext).map_err(|e| to_python(py, &e))?;
         Ok(self.take_outgoing(py))
+    }
+
+    fn update_keys(&mut self, py: Python<'_>, peer_too: bool) -> PyResult<()> {
+        self.inner
+            .update_keys(peer_too)
+            .map_err(|e| to_python(py, &e))
     }
 
     fn take_outgoing<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -250,6 +298,23 @@ impl TlsInfo {
             .iter()
             .map(|der| PyBytes::new(py, der))
             .collect()
+    }
+
+    #[getter]
+    fn staples<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        self.inner
+            .staples
+            .iter()
+            .map(|der| PyBytes::new(py, der))
+            .collect()
+    }
+
+    #[getter]
+    fn trusted_ca_keys<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.inner
+            .trusted_ca_keys
+            .as_ref()
+            .map(|data| PyBytes::new(py, data))
     }
 
     #[getter]

@@ -1,15 +1,15 @@
 //! One end of one connection: ciphertext in and out, plaintext out and in, and what was agreed.
 
 use crate::alert::{alert_name, RefusalAlert};
-use crate::context::{Context, Identity, Role, Settings};
+use crate::context::{Context, Identity, PeerCertificates, Role, Settings, Version};
 use crate::error::{reasons, Error, Kind};
 use crate::ffi;
 use crate::wire::Wire;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream, StatusType};
+use openssl::ssl::{self, ErrorCode, Ssl, SslAlert, SslRef, SslStream, SslVersion, StatusType};
 use std::ffi::{c_int, c_long};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Plaintext of one record, in octets: the unit in which we read.
@@ -17,15 +17,27 @@ const RECORD: usize = 16 * 1024;
 /// Ciphertext that may wait to be sent, in octets. A driver that does not drain its connection is at fault.
 const MAX_OUTGOING: usize = 4 * 1024 * 1024;
 const NO_ALERT: i32 = -1;
+/// KeyUpdates of a peer in a row, without a byte of data between them.
+const MAX_KEY_UPDATES: u32 = 32;
 
 /// What OpenSSL's callbacks and the connection both need; reached through the ex-data of the SSL.
 pub(crate) struct Shared {
     settings: Arc<Settings>,
     peer_chain: Mutex<Vec<Vec<u8>>>,
+    staples: Mutex<Vec<Vec<u8>>>,
+    trusted_ca: Mutex<TrustedCa>,
     refusal: Mutex<Option<String>>,
+    key_updates: AtomicU32,
     keylog: Mutex<Vec<String>>,
     alert_sent: AtomicI32,
     alert_received: AtomicI32,
+}
+
+/// What a client's trusted_ca_keys said: its data, and which chain of ours fits.
+#[derive(Default)]
+struct TrustedCa {
+    data: Option<Vec<u8>>,
+    choice: Option<usize>,
 }
 
 /// The shared state of a connection of ours.
@@ -43,21 +55,100 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn check_chain(&self, chain: Vec<Vec<u8>>) -> Result<(), RefusalAlert> {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn check_chain(
+        &self,
+        ssl: &SslRef,
+        chain: Vec<Vec<u8>>,
+    ) -> Result<(), RefusalAlert> {
+        *locked(&self.peer_chain) = chain;
+        let version = version_of(ssl);
+        if version == Version::Tls13 {
+            *locked(&self.staples) = ffi::received_staples(ssl);
+        }
+        self.check(
+            version,
+            version == Version::Tls13 || !self.settings.status_request,
+        )
+    }
+
+    /// TLS 1.2 sends the OCSP response of the leaf after the certificates.
+    pub(crate) fn check_late_staples(&self, ssl: &SslRef) -> Result<(), RefusalAlert> {
+        let version = version_of(ssl);
+        if version == Version::Tls13 {
+            return Ok(());
+        }
+        *locked(&self.staples) = ffi::received_staples(ssl);
+        self.check(version, true)
+    }
+
+    fn check(&self, version: Version, complete: bool) -> Result<(), RefusalAlert> {
         let Some(check) = &self.settings.check else {
             return Err(RefusalAlert::InternalError);
         };
-        let verdict = check(&chain);
-        *locked(&self.peer_chain) = chain;
-        verdict.map_err(|refusal| {
+        let (chain, staples) = (
+            locked(&self.peer_chain).clone(),
+            locked(&self.staples).clone(),
+        );
+        let peer = PeerCertificates {
+            chain: &chain,
+            staples: complete.then_some(&staples[..]),
+            version,
+        };
+        check(&peer).map_err(|refusal| {
             *locked(&self.refusal) = Some(refusal.reason);
             refusal.alert
         })
     }
 
+    /// Responses for the chain with this leaf.
+    pub(crate) fn staples_of(&self, leaf_der: Option<&[u8]>) -> Vec<Option<Vec<u8>>> {
+        let place = self
+            .settings
+            .identities
+            .iter()
+            .position(|identity| Some(&identity.leaf_der[..]) == leaf_der);
+        match (&self.settings.staples, place) {
+            (Some(source), Some(place)) => source(place),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn note_trusted_ca_keys(&self, data: &[u8]) -> Result<(), SslAlert> {
+        let Some(choose) = &self.settings.trusted_ca_choice else {
+            return Ok(());
+        };
+        match choose(data) {
+            Ok(choice) => {
+                *locked(&self.trusted_ca) = TrustedCa {
+                    data: Some(data.to_vec()),
+                    choice,
+                };
+                Ok(())
+            }
+            Err(reason) => {
+                *locked(&self.refusal) = Some(reason);
+                Err(SslAlert::DECODE_ERROR)
+            }
+        }
+    }
+
+    pub(crate) fn note_key_update(&self) {
+        self.key_updates.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Leave only the chains under a root that the peer named. [V2G20-2379]
     pub(crate) fn choose_identity(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
         let identities = &self.settings.identities;
+        if let Some(chosen) = locked(&self.trusted_ca)
+            .choice
+            .and_then(|place| identities.get(place))
+        {
+            return ffi::restrict_identities(ssl, &[chosen]); // [V2G2-871]
+        }
         let fitting: Vec<&Identity> = match ffi::peer_authorities(ssl) {
             Some(names) if !names.is_empty() => {
                 identities.iter().filter(|i| i.is_under(names)).collect()
@@ -111,6 +202,10 @@ pub struct Info {
     pub peer_chain: Vec<Vec<u8>>,
     /// Names (DER) that the peer sent as certificate_authorities.
     pub peer_authorities: Vec<Vec<u8>>,
+    /// OCSP responses (DER) that came with the certificates of the peer.
+    pub staples: Vec<Vec<u8>>,
+    /// Data of the client's trusted_ca_keys extension, if it sent one that was read.
+    pub trusted_ca_keys: Option<Vec<u8>>,
 }
 
 pub struct Connection {
@@ -130,6 +225,9 @@ impl Connection {
         let shared = Arc::new(Shared {
             settings: context.settings.clone(),
             peer_chain: Mutex::default(),
+            staples: Mutex::default(),
+            trusted_ca: Mutex::default(),
+            key_updates: AtomicU32::new(0),
             refusal: Mutex::default(),
             keylog: Mutex::default(),
             alert_sent: AtomicI32::new(NO_ALERT),
@@ -192,7 +290,7 @@ impl Connection {
             let read = self.stream.ssl_read(&mut plaintext[start..]);
             plaintext.truncate(start + read.as_ref().copied().unwrap_or(0));
             match read {
-                Ok(_) => {}
+                Ok(_) => self.shared.key_updates.store(0, Ordering::Relaxed),
                 Err(error) if error.code() == ErrorCode::WANT_READ => {}
                 Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
                     self.peer_closed = true;
@@ -201,8 +299,37 @@ impl Connection {
                 }
                 Err(error) => return Err(self.fail(&error)),
             }
+            if self.shared.key_updates.load(Ordering::Relaxed) > MAX_KEY_UPDATES {
+                let failure = Error::new(Kind::Protocol, "too many KeyUpdates in a row");
+                self.stream.get_mut().discard_incoming();
+                self.failure = Some(failure.clone());
+                return Err(failure);
+            }
         }
         Ok(())
+    }
+
+    /// Go on with new keys for what is sent (TLS 1.3); the peer may be asked to do the same.
+    pub fn update_keys(&mut self, peer_too: bool) -> Result<(), Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        if self.closed
+            || self
+                .info
+                .as_ref()
+                .is_none_or(|info| info.version != Version::Tls13.name())
+        {
+            return Err(Error::new(
+                Kind::Misuse,
+                "keys can be renewed on an open connection of TLS 1.3 only",
+            ));
+        }
+        ffi::update_keys(self.stream.ssl(), peer_too)
+            .map_err(|e| Error::configuration("KeyUpdate", &e))?;
+        self.stream
+            .do_handshake()
+            .map_err(|error| self.fail(&error))
     }
 
     /// Encrypt plaintext; the records wait in [`Self::outgoing`].
@@ -324,6 +451,8 @@ impl Connection {
             peer_authorities: names
                 .map(|n| n.iter().filter_map(|n| n.to_der().ok()).collect())
                 .unwrap_or_default(),
+            staples: locked(&self.shared.staples).clone(),
+            trusted_ca_keys: locked(&self.shared.trusted_ca).data.clone(),
         }
     }
 
@@ -351,25 +480,45 @@ impl Connection {
     }
 }
 
+fn version_of(ssl: &SslRef) -> Version {
+    if ssl.version2() == Some(SslVersion::TLS1_3) {
+        Version::Tls13
+    } else {
+        Version::Tls12
+    }
+}
+
 /// A profile that OpenSSL did not hold to after all; None if everything agreed on is in its lists.
 fn breach(settings: &Settings, info: &Info) -> Option<String> {
+    let (suites, groups, known_schemes) = match &settings.older {
+        Some(older) if info.version == Version::Tls12.name() => (
+            &older.cipher_suites,
+            &older.groups,
+            &older.signature_schemes,
+        ),
+        _ => (
+            &settings.cipher_suites,
+            &settings.groups,
+            &settings.signature_schemes,
+        ),
+    };
     let versions = [settings.min_version.name(), settings.max_version.name()];
     if !versions.contains(&info.version.as_str()) {
         return Some(format!("{} is outside the profile", info.version));
     }
-    if !settings.cipher_suites.contains(&info.cipher) {
+    if !suites.contains(&info.cipher) {
         return Some(format!(
             "cipher suite {} is outside the profile",
             info.cipher
         ));
     }
-    if !settings.groups.contains(&info.group) {
+    if !groups.contains(&info.group) {
         return Some(format!("group {} is outside the profile", info.group));
     }
     let schemes = info.signature.iter().chain(&info.peer_signature);
     schemes
         .into_iter()
-        .find(|s| !settings.signature_schemes.contains(s))
+        .find(|s| !known_schemes.contains(s))
         .map(|s| format!("{s} is outside the profile"))
 }
 

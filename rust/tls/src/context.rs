@@ -3,6 +3,7 @@
 use crate::alert::RefusalAlert;
 use crate::connection::shared;
 use crate::error::{Error, Kind};
+use crate::extensions;
 use crate::ffi;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
@@ -38,7 +39,8 @@ impl Version {
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// As TLS libraries write it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Tls12 => "TLSv1.2",
             Self::Tls13 => "TLSv1.3",
@@ -61,12 +63,37 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// Decides about the peer's certificates, leaf first, as DER. Called in the handshake, before anything is accepted.
-pub type ChainCheck = Box<dyn Fn(&[Vec<u8>]) -> Result<(), Refusal> + Send + Sync>;
+/// What the peer presents.
+pub struct PeerCertificates<'a> {
+    /// As DER, leaf first.
+    pub chain: &'a [Vec<u8>],
+    /// OCSP responses (DER) that came with them, without gaps for certificates that have none. None as long as they are still to come:
+    /// TLS 1.2 sends them later, and then the check is called again.
+    pub staples: Option<&'a [Vec<u8>]>,
+    pub version: Version,
+}
+
+/// Decides about the peer's certificates. Called in the handshake, before anything is accepted.
+pub type ChainCheck = Box<dyn Fn(&PeerCertificates<'_>) -> Result<(), Refusal> + Send + Sync>;
+
+/// OCSP responses (DER) for the certificates of one of our chains, by its place among the identities; None where there is none.
+pub type StapleSource = Box<dyn Fn(usize) -> Vec<Option<Vec<u8>>> + Send + Sync>;
+
+/// Which of our chains ends in a root that the data of a trusted_ca_keys extension names; an error if the data is none.
+pub type TrustedCaChoice = Box<dyn Fn(&[u8]) -> Result<Option<usize>, String> + Send + Sync>;
+
+/// What TLS 1.2 may agree on where a profile allows it beside TLS 1.3.
+#[derive(Clone, Debug)]
+pub struct OlderLists {
+    pub cipher_suites: Vec<String>,
+    pub groups: Vec<String>,
+    pub signature_schemes: Vec<String>,
+}
 
 /// A certificate chain to present, with the key of its leaf.
 pub struct Identity {
     pub(crate) leaf: X509,
+    pub(crate) leaf_der: Vec<u8>,
     pub(crate) key: PKey<Private>,
     pub(crate) chain: Stack<X509>,
     issuers: Vec<X509Name>,
@@ -98,6 +125,7 @@ impl Identity {
         }
         Ok(Self {
             leaf,
+            leaf_der: chain[0].clone(),
             key: read_key(key, passphrase)?,
             chain: rest,
             issuers,
@@ -132,9 +160,38 @@ pub struct Settings {
     pub status_request: bool,
     /// A client asks for records of at most 512, 1024, 2048 or 4096 octets.
     pub max_fragment_length: Option<u16>,
+    /// A profile for TLS 1.3 that also takes TLS 1.2, with these lists.
+    pub older: Option<OlderLists>,
+    /// Data of the trusted_ca_keys extension that a client sends with TLS 1.2.
+    pub trusted_ca_keys: Option<Vec<u8>>,
+    /// A server answers trusted_ca_keys, and prefers a chain by it.
+    pub trusted_ca_choice: Option<TrustedCaChoice>,
+    /// A server staples these, if its client asks.
+    pub staples: Option<StapleSource>,
     /// Collect key log lines in each connection. Whoever holds them can read the traffic.
     pub keylog: bool,
     pub check: Option<ChainCheck>,
+}
+
+impl Settings {
+    /// Cipher suites, groups and signature schemes of all versions, those of the newer one first.
+    fn all_lists(&self) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let joined = |new: &Vec<String>, old: Option<&Vec<String>>| {
+            let mut all = new.clone();
+            for name in old.into_iter().flatten() {
+                if !all.contains(name) {
+                    all.push(name.clone());
+                }
+            }
+            all
+        };
+        let older = self.older.as_ref();
+        (
+            joined(&self.cipher_suites, older.map(|o| &o.cipher_suites)),
+            joined(&self.groups, older.map(|o| &o.groups)),
+            joined(&self.signature_schemes, older.map(|o| &o.signature_schemes)),
+        )
+    }
 }
 
 /// A profile ready for use. Cheap to clone.
@@ -170,6 +227,7 @@ impl Context {
         enforce_lists(&mut ctx, &settings)?;
         switch_off_resumption(&mut ctx)?;
         set_peer_rules(&mut ctx, &settings)?;
+        extensions::install(&mut ctx, &settings)?;
         // Backwards, since a later chain replaces an earlier one of the same kind of key, and the first is preferred.
         for identity in settings.identities.iter().rev() {
             ffi::add_identity(&mut ctx, identity)
@@ -196,10 +254,11 @@ fn enforce_lists(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(),
         .map_err(failed("minimum version"))?;
     ctx.set_max_proto_version(Some(settings.max_version.number()))
         .map_err(failed("maximum version"))?;
+    let (suites, groups, schemes) = settings.all_lists();
     for (what, list) in [
-        ("cipher suites", &settings.cipher_suites),
-        ("groups", &settings.groups),
-        ("signature schemes", &settings.signature_schemes),
+        ("cipher suites", &suites),
+        ("groups", &groups),
+        ("signature schemes", &schemes),
     ] {
         // OpenSSL's lists know prefixes ("?x": if known, "-x": remove) and tuples; a profile has plain names only.
         let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -210,22 +269,28 @@ fn enforce_lists(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(),
             ));
         }
     }
-    ctx.set_groups_list(&settings.groups.join(":"))
+    ctx.set_groups_list(&groups.join(":"))
         .map_err(failed("groups"))?;
-    ctx.set_sigalgs_list(&settings.signature_schemes.join(":"))
+    ctx.set_sigalgs_list(&schemes.join(":"))
         .map_err(failed("signature schemes"))?;
-    enforce_suites(ctx, settings)
+    enforce_suites(ctx, settings, &suites)
 }
 
 /// Suites of TLS 1.2 have "WITH" in their names; they and those of TLS 1.3 are separate lists in OpenSSL.
-fn enforce_suites(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<(), Error> {
+fn enforce_suites(
+    ctx: &mut SslContextBuilder,
+    settings: &Settings,
+    suites: &[String],
+) -> Result<(), Error> {
     let is_old = |name: &&String| name.contains("_WITH_");
-    let old: Vec<&String> = settings.cipher_suites.iter().filter(is_old).collect();
-    let new: Vec<&String> = settings
-        .cipher_suites
-        .iter()
-        .filter(|n| !is_old(n))
-        .collect();
+    if let Some(name) = suites.iter().find(|name| name.starts_with("TLS_ECDH_")) {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("cipher suite {name}: OpenSSL has had no static ECDH since 1.1.0, nothing can be done about it here"),
+        ));
+    }
+    let old: Vec<&String> = suites.iter().filter(is_old).collect();
+    let new: Vec<&String> = suites.iter().filter(|n| !is_old(n)).collect();
     let old_allowed = settings.min_version == Version::Tls12;
     let new_allowed = settings.max_version == Version::Tls13;
     if old.is_empty() == old_allowed || new.is_empty() == new_allowed {
@@ -255,10 +320,7 @@ fn enforce_suites(ctx: &mut SslContextBuilder, settings: &Settings) -> Result<()
     }
     Err(Error::new(
         Kind::Configuration,
-        format!(
-            "cipher suites {} cannot be enforced",
-            settings.cipher_suites.join(":")
-        ),
+        format!("cipher suites {} cannot be enforced", suites.join(":")),
     ))
 }
 

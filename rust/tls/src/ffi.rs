@@ -7,6 +7,7 @@ use crate::connection::shared;
 use crate::context::Identity;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
+use openssl::ocsp::{OcspResponse, OcspResponseRef};
 use openssl::ssl::{SslContextBuilder, SslRef};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::{X509Name, X509StoreContext, X509StoreContextRef, X509VerifyResult, X509};
@@ -19,12 +20,20 @@ const SSL_CTRL_SET_MAX_CERT_LIST: c_int = 51;
 const SSL_CTRL_GET_PEER_SIGNATURE_NID: c_int = 108;
 const SSL_CTRL_GET_SIGNATURE_NID: c_int = 132;
 const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
+const SSL_CTRL_GET_STAPLES: c_int = 142; // of OpenSSL 3.6
+const SSL_CTRL_SET_STAPLES: c_int = 143;
+const SSL_KEY_UPDATE_NOT_REQUESTED: c_int = 0;
+const SSL_KEY_UPDATE_REQUESTED: c_int = 1;
+const HANDSHAKE_RECORD: c_int = 22;
+const KEY_UPDATE: u8 = 24;
 const SSL_CB_READ: c_int = 0x04;
 const SSL_CB_ALERT: c_int = 0x4000;
 const X509_V_ERR_UNSPECIFIED: c_int = 1;
 
 type CheckCallback = extern "C" fn(*mut sys::X509_STORE_CTX, *mut c_void) -> c_int;
 type CertCallback = extern "C" fn(*mut sys::SSL, *mut c_void) -> c_int;
+type MessageCallback =
+    extern "C" fn(c_int, c_int, c_int, *const c_void, usize, *mut sys::SSL, *mut c_void);
 type InfoCallback = extern "C" fn(*const sys::SSL, c_int, c_int);
 
 // Declared as in <openssl/ssl.h>, <openssl/tls1.h> and <openssl/x509_vfy.h> of OpenSSL 3.
@@ -39,6 +48,8 @@ extern "C" {
         callback: Option<CertCallback>,
         arg: *mut c_void,
     );
+    fn SSL_CTX_set_msg_callback(ctx: *mut sys::SSL_CTX, callback: Option<MessageCallback>);
+    fn SSL_key_update(ssl: *mut sys::SSL, kind: c_int) -> c_int;
     fn SSL_CTX_set_info_callback(ctx: *mut sys::SSL_CTX, callback: Option<InfoCallback>);
     fn SSL_CTX_set0_CA_list(ctx: *mut sys::SSL_CTX, names: *mut sys::stack_st_X509_NAME);
     fn SSL_get0_peer_CA_list(ssl: *const sys::SSL) -> *const sys::stack_st_X509_NAME;
@@ -71,6 +82,7 @@ pub(crate) fn install_callbacks(ctx: &mut SslContextBuilder) {
         SSL_CTX_set_cert_verify_callback(ctx.as_ptr(), Some(check_chain), ptr::null_mut());
         SSL_CTX_set_cert_cb(ctx.as_ptr(), Some(choose_identity), ptr::null_mut());
         SSL_CTX_set_info_callback(ctx.as_ptr(), Some(note_alert));
+        SSL_CTX_set_msg_callback(ctx.as_ptr(), Some(note_message));
     }
 }
 
@@ -85,11 +97,10 @@ extern "C" fn check_chain(store: *mut sys::X509_STORE_CTX, _: *mut c_void) -> c_
         }
         // SAFETY: checked for null above; the stack holds X509 objects.
         let chain: &StackRef<X509> = unsafe { StackRef::from_ptr(chain) };
-        let shared = X509StoreContext::ssl_idx()
+        let ssl = X509StoreContext::ssl_idx()
             .ok()
-            .and_then(|index| store.ex_data(index))
-            .and_then(shared);
-        let Some(shared) = shared else {
+            .and_then(|index| store.ex_data(index));
+        let Some((ssl, shared)) = ssl.and_then(|ssl| Some((ssl, shared(ssl)?))) else {
             return Err(X509_V_ERR_UNSPECIFIED);
         };
         let mut certificates = Vec::with_capacity(chain.len());
@@ -97,7 +108,7 @@ extern "C" fn check_chain(store: *mut sys::X509_STORE_CTX, _: *mut c_void) -> c_
             certificates.push(certificate.to_der().map_err(|_| X509_V_ERR_UNSPECIFIED)?);
         }
         shared
-            .check_chain(certificates)
+            .check_chain(ssl, certificates)
             .map_err(|alert| alert.verify_result())
     }));
     let Err(result) = verdict.unwrap_or(Err(X509_V_ERR_UNSPECIFIED)) else {
@@ -137,6 +148,87 @@ extern "C" fn note_alert(ssl: *const sys::SSL, at: c_int, value: c_int) {
             shared.note_alert(code, at & SSL_CB_READ != 0);
         }
     }));
+}
+
+extern "C" fn note_message(
+    sent: c_int,
+    _version: c_int,
+    content: c_int,
+    data: *const c_void,
+    length: usize,
+    ssl: *mut sys::SSL,
+    _: *mut c_void,
+) {
+    if sent != 0 || content != HANDSHAKE_RECORD || length == 0 || data.is_null() {
+        return;
+    }
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: OpenSSL passes at least `length` octets and a valid SSL for the time of this call.
+        let (kind, ssl) = unsafe { (*data.cast::<u8>(), SslRef::from_ptr(ssl)) };
+        if kind == KEY_UPDATE {
+            if let Some(shared) = shared(ssl) {
+                shared.note_key_update();
+            }
+        }
+    }));
+}
+
+/// New keys for what is sent; the message goes out with the next step of the handshake.
+pub(crate) fn update_keys(ssl: &SslRef, peer_too: bool) -> Result<(), ErrorStack> {
+    let kind = if peer_too {
+        SSL_KEY_UPDATE_REQUESTED
+    } else {
+        SSL_KEY_UPDATE_NOT_REQUESTED
+    };
+    // SAFETY: the SSL is valid, and of a connection that its caller has borrowed exclusively.
+    succeeded(unsafe { SSL_key_update(ssl.as_ptr(), kind) })
+}
+
+/// OCSP responses (DER) that a server sent, in their order. Certificates without one leave no gap.
+pub(crate) fn received_staples(ssl: &SslRef) -> Vec<Vec<u8>> {
+    let mut stack: *mut sys::OPENSSL_STACK = ptr::null_mut();
+    // SAFETY: the command writes one pointer; the stack belongs to the SSL and lives through this function, which only reads it.
+    unsafe {
+        sys::SSL_ctrl(
+            ssl.as_ptr(),
+            SSL_CTRL_GET_STAPLES,
+            0,
+            ptr::addr_of_mut!(stack).cast(),
+        );
+        if stack.is_null() {
+            return Vec::new();
+        }
+        (0..sys::OPENSSL_sk_num(stack))
+            .map(|place| sys::OPENSSL_sk_value(stack, place).cast::<sys::OCSP_RESPONSE>())
+            .filter(|response| !response.is_null())
+            .filter_map(|response| OcspResponseRef::from_ptr(response).to_der().ok())
+            .collect()
+    }
+}
+
+/// Send these OCSP responses (DER) with the certificates of the chain, by their places. What is no response is left out.
+pub(crate) fn set_staples(ssl: &mut SslRef, staples: &[Option<Vec<u8>>]) -> Result<(), ErrorStack> {
+    // SAFETY: the stack is ours until the SSL takes it over with its responses; null entries are gaps, which OpenSSL knows.
+    unsafe {
+        let stack = sys::OPENSSL_sk_new_null();
+        if stack.is_null() {
+            return Err(ErrorStack::get());
+        }
+        for staple in staples {
+            let response = staple
+                .as_deref()
+                .and_then(|der| OcspResponse::from_der(der).ok())
+                .map_or(ptr::null_mut(), |response| {
+                    let pointer = response.as_ptr();
+                    std::mem::forget(response);
+                    pointer
+                });
+            sys::OPENSSL_sk_push(stack, response.cast());
+        }
+        sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_SET_STAPLES, 0, stack.cast());
+    }
+    let _ = ErrorStack::get(); // of responses that are none
+    Ok(())
 }
 
 /// Names sent as certificate_authorities: by a client in its ClientHello, by a server in its CertificateRequest.

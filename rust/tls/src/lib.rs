@@ -9,6 +9,7 @@ mod alert;
 mod connection;
 mod context;
 mod error;
+mod extensions;
 #[allow(unsafe_code)]
 mod ffi;
 mod wire;
@@ -16,6 +17,7 @@ mod wire;
 pub use alert::{alert_name, RefusalAlert};
 pub use connection::{Connection, Info};
 pub use context::{
-    ChainCheck, ClientCertificate, Context, Identity, Refusal, Role, Settings, Version,
+    ChainCheck, ClientCertificate, Context, Identity, OlderLists, PeerCertificates, Refusal, Role,
+    Settings, StapleSource, TrustedCaChoice, Version,
 };
 pub use error::{Error, Kind};

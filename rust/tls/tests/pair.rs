@@ -86,6 +86,10 @@ fn settings(role: Role, identities: Vec<Identity>, authorities: Vec<Vec<u8>>) ->
         named_authority_required: true,
         status_request: true,
         max_fragment_length: None,
+        older: None,
+        trusted_ca_keys: None,
+        trusted_ca_choice: None,
+        staples: None,
         keylog: false,
         check: Some(Box::new(|_| Ok(()))),
     }
