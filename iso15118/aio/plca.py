@@ -67,6 +67,21 @@ class Plca(Struct, frozen=True, kw_only=True):
                 raise ConfigError(
                     f"plca.{name}", f"{value!r} is not possible", f"a whole number from {low} to {high}"
                 )
+        if self.node_id >= self.node_count:
+            raise ConfigError(
+                "plca.node_id",
+                f"node {self.node_id} has no opportunity among {self.node_count}",
+                "a smaller number, or a larger node_count at both ends",
+            )
+
+    def command(self, interface: str) -> str:
+        """The command that does the same by hand."""
+        if not self.enabled:
+            return f"ethtool --set-plca-cfg {interface} enable off"
+        return (
+            f"ethtool --set-plca-cfg {interface} enable on node-id {self.node_id} node-cnt {self.node_count} "
+            f"to-tmr {self.to_timer} burst-cnt {self.burst_count} burst-tmr {self.burst_timer}"
+        )
 
     def __str__(self) -> str:
         if not self.enabled:

@@ -32,6 +32,14 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     burst_timer: Byte = 128
     """Wait for another frame of a burst in bit times; same remark."""
 
+    def __post_init__(self) -> None:
+        if self.node_id is not None and self.node_id >= self.node_count:
+            raise ConfigError(
+                "link.plca.node_id",
+                f"node {self.node_id} has no opportunity among {self.node_count}",
+                "a smaller number, or a larger node_count at both ends",
+            )
+
 
 class LinkSettings(Struct, frozen=True, kw_only=True):
     """The data link below IP, and the basic signalling that starts it."""

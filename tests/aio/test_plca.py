@@ -160,6 +160,19 @@ def test_what_the_kernel_would_refuse_is_refused_by_name(wrong: dict[str, Any]) 
         Plca(**wrong)
 
 
+def test_a_node_needs_an_opportunity() -> None:
+    with pytest.raises(ConfigError, match=r"plca\.node_id.*among 8"):
+        Plca(node_id=8)
+    assert Plca(node_id=8, node_count=9).node_id == 8
+
+
+def test_the_command_that_does_it_by_hand() -> None:
+    assert Plca(node_id=COORDINATOR).command("eth1") == (
+        "ethtool --set-plca-cfg eth1 enable on node-id 0 node-cnt 8 to-tmr 32 burst-cnt 0 burst-tmr 128"
+    )
+    assert Plca(node_id=0, enabled=False).command("eth1") == "ethtool --set-plca-cfg eth1 enable off"
+
+
 @pytest.mark.netns
 async def test_a_driver_without_plca_is_said_and_nothing_else_happens(cable: None) -> None:
     outcome = await configure_plca(NEAR, Plca(node_id=COORDINATOR))

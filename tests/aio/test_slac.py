@@ -166,5 +166,5 @@ async def test_a_matching_is_watched_beside_the_station(cables: None) -> None:
 
 
 async def test_an_interface_that_is_missing_is_said() -> None:
-    with pytest.raises(LinkError, match="no-such-if|CAP_NET_RAW"):
+    with pytest.raises(LinkError, match=r"no-such-if|CAP_NET_RAW"):
         PacketPort("no-such-if", lambda data: None)

@@ -23,7 +23,7 @@ from iso15118.link.primitives import (
 )
 from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
-from iso15118.link.spe.settings import EV_PLCA, EVSE_PLCA, Plca, SpeSettings
+from iso15118.link.spe.settings import SpeSettings
 from iso15118.link.spe.signalling import CeChanged, CeState, SetPhy, SetS3, as_signal
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalState
@@ -318,17 +318,6 @@ def test_upper_layers_see_ce_as_a_control_pilot() -> None:
         "E": "E",
         "invalid": "E",
     }
-
-
-def test_plca_of_both_roles_and_its_command() -> None:
-    assert (EVSE_PLCA.node_id, EV_PLCA.node_id) == (0, 1)
-    assert " ".join(EVSE_PLCA.ethtool("eth1")) == (
-        "ethtool --set-plca-cfg eth1 enable on node-id 0 node-cnt 8 to-tmr 32 burst-cnt 0 burst-tmr 128"
-    )
-    with pytest.raises(ConfigError):
-        Plca(node_id=8)
-    with pytest.raises(ConfigError):
-        Plca(node_id=0, to_timer=256)
 
 
 def test_settings_that_cannot_work_are_refused_by_name() -> None:

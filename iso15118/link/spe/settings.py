@@ -1,4 +1,4 @@
-"""Timers, retry budgets and PLCA of single-pair Ethernet as data, each with its default and reason. Durations in seconds."""
+"""Timers and retry budgets of single-pair Ethernet as data, each with its default and reason. Durations in seconds."""
 
 from __future__ import annotations
 
@@ -8,48 +8,7 @@ from msgspec import Struct
 
 from iso15118.errors import ConfigError
 
-__all__ = ["EVSE_PLCA", "EV_PLCA", "Plca", "SpeSettings"]
-
-
-class Plca(Struct, frozen=True, kw_only=True):
-    """Configuration of the physical layer's collision avoidance (IEEE 802.3 clause 148). Raises ``ConfigError`` for values out of range."""
-
-    node_id: int
-    """The station is node 0, which sends the beacons; the vehicle is node 1."""
-    node_count: int = 8
-    """Used by node 0 only."""
-    to_timer: int = 32
-    """Transmit opportunity in bit times. The usual default; no public source has a value of ISO 15118-10."""
-    burst_count: int = 0
-    burst_timer: int = 128
-    """Bit times; same remark."""
-
-    def __post_init__(self) -> None:
-        for name, low in (
-            ("node_id", 0),
-            ("node_count", 1),
-            ("to_timer", 0),
-            ("burst_count", 0),
-            ("burst_timer", 0),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= 255:
-                raise ConfigError(
-                    f"spe.plca.{name}", f"{value!r} is not possible", f"a whole number from {low} to 255"
-                )
-        if self.node_id >= self.node_count:
-            raise ConfigError("spe.plca.node_id", "the node is not among node_count", "a smaller number")
-
-    def ethtool(self, interface: str) -> list[str]:
-        """The command that sets it by hand, where no driver interface is used."""
-        return (
-            f"ethtool --set-plca-cfg {interface} enable on node-id {self.node_id} node-cnt {self.node_count} "
-            f"to-tmr {self.to_timer} burst-cnt {self.burst_count} burst-tmr {self.burst_timer}"
-        ).split()
-
-
-EVSE_PLCA = Plca(node_id=0)
-EV_PLCA = Plca(node_id=1)
+__all__ = ["SpeSettings"]
 
 
 class SpeSettings(Struct, frozen=True, kw_only=True):
