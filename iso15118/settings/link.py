@@ -35,7 +35,7 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.node_id is not None and self.node_id >= self.node_count:
             raise ConfigError(
-                "link.plca.node_id",
+                "node_id",
                 f"node {self.node_id} has no opportunity among {self.node_count}",
                 "a smaller number, or a larger node_count at both ends",
             )
