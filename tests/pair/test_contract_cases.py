@@ -80,8 +80,8 @@ class Spoiler:
         link.send(self.change(message), now)
         return False
 
-    def codes(self, kind: type) -> list[str]:
-        return [one.response_code.value for one in self.answers if type(one) is kind]
+    def codes(self, kind: Any) -> list[str]:
+        return [str(one.response_code.value) for one in self.answers if type(one) is kind]
 
 
 def run(spoiler: Spoiler, algorithm: str, *contracts: str, **options: Any) -> Pair:
@@ -104,7 +104,7 @@ def test_a_station_answers_a_spoiled_authorization_with_its_code(case: Case, alg
     pki, edit = issued(algorithm), case.edit or ""
     key = key_of(pki, "contract-0")
 
-    def change(request: cm.AuthorizationReq) -> cm.AuthorizationReq:
+    def change(request: cm.AuthorizationReq) -> Any:
         element = request.a_req_authorization_mode
         assert isinstance(element, cm.PnCAReqAuthorizationMode)
         other = msgspec.structs.replace(element, gen_challenge=element.gen_challenge[::-1])
@@ -142,7 +142,7 @@ def test_a_station_answers_a_spoiled_authorization_with_its_code(case: Case, alg
 def test_a_spoiled_request_for_a_contract_gets_none(case: Case, algorithm: str) -> None:
     pki = issued(algorithm)
 
-    def change(request: cm.CertificateInstallationReq) -> cm.CertificateInstallationReq:
+    def change(request: cm.CertificateInstallationReq) -> Any:
         element = request.oem_provisioning_certificate_chain
         other = msgspec.structs.replace(element, sub_certificates=None)
         made = wrong_signature(
@@ -165,7 +165,7 @@ def test_a_spoiled_request_for_a_contract_gets_none(case: Case, algorithm: str) 
 def test_a_vehicle_takes_no_contract_with_a_spoiled_signature(case: Case, algorithm: str) -> None:
     pki = issued(algorithm)
 
-    def change(response: cm.CertificateInstallationRes) -> cm.CertificateInstallationRes:
+    def change(response: cm.CertificateInstallationRes) -> Any:
         data = response.signed_installation_data
         other = msgspec.structs.replace(data, dh_public_key=bytes(len(data.dh_public_key)))
         made = wrong_signature(
@@ -185,7 +185,7 @@ def test_a_vehicle_takes_no_contract_with_a_spoiled_key(case: Case, algorithm: s
     provisioning, contract = parse(pki.certificates["oemprov"]), parse(pki.certificates["contract-0"])
     transport = TRANSPORTS[algorithm]
 
-    def change(response: cm.CertificateInstallationRes) -> cm.CertificateInstallationRes:
+    def change(response: cm.CertificateInstallationRes) -> Any:
         receiver: Any = provisioning.certificate.public_key()
         if algorithm == "ed448":
             alternative = held(pki).present.provisioning
@@ -235,7 +235,7 @@ def refused_by_the_vehicle(spoiler: Spoiler, algorithm: str, fault: str, case: C
 def test_a_spoiled_meter_reading_ends_the_charge_safely(case: Case, algorithm: str) -> None:
     pki = issued(algorithm)
 
-    def change(request: cm.MeteringConfirmationReq) -> cm.MeteringConfirmationReq:
+    def change(request: cm.MeteringConfirmationReq) -> Any:
         data = request.signed_metering_data
         other = msgspec.structs.replace(data, session_id=bytes(8))
         made = wrong_signature(
@@ -272,7 +272,7 @@ def test_every_chain_case_has_its_response_code(case: Case) -> None:
         if broken.anchor_role not in ("MO", "V2G"):
             assert case.name == "wrong-kind-of-root", "a station has no other roots for contracts"
             continue
-        anchors = {f"{broken.anchor_role.lower()}_anchors": broken.anchors}
+        anchors: dict[str, Any] = {f"{broken.anchor_role.lower()}_anchors": broken.anchors}
         policy: Any = variant.case.policy or variant.edition
         judge = ContractTrust(**anchors, edition=policy, revocation=broken.revocation)
         verdict = judge.verify(broken.chain, None if broken.at is None else broken.at.timestamp())

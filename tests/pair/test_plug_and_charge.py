@@ -79,7 +79,7 @@ def test_challenges_are_fresh() -> None:
     for _ in range(3):
         heard = Heard()
         rig = contract_pair("p521", "contract-0", on_message=heard)
-        rig.run(until=lambda heard=heard: bool(heard.of(cm.AuthorizationSetupRes)))
+        rig.run()
         seen.add(heard.of(cm.AuthorizationSetupRes)[0].as_res_authorization_mode.gen_challenge)
     assert len(seen) == 3
 
