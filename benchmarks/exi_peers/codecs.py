@@ -5,6 +5,7 @@ All read the same messages from a file and take the same words, described in ``c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -47,9 +48,8 @@ class Codec:
 
     def close(self) -> None:
         """End the process."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait(10.0)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate(timeout=10.0)
 
     def takes_ns(self, verb: str, index: int, calls: int) -> float:
         """How long one coding takes, averaged over so many. ``verb``: decode or encode."""
