@@ -61,7 +61,6 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     service: str
     auth: str
     control: str
-    link: str
     transport: str
     tls: Tls | None
     exchanges: int
@@ -73,16 +72,17 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     peak_power_kw: float
     peak_current_a: float
     max_voltage_v: float
-    link_seconds: float | None
-    """From plug-in to the data link on both sides; None without a link."""
-    setup_seconds: float | None
-    """From plug-in, or without a link from the beginning, to the first energy; None if there was none."""
     transfer_seconds: float
     session_seconds: float
     wall_seconds: float
     secc_states: list[str]
     evcc_states: list[str]
     # Beyond the contract:
+    link: str
+    link_seconds: float | None
+    """From plug-in to the data link on both sides; None without a link."""
+    setup_seconds: float | None
+    """From plug-in, or without a link from the beginning, to the first energy; None if there was none."""
     detail: str
     end_reason: str
     """Name of the ``EndReason`` of the side that ended the session."""

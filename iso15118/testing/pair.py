@@ -142,7 +142,13 @@ class Pair:
         moment = self.deadline
         if moment is None:
             return False
-        self.now = now = max(moment, self.now)
+        self.now = max(moment, self.now)
+        self.happen()
+        return True
+
+    def happen(self) -> None:
+        """Let happen what is due now."""
+        now = self.now
         if _due(self.station.deadline, now):
             self._secc_events(self.station.advance(now))
         if _due(self.vehicle.deadline, now):
@@ -157,7 +163,6 @@ class Pair:
         if _due(self.evcc.deadline, now):
             self._measure_evcc()
             self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
-        return True
 
     def let_pass(self, seconds: float) -> None:
         """Let virtual time pass, with everything that falls into it."""

@@ -104,6 +104,9 @@ class PluggedPair:
         self._seen: SignalState | None = None
         self._queue: deque[tuple[Side, Event | None]] = deque()
         self._busy = False
+        self._stale = True
+        self._next: float | None = None
+        self.cable.changed = self._changed
         self.cable.station.attach(lambda event: self.tell(self.secc, event))
         self.cable.vehicle.attach(lambda event: self.tell(self.evcc, event))
         for side in self.sides:
@@ -156,11 +159,12 @@ class PluggedPair:
         while True:
             if until is not None and until():
                 return True
-            at = self.deadline
+            below, above = self._below(), self._above()
+            at = earliest((below, above))
             if at is None or at > end:
                 self.now = end
                 return until is not None and until()
-            self.step()
+            self._happen(at, below, above)
 
     @property
     def deadline(self) -> float | None:
@@ -171,10 +175,15 @@ class PluggedPair:
         """Jump to the next moment, and let happen what is due then."""
         below, above = self._below(), self._above()
         at = earliest((below, above))
-        if at is None:
-            return
+        if at is not None:
+            self._happen(at, below, above)
+
+    # -- inside
+
+    def _happen(self, at: float, below: float | None, above: float | None) -> None:
         self.now = max(self.now, at)
         if below is not None and below <= self.now:
+            self._stale = True
             self.cable.advance(self.now)
             self.discovery.advance(self.now)
             for side in self.sides:
@@ -186,14 +195,21 @@ class PluggedPair:
             self._advance_sessions()
         self._look()
 
-    # -- inside
-
     def _below(self) -> float | None:
-        machines = (side.machine.deadline for side in self.sides)
-        waits = (
-            side.over_at + _SETTLE_S for side in self.sides if side.over_at is not None and not side.told_over
-        )
-        return earliest((*machines, *waits, self.cable.deadline, self.discovery.deadline))
+        """When something happens next below the sessions. It is asked for with every message, and changes seldom."""
+        if self._stale:
+            self._stale = False
+            machines = (side.machine.deadline for side in self.sides)
+            waits = (
+                side.over_at + _SETTLE_S
+                for side in self.sides
+                if side.over_at is not None and not side.told_over
+            )
+            self._next = earliest((*machines, *waits, self.cable.deadline, self.discovery.deadline))
+        return self._next
+
+    def _changed(self) -> None:
+        self._stale = True
 
     def _above(self) -> float | None:
         if self.pairs:
@@ -208,7 +224,7 @@ class PluggedPair:
             return
         pair.to_secc.broken = pair.to_evcc.broken = not self.cable.carries()
         pair.now = self.now
-        pair.step()
+        pair.happen()
 
     def _station_sees(self, event: Event) -> None:
         # The session hears of it through its hardware, and before its link goes: it has to know why.
@@ -242,6 +258,7 @@ class PluggedPair:
         self._busy = True
         try:
             while self._queue:
+                self._stale = True
                 side, event = self._queue.popleft()
                 machine = side.machine
                 self._perform(
@@ -351,7 +368,7 @@ class PluggedPair:
             if session.ended is None:
                 continue
             if side.over_at is None:
-                side.over_at = self.now
+                side.over_at, self._stale = self.now, True
             settled = not contactors.closed or self.now >= side.over_at + _SETTLE_S
             if not side.told_over and settled:
                 side.told_over = True
