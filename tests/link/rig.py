@@ -179,8 +179,13 @@ class AtEvse:
 class AtEv:
     """A vehicle's machine that begins to match at time 0, played by hand as stations and modem."""
 
-    def __init__(self, settings: SlacSettings | None = None, timing: SlacTiming | None = None) -> None:
-        self.ev = EvSlac(CAR, settings=settings, timing=timing, draw=random.Random(6).randbytes)
+    def __init__(
+        self,
+        settings: SlacSettings | None = None,
+        timing: SlacTiming | None = None,
+        draw: Draw | None = None,
+    ) -> None:
+        self.ev = EvSlac(CAR, settings=settings, timing=timing, draw=draw or random.Random(6).randbytes)
         self.ev.handle(PowerOn(), 0.0)
         self.ev.handle(SignalChanged(SignalState.B), 0.0)
         self.first = self.ev.handle(DutyChanged(5.0), 0.0)

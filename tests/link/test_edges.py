@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from iso15118.link.primitives import (
@@ -12,6 +14,7 @@ from iso15118.link.primitives import (
     LinkState,
     Pilot,
     SetPilot,
+    ShowState,
     WakeUp,
 )
 from iso15118.link.slac.ev import EvSlac
@@ -24,6 +27,7 @@ from iso15118.link.slac.messages import (
     SlacMatchCnf,
     ValidateCnf,
     ValidateReq,
+    ValidateResult,
 )
 from iso15118.link.slac.settings import LinkDetection, SlacSettings, SlacTiming
 from iso15118.session.actions import Action
@@ -225,3 +229,16 @@ def test_run_identifiers_are_kept_apart_up_to_the_match() -> None:
 def test_three_processes_are_tried_even_if_the_window_is_over() -> None:
     timing = SlacTiming(tt_matching_repetition=0.01)
     assert len(named(run_to(AtEv(timing=timing).ev, 60.0), "SlacParmReq")) == 3 * 3 - 1
+
+
+def test_the_number_of_toggles_is_drawn_anew_each_time() -> None:
+    drawn = set()
+    for seed in range(24):
+        at = AtEv(SlacSettings(always_validate=True), draw=random.Random(seed).randbytes)
+        now = at.up_to_results()
+        at.attenuation(20, now)
+        run_to(at.ev, now + 0.1)
+        at.hear(ValidateCnf(0, ValidateResult.READY), now + 0.15)
+        shown = [SignalState.C] + [a.state for _, a in run_to(at.ev, now + 2.5) if isinstance(a, ShowState)]
+        drawn.add(shown.count(SignalState.C))
+    assert drawn == {1, 2, 3}
