@@ -26,6 +26,7 @@ lint: $(VENV)/built ## formatting, style and types of both languages
 	$(BIN)/mypy
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path rust/firmware/Cargo.toml
+	cargo fmt --check --manifest-path rust/c-abi/header/Cargo.toml
 	cargo clippy --release --all-targets --quiet -- -D warnings
 
 bench: $(VENV)/built ## measure, as JSON lines
