@@ -168,8 +168,8 @@ fn both_kinds_of_key_agree_on_the_profile() {
 #[test]
 fn a_refusal_reaches_the_peer_by_its_name_and_lasts() {
     let (client, mut server) = pair(p521);
-    server.check = Some(Box::new(|chain| {
-        assert_eq!(chain.len(), 1);
+    server.check = Some(Box::new(|peer| {
+        assert_eq!(peer.chain.len(), 1);
         Err(Refusal {
             alert: RefusalAlert::CertificateExpired,
             reason: "too old".to_owned(),
