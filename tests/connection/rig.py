@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from iso15118.connection import ConnectionSettings, Phase
+from iso15118.connection.vocabulary import ConnectionClosed, ConnectionOpened, SessionOver, SessionSetUp
 from iso15118.evcc import EvccConfig
 from iso15118.link.plain import PlainLink
 from iso15118.link.primitives import DataLink
@@ -14,6 +15,7 @@ from iso15118.link.slac.evse import EvseSlac
 from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
 from iso15118.secc import SeccConfig
+from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.cable import STATION_MAC, VEHICLE_MAC, CcsCable, McsCable, PlainCable
@@ -44,6 +46,7 @@ def plugged(
     secc: dict[str, Any] | None = None,
     evcc: dict[str, Any] | None = None,
     links: tuple[DataLink, DataLink] | None = None,
+    rig: type[PluggedPair] = PluggedPair,
     **options: Any,
 ) -> PluggedPair:
     """By default a small battery that is charged from 40 to 41 %, which takes seconds."""
@@ -66,7 +69,7 @@ def plugged(
         "target_soc": target_soc,
         "minimum_soc": 10,
     }
-    return PluggedPair(
+    return rig(
         SeccConfig(**({"services": SERVICES} | (secc or {}))),
         EvccConfig(**(wishes | (evcc or {}))),
         station,
@@ -76,6 +79,32 @@ def plugged(
         settings=settings,
         **options,
     )
+
+
+class WithoutSessions(PluggedPair):
+    """Where a session would begin, both sides are told that it did; ``end`` ends it."""
+
+    def _connect(self, number: int) -> None:
+        self.secc.number += 1
+        for side in self.sides:
+            self._queue += [(side, ConnectionOpened(side.number)), (side, SessionSetUp(side.number))]
+
+    def end(self, reason: EndReason) -> None:
+        """The session is over on both sides, and its connection is closed: the vehicle's first."""
+        for side in (self.evcc, self.secc):
+            self.tell(side, SessionOver(side.number, SessionEnded(reason)))
+            self.tell(side, ConnectionClosed(side.number))
+
+
+def in_session(kind: str) -> WithoutSessions:
+    """Plugged in, and a session has begun."""
+    rig = plugged(kind, rig=WithoutSessions)
+    assert isinstance(rig, WithoutSessions)
+    rig.run(1.0)
+    rig.plug_in()
+    both = (Phase.SESSION, Phase.SESSION)
+    assert rig.run(5.0, lambda: rig.phases() == both), rig.phases()
+    return rig
 
 
 def charge(rig: PluggedPair, within_s: float = 120.0) -> None:

@@ -137,10 +137,12 @@ class EvSpe:
     def _pause(self) -> list[Action]:
         if self._state is not LinkState.MATCHED:
             return []
+        pulsing = _Timer.PULSE in self._timers
         self._timers.clear_all()
         self._paused = True
         self._up = False  # so that the wake-up is told
-        return []
+        # A wake-up that is still being shown would wake the station up from this pause.
+        return [ShowState(SignalState.B)] if pulsing else []
 
     def _wake_up(self, now: float) -> list[Action]:
         """Show C for a moment (CC.5.2.4); the station closes S3."""
