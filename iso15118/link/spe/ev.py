@@ -92,8 +92,8 @@ class EvSpe:
         if not is_mated(before):
             return self._begin(now)
         if is_ready(state):
-            if self._paused:
-                return self._resume(now)
+            if self._paused:  # S3 closes; what V3 does is this side's own
+                return self._resume(now) if not is_ready(before) else []
             self._timers.clear(_Timer.GRACE)
             if not is_ready(before) and self._state is not LinkState.MATCHED:
                 return self._begin(now)  # the station's indication to start, or to start again
