@@ -158,6 +158,50 @@ def test_a_shorter_detection_is_repeated_within_the_window() -> None:
     assert evse.state is LinkState.UNMATCHED
 
 
+@pytest.mark.parametrize(
+    ("detect_s", "attempts"), [(2.0, [(2.0, True), (4.0, False)]), (3.999, [(3.999, True), (7.998, False)])]
+)
+def test_the_window_for_repetitions_is_tt_sync_repetition(
+    detect_s: float, attempts: list[tuple[float, bool]]
+) -> None:
+    evse = EvseSpe(SpeSettings(tt_ev_link_detect=detect_s))
+    evse.handle(PowerOn(), 0.0)
+    evse.handle(CeChanged(CeState.B0), 0.0)
+    seen = []
+    while (at := evse.deadline) is not None:
+        seen.append((at, SetPhy(True) in evse.handle_timeout(at)))
+    assert seen == attempts
+
+
+@pytest.mark.parametrize("back_s", [3.999, 4.001])
+@pytest.mark.parametrize("machine", [EvseSpe, EvSpe])
+def test_after_a_pause_the_link_is_waited_for_until_t_conn_resume(
+    machine: type[EvseSpe | EvSpe], back_s: float
+) -> None:
+    end = machine()
+    end.handle(PowerOn(), 0.0)
+    for event in (
+        CeChanged(CeState.B),
+        LinkReported(True),
+        DLinkPause(),
+        LinkReported(False),
+        CeChanged(CeState.B0),
+    ):
+        end.handle(event, 1.0)
+    end.handle(WakeUp(), 100.0)
+    end.handle(CeChanged(CeState.B), 100.0)
+    late: list[Action] = []
+    while (at := end.deadline) is not None and at <= 100.0 + back_s:
+        late += end.handle_timeout(at)
+    if back_s < 4.0:
+        assert DLinkReady(True) in end.handle(LinkReported(True), 100.0 + back_s)
+    else:
+        assert any(
+            "after a pause" in a.text or "after the pause" in a.text for a in late if isinstance(a, LinkNote)
+        )
+        assert DLinkReady(True) not in end.handle(LinkReported(True), 100.0 + back_s)
+
+
 def test_a_lost_link_is_restarted_by_the_station_after_the_guard_time() -> None:
     mcs = Mcs()
     mcs.connect()
