@@ -109,26 +109,28 @@ def wrong_signature(
 
 
 def _another(key: SigningKey) -> SigningKey:
-    return contract_key.new_contract_key(
-        contract_key.ISO20_P521 if isinstance(key, ec.EllipticCurvePrivateKey) else contract_key.ISO20_X448
-    )
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return ec.generate_private_key(key.curve)
+    return contract_key.new_contract_key(contract_key.ISO20_X448)
 
 
 def _spoiled(made: Signature, edit: str) -> Signature:
     value = made.signature_value.value
+    own = made.signed_info.signature_method.algorithm
+    foreign = SUITES["secp521r1" if own == SUITES["secp256r1"].method else "secp256r1"]
     match edit:
         case "uri":
             return _reference(made, uri="#id2")
         case "no-uri":
             return _reference(made, uri=None)
         case "sha256":
-            return _reference(made, digest_method=DigestMethod(algorithm=SUITES["secp256r1"].digest))
+            return _reference(made, digest_method=DigestMethod(algorithm=foreign.digest))
         case "transform":
             return _reference(made, transforms=Transforms(transform=(Transform(algorithm=_XML_C14N),)))
         case "no-transform":
             return _reference(made, transforms=None)
         case "method":
-            return _info(made, signature_method=SignatureMethod(algorithm=SUITES["secp256r1"].method))
+            return _info(made, signature_method=SignatureMethod(algorithm=foreign.method))
         case "canonicalization":
             return _info(made, canonicalization_method=CanonicalizationMethod(algorithm=_XML_C14N))
         case "der":

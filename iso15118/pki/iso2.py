@@ -1,0 +1,154 @@
+"""Signed messages of ISO 15118-2: authorization, metering receipts and tariffs, made and judged message by message.
+
+The sessions of -2 carry them; contract installation is in ``installation_iso2``. The body element of a request is what is
+signed, with P-256 and SHA-256 over its EXI fragment.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from iso15118.contracts import Refusal
+from iso15118.errors import MisuseError
+from iso15118.messages.iso2 import (
+    AuthorizationReq,
+    Body,
+    CertificateInstallationReq,
+    CertificateUpdateReq,
+    MessageHeader,
+    MeteringReceiptReq,
+    ResponseCode,
+    SalesTariff,
+    V2GMessage,
+)
+from iso15118.messages.xmldsig import Signature
+from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust, refusal_of
+from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.raw import VerifyingKey
+from iso15118.pki.signature import SignatureVerdict, SignedElement, sign, verify
+from iso15118.pki.signer import Signer
+
+__all__ = [
+    "RESPONSE_CODES",
+    "SignedRequest",
+    "judge_authorization",
+    "judge_request",
+    "judge_tariffs",
+    "signed_request",
+    "signed_tariffs",
+]
+
+SCHEMA = "iso2"
+
+SignedRequest: TypeAlias = (
+    AuthorizationReq | MeteringReceiptReq | CertificateInstallationReq | CertificateUpdateReq
+)
+"""Requests whose body element is signed."""
+
+RESPONSE_CODES = {
+    Refusal.CHAIN: ResponseCode.FAILED_CertChainError,
+    Refusal.EXPIRED: ResponseCode.FAILED_CertificateExpired,
+    Refusal.NOT_YET_VALID: ResponseCode.FAILED_CertChainError,
+    Refusal.REVOKED: ResponseCode.FAILED_CertificateRevoked,
+    Refusal.CHALLENGE: ResponseCode.FAILED_ChallengeInvalid,  # [V2G2-475]
+    Refusal.SIGNATURE: ResponseCode.FAILED_SignatureError,
+    Refusal.PROVIDER_UNKNOWN: ResponseCode.FAILED_CertificateNotAllowedAtThisEVSE,
+    Refusal.REJECTED: ResponseCode.FAILED_ContractCanceled,
+    Refusal.NO_CONTRACT: ResponseCode.FAILED_NoCertificateAvailable,
+    Refusal.NOT_AVAILABLE: ResponseCode.FAILED_NoCertificateAvailable,
+}
+"""What a response of -2 says."""
+
+
+def signed_request(request: SignedRequest, signer: Signer, session_id: bytes) -> V2GMessage:
+    """The message with the signature of its body element in the header.
+
+    Raises MisuseError for a request without Id, SignerError if the key cannot be used.
+    """
+    signature = sign(signer, [SignedElement(SCHEMA, request)])
+    header = MessageHeader(session_id=session_id, signature=signature)
+    return V2GMessage(header=header, body=Body(body_element=request))
+
+
+def judge_request(message: V2GMessage, certificate_der: bytes) -> SignatureVerdict:
+    """Judge a signed request by a certificate: the contract's, or the provisioning certificate. [V2G2-903]
+
+    Nothing that the vehicle sends raises anything.
+    """
+    request = message.body.body_element
+    if not isinstance(request, SignedRequest):
+        return SignatureVerdict((("missing", f"{type(request).__name__} is not signed"),))
+    if not request.id:
+        return SignatureVerdict((("reference-uri", "the request has no Id"),))
+    key = _public_key(certificate_der)
+    if isinstance(key, str):
+        return SignatureVerdict((("key", key),))
+    return verify(message.header.signature, key, [SignedElement(SCHEMA, request)])
+
+
+def judge_authorization(
+    message: V2GMessage,
+    *,
+    challenge: bytes,
+    chain: Sequence[bytes],
+    trust: ContractTrust,
+    unix_time: float | None,
+) -> AuthorizationVerdict:
+    """Judge an AuthorizationReq by the chain of PaymentDetailsReq and the challenge of its answer. [V2G2-475]
+
+    ``trust``: with the edition ``iso2``. Nothing that the vehicle sends raises anything.
+    """
+    request, sent = message.body.body_element, tuple(chain)
+    given = request.gen_challenge if isinstance(request, AuthorizationReq) else None
+    if given is None or not hmac.compare_digest(given, challenge):
+        return AuthorizationVerdict(
+            refusal=Refusal.CHALLENGE, chain=sent, detail="another challenge, or none, was signed"
+        )
+    signed = judge_request(message, sent[0] if sent else b"")
+    if not signed.ok:
+        return AuthorizationVerdict(refusal=Refusal.SIGNATURE, chain=sent, detail=str(signed))
+    verdict = trust.verify(sent, unix_time)
+    return AuthorizationVerdict(
+        refusal=refusal_of(verdict),
+        emaid=next(iter(parse(sent[0]).common_names), ""),
+        chain=sent,
+        verified=verdict.ok,
+        detail="" if verdict.ok else str(verdict)[:500],
+    )
+
+
+def signed_tariffs(tariffs: Sequence[SalesTariff], signer: Signer) -> Signature:
+    """The signature for the header of ChargeParameterDiscoveryRes, by the provider's Sub-CA 2, over each tariff.
+
+    Raises MisuseError for a tariff without Id, or none at all.
+    """
+    if not tariffs:
+        raise MisuseError("there is no tariff to sign")
+    return sign(signer, [SignedElement(SCHEMA, one) for one in tariffs])
+
+
+def judge_tariffs(
+    tariffs: Sequence[SalesTariff], signature: Signature | None, contract_chain: Sequence[bytes]
+) -> SignatureVerdict:
+    """Judge tariffs by the Sub-CA that issued the contract, whose chain is given leaf first."""
+    if len(contract_chain) < 2 or not tariffs:
+        return SignatureVerdict((("key", "no Sub-CA of a provider, or no tariff"),))
+    if any(not one.id for one in tariffs):
+        return SignatureVerdict((("reference-uri", "a tariff has no Id"),))
+    key = _public_key(contract_chain[1])
+    if isinstance(key, str):
+        return SignatureVerdict((("key", key),))
+    return verify(signature, key, [SignedElement(SCHEMA, one) for one in tariffs])
+
+
+def _public_key(der: bytes) -> VerifyingKey | str:
+    """The key of a certificate, or what is wrong with it."""
+    try:
+        key = parse(der).certificate.public_key()
+    except (UnreadableError, UnsupportedAlgorithm, ValueError, TypeError) as error:
+        return str(error)[:200]
+    return key if isinstance(key, VerifyingKey) else "a key that signs no messages"
