@@ -21,7 +21,7 @@ __all__ = ["run_ocsp", "serve_ocsp"]
 _MAX_HEAD = 16 * 1024
 _MAX_BODY = 4096
 _PATIENCE_S = 10.0
-"""A client that has not sent its request by then is dropped."""
+"""A client that has not sent its request by then, or not taken the answer in that time, is dropped."""
 _MAX_CONNECTIONS = 64
 
 
@@ -45,8 +45,9 @@ async def serve_ocsp(
         open_now += 1
         try:
             if open_now <= _MAX_CONNECTIONS:
-                async with asyncio.timeout(_PATIENCE_S + delay):
-                    await _exchange(reader, writer, responder, delay, clock)
+                async with asyncio.timeout(_PATIENCE_S):
+                    request = await _request(reader)
+                await _answer(writer, request, responder, delay, clock)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the client went away, or is none
         finally:
@@ -80,13 +81,8 @@ def run_ocsp(
     asyncio.run(run())
 
 
-async def _exchange(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    responder: OcspResponder,
-    delay: float,
-    clock: Callable[[], datetime],
-) -> None:
+async def _request(reader: asyncio.StreamReader) -> bytes | None:
+    """The octets of a request; None for what is no OCSP over HTTP."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, _, rest = head[0].partition(" ")
     request: bytes | None = None
@@ -103,12 +99,23 @@ async def _exchange(
         )
         with contextlib.suppress(binascii.Error, ValueError):
             request = base64.b64decode(text, validate=True)
+    return request
+
+
+async def _answer(
+    writer: asyncio.StreamWriter,
+    request: bytes | None,
+    responder: OcspResponder,
+    delay: float,
+    clock: Callable[[], datetime],
+) -> None:
     if request is None:
         await _send(writer, "400 Bad Request", "text/plain", b"not an OCSP request\n")
         return
-    if delay:
-        await asyncio.sleep(delay)
-    await _send(writer, "200 OK", "application/ocsp-response", responder.respond(request, clock()))
+    reply = responder.reply(request, clock())
+    await asyncio.sleep(delay + reply.delay_s)
+    async with asyncio.timeout(_PATIENCE_S):
+        await _send(writer, "200 OK", "application/ocsp-response", reply.octets)
 
 
 async def _send(writer: asyncio.StreamWriter, status: str, kind: str, body: bytes) -> None:

@@ -6,6 +6,7 @@ key belongs to, and the others are put in order behind it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from cryptography import x509
@@ -19,7 +20,15 @@ from iso15118.pki.credential import Credential
 from iso15118.pki.issue import load_key, pem
 from iso15118.pki.parsed import UnreadableError, parse
 
-__all__ = ["FORMATS", "Format", "export_credential", "import_certificates", "import_credential"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "export_credential",
+    "export_key",
+    "import_certificates",
+    "import_credential",
+    "join_credential",
+]
 
 Format = Literal["p12", "pem", "der"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -39,7 +48,7 @@ def export_credential(
         return credential.chain[0]
     if kind not in FORMATS:
         raise ConfigError("format", f"{kind!r} is none", f"one of {', '.join(FORMATS)}")
-    key = load_key(credential.key)
+    key = load_key(credential.key, credential.passphrase)
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase:
         encryption = serialization.BestAvailableEncryption(passphrase)
@@ -53,6 +62,27 @@ def export_credential(
         raise PkiError(f"PKCS#12: {error}") from error
 
 
+def export_key(credential: Credential, *, passphrase: bytes | None = None) -> bytes:
+    """The key alone, PKCS#8 in DER; ``passphrase`` encrypts it. Raises PkiError for a key that is none."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase)
+    key = load_key(credential.key, credential.passphrase)
+    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def join_credential(
+    certificates: Sequence[bytes], key: bytes, *, passphrase: bytes | None = None
+) -> Credential:
+    """Certificates (DER, in any order) and the key of one of them (PEM or DER). Raises PkiError if they do not fit."""
+    _bounded(key)
+    found = _pem_key(key, passphrase) if b"-----BEGIN" in key else load_key(key, passphrase)
+    pkcs8 = found.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Credential(chain=_ordered(list(certificates), found), key=pkcs8)
+
+
 def import_credential(data: bytes, *, passphrase: bytes | None = None) -> Credential:
     """A key with its chain from PKCS#12 or PEM. Raises PkiError if there are not both, or they do not fit."""
     _bounded(data)
@@ -63,7 +93,9 @@ def import_credential(data: bytes, *, passphrase: bytes | None = None) -> Creden
         try:
             found, leaf, others = pkcs12.load_key_and_certificates(data, passphrase)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise PkiError(f"PKCS#12: {error}") from error
+            raise PkiError(
+                f"PKCS#12: {error} (certificates in DER need their key in a second file)"
+            ) from error
         if not isinstance(found, PrivateKey):
             raise PkiError("PKCS#12 without a key that is used here")
         key = found

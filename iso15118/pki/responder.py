@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,9 +18,11 @@ from iso15118.pki.credential import Credential
 from iso15118.pki.issue import IssuedPki, load_key
 from iso15118.pki.ocsp import HashName, cert_id, ocsp_response
 
-__all__ = ["ANSWERS", "Answer", "OcspResponder"]
+__all__ = ["ANSWERS", "Answer", "OcspResponder", "Reply"]
 
-Answer = Literal["good", "revoked", "unknown", "stale", "wrong-signer", "no-nonce", "try-later", "garbage"]
+Answer = Literal[
+    "good", "revoked", "unknown", "stale", "wrong-signer", "no-nonce", "try-later", "slow", "garbage"
+]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 _HASHES: dict[str, HashName] = {"sha1": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
 _MAX_REQUEST = 4096
@@ -28,26 +30,39 @@ _MAX_REQUEST = 4096
 _VALIDITY = timedelta(days=3)
 
 
+class Reply(NamedTuple):
+    """What is sent, and how long after the request."""
+
+    octets: bytes
+    delay_s: float = 0.0
+
+
 class OcspResponder:
     """Answers for every certificate of ``pki``.
 
     ``answer``: what is said of those that ``script`` does not name. ``script``: answers by the names of
-    certificates (``secc``, ``cpo-sub2``...). Raises ConfigError for a name or an answer that does not exist.
+    certificates (``secc``, ``cpo-sub2``...). ``slow_s``: how many seconds later a slow answer comes, which is a
+    good one. Raises ConfigError for a name or an answer that does not exist.
     """
 
     def __init__(
-        self, pki: IssuedPki, *, answer: Answer = "good", script: Mapping[str, Answer] | None = None
+        self,
+        pki: IssuedPki,
+        *,
+        answer: Answer = "good",
+        script: Mapping[str, Answer] | None = None,
+        slow_s: float = 30.0,
     ) -> None:
         self._pki = pki
         self._answer = answer
         self._script = dict(script or {})
+        self._slow_s = slow_s
         for name, one in {"": answer, **self._script}.items():
             if one not in ANSWERS:
                 raise ConfigError("answer", f"{one!r} is none", f"one of {', '.join(ANSWERS)}")
             if name and name not in pki.certificates:
-                raise ConfigError(
-                    "script", f"there is no certificate {name!r}", "see pki.json of the test PKI"
-                )
+                known = ", ".join(pki.certificates)
+                raise ConfigError("script", f"there is no certificate {name!r}", f"one of {known}")
         self._by_serial = {
             cert_id(der, pki.certificates[issuer]).serial_number: (name, issuer)
             for name, issuer in pki.issuers.items()
@@ -56,6 +71,10 @@ class OcspResponder:
 
     def respond(self, request_der: bytes, now: datetime) -> bytes:
         """The response (DER, or garbage if that is the answer). A request that is none gets malformedRequest."""
+        return self.reply(request_der, now).octets
+
+    def reply(self, request_der: bytes, now: datetime) -> Reply:
+        """The response as :meth:`respond` gives it, and when to send it."""
         try:
             if len(request_der) > _MAX_REQUEST:
                 raise ValueError("a request longer than any")
@@ -66,18 +85,20 @@ class OcspResponder:
                 (one.value.nonce for one in request.extensions if isinstance(one.value, OCSPNonce)), None
             )
         except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError):
-            return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+            return Reply(_unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST))
         found = self._by_serial.get(serial)
         if found is None or hash_name is None:
-            return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+            return Reply(_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED))
         name, issuer = found
         ours = cert_id(self._pki.certificates[name], self._pki.certificates[issuer], hash_name)
         if (request.issuer_name_hash, request.issuer_key_hash) != (
             ours.issuer_name_hash,
             ours.issuer_key_hash,
         ):
-            return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
-        return self._made(name, issuer, self._script.get(name, self._answer), nonce, now, ours.hash)
+            return Reply(_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED))
+        answer = self._script.get(name, self._answer)
+        made = self._made(name, issuer, answer, nonce, now, ours.hash)
+        return Reply(made, self._slow_s if answer == "slow" else 0.0)
 
     def _made(
         self,

@@ -31,7 +31,7 @@ from cryptography.x509 import ocsp
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
-from iso15118.pki.identifiers import normal_emaid
+from iso15118.pki.identifiers import IDENTIFIERS, normal_emaid
 from iso15118.pki.issue import load_key, pem
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.profiles import AnchorRole
@@ -141,7 +141,11 @@ class Store:
             names = parse(credential.chain[0]).common_names
         except (IndexError, UnreadableError) as error:
             raise PkiError(f"contract: {error}") from error
-        emaid = normal_emaid(names[0]) if names else ""
+        if len(names) != 1 or not IDENTIFIERS["EMAID"](names[0], "any"):
+            raise PkiError(
+                f"contract: its name {' '.join(names)[:80]!r} is no EMAID; a chain of our own needs a name"
+            )
+        emaid = normal_emaid(names[0])
         self._add(self._path("contracts", _checked(emaid)), credential)
         return emaid
 

@@ -34,7 +34,13 @@ def test_what_init_makes_is_accepted(folder: Path) -> None:
     assert judged(folder) == (0, "ok\n")
     status, text = judged(folder, "--json")
     assert status == 0
-    assert json.loads(text) == {"ok": True, "violations": [], "tolerated": []}
+    assert json.loads(text) == {
+        "ok": True,
+        "violations": [],
+        "tolerated": [],
+        "path": [0, 2, 1],
+        "anchor": "DC=V2G,O=Test,CN=V2GRootCA",
+    }
 
 
 def test_a_refused_chain_is_explained(folder: Path) -> None:
@@ -221,3 +227,117 @@ def test_a_fleet_is_issued(folder: Path, tmp_path: Path) -> None:
     status, text = run("fleet", folder, tmp_path / "fleet", "--vehicles", "2", "--json")
     assert status == 0
     assert json.loads(text)["certificates"] == 10
+
+
+def test_names_that_are_no_identifiers_are_refused_unless_asked_for(folder: Path, tmp_path: Path) -> None:
+    for option, text in (("--seccid", "foo"), ("--evccid", "WVWV123456789ABCDEF8"), ("--organization", "")):
+        status, said = run("init", tmp_path / "x", option, text)
+        assert status == 2
+        assert option in said
+    assert not (tmp_path / "x").exists()
+    assert run("issue", folder, "secc", "odd", "--id", "foo")[0] == 2
+    assert run("issue", folder, "secc", "odd", "--id", "foo", "--unchecked")[0] == 0
+    for like in ("cpo-sub2", "v2g-root", "oem-root-by-v2g"):
+        status, said = run("issue", folder, like, "odd2")
+        assert status == 2
+        assert "no leaf" in said
+
+
+def test_algorithms_are_mixed_by_option(tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    assert run("init", mixed, "--mix", "cpo-sub1=ed448", "--vehicle-algorithm", "ed448")[0] == 0
+    status, text = judged(mixed)
+    assert status == 4
+    assert "mixed-algorithms: certificate 1" in text
+    status, text = judged(mixed, "--tolerate", "mixed-algorithms")
+    assert status == 0
+    for wrong in ("cpo-sub1", "nobody=ed448", "secc=rsa"):
+        assert run("init", tmp_path / "x", "--mix", wrong)[0] == 2
+
+
+def test_verify_knows_no_clock_kinds_of_anchors_and_demands(folder: Path) -> None:
+    status, text = judged(folder, "--at", "none", "--json")
+    assert status == 4
+    assert [one["code"] for one in json.loads(text)["violations"]] == ["clock-not-set"]
+    status, text = judged(folder, "--demand-status")
+    assert status == 4
+    assert text.count("status-missing") == 3
+    files = [
+        folder / f"{name}.pem" for name in ("vehicle", "vehicle-sub1", "vehicle-sub2", "oem-root-by-v2g")
+    ]
+    both = ["--anchor", f"V2G={folder / 'v2g-root.pem'}", "--anchor", f"OEM={folder / 'oem-root.pem'}"]
+    status, text = run("verify", *files, "--role", "vehicle", *both, "--json")
+    assert status == 0
+    assert json.loads(text)["anchor"] == "DC=OEM,O=Test,CN=OEMRootCA"
+    status, text = run("verify", *files, "--role", "vehicle", "--anchor", f"XY={folder / 'oem-root.pem'}")
+    assert status == 2
+    assert "no kind of root" in text
+
+
+def test_private_environments_and_cross_certificates_are_explained(folder: Path) -> None:
+    status, text = run("explain", folder / "pe-secc.pem", folder / "pe-root.pem")
+    assert status == 0
+    assert "judged as in a private environment" in text
+    assert "verdict: good as a charging station" in text
+    names = ("oemprov", "oem-sub2", "oem-sub1", "oem-root-by-v2g", "v2g-root")
+    text = run("explain", *(folder / f"{name}.pem" for name in names))[1]
+    assert "3: cross-certificate DC=OEM,O=Test,CN=OEMRootCA" in text
+    assert "trust: DC=V2G,O=Test,CN=V2GRootCA, which vouches for DC=OEM,O=Test,CN=OEMRootCA" in text
+    text = run("explain", folder / "secc.pem")[1]
+    assert "missing: the certificate of DC=V2G,O=Test,CN=CPOSubCA2" in text
+    text = run("explain", folder / "ocsp-cpo-sub2.pem")[1]
+    assert "verdict: an OCSP responder" in text
+    status, text = run("explain", folder / "secc.key")
+    assert status == 4
+    assert "a private key, no certificate" in text
+    status, text = run("explain", folder / "pki.json")
+    assert status == 4
+    assert "no certificate (PEM or DER), ClientHello" in text
+
+
+def test_a_broken_folder_is_explained_with_its_evidence(tmp_path: Path) -> None:
+    for case, said in (
+        ("revoked-leaf", "wrong (revoked, rfc5280)"),
+        ("list-names-leaf", "is revoked"),
+        ("garbage-leaf", "0: not a certificate"),
+        ("reference-twice", "the fault is 'twice'"),
+    ):
+        folder = tmp_path / case
+        assert run("break", folder, "--case", case, "--algorithm", "ed448")[0] == 0
+        status, text = run("explain", folder)
+        assert status == 0, text
+        assert said in text
+    assert run("explain", tmp_path)[0] == 4
+    assert run("cases", "--area", "nothing")[0] == 2
+
+
+def test_roots_and_der_go_into_the_store_and_are_listed(folder: Path, tmp_path: Path) -> None:
+    store, secret = tmp_path / "store", ("--store-passphrase", "correct horse")
+    assert run("export", folder, "v2g-root", tmp_path / "root.der")[0] == 0
+    assert run("import", tmp_path / "root.der", store, "--anchor", "v2g", *secret)[0] == 0
+    assert run("export", folder, "contract", tmp_path / "c.der", "--key", tmp_path / "c.key")[0] == 0
+    assert (tmp_path / "c.key").stat().st_mode & 0o777 == 0o600
+    assert run("import", tmp_path / "c.der", store)[0] == 4  # without its key
+    assert run("import", tmp_path / "c.der", store, "--key", tmp_path / "c.key", *secret)[0] == 0
+    assert run("import", folder / "secc.pem", store, "--anchor", "v2g")[0] == 4  # no root
+    assert run("export", folder, "secc", tmp_path / "secc.pem")[0] == 0
+    status, text = run("import", tmp_path / "secc.pem", store, *secret)
+    assert status == 4
+    assert "is no EMAID" in text
+    status, text = run("store", store, *secret)
+    assert status == 0
+    assert "V2G root" in text
+    assert "DE8AACA2B3C4D5" in text
+    status, text = run("store", store)
+    assert status == 4
+    assert "give the passphrase" in text
+    assert "horse" not in text
+    assert run("export", store, "DE8AACA2B3C4D5", tmp_path / "again.p12", *secret)[0] == 0
+    assert run("export", store, "nobody", tmp_path / "again.p12", *secret)[0] == 2
+    assert run("store", tmp_path / "none")[0] == 4
+
+
+def test_a_cluster_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    status, text = run("fleet", folder, tmp_path / "fleet", "--dask", "nonsense://x")
+    assert status == 2
+    assert "dask" in text

@@ -32,6 +32,7 @@ EXPECTED: dict[Answer, tuple[str, str]] = {
     "wrong-signer": ("invalid", "ocsp-responder"),
     "no-nonce": ("invalid", "ocsp-nonce"),
     "try-later": ("invalid", "ocsp-malformed"),
+    "slow": ("good", ""),
     "garbage": ("invalid", "ocsp-malformed"),
 }
 
@@ -110,6 +111,27 @@ def test_over_http_by_post_and_get() -> None:
 )
 def test_bad_http_is_refused_politely(data: bytes) -> None:
     assert asyncio.run(asked(data)).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_slow_answer_is_for_its_certificate_only() -> None:
+    responder = OcspResponder(PKI, script={"secc": "slow"}, slow_s=2.5)
+    assert responder.reply(ocsp_request(SECC, SUB2), NOW).delay_s == 2.5
+    other = ocsp_request(PKI.vehicle.chain[0], PKI.vehicle.chain[1])
+    assert responder.reply(other, NOW).delay_s == 0.0
+
+    async def seconds() -> float:
+        server = await serve_ocsp(OcspResponder(PKI, answer="slow", slow_s=0.3), clock=lambda: NOW)
+        request = ocsp_request(SECC, SUB2)
+        async with server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            start = asyncio.get_running_loop().time()
+            writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(request), request))
+            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200 OK")
+            writer.close()
+            await writer.wait_closed()
+            return asyncio.get_running_loop().time() - start
+
+    assert asyncio.run(seconds()) >= 0.3
 
 
 def test_half_a_request_ends_quietly() -> None:

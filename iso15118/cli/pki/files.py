@@ -1,0 +1,153 @@
+"""``pki export``, ``import`` and ``store``: chains and keys to and from the files of other tools and the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iso15118.cli.pki.common import AsJson, app, print_json, read_file, say, told
+from iso15118.errors import ConfigError, PkiError
+from iso15118.pki import Credential, Store, load
+from iso15118.pki.exchange import (
+    FORMATS,
+    export_credential,
+    export_key,
+    import_certificates,
+    import_credential,
+    join_credential,
+)
+from iso15118.pki.issue import write_secret
+from iso15118.pki.parsed import parse
+from iso15118.pki.store import PURPOSES, Contents
+
+Passphrase = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ISO15118_PASSPHRASE", help="What the key in the file is encrypted with.", show_envvar=True
+    ),
+]
+StorePassphrase = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ISO15118_STORE_PASSPHRASE", help="What the store's keys are encrypted with.", show_envvar=True
+    ),
+]
+
+
+@app.command(name="export")
+def export_(
+    directory: Annotated[Path, typer.Argument(help="Folder that pki init wrote, or a certificate store.")],
+    name: Annotated[str, typer.Argument(help="Certificate to export, with its chain and key.")],
+    out: Annotated[Path, typer.Argument(help="File to write: .p12, .pem or .der (the leaf alone).")],
+    passphrase: Passphrase = None,
+    key: Annotated[Path | None, typer.Option(help="With .der: file for the key, PKCS#8 in DER.")] = None,
+    store_passphrase: StorePassphrase = None,
+) -> None:
+    """Export a chain and its key as PKCS#12, PEM or DER."""
+    with told():
+        kind = out.suffix.removeprefix(".").lower()
+        if kind not in FORMATS:
+            raise ConfigError(
+                "OUT", f"{out.name} is of no known kind", "a name that ends in .p12, .pem or .der"
+            )
+        if key is not None and kind != "der":
+            raise ConfigError("--key", f".{kind} has the key in the same file", "leave it out")
+        credential = _credential(directory, name, store_passphrase)
+        secret = passphrase.encode() if passphrase else None
+        write_secret(out, export_credential(credential, kind, passphrase=secret, name=name))
+        if key is not None:
+            write_secret(key, export_key(credential, passphrase=secret))
+    typer.echo(str(out))
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="PKCS#12, PEM or DER: a key with its certificates, or a root.")
+    ],
+    out: Annotated[Path, typer.Argument(help="Certificate store to put it in.")],
+    name: Annotated[str | None, typer.Option(help="Name of our own chain; without it, a contract.")] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help=f"The file is a root to trust for: {', '.join(PURPOSES)}.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="File of the key, if the certificates come without it.")
+    ] = None,
+    passphrase: Passphrase = None,
+    store_passphrase: StorePassphrase = None,
+) -> None:
+    """Import a chain and its key, or a trusted root, into a certificate store."""
+    with told():
+        store = Store(out, passphrase=store_passphrase.encode() if store_passphrase else None)
+        data = read_file(file)
+        secret = passphrase.encode() if passphrase else None
+        if anchor is not None:
+            roots = import_certificates(data)
+            for place, der in enumerate(roots):
+                store.add_anchor(anchor, (name or file.stem) + (f"-{place}" if len(roots) > 1 else ""), der)
+            said = f"{len(roots)} trusted for {anchor}"
+        else:
+            credential = (
+                import_credential(data, passphrase=secret)
+                if key is None
+                else join_credential(import_certificates(data), read_file(key), passphrase=secret)
+            )
+            if name is not None:
+                store.add_own(name, credential)
+            said = name or store.add_contract(credential)
+    typer.echo(f"{out}: {said}")
+
+
+@app.command(name="store")
+def store_(
+    directory: Annotated[Path, typer.Argument(help="Certificate store.")],
+    store_passphrase: StorePassphrase = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what a certificate store holds, and until when."""
+    with told():
+        if not directory.is_dir():
+            raise PkiError(f"no certificate store at {directory}")
+        contents = Store(directory, passphrase=store_passphrase.encode() if store_passphrase else None).read()
+        rows = _rows(contents)
+    if as_json:
+        print_json(
+            {
+                "directory": str(directory),
+                "certificates": rows,
+                "responses": len(contents.responses),
+                "lists": len(contents.crls),
+            }
+        )
+        return
+    for row in rows:
+        typer.echo(f"{row['kind']:<10}{row['name']:<28}{row['expires']}  {row['subject']}")
+    say(False, None, f"{len(contents.responses)} OCSP responses, {len(contents.crls)} revocation lists")
+
+
+def _rows(contents: Contents) -> list[dict[str, str]]:
+    found = [(f"{kind} root", "", der) for kind, some in contents.anchors.items() for der in some]
+    found += [("own", name, one.chain[0]) for name, one in contents.own.items()]
+    found += [("contract", name, one.chain[0]) for name, one in contents.contracts.items()]
+    parsed = [(kind, name, parse(der)) for kind, name, der in found]
+    return [
+        {"kind": kind, "name": name, "expires": f"{one.not_after:%Y-%m-%d}", "subject": one.name}
+        for kind, name, one in parsed
+    ]
+
+
+def _credential(directory: Path, name: str, store_passphrase: str | None) -> Credential:
+    if (directory / "pki.json").exists():
+        pki = load(directory)
+        if name in pki.certificates and pki.issuers[name] is None:  # a root is its own chain
+            return Credential(chain=(pki.certificates[name],), key=pki.keys[name])
+        return pki.credential(name)
+    if not (directory / "own").is_dir() and not (directory / "contracts").is_dir():
+        raise PkiError(f"{directory} is neither a test PKI (no pki.json) nor a certificate store")
+    contents = Store(directory, passphrase=store_passphrase.encode() if store_passphrase else None).read()
+    known = {**contents.own, **contents.contracts}
+    if name not in known:
+        raise ConfigError("NAME", f"{name!r} is not in the store", f"one of {', '.join(known)}")
+    return known[name]
