@@ -20,6 +20,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import LinkLoss
+from iso15118.session.secured import SecuredLink
 
 from .calls import brief
 from .link import Ending
@@ -27,6 +28,7 @@ from .results import SessionResult, Tally
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
+    from iso15118.tls import TlsInfo
 
     from .hardware import Hardware
     from .link import StreamEnd
@@ -77,6 +79,17 @@ _ACT_FIRST = frozenset(
 )
 """Nothing is measured before these are dealt with."""
 WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
+
+
+def _secured(info: TlsInfo | None) -> SecuredLink | None:
+    if info is None:
+        return None
+    return SecuredLink(
+        version=info.version,
+        peer_chain=info.peer_chain,
+        anchor=info.anchor,
+        staples=info.staples,
+    )
 
 
 class SessionDriver:
@@ -174,7 +187,7 @@ class SessionDriver:
         self.hardware = self._take_hardware(self.tell)
         try:
             self.session = self._make_session()
-            self._queue.append(ev.Connected(stream.secure))
+            self._queue.append(ev.Connected(stream.secure, _secured(stream.tls_info)))
             self._queue.extend(self.hardware.start())
             self._queue.extend(self._first())
             self._queue.extend(self._early)

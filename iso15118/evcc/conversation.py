@@ -17,6 +17,7 @@ from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.secured import SecuredLink
 
 if TYPE_CHECKING:
     from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
@@ -99,6 +100,11 @@ class Conversation:
         """The inlet as last measured."""
         self.contactors_closed = False
         self.secure = False
+        """TLS 1.3 holds."""
+        self.plain = True
+        """There is no TLS at all; TLS 1.2 is neither this nor ``secure``."""
+        self.tls: SecuredLink | None = None
+        """What TLS agreed on, as far as the session is told."""
         self.now = 0.0
         self.session_id = NO_SESSION
         self.contracts = contracts

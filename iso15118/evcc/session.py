@@ -208,10 +208,10 @@ class EvccSession:
     def _other(self, event: ev.Event) -> list[Action]:
         talk = self._talk
         match event:
-            case ev.Connected(secure=secure):
+            case ev.Connected(secure=secure, tls=tls):
                 if self._script is not None:
                     return []
-                talk.secure = secure
+                talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 self._script = iso20_session(talk, lambda: self.timers.clear(Timer.LINK))
                 return self._resume()

@@ -196,7 +196,8 @@ class SeccSession:
             return self._end(
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
-        choice = negotiate(message, secure=self._ctx.secure, allow_plaintext=self.config.allow_plaintext)
+        plaintext = self._ctx.plain and self.config.allow_plaintext
+        choice = negotiate(message, secure=self._ctx.secure, allow_plaintext=plaintext)
         if choice.edition is None:
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
         return [act.Send(choice.response), act.UseSchema(choice.edition), *self._enter(State.SESSION_SETUP)]
@@ -272,8 +273,8 @@ class SeccSession:
     def _other(self, event: ev.Event) -> list[Action]:
         ctx = self._ctx
         match event:
-            case ev.Connected(secure=secure):
-                ctx.secure = secure
+            case ev.Connected(secure=secure, tls=tls):
+                ctx.secure, ctx.plain, ctx.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
                 self.timers.set(Timer.LINK, ctx.now + self.config.timing.communication_setup_performance)
                 return [act.StateEntered(NEGOTIATING)]

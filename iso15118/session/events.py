@@ -16,6 +16,7 @@ from msgspec import Struct
 from iso15118.contracts import ContractClaim, Refusal
 
 from .limits import StationLimits
+from .secured import SecuredLink
 
 __all__ = [
     "AuthorizationDecided",
@@ -51,9 +52,16 @@ class Event(Struct, frozen=True):
 
 
 class Connected(Event, frozen=True):
-    """The transport to the peer is open. ``secure``: TLS 1.3 with both certificates verified."""
+    """The transport to the peer is open. ``secure``: by TLS. ``tls``: what it agreed on; where that is not told, TLS 1.3 with both
+    certificates verified."""
 
     secure: bool
+    tls: SecuredLink | None = None
+
+    @property
+    def allows_iso20(self) -> bool:
+        """TLS 1.3 holds. [V2G20-1237, V2G20-2356]"""
+        return self.secure and (self.tls is None or self.tls.allows_iso20)
 
 
 class MessageReceived(Event, frozen=True):

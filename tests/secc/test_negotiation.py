@@ -10,6 +10,7 @@ from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.secured import SecuredLink
 from tests.secc.vehicle import Drive
 
 
@@ -65,6 +66,20 @@ def test_iso15118_20_is_not_selected_below_tls_1_3_unless_allowed(allowed: bool)
     drive.book.sends(
         app.SupportedAppProtocolRes, "OK_SuccessfulNegotiation" if allowed else "Failed_NoNegotiation"
     )
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("version", "code"), [("TLSv1.3", "OK_SuccessfulNegotiation"), ("TLSv1.2", "Failed_NoNegotiation")]
+)
+def test_iso15118_20_is_never_selected_on_tls_1_2(version: str, code: str, allowed: bool) -> None:
+    """[V2G20-2356] Not even where plaintext is allowed."""
+    drive = Drive(config=SeccConfig(allow_plaintext=allowed))
+    drive.book.tell(ev.Connected(True, SecuredLink(version=version)))
+    drive.book.receive(offer((DC20, 1, 0, 4, 1)))
+    drive.book.sends(app.SupportedAppProtocolRes, code)
+    if version == "TLSv1.2":
+        drive.book.ends(EndReason.PROTOCOL_NEGOTIATION_FAILED)
 
 
 def test_set_up_that_takes_too_long_ends() -> None:

@@ -33,8 +33,9 @@ def _stop_if_wanted(talk: Conversation) -> None:
 
 async def negotiation(talk: Conversation) -> None:
     """Offer ISO 15118-20 DC, never below TLS 1.3 unless plaintext was explicitly allowed [V2G20-1237]."""
-    if not (talk.secure or talk.config.allow_plaintext):
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing may be offered without TLS")
+    if not (talk.secure or (talk.plain and talk.config.allow_plaintext)):
+        what = "without TLS" if talk.plain else "below TLS 1.3"
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {what}")
     entry = app.AppProtocol(
         protocol_namespace=Namespace.DC.value,
         version_number_major=1,

@@ -18,6 +18,7 @@ from iso15118.secc.config import SeccConfig
 from iso15118.session.actions import EndReason
 from iso15118.session.events import MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.secured import SecuredLink
 from iso15118.session.services import ControlMode, EnergyService, ParameterSet
 
 from .wire import StationLimitsOnWire
@@ -64,6 +65,10 @@ class Context:
     """Body of the AuthorizationReq that is being decided; its repetitions must be the same [V2G20-1582]."""
     secure: bool = False
     """TLS 1.3 holds: without it there is no Plug and Charge."""
+    plain: bool = True
+    """There is no TLS at all, which a laboratory may allow; TLS 1.2 is neither this nor ``secure``."""
+    tls: SecuredLink | None = None
+    """What TLS agreed on, as far as the session is told."""
     trust: ContractTrust | None = None
     """Whom the station believes about contracts; None: it does not do Plug and Charge."""
     installs: bool = False

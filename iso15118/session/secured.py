@@ -1,0 +1,25 @@
+"""What TLS agreed on, as a session has to know it: which edition may be spoken, and with whom."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["SecuredLink"]
+
+
+class SecuredLink(Struct, frozen=True, kw_only=True):
+    """The outcome of a TLS handshake; certificates and responses as DER."""
+
+    version: str
+    """``TLSv1.3`` or ``TLSv1.2``."""
+    peer_chain: tuple[bytes, ...] = ()
+    """The peer's verified certificates, leaf first; empty for a vehicle that has none, as in ISO 15118-2."""
+    anchor: bytes | None = None
+    """The root that the peer's chain ends in."""
+    staples: tuple[bytes, ...] = ()
+    """The OCSP responses that came with it."""
+
+    @property
+    def allows_iso20(self) -> bool:
+        """ISO 15118-20 is neither offered nor selected below TLS 1.3. [V2G20-1237, V2G20-2356]"""
+        return self.version == "TLSv1.3"
