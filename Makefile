@@ -25,6 +25,7 @@ lint: $(VENV)/built ## formatting, style and types of both languages
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	cargo fmt --all --check
+	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 	cargo fmt --check --manifest-path rust/firmware/Cargo.toml
 	cargo fmt --check --manifest-path rust/c-abi/header/Cargo.toml
 	cargo clippy --release --all-targets --quiet -- -D warnings

@@ -76,18 +76,31 @@ class Exificient:
             ["java", "-Xmx512m", "-cp", f"{jars[0]}:{folder}", "Exificient"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
-        for one in SETS:
-            driver = folder / f"{one.name}.xsd"
-            driver.write_text(_driver([OUR_SCHEMAS / file for file in one.files]))
-            self._ask("grammar", f"{one.name}/schema", "schema", str(driver))
-        for name, grammar in BUILT_IN.items():
-            self._ask("grammar", f"{name}/built-in", "class", f"{PACKAGE}.{grammar}")
+        self._made: set[str] = set()
+
+    def _grammar(self, name: str) -> str:
+        """Has a grammar made at its first use: "iso2/schema" from our schema, "iso2/built-in" as the peer has it."""
+        if name not in self._made:
+            schema, _, kind = name.partition("/")
+            if kind == "schema":
+                driver = Path(self._folder.name) / f"{schema}.xsd"
+                files = next(one.files for one in SETS if one.name == schema)
+                driver.write_text(_driver([OUR_SCHEMAS / file for file in files]))
+                self._ask("grammar", name, "schema", str(driver))
+            else:
+                self._ask("grammar", name, "class", f"{PACKAGE}.{BUILT_IN[schema]}")
+            self._made.add(name)
+        return name
 
     def encode(self, grammar: str, xml: str, *, fragment: bool) -> bytes:
-        return self._ask("encode", grammar, "fragment" if fragment else "document", xml.encode().hex())
+        return self._ask(
+            "encode", self._grammar(grammar), "fragment" if fragment else "document", xml.encode().hex()
+        )
 
     def decode(self, grammar: str, octets: bytes, *, fragment: bool) -> str:
-        return self._ask("decode", grammar, "fragment" if fragment else "document", octets.hex()).decode()
+        return self._ask(
+            "decode", self._grammar(grammar), "fragment" if fragment else "document", octets.hex()
+        ).decode()
 
     def _ask(self, *words: str) -> bytes:
         assert self._process.stdin is not None
