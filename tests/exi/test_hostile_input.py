@@ -9,11 +9,14 @@ import os
 import random
 import tracemalloc
 
+import msgspec
 import pytest
 
 from iso15118.errors import ExiError
 from iso15118.exi.codec import SCHEMAS, codec
 from iso15118.messages.xmldsig import SPKIData
+from tests.exi import second_opinion as second
+from tests.exi.places import lists
 from tests.sample_messages import DISCOVERY, LOOP, SAP_REQ, SAP_RES, SETUP
 
 ROUNDS = int(os.environ.get("ISO15118_FUZZ_ROUNDS", "4000"))
@@ -105,3 +108,35 @@ def test_the_memory_of_a_message_is_in_proportion_to_its_octets() -> None:
     too_many = engine.encode(SPKIData(spki_sexp=(b"",) * 250_000), fragment=True)
     with pytest.raises(ExiError, match="too many elements"):
         engine.decode(too_many, fragment=True)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_the_memory_of_every_list_is_in_proportion_to_its_octets(schema: str) -> None:
+    """The smallest items there are, as many as the list may hold: an empty Object of xmldsig is five bits and 48 octets."""
+    engine = codec(schema)
+    number = 0
+    for place, minimum, maximum in lists(schema):
+        items = min(maximum or 4000, 4000)
+        if items < 100:
+            continue
+        source = random.Random(f"memory {place.shape.name}")
+        made = [second.generate(schema, place.shape, source) for _ in range(40)]
+        smallest = min(
+            (
+                msgspec.structs.replace(one, **{place.name: (item,) * max(minimum, 1)})
+                for one in made
+                for item in getattr(one, place.name)
+            ),
+            key=lambda one: len(engine.encode(one, True)),
+        )
+        full = msgspec.structs.replace(smallest, **{place.name: getattr(smallest, place.name)[:1] * items})
+        octets = engine.encode(full, True)
+        tracemalloc.start()
+        try:
+            engine.decode(octets, True)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 96 * len(octets) + 16_384, (place.shape.name, place.name)
+        number += 1
+    assert number > 0 or schema == "app"
