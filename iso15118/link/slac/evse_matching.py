@@ -175,7 +175,11 @@ class EvseMatching:
         if message.timer == 0:  # step 1, or its repetition
             if self._validation is _Validation.COUNTING:
                 return []
-            self._validation, self._toggles, self._sends = _Validation.READY, 0, 0
+            if (
+                self._validation is not _Validation.READY
+            ):  # a repetition takes nothing back that was seen since the first
+                self._toggles = 0
+            self._validation, self._sends = _Validation.READY, 0
             self._timers.clear(_Timer.SESSION)
             return self._send_ready(now)
         if self._validation is _Validation.READY:  # step 2
