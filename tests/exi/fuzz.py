@@ -33,8 +33,10 @@ TARGETS: dict[str, tuple[str, bool]] = {
     for schema in exi.SCHEMAS
     for fragment in (False, True)
 }
-"""Name of each target that decodes -> schema set, and whether it reads fragments. `TABLES` is the one beside them."""
+"""Name of each target that decodes -> schema set, and whether it reads fragments."""
 TABLES = "tables"
+JSON = "json"
+"""The targets beside them: the loader of tables, and text for EXI and back."""
 
 LONGEST = 300
 """Octets of a message made as a start; longer ones slow every mutation down and lead nowhere else."""
@@ -44,15 +46,31 @@ FOUND = "# Found by fuzzing; mended since."
 LIMITS = ("-max_len=1024", "-timeout=5", "-rss_limit_mb=512", "-malloc_limit_mb=64")
 
 
-def made(target: str, rounds: int = 6) -> Iterator[bytes]:
+def made(target: str) -> Iterator[bytes]:
     """Messages of every class that a decoder may meet as root, from our own encoder."""
-    schema, fragment = TARGETS[target]
-    source = random.Random(f"fuzz {target}")
+    if target == JSON:
+        yield from _made_for_json()
+        return
+    for _, octets in _messages(*TARGETS[target], rounds=6):
+        yield octets
+
+
+def _messages(schema: str, fragment: bool, rounds: int) -> Iterator[tuple[exi.Message, bytes]]:
+    source = random.Random(f"fuzz {schema} {fragment}")
     for shape in second.rooted(schema, fragment=fragment):
         for _ in range(rounds):
-            octets = exi.encode(schema, second.generate(schema, shape, source), fragment=fragment)
+            message = second.generate(schema, shape, source)
+            octets = exi.encode(schema, message, fragment=fragment)
             if len(octets) <= LONGEST:
-                yield octets
+                yield message, octets
+
+
+def _made_for_json() -> Iterator[bytes]:
+    """The number of the decoder, then a message in EXI or in text."""
+    for number, (schema, fragment) in enumerate(TARGETS.values()):
+        for message, octets in _messages(schema, fragment, rounds=1):
+            yield bytes([number]) + octets
+            yield bytes([number]) + exi.to_json(message, schema=schema).encode()
 
 
 def unpack(target: str) -> Path:
@@ -144,7 +162,7 @@ def main() -> int:
         "--pack", action="store_true", help="write the corpus anew from made messages, and end"
     )
     asked = parser.parse_args()
-    targets = [one for one in (*TARGETS, TABLES) if fnmatch(one, asked.only)]
+    targets = [one for one in (*TARGETS, JSON, TABLES) if fnmatch(one, asked.only)]
     if shutil.which("cargo-fuzz") is None:
         print(
             "coverage-guided fuzzing left out: no cargo-fuzz here (rustup toolchain install nightly; cargo install cargo-fuzz)",

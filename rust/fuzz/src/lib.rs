@@ -1,6 +1,7 @@
 //! What every fuzz target does: one macro for the decoder of a schema set, one for the loader of tables.
 //!
 //! The properties are in `properties.rs`, which the tests of the engine use as well; memory and reach are watched here.
+pub mod json;
 pub mod memory;
 pub mod properties;
 pub mod reached;
