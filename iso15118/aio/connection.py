@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote, PowerOn, SetPilot, ShowState
 from iso15118.link.slac.events import SendFrame
-from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal
+from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal, is_mated
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
@@ -26,6 +26,7 @@ __all__ = ["ConnectionDriver", "SessionSignal"]
 
 _log = logging.getLogger(__name__)
 
+_MISSED = 64
 _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
 
 
@@ -60,9 +61,12 @@ class ConnectionDriver:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._open = False
+        self._listening = False
+        self._missed: deque[Event] = deque(maxlen=_MISSED)
+        """What the signalling showed while this was closed: a plug that was out and is in again is another plug-in."""
 
     async def open(self) -> None:
-        """Switch on. Raises what the medium raises."""
+        """Switch on, again after ``close`` too. Raises what the medium raises."""
         self._open = True
         try:
             await self.medium.open(self.tell)
@@ -70,8 +74,13 @@ class ConnectionDriver:
             self._open = False
             raise
         self.tell(PowerOn())
-        if self.signalling is not None:
+        if self.signalling is None:
+            return
+        if not self._listening:
+            self._listening = True
             self.signalling.listen(self._signalled)
+        while self._missed:
+            self._signalled(self._missed.popleft())
 
     async def close(self) -> None:
         """Switch off: nothing is told or asked any more. Closing twice is harmless."""
@@ -86,7 +95,12 @@ class ConnectionDriver:
         self._push(event)
 
     def _signalled(self, event: Event) -> None:
-        if self._open and self._first is not None:
+        if not self._open:
+            if _is_unplugged(event):
+                self._missed.clear()  # what came before it is another plug-in
+            self._missed.append(event)
+            return
+        if self._first is not None:
             self._first(event)
         self._push(event)
 
@@ -142,6 +156,12 @@ class ConnectionDriver:
     def _due(self) -> None:
         self._timer = None
         self._push(None)
+
+
+def _is_unplugged(event: Event) -> bool:
+    if isinstance(event, CeChanged):
+        return not is_mated(event.state)
+    return isinstance(event, SignalChanged) and event.state is SignalState.A
 
 
 class SessionSignal:
