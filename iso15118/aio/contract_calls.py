@@ -79,8 +79,7 @@ class ContractCalls:
     def authorize(self, action: act.RequestContractAuthorization) -> None:
         """Ask the backend; whatever was asked before is not wanted any more."""
         port, claim = self._station.contract_authorizer, action.claim
-        if self._authorizer is not None:
-            self._authorizer.close()
+        _give_up(self._authorizer)
         if port is None:
             self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
             return
@@ -95,8 +94,7 @@ class ContractCalls:
     def install(self, action: act.RequestContractCertificate) -> None:
         """Pass a vehicle's request on; whatever was asked before is not wanted any more."""
         port = self._station.contract_certificates
-        if self._service is not None:
-            self._service.close()
+        _give_up(self._service)
         if port is None:
             self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
             return
@@ -121,8 +119,7 @@ class ContractCalls:
     def close(self) -> None:
         """No more questions."""
         for question in (self._authorizer, self._service):
-            if question is not None:
-                question.close()
+            _give_up(question)
 
     def _decided(self, claim: ContractClaim, result: object) -> None:
         if result is not None and not isinstance(result, Refusal):
@@ -154,6 +151,13 @@ class ContractCalls:
     def _unanswered(self, complaint: str) -> None:
         _log.warning("no contract for the vehicle: %s", complaint)
         self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+
+
+def _give_up(question: Question | None) -> None:
+    """Dropped before it is closed, so that its end is not taken for an answer."""
+    if question is not None:
+        question.drop()
+        question.close()
 
 
 class StoreCalls:

@@ -1,0 +1,218 @@
+"""The ports of Plug and Charge under a real event loop: slow, dead, wrong and raising ones never harm the session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from iso15118 import exi
+from iso15118.aio.contract_calls import ContractCalls, StoreCalls, contracts_of, trust_of
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import HardwareError
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import MessageHeader
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from tests.pair.contracts import held, issued, service
+
+CLAIM = ContractClaim(emaid="DE8AA000000001", chain=(b"0",), evccid="X")
+NO = Refusal.NOT_AVAILABLE
+
+
+class Site:
+    """A station with the two ports; ``trust`` may raise."""
+
+    def __init__(self, decide: Any = None, provide: Any = None, trust: Exception | None = None) -> None:
+        self.contract_authorizer = self if decide is not None or trust is not None else None
+        self.contract_certificates = self if provide is not None else None
+        self.decide, self.provide, self.refuses = decide, provide, trust
+        self.asked: list[Any] = []
+
+    @property
+    def trust(self) -> Any:
+        if self.refuses is not None:
+            raise self.refuses
+        return self
+
+    async def authorize_contract(self, claim: ContractClaim) -> Any:
+        self.asked.append(claim)
+        return await self.decide(claim)
+
+    async def certificate_installation(self, request: bytes, schema: str) -> Any:
+        self.asked.append((request, schema))
+        return await self.provide(request)
+
+
+def answers(value: Any) -> Callable[[Any], Awaitable[Any]]:
+    async def answer(_: Any) -> Any:
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return answer
+
+
+async def never(_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+def request() -> cm.CertificateInstallationReq:
+    chain, signature, roots = held(issued("p521")).present.request()
+    return cm.CertificateInstallationReq(
+        header=MessageHeader(session_id=bytes(range(8)), time_stamp=1, signature=signature),
+        oem_provisioning_certificate_chain=chain,
+        list_of_root_certificate_ids=roots,
+        maximum_contract_certificate_chains=3,
+    )
+
+
+def told(site: Site, *actions: act.HardwareAction, limit_s: float = 0.05) -> list[ev.Event]:
+    """What the session is told when these are asked for, one after the other."""
+
+    async def ask() -> list[ev.Event]:
+        loop = asyncio.get_running_loop()
+        heard: list[ev.Event] = []
+        calls = ContractCalls(loop, site, heard.append, limit_s)  # type: ignore[arg-type]
+        for action in actions:
+            if isinstance(action, act.RequestContractAuthorization):
+                calls.authorize(action)
+            elif isinstance(action, act.RequestContractCertificate):
+                deadline = loop.time() + action.deadline
+                calls.install(act.RequestContractCertificate(action.request, deadline))
+            await asyncio.sleep(0)
+        await asyncio.sleep(2.0 * limit_s)
+        calls.close()
+        return heard
+
+    return asyncio.run(ask())
+
+
+AUTHORIZE = act.RequestContractAuthorization(CLAIM)
+
+
+@pytest.mark.parametrize(
+    ("decide", "refusal"),
+    [
+        (answers(None), None),
+        (answers(Refusal.REVOKED), Refusal.REVOKED),
+        (answers(True), NO),
+        (answers(OSError("no network")), NO),
+        (never, NO),
+        (None, NO),
+    ],
+    ids=["yes", "no", "nonsense", "raises", "never", "no port"],
+)
+def test_the_backend_is_asked_and_whatever_is_wrong_with_it_is_a_refusal(
+    decide: Any, refusal: Refusal | None
+) -> None:
+    assert told(Site(decide), AUTHORIZE) == [ev.ContractDecided(CLAIM, refusal)]
+
+
+def test_only_the_last_question_is_answered() -> None:
+    other = ContractClaim(emaid="DE8AA000000002", chain=(b"1",), evccid="X")
+
+    async def slow(claim: ContractClaim) -> None:
+        if claim == CLAIM:
+            await asyncio.sleep(0.02)
+
+    heard = told(Site(slow), AUTHORIZE, act.RequestContractAuthorization(other))
+    assert heard == [ev.ContractDecided(other, None)]
+
+
+@pytest.mark.parametrize(
+    ("provide", "refusal"),
+    [
+        (answers(Refusal.NO_CONTRACT), Refusal.NO_CONTRACT),
+        (answers(b"nothing"), NO),
+        (answers(None), NO),
+        (answers(bytes(300_000)), NO),
+        (answers(HardwareError("no")), NO),
+        (never, NO),
+        (None, NO),
+    ],
+    ids=["no", "no message", "nothing", "too long", "raises", "never", "no port"],
+)
+def test_the_service_is_asked_and_whatever_is_wrong_with_it_is_a_refusal(
+    provide: Any, refusal: Refusal
+) -> None:
+    action = act.RequestContractCertificate(request(), 0.04)
+    assert told(Site(provide=provide), action) == [ev.ContractCertificateAnswered(None, refusal)]
+
+
+def test_only_the_last_request_is_answered() -> None:
+    async def slow(octets: bytes) -> Refusal:
+        if not calls:
+            calls.append(octets)
+            await asyncio.sleep(0.02)
+            return Refusal.REJECTED
+        return Refusal.NO_CONTRACT
+
+    calls: list[bytes] = []
+    action = act.RequestContractCertificate(request(), 0.04)
+    assert told(Site(provide=slow), action, action) == [
+        ev.ContractCertificateAnswered(None, Refusal.NO_CONTRACT)
+    ]
+
+
+def test_the_service_gets_the_octets_and_its_answer_arrives_as_it_signed_it() -> None:
+    one = service(issued("p521"))
+
+    async def provide(octets: bytes) -> Any:
+        return one.answer_exi(octets)
+
+    site = Site(provide=provide)
+    wanted = request()
+    (event,) = told(site, act.RequestContractCertificate(wanted, 5.0), limit_s=0.3)
+    assert isinstance(event, ev.ContractCertificateAnswered)
+    assert isinstance(event.response, cm.CertificateInstallationRes)
+    assert event.response.header.signature is not None
+    ((octets, schema),) = site.asked
+    assert (exi.decode("iso20-common", octets), schema) == (wanted, "iso20-common")
+
+
+def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixture) -> None:
+    site: Any = Site(trust=OSError("disk"))
+    assert trust_of(site) is None
+    site = Site(answers(None))
+    assert trust_of(site) is site.trust
+    assert trust_of(Site()) is None  # type: ignore[arg-type]
+
+    class Vehicle:
+        class contracts:  # noqa: N801 - a port
+            @property
+            def present(self) -> Any:
+                raise OSError("disk")
+
+    vehicle: Any = Vehicle()
+    vehicle.contracts = Vehicle.contracts()
+    assert contracts_of(vehicle) is None
+    assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 2
+
+
+def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept: list[Any] = []
+
+    class Store:
+        async def store(self, contract: Any) -> None:
+            await asyncio.sleep(0.001)
+            if contract == "bad":
+                raise OSError("disk full")
+            if contract == "stuck":
+                await asyncio.Event().wait()
+            kept.append(contract)
+
+    async def keep() -> None:
+        calls = StoreCalls(asyncio.get_running_loop(), Store(), 0.05)  # type: ignore[arg-type]
+        for contract in ("one", "bad", "two", "stuck", "three"):
+            calls.keep(contract)
+        await asyncio.wait_for(calls.settled(), 5.0)
+        calls.close()
+
+    asyncio.run(keep())
+    assert kept == ["one", "two", "three"]
+    assert len([one for one in caplog.records if "is not kept" in one.message]) == 2
