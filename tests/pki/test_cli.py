@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from iso15118 import exi
 from iso15118.cli.pki import app
+from iso15118.messages.iso20.common_messages import AuthorizationReq
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -309,6 +311,24 @@ def test_a_broken_folder_is_explained_with_its_evidence(tmp_path: Path) -> None:
         assert said in text
     assert run("explain", tmp_path)[0] == 4
     assert run("cases", "--area", "nothing")[0] == 2
+
+
+@pytest.mark.parametrize("algorithm", ["p521", "ed448"])
+def test_a_wrong_message_is_written_with_its_pki(tmp_path: Path, algorithm: str) -> None:
+    folder = tmp_path / "signature"
+    options = ("--role", "contract", "--algorithm", algorithm)
+    assert run("break", folder, "--case", "reference-twice", *options)[0] == 0
+    message = exi.decode("iso20-common", (folder / "message" / "authorization-req.exi").read_bytes())
+    assert isinstance(message, AuthorizationReq)
+    assert message.header.signature is not None
+    assert len(message.header.signature.signed_info.reference) == 2
+    folder = tmp_path / "key"
+    assert (
+        run("break", folder, "--case", "key-too-long", "--role", "oemprov", "--algorithm", algorithm)[0] == 0
+    )
+    blob = (folder / "message" / "encrypted-private-key.bin").read_bytes()
+    assert len(blob) == {"p521": 94, "ed448": 84}[algorithm] + 6
+    assert (folder / "transported-contract.pem").exists()
 
 
 def test_roots_and_der_go_into_the_store_and_are_listed(folder: Path, tmp_path: Path) -> None:

@@ -38,7 +38,14 @@ from iso15118.pki.issue import IssuedPki, load_key
 from iso15118.pki.raw import SigningKey, VerifyingKey
 from iso15118.pki.signature import SUITES, SignedElement, sign, verify
 
-__all__ = ["TRANSPORTS", "installation_faults", "signature_faults", "wrong_key", "wrong_signature"]
+__all__ = [
+    "TRANSPORTS",
+    "installation_faults",
+    "signature_faults",
+    "wrong_authorization",
+    "wrong_key",
+    "wrong_signature",
+]
 
 _SCHEMA = "iso20-common"
 _CHALLENGE = bytes(range(16))
@@ -51,11 +58,12 @@ TRANSPORTS = {
 """Which transport an algorithm's hierarchy uses."""
 
 
-def signature_faults(variant: Variant, pki: IssuedPki) -> tuple[str, ...]:
-    """Sign an authorization with the contract of ``pki``, spoil it as the case says, and judge it as a station does."""
+def wrong_authorization(
+    variant: Variant, pki: IssuedPki
+) -> tuple[PnCAReqAuthorizationMode, Signature | None]:
+    """An authorization (-20) with the contract of ``pki`` and its signature, spoiled as the case says."""
     key = load_key(pki.keys["contract"])
-    public = x509.load_der_x509_certificate(pki.certificates["contract"]).public_key()
-    if not isinstance(key, SigningKey) or not isinstance(public, VerifyingKey):
+    if not isinstance(key, SigningKey):
         raise ConfigError("algorithm", "a contract key that signs no messages")
     chain = pki.chain("contract")
     element = PnCAReqAuthorizationMode(
@@ -69,15 +77,24 @@ def signature_faults(variant: Variant, pki: IssuedPki) -> tuple[str, ...]:
     other = msgspec.structs.replace(element, gen_challenge=_CHALLENGE[::-1])
     if edit == "challenge":
         element = other
-    received = [element, msgspec.structs.replace(element, id="id2")] if edit == "one-of-two" else [element]
     if edit == "one-of-two":
-        spoiled: Signature | None = sign(key, [SignedElement(_SCHEMA, element)])
-    else:
-        one = SignedElement(_SCHEMA, element)
-        spoiled = wrong_signature(edit, key, one, other=SignedElement(_SCHEMA, other))
+        return element, sign(key, [SignedElement(_SCHEMA, element)])
+    one = SignedElement(_SCHEMA, element)
+    return element, wrong_signature(edit, key, one, other=SignedElement(_SCHEMA, other))
+
+
+def signature_faults(variant: Variant, pki: IssuedPki) -> tuple[str, ...]:
+    """Sign an authorization with the contract of ``pki``, spoil it as the case says, and judge it as a station does."""
+    public = x509.load_der_x509_certificate(pki.certificates["contract"]).public_key()
+    if not isinstance(public, VerifyingKey):
+        raise ConfigError("algorithm", "a contract key that signs no messages")
+    element, spoiled = wrong_authorization(variant, pki)
+    received = [element]
+    if variant.case.edit == "one-of-two":
+        received.append(msgspec.structs.replace(element, id="id2"))
     verdict = verify(spoiled, public, [SignedElement(_SCHEMA, one) for one in received])
     faults = [fault for fault, _ in verdict.faults]
-    if not faults and received[0].gen_challenge != _CHALLENGE:
+    if not faults and element.gen_challenge != _CHALLENGE:
         return ("challenge",)  # [V2G2-825] - what the signature covers is for the station to compare
     return tuple(dict.fromkeys(str(one) for one in faults))
 
