@@ -161,14 +161,14 @@ def _all_states(schema: str) -> list[State]:
 
 
 @contextmanager
-def without_maximum(schema: str) -> Iterator[None]:
-    """The second encoder writes every list of the set as if it could go on for ever."""
+def without_maximum(schema: str, at_least: int = 1) -> Iterator[None]:
+    """The second encoder writes every list of the set, with this maximum or more, as if it could go on for ever."""
     saved = [(state, list(state.productions)) for state in _all_states(schema)]
     try:
         for state, productions in saved:
             state.productions[:] = [
                 dataclasses.replace(one, next=dataclasses.replace(one.next, maximum=0))
-                if isinstance(one.next, Loop)
+                if isinstance(one.next, Loop) and one.next.maximum >= at_least
                 else one
                 for one in productions
             ]
