@@ -71,11 +71,13 @@ class Host:
         control_mode: ControlMode = ControlMode.SCHEDULED,
         *,
         config: EvccConfig | None = None,
+        contracts: Any = None,
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
         self.config = config or EvccConfig(services=(service,), control_mode=control_mode)
-        self.session = EvccSession(self.config, VEHICLE, battery(), epoch=1.79e9)
+        self.session = EvccSession(self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts)
+        self.contracts = contracts
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE)
         self.book = Playbook(self.session, watch=self.monitor.evcc)
         self.session_id = SESSION_ID
@@ -252,9 +254,11 @@ _FIELDS: dict[type, Callable[[Host], dict[str, Any]]] = {
         "evseid": "DE*ABC*E1",
     },
     cm.AuthorizationSetupRes: lambda h: {
-        "authorization_services": (cm.Authorization.EIM,),
-        "certificate_installation_service": False,
-        "as_res_authorization_mode": cm.EIMASResAuthorizationMode(),
+        "authorization_services": (cm.Authorization.EIM,) + ((cm.Authorization.PnC,) if h.contracts else ()),
+        "certificate_installation_service": bool(h.contracts),
+        "as_res_authorization_mode": cm.PnCASResAuthorizationMode(gen_challenge=bytes(range(16)))
+        if h.contracts
+        else cm.EIMASResAuthorizationMode(),
     },
     cm.AuthorizationRes: lambda h: {"evse_processing": Processing.Finished},
     cm.ServiceDiscoveryRes: lambda h: {

@@ -58,11 +58,12 @@ class Drive:
         control_mode: ControlMode = ControlMode.SCHEDULED,
         *,
         config: SeccConfig | None = None,
+        **session: Any,
     ) -> None:
         self.config = config or SeccConfig(services=ALL_SERVICES)
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
-        self.session = SeccSession(self.config, STATION, epoch=1.79e9)
+        self.session = SeccSession(self.config, STATION, epoch=1.79e9, **session)
         self.monitor = SafetyMonitor(self.config, STATION, VEHICLE)
         self.book = Playbook(self.session, watch=self.monitor.secc)
         self.session_id = NO_SESSION

@@ -1,0 +1,141 @@
+"""A vehicle with contracts against a station that answers anything: it leaves or goes on, and never takes what is not good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso15118.evcc import EvccConfig
+from iso15118.evcc.config import Identification
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import (
+    EvseNotification,
+    EVSEStatus,
+    MeterInfo,
+    Processing,
+    ResponseCode,
+)
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+from tests.evcc.station import ANSWERS, Host
+from tests.pair.contracts import held, issued
+
+BY_CONTRACT = EvccConfig(identification=(Identification.PNC,))
+EITHER = EvccConfig(identification=(Identification.PNC, Identification.EIM))
+
+
+def host(state: str, config: EvccConfig = BY_CONTRACT) -> Host:
+    """A vehicle that waits for this answer."""
+    if state == "CertificateInstallation":
+        return Host(config=config, contracts=held(issued("ed448")).present).to(state)
+    one = Host(config=config, contracts=held(issued("ed448"), "contract-0").present)
+    if state == "Authorization":
+        return one.to(state)
+    one.to("DC_ChargeLoop")
+    status = EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
+    one.answer(evse_status=status, meter_info=MeterInfo(meter_id="M1", charged_energy_reading_wh=7))
+    assert one.session.state == state
+    return one
+
+
+STATES = ("CertificateInstallation", "Authorization", "MeteringConfirmation")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("code", list(ResponseCode), ids=lambda code: code.value)
+def test_every_response_code(state: str, code: ResponseCode) -> None:
+    one = host(state)
+    one.answer(response_code=code)
+    kept = [action for action in one.book.actions if isinstance(action, act.StoreContract)]
+    assert kept == []  # the certificates of this station are none
+    if code.value.startswith("FAILED"):
+        one.book.ends(EndReason.REFUSED)
+        return
+    assert one.session.ended is None
+    if state == "CertificateInstallation":
+        assert one.session.state == "SessionStop"
+        said = "contract installation: " + (code.value if code.value.startswith("WARNING") else "")
+        assert one.session.refusals[0].startswith(said)
+    elif state == "Authorization" and code.value.startswith("WARNING"):
+        assert one.session.state == "SessionStop"
+        assert one.session.refusals == (f"DE8AA000000001: {code.value}",)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_only_the_awaited_answer_is_taken(state: str) -> None:
+    awaited = {
+        "CertificateInstallation": cm.CertificateInstallationRes,
+        "Authorization": cm.AuthorizationRes,
+        "MeteringConfirmation": cm.MeteringConfirmationRes,
+    }[state]
+    for kind in ANSWERS[1:]:
+        if kind is awaited:
+            continue
+        one = host(state)
+        one.tell(ev.MessageReceived(one.response(kind)))
+        one.book.ends(EndReason.SEQUENCE_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("state", "limit_s"),
+    [("CertificateInstallation", 5.0), ("Authorization", 2.0), ("MeteringConfirmation", 2.0)],
+)
+def test_silence_ends_every_state_in_its_time(state: str, limit_s: float) -> None:
+    one = host(state)
+    one.wait(limit_s - 0.001)
+    assert one.session.ended is None
+    one.wait(0.002)
+    one.book.ends(EndReason.TIMEOUT)
+
+
+@pytest.mark.parametrize("state", STATES[:2])
+def test_ongoing_for_ever_ends_after_a_minute(state: str) -> None:
+    one = host(state)
+    began = one.book.now
+    changes: dict[str, Any] = {"evse_processing": Processing.Ongoing}
+    while one.session.ended is None:
+        if one.waiting:
+            one.answer(**changes)
+        else:
+            one.wait(0.25)
+        assert one.book.now < began + 61.0
+    assert one.session.ended.reason is EndReason.ONGOING_TOO_LONG
+    requests = [sent for sent in one.sent if type(sent).__name__ == f"{state}Req"]
+    bodies = {repr([getattr(sent, name) for name in sent.__struct_fields__[1:]]) for sent in requests}
+    assert len(requests) > 10
+    assert len(bodies) == 1
+    assert len({repr(sent.header.signature) for sent in requests}) == 1
+
+
+def test_a_station_that_never_ends_with_contracts_is_asked_as_often_as_wanted() -> None:
+    one = host("CertificateInstallation")
+    while one.session.state == "CertificateInstallation":
+        one.answer(remaining_contract_certificate_chains=255)
+    asked = [sent for sent in one.sent if isinstance(sent, cm.CertificateInstallationReq)]
+    assert len(asked) == one.config.maximum_contracts
+
+
+def test_what_is_not_offered_is_passed_over() -> None:
+    contracts = held(issued("ed448"), "contract-0").present
+    for config, state in ((BY_CONTRACT, "SessionStop"), (EITHER, "Authorization")):
+        one = Host(config=config, contracts=contracts).to("AuthorizationSetup")
+        one.answer(
+            authorization_services=(cm.Authorization.EIM,),
+            as_res_authorization_mode=cm.EIMASResAuthorizationMode(),
+        )
+        assert one.session.state == state
+    one = Host(config=EITHER, contracts=contracts).to("AuthorizationSetup")
+    # PnC in the list, and no challenge to sign: the terminal is left.
+    one.answer(as_res_authorization_mode=cm.EIMASResAuthorizationMode())
+    assert one.request.selected_authorization_service is cm.Authorization.EIM
+
+
+def test_a_confirmation_without_a_reading_is_not_sent() -> None:
+    one = Host(config=BY_CONTRACT, contracts=held(issued("ed448"), "contract-0").present).to("DC_ChargeLoop")
+    status = EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
+    one.answer(evse_status=status)
+    one.wait(0.25)
+    assert isinstance(one.request, dc.DCChargeLoopReq)
