@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Literal, final
 
+import msgspec
+
 __all__ = ["Codec", "TlsConnection", "TlsContext", "TlsInfo"]
 
 # ---- tls.rs: used through iso15118.tls, which documents it
@@ -93,7 +95,7 @@ class Codec:
     where several hold the same class; `any_length` writes binaries shorter or longer than their type allows.
     Of an unsuitable table only the constructor complains; classes that do
     not fit the
-    tables are found at the first use.
+    tables are found at the first use. A root of simple type is no message, and refused.
     """
 
     def __new__(cls, tables: bytes) -> Codec: ...
@@ -106,7 +108,7 @@ class Codec:
         open_arrays: bool = False,
         any_length: bool = False,
         strict: bool = False,
-    ) -> object: ...
+    ) -> msgspec.Struct: ...
     def decode_with_notes(
         self,
         data: bytes | bytearray | memoryview,
@@ -114,7 +116,7 @@ class Codec:
         open_arrays: bool = False,
         any_length: bool = False,
         strict: bool = False,
-    ) -> tuple[object, list[str]]: ...
+    ) -> tuple[msgspec.Struct, list[str]]: ...
     def encode(
         self,
         message: object,

@@ -81,10 +81,9 @@ def decode(
         return _strictly(schema, data, fragment)
     engine = _codecs.get(schema) or codec(schema)
     try:
-        message = engine.decode(data, fragment)
+        return engine.decode(data, fragment)
     except ExiError as error:
-        message = _leniently(engine, data, fragment, error)[0]
-    return _checked(schema, message)
+        return _leniently(engine, data, fragment, error)[0]
 
 
 def decode_with_notes(
@@ -96,22 +95,21 @@ def decode_with_notes(
     """
     engine = codec(schema)
     try:
-        message, notes = engine.decode_with_notes(data, fragment)
+        return engine.decode_with_notes(data, fragment)
     except ExiError as error:
-        message, notes = _leniently(engine, data, fragment, error)
-    return _checked(schema, message), notes
+        return _leniently(engine, data, fragment, error)
 
 
 def _strictly(schema: str, data: bytes | bytearray | memoryview, fragment: bool) -> Message:
     message, notes = codec(schema).decode_with_notes(data, fragment, strict=True)
     if notes:
         raise ExiError(notes[0], schema=schema, expected="a stream without deviations")
-    return _checked(schema, message)
+    return message
 
 
 def _leniently(
     engine: Codec, data: bytes | bytearray | memoryview, fragment: bool, error: ExiError
-) -> tuple[object, list[str]]:
+) -> tuple[Message, list[str]]:
     """More attempts: some peers write values of a length that their type does not allow, and some a full list as if it
     could go on, which shifts the codes behind it.
 
@@ -123,14 +121,6 @@ def _leniently(
         except ExiError:
             continue
     raise error from None
-
-
-def _checked(schema: str, message: object) -> Message:
-    # Only a fragment of a local element of simple type is a bare value. Such an element has no attribute Id that the
-    # Reference of a signature could name, so none of them is ever signed alone.
-    if not isinstance(message, msgspec.Struct):
-        raise ExiError("the root is a bare value", schema=schema, expected="an element of complex type")
-    return message
 
 
 def encode(schema: str, message: Message, *, fragment: bool = False, root: str | None = None) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from iso15118 import exi
 from iso15118._native import Codec
 from iso15118.errors import ExiError
 from iso15118.exi.codec import TABLES, codec
@@ -237,7 +238,16 @@ def test_a_root_may_be_named() -> None:
     octets = XMLDSIG.encode(message, fragment=True)
     assert XMLDSIG.encode(message, fragment=True, root="X509IssuerSerial") == octets
     assert "no root element KeyInfo" in refusal(XMLDSIG, message, fragment=True, root="KeyInfo").reason
-    assert XMLDSIG.decode(XMLDSIG.encode(5, fragment=True, root="X509SerialNumber"), fragment=True) == 5
+
+
+def test_a_root_of_simple_type_is_written_and_refused_by_name_when_read() -> None:
+    octets = XMLDSIG.encode(5, fragment=True, root="X509SerialNumber")
+    with pytest.raises(ExiError) as caught:
+        XMLDSIG.decode(octets, fragment=True)
+    assert caught.value.reason == "the root is a bare value"
+    assert caught.value.path == "X509SerialNumber"
+    with pytest.raises(ExiError, match="bare value"):
+        exi.decode("xmldsig-fragment", octets, fragment=True)
 
 
 def test_tables_that_do_not_fit_the_classes_are_refused() -> None:

@@ -6,6 +6,7 @@ mod build;
 mod classes;
 mod draw;
 
+use iso15118_exi::grammar::{Root, RootContent};
 use iso15118_exi::{DecodeOptions, EncodeOptions, Grammar};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
@@ -122,7 +123,7 @@ impl Codec {
         fragment: bool,
     ) -> PyResult<Vec<(String, String, Option<Py<PyType>>)>> {
         let classes = self.classes(py)?;
-        let row = |root: &iso15118_exi::grammar::Root| {
+        let row = |root: &Root| {
             let structs = self.grammar.structs_of(root.content);
             let class = structs.first().and_then(|index| classes.class(py, *index));
             (
@@ -175,13 +176,34 @@ impl Codec {
         };
         let mut builder = ObjectBuilder::new(py, self.classes(py)?);
         match iso15118_exi::decode(&self.grammar, octets, options, &mut builder) {
-            Ok(decoded) => Ok(decoded),
+            Ok(decoded) => match self.grammar.roots(options.fragment).get(decoded.root) {
+                Some(root) if matches!(root.content, RootContent::Simple(_)) => {
+                    Err(self.bare(py, root))
+                }
+                _ => Ok(decoded),
+            },
             Err(error) => Err(match builder.raised() {
                 // Not the peer's fault: out of memory, an interrupt, a class that does not fit the tables.
                 Some(raised) => raised,
                 None => self.raise(py, &error),
             }),
         }
+    }
+
+    /// Only a fragment of a local element of simple type is a bare value. Such an element has no attribute Id that the
+    /// Reference of a signature could name, so none of them is ever signed alone, and it is no message.
+    #[cold]
+    fn bare(&self, py: Python<'_>, root: &Root) -> PyErr {
+        let path = self.grammar.string(root.local);
+        let found = "the root is a bare value";
+        exi_error(
+            py,
+            self.grammar.name(),
+            found,
+            path,
+            None,
+            "an element of complex type",
+        )
     }
 
     #[cold]
