@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote, PowerOn, SetPilot, ShowState
 from iso15118.link.slac.events import SendFrame
-from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal, is_mated
+from iso15118.link.spe.signalling import (
+    CeAndId,
+    CeChanged,
+    IdChanged,
+    IdState,
+    SetPhy,
+    SetS3,
+    as_signal,
+    is_mated,
+)
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
@@ -161,6 +170,8 @@ class ConnectionDriver:
 def _is_unplugged(event: Event) -> bool:
     if isinstance(event, CeChanged):
         return not is_mated(event.state)
+    if isinstance(event, IdChanged):
+        return event.state in (IdState.NOT_PRESENT, IdState.UNMATED)
     return isinstance(event, SignalChanged) and event.state is SignalState.A
 
 
@@ -176,11 +187,15 @@ class SessionSignal:
         self._own = own
         self._listeners: list[ports.Listener] = []
         self._last: SignalState | None = None
+        self._contacts = CeAndId()
 
     def changed(self, event: Event) -> None:
         """The basic signalling changed."""
-        if isinstance(event, CeChanged):
-            state = as_signal(event.state)
+        if isinstance(event, CeChanged | IdChanged):
+            changed = self._contacts.changed(event)
+            if changed is None:
+                return
+            state = as_signal(changed.state)
         elif isinstance(event, SignalChanged):
             state = event.state
         else:

@@ -15,7 +15,7 @@ from iso15118.link.primitives import (
     LinkState,
     WakeUp,
 )
-from iso15118.link.spe.signalling import CeChanged, as_signal, is_mated
+from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, as_signal, is_mated
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import Event, SignalChanged, SignalState
 
@@ -68,6 +68,7 @@ class Connection:
         self._verdict: Event = DLinkTerminate()
         """What the link is told once the connection is closed."""
         self._restarts = self.settings.restarts
+        self._contacts = CeAndId()
 
     # -- the contract
 
@@ -85,6 +86,11 @@ class Connection:
         if isinstance(event, DLinkTerminate | DLinkError | DLinkPause):
             return [*self._drop("as the application asks"), *self._leave(event, now)]
         first: list[Action] = []
+        if isinstance(event, CeChanged | IdChanged):
+            changed = self._contacts.changed(event)
+            if changed is None:
+                return []
+            event = changed
         if isinstance(event, WakeUp) and self.phase is Phase.PAUSED:
             self._run(ConnectionTimer.RESUME, self.settings.t_conn_resume, now)
         elif isinstance(event, SignalChanged):
@@ -227,7 +233,9 @@ class Connection:
     def _over_after_all(self, ended: SessionEnded, now: float) -> list[Action]:
         """The session had come to its end when its link went: the other side was quicker to leave."""
         self._dropped = None
-        if self.phase in (Phase.UNPLUGGED, Phase.FINISHED) or not isinstance(self._after(ended), DLinkTerminate):
+        if self.phase in (Phase.UNPLUGGED, Phase.FINISHED) or not isinstance(
+            self._after(ended), DLinkTerminate
+        ):
             return []
         return [*self._drop("the session is over"), *self._leave(DLinkTerminate(), now)]
 

@@ -20,7 +20,8 @@ Listener = Callable[[Event], None]
 class BasicSignalling(Protocol):
     """Basic signalling of one connector: the control pilot of IEC 61851-1 (CCS), or CE and ID (MCS).
 
-    A control pilot pushes ``SignalChanged``, and to a vehicle ``DutyChanged`` as well; CE pushes ``CeChanged``. Level and edge: the
+    A control pilot pushes ``SignalChanged``, and to a vehicle ``DutyChanged`` as well; CE pushes ``CeChanged``,
+    and ID, where it is watched, ``IdChanged``. Level and edge: the
     present state is pushed as soon as somebody listens.
     """
 

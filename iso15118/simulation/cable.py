@@ -12,7 +12,7 @@ from typing import Protocol
 from iso15118.link.ports import Listener
 from iso15118.link.primitives import DutyChanged, SetPilot, ShowState
 from iso15118.link.slac.events import FrameReceived, SendFrame
-from iso15118.link.spe.signalling import CeChanged, CeState, SetPhy, SetS3
+from iso15118.link.spe.signalling import CeChanged, CeState, IdChanged, IdState, SetPhy, SetS3
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState
 
@@ -27,7 +27,7 @@ STATION_MAC, VEHICLE_MAC = b"\x02EVSE\x01", b"\x02PEV\x00\x01"
 TYPICAL_DB = 15.0
 """Attenuation between the ends; chargers that went on to match measured 8 to 37 dB."""
 
-_KEEP_STATES = (SignalChanged, DutyChanged, CeChanged)
+_KEEP_STATES = (SignalChanged, DutyChanged, CeChanged, IdChanged)
 
 
 class CableEnd:
@@ -258,6 +258,11 @@ class McsCable:
         """Pull it out."""
         self.plug.unplug(self.clock())
         self.changed()
+
+    def disturb_id(self, state: IdState) -> None:
+        """ID shows this to both sides; it shows nothing of itself otherwise."""
+        for end in (self.station, self.vehicle):
+            end.push(IdChanged(state))
 
     def carries(self) -> bool:
         """Whether there is a carrier."""

@@ -29,7 +29,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.link.deadlines import earliest
 from iso15118.link.primitives import DataLink, PowerOn, SetPilot, ShowState
 from iso15118.link.slac.events import SendFrame
-from iso15118.link.spe.signalling import CeChanged, SetPhy, SetS3, as_signal
+from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, SetS3, as_signal
 from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, LinkLoss, LinkLost, SignalChanged, SignalState
@@ -102,6 +102,7 @@ class PluggedPair:
             self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
         )
         self._seen: SignalState | None = None
+        self._contacts, self._station_contacts = CeAndId(), CeAndId()
         self._queue: deque[tuple[Side, Event | None]] = deque()
         self._busy = False
         self._stale = True
@@ -228,14 +229,18 @@ class PluggedPair:
 
     def _station_sees(self, event: Event) -> None:
         # The session hears of it through its hardware, and before its link goes: it has to know why.
+        state = self._state_in(event, self._station_contacts)
         if self.pairs:
-            self._in_time(self.pairs[-1]).hear_station()
+            pair = self._in_time(self.pairs[-1])
+            pair.hear_station()
+            if isinstance(event, IdChanged) and state is not None:  # which the power hardware does not watch
+                pair.tell_secc(SignalChanged(state))
         else:
             self.station.advance(self.now)
         self.tell(self.secc, event)
 
     def _vehicle_sees(self, event: Event) -> None:
-        state = self._state_in(event)
+        state = self._state_in(event, self._contacts)
         if state is not None and state is not self._seen:
             self._seen = state
             if self.pairs:
@@ -243,9 +248,10 @@ class PluggedPair:
         self.tell(self.evcc, event)
 
     @staticmethod
-    def _state_in(event: Event) -> SignalState | None:
-        if isinstance(event, CeChanged):
-            return as_signal(event.state)
+    def _state_in(event: Event, contacts: CeAndId) -> SignalState | None:
+        if isinstance(event, CeChanged | IdChanged):
+            changed = contacts.changed(event)
+            return as_signal(changed.state) if changed is not None else None
         return event.state if isinstance(event, SignalChanged) else None
 
     def _in_time(self, pair: Pair) -> Pair:

@@ -12,7 +12,7 @@ import pytest
 from iso15118.connection import Phase
 from iso15118.connection.vocabulary import DropConnection
 from iso15118.link.primitives import LinkState
-from iso15118.link.spe.signalling import CeState
+from iso15118.link.spe.signalling import CeState, IdState
 from iso15118.session.actions import EndReason
 from iso15118.session.events import SignalState
 from iso15118.simulation.cable import CcsCable, McsCable
@@ -54,6 +54,11 @@ def signal(state: SignalState | CeState) -> Loss:
     return lose
 
 
+def show_id(rig: PluggedPair, state: IdState) -> None:
+    assert isinstance(rig.cable, McsCable)
+    rig.cable.disturb_id(state)
+
+
 LOSSES: dict[str, dict[str, Loss]] = {
     "slac": {
         "unplug": lambda rig: rig.unplug(),
@@ -66,6 +71,8 @@ LOSSES: dict[str, dict[str, Loss]] = {
         "no CE": signal(CeState.E),
         "CE invalid": signal(CeState.INVALID),
         "EC": signal(CeState.EC),
+        "ID invalid": lambda rig: show_id(rig, IdState.INVALID),
+        "ID open": lambda rig: show_id(rig, IdState.UNMATED),
         "link": lambda rig: rig.cable.cut(True),
     },
 }
@@ -76,6 +83,7 @@ def mend(rig: PluggedPair) -> None:
     rig.cable.cut(False)
     if isinstance(rig.cable, McsCable):
         rig.cable.plug.disturb(None, rig.now)
+        rig.cable.disturb_id(IdState.MATED)
     elif isinstance(rig.cable, CcsCable):
         rig.cable.plug.disturb(None)
 
@@ -192,6 +200,7 @@ def test_the_supply_is_told_to_stop_in_the_moment_of_the_loss_before_the_link_is
         rig = plugged(link, wire=False)
         go_to(rig, "energy flows")
         LOSSES[link][loss](rig)
+        rig.run(0.0)
         assert rig.station.supply.mode in (Mode.STOPPING, Mode.OFF), loss
         pair = rig.pair
         assert pair is not None

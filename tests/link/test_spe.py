@@ -24,7 +24,16 @@ from iso15118.link.primitives import (
 from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
 from iso15118.link.spe.settings import SpeSettings
-from iso15118.link.spe.signalling import CeChanged, CeState, SetPhy, SetS3, as_signal
+from iso15118.link.spe.signalling import (
+    CeAndId,
+    CeChanged,
+    CeState,
+    IdChanged,
+    IdState,
+    SetPhy,
+    SetS3,
+    as_signal,
+)
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalState
 from iso15118.simulation.ce_plug import CePlug
@@ -369,3 +378,17 @@ def test_settings_that_cannot_work_are_refused_by_name() -> None:
         SpeSettings(c_conn_retry=4)
     with pytest.raises(ConfigError, match=r"spe\.restart_guard"):
         SpeSettings(restart_guard=0.0)
+
+
+def test_ce_and_id_together_are_one_state_of_ce() -> None:
+    both = CeAndId()
+    assert both.changed(CeChanged(CeState.B)) == CeChanged(CeState.B), "nobody says anything about ID"
+    assert both.changed(IdChanged(IdState.MATED)) is None
+    assert both.changed(IdChanged(IdState.LIVE)) is None
+    assert both.changed(IdChanged(IdState.INVALID)) == CeChanged(CeState.INVALID)
+    assert both.changed(CeChanged(CeState.C)) is None, "still no contact to rely on"
+    assert both.changed(IdChanged(IdState.AUX)) == CeChanged(CeState.C)
+    assert both.changed(IdChanged(IdState.UNMATED)) == CeChanged(CeState.A)
+    assert both.changed(CeChanged(CeState.E)) == CeChanged(CeState.E), "CE says more"
+    assert both.changed(CeChanged(CeState.A)) == CeChanged(CeState.A)
+    assert both.changed(IdChanged(IdState.NOT_PRESENT)) is None

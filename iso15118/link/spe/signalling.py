@@ -1,4 +1,4 @@
-"""Basic signalling of MCS: the states of CE, what upper layers see of them, and what the machines ask for.
+"""Basic signalling of MCS: the states of CE and ID, what upper layers see of them, and what the machines ask for.
 
 Levels stay in hardware. CE has no duty cycle: the station says that it is ready by closing its switch S3.
 """
@@ -10,7 +10,18 @@ from enum import Enum
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalState
 
-__all__ = ["CeChanged", "CeState", "SetPhy", "SetS3", "as_signal", "is_mated", "is_ready"]
+__all__ = [
+    "CeAndId",
+    "CeChanged",
+    "CeState",
+    "IdChanged",
+    "IdState",
+    "SetPhy",
+    "SetS3",
+    "as_signal",
+    "is_mated",
+    "is_ready",
+]
 
 
 class CeState(Enum):
@@ -33,6 +44,48 @@ class CeChanged(Event, frozen=True):
     """CE shows another state."""
 
     state: CeState
+
+
+class IdState(Enum):
+    """States of ID by its voltage window, from either side. ``LIVE``: a vehicle sees a station that is switched on. ``AUX``: one side
+    supplies the other through it."""
+
+    NOT_PRESENT = "no inlet"
+    UNMATED = "not mated"
+    MATED = "mated"
+    LIVE = "mated to a live station"
+    AUX = "auxiliary supply"
+    INVALID = "invalid"
+
+
+class IdChanged(Event, frozen=True):
+    """ID shows another state. Where nobody says anything about ID, CE alone decides."""
+
+    state: IdState
+
+
+class CeAndId:
+    """Both together, as one state of CE: a connector is mated when CE and ID say so, and a fault of ID counts as one of CE. Either one
+    lost while ready for energy is an emergency shutdown (IEC 61851-23-3 CC.4.3, CC.4.4), which is the hardware's own within 10 ms."""
+
+    def __init__(self) -> None:
+        self._ce = CeState.A
+        self._id: IdState | None = None
+        self._shown = CeState.A
+
+    def changed(self, event: CeChanged | IdChanged) -> CeChanged | None:
+        """What one of them shows now; the state that comes of it, if that is another one."""
+        if isinstance(event, CeChanged):
+            self._ce = event.state
+        else:
+            self._id = event.state
+        shown = self._ce
+        if self._id is not None and self._id not in _ID_MATED and is_mated(shown):
+            shown = CeState.INVALID if self._id is IdState.INVALID else CeState.A
+        if shown is self._shown:
+            return None
+        self._shown = shown
+        return CeChanged(shown)
 
 
 class SetS3(Action, frozen=True):
@@ -62,6 +115,7 @@ _SIGNALS = {
     CeState.E: SignalState.E,
     CeState.INVALID: SignalState.E,
 }
+_ID_MATED = frozenset({IdState.MATED, IdState.LIVE, IdState.AUX})
 _READY = frozenset({CeState.B, CeState.B_AUX, CeState.C, CeState.C_AUX})
 _UNMATED = frozenset({CeState.A, CeState.E, CeState.INVALID})
 
