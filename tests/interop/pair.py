@@ -81,7 +81,7 @@ async def charge(here: Site, *, pull_the_plug: bool = False) -> Outcome:
     here.plug_in()
     await evcc.until(lambda host: any("in a session" in line for line in host.err), _SESSION_S)
     if pull_the_plug:
-        await asyncio.sleep(1.5)  # into the charge loop
+        await asyncio.sleep(0.8)  # into the charge loop
         here.unplug()
     status = [await host.ended(_SESSION_S) for host in (evcc, secc)]
     for host, found in ((secc, outcome.secc), (evcc, outcome.evcc)):
