@@ -27,13 +27,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def evcc(
     config: Annotated[Path, typer.Option("-c", "--config", help="The vehicle's TOML file.")],
+    keylog: Annotated[
+        Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Be a vehicle: find a station, charge up to the target, print how it went."""
     settings = load_evcc(config)
     vehicle, reported = vehicle_of(settings)
     session = settings.session
-    with tls_of(settings.tls, evcc_context) as (tls, pki):
+    with tls_of(settings.tls, evcc_context, keylog) as (tls, pki):
         vehicle.contracts = store_of(settings.contracts, settings.tls, pki)
         if pki is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].

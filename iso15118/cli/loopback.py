@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iso15118.cli.keylog import keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.cli.show import print_json, print_summary, progress_bar
 from iso15118.loopback import LoopbackOrder, run
@@ -88,6 +89,10 @@ def loopback(
             None if out is None else stack.enter_context(SessionFolder(out, memory=transport == "memory"))
         )
         progress = stack.enter_context(progress_bar(order.soc_start, order.soc_target, wanted=not as_json))
+        if order.tls and order.transport == "tcp":
+            keylog = keylog or keylog_of_environment()
+            if keylog is not None:
+                warn_of_keylog(keylog)
         summary = run(order, progress=progress, keylog=keylog, folder=folder)
         if folder is not None:
             folder.conclude(summary)

@@ -31,6 +31,9 @@ def secc(
     sessions: Annotated[
         int | None, typer.Option(min=1, help="End after so many sessions (default: serve until a signal).")
     ] = None,
+    keylog: Annotated[
+        Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each session as one line of JSON.")] = False,
 ) -> None:
     """Be a charging station: wait for vehicles, charge them, print each session when it is over."""
@@ -61,7 +64,7 @@ def secc(
         status = exit_status(summary) or status
         print_json(summary) if as_json else tell(summary)
 
-    with tls_of(settings.tls, secc_context) as (tls, pki):
+    with tls_of(settings.tls, secc_context, keylog) as (tls, pki):
         station.contracts = backend_of(settings.contracts, settings.tls, pki)
         run_station(
             settings.session,

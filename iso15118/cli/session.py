@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from iso15118.aio.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
+from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.pki import IssuedPki
 from iso15118.session.actions import EndReason
@@ -133,9 +135,12 @@ def tell(summary: SessionSummary) -> None:
 
 @contextmanager
 def tls_of(
-    settings: TlsSettings, make: Callable[..., TlsContext]
+    settings: TlsSettings, make: Callable[..., TlsContext], keylog: Path | None = None
 ) -> Iterator[tuple[TlsContext | None, IssuedPki | None]]:
-    """The TLS context that a file asks for, and the certificates behind it; None for plaintext, which is said on stderr."""
+    """The TLS context that a file asks for, and the certificates behind it; None for plaintext, which is said on stderr.
+
+    ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
+    """
     if settings.pki is None or settings.mode == "plaintext":
         print(
             "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
@@ -144,12 +149,15 @@ def tls_of(
         yield None, None
         return
     pki = read_pki(settings.pki)
-    if settings.keylog is None:
-        yield make(pki, profile=settings.profile), pki
-        return
-    with ConfigKeys("keylog", written="tls.{}"), KeyLogFile(settings.keylog) as keylog:
-        log: Keylog = keylog
-        yield make(pki, profile=settings.profile, keylog=log), pki
+    written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
+    wanted = keylog or settings.keylog or keylog_of_environment()
+    with ExitStack() as stack:
+        log: Keylog | None = None
+        if wanted is not None:
+            stack.enter_context(ConfigKeys("keylog", written=written))
+            log = stack.enter_context(KeyLogFile(wanted))
+            warn_of_keylog(wanted)
+        yield make(pki, profile=settings.profile, keylog=log, revocation=settings.revocation), pki
 
 
 def listen_to(reported: Reported) -> Callable[[float, Any], None]:

@@ -31,8 +31,13 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     """Folder with certificates and keys, as `iso15118 pki init FOLDER` makes it; relative to this file."""
     profile: Literal["iso20", "lab"] = "iso20"
     """"iso20" as the standard has it; "lab" also accepts the P-256 of today's test peers."""
+    revocation: Literal["all", "leaf", "none"] | None = None
+    """Certificates of the peer, below its root, that an OCSP response or a revocation list must vouch for. Absent: "all" for a vehicle,
+    which the standard demands [V2G20-1240], and "none" for a station, because vehicles cannot send responses along; "none" for both in
+    "lab"."""
     keylog: Path | None = None
-    """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file."""
+    """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file. The option --keylog and the variable
+    SSLKEYLOGFILE do the same."""
 
 
 class StationSettings(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,11 @@ from cryptography.x509.oid import NameOID
 
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, load, peer_verifier
-from iso15118.tls import PROFILES, TlsContext
+from iso15118.pki.revocation import Demand, RevocationPolicy
+from iso15118.settings.staples import TestPkiStaples
+from iso15118.tls import PROFILES, TlsContext, TlsPort
 
-__all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context"]
+__all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context", "secc_port"]
 
 Keylog = Callable[[str], None]
 
@@ -29,34 +31,64 @@ def common_name(pki: IssuedPki, name: str) -> str:
     return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
-def secc_context(pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None) -> TlsContext:
-    """A station: its own chain under the V2G root, and vehicles under the OEM root.
+def secc_context(
+    pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None, revocation: Demand | None = None
+) -> TlsContext:
+    """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM root (none in ``iso2``).
 
+    ``revocation``: what must be known about a vehicle's chain; by default nothing, since vehicles cannot staple and nothing is
+    fetched here.
     Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
     """
-    anchors = [pki.oem_root]
+    asks = PROFILES[profile].client_certificate != "none"
+    anchors = [pki.oem_root] if asks else []
     return TlsContext(
         PROFILES[profile],
         role="server",
         identities=[_credential(pki, "secc")],
+        roots=[pki.v2g_root],
         anchors=anchors,
         verify=peer_verifier(
-            role="vehicle", anchors_der=anchors, anchor_role="OEM", clock=_now, edition=profile
-        ),
+            role="vehicle",
+            anchors_der=anchors,
+            anchor_role="OEM",
+            clock=_now,
+            edition=profile,
+            revocation=RevocationPolicy(demand=revocation or "none"),
+        )
+        if asks
+        else None,
+        staples=TestPkiStaples(pki),
         keylog=keylog,
     )
 
 
-def evcc_context(pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None) -> TlsContext:
-    """A vehicle: its own chain under the OEM root, and stations under the V2G root. Raises as ``secc_context``."""
+def secc_port(pki: IssuedPki, older: IssuedPki, *, keylog: Keylog | None = None) -> TlsPort:
+    """A station for both editions behind one port: ``pki`` is of ``iso20``, ``older`` of ``iso2``. Raises as ``secc_context``."""
+    return TlsPort([secc_context(pki, keylog=keylog), secc_context(older, profile="iso2", keylog=keylog)])
+
+
+def evcc_context(
+    pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None, revocation: Demand | None = None
+) -> TlsContext:
+    """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G root. Raises as ``secc_context``.
+
+    ``revocation``: what must be known about a station's chain. By default every certificate below the root [V2G20-1240], in ``iso2`` the
+    leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing.
+    """
     anchors = [pki.v2g_root]
     return TlsContext(
         PROFILES[profile],
         role="client",
-        identities=[_credential(pki, "vehicle")],
+        identities=[] if profile == "iso2" else [_credential(pki, "vehicle")],
         anchors=anchors,
         verify=peer_verifier(
-            role="secc", anchors_der=anchors, anchor_role="V2G", clock=_now, edition=profile
+            role="secc",
+            anchors_der=anchors,
+            anchor_role="V2G",
+            clock=_now,
+            edition=profile,
+            revocation=RevocationPolicy(demand=revocation or ("none" if profile == "lab" else "all")),
         ),
         keylog=keylog,
     )

@@ -231,3 +231,28 @@ def test_a_station_that_knows_nothing_may_be_told_to_let_vehicles_in() -> None:
     joined(car(pki), checking(pki, RevocationPolicy(demand="none")))
     _, server, _ = refused(car(pki), checking(pki, RevocationPolicy()))
     assert server.alert_sent == "certificate_unknown"
+
+
+def test_what_a_station_staples_says_nothing_about_the_vehicle() -> None:
+    pki = issued()
+    verify = peer_verifier(
+        role="vehicle",
+        anchors_der=[pki.oem_root],
+        anchor_role="OEM",
+        clock=lambda: NOW,
+        edition="iso20",
+        revocation=RevocationPolicy(demand="none"),
+    )
+    server = TlsContext(
+        ISO20,
+        role="server",
+        identities=[pki.secc],
+        anchors=[pki.oem_root],
+        verify=verify,
+        staples=Stapler(pki),
+    )
+    client, theirs = joined(demanding(pki), server)
+    assert client.info is not None
+    assert len(client.info.staples) == 3
+    assert theirs.info is not None
+    assert theirs.info.staples == ()

@@ -1,0 +1,25 @@
+"""Where TLS secrets are written when somebody asks for it, and the warning that goes with it. Nobody asks by default."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["KEYLOG_VARIABLE", "keylog_of_environment", "warn_of_keylog"]
+
+KEYLOG_VARIABLE = "SSLKEYLOGFILE"
+"""What browsers and TLS libraries listen to as well."""
+
+
+def keylog_of_environment() -> Path | None:
+    """The file that the environment asks for; None if it does not, or names nothing."""
+    name = os.environ.get(KEYLOG_VARIABLE)
+    return Path(name) if name else None
+
+
+def warn_of_keylog(path: Path) -> None:
+    """Say it where people look."""
+    print(
+        f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", file=sys.stderr
+    )
