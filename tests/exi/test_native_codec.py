@@ -13,6 +13,7 @@ from iso15118 import exi
 from iso15118._native import Codec
 from iso15118.errors import ExiError
 from iso15118.exi.codec import TABLES, codec
+from iso15118.messages import iso2
 from iso15118.messages.app import ResponseCode, SupportedAppProtocolReq, SupportedAppProtocolRes
 from iso15118.messages.iso20.common_types import MessageHeader, RationalNumber
 from iso15118.messages.iso20.common_types import ResponseCode as ResponseCode20
@@ -238,6 +239,17 @@ def test_a_root_may_be_named() -> None:
     octets = XMLDSIG.encode(message, fragment=True)
     assert XMLDSIG.encode(message, fragment=True, root="X509IssuerSerial") == octets
     assert "no root element KeyInfo" in refusal(XMLDSIG, message, fragment=True, root="KeyInfo").reason
+
+
+def test_a_root_in_two_namespaces_is_told_by_its_namespace() -> None:
+    status = iso2.ACEVSEStatus(
+        notification_max_delay=1, evse_notification=iso2.EVSENotification.StopCharging, rcd=False
+    )
+    bodies, types = (f"{{urn:iso:15118:2:2013:{name}}}AC_EVSEStatus" for name in ("MsgBody", "MsgDataTypes"))
+    first, second = (exi.encode("iso2", status, fragment=True, root=root) for root in (bodies, types))
+    assert first == exi.encode("iso2", status, fragment=True, root="AC_EVSEStatus")
+    assert (first[1] + 1, first[2:]) == (second[1], second[2:])
+    assert exi.decode("iso2", second, fragment=True) == exi.decode("iso2", first, fragment=True) == status
 
 
 def test_a_root_of_simple_type_is_written_and_refused_by_name_when_read() -> None:
