@@ -392,19 +392,23 @@ class PluggedEvcc:
 
     def _look(self) -> None:
         """Where the signalling is presumed, so is the station's new start after a failure; but not that of a station that is not there."""
-        waiting = self.connection.at_rest and self.connection.phase is Phase.LINKING
-        if self._replug is None or not waiting or self._starting_again or self._over is None:
-            return
-        if self._linked:
+        if self._replug is not None and not self._starting_again and self._waits_in_vain:
             self._starting_again = True
-            self._loop.call_soon(self._start_again)
-        else:
-            self._finish()
+            self._loop.call_soon(self._start_again)  # more of the signalling may be on its way
+
+    @property
+    def _waits_in_vain(self) -> bool:
+        return self.connection.at_rest and self.connection.phase is Phase.LINKING
 
     def _start_again(self) -> None:
-        self._starting_again = self._linked = False
-        if self._replug is not None and self._over is not None:
+        self._starting_again = False
+        if self._replug is None or self._over is None or not self._waits_in_vain:
+            return
+        if self._linked:
+            self._linked = False
             self._replug()
+        else:
+            self._finish()
 
     def _finish(self) -> None:
         if self._over is not None and not self._over.done():
