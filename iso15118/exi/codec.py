@@ -127,8 +127,8 @@ def encode(schema: str, message: Message, *, fragment: bool = False, root: str |
     """The EXI stream of a message, by the specification.
 
     ``fragment`` writes a fragment, e.g. for a digest. ``root`` names the root element where several hold the same class, as
-    "local name" or "{namespace}local name"; without it the first in the schema's order is taken. Raises ExiError if the schema does not allow the
-    message: a wrong class, a value out of its range, too many or too few of a list. Some keys
+    "local name" or "{namespace}local name"; without it the first in the schema's order is taken. Raises ExiError if the
+    schema does not allow the message: a wrong class, a value out of its range, too many or too few of a list. Some keys
     may be of another length than the schema's, see ``key_lengths``.
     """
     engine = _codecs.get(schema) or codec(schema)
