@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "cli": BASE
     | {
         "timing",
+        "contracts",
         "channel",
         "exi",
         "codegen",

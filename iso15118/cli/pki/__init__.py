@@ -12,7 +12,8 @@ from iso15118.cli.pki import make as _make  # isort: skip
 from iso15118.cli.pki import files as _files  # isort: skip
 from iso15118.cli.pki import broken as _broken  # isort: skip
 from iso15118.cli.pki import judge as _judge  # isort: skip
+from iso15118.cli.pki import respond as _respond  # isort: skip
 from iso15118.cli.pki.common import app
 
 __all__ = ["app"]
-_commands = (_make, _files, _broken, _judge)
+_commands = (_make, _files, _broken, _judge, _respond)
