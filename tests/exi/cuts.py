@@ -52,11 +52,8 @@ def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
 
 def _documented(error: ExiError, data: bytes) -> None:
     assert len(str(error)) < LONGEST_ERROR, data.hex()
-    if error.bit_offset is None:
-        # Such a value has been read to its end, so there is no place to name.
-        assert error.reason == "the root is a bare value", data.hex()
-    else:
-        assert 0 <= error.bit_offset <= len(data) * 8, data.hex()
+    assert error.bit_offset is not None, data.hex()
+    assert 0 <= error.bit_offset <= len(data) * 8, data.hex()
 
 
 def broken(stream: bytes, numbers: range) -> Iterator[tuple[str, bytes]]:

@@ -195,15 +195,9 @@ impl Codec {
     #[cold]
     fn bare(&self, py: Python<'_>, root: &Root) -> PyErr {
         let path = self.grammar.string(root.local);
-        let found = "the root is a bare value";
-        exi_error(
-            py,
-            self.grammar.name(),
-            found,
-            path,
-            None,
-            "an element of complex type",
-        )
+        let (found, expected) = ("the root is a bare value", "an element of complex type");
+        // The code of the root stands behind the header octet.
+        exi_error(py, self.grammar.name(), found, path, Some(8), expected)
     }
 
     #[cold]
