@@ -1,8 +1,9 @@
 """Certificates: profiles per role, an issuer for tests, the check of chains with every violation named, revocation
 and the store.
 
-Beside what is here: ``identifiers``, ``raw`` and ``signature`` (message signatures), ``contract_key`` and
-``installation`` (contracts on their way), ``ocsp``, ``crl`` and ``responder``, ``fleet``, ``exchange``
+Beside what is here: ``identifiers``, ``raw``, ``signature`` and ``signer`` (message signatures), ``authorization`` and
+``vehicle_contracts`` (Plug and Charge on both sides), ``contract_key``, ``installation`` and ``contract_service`` (contracts
+on their way), ``iso2`` and ``installation_iso2`` (the same for -2), ``ocsp``, ``crl`` and ``responder``, ``fleet``, ``exchange``
 (PKCS#12), ``explain``, and ``cases`` (named negative cases).
 """
 

@@ -178,7 +178,9 @@ def refusal_of(verdict: Verdict) -> Refusal | None:
     return Refusal.CHAIN
 
 
-def signed_authorization(signer: Signer, challenge: bytes) -> tuple[PnCAReqAuthorizationMode, Signature]:
+def signed_authorization(
+    signer: Signer, challenge: bytes, *, form: Form = "standalone"
+) -> tuple[PnCAReqAuthorizationMode, Signature]:
     """The vehicle's part of an AuthorizationReq, and the signature for its header.
 
     Raises MisuseError for a contract without Sub-CA, which the message cannot carry, SignerError if the key cannot
@@ -194,12 +196,12 @@ def signed_authorization(signer: Signer, challenge: bytes) -> tuple[PnCAReqAutho
             certificate=leaf, sub_certificates=SubCertificates(certificate=tuple(subs))
         ),
     )
-    return element, sign(signer, [SignedElement(_SCHEMA, element)])
+    return element, sign(signer, [SignedElement(_SCHEMA, element)], form=form)
 
 
-def signed_metering(signer: Signer, data: SignedMeteringData) -> Signature:
+def signed_metering(signer: Signer, data: SignedMeteringData, *, form: Form = "standalone") -> Signature:
     """The vehicle's signature of a meter reading. Raises SignerError if the key cannot be used."""
-    return sign(signer, [SignedElement(_SCHEMA, data)])
+    return sign(signer, [SignedElement(_SCHEMA, data)], form=form)
 
 
 def time_of(unix_time: float | None) -> datetime | None:

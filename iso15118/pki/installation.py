@@ -39,7 +39,7 @@ from iso15118.pki.credential import Credential
 from iso15118.pki.identifiers import normal_emaid
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.raw import VerifyingKey
-from iso15118.pki.signature import SignedElement, sign, verify
+from iso15118.pki.signature import Form, SignedElement, sign, verify
 from iso15118.pki.signer import KeyAgreement, Signer, SoftwareAgreement, SoftwareSigner, signer_of
 from iso15118.pki.verify import verify_chain
 from iso15118.pki.violations import Verdict
@@ -125,11 +125,13 @@ def provisioning_of(credential: Credential, alternative_key: bytes | None = None
     return Provisioning(signer=signer, agreement=agreement, alternative=alternative)
 
 
-def request_chain(provisioning: Signer) -> tuple[SignedCertificateChain, Signature]:
+def request_chain(
+    provisioning: Signer, *, form: Form = "standalone"
+) -> tuple[SignedCertificateChain, Signature]:
     """The vehicle's part of a request: its provisioning chain, signed with its key."""
     subs = SubCertificates(certificate=provisioning.chain[1:]) if len(provisioning.chain) > 1 else None
     element = SignedCertificateChain(id=DATA_ID, certificate=provisioning.chain[0], sub_certificates=subs)
-    return element, sign(provisioning, [SignedElement(SCHEMA, element)])
+    return element, sign(provisioning, [SignedElement(SCHEMA, element)], form=form)
 
 
 def preferred(emaids: Iterable[str], preferences: Sequence[str]) -> list[str]:

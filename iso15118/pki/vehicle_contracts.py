@@ -30,6 +30,7 @@ from iso15118.pki.installation import (
 )
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.profiles import Edition, load_profile
+from iso15118.pki.signature import Form
 from iso15118.pki.signer import Signer, signer_of
 from iso15118.pki.store import Store
 
@@ -63,6 +64,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     edition: Edition = "iso20"
     """Profile by which contracts are chosen and judged; ``lab`` takes P-256."""
     transports: tuple[KeyTransport, ...] = (ISO20_P521, ISO20_X448)
+    form: Form = "standalone"
+    """How SignedInfo is encoded to be signed; some stations verify the other form only."""
 
     def usable(
         self,
@@ -103,7 +106,9 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
             raise InstallationError(
                 "chain", "the vehicle trusts no root that a provisioning service may be under"
             )
-        return *request_chain(self.provisioning.signer), ListOfRootCertificateIDs(root_certificate_id=roots)
+        return *request_chain(self.provisioning.signer, form=self.form), ListOfRootCertificateIDs(
+            root_certificate_id=roots
+        )
 
     def accept(self, response: CertificateInstallationRes, unix_time: float | None) -> InstalledContract:
         """Take the contract in an answer. Raises InstallationError, which names what is wrong; then nothing of it is to be

@@ -94,7 +94,7 @@ def contract_pair(
         backend = ContractBackend(trust(pki), service=service(pki, installs) if installs else None)
     return pair(
         station_options={"contracts": backend} | options.pop("station_options", {}),
-        vehicle_options={"contracts": store or held(pki, *names)},
+        vehicle_options={"contracts": store or held(pki, *names)} | options.pop("vehicle_options", {}),
         evcc={"identification": (Identification.PNC,)} | (evcc or {}),
         secc=secc,
         **options,

@@ -74,6 +74,29 @@ def test_a_charge_by_contract(algorithm: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_both_encodings_of_signed_info_are_taken(algorithm: str) -> None:
+    pki = issued(algorithm)
+    for forms, paid in ((("standalone", "combined"), True), (("standalone",), False)):
+        backend = ContractBackend(trust(pki, forms=forms))
+        rig = contract_pair(
+            algorithm,
+            store=held(pki, "contract-0", form="combined"),
+            backend=backend,
+            secc={"metering_confirmation_s": 2.0},
+        )
+        rig.run()
+        assert bool(rig.secc.emaid) is paid
+        safe(rig)
+
+
+def test_a_vehicle_that_wants_contracts_only_and_has_no_store_says_so() -> None:
+    rig = contract_pair("p521", vehicle_options={"contracts": None})
+    rig.run()
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.detail == "the vehicle has no contracts, and no store for them"
+
+
 def test_challenges_are_fresh() -> None:
     seen = set()
     for _ in range(3):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from iso15118.errors import MisuseError, PkiError
-from iso15118.evcc.config import InstallContracts
+from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.exchange import exchange, poll
 from iso15118.evcc.iso20.plan import Plan
@@ -23,6 +23,7 @@ from iso15118.session.actions import EndReason, StoreContract
 from iso15118.session.services import ControlMode
 
 if TYPE_CHECKING:
+    from iso15118.pki.signature import Form
     from iso15118.pki.vehicle_contracts import Contract
 
 __all__ = ["confirm_metering", "plug_and_charge"]
@@ -35,7 +36,11 @@ _METERING_ID = "id1"
 async def plug_and_charge(talk: Conversation, offered: cm.AuthorizationSetupRes) -> bool:
     """Try to be authorized by contract; False: none of them was taken, ``talk.refusals`` says why."""
     mode = offered.as_res_authorization_mode
-    if talk.contracts is None or not isinstance(mode, cm.PnCASResAuthorizationMode):
+    if talk.contracts is None:
+        if Identification.EIM not in talk.config.identification:
+            talk.refusals.append("the vehicle has no contracts, and no store for them")
+        return False
+    if not isinstance(mode, cm.PnCASResAuthorizationMode):
         return False
     providers = mode.supported_providers.provider_id if mode.supported_providers is not None else ()
     wanted = talk.config.install_contracts
@@ -68,7 +73,7 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
     )
 
     try:
-        element, signature = signed_authorization(contract.signer, challenge)
+        element, signature = signed_authorization(contract.signer, challenge, form=_form(talk))
     except (PkiError, MisuseError) as error:  # the token is gone, or the chain cannot be sent
         talk.refusals.append(f"{contract.emaid}: {error}")
         return False
@@ -151,13 +156,17 @@ async def confirm_metering(
         smdt_control_mode=mode,
     )
     try:
-        signature = signed_metering(contract.signer, data)
+        signature = signed_metering(contract.signer, data, form=_form(talk))
     except PkiError as error:  # what the meter says is not denied, only not confirmed
         talk.refusals.append(f"meter reading: {error}")
         return
     await exchange(
         talk, cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data)
     )
+
+
+def _form(talk: Conversation) -> Form:
+    return "standalone" if talk.contracts is None else talk.contracts.form
 
 
 def _signed(talk: Conversation, signature: Signature) -> Any:
