@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import charge_loop, exi_messages, network, resident, size, start, virtual_charge
+from . import charge_loop, exi_messages, handshake, network, resident, size, start, virtual_charge
 from .figure import QUICK, Figure, Scale
 
 PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "exi": exi_messages.run,
     "loop": charge_loop.run,
     "network": network.run,
+    "handshake": handshake.run,
     "memory": resident.run,
     "start": start.run,
     "virtual": virtual_charge.run,

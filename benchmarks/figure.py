@@ -23,11 +23,15 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Whole sessions, after one that warms up."""
     starts: int = 7
     """Processes started for a start time, after one that warms up."""
+    handshakes: int = 200
+    """TLS handshakes of each kind."""
+    live_pairs: int = 400
+    """Connections that are kept, to see what they take."""
     loops: int = 7_818
     """Charge loops of the virtual charge, about."""
 
 
-QUICK = Scale(messages=20, pairs=20, sessions=1, starts=1, loops=200)
+QUICK = Scale(handshakes=2, live_pairs=10, messages=20, pairs=20, sessions=1, starts=1, loops=200)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -23,6 +24,10 @@ __all__ = ["Parsed", "UnreadableError", "is_issued_by", "parse"]
 
 MAX_OCTETS = 16 * 1024
 """No certificate of any edition comes near this; what is longer is not even looked at."""
+
+_REMEMBERED = 128
+"""Certificates, and signatures on those of Sub-CAs and OCSP responders, that are not read and verified again: reading and signature depend
+on the octets alone. Validity, role and revocation are judged anew each time."""
 
 _UNDERSTOOD = {
     ExtensionOID.BASIC_CONSTRAINTS: "basicConstraints",
@@ -118,6 +123,11 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(der: bytes) -> Parsed:
     """Read a certificate. Raises UnreadableError, and nothing else, for whatever bytes."""
+    return _remembered(bytes(der))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(der: bytes) -> Parsed:
     if len(der) > MAX_OCTETS:
         raise UnreadableError(f"{len(der)} octets")
     try:
@@ -188,6 +198,17 @@ def is_issued_by(child: Parsed, parent: Parsed) -> bool:
     """True if the parent's key made the child's signature; the names must be equal already."""
     if parent.key not in _VERIFIABLE:
         return False
+    if child.ca or "OCSPSigning" in (child.extended_key_usage or ()):
+        return _is_signed_by(child.der, parent.der)  # the same few for all vehicles
+    return _verify(child, parent)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_signed_by(child_der: bytes, parent_der: bytes) -> bool:
+    return _verify(parse(child_der), parse(parent_der))
+
+
+def _verify(child: Parsed, parent: Parsed) -> bool:
     try:
         child.certificate.verify_directly_issued_by(parent.certificate)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
