@@ -44,13 +44,15 @@ class Case:
     """What the peer's application says: ``plausible``, ``reversing`` or ``shipped``; see ``josev_peer.py``."""
     strict: bool = False
     """Our side without the settings that are there for the habits of this peer."""
+    contract: bool = False
+    """Plug and Charge instead of external identification."""
     expected: str = "ok"
     """``end_reason`` of our side where the session cannot succeed; README.md says why."""
 
     @property
     def name(self) -> str:
         parts = [self.peer, self.service, self.control, self.transport, self.figures]
-        return "-".join([*parts, "strict"] if self.strict else parts)
+        return "-".join([*parts, *(["strict"] if self.strict else []), *(["pnc"] if self.contract else [])])
 
     @property
     def tls(self) -> bool:
@@ -66,6 +68,7 @@ CASES = [
     *(Case(peer, transport="tls-their-pki") for peer in ("evcc", "secc")),
     *(Case(peer, figures="shipped", expected="PRE_CHARGE_FAILED") for peer in ("evcc", "secc")),
     Case("evcc", strict=True, expected="SEQUENCE_ERROR"),
+    *(Case(peer, transport="tls", contract=True) for peer in ("evcc", "secc")),
 ]
 
 
@@ -94,6 +97,7 @@ class Outcome:
             and ours.get("energy_charged_kwh", 0.0) > 0.0
             and (ours.get("energy_discharged_kwh", 0.0) > 0.0) is (self.case.figures == "reversing")
             and (ours.get("tls") is not None) is self.case.tls
+            and bool(ours.get("emaid")) is self.case.contract
         )
 
 
@@ -187,7 +191,7 @@ class Bench:
             "NETWORK_INTERFACE": INTERFACE,
             "EVCC_CONFIG_PATH": str(settings),
             "PROTOCOLS": "ISO_15118_20_DC",
-            "AUTH_MODES": "EIM",
+            "AUTH_MODES": "PNC" if case.contract else "EIM",
             "SECC_ENFORCE_TLS": str(case.tls),
             "ENABLE_TLS_1_3": "True",
             "PKI_PATH": str(self.folder / f"peer-{case.transport}"),
@@ -215,11 +219,14 @@ def toml(case: Case, role: str, pki: Path) -> str:
     if role == "secc":
         # The peer goes from pre-charge Ongoing straight to PowerDelivery.
         habit = "" if case.strict else "accept_ongoing_pre_charge = true\n"
-        return f'{head}{habit}[station]\npreset = "ccs2"\n'
+        offer = "[contracts]\noffer = true\n" if case.contract else ""
+        return f'{head}{habit}{offer}[station]\npreset = "ccs2"\n'
+    identification = 'identification = ["pnc"]\n' if case.contract else ""
+    use = "[contracts]\nuse = true\n" if case.contract else ""
     return (
-        f'{head}services = ["{case.service}"]\ncontrol_mode = "{case.control}"\ntarget_soc = 21\nminimum_soc = 10\n'
+        f'{head}{identification}services = ["{case.service}"]\ncontrol_mode = "{case.control}"\ntarget_soc = 21\nminimum_soc = 10\n'
         # A small battery near its target: some tens of turns at the peer's pace.
-        "[vehicle]\nbattery_kwh = 4.0\nsoc = 20.0\nempty_v = 380.0\nfull_v = 420.0\nresistance_ohm = 0.05\n"
+        f"{use}[vehicle]\nbattery_kwh = 4.0\nsoc = 20.0\nempty_v = 380.0\nfull_v = 420.0\nresistance_ohm = 0.05\n"
         "maximum_current_a = 60.0\nmaximum_power_kw = 25.0\n"
     )
 
@@ -253,6 +260,7 @@ def table(outcomes: list[Outcome]) -> str:
         case, ours = one.case, one.ours
         verdict = ("ok" if case.expected == "ok" else "as expected") if one.good else "FAILED"
         figures = f"{case.figures}, strict" if case.strict else case.figures
+        figures += ", contract" if case.contract else ""
         ended = one.problem or " ".join(filter(None, (ours.get("end_reason", ""), ours.get("detail", ""))))
         done = ["", "", ""]
         if ours:

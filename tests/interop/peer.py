@@ -59,11 +59,18 @@ def lay_out_pki(pki: IssuedPki, ours: Path, folder: Path) -> None:
     (certificates / "oemRootCACert.pem").write_text((ours / "oem-root.pem").read_text())
     (certificates / "cpoCertChain.pem").write_text(chain("secc"))
     (certificates / "oemCertChain.pem").write_text(chain("vehicle"))
-    for name, theirs in (("secc", "seccLeaf"), ("vehicle", "oemLeaf")):
+    for name, theirs in (("secc", "seccLeaf"), ("vehicle", "oemLeaf"), ("contract", "contractLeaf")):
         key = keys / f"{theirs}.key"
         key.touch(mode=0o600)
         key.write_text((ours / f"{name}.key").read_text())
         (keys / f"{theirs}Password.txt").write_text("\n")  # the keys of our issuer have no password
+    for name, theirs in (
+        ("contract", "contractLeaf"),
+        ("mo-sub2", "moSubCA2"),
+        ("mo-sub1", "moSubCA1"),
+        ("mo-root", "moRootCA"),
+    ):
+        (certificates / f"{theirs}Cert.der").write_bytes(pki.certificates[name])
 
 
 _THEIRS = {
