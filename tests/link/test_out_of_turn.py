@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iso15118.link.primitives import DLinkPause, LinkReported, LinkState, WakeUp
+from iso15118.link.slac.frames import BROADCAST
 from iso15118.link.slac.messages import (
     AttenCharRsp,
     QualcommLinkStatusCnf,
@@ -12,6 +13,7 @@ from iso15118.link.slac.messages import (
     SetKeyReq,
     SlacMatchCnf,
     SlacMatchReq,
+    SlacParmCnf,
     ValidateCnf,
     ValidateReq,
     ValidateResult,
@@ -19,9 +21,9 @@ from iso15118.link.slac.messages import (
 from iso15118.link.slac.settings import SlacSettings
 from iso15118.session.events import SignalChanged, SignalState
 
-from .rig import CAR, EVSE, EVSE2, MODEM, AtEv, kinds, run_to, sent
+from .rig import CAR, CAR2, EVSE, EVSE2, MODEM, AtEv, frame, kinds, run_to, sent
 from .test_edges import linked_ev, linked_evse
-from .test_ev_timers import NID, NMK, named
+from .test_ev_timers import NID, NMK, join, named
 
 
 def test_while_asleep_a_vehicle_does_not_mind_what_the_modem_says() -> None:
@@ -122,3 +124,32 @@ def test_a_match_from_a_station_that_was_not_asked_is_ignored_while_another_one_
     assert asked.destination == EVSE
     assert at.hear(SlacMatchCnf(CAR, EVSE2, at.run, NID, NMK), now + 0.12, EVSE2) == []
     assert kinds(at.hear(SlacMatchCnf(CAR, EVSE, at.run, NID, NMK), now + 0.13)) == ["SetKeyReq"]
+
+
+def test_e_while_joining_gives_the_network_up_and_while_matching_only_the_process() -> None:
+    joining = AtEv()
+    now = join(joining)
+    key = next(
+        m for m in sent(joining.ev.handle(SignalChanged(SignalState.E), now)) if isinstance(m, SetKeyReq)
+    )
+    assert key.nid != NID
+    assert joining.ev.peer is None
+    matching = AtEv()
+    assert matching.ev.handle(SignalChanged(SignalState.E), 0.1) == []
+    assert named(run_to(matching.ev, 3.0), "SlacParmReq") == []
+    assert kinds(matching.ev.handle(SignalChanged(SignalState.B), 4.0)) == ["SlacParmReq"]
+
+
+@pytest.mark.parametrize(("source", "destination"), [(EVSE, CAR2), (EVSE, BROADCAST), (CAR, CAR)])
+def test_what_is_for_somebody_else_or_from_oneself_is_not_heard(source: bytes, destination: bytes) -> None:
+    at = AtEv()
+    assert at.ev.handle(frame(source, SlacParmCnf(at.run, CAR), destination), 0.05) == []
+    assert named(run_to(at.ev, 0.19), "StartAttenCharInd") == []
+    assert named(run_to(at.ev, 0.3), "SlacParmReq") == [0.2]
+
+
+def test_the_first_station_sets_the_pace_and_not_the_second() -> None:
+    at = AtEv()
+    at.announce(0.05)
+    at.announce(0.12, EVSE2)
+    assert named(run_to(at.ev, 0.3), "StartAttenCharInd") == [0.15, 0.175, 0.2]
