@@ -17,11 +17,14 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.pki import IssuedPki
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, StateEntered
 from iso15118.settings.hardware import Reported
 from iso15118.settings.parts import TlsSettings
 from iso15118.settings.trust import Keylog, read_pki
 from iso15118.tls import TlsContext
+
+CHARGE_LOOP = "DC_ChargeLoop"
+"""The state of both roles in which energy is transferred."""
 
 __all__ = ["SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
 
@@ -161,10 +164,12 @@ def tls_of(
 
 
 def listen_to(reported: Reported) -> Callable[[float, Any], None]:
-    """An observer that hands the far end's messages on to the simulated hardware."""
+    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr when energy may flow."""
 
     def observe(now: float, what: Any) -> None:
         if type(what) is Received:
             reported(what.message, now)
+        elif type(what) is StateEntered and what.state == CHARGE_LOOP:
+            print("iso15118: in the charge loop", file=sys.stderr, flush=True)
 
     return observe

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,9 +85,11 @@ def drive(path: Path) -> tuple[int, list[dict[str, Any]], str]:
         return finish(running)
 
 
-def in_the_loop() -> None:
-    """Long enough for a session of two processes to be in its charge loop, which lasts a minute with SLOW."""
-    time.sleep(2.5)
+def in_the_loop(*running: subprocess.Popen[str]) -> None:
+    """Wait until these say that they are in the charge loop, which lasts a minute with SLOW."""
+    for one in running:
+        assert one.stderr is not None
+        assert any("in the charge loop" in line for line in one.stderr)
 
 
 @pytest.mark.parametrize("protected", [True, False], ids=["tls", "plaintext"])
@@ -116,17 +117,6 @@ def test_two_processes_charge_one_vehicle_after_the_other(pki: Path, tmp_path: P
             assert theirs["evccid"].startswith("WVWV"), "the EVCCID is the certificate's"
 
 
-def test_a_station_listens_soon_after_its_start(pki: Path, tmp_path: Path) -> None:
-    path = secc_toml(tmp_path, f'pki = "{pki}"')
-    took = []
-    for _ in range(3):
-        began = time.monotonic()
-        with station(path):
-            took.append(time.monotonic() - began)
-    # The aim is 0.4 s on a quiet machine; a busy one is given more before this counts as broken.
-    assert min(took) < float(os.environ.get("ISO15118_START_S", "1.0")), took
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_to_the_station_ends_the_session_in_order(pki: Path, tmp_path: Path, name: str) -> None:
     tls = f'pki = "{pki}"'
@@ -134,7 +124,7 @@ def test_a_signal_to_the_station_ends_the_session_in_order(pki: Path, tmp_path: 
         station(secc_toml(tmp_path, tls, SLOW)) as secc,
         process("evcc", evcc_toml(tmp_path, tls, SLOW)) as evcc,
     ):
-        in_the_loop()
+        in_the_loop(secc, evcc)
         secc.send_signal(getattr(signal, name))
         status, [theirs], _ = finish(secc)
         driven, [ours], _ = finish(evcc)
@@ -161,7 +151,7 @@ def test_a_signal_to_the_vehicle_ends_the_session_in_order(pki: Path, tmp_path: 
         station(secc_toml(tmp_path, tls, SLOW), "--sessions", "1") as secc,
         process("evcc", evcc_toml(tmp_path, tls, SLOW)) as evcc,
     ):
-        in_the_loop()
+        in_the_loop(secc, evcc)
         evcc.send_signal(getattr(signal, name))
         driven, [ours], _ = finish(evcc)
         status, [theirs], _ = finish(secc)
@@ -180,7 +170,7 @@ def test_a_vehicle_that_dies_is_a_lost_peer_and_the_next_one_is_served(pki: Path
     tls = f'pki = "{pki}"'
     with station(secc_toml(tmp_path, tls), "--sessions", "2") as secc:
         with process("evcc", evcc_toml(tmp_path, tls, SLOW)) as evcc:
-            in_the_loop()
+            in_the_loop(secc, evcc)
             evcc.kill()
         assert drive(evcc_toml(tmp_path, tls))[0] == 0
         status, [first, second], _ = finish(secc)
