@@ -394,9 +394,8 @@ async def soak(handshakes: int, batches: int = 10) -> dict[str, Any]:
         secc_config(), plant.secc, LOOPBACK, port(), sdp=False, port_limits=QUICK_PORTS, stream_limits=limits
     )
     async with server:
-        await batch(
-            server, max(2 * len(BAD), handshakes // batches), 0, wrong
-        )  # memory that is only taken once
+        # Memory that is only taken once: the allocator's, caches, the results of the last sessions.
+        await batch(server, max(2 * len(BAD), handshakes // 2), 0, wrong)
         await settle(server)
         files, memory, tasks = descriptors(), resident(), len(asyncio.all_tasks())
         course: list[float] = []

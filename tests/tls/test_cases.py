@@ -15,8 +15,14 @@ from iso15118.pki import Credential, issue_test_pki, peer_verifier
 from iso15118.pki.cases import Case, Variant, all_cases
 from iso15118.pki.cases.make import Broken, make
 from iso15118.tls import ISO20, PeerCheck, TlsConnection, TlsContext, TlsProfile
+from iso15118.tls.binding import is_same_peer, session_binding
+from iso15118.tls.trusted_ca_keys import trusted_ca_keys
 
+from .mini import CLIENT_CONTEXT, P256_SHA256, SERVER_CONTEXT, MiniCar, message, signer
 from .rig import NOW, car, issued, joined, shake, station
+from .test_hostile_peer import meet, offering_a_session
+from .test_iso2 import PKI as OLD
+from .test_iso2 import car2, station2, with_extension
 
 CHAINS = [case for case in all_cases().values() if case.area in ("path", "profile") and case.tls]
 HANDSHAKES = [case for case in all_cases().values() if case.area == "tls"]
@@ -175,6 +181,76 @@ def no_keylog(client: TlsContext, server: TlsContext) -> str | None:
     return "refused" if ours._native.take_keylog() or theirs._native.take_keylog() else None
 
 
+Mini = Callable[[Credential], MiniCar]
+
+
+def lying(make: Mini) -> Callable[[TlsContext, TlsContext], str | None]:
+    """A car of an engine that can lie, against our station."""
+
+    def run(client: TlsContext, server: TlsContext) -> str | None:
+        mini, ours = make(by_chain(client.chains[0])), server.connect()
+        error = meet(mini, ours)
+        assert ours.handshake_complete is (error is None)
+        return None if error is None else ours.alert_sent
+
+    return run
+
+
+def by_chain(chain: tuple[bytes, ...]) -> Credential:
+    """The vehicle's credential behind a chain that a context presents."""
+    return next(pki.vehicle for pki in map(issued, ("p521", "ed448")) if pki.vehicle.chain == chain)
+
+
+def verify_by(*, another: bool = False, context: bytes = CLIENT_CONTEXT, scheme: int | None = None) -> Mini:
+    def make(credential: Credential) -> MiniCar:
+        algorithm = "p521" if credential == issued("p521").vehicle else "ed448"
+        signs = issued(algorithm).credential("oemprov") if another else credential
+        return MiniCar(credential.chain, signer(signs, context, scheme=scheme))
+
+    return make
+
+
+def after(act: Callable[[MiniCar], None]) -> Callable[[TlsContext, TlsContext], str | None]:
+    """What a car does after the handshake."""
+
+    def run(client: TlsContext, server: TlsContext) -> str | None:
+        mini, ours = verify_by()(by_chain(client.chains[0])), server.connect()
+        assert meet(mini, ours) is None
+        act(mini)
+        try:
+            ours.receive_data(mini.data_to_send())
+        except TlsError:
+            return ours.alert_sent or "refused"
+        return None
+
+    return run
+
+
+def without_length(client: TlsContext, server: TlsContext) -> str | None:
+    theirs = station2(OLD).connect()
+    data = trusted_ca_keys([OLD.v2g_root])[2:]
+    received(theirs, with_extension(car2(OLD).connect().data_to_send(), data))
+    return theirs.alert_sent
+
+
+def another_leaf(client: TlsContext, server: TlsContext) -> str | None:
+    """As a station does it: bound to the leaf that one connection proved, asked for with another's."""
+    _, paused = joined(client, server)
+    assert paused.info is not None
+    session = bytes(range(8))
+    binding = session_binding(session, paused.info.peer_chain[0])
+    other = issued("ed448" if len(paused.info.peer_chain[0]) > 650 else "p521")
+    _, resumed = joined(car(other), station(other))
+    assert resumed.info is not None
+    assert is_same_peer(binding, session, paused.info.peer_chain[0])
+    return None if is_same_peer(binding, session, resumed.info.peer_chain[0]) else "refused"
+
+
+def many_updates(mini: MiniCar) -> None:
+    for _ in range(100):
+        mini.update_keys()
+
+
 EDITS: dict[str, Callable[[TlsContext, TlsContext], str | None]] = {
     "one-octet": one_octet,
     "truncated": truncated,
@@ -185,6 +261,17 @@ EDITS: dict[str, Callable[[TlsContext, TlsContext], str | None]] = {
     "replayed-record": record("replayed"),
     "oversize-record": record("oversize"),
     "no-keylog": no_keylog,
+    "certificate-verify-key": lying(verify_by(another=True)),
+    "certificate-verify-scheme": lying(verify_by(scheme=P256_SHA256)),
+    "certificate-verify-context": lying(verify_by(context=SERVER_CONTEXT)),
+    "no-certificate-verify": lying(lambda credential: MiniCar(credential.chain)),
+    "session-offered": lying(lambda credential: offering_a_session(credential, early_data=False)),
+    "early-data": lying(lambda credential: offering_a_session(credential, early_data=True)),
+    "second-handshake": after(lambda mini: mini.send(22, message(1, bytes(40)))),
+    "key-update": after(MiniCar.update_keys),
+    "key-update-flood": after(many_updates),
+    "trusted-ca-keys-without-length": without_length,
+    "resumed-with-another-leaf": another_leaf,
 }
 
 
