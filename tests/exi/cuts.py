@@ -38,13 +38,12 @@ def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
         refused = error
     else:
         # What was written octet by octet as it was read needs no second look.
-        assert again == data or exi.decode(schema, again, fragment=fragment, strict=True) == message, (
-            data.hex()
-        )
+        if again != data:
+            # Some keys are written at other lengths than the schema's, which strict reading refuses.
+            strict = not _of_other_length(schema, data, fragment)
+            assert exi.decode(schema, again, fragment=fragment, strict=strict) == message, data.hex()
         return SAME
-    notes = exi.decode_with_notes(schema, data, fragment=fragment)[1]
-    # Such a value may stand behind sixteen other notes, but there are no messages with that many.
-    assert any(note.startswith(("short: ", "long: ")) for note in notes), (data.hex(), notes)
+    assert _of_other_length(schema, data, fragment), data.hex()
     assert refused.reason.startswith("a length of "), data.hex()
     assert refused.path, data.hex()
     return NOT_WRITTEN
