@@ -29,6 +29,7 @@ from .sequence import State
 __all__ = [
     "AUTHORIZATION_CODES",
     "INSTALLATION_CODES",
+    "ask",
     "certificate_installation",
     "contract_decision",
     "judge_contract",
