@@ -21,7 +21,7 @@ from iso15118.link.slac.messages import (
 from iso15118.link.slac.settings import SlacSettings
 from iso15118.session.events import SignalChanged, SignalState
 
-from .rig import CAR, CAR2, EVSE, EVSE2, MODEM, AtEv, frame, kinds, run_to, sent
+from .rig import CAR, CAR2, EVSE, EVSE2, MODEM, AtEv, AtEvse, frame, kinds, run_to, sent
 from .test_edges import linked_ev, linked_evse
 from .test_ev_timers import NID, NMK, join, named
 
@@ -153,3 +153,14 @@ def test_the_first_station_sets_the_pace_and_not_the_second() -> None:
     at.announce(0.05)
     at.announce(0.12, EVSE2)
     assert named(run_to(at.ev, 0.3), "StartAttenCharInd") == [0.15, 0.175, 0.2]
+
+
+def test_a_validation_that_begins_in_time_is_not_cut_off_by_tt_evse_match_session() -> None:
+    at = AtEvse()
+    at.up_to_match()  # the session timer ends at 10.7 s
+    assert kinds(at.hear(ValidateReq(0), 10.5)) == ["ValidateCnf"]
+    at.hear(ValidateReq(4), 10.6)
+    (count,) = [m for _, a in run_to(at.evse, 11.1) for m in sent([a])]
+    assert isinstance(count, ValidateCnf)
+    assert count.result is ValidateResult.SUCCESS
+    assert kinds(at.match(11.2))[0] == "SlacMatchCnf"
