@@ -5,15 +5,19 @@ be driven otherwise. ``SeccServer`` and ``EvccClient`` are all that most users n
 them, with the plug.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .driver import Observer, Watch
 from .evcc import EvccClient
 from .hardware import PortLimits
 from .keylog import KeyLogFile
 from .link import Ending, StreamEnd, StreamLimits
 from .network import Interface, find_interface
-from .plugged import LinkParts, PluggedEvcc, PluggedSecc
 from .results import SessionResult
 from .secc import SeccServer
+
+if TYPE_CHECKING:
+    from .plugged import LinkParts, PluggedEvcc, PluggedSecc
 
 __all__ = [
     "Ending",
@@ -32,3 +36,12 @@ __all__ = [
     "Watch",
     "find_interface",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs a plug is loaded when it is asked for: who has none starts sooner."""
+    if name in ("LinkParts", "PluggedEvcc", "PluggedSecc"):
+        from . import plugged
+
+        return getattr(plugged, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

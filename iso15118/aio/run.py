@@ -18,7 +18,6 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
 from .evcc import EvccClient
-from .plugged import PluggedEvcc, PluggedSecc
 from .results import SessionResult
 from .secc import SeccServer
 from .stream import MessageStream
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from iso15118.tls import TlsContext
 
     from .driver import Observer
-    from .plugged import LinkParts
+    from .plugged import LinkParts, PluggedEvcc, PluggedSecc
     from .tap import Tap
 
 __all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle", "ticking"]
@@ -93,6 +92,8 @@ def run_station(
                 config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer
             )
         else:
+            from .plugged import PluggedSecc  # with everything below IP, which others need not load
+
             server = PluggedSecc(
                 config,
                 hardware,
@@ -151,6 +152,8 @@ def run_vehicle(
         if link is None:
             client = EvccClient(config, hardware, interface, tls, sdp_port=sdp_port, observer=observer)
         else:
+            from .plugged import PluggedEvcc
+
             client = PluggedEvcc(
                 config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news
             )
