@@ -20,6 +20,8 @@ from iso15118.pki import IssuedPki
 from iso15118.tls import TlsConnection
 
 from .rig import car, issued, station
+from .test_iso2 import PKI as OLD
+from .test_iso2 import car2, station2
 
 OPENSSL = shutil.which("openssl")
 needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="the openssl command is not installed")
@@ -122,6 +124,36 @@ def test_the_standard_library_without_certificate_sees_the_alert(tmp_path: Path)
     assert caught.value.alert == "certificate_required"
     with pytest.raises(ssl.SSLError, match="certificate required"):
         theirs.receive_data(ours.data_to_send())
+
+
+def older_standard(folder: Path, *, server_side: bool) -> StandardEnd:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA256")
+    context.set_ecdh_curve("prime256v1")
+    if server_side:
+        context.load_cert_chain(folder / "secc-chain.pem", folder / "secc.key")
+    else:
+        context.load_verify_locations(folder / "v2g-root.pem")
+        context.verify_flags |= ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME
+    return StandardEnd(context, server_side=server_side)
+
+
+def test_the_standard_library_on_both_sides_of_the_older_edition(tmp_path: Path) -> None:
+    OLD.write(tmp_path)
+    text = "".join((tmp_path / f"{name}.pem").read_text() for name in ("secc", "cpo-sub2", "cpo-sub1"))
+    (tmp_path / "secc-chain.pem").write_text(text)
+    vehicle, their_station = car2(OLD).connect(), older_standard(tmp_path, server_side=True)
+    their_vehicle, ours = older_standard(tmp_path, server_side=False), station2(OLD).connect()
+    their_vehicle.receive_data(b"")
+    for here, there in ((vehicle, their_station), (ours, their_vehicle)):
+        carry(here, there)
+        assert here.handshake_complete
+        assert there.complete
+        assert there.ssl.cipher() == ("ECDHE-ECDSA-AES128-SHA256", "TLSv1.2", 128)
+        assert there.receive_data(here.encrypt(b"hello")) == b"hello"
+        assert here.receive_data(there.encrypt(b"back")) == b"back"
 
 
 def talk(ours: TlsConnection, link: socket.socket, until: Callable[[bytes], bool]) -> bytes:
