@@ -5,11 +5,13 @@ The certificates of chain cases are presented by a side that does not mind; the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
+from iso15118.aio.link import Ending, StreamEnd, StreamLimits
 from iso15118.errors import TlsError
 from iso15118.pki import Credential, issue_test_pki, peer_verifier
 from iso15118.pki.cases import Case, Variant, all_cases
@@ -17,6 +19,7 @@ from iso15118.pki.cases.make import Broken, make
 from iso15118.tls import ISO20, PeerCheck, TlsConnection, TlsContext, TlsProfile
 from iso15118.tls.binding import is_same_peer, session_binding
 from iso15118.tls.trusted_ca_keys import trusted_ca_keys
+from tests.aio.rig import Owner, Raw, serving
 
 from .mini import CLIENT_CONTEXT, P256_SHA256, SERVER_CONTEXT, MiniCar, message, signer
 from .rig import NOW, car, issued, joined, shake, station
@@ -251,6 +254,30 @@ def many_updates(mini: MiniCar) -> None:
         mini.update_keys()
 
 
+def stalled(flights: int) -> Callable[[TlsContext, TlsContext], str | None]:
+    """Over TCP, with the timer of the station's driver."""
+
+    def run(client: TlsContext, server: TlsContext) -> str | None:
+        async def meet_over_tcp() -> StreamEnd:
+            owner, ours = Owner(), client.connect()
+            async with serving(owner, server.connect, StreamLimits(handshake_s=0.1, linger_s=0.05)) as port:
+                raw = await Raw.to(port)
+                for flight in range(flights):
+                    data = ours.data_to_send()
+                    await raw.send(data if flight == 0 else data[: len(data) // 2])
+                    if flight < flights - 1:
+                        while not ours.handshake_complete:
+                            ours.receive_data(await raw.receive())
+                try:
+                    return await owner.ended()
+                finally:
+                    raw.close()
+
+        return "refused" if asyncio.run(meet_over_tcp()).ending is Ending.HANDSHAKE_TIMEOUT else None
+
+    return run
+
+
 EDITS: dict[str, Callable[[TlsContext, TlsContext], str | None]] = {
     "one-octet": one_octet,
     "truncated": truncated,
@@ -272,6 +299,7 @@ EDITS: dict[str, Callable[[TlsContext, TlsContext], str | None]] = {
     "key-update-flood": after(many_updates),
     "trusted-ca-keys-without-length": without_length,
     "resumed-with-another-leaf": another_leaf,
+    **{f"stalled-{flights}": stalled(flights) for flights in range(3)},
 }
 
 

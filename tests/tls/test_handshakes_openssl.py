@@ -225,7 +225,8 @@ def test_a_session_of_another_station_is_not_resumed(new: IssuedPki, folder: Pat
                 first.stdin.write(b"hello\n")
                 said_first = b""
                 while b"olleh" not in said_first:  # the tickets come before that
-                    assert (piece := first.stdout.read(4096))
+                    piece = first.stdout.read(4096)
+                    assert piece, said_first
                     said_first += piece
                 first.stdin.close()
         finally:
