@@ -1,7 +1,7 @@
 """What README and docs say is run: every command, every file, every piece of Python, in an empty folder, from top to bottom.
 
-``$ iso15118 secc`` goes on in the background until the end of its page, as it would in another terminal. ``make`` targets are looked up
-in the Makefile; what the demo runs is run.
+``$ iso15118 secc`` goes on in the background until the end of its page, as it would in another terminal, and so does a responder, which is
+interrupted there. ``make`` targets are looked up in the Makefile; what the demo runs is run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,14 +54,22 @@ def iso15118(line: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
 
 
+BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp": (b"answers", True)}
+"""Beginning of a command that goes on -> what it says when it is ready, and whether it goes on until it is interrupted."""
+
+
 @contextlib.contextmanager
-def background(line: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A station; it is given until it listens."""
-    with subprocess.Popen(iso15118(line), cwd=folder, env=environment(), stderr=subprocess.PIPE) as running:
+def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """It is given until it is ready, and has to end well."""
+    with subprocess.Popen(
+        iso15118(line), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
         try:
-            assert running.stderr is not None
-            assert any(b"listening" in said for said in running.stderr), line
+            assert running.stdout is not None
+            assert any(ready in said for said in running.stdout), line
             yield running
+            if interrupt:
+                running.send_signal(signal.SIGINT)
             assert running.wait(timeout=30.0) == 0, line
         finally:
             running.kill()
@@ -75,8 +84,9 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
             (tmp_path / name).write_text(keys + text, encoding="utf-8")
     with contextlib.ExitStack() as stack:
         for line in commands(page):
-            if line.startswith("iso15118 secc"):
-                stack.enter_context(background(line, tmp_path))
+            lasting = [how for start, how in BACKGROUND.items() if line.startswith(start)]
+            if lasting:
+                stack.enter_context(background(line, tmp_path, *lasting[0]))
             elif line.startswith("iso15118"):
                 expected = int(found.group(1)) if (found := EXPECTED.search(line)) else 0
                 run = subprocess.run(
