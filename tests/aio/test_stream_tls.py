@@ -255,7 +255,7 @@ async def test_a_vehicle_of_a_stranger_is_refused_and_hears_why() -> None:
 
 async def test_a_station_of_a_stranger_is_refused_before_anything_is_sent() -> None:
     server, client = Owner(), Owner()
-    suspicious = car(issued(), verify=lambda chain: ("certificate_revoked", "its certificate was withdrawn"))
+    suspicious = car(issued(), verify=lambda *_: ("certificate_revoked", "its certificate was withdrawn"))
     async with serving(server, server_tls()) as port:
         stream = await calling(client, port, suspicious.connect)
         refused, alerted = await client.ended(), await server.ended()

@@ -1,195 +1,22 @@
 //! One end of one connection: ciphertext in and out, plaintext out and in, and what was agreed.
 
-use crate::alert::{alert_name, RefusalAlert};
-use crate::context::{Context, Identity, PeerCertificates, Role, Settings, Version};
+use crate::context::{Context, Role, Settings, Version};
 use crate::error::{reasons, Error, Kind};
 use crate::ffi;
+use crate::shared::{index, locked, noted, Shared};
 use crate::wire::Wire;
 use openssl::error::ErrorStack;
-use openssl::ex_data::Index;
-use openssl::ssl::{self, ErrorCode, Ssl, SslAlert, SslRef, SslStream, SslVersion, StatusType};
+use openssl::ssl::{self, ErrorCode, Ssl, SslStream, StatusType};
 use std::ffi::{c_int, c_long};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 /// Plaintext of one record, in octets: the unit in which we read.
 const RECORD: usize = 16 * 1024;
 /// Ciphertext that may wait to be sent, in octets. A driver that does not drain its connection is at fault.
 const MAX_OUTGOING: usize = 4 * 1024 * 1024;
-const NO_ALERT: i32 = -1;
 /// KeyUpdates of a peer in a row, without a byte of data between them.
 const MAX_KEY_UPDATES: u32 = 32;
-
-/// What OpenSSL's callbacks and the connection both need; reached through the ex-data of the SSL.
-pub(crate) struct Shared {
-    settings: Arc<Settings>,
-    peer_chain: Mutex<Vec<Vec<u8>>>,
-    staples: Mutex<Vec<Vec<u8>>>,
-    trusted_ca: Mutex<TrustedCa>,
-    refusal: Mutex<Option<String>>,
-    key_updates: AtomicU32,
-    keylog: Mutex<Vec<String>>,
-    alert_sent: AtomicI32,
-    alert_received: AtomicI32,
-}
-
-/// What a client's trusted_ca_keys said: its data, and which chain of ours fits.
-#[derive(Default)]
-struct TrustedCa {
-    data: Option<Vec<u8>>,
-    choice: Option<usize>,
-}
-
-/// The shared state of a connection of ours.
-pub(crate) fn shared(ssl: &SslRef) -> Option<&Arc<Shared>> {
-    index().and_then(|index| ssl.ex_data(index))
-}
-
-fn index() -> Option<Index<Ssl, Arc<Shared>>> {
-    static INDEX: OnceLock<Option<Index<Ssl, Arc<Shared>>>> = OnceLock::new();
-    *INDEX.get_or_init(|| Ssl::new_ex_index().ok())
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    pub(crate) fn check_chain(
-        &self,
-        ssl: &SslRef,
-        chain: Vec<Vec<u8>>,
-    ) -> Result<(), RefusalAlert> {
-        *locked(&self.peer_chain) = chain;
-        let version = version_of(ssl);
-        if self.settings.role == Role::Server {
-            return self.check(version, true); // vehicles send none; what OpenSSL has there are our own
-        }
-        if version == Version::Tls13 {
-            *locked(&self.staples) = ffi::received_staples(ssl);
-        }
-        self.check(
-            version,
-            version == Version::Tls13 || !self.settings.status_request,
-        )
-    }
-
-    /// TLS 1.2 sends the OCSP response of the leaf after the certificates.
-    pub(crate) fn check_late_staples(&self, ssl: &SslRef) -> Result<(), RefusalAlert> {
-        let version = version_of(ssl);
-        if version == Version::Tls13 {
-            return Ok(());
-        }
-        *locked(&self.staples) = ffi::received_staples(ssl);
-        self.check(version, true)
-    }
-
-    fn check(&self, version: Version, complete: bool) -> Result<(), RefusalAlert> {
-        let Some(check) = &self.settings.check else {
-            return Err(RefusalAlert::InternalError);
-        };
-        let (chain, staples) = (
-            locked(&self.peer_chain).clone(),
-            locked(&self.staples).clone(),
-        );
-        let peer = PeerCertificates {
-            chain: &chain,
-            staples: complete.then_some(&staples[..]),
-            version,
-        };
-        check(&peer).map_err(|refusal| {
-            *locked(&self.refusal) = Some(refusal.reason);
-            refusal.alert
-        })
-    }
-
-    /// Responses for the chain with this leaf.
-    pub(crate) fn staples_of(&self, leaf_der: Option<&[u8]>) -> Vec<Option<Vec<u8>>> {
-        let place = self
-            .settings
-            .identities
-            .iter()
-            .position(|identity| Some(&identity.leaf_der[..]) == leaf_der);
-        match (&self.settings.staples, place) {
-            (Some(source), Some(place)) => source(place),
-            _ => Vec::new(),
-        }
-    }
-
-    pub(crate) fn note_trusted_ca_keys(&self, data: &[u8]) -> Result<(), SslAlert> {
-        let Some(choose) = &self.settings.trusted_ca_choice else {
-            return Ok(());
-        };
-        match choose(data) {
-            Ok(choice) => {
-                *locked(&self.trusted_ca) = TrustedCa {
-                    data: Some(data.to_vec()),
-                    choice,
-                };
-                Ok(())
-            }
-            Err(reason) => {
-                *locked(&self.refusal) = Some(reason);
-                Err(SslAlert::DECODE_ERROR)
-            }
-        }
-    }
-
-    pub(crate) fn note_key_update(&self) {
-        self.key_updates.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Leave only the chains under a root that the peer named. [V2G20-2379]
-    pub(crate) fn choose_identity(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
-        let identities = &self.settings.identities;
-        if let Some(chosen) = locked(&self.trusted_ca)
-            .choice
-            .and_then(|place| identities.get(place))
-        {
-            return ffi::restrict_identities(ssl, &[chosen]); // [V2G2-871]
-        }
-        let fitting: Vec<&Identity> = match ffi::peer_authorities(ssl) {
-            Some(names) if !names.is_empty() => {
-                identities.iter().filter(|i| i.is_under(names)).collect()
-            }
-            _ => return Ok(()), // free choice only where the peer names nothing [V2G20-2378]
-        };
-        if fitting.len() == identities.len() {
-            return Ok(());
-        }
-        if fitting.is_empty() {
-            if self.settings.role == Role::Client || !self.settings.named_authority_required {
-                return Ok(()); // the peer will judge what we have
-            }
-            *locked(&self.refusal) =
-                Some("no chain of ours ends in a root that the peer named".to_owned());
-        }
-        ffi::restrict_identities(ssl, &fitting)
-    }
-
-    pub(crate) fn note_alert(&self, code: u8, received: bool) {
-        let slot = if received {
-            &self.alert_received
-        } else {
-            &self.alert_sent
-        };
-        slot.store(i32::from(code), Ordering::Relaxed);
-    }
-
-    pub(crate) fn keep_keylog(&self, line: &str) {
-        locked(&self.keylog).push(line.to_owned());
-    }
-}
-
-fn noted(slot: &AtomicI32) -> Option<String> {
-    u8::try_from(slot.load(Ordering::Relaxed))
-        .ok()
-        .map(alert_name)
-}
 
 /// What the handshake agreed on; names as IANA writes them.
 #[derive(Clone, Debug)]
@@ -225,17 +52,7 @@ impl Connection {
     pub fn new(context: &Context) -> Result<Self, Error> {
         let failed = |e: ErrorStack| Error::configuration("connection", &e);
         let mut ssl = Ssl::new(&context.ssl).map_err(failed)?;
-        let shared = Arc::new(Shared {
-            settings: context.settings.clone(),
-            peer_chain: Mutex::default(),
-            staples: Mutex::default(),
-            trusted_ca: Mutex::default(),
-            key_updates: AtomicU32::new(0),
-            refusal: Mutex::default(),
-            keylog: Mutex::default(),
-            alert_sent: AtomicI32::new(NO_ALERT),
-            alert_received: AtomicI32::new(NO_ALERT),
-        });
+        let shared = Arc::new(Shared::new(context.settings.clone()));
         let Some(index) = index() else {
             return Err(Error::new(
                 Kind::Configuration,
@@ -480,14 +297,6 @@ impl Connection {
         self.stream.get_mut().discard_incoming();
         self.failure = Some(failure.clone());
         failure
-    }
-}
-
-fn version_of(ssl: &SslRef) -> Version {
-    if ssl.version2() == Some(SslVersion::TLS1_3) {
-        Version::Tls13
-    } else {
-        Version::Tls12
     }
 }
 

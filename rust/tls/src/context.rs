@@ -1,10 +1,10 @@
 //! What many connections share: keys, chains and the lists of a profile, checked to be enforced when they are built.
 
 use crate::alert::RefusalAlert;
-use crate::connection::shared;
 use crate::error::{Error, Kind};
 use crate::extensions;
 use crate::ffi;
+use crate::shared::shared;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     cipher_name, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode,

@@ -1,9 +1,9 @@
 //! Extensions that need code of ours: trusted_ca_keys of TLS 1.2 (RFC 6066 section 6), and OCSP responses of both versions.
 
-use crate::connection::shared;
 use crate::context::{Role, Settings};
 use crate::error::{Error, Kind};
 use crate::ffi;
+use crate::shared::shared;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ExtensionContext, SslAlert, SslContextBuilder, SslRef};
 

@@ -3,8 +3,8 @@
 //! Callbacks find their connection through the ex-data of the `SSL`, so no pointer of ours is stored in C, and no
 //! panic crosses into C.
 
-use crate::connection::shared;
 use crate::context::Identity;
+use crate::shared::shared;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::ocsp::{OcspResponse, OcspResponseRef};

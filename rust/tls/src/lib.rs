@@ -12,6 +12,7 @@ mod error;
 mod extensions;
 #[allow(unsafe_code)]
 mod ffi;
+mod shared;
 mod wire;
 
 pub use alert::{alert_name, RefusalAlert};
