@@ -128,6 +128,8 @@ class Lane:
         """No more calls; what still runs is cancelled."""
         if self._timer is not None:
             self._timer.cancel()
+        # A call that was dropped in the same turn of the loop has cancelled the task already, and two cancellations come in as one.
+        self._leaving = True
         if self._task is not None:
             if self.call is not None:
                 self.call.insist = False

@@ -312,3 +312,15 @@ async def test_a_safe_call_that_hangs_does_not_stand_in_the_way_of_the_next() ->
 )
 def test_texts_of_others_are_kept_brief(text: str, shown: str) -> None:
     assert brief(text) == shown
+
+
+async def test_a_call_that_is_dropped_and_closed_at_once_leaves_no_task() -> None:
+    log, where = Log(), lane()
+    where.begin(log.call(lambda: asyncio.sleep(60.0)))
+    await asyncio.sleep(0)  # the lane's task has taken the call over
+    where.drop()
+    where.close()
+    await log.until(1)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert [what for what, _ in log.calls] == ["dropped"]
