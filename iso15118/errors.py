@@ -10,6 +10,7 @@
     |  |- SlacError         a malformed HomePlug Green PHY management message
     |- MisuseError          our own user called something wrongly
     |  |- ConfigError       a wrong key or value in configuration or options
+    |  |- TicketError       what was stored of a paused session cannot be used
     |- LinkError            the transport failed: no answer, reset, end of stream
     |- TrustError           TLS or certificates: the peer cannot be trusted
     |  |- TlsError          the handshake failed or a record was bad
@@ -30,6 +31,7 @@ __all__ = [
     "PkiError",
     "SdpError",
     "SlacError",
+    "TicketError",
     "TlsError",
     "TrustError",
     "V2GError",
@@ -100,6 +102,10 @@ class ConfigError(MisuseError):
         self.reason = reason
         self.hint = hint
         super().__init__(f"{key}: {reason}" + (f" ({hint})" if hint else ""))
+
+
+class TicketError(MisuseError):
+    """What was stored of a paused session is damaged, of another version, or of the other role."""
 
 
 class LinkError(V2GError):

@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "pki": BASE | {"exi", "contracts"},
     "channel": BASE | {"v2gtp", "exi"},
     # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
-    "session": BASE | {"timing", "contracts", "pki"},
+    # A paused session is tied to its peer by the certificate that TLS proved.
+    "session": BASE | {"timing", "contracts", "pki", "tls"},
     "secc": BASE | {"timing", "session", "contracts", "pki"},
     "evcc": BASE | {"timing", "session", "contracts", "pki"},
     "link": BASE | {"timing", "session"},

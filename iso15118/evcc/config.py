@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 __all__ = ["EvccConfig", "Identification", "InstallContracts"]
@@ -80,6 +81,11 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Welding detection is over when the inlet is below this, in V: touch-safe."""
     welding_detection_s: float = 5.0
     """How long to wait for that, in s; a welded contactor is reported and the session ends all the same."""
+    pause_if_asked: bool = False
+    """Pause when the station asks for it (EVSENotification Pause) instead of ending the session. Off by default: somebody has to keep the
+    ticket and wake the link up again, or the vehicle is never charged."""
+    pause_validity_s: float = VALIDITY_S
+    """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
 
@@ -97,6 +103,12 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             raise ConfigError("contract_attempts", f"{self.contract_attempts} makes no sense", "1 to 100")
         if not 1 <= self.maximum_contracts <= 255:
             raise ConfigError("maximum_contracts", f"{self.maximum_contracts} does not fit", "1 to 255")
+        if not 0.0 < self.pause_validity_s < 1e9:
+            raise ConfigError(
+                "pause_validity_s",
+                f"{self.pause_validity_s!r} is no validity",
+                "a positive number of seconds",
+            )
         for key in ("minimum_soc", "target_soc"):
             if not 0 <= getattr(self, key) <= 100:
                 raise ConfigError(key, f"{getattr(self, key)} is no percentage", "0 to 100")

@@ -18,6 +18,7 @@ from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
+from iso15118.session.ticket import EvccTicket
 
 if TYPE_CHECKING:
     from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
@@ -90,6 +91,7 @@ class Conversation:
         battery: BatteryChanged,
         epoch: float,
         contracts: VehicleContracts | None = None,
+        resume: EvccTicket | None = None,
     ) -> None:
         self.config = config
         self.limits = limits
@@ -117,22 +119,29 @@ class Conversation:
         """Why contracts did not come to be, for people."""
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
+        self.pause_wanted = ""
+        """Not empty: somebody wants the session to be paused, for this reason."""
+        self.resume = resume
+        """The paused session that the vehicle would like to go on with."""
+        self.ticket: EvccTicket | None = None
+        """What to keep if the session is paused: made when the station granted it."""
         self.left: SessionEnded | None = None
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
-        self._epoch = epoch
+        self.epoch = epoch
+        """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
         self._header: MessageHeader | None = None
 
     @property
     def unix_time(self) -> int:
         """Seconds since 1970, as far as the vehicle knows."""
-        return max(int(self.now + self._epoch), 0)
+        return max(int(self.now + self.epoch), 0)
 
     @property
     def clock(self) -> float | None:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
-        return self.now + self._epoch if self._epoch else None
+        return self.now + self.epoch if self.epoch else None
 
     def header(self) -> MessageHeader:
         """The header of a request sent now."""

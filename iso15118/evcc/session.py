@@ -16,6 +16,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, TimerTable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class EvccSession:
     in their order. ``limits`` is what
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
+    ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class EvccSession:
         *,
         epoch: float = 0.0,
         contracts: VehicleContracts | None = None,
+        resume: EvccTicket | None = None,
     ) -> None:
         self.config = config
         self.timers = TimerTable()
@@ -62,7 +65,7 @@ class EvccSession:
         """How it ended; None while it runs."""
         self.states: list[str] = [CONNECTING]
         """Every state entered, in order, repeats left out."""
-        self._talk = Conversation(config, limits, battery, epoch, contracts)
+        self._talk = Conversation(config, limits, battery, epoch, contracts, resume)
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
@@ -102,6 +105,12 @@ class EvccSession:
     def refusals(self) -> tuple[str, ...]:
         """Why contracts were not installed or not taken, in order, for people."""
         return tuple(self._talk.refusals)
+
+    @property
+    def ticket(self) -> EvccTicket | None:
+        """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
+        of which nobody told the certificate."""
+        return self._talk.ticket
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order."""
@@ -190,14 +199,21 @@ class EvccSession:
         if self.states[-1] != "supportedAppProtocol":
             # The station's first answer brings the id; from then on it is the same to the end [V2G20-751].
             talk = self._talk
-            if talk.session_id == bytes(8):
+            failed = message.response_code.value.startswith("FAILED")
+            # A station that does not join the paused session gives a new id with its first answer.
+            anew = (
+                step.state == "SessionSetup"
+                and not failed
+                and not message.response_code.value.endswith("OldSessionJoined")
+            )
+            if talk.session_id == bytes(8) or anew:
                 if message.header.session_id == bytes(8):
                     return self._end(EndReason.UNKNOWN_SESSION, "the station gave the session id zero")
-                if not message.response_code.value.startswith("FAILED"):
+                if not failed:
                     talk.session_id = message.header.session_id
             elif message.header.session_id != talk.session_id:
                 return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
-            if message.response_code.value.startswith("FAILED"):
+            if failed:
                 return self._end(
                     EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
                 )
@@ -237,6 +253,9 @@ class EvccSession:
                 return self._end(EndReason.EMERGENCY, reason)
             case ev.StopRequested(reason=reason):
                 talk.stop_wanted = talk.stop_wanted or reason or "stop requested"
+                return []
+            case ev.PauseRequested(reason=reason):
+                talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
                 return []
             case _:
                 return []

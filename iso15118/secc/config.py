@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
+from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 __all__ = ["SeccConfig"]
@@ -45,6 +46,12 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     do not know the message, hence off by default."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
+    allow_pause: bool = True
+    """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
+    either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
+    pause_validity_s: float = VALIDITY_S
+    """How long a paused session can be gone on with, in s. No public source names a time; a schedule without departure time covers a day
+    [V2G20-1563]."""
     derate_offer: bool = True
     """MCS: offer at most what the vehicle declares, as IEC 61851-23-3 CC.5.6 checks it in one public stack
     (unsettled, hence a setting)."""
@@ -96,6 +103,12 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not 0.0 <= self.metering_confirmation_s < 1e6:
             raise ConfigError(
                 "metering_confirmation_s", f"{self.metering_confirmation_s!r} makes no sense", "0 or more"
+            )
+        if not 0.0 < self.pause_validity_s < 1e9:
+            raise ConfigError(
+                "pause_validity_s",
+                f"{self.pause_validity_s!r} is no validity",
+                "a positive number; allow_pause = false refuses",
             )
         if not 0.0 <= self.overvoltage_v <= 100.0:
             raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")

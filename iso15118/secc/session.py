@@ -7,6 +7,7 @@ legal when stands in the edition's table; how the hardware is driven stands behi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from iso15118.messages import app
@@ -17,12 +18,14 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.limits import StationLimits
+from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
 from .iso20.context import Context
 from .iso20.machine import answer, is_request
 from .iso20.parameters import refresh_limits
+from .iso20.pause import keep
 from .iso20.replies import Reply, Wait, refusal
 from .iso20.sequence import ENERGY_STATES, State
 from .negotiation import negotiate
@@ -44,7 +47,7 @@ class SeccSession:
     in their order. ``limits`` is what
     the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the
     time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
-    contracts are taken; ``installs``: there is a contract-certificate service.
+    contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that were paused here.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SeccSession:
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
+        resume: SeccTicket | Iterable[SeccTicket] = (),
     ) -> None:
         self.config = config
         self.timers = TimerTable()
@@ -62,7 +66,12 @@ class SeccSession:
         """How it ended; None while it runs."""
         self.states: list[str] = [CONNECTING]
         """Every state entered, in order, repeats left out."""
-        self._ctx = Context(config=config, capabilities=limits, epoch=epoch, trust=trust, installs=installs)
+        self.ticket: SeccTicket | None = None
+        """Once it is paused: what a later session needs to go on with it."""
+        tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
+        self._ctx = Context(
+            config=config, capabilities=limits, epoch=epoch, trust=trust, installs=installs, tickets=tickets
+        )
         self._state: State | None = None
         self._signal: ev.SignalState | None = None
         self._waiting: Wait | None = None
@@ -99,6 +108,11 @@ class SeccSession:
     def refusals(self) -> tuple[str, ...]:
         """Why contracts were refused, in order, for people."""
         return tuple(self._ctx.refusals)
+
+    @property
+    def spent(self) -> tuple[SeccTicket, ...]:
+        """Tickets that it was given and that nobody can use any more: throw them away."""
+        return tuple(self._ctx.spent)
 
     @property
     def energized(self) -> bool:
@@ -236,8 +250,8 @@ class SeccSession:
     def _enter(self, state: State) -> list[Action]:
         self._state = state
         self.states.append(state.value)
-        if state is State.AUTHORIZATION_SETUP:
-            self.timers.clear(Timer.LINK)
+        if state in (State.AUTHORIZATION_SETUP, State.DC_CHARGE_PARAMETER_DISCOVERY):
+            self.timers.clear(Timer.LINK)  # a session that goes on has no authorization
         if state is not State.DC_CABLE_CHECK:
             self.timers.clear(Timer.CABLE_CHECK)
         if state is not State.DC_PRE_CHARGE:
@@ -439,6 +453,7 @@ class SeccSession:
         if response is not None:
             actions.append(act.Send(response))
         self.ended = act.SessionEnded(reason, detail)
+        self.ticket = keep(self._ctx) if reason is EndReason.PAUSED else None
         self._state = State.ENDED
         self._waiting = self._pending = None
         self.states.append(State.ENDED.value)

@@ -31,6 +31,7 @@ __all__ = [
     "RequestContractCertificate",
     "Send",
     "SessionEnded",
+    "SessionResumed",
     "SetPower",
     "SignalReady",
     "StartCableCheck",
@@ -229,6 +230,16 @@ class MeteringConfirmed(Notify, frozen=True):
     charged_wh: float
     message: Any
     """The MeteringConfirmationReq as received: element and signature."""
+
+
+class SessionResumed(Notify, frozen=True):
+    """Station: the vehicle goes on with a session that it had paused, with the authorization that it had then. To withdraw that, say
+    ``AuthorizationDecided(False)``, or ``ContractDecided`` with a refusal."""
+
+    session_id: bytes
+    evccid: str
+    emaid: str = ""
+    """The contract that pays; empty with external identification."""
 
 
 class SessionEnded(Notify, frozen=True):

@@ -35,6 +35,7 @@ __all__ = [
     "LinkLost",
     "MessageReceived",
     "MeterRead",
+    "PauseRequested",
     "PowerMeasured",
     "SetPointChanged",
     "SignalChanged",
@@ -223,6 +224,13 @@ class SetPointChanged(Event, frozen=True):
 
 class StopRequested(Event, frozen=True):
     """The application wants an orderly end of the session."""
+
+    reason: str
+
+
+class PauseRequested(Event, frozen=True):
+    """Vehicle: pause the session as soon as that is possible, which is before power was asked for, or in the charge loop. The station's
+    session ignores it: pausing is the vehicle's decision."""
 
     reason: str
 

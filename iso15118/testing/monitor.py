@@ -13,11 +13,12 @@ from typing import Any
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import Processing, RationalNumber
+from iso15118.messages.iso20.common_types import Processing, RationalNumber, ResponseCode
 from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.ticket import SeccTicket
 
 __all__ = ["SafetyMonitor", "SafetyViolation"]
 
@@ -30,11 +31,19 @@ class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
 
 
 class SafetyMonitor:
-    """Watches one pair of sessions (either end may be missing). Raises ``SafetyViolation``."""
+    """Watches one pair of sessions (either end may be missing). ``paused``: sessions that the station may be asked to go on with.
+    Raises ``SafetyViolation``."""
 
     def __init__(
-        self, config: SeccConfig, station: StationLimits, vehicle: VehicleLimits | None = None
+        self,
+        config: SeccConfig,
+        station: StationLimits,
+        vehicle: VehicleLimits | None = None,
+        *,
+        paused: tuple[SeccTicket, ...] = (),
     ) -> None:
+        self._paused = {ticket.session_id: ticket for ticket in paused}
+        self._setup: cm.SessionSetupReq | None = None
         self._config = config
         self._station = station
         self._vehicle = vehicle
@@ -129,6 +138,7 @@ class SafetyMonitor:
                         self._authorized = self._cable_checked = self._asked = self._checking = False
                         self._claim = None
                         self._precharge_v = None
+                        self._setup = message
             case _:
                 pass
 
@@ -186,6 +196,8 @@ class SafetyMonitor:
                 self._live = False
             case act.Send(message=message):
                 self._need(not was_over, "a message after the end")
+                if isinstance(message, cm.SessionSetupRes):
+                    self._set_up(message)
                 code = getattr(message, "response_code", None)
                 if self._condemned and code is not None and code.value.startswith("OK"):
                     self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
@@ -200,6 +212,22 @@ class SafetyMonitor:
                         told, f"{type(action).__name__} with closed contactors that nobody told to open"
                     )
                 self._station_over = True
+
+    def _set_up(self, response: cm.SessionSetupRes) -> None:
+        """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
+        asked, given = self._setup, response.header.session_id
+        if response.response_code is not ResponseCode.OK_OldSessionJoined:
+            self._need(given not in self._paused, "a new session under the id of a paused one")
+            return
+        ticket = self._paused.get(given)
+        self._need(ticket is not None, "joined a session that nobody paused")
+        self._need(
+            asked is not None and asked.header.session_id == given,
+            "joined another session than was asked for",
+        )
+        if ticket is not None and asked is not None:
+            self._need(ticket.evccid == asked.evccid, "joined the session of another vehicle")
+            self._authorized, self._bidirectional = True, int(ticket.service) in (6, 9)
 
     def _power(self, action: act.SetPower) -> None:
         values = (action.voltage_v, action.current_a, action.power_w)

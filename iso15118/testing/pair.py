@@ -7,7 +7,7 @@ safety monitor watches both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from iso15118.contracts import Refusal
 from iso15118.evcc import EvccConfig, EvccSession
@@ -22,6 +22,8 @@ from iso15118.session.events import (
     LinkLoss,
     MessageReceived,
 )
+from iso15118.session.secured import SecuredLink
+from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
@@ -38,6 +40,8 @@ class Pair:
     ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds;
     ``delay_s``: one way on the link.
     ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
+    ``leaves``: what stands for the certificates of station and vehicle, by which a paused session knows its peer; ``paused`` and
+    ``resume`` are the tickets of earlier sessions.
     ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
     """
 
@@ -54,6 +58,9 @@ class Pair:
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
         now: float = 0.0,
+        leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
+        paused: Sequence[SeccTicket] = (),
+        resume: EvccTicket | None = None,
     ) -> None:
         self.now = self.begun_at = now
         self.station = station
@@ -65,6 +72,7 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            resume=paused,
         )
         self.evcc = EvccSession(
             evcc,
@@ -72,8 +80,9 @@ class Pair:
             vehicle.battery_state(now),
             epoch=EPOCH,
             contracts=None if store is None else store.present,
+            resume=resume,
         )
-        self.monitor = SafetyMonitor(secc, station.limits, vehicle.limits)
+        self.monitor = SafetyMonitor(secc, station.limits, vehicle.limits, paused=tuple(paused))
         self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
         self.transfer_s = 0.0
@@ -84,7 +93,7 @@ class Pair:
         """Charge-loop answers seen."""
         self.exchanges = 0
         """Answers of the station, all of them."""
-        self._secure = secure
+        self._secure, self._leaves = secure, leaves
         self._on_message = on_message
         self._on_state = on_state
         self._closing: float | None = None
@@ -99,8 +108,12 @@ class Pair:
 
     def start(self) -> None:
         """Plug in and connect."""
-        self.tell_secc(Connected(self._secure))
-        self.tell_evcc(Connected(self._secure))
+        station, vehicle = self._leaves
+        self.tell_secc(Connected(self._secure, self._tls(vehicle)))
+        self.tell_evcc(Connected(self._secure, self._tls(station)))
+
+    def _tls(self, leaf: bytes) -> SecuredLink | None:
+        return SecuredLink(version="TLSv1.3", peer_chain=(leaf,)) if self._secure else None
 
     def run(
         self, *, until: Callable[[], bool] | None = None, max_s: float = 36_000.0, max_steps: int = 2_000_000

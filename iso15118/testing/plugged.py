@@ -33,6 +33,7 @@ from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, 
 from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, LinkLoss, LinkLost, SignalChanged, SignalState
+from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.simulation.cable import Cable
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
@@ -95,6 +96,11 @@ class PluggedPair:
         self.sides = (self.secc, self.evcc)
         self.cable = cable(lambda: self.now)
         self.pairs: list[Pair] = []
+        self.paused: list[SeccTicket] = []
+        """What the station keeps of sessions that were paused since it was plugged in; a test may change it, and the vehicle's."""
+        self.resume: EvccTicket | None = None
+        self.leaves = (b"station", b"vehicle")
+        """What stands for the certificates; a test may exchange them."""
         self._configs, self._wire = (secc, evcc), wire
         self._secure, self._delay_s = secure, delay_s
         self._on_message, self._on_state, self._on_pair = on_message, on_state, on_pair
@@ -136,7 +142,8 @@ class PluggedPair:
         self.cable.plug_in()
 
     def unplug(self) -> None:
-        """Pull it out."""
+        """Pull it out. What was paused is over with it."""
+        self.paused, self.resume = [], None
         self.cable.unplug()
 
     def tell(self, side: Side, event: Event) -> None:
@@ -339,6 +346,9 @@ class PluggedPair:
             on_message=self._on_message,
             on_state=self._state_entered,
             now=self.now,
+            leaves=self.leaves,
+            paused=self.paused,
+            resume=self.resume,
         )
         self.pairs.append(pair)
         if self._on_pair is not None:
@@ -378,10 +388,21 @@ class PluggedPair:
             settled = not contactors.closed or self.now >= side.over_at + _SETTLE_S
             if not side.told_over and settled:
                 side.told_over = True
+                self._keep(side, pair)
                 self.tell(side, SessionOver(side.number, session.ended))
             if side.told_over and not side.told_closed and (pair.done or not self.cable.carries()):
                 side.told_closed = True
                 self.tell(side, ConnectionClosed(side.number))
+
+    def _keep(self, side: Side, pair: Pair) -> None:
+        if side.phase is Phase.UNPLUGGED:
+            return
+        if side is self.evcc:
+            self.resume = pair.evcc.ticket
+            return
+        self.paused = [ticket for ticket in self.paused if ticket not in pair.secc.spent]
+        if pair.secc.ticket is not None:
+            self.paused.append(pair.secc.ticket)
 
 
 def describe(actions: list[tuple[float, Action]]) -> list[str]:

@@ -327,7 +327,7 @@ def test_a_bad_contract_is_answered_with_its_warning_and_the_next_one_pays(name:
         evcc={"contract_preferences": (parse(bad.chain[0]).common_names[0].replace("-", "")[:14],)},
     )
     spoiler.rig = rig
-    rig.evcc._talk._epoch = 0.0  # its clock is not set
+    rig.evcc._talk.epoch = 0.0  # its clock is not set
     rig.run()
     safe(rig)
     assert case.expect.response is not None

@@ -158,6 +158,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         status = response.evse_status
         if status is not None and end is None:
             match status.evse_notification:
+                case EvseNotification.Pause if config.pause_if_asked and not talk.stop_wanted:
+                    talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
                 case (
                     EvseNotification.Terminate
                     | EvseNotification.Pause
@@ -183,6 +185,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
 def _enough(talk: Conversation) -> SessionEnded | None:
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    if talk.pause_wanted:
+        return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
     battery = talk.battery
     if battery.complete or battery.energy_to_target_wh <= 0.0:
         return SessionEnded(EndReason.STOPPED_BY_EV, "")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver
 from iso15118.evcc.iso20.energy import cable_check, charge_loop, pre_charge, start, stop, welding_detection
 from iso15118.evcc.iso20.exchange import exchange
+from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import (
     authorization,
@@ -19,7 +20,6 @@ from iso15118.evcc.iso20.setup import (
     choose_service,
     negotiation,
     schedule,
-    session_setup,
 )
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
@@ -31,36 +31,56 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
     """The whole session; ``set_up`` is called when communication set-up is over. Returns how the vehicle
     ended it."""
     await negotiation(talk)
-    await session_setup(talk)
-    set_up()
     plan = Plan()
+    joined = await session_setup(talk, plan)
+    set_up()
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:
-        await authorization(talk)
-        await choose_service(talk, plan)
+        if not joined:
+            await authorization(talk)
+            await choose_service(talk, plan)
         await charge_parameters(talk, plan)
         await schedule(talk, plan)
-        await cable_check(talk)
-        await pre_charge(talk)
-        await start(talk, plan)
-        end = await charge_loop(talk, plan)
-        await stop(talk, plan)
-        await welding_detection(talk)
+        if wants_pause(talk, end):
+            await stop(talk, plan)  # without ever taking power [V2G20-2122]
+        else:
+            await cable_check(talk)
+            await pre_charge(talk)
+            await start(talk, plan)
+            end = await charge_loop(talk, plan)
+            await stop(talk, plan)
+            await welding_detection(talk)
+        if wants_pause(talk, end):
+            end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
+        elif end.reason is EndReason.PAUSED:
+            end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     except Leave as leave:
         end = talk.left = SessionEnded(leave.reason, leave.detail)
         await break_off(talk, plan, leave)
+    paused = end.reason is EndReason.PAUSED
     await exchange(
         talk,
         cm.SessionStopReq(
             header=talk.header(),
-            charging_session=cm.ChargingSession.Terminate,
+            charging_session=cm.ChargingSession.Pause if paused else cm.ChargingSession.Terminate,
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
     # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on
     # MCS, section 3).
     talk.act(SignalReady(False))
+    talk.ticket = keep(talk, plan) if paused else None
     return end
+
+
+def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
+    """A wish to stop outweighs one to pause, and a station that ends the session is not asked for a pause."""
+    return (
+        bool(talk.pause_wanted)
+        and not talk.stop_wanted
+        and end.reason.orderly
+        and (end.reason is not EndReason.STOPPED_BY_STATION)
+    )
 
 
 async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:

@@ -23,7 +23,7 @@ from iso15118.session.actions import EndReason, UseSchema
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, Namespace
 
-__all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule", "session_setup"]
+__all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule"]
 
 
 def _stop_if_wanted(talk: Conversation) -> None:
@@ -50,11 +50,6 @@ async def negotiation(talk: Conversation) -> None:
     ):
         raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, response.response_code.value)
     talk.act(UseSchema("iso20-dc"))
-
-
-async def session_setup(talk: Conversation) -> None:
-    """A new session: the id is zero in the request, and the station's from then on."""
-    await exchange(talk, cm.SessionSetupReq(header=talk.header(), evccid=talk.config.evccid))
 
 
 async def authorization(talk: Conversation) -> None:

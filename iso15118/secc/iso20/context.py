@@ -20,6 +20,7 @@ from iso15118.session.events import MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.services import ControlMode, EnergyService, ParameterSet
+from iso15118.session.ticket import SeccTicket
 
 from .wire import StationLimitsOnWire
 
@@ -73,6 +74,10 @@ class Context:
     """Whom the station believes about contracts; None: it does not do Plug and Charge."""
     installs: bool = False
     """There is a contract-certificate service."""
+    tickets: tuple[SeccTicket, ...] = ()
+    """Sessions that were paused here."""
+    spent: list[SeccTicket] = field(default_factory=list)
+    """Those of them that are good for nothing any more."""
     challenge: bytes = b""
     claim: ContractClaim | None = None
     """The contract that the backend is asked about."""

@@ -38,8 +38,12 @@ HANDLERS: dict[type, Handler] = {
     dc.DCChargeLoopReq: loop.charge_loop,
     cm.MeteringConfirmationReq: plug_and_charge.metering_confirmation,
     dc.DCWeldingDetectionReq: delivery.welding_detection,
+}
+BY_STATE: dict[type, Callable[[Any, Context, State], Reply | Wait]] = {
+    cm.PowerDeliveryReq: delivery.power_delivery,
     cm.SessionStopReq: setup.session_stop,
 }
+"""Requests that mean something else in another state."""
 
 
 def is_request(message: Any) -> bool:
@@ -70,11 +74,8 @@ def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
             end=EndReason.SEQUENCE_ERROR,
             detail=f"{kind.__name__} while waiting for {state.value}",
         )
-    reply = (
-        delivery.power_delivery(request, ctx, state)
-        if kind is cm.PowerDeliveryReq
-        else HANDLERS[kind](request, ctx)
-    )
+    by_state = BY_STATE.get(kind)
+    reply = by_state(request, ctx, state) if by_state is not None else HANDLERS[kind](request, ctx)
     if type(reply) is Reply and reply.end is None and reply.next not in row.next:
         raise RuntimeError(
             f"{kind.__name__} led from {state.value} to {reply.next.value}, which the table does not list"

@@ -15,7 +15,7 @@ from msgspec import Struct
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 
-__all__ = ["ENERGY_STATES", "SEQUENCE", "TOLERATED", "Row", "State"]
+__all__ = ["ENERGY_STATES", "PAUSE_STATES", "SEQUENCE", "TOLERATED", "Row", "State"]
 
 
 class State(Enum):
@@ -58,7 +58,8 @@ _STOP: dict[type, Row] = {cm.SessionStopReq: _row("V2G20-1633, -1643", S.ENDED, 
 
 SEQUENCE: dict[State, dict[type, Row]] = {
     S.SESSION_SETUP: {
-        cm.SessionSetupReq: _row("V2G20-2106", S.AUTHORIZATION_SETUP),
+        # A paused session goes on where its choices had been made [V2G20-1032].
+        cm.SessionSetupReq: _row("V2G20-2106, -1032", S.AUTHORIZATION_SETUP, S.DC_CHARGE_PARAMETER_DISCOVERY),
     },
     S.AUTHORIZATION_SETUP: _STOP | {
         cm.AuthorizationSetupReq: _row("V2G20-2567", S.AUTHORIZATION),
@@ -126,3 +127,6 @@ ENERGY_STATES = frozenset(
     {S.DC_CABLE_CHECK, S.DC_PRE_CHARGE, S.POWER_DELIVERY, S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION}
 )
 """States in which the output may carry voltage: the control pilot must stay in C or D here."""
+
+PAUSE_STATES = frozenset({S.DC_WELDING_DETECTION, S.SESSION_STOP})
+"""States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to (facts on the protocol, section 4.6)."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import new_session_id
-from iso15118.session.actions import EndReason, RequestAuthorization
+from iso15118.session.actions import EndReason, RequestAuthorization, SessionResumed
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
 from .context import Context
+from .pause import join, why_no_pause
 from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
 from .replies import Reply, refusal
 from .sequence import State
@@ -31,10 +32,16 @@ Code = ResponseCode
 
 
 def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
-    """A new session with an id of its own; an id that the vehicle brings along is unknown here and replaced
-    [V2G20-2627]."""
-    ctx.session_id = new_session_id()
+    """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
+    replaced [V2G20-2626, V2G20-2627]."""
     ctx.evccid = request.evccid
+    if join(request, ctx):
+        joined = cm.SessionSetupRes(
+            header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=ctx.config.evse_id
+        )
+        news = SessionResumed(ctx.session_id, ctx.evccid, ctx.emaid)
+        return Reply(joined, State.DC_CHARGE_PARAMETER_DISCOVERY, (news,))
+    ctx.session_id = new_session_id()
     response = cm.SessionSetupRes(
         header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=ctx.config.evse_id
     )
@@ -213,7 +220,7 @@ def _not_selected(request: cm.ServiceSelectionReq, ctx: Context, code: ResponseC
     return Reply(refusal(request, ctx, code), State.ENDED, end=EndReason.PARAMETERS_NOT_ACCEPTED, detail=why)
 
 
-def session_stop(request: cm.SessionStopReq, ctx: Context) -> Reply:
+def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Reply:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
     code = request.ev_termination_code
@@ -246,10 +253,14 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Reply:
                 detail="service renegotiation is not offered",
             )
         case cm.ChargingSession.Pause:
-            # Pausing needs a ticket that a later session can join; without one it is refused.
+            # Who wants the session to end, or took the authorization back, does not leave it to be resumed.
+            why = ctx.stop_wanted or why_no_pause(ctx, state)
+            if not why:
+                response = cm.SessionStopRes(header=ctx.header(), response_code=Code.OK)
+                return Reply(response, State.ENDED, end=EndReason.PAUSED, detail=detail, grace=True)
             return Reply(
                 refusal(request, ctx, Code.FAILED_PauseNotAllowed),
                 State.ENDED,
-                end=EndReason.REFUSED,
-                detail="pause is not offered",
+                end=EndReason.STOPPED_BY_STATION if ctx.stop_wanted else EndReason.REFUSED,
+                detail=why,
             )

@@ -1,0 +1,82 @@
+"""SessionSetup, and what belongs to it: a new session or the one that was paused, and what is kept when it is paused again.
+
+A paused session is only named to the station that it was paused with [V2G20-2539]; whatever does not fit, the vehicle begins anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.exchange import exchange
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.values import NO_SESSION
+from iso15118.session.services import SERVICES
+from iso15118.session.ticket import EvccTicket, binding_of
+
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import Contract
+
+__all__ = ["keep", "session_setup"]
+
+
+async def session_setup(talk: Conversation, plan: Plan) -> bool:
+    """A new session, whose id is zero in the request and the station's from then on; or the paused one: then True, the service is in
+    ``plan``, and authorization and selection are behind it [V2G20-1032]."""
+    ticket = talk.resume
+    if ticket is not None and _may_go_on(talk, ticket):
+        talk.session_id = ticket.session_id
+    response = await exchange(talk, cm.SessionSetupReq(header=talk.header(), evccid=talk.config.evccid))
+    joined = (
+        ticket is not None
+        and talk.session_id == ticket.session_id
+        and response.response_code is ResponseCode.OK_OldSessionJoined
+    )
+    if not joined or ticket is None:
+        # All that was kept is purged, the authorization with it [V2G20-2615 to -2617].
+        talk.resume = talk.contract = None
+        return False
+    plan.service, plan.parameter_set_id = SERVICES[ticket.service], ticket.parameter_set_id
+    talk.contract = _contract(talk, ticket)
+    return True
+
+
+def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
+    """The ticket still holds, this is the station it was paused with, and the vehicle wants the same as then."""
+    config = talk.config
+    return (
+        ticket.is_valid(talk.now + talk.epoch)
+        and ticket.is_of(secure=not talk.plain, tls=talk.tls)
+        and ticket.evccid == config.evccid
+        and ticket.service in config.services
+        and ticket.control_mode is config.control_mode
+        and (not ticket.emaid or _contract(talk, ticket) is not None)
+    )
+
+
+def _contract(talk: Conversation, ticket: EvccTicket) -> Contract | None:
+    if talk.contracts is None or not ticket.emaid:
+        return None
+    usable = talk.contracts.usable(preferences=(ticket.emaid,), unix_time=talk.clock)
+    return next((contract for contract in usable if contract.emaid == ticket.emaid), None)
+
+
+def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
+    """What to keep of the session now that it is paused; None if the station could not be known again."""
+    binding = binding_of(talk.session_id, talk.tls)
+    if talk.session_id == NO_SESSION or bool(binding) is talk.plain:
+        return None
+    return EvccTicket(
+        session_id=talk.session_id,
+        evccid=talk.config.evccid,
+        secure=not talk.plain,
+        binding=binding,
+        service=plan.service.id,
+        parameter_set_id=plan.parameter_set_id,
+        control_mode=talk.config.control_mode,
+        emaid=talk.contract.emaid if talk.contract is not None else "",
+        paused_at=talk.now + talk.epoch,
+        valid_s=talk.config.pause_validity_s,
+    )

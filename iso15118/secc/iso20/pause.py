@@ -1,0 +1,95 @@
+"""Pause and resume as the station sees them: when it may be granted, what is kept, and who may go on with it.
+
+A vehicle that cannot be joined to its old session gets a new one, never a refusal: a stranded vehicle is worse than one that is authorized
+again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iso15118.session.services import SERVICES
+from iso15118.session.ticket import SeccTicket, binding_of
+
+from .sequence import PAUSE_STATES, State
+
+if TYPE_CHECKING:
+    from iso15118.messages.iso20 import common_messages as cm
+
+    from .context import Context
+
+__all__ = ["join", "keep", "why_no_pause"]
+
+
+def why_no_pause(ctx: Context, state: State) -> str:
+    """Why the vehicle may not pause now; empty if it may."""
+    if not ctx.config.allow_pause:
+        return "pause is not offered"
+    if state not in PAUSE_STATES:
+        return f"a pause while waiting for {state.value}"
+    if ctx.service is None or ctx.parameter_set is None or not ctx.authorized:
+        return "there is nothing to go on with"
+    if not 1 <= len(ctx.evccid) <= 255:
+        return "the vehicle has no name to be known by"
+    if ctx.energized or ctx.contactors_closed:
+        return "the output is not safe"
+    if not ctx.plain and not binding_of(ctx.session_id, ctx.tls):
+        return "the vehicle's certificate is not known, so it could not be recognised"
+    return ""
+
+
+def keep(ctx: Context) -> SeccTicket | None:
+    """What is kept of a session that was paused; None if there is nothing to go on with."""
+    if ctx.service is None or ctx.parameter_set is None:
+        return None
+    return SeccTicket(
+        session_id=ctx.session_id,
+        evccid=ctx.evccid,
+        secure=not ctx.plain,
+        binding=binding_of(ctx.session_id, ctx.tls),
+        service=ctx.service.id,
+        parameter_set=ctx.parameter_set,
+        claim=ctx.claim,
+        paused_at=ctx.now + ctx.epoch,
+        valid_s=ctx.config.pause_validity_s,
+    )
+
+
+def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
+    """Go on with the paused session that the vehicle names, if it is the same vehicle [V2G20-2545] and nothing else is in the way.
+
+    Tickets that are good for nothing any more go to ``ctx.spent``: those that were joined, are over their time, or belong to a vehicle
+    that begins anew. One that a stranger asks for stays: nobody is to lose his session to somebody else.
+    """
+    joined: SeccTicket | None = None
+    for ticket in ctx.tickets:
+        own = ticket.evccid == request.evccid and ticket.is_of(secure=not ctx.plain, tls=ctx.tls)
+        over = not ticket.is_valid(ctx.now + ctx.epoch)
+        if own or over:
+            ctx.spent.append(ticket)
+        if (
+            joined is None
+            and own
+            and not over
+            and ticket.session_id == request.header.session_id
+            and _still_offered(ticket, ctx)
+        ):
+            joined = ticket
+    if joined is None:
+        return False
+    ctx.session_id = joined.session_id
+    ctx.service, ctx.parameter_set = SERVICES[joined.service], joined.parameter_set
+    ctx.authorized = True
+    ctx.authorization_requested = ctx.now  # it may still be withdrawn
+    if joined.claim is not None:
+        ctx.claim, ctx.emaid, ctx.contract = joined.claim, joined.claim.emaid, joined.claim.chain[0]
+        ctx.metering_due = ctx.now + ctx.config.metering_confirmation_s
+    return True
+
+
+def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
+    """The station may have been set up anew in between."""
+    config = ctx.config
+    if not config.allow_pause or (ticket.claim is not None and not ctx.offers_contracts):
+        return False
+    return ticket.service in config.services and ticket.parameter_set in config.parameter_sets(ticket.service)

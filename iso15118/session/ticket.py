@@ -1,0 +1,172 @@
+"""What remains of a session while it is paused: a frozen ticket for each role, to be kept, stored, and handed to the session that goes on.
+
+It holds the choices that need not be made again, and what tells the peer from any other. No key is in it; who has it and is the same
+peer charges without a new authorization, so store it like any other record of the installation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import ClassVar, Final, Self
+
+import msgspec
+from msgspec import Struct
+
+from iso15118.contracts import ContractClaim
+from iso15118.errors import MisuseError, TicketError
+
+from .secured import SecuredLink
+from .services import SERVICES, ControlMode, ParameterSet, ServiceID
+
+__all__ = ["VALIDITY_S", "EvccTicket", "PauseTicket", "SeccTicket", "binding_of"]
+
+VALIDITY_S: Final = 86_400.0
+"""How long a ticket holds by default, in s. No public source names a time; a schedule without departure time covers a day [V2G20-1563],
+so that a pause for a better price ends within one."""
+_SKEW_S: Final = 60.0
+"""A clock that was set back by less than this, between pause and resume, is still believed."""
+_MAGIC: Final = b"iso15118-pause-1"
+_MOST_BYTES: Final = 65_536  # four certificates of a contract, in base64, fit several times
+
+
+class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What both roles keep. Raises ``TicketError`` for values that no session could have left."""
+
+    role: ClassVar[str] = ""
+
+    session_id: bytes
+    """Eight octets, not all zero."""
+    evccid: str
+    """How the vehicle introduced itself."""
+    secure: bool
+    """It was paused over TLS 1.3."""
+    binding: bytes = b""
+    """Ties it to the certificate that the peer proved in TLS [V2G20-2539, V2G20-2545]; empty without TLS only."""
+    service: ServiceID
+    """The energy service that was selected."""
+    paused_at: float
+    """When it was paused: Unix time in s, if the session knew it; otherwise s on the session's clock."""
+    valid_s: float = VALIDITY_S
+    """For how many s after that."""
+
+    def __post_init__(self) -> None:
+        if len(self.session_id) != 8 or not any(self.session_id):
+            raise TicketError("session_id: eight octets, and not zero")
+        if not 1 <= len(self.evccid) <= 255:
+            raise TicketError("evccid: 1 to 255 characters")
+        if len(self.binding) != (64 if self.secure else 0):
+            raise TicketError("binding: 64 octets with TLS, none without")
+        if self.service not in SERVICES:
+            raise TicketError(f"service: {self.service!r} is not implemented")
+        if not math.isfinite(self.paused_at):
+            raise TicketError("paused_at: a number of seconds")
+        if not 0.0 < self.valid_s < 1e9:
+            raise TicketError("valid_s: a positive number of seconds")
+
+    def is_valid(self, at: float) -> bool:
+        """Whether it still holds at ``at``, in s on the clock of ``paused_at``. A clock that started anew makes it invalid."""
+        return -_SKEW_S <= at - self.paused_at <= self.valid_s
+
+    def is_of(self, *, secure: bool, tls: SecuredLink | None) -> bool:
+        """Whether the peer on this connection is the one it was paused with. Without TLS nothing but the names can tell."""
+        if secure is not self.secure:
+            return False
+        if not secure:
+            return True
+        from iso15118.tls.binding import is_same_peer  # here: OpenSSL is loaded by who pauses sessions
+
+        return is_same_peer(self.binding, self.session_id, _leaf(tls))
+
+    def to_bytes(self) -> bytes:
+        """For a file or a database; ASCII, with a check against damage (not against forgery: that is the storage's business)."""
+        body = msgspec.json.encode(self)
+        return b" ".join((_MAGIC, self.role.encode(), _digest(self.role, body), body))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The ticket again. Raises ``TicketError`` if it is damaged, of another version, or of the other role."""
+        if len(data) > _MOST_BYTES:
+            raise TicketError(f"{len(data)} bytes are too long")
+        parts = bytes(data).split(b" ", 3)
+        if len(parts) != 4 or parts[0] != _MAGIC:
+            raise TicketError("this is no ticket of this version")
+        if parts[1] != cls.role.encode():
+            raise TicketError(f"this is no ticket of the {cls.role.upper()}")
+        if parts[2] != _digest(cls.role, parts[3]):
+            raise TicketError("damaged")
+        try:
+            return msgspec.json.decode(parts[3], type=cls)
+        except msgspec.MsgspecError as error:
+            raise TicketError(str(error)) from error
+
+    def __repr__(self) -> str:
+        # Who paused, and what would let another join, stays out of logs.
+        return (
+            f"{type(self).__name__}(service={self.service.name}, secure={self.secure}, "
+            f"paused_at={self.paused_at!r}, valid_s={self.valid_s!r})"
+        )
+
+    def __rich_repr__(self):  # type: ignore[no-untyped-def]
+        yield "service", self.service.name
+        yield "secure", self.secure
+        yield "paused_at", self.paused_at
+        yield "valid_s", self.valid_s
+
+
+class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The station's: the vehicle that it was given for charges on without being authorized again."""
+
+    role: ClassVar[str] = "secc"
+
+    parameter_set: ParameterSet
+    """What was selected, as it was offered: if it is not offered any more, the session begins anew."""
+    claim: ContractClaim | None = None
+    """The contract that pays; None with external identification."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.claim is not None and not (self.claim.chain and self.secure):
+            raise TicketError("claim: a contract has a certificate, and there is none without TLS")
+
+    @property
+    def control_mode(self) -> ControlMode:
+        """Who sets the power."""
+        return self.parameter_set.control_mode
+
+    @property
+    def emaid(self) -> str:
+        """The contract that pays; empty with external identification."""
+        return self.claim.emaid if self.claim is not None else ""
+
+
+class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The vehicle's: what it selected at the station that paused with it."""
+
+    role: ClassVar[str] = "evcc"
+
+    parameter_set_id: int
+    control_mode: ControlMode
+    emaid: str = ""
+    """The contract that pays; empty with external identification."""
+
+
+def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:
+    """The binding of a session to its peer; empty if nobody told which certificate the peer has."""
+    leaf = _leaf(tls)
+    if not leaf:
+        return b""
+    from iso15118.tls.binding import session_binding
+
+    try:
+        return session_binding(session_id, leaf)
+    except MisuseError:
+        return b""
+
+
+def _leaf(tls: SecuredLink | None) -> bytes:
+    return tls.peer_chain[0] if tls is not None and tls.peer_chain else b""
+
+
+def _digest(role: str, body: bytes) -> bytes:
+    return hashlib.sha256(role.encode() + b"\0" + body).hexdigest()[:32].encode()
