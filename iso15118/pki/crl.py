@@ -23,6 +23,7 @@ __all__ = ["crl", "judge_crl", "verify_crl"]
 
 _MAX_OCTETS = 4 * 1024 * 1024
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
+_OLD = frozenset({"crl-stale", "crl-future"})
 
 
 def crl(
@@ -77,6 +78,8 @@ def judge_crl(
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         return "invalid", (violation("crl-malformed", place, str(error)[:100]),)
     if found:
+        if revoked and {one.code for one in found} <= _OLD:
+            found.append(violation("revoked", place))  # what is on an old list stays revoked
         return "invalid", tuple(found)
     return ("revoked", (violation("revoked", place),)) if revoked else ("good", ())
 

@@ -43,6 +43,8 @@ WEEK = timedelta(days=7)
 _MAX_OCTETS = 32 * 1024
 _MAX_CERTIFICATES = 4
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
+_NOT_PROVEN = frozenset({"ocsp-certificate", "ocsp-signature", "ocsp-responder", "ocsp-responder-usage"})
+"""Violations with which nobody entitled has said anything about the certificate."""
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - names a certificate, protects nothing
@@ -218,6 +220,9 @@ def _judge(
             wrong.append(violation("revoked", place))
         elif status == "unknown":
             wrong.append(violation("status-unknown", place))
+    elif _status(single) == "revoked" and not {one.code for one in wrong} & _NOT_PROVEN:
+        # Too old to prove that all is well, and whoever tolerates that still does not take what was revoked.
+        wrong.append(violation("revoked", place))
     return OcspVerdict(
         status=status,
         violations=tuple(wrong),

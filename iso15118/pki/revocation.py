@@ -1,7 +1,7 @@
 """What the check of a chain is given to know about revocation: stapled or fetched OCSP responses, and lists.
 
-Nothing here fetches anything. The first evidence that speaks of a certificate counts: its OCSP response, and
-where there is none, a list of its issuer.
+Nothing here fetches anything. The first evidence that speaks of a certificate counts: its OCSP response, the peer's before ours, and
+where there is none, a list of its issuer. Only a revocation counts whatever else there is, for a peer chooses what it staples.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """OCSP responses (DER) by the place of the certificate in the chain as it was given; None for none.
     [V2G20-2388]
     """
+    responses: tuple[bytes | None, ...] = ()
+    """OCSP responses (DER) that we have ourselves, by place; without nonce."""
     crls: tuple[bytes, ...] = ()
     """Revocation lists (DER) of any issuers."""
     nonces: tuple[bytes | None, ...] = ()
@@ -59,25 +61,41 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     def _of(
         self, place: int, one: Parsed, issuer: Parsed, at: datetime | None, skew: timedelta
     ) -> Iterator[Violation]:
-        staple = self.staples[place] if place < len(self.staples) else None
+        staple, own = _at(self.staples, place), _at(self.responses, place)
         if staple is not None:
-            nonce = self.nonces[place] if place < len(self.nonces) else None
+            nonce = _at(self.nonces, place)
+        else:
+            staple, own, nonce = own, None, None
+        listed = [judge_crl(some, one, issuer, at=at, place=place, skew=skew)[1] for some in self.crls]
+        if staple is not None:
             verdict = judge(
                 staple, one, issuer, at=at, nonce=nonce, longest=self.longest, place=place, skew=skew
             )
-            yield from verdict.violations
-            return
-        judged = [judge_crl(listed, one, issuer, at=at, place=place, skew=skew) for listed in self.crls]
-        own = [
-            found for _, found in judged if not {row.code for row in found} & {"crl-issuer", "crl-malformed"}
-        ]
+            found = verdict.violations
+            if own is not None:
+                listed.append(judge(own, one, issuer, at=at, longest=None, place=place, skew=skew).violations)
+        else:
+            found = self._by_lists(place, listed)
+        yield from found
+        if not _revoked(found) and any(_revoked(some) for some in listed):
+            yield violation("revoked", place)
+
+    def _by_lists(self, place: int, listed: Sequence[tuple[Violation, ...]]) -> tuple[Violation, ...]:
+        own = [some for some in listed if not {row.code for row in some} & {"crl-issuer", "crl-malformed"}]
         if own:
-            yield from min(own, key=len)
-            return
-        for _, found in judged:
-            yield from (row for row in found if row.code == "crl-malformed")
+            return min(own, key=len)
+        found = tuple(row for some in listed for row in some if row.code == "crl-malformed")
         if self.required and (place == 0 or not self.leaf_only):
-            yield violation("status-missing", place)
+            found += (violation("status-missing", place),)
+        return found
+
+
+def _at(some: Sequence[bytes | None], place: int) -> bytes | None:
+    return some[place] if place < len(some) else None
+
+
+def _revoked(found: Sequence[Violation]) -> bool:
+    return any(row.code == "revoked" for row in found)
 
 
 class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,10 +113,9 @@ class RevocationPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def evidence(self, chain: Sequence[bytes], staples: Sequence[bytes], *, leaf_only: bool) -> Revocation:
         """All of it, for one chain (DER, leaf first). ``leaf_only``: the connection can carry no more."""
-        theirs = placed(staples, chain)
-        ours = [*self.responses(chain), *[None] * len(chain)]
         return Revocation(
-            staples=tuple(one if one is not None else two for one, two in zip(theirs, ours, strict=False)),
+            staples=placed(staples, chain),
+            responses=tuple(self.responses(chain)),
             crls=tuple(self.crls()),
             required=self.demand != "none",
             leaf_only=leaf_only or self.demand == "leaf",

@@ -16,7 +16,7 @@ from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load_profile, peer_
 from iso15118.pki.crl import crl
 from iso15118.pki.issue import load_key
 from iso15118.pki.ocsp import ocsp_response
-from iso15118.pki.revocation import Revocation
+from iso15118.pki.revocation import Revocation, RevocationPolicy
 from iso15118.pki.violations import CODES
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -365,3 +365,45 @@ def test_every_alert_of_the_table_can_be_sent() -> None:
         "unknown_ca",
     }
     assert {code.alert for code in CODES.values()} <= sendable
+
+
+def test_what_is_revoked_stays_so_whatever_else_is_known_or_tolerated() -> None:
+    leaf, sub2, _ = PKI.secc.chain
+    key = load_key(PKI.keys["cpo-sub2"])
+    serial = x509.load_der_x509_certificate(leaf).serial_number
+    day = timedelta(days=1)
+    good, revoked = (evidence(status, NOW).staples[0] for status in ("good", "revoked"))
+    empty, listed = (
+        crl(sub2, key, last_update=NOW - day, next_update=NOW + day, revoked=serials)
+        for serials in ((), (serial,))
+    )
+    for known in (
+        Revocation(staples=(good,), crls=(listed,), required=False),  # a peer staples what suits it
+        Revocation(staples=(good,), responses=(revoked,), required=False),
+        Revocation(responses=(good,), crls=(empty, listed), required=False),
+        # An old list is good until its next update.
+        Revocation(crls=(empty, listed), required=False),
+        Revocation(crls=(listed, empty), required=False),
+    ):
+        assert codes(check(PKI.secc.chain, revocation=known)) == [("revoked", 0)]
+    late = NOW + 9 * day
+    for known, code in (
+        (Revocation(staples=(revoked,), required=False), "ocsp-stale"),
+        (Revocation(crls=(listed,), required=False), "crl-stale"),
+    ):
+        verdict = check(PKI.secc.chain, at=late, revocation=known, tolerate=[code])
+        assert codes(verdict) == [("revoked", 0)]
+        assert [one.code for one in verdict.tolerated] == [code]
+    # Somebody else's word is none: neither for good nor for bad.
+    stranger = crl(
+        sub2, load_key(PKI.keys["cpo-sub1"]), last_update=NOW - day, next_update=NOW + day, revoked=(serial,)
+    )
+    assert check(PKI.secc.chain, revocation=Revocation(staples=(good,), crls=(stranger,), required=False)).ok
+
+
+def test_a_response_of_ours_counts_where_the_peer_staples_none() -> None:
+    good, revoked = (evidence(status, NOW).staples[0] for status in ("good", "revoked"))
+    for ours, expected in ((good, []), (revoked, [("revoked", 0)])):
+        policy = RevocationPolicy(demand="leaf", responses=lambda chain, ours=ours: (ours,))  # type: ignore[misc]
+        known = policy.evidence(PKI.secc.chain, (), leaf_only=False)
+        assert codes(check(PKI.secc.chain, revocation=known)) == expected
