@@ -350,7 +350,7 @@ class SeccSession:
     def _authorization_decided(self, accepted: bool) -> list[Action]:
         """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
         ctx = self._ctx
-        if ctx.authorization_requested is None or (ctx.claim is not None and ctx.authorized is None):
+        if ctx.authorization_requested is None or (ctx.claim is not None and not ctx.authorized):
             return []
         return self._decided(accepted)
 

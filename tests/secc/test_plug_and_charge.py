@@ -18,7 +18,7 @@ from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
-from iso15118.session.events import ContractCertificateAnswered, ContractDecided
+from iso15118.session.events import AuthorizationDecided, ContractCertificateAnswered, ContractDecided
 from tests.pair.contracts import held, issued, trust
 from tests.secc.vehicle import ALL_SERVICES, Drive
 
@@ -57,6 +57,19 @@ def test_a_contract_is_asked_about_once_and_the_decision_is_told() -> None:
     assert said(one, request).evse_processing is Processing.Finished
     assert one.session.state == State.SERVICE_DISCOVERY.value
     assert one.session.emaid == "DE8AA000000001"
+
+
+def test_a_driver_who_is_let_in_too_late_does_not_let_a_refused_contract_pay() -> None:
+    one = drive()
+    request = by_contract(one)
+    said(one, request)
+    (asked,) = one.book.does(act.RequestContractAuthorization)
+    assert isinstance(asked, act.RequestContractAuthorization)
+    one.book.tell(ContractDecided(asked.claim, Refusal.REJECTED))
+    one.book.tell(AuthorizationDecided(True))  # of a card that was asked about before
+    assert said(one, request).response_code.value == "WARNING_GeneralPnCAuthorizationError"
+    assert one.session.state == State.AUTHORIZATION.value
+    assert not one.session.emaid
 
 
 def test_an_installation_waits_for_the_service_and_then_says_ongoing() -> None:
