@@ -13,7 +13,7 @@ from iso15118.errors import TlsError
 from iso15118.tls.profiles import ISO20
 from iso15118.tls.trusted_ca_keys import TrustedAuthority, parse_trusted_ca_keys
 
-__all__ = ["ClientHello", "parse_client_hello"]
+__all__ = ["ClientHello", "ClientHelloReader", "parse_client_hello"]
 
 MAX_OCTETS = 64 * 1024
 """A ClientHello of the field has a few hundred octets; the protocol allows 16 MiB."""
@@ -124,31 +124,58 @@ def x509_name(der: bytes) -> str:
     return ", ".join(texts) or der.hex()[:40]
 
 
+class ClientHelloReader:
+    """Reads the first octets of a connection as they come, each of them once: a peer that sends them one by one, in records of one
+    octet, costs no more than another.
+    """
+
+    __slots__ = ("_message", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+        self._message = bytearray()
+
+    def feed(self, data: bytes) -> ClientHello | None:
+        """Take more octets; None if the ClientHello is not complete yet.
+
+        Raises TlsError if they cannot become one; then the reader is of no more use.
+        """
+        waiting, message = self._waiting, self._message
+        waiting += data
+        at = 0
+        while not (whole := self._length) or len(message) < whole:
+            if waiting[at : at + 1] not in (b"", bytes([_HANDSHAKE])):
+                raise TlsError("not a TLS handshake", alert="unexpected_message")
+            if len(waiting) < at + 5:
+                break
+            length = int.from_bytes(waiting[at + 3 : at + 5], "big")
+            if waiting[at + 1] != 3 or not 0 < length <= 1 << 14:
+                raise TlsError("not a TLS record", alert="protocol_version")
+            if len(waiting) < at + 5 + length:
+                break
+            message += waiting[at + 5 : at + 5 + length]
+            at += 5 + length
+            if message[0] != _CLIENT_HELLO:
+                raise TlsError("not a ClientHello", alert="unexpected_message")
+            if self._length > 4 + MAX_OCTETS:
+                raise TlsError("a ClientHello of more than 64 KiB", alert="illegal_parameter")
+        else:
+            return _hello(_Reader(bytes(message[4:whole])))
+        del waiting[:at]
+        return None
+
+    @property
+    def _length(self) -> int:
+        """Octets of the message with its head; 0 if that is not there yet."""
+        return 4 + int.from_bytes(self._message[1:4], "big") if len(self._message) >= 4 else 0
+
+
 def parse_client_hello(data: bytes) -> ClientHello | None:
     """Read the first octets of a connection; None if the ClientHello is not complete yet.
 
     Raises TlsError if they cannot become one.
     """
-    message = b""
-    at = 0
-    while len(message) < 4 or len(message) < 4 + int.from_bytes(message[1:4], "big"):
-        if data[at : at + 1] not in (b"", bytes([_HANDSHAKE])):
-            raise TlsError("not a TLS handshake", alert="unexpected_message")
-        if len(data) < at + 5:
-            return None
-        length = int.from_bytes(data[at + 3 : at + 5], "big")
-        if data[at + 1] != 3 or not 0 < length <= 1 << 14:
-            raise TlsError("not a TLS record", alert="protocol_version")
-        if len(data) < at + 5 + length:
-            return None
-        message += data[at + 5 : at + 5 + length]
-        at += 5 + length
-        if message[0] != _CLIENT_HELLO:
-            raise TlsError("not a ClientHello", alert="unexpected_message")
-        if len(message) >= 4 and int.from_bytes(message[1:4], "big") > MAX_OCTETS:
-            raise TlsError("a ClientHello of more than 64 KiB", alert="illegal_parameter")
-    body = _Reader(message[4 : 4 + int.from_bytes(message[1:4], "big")])
-    return _hello(body)
+    return ClientHelloReader().feed(data)
 
 
 class _Reader:

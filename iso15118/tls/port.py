@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from iso15118.errors import MisuseError, TlsError
-from iso15118.tls.client_hello import MAX_OCTETS, ClientHello, parse_client_hello
+from iso15118.tls.client_hello import MAX_OCTETS, ClientHello, ClientHelloReader
 from iso15118.tls.connection import TlsConnection, TlsContext, TlsInfo
 from iso15118.tls.trusted_ca_keys import choose_chain
 
@@ -78,11 +78,12 @@ def _fit(context: TlsContext, hello: ClientHello) -> tuple[bool, bool]:
 class PortConnection:
     """One end of a connection that is a ``TlsConnection`` once the ClientHello is complete, and behaves as one before."""
 
-    __slots__ = ("_begun", "_connection", "_error", "_port")
+    __slots__ = ("_begun", "_connection", "_error", "_port", "_reader")
 
     def __init__(self, port: TlsPort) -> None:
         self._port = port
-        self._begun = b""
+        self._begun = bytearray()
+        self._reader = ClientHelloReader()
         self._connection: TlsConnection | None = None
         self._error: TlsError | None = None
 
@@ -92,21 +93,20 @@ class PortConnection:
             return self._connection.receive_data(data)
         if self._error is not None:
             raise self._error
-        begun = self._begun + data
+        self._begun += data
         try:
-            hello = parse_client_hello(begun)
+            hello = self._reader.feed(data)
         except TlsError:
             # The strictest context answers to what cannot be read, in its own words.
             chosen: TlsContext | None = self._port.contexts[0]
         else:
             chosen = None if hello is None else self._port.choose(hello)
         if chosen is None:
-            self._begun = begun
-            if len(begun) > 2 * MAX_OCTETS:
+            if len(self._begun) > 2 * MAX_OCTETS:
                 self._error = TlsError("a ClientHello in too many pieces")
                 raise self._error
             return b""
-        self._begun = b""
+        begun, self._begun = bytes(self._begun), bytearray()
         self._connection = chosen.connect()
         return self._connection.receive_data(begun)
 

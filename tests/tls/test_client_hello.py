@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import ssl
+import sys
+from types import FrameType
 
 import pytest
 
 from iso15118.errors import TlsError
-from iso15118.tls.client_hello import ClientHello, parse_client_hello
+from iso15118.tls.client_hello import ClientHello, ClientHelloReader, parse_client_hello
 from iso15118.tls.trusted_ca_keys import (
     IdentifierType,
     TrustedAuthority,
@@ -70,6 +72,26 @@ def test_a_hello_in_pieces_is_waited_for_and_in_several_records_read() -> None:
     pieces = [message[start : start + 100] for start in range(0, len(message), 100)]
     records = b"".join(b"\x16\x03\x01" + len(piece).to_bytes(2, "big") + piece for piece in pieces)
     assert read(records) == read(data)
+
+
+def test_a_hello_in_the_smallest_pieces_is_looked_at_once() -> None:
+    data = ours()
+    whole, reader = parse_client_hello(data), ClientHelloReader()
+    records = b"".join(data[:3] + b"\0\1" + data[at : at + 1] for at in range(5, len(data)))
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        found = [reader.feed(records[at : at + 1]) for at in range(len(records))]
+    finally:
+        sys.setprofile(before)
+    assert found == [None] * (len(records) - 1) + [whole]
+    assert calls < 50 * len(records)  # not one for each octet that came before
 
 
 @pytest.mark.parametrize(
