@@ -30,6 +30,9 @@ class IdentifierType(IntEnum):
     CERT_SHA1_HASH = 3
 
 
+_TELLING = (IdentifierType.KEY_SHA1_HASH, IdentifierType.X509_NAME, IdentifierType.CERT_SHA1_HASH)
+
+
 class TrustedAuthority(msgspec.Struct, frozen=True):
     """One root, as the peer names it."""
 
@@ -77,8 +80,11 @@ def parse_trusted_ca_keys(data: bytes) -> tuple[TrustedAuthority, ...]:
 
 def choose_chain(authorities: Sequence[TrustedAuthority], roots_der: Sequence[bytes | None]) -> int | None:
     """Place of the first of our roots that the peer trusts; None if there is none. [V2G2-871]"""
+    named = frozenset(authorities)  # a peer may name thousands, and each of our roots is hashed once
     for place, root in enumerate(roots_der):
-        if root is not None and any(authority.names(root) for authority in authorities):
+        if root is not None and any(
+            TrustedAuthority(kind, _identify(kind, root)) in named for kind in _TELLING
+        ):
             return place
     return None
 

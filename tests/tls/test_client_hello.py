@@ -10,6 +10,7 @@ from types import FrameType
 import pytest
 
 from iso15118.errors import TlsError
+from iso15118.tls import trusted_ca_keys as trusted_ca_keys_module
 from iso15118.tls.client_hello import ClientHello, ClientHelloReader, parse_client_hello
 from iso15118.tls.trusted_ca_keys import (
     IdentifierType,
@@ -159,3 +160,21 @@ def test_bad_trusted_ca_keys_are_refused(data: bytes) -> None:
 def test_an_empty_list_and_a_pre_agreed_root_are_read() -> None:
     assert parse_trusted_ca_keys(b"\x00\x00") == ()
     assert parse_trusted_ca_keys(b"\x00\x01\x00") == (TrustedAuthority(IdentifierType.PRE_AGREED, b""),)
+
+
+def test_a_root_among_thousands_of_names_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, hashed = issued().v2g_root, []
+    identify = trusted_ca_keys_module._identify
+
+    def counted(kind: IdentifierType, der: bytes) -> bytes:
+        hashed.append(kind)
+        return identify(kind, der)
+
+    strangers = tuple(
+        TrustedAuthority(IdentifierType.KEY_SHA1_HASH, number.to_bytes(20, "big")) for number in range(700)
+    )
+    ours = TrustedAuthority(IdentifierType.KEY_SHA1_HASH, identify(IdentifierType.KEY_SHA1_HASH, root))
+    monkeypatch.setattr(trusted_ca_keys_module, "_identify", counted)
+    assert choose_chain(strangers, [root]) is None
+    assert choose_chain((*strangers, ours), [None, root]) == 1
+    assert len(hashed) <= 6
