@@ -58,7 +58,8 @@ MAY_IMPORT = {
     "testing": BASE
     | {"timing", "contracts", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
     | {"link", "connection"},
-    "settings": BASE | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
+    "settings": BASE
+    | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
     "trace": BASE,
     "loopback": BASE
     | {

@@ -78,7 +78,7 @@ _ACT_FIRST = frozenset(
     (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
-WORTH_WAITING = frozenset((ev.StopRequested, ev.EmergencyShutdown, ev.HardwareFault))
+WORTH_WAITING = frozenset((ev.StopRequested, ev.PauseRequested, ev.EmergencyShutdown, ev.HardwareFault))
 
 
 def _secured(info: TlsInfo | None) -> SecuredLink | None:
@@ -393,6 +393,7 @@ class SessionDriver:
         tally.over(self._finished)
         ended = self._verdict or (session.ended if session is not None else None)
         energy = hardware.energy
+        paused = safe and ended is not None and ended.reason is EndReason.PAUSED
         return SessionResult(
             role=self.role,
             ended=ended or SessionEnded(EndReason.INTERNAL_ERROR, "it never ended"),
@@ -419,4 +420,5 @@ class SessionDriver:
             contracts_installed=getattr(session, "installed", 0),
             refusals=getattr(session, "refusals", ()),
             error=self._error,
+            ticket=getattr(session, "ticket", None) if paused else None,
         )

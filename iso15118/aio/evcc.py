@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from iso15118.evcc import EvccConfig
     from iso15118.session import actions as act
     from iso15118.session import ports
+    from iso15118.session.ticket import EvccTicket
     from iso15118.tls import TlsContext
 
     from .driver import Observer, Watch
@@ -96,9 +97,16 @@ class EvccClient:
         self._driver: SessionDriver | None = None
         self._running = False
 
-    async def run(self, station: tuple[IPv6Address, int] | None = None, *, number: int = 0) -> SessionResult:
+    async def run(
+        self,
+        station: tuple[IPv6Address, int] | None = None,
+        *,
+        number: int = 0,
+        resume: EvccTicket | None = None,
+    ) -> SessionResult:
         """One session, with ``station`` if discovery has found one already. Cancelled, it makes the hardware safe before it
-        gives way. ``number``: the connection's, for whoever follows ``connections``.
+        gives way. ``number``: the connection's, for whoever follows ``connections``. ``resume``: the ``ticket`` of the result of a
+        session that was paused; if the station does not go on with that, a new one begins.
 
         Raises ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
         if one side refuses the other, ``HardwareError`` if the battery does not report.
@@ -107,7 +115,7 @@ class EvccClient:
             raise MisuseError("a session of this client is running")
         self._running, self._number = True, number
         try:
-            return await self._run(station)
+            return await self._run(station, resume)
         finally:
             self._running = False
 
@@ -125,6 +133,10 @@ class EvccClient:
     def stop(self, reason: str) -> None:
         """End the session in an orderly way."""
         self.tell(ev.StopRequested(reason))
+
+    def pause(self, reason: str) -> None:
+        """Pause the session as soon as it may be; the result has the ticket for ``run(resume=...)``."""
+        self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
         """Off the cable now."""
@@ -144,9 +156,9 @@ class EvccClient:
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    async def _run(self, station: tuple[IPv6Address, int] | None) -> SessionResult:
+    async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
         inbox = self._listen()
-        session = self._new_session()
+        session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
             lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
@@ -204,14 +216,16 @@ class EvccClient:
         if self._driver is not None:
             self._driver.tell(event)
 
-    def _new_session(self) -> EvccSession:
+    def _new_session(self, resume: EvccTicket | None) -> EvccSession:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
         battery = self.vehicle.battery
         contracts = contracts_of(self.vehicle)
         try:
-            return EvccSession(self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts)
+            return EvccSession(
+                self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts, resume=resume
+            )
         except Exception as error:
             raise HardwareError(brief(f"battery: {error!r}")) from error
 

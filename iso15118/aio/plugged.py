@@ -27,6 +27,7 @@ from iso15118.connection.vocabulary import (
 from iso15118.errors import LinkError, MisuseError, V2GError
 from iso15118.link.primitives import DLinkReady, DLinkTerminate
 from iso15118.sdp import SDP_PORT
+from iso15118.session.ticket import EvccTicket
 
 from .calls import brief
 from .connection import ConnectionDriver, SessionSignal
@@ -85,7 +86,8 @@ class LinkParts:
 class PluggedSecc:
     """A station's connector. Use it with ``async with``; it serves until it is left.
 
-    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. ``news``
+    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
+    paused can be gone on with until it is unplugged. ``news``
     hears of phases, D-LINK_READY and the link's notes, ``listening`` is called when there is a TCP port. ``server`` holds further
     settings of ``SeccServer``.
 
@@ -115,6 +117,7 @@ class PluggedSecc:
         self._sdp_wanted, self._on_request = sdp_port, on_request
         self._news, self._listening, self._replug = news, listening, parts.replug
         self._replugging: asyncio.TimerHandle | None = None
+        self._unplugged = False
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
         self._sdp: SdpListener | None = None
@@ -224,6 +227,11 @@ class PluggedSecc:
     def _heard(self, news: Action) -> None:
         if self._news is not None:
             self._news(news)
+        if isinstance(news, PhaseEntered):
+            # Again at the next plug-in: the end of a session may have come after the plug.
+            if self._server is not None and (news.phase is Phase.UNPLUGGED or self._unplugged):
+                self._server.tickets.clear()
+            self._unplugged = news.phase is Phase.UNPLUGGED
 
     def _look(self) -> None:
         if self._replug is not None and self._replugging is None and self.connection.at_rest:
@@ -300,6 +308,8 @@ class PluggedEvcc:
         self._error: V2GError | None = None
         self.results: list[SessionResult] = []
         """The sessions of this plug-in, in order."""
+        self.ticket: EvccTicket | None = None
+        """While it is paused: what the next session goes on with."""
         machine = EvccConnection(parts.link, config.timing.communication_setup_timeout, parts.settings)
         self.driver = ConnectionDriver(
             machine,
@@ -334,9 +344,14 @@ class PluggedEvcc:
         if self._client is not None:
             self._client.stop(reason)
 
-    async def run(self) -> SessionResult:
-        """From plug-in to the end: over for good, unplugged, or at rest. The last session's result; cancelled, it makes the hardware safe
-        before it gives way.
+    def pause(self, reason: str) -> None:
+        """Pause the session that runs; the link sleeps then until ``tell(WakeUp())``, or until the station wakes it up."""
+        if self._client is not None:
+            self._client.pause(reason)
+
+    async def run(self, resume: EvccTicket | None = None) -> SessionResult:
+        """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
+        hardware safe before it gives way. ``resume``: a ticket that was kept, of a session paused in this plug-in before a restart.
 
         Raises ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
         battery does not report, and what the medium raises.
@@ -344,7 +359,7 @@ class PluggedEvcc:
         if self._over is not None:
             raise MisuseError("this inlet is in use")
         self._over = self._loop.create_future()
-        self.results, self._error, self._plugged = [], None, False
+        self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
             await self.driver.open()
             await self._over
@@ -468,7 +483,9 @@ class PluggedEvcc:
         client = self._client
         if client is None:
             raise MisuseError("no station was looked for")
-        result = await client.run(where, number=number)
+        result = await client.run(where, number=number, resume=self.ticket)
         self.results.append(result)
+        if "SessionSetup" in result.states:  # otherwise the station has not been asked
+            self.ticket = result.ticket if isinstance(result.ticket, EvccTicket) else None
         self._happened(SessionOver(number, result.ended))
         self._happened(ConnectionClosed(number))

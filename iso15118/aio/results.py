@@ -17,6 +17,7 @@ from .link import StreamEnd
 
 if TYPE_CHECKING:
     from iso15118.session.events import InletMeasured, PowerMeasured
+    from iso15118.session.ticket import EvccTicket, SeccTicket
 
 __all__ = ["SessionResult", "Tally"]
 
@@ -69,6 +70,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Why contracts were refused, for people."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
+    ticket: SeccTicket | EvccTicket | None = None
+    """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
 
 
 class Tally:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
+    from iso15118.session.ticket import SeccTicket
 
     from .driver import Observer, Watch
     from .link import StreamEnd, StreamLimits, StreamOwner, TlsSource
@@ -57,6 +58,7 @@ __all__ = ["SeccServer"]
 _log = logging.getLogger(__name__)
 
 _RESULTS_KEPT: Final = 256
+_TICKETS_KEPT: Final = 16  # one plug, but vehicles may pause and never come back; the oldest makes room
 _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
 
 
@@ -70,7 +72,8 @@ class SeccServer:
     ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
     hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connection.vocabulary``).
     ``epoch`` is what must be added to
-    the loop's clock to get Unix time; by default the system's clock is asked when a session begins.
+    the loop's clock to get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that were
+    paused before this program was started.
 
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
     through has the session; while it runs, others wait in the system's small backlog at the expense of their own
@@ -96,6 +99,7 @@ class SeccServer:
         connection: Callable[..., MessageStream] = MessageStream,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
         connections: Callable[[ev.Event], None] | None = None,
+        tickets: Iterable[SeccTicket] = (),
     ) -> None:
         if tls is None and not config.allow_plaintext:
             raise ConfigError(
@@ -108,6 +112,8 @@ class SeccServer:
         self.interface = find_interface(interface) if isinstance(interface, str) else interface
         self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
         """The last sessions, the newest at the end."""
+        self.tickets: deque[SeccTicket] = deque(tickets, maxlen=_TICKETS_KEPT)
+        """Sessions that were paused here and can be gone on with, the newest at the end; clear it to forget them."""
         self.finished = 0
         """How many sessions have come to their end."""
         self._tls = tls
@@ -359,6 +365,7 @@ class SeccServer:
             epoch=epoch,
             trust=trust_of(self.station),
             installs=self.station.contract_certificates is not None,
+            resume=tuple(self.tickets),
         )
 
     def _heard(self, news: act.Notify) -> None:
@@ -384,6 +391,12 @@ class SeccServer:
             self._happened(ConnectionFailed(self._number, str(driver.link_end)))
             return
         _log.info("session with %s ended: %s", result.peer, result.ended)
+        if isinstance(driver.session, SeccSession):
+            for ticket in driver.session.spent:
+                if ticket in self.tickets:  # it may have been forgotten meanwhile
+                    self.tickets.remove(ticket)
+            if result.ticket is not None and driver.session.ticket is not None:
+                self.tickets.append(driver.session.ticket)
         self.results.append(result)
         self.finished += 1
         if self._finish_news is not None and not self._finish_news.done():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import msgspec
 from msgspec import Struct
@@ -107,11 +107,13 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             f"paused_at={self.paused_at!r}, valid_s={self.valid_s!r})"
         )
 
-    def __rich_repr__(self):  # type: ignore[no-untyped-def]
-        yield "service", self.service.name
-        yield "secure", self.secure
-        yield "paused_at", self.paused_at
-        yield "valid_s", self.valid_s
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [
+            ("service", self.service.name),
+            ("secure", self.secure),
+            ("paused_at", self.paused_at),
+            ("valid_s", self.valid_s),
+        ]
 
 
 class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):

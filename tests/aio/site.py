@@ -21,6 +21,7 @@ from iso15118.session import events as ev
 from iso15118.session import ports
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import ControlMode, ServiceID
+from iso15118.session.ticket import SeccTicket
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.async_ports import StationPorts, VehiclePorts
 from iso15118.testing import SafetyMonitor, SafetyViolation
@@ -55,7 +56,11 @@ class Watcher:
     """Safety monitors for one end: a new one for each session, violations kept."""
 
     def __init__(self, config: SeccConfig, station: StationLimits, vehicle: VehicleLimits) -> None:
-        self._new: Callable[[], SafetyMonitor] = lambda: SafetyMonitor(config, station, vehicle)
+        self.paused: Callable[[], Iterable[SeccTicket]] = tuple
+        """Sessions that the next one may go on with."""
+        self._new: Callable[[], SafetyMonitor] = lambda: SafetyMonitor(
+            config, station, vehicle, paused=tuple(self.paused())
+        )
         self._monitor = self._new()
         self.violations: list[str] = []
         self.seen = 0
@@ -236,6 +241,7 @@ async def site(
         secc_tls() if isinstance(tls, str) else tls,
         **(merged | settings),
     )
+    watchers[0].paused = lambda: server.tickets
     following = asyncio.create_task(plant.follow())
     try:
         async with server:

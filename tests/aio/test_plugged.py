@@ -70,6 +70,7 @@ class Connector:
             watch=self.watchers[0].secc,
             news=self._station_news,
         )
+        self.watchers[0].paused = lambda: self.secc.server.tickets if self.secc.server else ()
         self.stopper = Stopper(8)
         self.evcc = PluggedEvcc(
             evcc_config(),

@@ -97,6 +97,8 @@ class EvSlac:
         self._up = False
         self._no_link = 0
         self._shows_c = False
+        self._seen_early = False
+        """The link is back while the wake-up still shows C."""
         self.dropped = 0
 
     @property
@@ -249,7 +251,7 @@ class EvSlac:
         return [ShowState(SignalState.C)]
 
     def _resume(self, now: float) -> list[Action]:
-        self._paused = False
+        self._paused = self._seen_early = False
         if _Timer.RESUME not in self._timers:
             self._timers.set(_Timer.RESUME, now + self._timing.t_conn_resume)
         self._modem.watch(self._timing.link_poll, now)
@@ -331,12 +333,17 @@ class EvSlac:
             self._no_link = 0
             if not (joining or resuming):
                 return []
+            if resuming and _Timer.TOGGLE in self._timers:
+                # The end of the toggle would take back the C that a quick session shows by then: B first, and then ready.
+                self._seen_early = True
+                return []
             self._run = None
             self._timers.clear(_Timer.RATE, _Timer.JOIN, _Timer.ASSUMED, _Timer.RESUME)
             self._state = LinkState.MATCHED
             self._modem.watch(self._timing.link_poll_matched, now + self._timing.link_poll_matched)
             actions = self._tell(True)
             return actions + self._amplitudes.start(self._peer, now) if joining and self._peer else actions
+        self._seen_early = False
         if joining or resuming:
             return []
         self._no_link += 1
@@ -369,7 +376,8 @@ class EvSlac:
         if timer is _Timer.ASSUMED:
             return self._link_seen(True, now)
         if timer is _Timer.TOGGLE:
-            return [ShowState(SignalState.B)]
+            early, self._seen_early = self._seen_early, False
+            return [ShowState(SignalState.B), *(self._link_seen(True, now) if early else [])]
         return self._lost("the link did not come back after the pause", now)
 
 

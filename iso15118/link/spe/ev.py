@@ -115,6 +115,8 @@ class EvSpe:
         resuming = self._state is LinkState.MATCHED and _Timer.RESUME in self._timers and not self._paused
         if not (self._carrier and is_ready(self._ce) and (self._state is LinkState.MATCHING or resuming)):
             return []
+        if _Timer.PULSE in self._timers:
+            return []  # the end of the pulse would take back the C that a quick session shows by then
         self._timers.clear(_Timer.DETECT, _Timer.RESUME)
         self._state = LinkState.MATCHED
         return self._tell(True)
@@ -173,7 +175,7 @@ class EvSpe:
         actions: list[Action] = []
         while (timer := self._timers.pop(now)) is not None:
             if timer is _Timer.PULSE:
-                actions.append(ShowState(SignalState.B))
+                actions += [ShowState(SignalState.B), *self._check_ready()]
             elif timer is _Timer.GRACE:
                 actions += self._end()
             elif timer is _Timer.RESUME:
