@@ -268,7 +268,7 @@ class Store:
         if not self.directory.exists():
             return
         for path in (self.directory, *self.directory.rglob("*")):
-            if path.name.startswith("."):
+            if path.name.startswith(".") and not path.is_dir():  # read by nobody; but what is in a hidden folder is
                 continue
             told = path.stat()
             if told.st_mode & _OTHERS_WRITE:

@@ -131,6 +131,16 @@ def test_what_others_may_write_is_not_trusted(store: Store) -> None:
     assert store.read().anchors["V2G"] == (PKI.v2g_root,)
 
 
+def test_a_hidden_folder_is_looked_at_too(store: Store) -> None:
+    hidden = store.directory / "anchors" / "v2g" / ".old"
+    hidden.mkdir()
+    (store.directory / "anchors" / "v2g" / "root.pem").rename(hidden / "root.pem")
+    assert store.read().anchors["V2G"] == (PKI.v2g_root,)
+    hidden.chmod(0o777)
+    with pytest.raises(PkiError, match="may be written by others"):
+        store.read()
+
+
 def test_a_lax_umask_makes_no_lax_store(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
