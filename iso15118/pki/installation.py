@@ -219,7 +219,10 @@ def _received(
         raise InstallationError("contract-key", f"no key for {data.ecdh_curve.value}")
     if key is None or key.curve != curve:
         raise InstallationError("no-key", f"the vehicle has no key for {curve}")
-    return next(one for one in transports if one.curve == curve), blob, key
+    for one in transports:
+        if one.curve == curve:
+            return one, blob, key
+    raise InstallationError("no-key", f"the vehicle is set up for no key transport by {curve}")
 
 
 def refused(what: str, verdict: Verdict) -> InstallationError:

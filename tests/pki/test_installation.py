@@ -153,6 +153,13 @@ def test_another_vehicle_and_other_roots_take_nothing(algorithm: str) -> None:
         assert caught.value.fault == fault
 
 
+def test_a_vehicle_without_the_transport_takes_nothing() -> None:
+    pki = issued("p521")
+    with pytest.raises(InstallationError, match="no key transport by secp521r1") as refused:
+        accepted(pki, offered(pki), transports=(ISO20_X448,))
+    assert refused.value.fault == "no-key"
+
+
 def test_preferences_are_emaids_or_their_beginnings() -> None:
     assert preferred(EMAIDS, []) == list(EMAIDS)
     assert preferred(EMAIDS, ["FR"])[0] == "FRXYZ000000003"
