@@ -268,7 +268,8 @@ class Store:
         if not self.directory.exists():
             return
         for path in (self.directory, *self.directory.rglob("*")):
-            if path.name.startswith(".") and not path.is_dir():  # read by nobody; but what is in a hidden folder is
+            # Hidden files are not read; what is in a hidden folder is.
+            if path.name.startswith(".") and not path.is_dir():
                 continue
             told = path.stat()
             if told.st_mode & _OTHERS_WRITE:
