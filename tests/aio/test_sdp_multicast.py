@@ -82,14 +82,18 @@ class Station:
 
     def line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        result: dict[str, Any] = json.loads(self.process.stdout.readline())
+        assert self.process.stderr is not None
+        said = self.process.stdout.readline()
+        assert said, f"the station has ended: {self.process.stderr.read()}"
+        result: dict[str, Any] = json.loads(said)
         return result
 
 
 @contextmanager
 def station(interface: str, port: int) -> Iterator[Station]:
     command = ["ip", "netns", "exec", STATION, *PEER, "serve", interface, str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     with process:
         try:
             started = Station(process)
