@@ -217,7 +217,8 @@ class SafetyMonitor:
         """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
         asked, given = self._setup, response.header.session_id
         if response.response_code is not ResponseCode.OK_OldSessionJoined:
-            self._need(given not in self._paused, "a new session under the id of a paused one")
+            new = response.response_code is ResponseCode.OK_NewSessionEstablished
+            self._need(not (new and given in self._paused), "a new session under the id of a paused one")
             return
         ticket = self._paused.get(given)
         self._need(ticket is not None, "joined a session that nobody paused")

@@ -19,7 +19,9 @@ from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.secured import SecuredLink
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
+from iso15118.session.ticket import EvccTicket
 from iso15118.testing import Playbook, SafetyMonitor
 
 STATION = StationLimits(
@@ -72,11 +74,15 @@ class Host:
         *,
         config: EvccConfig | None = None,
         contracts: Any = None,
+        tls: SecuredLink | None = None,
+        resume: EvccTicket | None = None,
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
         self.config = config or EvccConfig(services=(service,), control_mode=control_mode)
-        self.session = EvccSession(self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts)
+        self.session = EvccSession(
+            self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts, resume=resume
+        )
         self.contracts = contracts
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE)
         self.book = Playbook(self.session, watch=self.monitor.evcc)
@@ -85,7 +91,7 @@ class Host:
         self.waiting = False
         """The session waits for a response."""
         self._contactors: bool | None = None
-        self.tell(ev.Connected(secure=True))
+        self.tell(ev.Connected(secure=True, tls=tls))
 
     # -- the vehicle's side
 

@@ -350,8 +350,9 @@ def test_a_loop_request_of_another_service_or_mode_ends_the_session(
 # -- leaving
 
 
-def test_pause_is_refused_as_long_as_it_is_not_offered() -> None:
-    drive = Drive().to(State.DC_WELDING_DETECTION)
+def test_pause_is_refused_if_it_is_not_offered() -> None:
+    config = SeccConfig(services=ALL_SERVICES, allow_pause=False)
+    drive = Drive(config=config).to(State.DC_WELDING_DETECTION)
     response = drive.send(cm.SessionStopReq, charging_session=cm.ChargingSession.Pause)
     refused(drive, response, "FAILED_PauseNotAllowed", EndReason.REFUSED)
 

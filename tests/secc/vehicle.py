@@ -24,6 +24,7 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.secured import SecuredLink
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
 
@@ -58,13 +59,15 @@ class Drive:
         control_mode: ControlMode = ControlMode.SCHEDULED,
         *,
         config: SeccConfig | None = None,
+        tls: SecuredLink | None = None,
         **session: Any,
     ) -> None:
         self.config = config or SeccConfig(services=ALL_SERVICES)
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
         self.session = SeccSession(self.config, STATION, epoch=1.79e9, **session)
-        self.monitor = SafetyMonitor(self.config, STATION, VEHICLE)
+        self.tls = tls
+        self.monitor = SafetyMonitor(self.config, STATION, VEHICLE, paused=tuple(session.get("resume", ())))
         self.book = Playbook(self.session, watch=self.monitor.secc)
         self.session_id = NO_SESSION
         self.ev_processing = Processing.Finished
@@ -157,7 +160,7 @@ class Drive:
             schema_id=7,
             priority=1,
         )
-        self.book.tell(ev.Connected(secure=True))
+        self.book.tell(ev.Connected(secure=True, tls=self.tls))
         self.book.receive(app.SupportedAppProtocolReq(app_protocol=(entry,)))
 
     def _session(self) -> None:
