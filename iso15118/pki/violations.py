@@ -216,6 +216,9 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{which}: {CODES[self.code].meaning}{said} [{self.rule}]"
 
 
+_LONGEST_DETAIL = 300
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """Result of a check: every violation found, the path's first."""
 
@@ -240,5 +243,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def violation(code: str, certificate: int | None, detail: str = "") -> Violation:
-    """A violation of this kind, with its rule and level from the table."""
-    return Violation(code, certificate, CODES[code].rule, CODES[code].level, detail)
+    """A violation of this kind, with its rule and level from the table. ``detail`` may quote what a peer sent: it goes to logs and
+    terminals, so it is cut short, and has nothing in it that is not printed.
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in detail[:_LONGEST_DETAIL])
+    return Violation(code, certificate, CODES[code].rule, CODES[code].level, shown)

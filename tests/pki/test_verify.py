@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load_profile, peer_verifier, verify_chain
@@ -407,3 +408,25 @@ def test_a_response_of_ours_counts_where_the_peer_staples_none() -> None:
         policy = RevocationPolicy(demand="leaf", responses=lambda chain, ours=ours: (ours,))  # type: ignore[misc]
         known = policy.evidence(PKI.secc.chain, (), leaf_only=False)
         assert codes(check(PKI.secc.chain, revocation=known)) == expected
+
+
+def test_what_a_peer_calls_itself_is_shown_on_one_line_and_not_for_ever() -> None:
+    key = load_key(ED448.keys["secc"])
+    name = x509.Name(
+        [x509.NameAttribute(x509.NameOID.COMMON_NAME, "x\n\x1b[2Jroot logged in\u202e" + "y" * 40)] * 20
+    )
+    strange = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+        .sign(key, None)
+    )
+    verdict = check([strange.public_bytes(Encoding.DER)], edition="iso20")
+    assert ("issuer-unknown", 0) in codes(verdict)
+    assert "root logged in" in str(verdict)
+    assert str(verdict).isprintable()
+    assert max(len(one.detail) for one in verdict.violations) <= 300

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed448
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,3 +212,25 @@ def test_after_a_confirmation_the_loop_may_not_pause() -> None:
     one.send(dc.DCChargeLoopReq)
     one.book.wait(0.6)
     one.book.ends(EndReason.TIMEOUT)
+
+
+def test_what_a_contract_calls_itself_is_shown_on_one_line() -> None:
+    one = drive()
+    key = ed448.Ed448PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "DE8AA\n\x1b[2Jroot logged in")])
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    strange = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    strange = strange.serial_number(7).not_valid_before(day).not_valid_after(day + timedelta(days=1))
+    request = by_contract(one)
+    mode = request.a_req_authorization_mode
+    assert isinstance(mode, cm.PnCAReqAuthorizationMode)
+    chain = msgspec.structs.replace(
+        mode.contract_certificate_chain, certificate=strange.sign(key, None).public_bytes(Encoding.DER)
+    )
+    mode = msgspec.structs.replace(mode, contract_certificate_chain=chain)
+    answer = said(one, msgspec.structs.replace(request, a_req_authorization_mode=mode))
+    assert answer.response_code.value == "FAILED_SignatureError"
+    assert one.session.ended is not None
+    assert "root logged in" in one.session.ended.detail
+    assert one.session.ended.detail.isprintable()
+    assert all(why.isprintable() for why in one.session.refusals)

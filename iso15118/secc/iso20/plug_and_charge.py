@@ -128,10 +128,12 @@ def _warned(ctx: Context, code: ResponseCode) -> Reply:
 
 def _refused(request: Any, ctx: Context, why: Refusal, detail: str) -> Reply:
     code = AUTHORIZATION_CODES[why]
-    ctx.refusals.append(detail[:300])
+    # Names of certificates are in it, which nobody has verified: it goes to logs and terminals.
+    said = "".join(letter if letter.isprintable() else " " for letter in detail[:300])
+    ctx.refusals.append(said)
     if code.value.startswith("FAILED"):
         return Reply(
-            refusal(request, ctx, code), State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=detail[:300]
+            refusal(request, ctx, code), State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=said
         )
     return _warned(ctx, code)
 
