@@ -248,6 +248,8 @@ class SafetyMonitor:
             self._need(self._bidirectional, "discharge without a bidirectional service")
             amperes = min(station.maximum_discharge_current_a, _si(declared.ev_maximum_discharge_current))
             watts = min(station.maximum_discharge_power_w, _si(declared.ev_maximum_discharge_power))
+            volts = station.maximum_voltage_v
+            self._need(action.voltage_v <= volts * _TOLERANCE, f"{action.voltage_v} V above {volts} V")
         self._need(abs(action.current_a) <= amperes * _TOLERANCE, f"{action.current_a} A beyond {amperes} A")
         self._need(action.power_w <= watts * _TOLERANCE, f"{action.power_w} W beyond {watts} W")
 

@@ -122,6 +122,18 @@ def test_a_scheduled_vehicle_may_give_within_both_sides_limits() -> None:
     assert voltage == VEHICLE.minimum_voltage_v
 
 
+@pytest.mark.parametrize("mode", [ControlMode.SCHEDULED, ControlMode.DYNAMIC])
+def test_a_vehicle_that_gives_raises_no_bound_above_what_both_sides_can_have(mode: ControlMode) -> None:
+    drive = charging(mode=mode)
+    drive.book.tell(ev.SetPointChanged(-100_000.0))
+    for wanted, held in ((700.0, 700.0), (900_000.0, VEHICLE.maximum_voltage_v)):
+        more = {"ev_minimum_voltage": rational(wanted)}
+        asked = drive.scheduled(-100.0, **more) if mode is ControlMode.SCHEDULED else drive.dynamic(**more)
+        voltage, current, _ = bounds(drive, asked)
+        assert voltage == min(held, STATION.maximum_voltage_v)
+        assert current < 0.0
+
+
 def test_a_negative_set_point_asks_a_scheduled_vehicle_to_give() -> None:
     drive = charging()
     drive.book.tell(ev.SetPointChanged(-250e3))

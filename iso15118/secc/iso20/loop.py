@@ -189,7 +189,9 @@ def _discharge(
     # loop is followed.
     voltage = max(limits.minimum_voltage_v, vehicle.minimum_voltage_v)
     if mode.ev_minimum_voltage is not None:
-        voltage = max(voltage, si(mode.ev_minimum_voltage))
+        # Beyond what both sides can have nothing flows anyway, and no supply is told of a voltage that it does not have.
+        highest = min(limits.maximum_voltage_v, vehicle.maximum_voltage_v)
+        voltage = max(voltage, min(si(mode.ev_minimum_voltage), highest))
     return voltage, -current, power
 
 
