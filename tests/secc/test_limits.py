@@ -127,7 +127,7 @@ def test_a_vehicle_that_gives_raises_no_bound_above_what_both_sides_can_have(mod
     drive = charging(mode=mode)
     drive.book.tell(ev.SetPointChanged(-100_000.0))
     for wanted, held in ((700.0, 700.0), (900_000.0, VEHICLE.maximum_voltage_v)):
-        more = {"ev_minimum_voltage": rational(wanted)}
+        more: dict[str, Any] = {"ev_minimum_voltage": rational(wanted)}
         asked = drive.scheduled(-100.0, **more) if mode is ControlMode.SCHEDULED else drive.dynamic(**more)
         voltage, current, _ = bounds(drive, asked)
         assert voltage == min(held, STATION.maximum_voltage_v)
