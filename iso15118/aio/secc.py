@@ -263,6 +263,10 @@ class SeccServer:
         """End the session that runs in an orderly way."""
         self.tell(ev.StopRequested(reason))
 
+    def pause(self, reason: str) -> None:
+        """Ask the vehicle that charges for a pause. It may end the session instead, or charge on."""
+        self.tell(ev.PauseRequested(reason))
+
     def emergency_shutdown(self, reason: str) -> None:
         """Power off now."""
         self.tell(ev.EmergencyShutdown(reason))

@@ -25,7 +25,7 @@ from .config import SeccConfig
 from .iso20.context import Context
 from .iso20.machine import answer, is_request
 from .iso20.parameters import refresh_limits
-from .iso20.pause import keep
+from .iso20.pause import PAUSE_DELAY_S, keep
 from .iso20.replies import Reply, Wait, refusal
 from .iso20.sequence import ENERGY_STATES, State
 from .negotiation import negotiate
@@ -331,6 +331,9 @@ class SeccSession:
                 return self._doom(EndReason.EMERGENCY, reason)
             case ev.StopRequested(reason=reason):
                 return self._stop(reason)
+            case ev.PauseRequested():
+                ctx.pause_until = ctx.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
+                return []
             case _:
                 return []
 

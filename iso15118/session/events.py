@@ -229,8 +229,8 @@ class StopRequested(Event, frozen=True):
 
 
 class PauseRequested(Event, frozen=True):
-    """Vehicle: pause the session as soon as that is possible, which is before power was asked for, or in the charge loop. The station's
-    session ignores it: pausing is the vehicle's decision."""
+    """Vehicle: pause the session as soon as that is possible, which is before power was asked for, or in the charge loop. Station: ask the
+    vehicle for a pause in the charge loop; it may end the session instead, or charge on."""
 
     reason: str
 

@@ -14,6 +14,8 @@ import pytest
 from iso15118.connection import Phase
 from iso15118.link.primitives import DLinkReady, ShowState, WakeUp
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import EvseNotification
 from iso15118.session.actions import EndReason
 from iso15118.session.events import PauseRequested, StopRequested
 from iso15118.session.services import ControlMode, ServiceID
@@ -237,6 +239,26 @@ def test_who_cannot_go_on_begins_anew(change: Callable[[PluggedPair], None]) -> 
     spent = rig.pairs[-1].secc.spent
     assert spent == (() if change in KEPT else tuple(tickets))
     assert before
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_station_asks_for_a_pause(takes: bool) -> None:
+    log = Log()
+    rig = plugged("slac", target_soc=60, on_message=log, evcc={"pause_if_asked": takes})
+    rig.plug_in()
+    assert rig.run(60.0, lambda: rig.pair is not None and rig.pair.loops >= 5)
+    rig.pairs[-1].tell_secc(PauseRequested("no power until eight"))
+    assert rig.run(30.0, lambda: rig.phases() in (PAUSED, FINISHED))
+    assert (rig.phases() == PAUSED) is takes
+    asked = [message.evse_status for message in log.messages if type(message) is dc.DCChargeLoopRes]
+    assert asked[-1] is not None
+    assert asked[-1].evse_notification is EvseNotification.Pause
+    assert asked[-1].notification_max_delay <= 60
+    if takes:
+        old = rig.pairs[0].secc.session_id
+        rig.tell(rig.secc, WakeUp())
+        assert rig.run(1800.0, lambda: rig.phases() == FINISHED)
+        assert joined(rig, log, old)
 
 
 def test_after_an_unplug_nothing_is_gone_on_with() -> None:

@@ -157,6 +157,7 @@ def _station_event(rng: random.Random) -> ev.Event:
         ev.ContactorsChanged(rng.random() < 0.5),
         ev.SignalChanged(ev.SignalState.C),
         ev.StopRequested("test"),
+        ev.PauseRequested("test"),
     ]
     rare: list[ev.Event] = [
         ev.SignalChanged(rng.choice(list(ev.SignalState))),
@@ -234,6 +235,7 @@ def _vehicle_event(host: Host, rng: random.Random) -> ev.Event:
         ev.ContactorsChanged(rng.random() < 0.5),
         ev.SignalChanged(ev.SignalState.C),
         ev.StopRequested("test"),
+        ev.PauseRequested("test"),
     ]
     rare: list[ev.Event] = [
         ev.SignalChanged(rng.choice(list(ev.SignalState))),

@@ -10,6 +10,7 @@ import pytest
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import PAUSE_STATES, SEQUENCE, State
@@ -71,6 +72,22 @@ def test_a_pause_is_granted_after_power_delivery_stop_and_nowhere_else(state: St
         assert response.response_code is ResponseCode.FAILED_PauseNotAllowed
         drive.book.ends(EndReason.REFUSED)
         assert drive.session.ticket is None
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_vehicle_is_asked_for_a_pause_for_a_minute(allowed: bool) -> None:
+    config = SeccConfig(services=ALL_SERVICES, allow_pause=allowed)
+    drive = at(State.DC_CHARGE_LOOP, config=config)
+    drive.book.tell(ev.PauseRequested("no power until eight"))
+    asked = []
+    for _ in range(180):
+        status = drive.send(dc.DCChargeLoopReq).evse_status
+        asked.append(status.evse_notification.value if status is not None else None)
+        drive.book.wait(0.35)
+    assert asked == (["Pause"] * 172 + [None] * 8 if allowed else [None] * 180)
+    drive.book.tell(ev.PauseRequested("please"))
+    drive.book.tell(ev.StopRequested("or else"))
+    assert drive.send(dc.DCChargeLoopReq).evse_status.evse_notification.value == "Terminate"
 
 
 def test_a_vehicle_may_pause_without_ever_taking_power() -> None:

@@ -137,6 +137,8 @@ class Context:
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_deadline: float | None = None
+    pause_until: float = 0.0
+    """Until then the vehicle is asked to pause."""
     doom: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     doom_detail: str = ""

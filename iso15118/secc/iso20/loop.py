@@ -204,6 +204,8 @@ def _power_limit(current_a: float, limits: StationLimits) -> float:
 
 def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     if not ctx.stop_wanted:
+        if (left := ctx.pause_until - ctx.now) > 0.0:
+            return EVSEStatus(notification_max_delay=int(left), evse_notification=EvseNotification.Pause)
         if not confirm:
             return None
         return EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)

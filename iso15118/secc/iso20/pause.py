@@ -6,7 +6,7 @@ again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iso15118.session.services import SERVICES
 from iso15118.session.ticket import SeccTicket, binding_of
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["join", "keep", "why_no_pause"]
+__all__ = ["PAUSE_DELAY_S", "join", "keep", "why_no_pause"]
+
+PAUSE_DELAY_S: Final = 60.0
+"""How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
 
 
 def why_no_pause(ctx: Context, state: State) -> str:
