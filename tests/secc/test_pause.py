@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +13,10 @@ from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
+from iso15118.pki.crl import crl
+from iso15118.pki.issue import load_key
+from iso15118.pki.parsed import parse
+from iso15118.pki.revocation import Revocation
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import PAUSE_STATES, SEQUENCE, State
 from iso15118.session import actions as act
@@ -21,6 +26,7 @@ from iso15118.session.secured import SecuredLink
 from iso15118.session.services import ServiceID
 from iso15118.session.ticket import SeccTicket
 from iso15118.testing import SafetyMonitor, SafetyViolation
+from tests.pair.contracts import DAY, held, issued, trust
 from tests.secc.vehicle import ALL_SERVICES, REQUESTS, STATION, Drive
 
 TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"vehicle",))
@@ -219,18 +225,46 @@ def test_an_authorization_is_withdrawn_after_the_resume() -> None:
 
 
 def test_a_contract_comes_back_with_the_session_and_may_be_withdrawn() -> None:
-    claim = ContractClaim(emaid="DE8AAC123456789", chain=(b"contract", b"sub"), evccid="WVWV123456789ABCDEF7")
+    claim = contract()
     kept = ticket(claim=claim)
     _, response = back(kept)
     assert response.response_code is ResponseCode.OK_NewSessionEstablished, (
         "no contracts without somebody to trust"
     )
-    drive, response = back(kept, trust=object())
+    drive, response = back(kept, trust=trust(issued("ed448")))
     assert response.response_code is ResponseCode.OK_OldSessionJoined
     assert drive.session.emaid == claim.emaid
     drive.book.tell(ev.ContractDecided(claim, Refusal.REVOKED))
     drive.send(next(iter(SEQUENCE[JOINED].keys() - {cm.SessionStopReq})))
     drive.book.ends(EndReason.STOPPED_BY_STATION)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_contract_that_was_revoked_in_the_pause_is_authorized_anew(verified: bool) -> None:
+    pki = issued("ed448")
+    claim = contract(verified=verified)
+    listed = crl(
+        claim.chain[1],
+        load_key(pki.keys["mo-sub2"]),
+        last_update=DAY,
+        next_update=DAY + timedelta(days=1),
+        revoked=[parse(claim.chain[0]).serial_number],
+    )
+    strict = trust(pki, revocation=Revocation(crls=(listed,), required=False))
+    drive, response = back(ticket(claim=claim), trust=strict)
+    if verified:
+        assert response.response_code is ResponseCode.OK_NewSessionEstablished
+        assert drive.session.state == State.AUTHORIZATION_SETUP.value
+        assert not drive.session.emaid
+    else:  # only the backend could tell, and it still can
+        assert response.response_code is ResponseCode.OK_OldSessionJoined
+
+
+def contract(**changes: Any) -> ContractClaim:
+    """A contract that paid before the pause."""
+    (signer,) = held(issued("ed448"), "contract-0").present.signers
+    claim = ContractClaim(emaid="DE8AA000000001", chain=signer.chain, evccid="WVWV123456789ABCDEF7")
+    return msgspec.structs.replace(claim, **changes)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 1e9, float("nan")])

@@ -91,8 +91,13 @@ def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
 
 
 def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
-    """The station may have been set up anew in between."""
-    config = ctx.config
-    if not config.allow_pause or (ticket.claim is not None and not ctx.offers_contracts):
+    """The station may have been set up anew in between, and a contract may have expired or been revoked."""
+    config, claim = ctx.config, ticket.claim
+    if not config.allow_pause:
         return False
+    if claim is not None:
+        if ctx.trust is None or not ctx.offers_contracts:
+            return False
+        if claim.verified and not ctx.trust.verify(claim.chain, ctx.unix_time).ok:
+            return False  # the vehicle is authorized anew, where it is told what is wrong
     return ticket.service in config.services and ticket.parameter_set in config.parameter_sets(ticket.service)
