@@ -80,6 +80,7 @@ class Reception:
                 _log.error("no connection could be accepted: %s", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
+            stream: MessageStream | None = None
             try:
                 await self._inviting.wait()
                 await self._make_room()
@@ -90,9 +91,11 @@ class Reception:
             except asyncio.CancelledError:
                 sock.close()
                 raise
-            except Exception:
+            except Exception as error:
                 _log.exception("a connection failed; the next one is awaited")
                 sock.close()
+                if stream is not None:
+                    stream.connection_lost(error)  # nobody else tells it, and somebody waits for its end
 
     def free(self) -> None:
         """The session of the last one is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -214,3 +215,23 @@ async def test_a_peer_cannot_send_without_end_while_it_waits() -> None:
     close()
     theirs.abort()
     await theirs.wait_closed()
+
+
+async def test_a_connection_that_the_loop_cannot_take_over_keeps_no_place_and_no_server_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(20.0), site() as here:
+        with monkeypatch.context() as broken:
+
+            async def fails(factory: Callable[[], Any], sock: socket.socket) -> None:
+                raise OSError("no buffer space available")
+
+            broken.setattr(loop, "connect_accepted_socket", fails)
+            raw = await Raw.to(here.server.ports[Security.TLS])
+            assert await raw.receive() == b""
+        reception = here.server._reception
+        assert reception is not None
+        assert reception.openings == 0
+        await here.charge(loops=1)
+        raw.close()
