@@ -5,6 +5,8 @@ The pairs' safety monitors watch everything; messages travel as bytes.
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ from iso15118.testing.plugged import PluggedPair
 from tests.connection.rig import plugged
 
 PAUSED = (Phase.PAUSED, Phase.PAUSED)
+SESSION = (Phase.SESSION, Phase.SESSION)
 FINISHED = (Phase.FINISHED, Phase.FINISHED)
 LINKS = ("slac", "spe")
 BEFORE_ENERGY = [
@@ -351,3 +354,56 @@ def test_a_bidirectional_session_goes_on_in_both_directions() -> None:
     rig.pairs[-1].tell_secc(SetPointChanged(-50_000.0))
     assert rig.run(30.0, lambda: rig.station.circuit.current_a < -10.0)
     assert joined(rig, log, old)
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_an_answer_that_is_lost_makes_no_pause_and_the_station_can_wake_the_vehicle_up(kind: str) -> None:
+    def swallow(sender: str, message: object, now: float) -> bool:
+        return type(message) is not cm.SessionStopRes
+
+    rig = plugged(kind, target_soc=60, on_message=swallow)
+    rig.plug_in()
+    assert rig.run(60.0, lambda: rig.pair is not None and rig.pair.loops >= 5)
+    rig.pairs[-1].tell_evcc(PauseRequested("a better price"))
+    rig.run(120.0)
+    assert ended(rig) == (EndReason.PAUSED, EndReason.PEER_VANISHED)
+    assert rig.safe
+    assert rig.resume is None
+    old = rig.pairs[0].secc.session_id
+    rig.tell(rig.secc, WakeUp())
+    assert rig.run(200.0, lambda: len(rig.pairs) > 1 and rig.pairs[-1].loops >= 5), rig.phases()
+    assert rig.pairs[-1].secc.session_id != old
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("slac", 1), ("spe", 2)])
+def test_pause_after_pause_with_tickets_that_are_stale_or_forgotten(kind: str, seed: int) -> None:
+    """CYCLES=500 in the environment makes it a long run."""
+    draw = random.Random(seed)
+    log = Log()
+    rig = plugged(kind, target_soc=100, on_message=log)
+    rig.vehicle.battery.capacity_wh = 1e9
+    rig.plug_in()
+    old: list[EvccTicket] = []
+    outcomes: set[bool] = set()
+    for _ in range(int(os.environ.get("CYCLES", "20"))):
+        assert rig.run(60.0, lambda: rig.phases() == SESSION and rig.pairs[-1].loops >= 3), rig.phases()
+        log.messages.clear()
+        rig.pairs[-1].tell_evcc(PauseRequested("again"))
+        assert rig.run(30.0, lambda: rig.phases() == PAUSED), rig.phases()
+        assert rig.safe
+        assert len(rig.paused) == 1
+        assert rig.resume is not None
+        old.append(rig.resume)
+        what = draw.choice(("keep", "stale", "forget"))
+        if what == "stale":
+            rig.resume = draw.choice(old)
+        elif what == "forget":
+            rig.paused = []
+        named = rig.resume.session_id
+        fits = named in [ticket.session_id for ticket in rig.paused]
+        rig.run(draw.choice((0.0, 1.0, 600.0)))
+        rig.tell(draw.choice(rig.sides), WakeUp())
+        assert rig.run(60.0, lambda: rig.phases() == SESSION), rig.phases()
+        assert (rig.pairs[-1].secc.session_id == named) is fits
+        outcomes.add(fits)
+    assert outcomes == {True, False}
