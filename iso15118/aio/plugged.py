@@ -304,6 +304,8 @@ class PluggedEvcc:
         self._client: EvccClient | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._over: asyncio.Future[None] | None = None
+        self._charging = 0
+        """The connection whose session runs, or ran last."""
         self._plugged = self._looking = False
         self._error: V2GError | None = None
         self.results: list[SessionResult] = []
@@ -437,10 +439,10 @@ class PluggedEvcc:
                 self._begin(number, partial(self._charge, number, where))
             case StopDiscovery() if self._looking and self._attempt is not None:
                 self._attempt.cancel()
-            case DropConnection(reason=reason):
+            case DropConnection(number=number, reason=reason):
                 _log.info("the connection is dropped: %s", reason)
                 client = self._client
-                if client is not None and client.begun:
+                if client is not None and client.begun and self._charging == number:
                     client.link_lost()
                 elif self._attempt is not None:
                     self._attempt.cancel()
@@ -455,7 +457,11 @@ class PluggedEvcc:
         self, earlier: asyncio.Task[None] | None, number: int, work: Callable[[], Awaitable[None]]
     ) -> None:
         if earlier is not None and not earlier.done():
-            await asyncio.wait((earlier,))
+            try:
+                await asyncio.wait((earlier,))
+            except asyncio.CancelledError:
+                await asyncio.wait((earlier,), timeout=_LAST_WORD_S)  # its hardware is on its way to safety
+                raise
         try:
             await work()
         except V2GError as error:
@@ -483,6 +489,7 @@ class PluggedEvcc:
         client = self._client
         if client is None:
             raise MisuseError("no station was looked for")
+        self._charging = number
         result = await client.run(where, number=number, resume=self.ticket)
         self.results.append(result)
         if "SessionSetup" in result.states:  # otherwise the station has not been asked

@@ -16,7 +16,7 @@ from iso15118.aio.media import NoMedium, PacketMedium
 from iso15118.aio.network import Interface
 from iso15118.aio.plugged import LinkParts, PluggedEvcc, PluggedSecc
 from iso15118.connection import ConnectionSettings, Phase, SeccConnection
-from iso15118.connection.vocabulary import PhaseEntered
+from iso15118.connection.vocabulary import DropConnection, PhaseEntered, StartDiscovery
 from iso15118.errors import LinkError
 from iso15118.link.plain import PlainLink
 from iso15118.link.ports import BasicSignalling, LinkMedium, Listener
@@ -386,3 +386,43 @@ async def test_a_port_that_fails_keeps_nobody_from_the_rest() -> None:
     phases.append(driver.machine.phase)
     assert phases == [Phase.DISCOVERY, Phase.UNPLUGGED], "what it showed meanwhile is not lost"
     await driver.close()
+
+
+class Ending:
+    """A client whose session still comes to its end."""
+
+    begun = True
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.looked = False
+
+    def link_lost(self) -> None:
+        self.lost += 1
+
+    async def find(self) -> None:
+        self.looked = True
+
+
+async def test_a_link_that_goes_again_while_the_last_session_ends_drops_the_attempt_that_waits() -> None:
+    async with connector() as here:
+        inlet, client, over = here.evcc, Ending(), asyncio.Event()
+        inlet._client = client  # type: ignore[assignment]
+        inlet._charging = 1
+        inlet._attempt = earlier = asyncio.create_task(over.wait())  # type: ignore[assignment]
+        inlet._carry_out(DropConnection(1, "gone"))
+        assert client.lost == 1
+        inlet._carry_out(StartDiscovery(2))
+        waiting = inlet._attempt
+        assert waiting is not None
+        await asyncio.sleep(0)
+        inlet._carry_out(DropConnection(2, "gone again"))
+        await asyncio.sleep(0.02)
+        assert not waiting.done(), "nobody gives way before the hardware is safe"
+        over.set()
+        await asyncio.wait((waiting,))
+        assert waiting.cancelled()
+        assert earlier.done()
+        assert not client.looked
+        assert client.lost == 1
+        inlet._client = None
