@@ -5,6 +5,7 @@ be driven otherwise. ``SeccServer`` and ``EvccClient`` are all that most users n
 them, with the plug.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .driver import Observer, Watch
@@ -17,7 +18,9 @@ from .results import SessionResult
 from .secc import SeccServer
 
 if TYPE_CHECKING:
-    from .plugged import LinkParts, PluggedEvcc, PluggedSecc
+    from .connection import LinkParts
+    from .plugged_evcc import PluggedEvcc
+    from .plugged_secc import PluggedSecc
 
 __all__ = [
     "Ending",
@@ -38,10 +41,11 @@ __all__ = [
 ]
 
 
+_WITH_A_PLUG = {"LinkParts": "connection", "PluggedEvcc": "plugged_evcc", "PluggedSecc": "plugged_secc"}
+
+
 def __getattr__(name: str) -> Any:
     """What needs a plug is loaded when it is asked for: who has none starts sooner."""
-    if name in ("LinkParts", "PluggedEvcc", "PluggedSecc"):
-        from . import plugged
-
-        return getattr(plugged, name)
+    if name in _WITH_A_PLUG:
+        return getattr(import_module(f"{__name__}.{_WITH_A_PLUG[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ on the other. Nothing of a protocol is known here.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -27,16 +28,33 @@ from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
 if TYPE_CHECKING:
+    from iso15118.connection import ConnectionSettings
     from iso15118.connection.machine import Connection
     from iso15118.link.ports import BasicSignalling, LinkMedium
+    from iso15118.link.primitives import DataLink
     from iso15118.session.actions import Action
 
-__all__ = ["ConnectionDriver", "SessionSignal"]
+__all__ = ["ConnectionDriver", "LinkParts", "SessionSignal"]
 
 _log = logging.getLogger(__name__)
 
 _MISSED = 64
 _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LinkParts:
+    """What is below IP at one end: any ``DataLink`` of its role, the wire, and the basic signalling.
+
+    ``replug``: where nobody moves a plug because the signalling is presumed. It is called when nothing more will come of a plug-in, and
+    makes the next one; without it the real plug is waited for.
+    """
+
+    link: DataLink
+    medium: LinkMedium
+    signalling: BasicSignalling
+    settings: ConnectionSettings | None = None
+    replug: Callable[[], None] | None = None
 
 
 class ConnectionDriver:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from iso15118.session.actions import Action
     from iso15118.tls import TlsContext
 
+    from .connection import LinkParts
     from .driver import Observer
-    from .plugged import LinkParts, PluggedEvcc, PluggedSecc
+    from .plugged_evcc import PluggedEvcc
+    from .plugged_secc import PluggedSecc
     from .tap import Tap
 
 __all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle", "ticking"]
@@ -92,7 +94,7 @@ def run_station(
                 config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer
             )
         else:
-            from .plugged import PluggedSecc  # with everything below IP, which others need not load
+            from .plugged_secc import PluggedSecc  # with everything below IP, which others need not load
 
             server = PluggedSecc(
                 config,
@@ -152,7 +154,7 @@ def run_vehicle(
         if link is None:
             client = EvccClient(config, hardware, interface, tls, sdp_port=sdp_port, observer=observer)
         else:
-            from .plugged import PluggedEvcc
+            from .plugged_evcc import PluggedEvcc
 
             client = PluggedEvcc(
                 config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news

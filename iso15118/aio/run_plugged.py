@@ -14,7 +14,8 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
 from .network import find_interface, sdp_server_socket
-from .plugged import PluggedEvcc, PluggedSecc
+from .plugged_evcc import PluggedEvcc
+from .plugged_secc import PluggedSecc
 from .run import Both, ticking
 from .stream import MessageStream
 from .tap import TappedStream
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from iso15118.session.actions import Action
     from iso15118.tls import TlsContext
 
+    from .connection import LinkParts
     from .driver import Observer
     from .network import Interface
-    from .plugged import LinkParts
     from .run import Clock, Sleep
     from .tap import Tap
 

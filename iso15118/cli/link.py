@@ -12,8 +12,8 @@ from iso15118.session.actions import Action
 from iso15118.settings.link import LinkSettings
 
 if TYPE_CHECKING:
+    from iso15118.aio.connection import LinkParts
     from iso15118.aio.plca import Plca
-    from iso15118.aio.plugged import LinkParts
     from iso15118.link.ports import LinkMedium
     from iso15118.link.primitives import DataLink
 
@@ -46,8 +46,8 @@ def tell_link(news: Action) -> None:
 
 def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:
     # Loaded where there is a plug: a station without one listens sooner.
+    from iso15118.aio.connection import LinkParts
     from iso15118.aio.media import CarrierMedium, NoMedium, PacketMedium, mac_of
-    from iso15118.aio.plugged import LinkParts
     from iso15118.link.plain import PlainLink
     from iso15118.link.slac.ev import EvSlac
     from iso15118.link.slac.evse import EvseSlac

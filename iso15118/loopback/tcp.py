@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from iso15118.aio.connection import LinkParts
 from iso15118.aio.keylog import KeyLogFile
-from iso15118.aio.plugged import LinkParts
 from iso15118.aio.run import Clock, Sleep, run_both
 from iso15118.aio.run_plugged import CableOfBoth, run_both_plugged
 from iso15118.channel import Received

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from iso15118.aio import SessionResult
-from iso15118.aio.plugged import PluggedEvcc
+from iso15118.aio.plugged_evcc import PluggedEvcc
 from iso15118.connection import Phase
 from iso15118.link.primitives import WakeUp
 from iso15118.session import actions as act

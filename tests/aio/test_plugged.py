@@ -11,10 +11,11 @@ import pytest
 
 from iso15118.aio import EvccClient, SessionResult, find_interface
 from iso15118.aio import secc as secc_room
-from iso15118.aio.connection import ConnectionDriver
+from iso15118.aio.connection import ConnectionDriver, LinkParts
 from iso15118.aio.media import NoMedium, PacketMedium
 from iso15118.aio.network import Interface
-from iso15118.aio.plugged import LinkParts, PluggedEvcc, PluggedSecc
+from iso15118.aio.plugged_evcc import PluggedEvcc
+from iso15118.aio.plugged_secc import PluggedSecc
 from iso15118.connection import ConnectionSettings, Phase, SeccConnection
 from iso15118.connection.vocabulary import DropConnection, PhaseEntered, StartDiscovery
 from iso15118.errors import LinkError

@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from iso15118.aio.connection import LinkParts
 from iso15118.aio.media import PacketMedium, mac_of
-from iso15118.aio.plugged import LinkParts
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station, run_vehicle
 from iso15118.aio.secc import SeccServer

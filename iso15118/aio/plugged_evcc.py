@@ -1,6 +1,6 @@
-"""A station's connector and a vehicle's inlet as a whole: from plug-in over data link, discovery and sessions to unplug, and over again.
+"""A vehicle's inlet as a whole: one plug-in, from data link over discovery and its session, with pauses, to unplug.
 
-``PluggedSecc`` and ``PluggedEvcc`` put ``SeccServer`` and ``EvccClient`` behind a connection; which link it is, is the caller's choice.
+``PluggedEvcc`` puts ``EvccClient`` behind a connection; which link it is, is the caller's choice.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from iso15118.connection import EvccConnection, Phase, SeccConnection
+from iso15118.connection import EvccConnection, Phase
 from iso15118.connection.vocabulary import (
     ConnectionClosed,
     ConnectionFailed,
@@ -26,25 +26,16 @@ from iso15118.connection.vocabulary import (
 )
 from iso15118.errors import LinkError, MisuseError, V2GError
 from iso15118.link.primitives import DLinkReady, DLinkTerminate
-from iso15118.sdp import SDP_PORT
 from iso15118.session.ticket import EvccTicket
 
 from .calls import brief
-from .connection import ConnectionDriver, SessionSignal
+from .connection import ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
-from .sdp import serve_sdp
-from .secc import SeccServer
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
-    from types import TracebackType
 
-    from iso15118.connection import ConnectionSettings
     from iso15118.evcc import EvccConfig, EvccSession
-    from iso15118.link.ports import BasicSignalling, LinkMedium
-    from iso15118.link.primitives import DataLink
-    from iso15118.sdp import Answer, Ignored, Origin
-    from iso15118.secc import SeccConfig, SeccSession
     from iso15118.session import ports
     from iso15118.session.actions import Action
     from iso15118.session.events import Event
@@ -52,229 +43,16 @@ if TYPE_CHECKING:
 
     from .network import Interface
     from .results import SessionResult
-    from .sdp import SdpListener
 
-__all__ = ["LinkParts", "PluggedEvcc", "PluggedSecc"]
+__all__ = ["PluggedEvcc"]
 
 _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 0.25
 """Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
 
-
-_REPLUG_S: Final = 1.0
-
 _LAST_WORD_S: Final = 5.0
 """For a session without link or plug to end by itself; it waits for its own hardware only."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LinkParts:
-    """What is below IP at one end: any ``DataLink`` of its role, the wire, and the basic signalling.
-
-    ``replug``: where nobody moves a plug because the signalling is presumed. It is called when nothing more will come of a plug-in, and
-    makes the next one; without it the real plug is waited for.
-    """
-
-    link: DataLink
-    medium: LinkMedium
-    signalling: BasicSignalling
-    settings: ConnectionSettings | None = None
-    replug: Callable[[], None] | None = None
-
-
-class PluggedSecc:
-    """A station's connector. Use it with ``async with``; it serves until it is left.
-
-    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
-    paused can be gone on with until it is unplugged. ``news``
-    hears of phases, D-LINK_READY and the link's notes, ``listening`` is called when there is a TCP port. ``server`` holds further
-    settings of ``SeccServer``.
-
-    Raises as ``SeccServer`` and the medium do.
-    """
-
-    def __init__(
-        self,
-        config: SeccConfig,
-        station: ports.Station,
-        interface: Interface | str,
-        tls: TlsContext | None,
-        parts: LinkParts,
-        *,
-        sdp_port: int = SDP_PORT,
-        on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
-        news: Callable[[Action], None] | None = None,
-        listening: Callable[[SeccServer], None] | None = None,
-        **server: Any,
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        signal = SessionSignal(parts.signalling)
-        station = dataclasses.replace(station, signal=signal)
-        self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
-            config, station, interface, tls, sdp=False, connections=self._happened, **server
-        )
-        self._sdp_wanted, self._on_request = sdp_port, on_request
-        self._news, self._listening, self._replug = news, listening, parts.replug
-        self._replugging: asyncio.TimerHandle | None = None
-        self._unplugged = False
-        self._served: asyncio.Future[SeccServer] = self._loop.create_future()
-        self._server: SeccServer | None = None
-        self._sdp: SdpListener | None = None
-        self._discovery: asyncio.Task[None] | None = None
-        machine = SeccConnection(parts.link, config.timing.communication_setup_performance, parts.settings)
-        self.driver = ConnectionDriver(
-            machine,
-            parts.medium,
-            parts.signalling,
-            self._carry_out,
-            first=signal.changed,
-            news=self._heard,
-            settled=self._look,
-        )
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    @property
-    def connection(self) -> SeccConnection:
-        """Where the connector stands; to look at, not to touch."""
-        machine = self.driver.machine
-        if not isinstance(machine, SeccConnection):
-            raise MisuseError("this is no station's connection")
-        return machine
-
-    @property
-    def server(self) -> SeccServer | None:
-        """The server behind it; None until the interface can be used."""
-        return self._server
-
-    @property
-    def sdp_port(self) -> int:
-        """Where discovery is answered; 0 while it is not."""
-        return self._sdp.port if self._sdp is not None else 0
-
-    async def open(self) -> None:
-        """Switch the link on. Where the interface has no address before the link is up, the server follows then."""
-        try:
-            await self._serve()
-        except LinkError as error:
-            _log.info("not listening yet: %s", error)
-        try:
-            await self.driver.open()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        """Make the hardware safe, end the session, leave the link. Bounded in time."""
-        server, self._replug = self._server, None
-        self._hide()
-        try:
-            if server is not None:
-                await server.close()
-            self.driver.tell(DLinkTerminate())
-        finally:
-            await self.driver.close()
-            if self._replugging is not None:
-                self._replugging.cancel()
-
-    def tell(self, event: Event) -> None:
-        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
-        self.driver.tell(event)
-
-    def stop(self, reason: str) -> None:
-        """End the session that runs in an orderly way."""
-        if self._server is not None:
-            self._server.stop(reason)
-
-    @property
-    def session(self) -> SeccSession | None:
-        """The session that runs now; to look at, not to touch."""
-        return self._server.session if self._server is not None else None
-
-    @property
-    def finished(self) -> int:
-        """How many sessions have come to their end."""
-        return self._server.finished if self._server is not None else 0
-
-    async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
-        server = await asyncio.shield(self._served)
-        return await server.wait_finished(count)
-
-    # -- inside -------------------------------------------------------------------------------------------
-
-    async def _serve(self) -> SeccServer:
-        if self._server is None:
-            server = self._make_server()
-            await server.open()
-            self._server = server
-            self._served.set_result(server)
-            if self._listening is not None:
-                self._listening(server)
-        return self._server
-
-    def _happened(self, event: Event) -> None:
-        self.driver.tell(event)
-
-    def _heard(self, news: Action) -> None:
-        if self._news is not None:
-            self._news(news)
-        if isinstance(news, PhaseEntered):
-            # Again at the next plug-in: the end of a session may have come after the plug.
-            if self._server is not None and (news.phase is Phase.UNPLUGGED or self._unplugged):
-                self._server.tickets.clear()
-            self._unplugged = news.phase is Phase.UNPLUGGED
-
-    def _look(self) -> None:
-        if self._replug is not None and self._replugging is None and self.connection.at_rest:
-            self._replugging = self._loop.call_later(_REPLUG_S, self._plug_in_again)
-
-    def _plug_in_again(self) -> None:
-        self._replugging = None
-        if self._replug is not None and self.connection.at_rest:
-            self._replug()
-
-    def _carry_out(self, action: Action) -> None:
-        server = self._server
-        match action:
-            case StartDiscovery():
-                self._hide()
-                self._discovery = self._loop.create_task(self._be_found())
-            case StopDiscovery():
-                self._hide()
-            case DropConnection(reason=reason) if server is not None:
-                _log.info("the connection is dropped: %s", reason)
-                server.link_lost()
-            case _:
-                pass
-
-    async def _be_found(self) -> None:
-        while True:
-            try:
-                server = await self._serve()
-                self._sdp = await serve_sdp(
-                    server.interface, server.ports, port=self._sdp_wanted, on_request=self._on_request
-                )
-                return
-            except LinkError as error:
-                _log.info("not to be found yet: %s", error)
-                await asyncio.sleep(_RETRY_S)
-
-    def _hide(self) -> None:
-        if self._discovery is not None:
-            self._discovery.cancel()
-            self._discovery = None
-        if self._sdp is not None:
-            self._sdp.close()
-            self._sdp = None
 
 
 class PluggedEvcc:
