@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from iso15118.contracts import Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import MeterInfo, Processing
+from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
 from iso15118.pki.authorization import signed_authorization
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
@@ -190,6 +190,7 @@ def test_a_confirmation_is_for_a_reading_of_this_session_that_was_sent() -> None
             {"meter_info": MeterInfo(meter_id="M1", charged_energy_reading_wh=1)},
             "not a reading that was sent",
         ),
+        ({"receipt": Receipt(time_anchor=1)}, "not a receipt that was sent"),
     ):
         one = in_the_loop()
         one.book.tell(MeterRead("M1", 4711.0))
