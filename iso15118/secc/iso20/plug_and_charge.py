@@ -256,6 +256,6 @@ def _other_reading(data: cm.SignedMeteringData, ctx: Context, asked: Collection[
         return "of another session"
     if data.meter_info not in asked:
         return "not a reading that was sent"
-    if data.receipt is not None:  # this station sends none, so its signature would be under somebody else's prices
+    if data.receipt is not None:  # this station sends none
         return "not a receipt that was sent"
     return ""
