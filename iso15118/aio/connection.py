@@ -9,7 +9,7 @@ import dataclasses
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote, PowerOn, SetPilot, ShowState
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from iso15118.link.primitives import DataLink
     from iso15118.session.actions import Action
 
-__all__ = ["ConnectionDriver", "LinkParts", "SessionSignal"]
+__all__ = ["ADDRESS_RETRY_S", "ConnectionDriver", "LinkParts", "SessionSignal"]
 
 _log = logging.getLogger(__name__)
+
+ADDRESS_RETRY_S: Final = 0.25
+"""Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
 
 _MISSED = 64
 _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)

@@ -29,7 +29,7 @@ from iso15118.link.primitives import DLinkReady, DLinkTerminate
 from iso15118.session.ticket import EvccTicket
 
 from .calls import brief
-from .connection import ConnectionDriver, LinkParts, SessionSignal
+from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["PluggedEvcc"]
 
 _log = logging.getLogger(__name__)
-
-_RETRY_S: Final = 0.25
-"""Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
 
 _LAST_WORD_S: Final = 5.0
 """For a session without link or plug to end by itself; it waits for its own hardware only."""
@@ -260,7 +257,7 @@ class PluggedEvcc:
                 self._client = self._make_client()
             except LinkError as error:
                 _log.info("the interface cannot be used yet: %s", error)
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(ADDRESS_RETRY_S)
         return await self._client.find()
 
     async def _charge(self, number: int, where: Any) -> None:

@@ -22,7 +22,7 @@ from iso15118.errors import LinkError, MisuseError
 from iso15118.link.primitives import DLinkTerminate
 from iso15118.sdp import SDP_PORT
 
-from .connection import ConnectionDriver, LinkParts, SessionSignal
+from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .sdp import serve_sdp
 from .secc import SeccServer
 
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["PluggedSecc"]
 
 _log = logging.getLogger(__name__)
-
-_RETRY_S: Final = 0.25
-"""Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
 
 _REPLUG_S: Final = 1.0
 
@@ -233,7 +230,7 @@ class PluggedSecc:
                 return
             except LinkError as error:
                 _log.info("not to be found yet: %s", error)
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(ADDRESS_RETRY_S)
 
     def _hide(self) -> None:
         if self._discovery is not None:
