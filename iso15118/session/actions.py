@@ -38,6 +38,7 @@ __all__ = [
     "StateEntered",
     "StopPower",
     "StoreContract",
+    "SupervisionWarning",
     "Urgency",
     "UseSchema",
 ]
@@ -86,10 +87,12 @@ class HardwareAction(Action, frozen=True):
 
 class StartCableCheck(HardwareAction, frozen=True):
     """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
-    the session's clock."""
+    the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100 kOhm for CCS and
+    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4)."""
 
     voltage_v: float
     deadline: float
+    insulation_ohm: float = 100_000.0
 
 
 class PreCharge(HardwareAction, frozen=True):
@@ -116,15 +119,23 @@ class OpenContactors(HardwareAction, frozen=True):
 
 
 class SetPower(HardwareAction, frozen=True):
-    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude).
+    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
 
     A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the
-    lower bound.
+    lower bound. With 0 A nothing flows either way. The current keeps within the power at the present voltage, so that a supply
+    that knows voltage and current only exceeds the power by no more than the voltage rises until the next bounds come;
+    ``discharging`` says the direction where the sign cannot (0 A); None: the sign says it.
     """
 
     voltage_v: float
     current_a: float
     power_w: float
+    discharging: bool | None = None
+
+    @property
+    def takes_back(self) -> bool:
+        """The vehicle gives, and the voltage is the lower bound."""
+        return self.current_a < 0.0 if self.discharging is None else self.discharging
 
 
 class StopPower(HardwareAction, frozen=True):
@@ -242,9 +253,19 @@ class SessionResumed(Notify, frozen=True):
     """The contract that pays; empty with external identification."""
 
 
+class SupervisionWarning(Notify, frozen=True):
+    """A measured value, or what the peer does, broke a rule of the supervision that only warns. ``rule`` is its stable name
+    (``session.supervision.Rule``), ``detail`` is for people."""
+
+    rule: str
+    detail: str
+
+
 class SessionEnded(Notify, frozen=True):
     """The session is over; hardware was told to be safe before this. ``detail`` is for people, ``reason`` for
-    programs."""
+    programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that ended it, empty for
+    any other cause."""
 
     reason: EndReason
     detail: str = ""
+    rule: str = ""

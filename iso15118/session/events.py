@@ -30,6 +30,7 @@ __all__ = [
     "Event",
     "HardwareFault",
     "InletMeasured",
+    "InsulationMeasured",
     "LimitsChanged",
     "LinkLoss",
     "LinkLost",
@@ -37,6 +38,7 @@ __all__ = [
     "MeterRead",
     "PauseRequested",
     "PowerMeasured",
+    "SecondVoltageMeasured",
     "SetPointChanged",
     "SignalChanged",
     "SignalState",
@@ -96,7 +98,7 @@ class LinkLost(Event, frozen=True):
 
 
 class SignalState(Enum):
-    """Control pilot states of IEC 61851-1; the CE states of MCS map onto them (facts on MCS, section 3)."""
+    """Control pilot states of IEC 61851-1; the CE states of MCS map onto them (``link.spe.signalling``)."""
 
     A = "A"
     B = "B"
@@ -130,17 +132,38 @@ class ContactorsChanged(Event, frozen=True):
 
 
 class PowerMeasured(Event, frozen=True):
-    """Present values at the station's output: voltage in V, current in A (negative: from the vehicle)."""
+    """Present values at the station's output: voltage in V, current in A (negative: from the vehicle).
+
+    ``at``: when they were measured, in s on the session's clock; None: now. A value of the future counts as one of now.
+    """
 
     voltage_v: float
     current_a: float
+    at: float | None = None
 
 
 class InletMeasured(Event, frozen=True):
-    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery)."""
+    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery). ``at`` as in ``PowerMeasured``."""
 
     voltage_v: float
     current_a: float = 0.0
+    at: float | None = None
+
+
+class InsulationMeasured(Event, frozen=True):
+    """Station: insulation resistance of the output against earth in ohm, from an insulation monitor that measures while energy flows.
+    ``to_earth_v``: the greatest voltage between one pole and earth in V, if it is measured. ``at`` as in ``PowerMeasured``."""
+
+    resistance_ohm: float
+    to_earth_v: float | None = None
+    at: float | None = None
+
+
+class SecondVoltageMeasured(Event, frozen=True):
+    """Station: the voltage at the output in V by a second sensor, such as the energy meter, to compare with ``PowerMeasured``."""
+
+    voltage_v: float
+    at: float | None = None
 
 
 class MeterRead(Event, frozen=True):
@@ -158,7 +181,7 @@ class BatteryChanged(Event, frozen=True):
 
     Powers in W, currents in A, voltages in V, energies in Wh; all positive. ``energy_to_*_wh`` are what the
     battery must still receive
-    to reach its minimum, target and maximum state of charge (negative: it is above).
+    to reach its minimum, target and maximum state of charge (negative: it is above). ``at`` as in ``PowerMeasured``.
     """
 
     soc: float
@@ -177,6 +200,7 @@ class BatteryChanged(Event, frozen=True):
     maximum_discharge_current_a: float = 0.0
     complete: bool = False
     inlet_hot: bool = False
+    at: float | None = None
 
 
 class HardwareFault(Event, frozen=True):

@@ -1,0 +1,26 @@
+"""Supervision: what is measured is judged, in every state and by both roles, and between sessions.
+
+Sans-I/O and without any edition: numbers and the time go in, findings come out. What a session does about them stands in the sessions.
+"""
+
+from __future__ import annotations
+
+from .idle import IdleSupervisor
+from .limits import SupervisionLimits
+from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+from .station import StationSupervisor, over_voltage_limit
+from .vehicle import VehicleSupervisor
+
+__all__ = [
+    "Ceiling",
+    "Finding",
+    "IdleSupervisor",
+    "Reaction",
+    "Rule",
+    "StationSupervisor",
+    "SupervisionLimits",
+    "VehicleSupervisor",
+    "Watch",
+    "over_voltage_limit",
+    "worse",
+]

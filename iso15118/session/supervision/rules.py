@@ -1,0 +1,188 @@
+"""What a rule of the supervision is made of: its name, what it does about a finding, how long something has to last, and how fast a lowered
+bound can be followed.
+
+Nothing here knows which quantity is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, StrEnum
+
+from msgspec import Struct
+
+__all__ = ["Ceiling", "Finding", "Reaction", "Rule", "Watch", "worse"]
+
+_NO_TIME = 1e-9  # sums of sample intervals are not exact
+
+
+class Rule(StrEnum):
+    """Every rule by its stable name, which ``SessionEnded.rule`` carries. "S" and "V": whether station or vehicle keep it."""
+
+    OVER_VOLTAGE = "over-voltage"
+    """S: above what both sides can stand. V: above what battery or declaration can stand."""
+    VOLTAGE_ABOVE_ASKED = "voltage-above-asked"
+    """S: the supply is not where its bound is, with current flowing (when discharging: below the lower bound)."""
+    OVER_CURRENT = "over-current"
+    """S, V: more than is asked for, or more than the rating."""
+    REVERSE_CURRENT = "reverse-current"
+    """S, V: energy comes back though nobody asked for it."""
+    WRONG_DIRECTION = "wrong-direction"
+    """S: the vehicle is charged though it was asked to give."""
+    CURRENT_WITHOUT_PERMISSION = "current-without-permission"
+    """S, V: it flows though nothing was asked for, or it was told to stop."""
+    VOLTAGE_AFTER_END = "voltage-after-end"
+    """S: the output is not discharged though everything is off."""
+    CABLE_CHECK_VOLTAGE = "cable-check-voltage"
+    """S: voltage before the cable check, or more than its test voltage."""
+    CABLE_CHECK_CURRENT = "cable-check-current"
+    """S: current in the cable check."""
+    PRE_CHARGE_VOLTAGE = "pre-charge-voltage"
+    """S: above the target of pre-charge."""
+    PRE_CHARGE_CURRENT = "pre-charge-current"
+    """S: more current than pre-charge may have."""
+    CONTACTOR_VOLTAGE = "contactor-voltage"
+    """S, V: contactors would close over too great a difference."""
+    STALE_READINGS = "stale-readings"
+    """S, V: no reading young enough."""
+    FROZEN_READINGS = "frozen-readings"
+    """S: readings do not move though another current was asked for."""
+    UNUSABLE_READINGS = "unusable-readings"
+    """S, V: what should be a reading is no number, or none that hardware could show."""
+    CONTACTOR_LEVEL = "contactor-level"
+    """S, V: contactors are not where they were told to be."""
+    INSULATION = "insulation"
+    """S: insulation resistance too low while energy flows."""
+    SENSORS_DISAGREE = "sensors-disagree"
+    """S: two sensors of the same voltage."""
+    VOLTAGE_TO_EARTH = "voltage-to-earth"
+    """S: one pole too far from earth."""
+    OVER_POWER = "over-power"
+    """S: more than the power bound."""
+    LIMITS_IGNORED = "limits-ignored"
+    """S: the vehicle asks for more than it was told."""
+    NO_DECAY = "no-decay"
+    """S: current still flows when the time to stop is over."""
+    BATTERY_WANTS_NONE = "battery-wants-none"
+    """V: current flows though the battery's management wants none."""
+    INLET_HOT = "inlet-hot"
+    """V: current flows through an inlet that is reported hot."""
+    STATION_REPORTS_OTHER = "station-reports-other"
+    """V: the station tells other values than the vehicle measures."""
+
+
+class Reaction(Enum):
+    """What is done about a finding."""
+
+    WARN = "tell the application"
+    STOP = "end the session in an orderly way"
+    FAULT = "current to zero and contactors open at once"
+
+    @property
+    def rank(self) -> int:
+        """1 to 3, the more the worse."""
+        return _RANK[self]
+
+
+_RANK = {Reaction.WARN: 1, Reaction.STOP: 2, Reaction.FAULT: 3}
+
+
+class Finding(Struct, frozen=True):
+    """A rule is broken: ``value`` went beyond ``limit`` (both in the rule's own unit) at ``since``, on the session's clock."""
+
+    rule: Rule
+    value: float
+    limit: float
+    since: float
+    reaction: Reaction
+    what: str = ""
+    """The quantity and its unit, such as "A at the output"."""
+
+    @property
+    def detail(self) -> str:
+        """For people; begins with the rule's name."""
+        return f"{self.rule.value}: {self.value:.1f} {self.what}, limit {self.limit:.1f}"
+
+
+def worse(one: Finding | None, other: Finding | None) -> Finding | None:
+    """The one that asks for more."""
+    if one is None or (other is not None and other.reaction.rank > one.reaction.rank):
+        return other
+    return one
+
+
+class Watch:
+    """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to last in s, and what is done then."""
+
+    __slots__ = ("_stage", "_stages", "_what", "rule", "since")
+
+    def __init__(self, rule: Rule, what: str, *stages: tuple[float | None, Reaction]) -> None:
+        self.rule = rule
+        self.since: float | None = None
+        """Since when it is broken without a pause; None while it is kept."""
+        self._what = what
+        self._stages = tuple((seconds, reaction) for seconds, reaction in stages if seconds is not None)
+        self._stage = 0
+
+    def look(self, broken: bool, value: float, limit: float, now: float) -> Finding | None:
+        """One sample."""
+        if not broken:
+            self.since, self._stage = None, 0
+            return None
+        if self.since is None:
+            self.since = now
+        found = None
+        while self._stage < len(self._stages) and now - self.since >= self._stages[self._stage][0] - _NO_TIME:
+            reaction = self._stages[self._stage][1]
+            found = Finding(self.rule, value, limit, self.since, reaction, self._what)
+            self._stage += 1
+        return found
+
+    def forget(self) -> None:
+        """What is looked at begins anew."""
+        self.since, self._stage = None, 0
+
+
+class Ceiling:
+    """A bound that may be lowered faster than hardware can follow: after ``hold`` s it falls with ``rate`` per s to what was asked.
+
+    A further lowering on the way down does not stop the fall, so that a bound lowered with every message is still one.
+    """
+
+    __slots__ = ("_begin", "_from", "_rate", "floor")
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.floor = value
+        """What was asked for."""
+        self._from = value
+        self._begin = -math.inf
+        self._rate = math.inf
+
+    def at(self, now: float) -> float:
+        """What may still flow at ``now``."""
+        if self._from <= self.floor:
+            return self.floor
+        if now <= self._begin:
+            return self._from
+        value = self._from - self._rate * (now - self._begin)
+        if value > self.floor:
+            return value
+        self._from = self.floor
+        return self.floor
+
+    def is_settled(self, now: float) -> bool:
+        """Nothing beyond what was asked for is allowed any more."""
+        return self.at(now) == self.floor
+
+    def ask(self, value: float, now: float, *, hold: float, rate: float, present: float) -> None:
+        """``value`` is asked from ``now`` on; ``present``: what flows now, from where a lowered bound is approached."""
+        allowed = self.at(now)
+        falling = allowed > self.floor
+        self.floor = value
+        if value >= allowed:
+            self._from = value
+        elif falling:
+            self._begin, self._rate = min(self._begin, now + hold), max(self._rate, rate)
+        else:
+            self._from = min(allowed, max(present, value))
+            self._begin, self._rate = now + hold, rate

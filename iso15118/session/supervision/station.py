@@ -1,0 +1,404 @@
+"""The station's supervisor: it is told what is asked of the hardware and every measurement, and says which rule is broken.
+
+It keeps no books of the session's and ends nothing. Almost every sample is within all bounds and costs a few comparisons.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from .limits import SupervisionLimits
+from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+
+__all__ = ["StationSupervisor", "over_voltage_limit"]
+
+_INF = math.inf
+_TRIPS = ((500.0, 550.0), (750.0, 825.0), (850.0, 935.0), (1000.0, 1100.0))
+_HIGHEST_TRIP = 1375.0
+_STILL_A, _STILL_V = 1.0, 2.0
+"""A reading that moves by more is not frozen."""
+
+
+def over_voltage_limit(negotiated_v: float, factor: float) -> float:
+    """The voltage in V that is too much where both sides can stand ``negotiated_v``."""
+    trip = next((trip for most, trip in _TRIPS if negotiated_v <= most), _HIGHEST_TRIP)
+    return min(factor * negotiated_v, trip)
+
+
+class _Asked(Enum):
+    """What the hardware was asked for last."""
+
+    NOTHING = 0
+    CABLE_CHECK = 1
+    PRE_CHARGE = 2
+    POWER = 3
+    STOPPED = 4
+
+
+class StationSupervisor:
+    """Judges the output of one station in one session. Times are those of the session's clock, in s."""
+
+    def __init__(self, limits: SupervisionLimits) -> None:
+        self.limits = limits
+        self.voltage_v = self.current_a = 0.0
+        """The last sample."""
+        self.sampled_at = -_INF
+        """When the youngest of them was measured."""
+        self.closed = False
+        """The contactors, as they report themselves."""
+        self._asked = _Asked.NOTHING
+        self._stopped_at = -_INF
+        self._told_open = False
+        self._charging, self._discharging = Ceiling(), Ceiling()
+        self._charge_rating = self._discharge_rating = _INF
+        self._rate = limits.ramp(0.0)
+        self._ceiling_v = _INF
+        self._bound_v = self._bound_w = 0.0
+        self._bound_v_from = -_INF
+        self._takes_back = False
+        self._pre_charge_v, self._pre_charge_a = Ceiling(), 0.0
+        self._frozen: tuple[float, float] | None = None
+        self._asked_a = 0.0
+        self._insulation_at: float | None = None
+        self._earth_seen = -_INF
+        self._other: tuple[float, float] | None = None
+        self._quick = False
+        self._low_a = self._high_a = self._low_v = self._high_v = self._most_w = 0.0
+        self._prepare(limits)
+
+    def _prepare(self, limits: SupervisionLimits) -> None:
+        beyond = limits.beyond
+        self._factor = beyond(Rule.OVER_VOLTAGE, limits.over_voltage_factor)
+        self._over_a = beyond(Rule.OVER_CURRENT, limits.over_current_a)
+        self._rated = beyond(Rule.OVER_CURRENT, limits.rating_factor)
+        self._reverse_a = beyond(Rule.REVERSE_CURRENT, limits.reverse_current_a)
+        self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, limits.no_current_a)
+        self._wrong_a = beyond(Rule.WRONG_DIRECTION, limits.wrong_direction_a)
+        self._asked_v = beyond(Rule.VOLTAGE_ABOVE_ASKED, limits.asked_voltage_v)
+        self._check_v = beyond(Rule.CABLE_CHECK_VOLTAGE, limits.cable_check_v)
+        self._check_a = beyond(Rule.CABLE_CHECK_CURRENT, limits.cable_check_a)
+        self._end_v = beyond(Rule.VOLTAGE_AFTER_END, limits.touch_safe_v)
+        self._over_w = beyond(Rule.OVER_POWER, limits.over_power_w)
+        self._frozen_a = beyond(Rule.FROZEN_READINGS, limits.frozen_a)
+        at, fault, stop = limits, Reaction.FAULT, Reaction.STOP
+        volts, amperes = "V at the output", "A at the output"
+        watch = [
+            Watch(Rule.OVER_VOLTAGE, volts, (at.over_voltage_s, at.over_voltage_reaction)),
+            Watch(
+                Rule.VOLTAGE_ABOVE_ASKED,
+                volts,
+                (at.asked_voltage_stop_s, stop),
+                (at.asked_voltage_fault_s, fault),
+            ),
+            Watch(Rule.OVER_CURRENT, amperes, (at.over_current_s, at.over_current_reaction)),
+            Watch(Rule.OVER_CURRENT, amperes, (at.rating_s, at.over_current_reaction)),
+            Watch(Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)),
+            Watch(Rule.WRONG_DIRECTION, amperes, (at.wrong_direction_s, at.wrong_direction_reaction)),
+            Watch(Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)),
+            Watch(Rule.VOLTAGE_AFTER_END, volts, (0.0, at.voltage_after_end_reaction)),
+            Watch(Rule.CABLE_CHECK_VOLTAGE, volts, (at.cable_check_s, fault)),
+            Watch(Rule.CABLE_CHECK_CURRENT, amperes, (at.cable_check_s, fault)),
+            Watch(Rule.PRE_CHARGE_VOLTAGE, volts, (at.pre_charge_s, fault)),
+            Watch(Rule.PRE_CHARGE_CURRENT, amperes, (at.pre_charge_s, fault)),
+            Watch(Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
+            Watch(Rule.FROZEN_READINGS, amperes, (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)),
+            Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)),
+            Watch(Rule.SENSORS_DISAGREE, "V apart", (at.sensors_s, fault)),
+        ]
+        self._watches = tuple(watch)
+        (
+            self._w_voltage,
+            self._w_asked_voltage,
+            self._w_current,
+            self._w_rating,
+            self._w_reverse,
+            self._w_direction,
+            self._w_permission,
+            self._w_end,
+            self._w_check_v,
+            self._w_check_a,
+            self._w_pre_v,
+            self._w_pre_a,
+            self._w_power,
+            self._w_frozen,
+            self._w_level,
+            self._w_sensors,
+        ) = watch
+        self._insulation_on = Rule.INSULATION not in limits.off
+        self._sensors_v = beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
+        self._earth_v = beyond(Rule.VOLTAGE_TO_EARTH, limits.earth_v)
+        self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
+
+    # -- what is agreed and asked for ----------------------------------------------------------------------
+
+    def negotiated(self, maximum_v: float, charge_a: float, discharge_a: float) -> None:
+        """What both sides can stand, and the greatest currents that were offered."""
+        self._ceiling_v = over_voltage_limit(maximum_v, self._factor)
+        self._charge_rating, self._discharge_rating = charge_a, discharge_a
+        self._rate = self.limits.ramp(max(charge_a, discharge_a))
+        self._quick = False
+
+    def cable_check(self, voltage_v: float) -> None:
+        """The cable check begins at this voltage."""
+        self._turn(_Asked.CABLE_CHECK)
+        self._bound_v = voltage_v
+
+    def cable_check_over(self, now: float) -> None:
+        """It is over, and the output is to be discharged."""
+        if self._asked is _Asked.CABLE_CHECK:
+            self._turn(_Asked.STOPPED)
+            self._stopped_at = now
+            self._nothing(now, emergency=True)
+
+    def pre_charge(self, voltage_v: float, current_a: float, now: float) -> None:
+        """Pre-charge to this voltage with at most so much current."""
+        if self._asked is not _Asked.PRE_CHARGE:
+            self._turn(_Asked.PRE_CHARGE)
+            self._pre_charge_v = Ceiling(voltage_v)
+        # An unloaded output discharges itself slowly.
+        self._pre_charge_v.ask(voltage_v, now, hold=self.limits.discharge_s, rate=_INF, present=_INF)
+        factor = self.limits.pre_charge_factor
+        self._pre_charge_a = _INF if factor is None else factor * current_a
+        if Rule.PRE_CHARGE_CURRENT in self.limits.off:
+            self._pre_charge_a = _INF
+
+    def set_power(
+        self, voltage_v: float, current_a: float, power_w: float, takes_back: bool, now: float
+    ) -> None:
+        """These bounds are in force."""
+        follows = self._asked is _Asked.POWER and self._follows()
+        if self._asked is not _Asked.POWER:
+            self._turn(_Asked.POWER)
+            self._bound_v, self._asked_a, follows = voltage_v, 0.0, abs(self.current_a) < self._over_a
+        ceiling = self._discharging if takes_back else self._charging
+        other = self._charging if takes_back else self._discharging
+        self._lower(ceiling, abs(current_a), now)
+        self._lower(other, 0.0, now)
+        if voltage_v < self._bound_v or takes_back is not self._takes_back:
+            # The battery holds the voltage: what has to fall is the current.
+            at_most = now + self.limits.settle_s + abs(self.current_a) / self._rate
+            self._bound_v_from = at_most if self._bound_v_from <= now else min(self._bound_v_from, at_most)
+        self._bound_v, self._bound_w, self._takes_back = voltage_v, power_w, takes_back
+        if abs(current_a - self._asked_a) > self._frozen_a:
+            if follows and self._frozen is None:
+                self._frozen = (self.current_a, self.voltage_v)
+                self._w_frozen.forget()
+            self._asked_a = current_a
+        self._quick = False
+
+    def stop_power(self, emergency: bool, now: float) -> None:
+        """Current to zero was asked for."""
+        if self._asked is not _Asked.STOPPED:
+            self._turn(_Asked.STOPPED)
+            self._stopped_at = now
+        self._nothing(now, emergency=emergency)
+
+    def told(self, closed: bool) -> None:
+        """The contactors were told to close, or to open."""
+        self._told_open, self._quick = not closed, False
+
+    def contactors(self, closed: bool) -> None:
+        """The contactors report themselves."""
+        self.closed, self._quick = closed, False
+
+    def _turn(self, asked: _Asked) -> None:
+        self._asked, self._frozen, self._quick = asked, None, False
+        for watch in self._watches:
+            if watch not in (self._w_permission, self._w_level, self._w_voltage):
+                watch.forget()
+
+    def _nothing(self, now: float, *, emergency: bool) -> None:
+        self._quick = False
+        for ceiling in (self._charging, self._discharging):
+            self._lower(ceiling, 0.0, now, _INF if emergency else self._rate)
+
+    def _lower(self, ceiling: Ceiling, value: float, now: float, rate: float | None = None) -> None:
+        slope = self._rate if rate is None else rate
+        sign = 1.0 if ceiling is self._charging else -1.0
+        # What flows may go on rising until the supply has heard of the new bound.
+        present = max(sign * self.current_a, 0.0) + self._rate * self.limits.settle_s
+        ceiling.ask(value, now, hold=self.limits.settle_s, rate=slope, present=present)
+
+    def _follows(self) -> bool:
+        """The current is where its bound is: then a changed bound has to move it."""
+        return abs(self.current_a - self._asked_a) <= max(self._over_a, 0.05 * abs(self._asked_a))
+
+    # -- what is measured ----------------------------------------------------------------------------------
+
+    def measured(self, voltage_v: float, current_a: float, at: float, now: float) -> Finding | None:
+        """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        if at > self.sampled_at:
+            self.sampled_at = at
+        self.voltage_v, self.current_a = voltage_v, current_a
+        if (
+            self._quick
+            and self._low_a <= current_a <= self._high_a
+            and self._low_v <= voltage_v <= self._high_v
+            and -self._most_w <= voltage_v * current_a <= self._most_w
+        ):
+            return None
+        return self._judge(voltage_v, current_a, now)
+
+    def stale(self, now: float) -> Finding | None:
+        """No reading is young enough; asked when ``fresh_until`` is over."""
+        if self.fresh_until > now:
+            return None
+        age = now - self.sampled_at
+        limit = self.limits.stale_s or 0.0
+        return Finding(
+            Rule.STALE_READINGS, age, limit, now - age, self.limits.stale_reaction, "s without a reading"
+        )
+
+    @property
+    def fresh_until(self) -> float:
+        """Until then the last reading is young enough; infinite if nobody minds."""
+        return self.sampled_at + self.limits.beyond(Rule.STALE_READINGS, self.limits.stale_s)
+
+    def live_from(self, now: float) -> None:
+        """The output comes alive: readings are waited for from now on."""
+        self.sampled_at = max(self.sampled_at, now)
+
+    def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
+        found = self._level(now)
+        match self._asked:
+            case _Asked.CABLE_CHECK:
+                limit = self._bound_v + self._check_v
+                found = worse(found, self._w_check_v.look(voltage > limit, voltage, limit, now))
+                tight = abs(current) > self._check_a
+                return worse(found, self._w_check_a.look(tight, current, self._check_a, now))
+            case _Asked.PRE_CHARGE:
+                limit = self._pre_charge_v.at(now) + self.limits.beyond(
+                    Rule.PRE_CHARGE_VOLTAGE, self.limits.pre_charge_v
+                )
+                found = worse(found, self._w_pre_v.look(voltage > limit, voltage, limit, now))
+                tight = abs(current) > self._pre_charge_a
+                found = worse(found, self._w_pre_a.look(tight, current, self._pre_charge_a, now))
+                return worse(found, self._over_voltage(voltage, now))
+            case _Asked.POWER:
+                return worse(found, self._power(voltage, current, now))
+            case _:
+                return worse(found, self._rest(voltage, current, now))
+
+    def _over_voltage(self, voltage: float, now: float) -> Finding | None:
+        return self._w_voltage.look(voltage > self._ceiling_v, voltage, self._ceiling_v, now)
+
+    def _power(self, voltage: float, current: float, now: float) -> Finding | None:
+        limits = self.limits
+        charge, discharge = self._charging.at(now), self._discharging.at(now)
+        taking = self._takes_back
+        found = self._over_voltage(voltage, now)
+
+        ahead = discharge if taking else charge
+        allowed = ahead + max(self._over_a, limits.over_current_share * ahead)
+        forth = -current if taking else current
+        found = worse(found, self._w_current.look(forth > allowed, current, allowed, now))
+        rating = self._discharge_rating if current < 0.0 else self._charge_rating
+        most = rating * self._rated + self._over_a
+        found = worse(found, self._w_rating.look(abs(current) > most, current, most, now))
+
+        if taking:
+            back = charge + self._wrong_a
+            found = worse(found, self._w_direction.look(current > back, current, back, now))
+        else:
+            greatest = max(self._charge_rating, self._discharge_rating)
+            room = limits.reverse_current_share * greatest if greatest < _INF else 0.0
+            back = discharge + max(self._reverse_a, room)
+            found = worse(found, self._w_reverse.look(-current > back, current, -back, now))
+
+        flows = abs(current) > (limits.no_current_a or 0.0) and now >= self._bound_v_from
+        room = max(self._asked_v, limits.asked_voltage_share * self._bound_v)
+        edge = self._bound_v - room if taking else self._bound_v + room
+        off = flows and (voltage < edge if taking else voltage > edge)
+        found = worse(found, self._w_asked_voltage.look(off, voltage, edge, now))
+
+        settled = ahead == (self._discharging if taking else self._charging).floor
+        most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
+        power = abs(voltage * current)
+        found = worse(found, self._w_power.look(settled and power > most_w, power, most_w, now))
+        found = worse(found, self._still(voltage, current, now))
+        self._shorten(now, allowed, back, most_w)
+        return found
+
+    def _still(self, voltage: float, current: float, now: float) -> Finding | None:
+        """Frozen readings: the bound that the current kept to has moved, and neither current nor voltage did."""
+        if self._frozen is None:
+            return None
+        was_a, was_v = self._frozen
+        near_bound = not self._takes_back and voltage >= self._bound_v - max(5.0, 0.01 * self._bound_v)
+        moved = abs(current - was_a) > _STILL_A or abs(voltage - was_v) > _STILL_V
+        if moved or near_bound or abs(current - self._asked_a) <= self._over_a:
+            self._frozen = None
+            self._w_frozen.forget()
+            return None
+        return self._w_frozen.look(True, current, self._asked_a, now)
+
+    def _shorten(self, now: float, allowed: float, back: float, most_w: float) -> None:
+        """While everything is settled and kept, the next samples need a few comparisons only."""
+        if (
+            self._frozen is not None
+            or (self.closed and self._told_open)
+            or not self._charging.is_settled(now)
+            or not self._discharging.is_settled(now)
+            or any(watch.since is not None for watch in self._watches)
+        ):
+            return
+        taking = self._takes_back
+        room = max(self._asked_v, self.limits.asked_voltage_share * self._bound_v)
+        self._high_a = back if taking else min(allowed, self._charge_rating * self._rated + self._over_a)
+        self._low_a = -min(allowed, self._discharge_rating * self._rated + self._over_a) if taking else -back
+        self._low_v = self._bound_v - room if taking else -_INF
+        self._high_v = self._ceiling_v if taking else min(self._ceiling_v, self._bound_v + room)
+        self._most_w = most_w
+        self._quick = True
+
+    def _rest(self, voltage: float, current: float, now: float) -> Finding | None:
+        """Nothing is asked for, or it was taken back."""
+        up, down = self._charging.at(now) + self._none_a, self._discharging.at(now) + self._none_a
+        limit = up if current >= 0.0 else -down
+        broken = current > up or -current > down
+        found = self._w_permission.look(broken, current, limit, now)
+        if self.closed:
+            return worse(found, self._over_voltage(voltage, now))
+        late = self._asked is _Asked.STOPPED and now - self._stopped_at > self.limits.discharge_s
+        return worse(found, self._w_end.look(late and voltage > self._end_v, voltage, self._end_v, now))
+
+    def _level(self, now: float) -> Finding | None:
+        if not self._level_on:
+            return None
+        return self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now)
+
+    # -- what further sensors say --------------------------------------------------------------------------
+
+    def insulation(
+        self, resistance_ohm: float, least_ohm: float, to_earth_v: float | None, maximum_v: float, now: float
+    ) -> Finding | None:
+        """Insulation while energy flows, and the voltage of a pole to earth."""
+        found = None
+        if not resistance_ohm < least_ohm or not self._insulation_on:
+            self._insulation_at = None
+        else:
+            share = self.limits.insulation_fault_share
+            since = self._insulation_at = now if self._insulation_at is None else self._insulation_at
+            fault = share is not None and resistance_ohm < share * least_ohm
+            if fault or now - since >= self.limits.insulation_s - 1e-9:
+                reaction = Reaction.FAULT if fault else Reaction.STOP
+                found = Finding(Rule.INSULATION, resistance_ohm, least_ohm, since, reaction, "ohm to earth")
+        if to_earth_v is None:
+            return found
+        limit = min(self._earth_v, self.limits.earth_factor * maximum_v)
+        if self._earth_v == _INF or not abs(to_earth_v) > limit:
+            return found
+        seen, self._earth_seen = self._earth_seen, now
+        if now - seen > self.limits.earth_s or now == seen:
+            return found
+        return worse(
+            found, Finding(Rule.VOLTAGE_TO_EARTH, to_earth_v, limit, seen, Reaction.FAULT, "V to earth")
+        )
+
+    def second_voltage(self, voltage_v: float, now: float) -> Finding | None:
+        """The same voltage by another sensor; compared with the last sample if that is young."""
+        if now > self.fresh_until:
+            return None
+        apart = abs(voltage_v - self.voltage_v)
+        return self._w_sensors.look(apart > self._sensors_v, apart, self._sensors_v, now)

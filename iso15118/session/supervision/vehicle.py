@@ -1,0 +1,185 @@
+"""The vehicle's supervisor: what its inlet and battery show against what it asked for and what it can stand.
+
+It is told every measurement and every wish, and says which rule is broken; what follows is the session's business.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .limits import SupervisionLimits
+from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+
+__all__ = ["VehicleSupervisor"]
+
+_INF = math.inf
+
+
+class VehicleSupervisor:
+    """Judges one inlet in one session. ``maximum_v``, ``charge_a``, ``discharge_a``: what the vehicle declares. Times in s of the session's clock."""
+
+    def __init__(
+        self, limits: SupervisionLimits, *, maximum_v: float, charge_a: float, discharge_a: float
+    ) -> None:
+        self.limits = limits
+        self.voltage_v = self.current_a = 0.0
+        """The last sample."""
+        self.closed = False
+        """The contactors, as they report themselves."""
+        self.inlet_at = self.battery_at = -_INF
+        """When the youngest readings were taken."""
+        self._declared_v, self._charge_a, self._discharge_a = maximum_v, charge_a, discharge_a
+        self._rate = limits.ramp(max(charge_a, discharge_a))
+        self._charging, self._discharging, self._wanted = Ceiling(), Ceiling(), Ceiling(_INF)
+        self._told_open = self._was_told = False
+        self._battery_v = _INF
+        self._hot = False
+        self._reported: tuple[float, float] | None = None
+        beyond, at = limits.beyond, limits
+        self._over_v = beyond(Rule.OVER_VOLTAGE, at.inlet_voltage_v)
+        self._over_a = beyond(Rule.OVER_CURRENT, at.over_current_a)
+        self._rated = beyond(Rule.OVER_CURRENT, at.rating_factor)
+        self._reverse_a = max(
+            beyond(Rule.REVERSE_CURRENT, at.reverse_current_a),
+            at.reverse_current_share * max(charge_a, discharge_a),
+        )
+        self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.no_current_a)
+        self._battery_on = Rule.BATTERY_WANTS_NONE not in at.off
+        self._hot_on = Rule.INLET_HOT not in at.off
+        self._reported_v = beyond(Rule.STATION_REPORTS_OTHER, at.reported_voltage_v)
+        self._level_on = at.contactor_s is not None and Rule.CONTACTOR_LEVEL not in at.off
+        fault, stop, amperes = Reaction.FAULT, Reaction.STOP, "A at the inlet"
+        self._w_voltage = Watch(
+            Rule.OVER_VOLTAGE, "V at the inlet", (at.inlet_voltage_s, at.over_voltage_reaction)
+        )
+        self._w_current = Watch(
+            Rule.OVER_CURRENT, amperes, (at.over_current_s, stop), (at.over_current_fault_s, fault)
+        )
+        self._w_rating = Watch(Rule.OVER_CURRENT, amperes, (at.inlet_rating_s, at.over_current_reaction))
+        self._w_reverse = Watch(
+            Rule.REVERSE_CURRENT, amperes, (at.reverse_current_s, at.reverse_current_reaction)
+        )
+        self._w_permission = Watch(
+            Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)
+        )
+        self._w_battery = Watch(
+            Rule.BATTERY_WANTS_NONE, amperes, (at.battery_stop_s, stop), (at.battery_fault_s, fault)
+        )
+        self._w_hot = Watch(Rule.INLET_HOT, amperes, (at.hot_stop_s, stop), (at.battery_fault_s, fault))
+        self._w_reported = Watch(
+            Rule.STATION_REPORTS_OTHER, "V or A reported by the station", (at.reported_s, Reaction.WARN)
+        )
+        self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
+
+    # -- what is asked for ---------------------------------------------------------------------------------
+
+    def asked(self, charge_a: float, discharge_a: float, now: float) -> None:
+        """The station was asked for at most these currents (magnitudes), or both 0: for none."""
+        hold = self.limits.settle_s
+        for ceiling, value, flows in (
+            (self._charging, charge_a, self.current_a),
+            (self._discharging, discharge_a, -self.current_a),
+        ):
+            if value == ceiling.floor:
+                continue
+            present = max(flows, 0.0) + self._rate * hold
+            ceiling.ask(value, now, hold=hold, rate=self._rate, present=present)
+
+    def stop(self, emergency: bool, now: float) -> None:
+        """Power is no longer wanted, or the vehicle takes itself off the cable."""
+        rate = _INF if emergency else self._rate
+        for ceiling, flows in ((self._charging, self.current_a), (self._discharging, -self.current_a)):
+            ceiling.ask(0.0, now, hold=self.limits.settle_s, rate=rate, present=max(flows, 0.0))
+
+    def told(self, closed: bool, now: float) -> None:
+        """The contactors were told to close, or to open."""
+        self._told_open, self._was_told = not closed, True
+        if closed:
+            self.inlet_at, self.battery_at = max(self.inlet_at, now), max(self.battery_at, now)
+
+    def contactors(self, closed: bool) -> None:
+        """The contactors report themselves."""
+        self.closed = closed
+
+    # -- what is measured ----------------------------------------------------------------------------------
+
+    def battery(
+        self, maximum_v: float, target_a: float, hot: bool, voltage_v: float, at: float, now: float
+    ) -> Finding | None:
+        """The battery's management reports."""
+        self.battery_at = max(self.battery_at, at)
+        self._battery_v, self._hot = maximum_v, hot
+        if self._battery_on:
+            wanted = 0.0 if target_a <= 0.0 else _INF
+            if wanted != self._wanted.floor:
+                present = max(self.current_a, 0.0)
+                self._wanted.ask(wanted, now, hold=0.0, rate=self._rate, present=present)
+        return None
+
+    def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
+        """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        if at > self.inlet_at:
+            self.inlet_at = at
+        self.voltage_v, self.current_a = voltage, current
+        if not self.closed and -self._none_a <= current <= self._none_a and self._w_permission.since is None:
+            return (
+                None  # no current, and the voltage on the other side of open contactors is not the vehicle's
+            )
+        limits = self.limits
+        found = None
+        if self.closed:
+            most = min(self._battery_v, self._declared_v)
+            most += max(self._over_v, limits.inlet_voltage_share * most)
+            found = self._w_voltage.look(voltage > most, voltage, most, now)
+        if self._level_on:
+            found = worse(found, self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now))
+        charge, discharge = self._charging.at(now), self._discharging.at(now)
+        if self._told_open or not self._was_told:
+            broken = current > charge + self._none_a or -current > discharge + self._none_a
+            limit = charge + self._none_a if current >= 0.0 else -discharge - self._none_a
+            return worse(found, self._w_permission.look(broken, current, limit, now))
+        most = charge + max(self._over_a, limits.over_current_share * charge)
+        least = discharge + max(self._over_a, limits.over_current_share * discharge)
+        over = current > most or (discharge > 0.0 and -current > least)
+        found = worse(found, self._w_current.look(over, current, most if current >= 0.0 else -least, now))
+        rating = (self._charge_a if current >= 0.0 else self._discharge_a) * self._rated + self._over_a
+        found = worse(found, self._w_rating.look(abs(current) > rating, current, rating, now))
+        back = discharge + self._reverse_a
+        found = worse(
+            found,
+            self._w_reverse.look(self._discharging.floor <= 0.0 and -current > back, current, -back, now),
+        )
+        if self._battery_on:
+            wanted = self._wanted.at(now) + (limits.no_current_a or 0.0)
+            found = worse(found, self._w_battery.look(current > wanted, current, wanted, now))
+        if self._hot_on:
+            none = limits.no_current_a or 0.0
+            found = worse(found, self._w_hot.look(self._hot and current > none, current, none, now))
+        return found
+
+    def station_reports(self, voltage_v: float, current_a: float, now: float) -> Finding | None:
+        """What the station says it gives, against the last sample."""
+        off_v = abs(voltage_v - self.voltage_v)
+        off_a = abs(current_a - self.current_a)
+        room_v = self._reported_v + 0.05 * self.voltage_v
+        room_a = self.limits.reported_current_a + 0.1 * abs(self.current_a)
+        if off_v > room_v:
+            return self._w_reported.look(True, voltage_v, self.voltage_v, now)
+        wrong = off_a > room_a and self._reported_v < _INF
+        return self._w_reported.look(wrong, current_a, self.current_a, now)
+
+    def stale(self, now: float) -> Finding | None:
+        """Readings of the inlet or the battery are too old; asked when ``fresh_until`` is over."""
+        if self.fresh_until > now:
+            return None
+        age = now - min(self.inlet_at, self.battery_at)
+        what = "s without a reading of the " + ("inlet" if self.inlet_at <= self.battery_at else "battery")
+        limit = self.limits.stale_s or 0.0
+        return Finding(Rule.STALE_READINGS, age, limit, now - age, self.limits.stale_reaction, what)
+
+    @property
+    def fresh_until(self) -> float:
+        """Until then the last readings are young enough; infinite if nobody minds."""
+        return min(self.inlet_at, self.battery_at) + self.limits.beyond(
+            Rule.STALE_READINGS, self.limits.stale_s
+        )
