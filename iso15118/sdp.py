@@ -7,7 +7,8 @@ interface belong to ``aio``; on the loopback interface, which has no multicast, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, IntEnum
 from ipaddress import AddressValueError, IPv6Address
 from struct import Struct as Layout
@@ -23,10 +24,12 @@ __all__ = [
     "MULTICAST_GROUP",
     "SDP_PORT",
     "Answer",
+    "Conflict",
     "Found",
     "GaveUp",
     "Ignored",
     "Origin",
+    "OriginRates",
     "RateLimit",
     "Refused",
     "SdpAction",
@@ -211,9 +214,9 @@ class RateLimit(Struct):
     """Lets ``burst`` events pass at once and ``per_second`` in the long run; a value, its time is an
     argument."""
 
-    per_second: float = 50.0
-    """A car sends four requests a second; this leaves room for a dozen of them on one powerline network."""
-    burst: float = 50.0
+    per_second: float = 10.0
+    """A car sends four requests a second [V2G2-159]."""
+    burst: float = 20.0
     tokens: float = -1.0
     at: float = 0.0
 
@@ -229,6 +232,45 @@ class RateLimit(Struct):
         return True
 
 
+ORIGINS_KEPT: Final = 4096
+"""Addresses whose requests are counted apart, in less than 1 MB; the one that has been silent longest makes room. A flood has to bring more
+than 16,000 new ones a second for a car to be forgotten between two requests."""
+
+_NEWCOMERS_A_SECOND: Final = 1000.0
+
+
+class OriginRates:
+    """A ``RateLimit`` of its own for each address, so that one that floods costs nobody else an answer.
+
+    Bounded: at most ``most`` addresses are known. Those that are not known yet share a limit far above what cars send, for a flood
+    under ever new addresses; a car that has asked once is known when it asks again 250 ms later. ``each`` is the pattern of the limits.
+    """
+
+    __slots__ = ("_each", "_known", "_most", "_newcomers")
+
+    def __init__(self, each: RateLimit | None = None, *, most: int = ORIGINS_KEPT) -> None:
+        limit = each if each is not None else RateLimit()
+        self._each = (limit.per_second, limit.burst)
+        self._most = most
+        self._known: OrderedDict[IPv6Address, RateLimit] = OrderedDict()
+        self._newcomers = RateLimit(per_second=_NEWCOMERS_A_SECOND, burst=_NEWCOMERS_A_SECOND)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def admit(self, address: IPv6Address, now: float) -> bool:
+        """True if one more request of this address may pass at ``now``."""
+        limit = self._known.get(address)
+        if limit is None:
+            # Known from now on, whether or not it passes: it asks again.
+            if len(self._known) >= self._most:
+                self._known.popitem(last=False)
+            limit = self._known[address] = RateLimit(*self._each)
+            return self._newcomers.admit(now) and limit.admit(now)
+        self._known.move_to_end(address)
+        return limit.admit(now)
+
+
 class Answer(Struct, frozen=True):
     """Send ``data`` to where the request came from."""
 
@@ -238,23 +280,25 @@ class Answer(Struct, frozen=True):
 
 
 class Ignored(Struct, frozen=True):
-    """No answer, and why. ``flood`` tells the rate limit from a bad request, so that a log can be spared."""
+    """No answer, and why. ``flood`` tells the rate limit from a bad request, so that a log can be spared; ``busy`` a good request that
+    came while no session could be taken."""
 
     reason: str
     flood: bool = False
+    busy: bool = False
 
 
 class SdpServer:
-    """The station's side: one request in, one answer or the reason why not out. Nothing is remembered of a
-    request.
+    """The station's side: one request in, one answer or the reason why not out. Of a request nothing is remembered but that it came.
 
     ``address`` is the station's own on the interface with index ``interface_index``; ``ports`` says on which
     TCP port it listens with which security, at least one. A car gets what it asks for where there is a
-    choice; otherwise the only one there is, and may refuse. Raises ``MisuseError`` for an address or ports
-    that no car could use.
+    choice; otherwise the only one there is, and may refuse. ``rate`` is the limit of each origin. ``may_answer`` is asked at every
+    request: False while no session can be taken, so that a car goes on looking instead of waiting for a station that does not serve it;
+    one that raises counts as False. Raises ``MisuseError`` for an address or ports that no car could use.
     """
 
-    __slots__ = ("_interface_index", "_loopback", "_rate", "_responses")
+    __slots__ = ("_interface_index", "_loopback", "_may_answer", "_rates", "_responses")
 
     def __init__(
         self,
@@ -264,6 +308,7 @@ class SdpServer:
         interface_index: int,
         loopback: bool = False,
         rate: RateLimit | None = None,
+        may_answer: Callable[[], bool] | None = None,
     ) -> None:
         if (wrong := _wrong_address(address, loopback)) is not None:
             raise MisuseError(f"a station cannot announce {address}, {wrong}")
@@ -278,7 +323,8 @@ class SdpServer:
         }
         self._interface_index = interface_index
         self._loopback = loopback
-        self._rate = rate if rate is not None else RateLimit()
+        self._rates = OriginRates(rate)
+        self._may_answer = may_answer
 
     def answer(self, data: bytes, origin: Origin, now: float) -> Answer | Ignored:
         """What to do with a datagram that came from ``origin`` at ``now`` (s). Never raises."""
@@ -288,10 +334,24 @@ class SdpServer:
             request = SdpRequest.parse(data)
         except SdpError as error:
             return Ignored(str(error))
-        if not self._rate.admit(now):  # behind the checks, so that garbage does not use up what cars need
-            return Ignored("more requests than the rate limit lets pass", flood=True)
+        if not self._rates.admit(origin.address, now):  # behind the checks: garbage makes nobody known
+            return Ignored(f"more requests of {origin.address} than the rate limit lets pass", flood=True)
+        if (busy := self._busy()) is not None:
+            return Ignored(busy, busy=True)
         response, wire = self._responses[request.security]
         return Answer(request, response, wire)
+
+    def _busy(self) -> str | None:
+        """Why nobody is invited now, None if cars are."""
+        if self._may_answer is None:
+            return None
+        try:
+            invited = self._may_answer()
+        except (
+            Exception
+        ) as error:  # whoever is asked is the caller's code; discovery goes on whatever it does
+            return f"whether a session can be taken is not known: {type(error).__name__}"
+        return None if invited is True else "no session can be taken now"
 
 
 # -- the car ------------------------------------------------------------------------------------------------
@@ -311,10 +371,30 @@ class Found(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A datagram that was not accepted as the answer; the search goes on as it was. News for a log."""
+    """A datagram that was not accepted as the answer; the search goes on as it was. News for a log. ``downgrade``: it offers less security
+    than this car accepts."""
 
     reason: str
     origin: Origin
+    downgrade: bool = False
+
+
+class Conflict(Struct, frozen=True):
+    """Another answer than the one that was taken, after it: two stations on one link, or somebody who plays one. The first one stands.
+    News for a log."""
+
+    response: SdpResponse
+    origin: Origin
+    chosen: SdpResponse
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        here, other = self.chosen, self.response
+        return (
+            f"{self.origin} announces [{other.address}]:{other.port} ({other.security.name}) beside "
+            f"[{here.address}]:{here.port} ({here.security.name}), which was taken"
+        )
 
 
 class GaveUp(Struct, frozen=True):
@@ -324,7 +404,10 @@ class GaveUp(Struct, frozen=True):
     reason: str
 
 
-SdpAction = SendRequest | Found | Refused | GaveUp
+SdpAction = SendRequest | Found | Refused | Conflict | GaveUp
+
+
+_CONFLICTS_TOLD: Final = 8
 
 
 class _Search(Enum):
@@ -339,12 +422,15 @@ class SdpClient:
 
     ``security`` is what it asks for, ``accept`` which answers it takes: by default only the one it asked for,
     so that nobody on the link can talk it out of TLS. Call ``start`` first, then ``handle`` for every
-    datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes out.
+    datagram and ``handle_timeout`` at ``deadline``, until ``Found`` or ``GaveUp`` comes out. Datagrams that come after ``Found`` may
+    still be handed in for a while: one that says something else is a ``Conflict``.
     """
 
     __slots__ = (
         "_accept",
+        "_conflicts",
         "_deadline",
+        "_found",
         "_interface_index",
         "_last_refusal",
         "_loopback",
@@ -372,6 +458,8 @@ class SdpClient:
         self._deadline: float | None = None
         self._sent = 0
         self._last_refusal = ""
+        self._found: SdpResponse | None = None
+        self._conflicts: set[SdpResponse] = set()
 
     @property
     def deadline(self) -> float | None:
@@ -391,26 +479,42 @@ class SdpClient:
         return self._ask(now)
 
     def handle(self, data: bytes, origin: Origin, now: float) -> list[SdpAction]:
-        """A datagram came in. The first good answer wins; what comes before the start or after the end is
+        """A datagram came in. The first good answer wins; what comes before the start or after giving up is
         refused. Never raises."""
         del now  # the wait for a try is not prolonged by what comes in
-        if self._state is not _Search.WAITING:
+        if self._state not in (_Search.WAITING, _Search.FOUND):
             return [Refused(f"an answer to nothing: {self._state.value}", origin)]
-        wrong = _wrong_origin(origin, self._interface_index, self._loopback)
-        if wrong is None:
-            try:
-                response = SdpResponse.parse(data, loopback=self._loopback)
-            except SdpError as error:
-                wrong = str(error)
-            else:
-                if response.security in self._accept:
-                    self._state, self._deadline = _Search.FOUND, None
-                    return [Found(response, origin)]
-                wrong = (
-                    f"asked for {self._request.security.name}, the station offers {response.security.name}"
-                )
-        self._last_refusal = wrong
-        return [Refused(wrong, origin)]
+        response = self._read(data, origin)
+        if isinstance(response, str):
+            return self._refuse(Refused(response, origin))
+        if self._found is not None:
+            return self._compare(response, origin, self._found)
+        if response.security not in self._accept:
+            wanted, offered = self._request.security, response.security
+            reason = f"asked for {wanted.name}, the station offers {offered.name}"
+            return self._refuse(Refused(reason, origin, downgrade=offered is Security.NONE))
+        self._state, self._deadline, self._found = _Search.FOUND, None, response
+        return [Found(response, origin)]
+
+    def _read(self, data: bytes, origin: Origin) -> SdpResponse | str:
+        """The answer, or why it is none."""
+        if (wrong := _wrong_origin(origin, self._interface_index, self._loopback)) is not None:
+            return wrong
+        try:
+            return SdpResponse.parse(data, loopback=self._loopback)
+        except SdpError as error:
+            return str(error)
+
+    def _refuse(self, refused: Refused) -> list[SdpAction]:
+        self._last_refusal = refused.reason
+        return [refused]
+
+    def _compare(self, response: SdpResponse, origin: Origin, chosen: SdpResponse) -> list[SdpAction]:
+        """A second answer of the same station is the answer to an earlier request; each other one is news once."""
+        if response == chosen or response in self._conflicts or len(self._conflicts) >= _CONFLICTS_TOLD:
+            return []
+        self._conflicts.add(response)
+        return [Conflict(response, origin, chosen)]
 
     def handle_timeout(self, now: float) -> list[SdpAction]:
         """Ask again, or give up. Nothing happens before ``deadline``."""

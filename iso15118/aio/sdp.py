@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from iso15118.errors import LinkError, SdpError
 from iso15118.sdp import (
     MULTICAST_GROUP,
     SDP_PORT,
     Answer,
+    Conflict,
     Found,
     GaveUp,
     Ignored,
@@ -41,6 +42,11 @@ __all__ = ["SdpListener", "discover", "serve_sdp"]
 
 _log = logging.getLogger(__name__)
 
+CONFLICT_S: Final = 1.0
+"""How long a car still listens after it has found a station: to hear of a second one, which delays nothing."""
+
+_after_finding: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
 
 class SdpListener(asyncio.DatagramProtocol):
     """A station that can be found, until ``close``. Nothing that comes in, and nothing that fails on the way
@@ -57,6 +63,7 @@ class SdpListener(asyncio.DatagramProtocol):
         self._on_request = on_request
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.DatagramTransport | None = None
+        self._log_rate = RateLimit(per_second=0.1, burst=3.0)
 
     @property
     def port(self) -> int:
@@ -87,8 +94,11 @@ class SdpListener(asyncio.DatagramProtocol):
             self._transport.sendto(outcome.data, addr)
             _log.info("discovery on %s: answered %s: %s", self._interface.name, origin, outcome.response)
         else:
-            _log.debug(
-                "discovery on %s: ignored a datagram of %s: %s", self._interface.name, origin, outcome.reason
+            # A car that is not invited is worth a word to people; garbage and floods are not.
+            told = outcome.busy and self._log_rate.admit(self._loop.time())
+            level = logging.INFO if told else logging.DEBUG
+            _log.log(
+                level, "discovery on %s: no answer to %s: %s", self._interface.name, origin, outcome.reason
             )
         if self._on_request is not None:
             try:
@@ -107,13 +117,15 @@ async def serve_sdp(
     *,
     port: int = SDP_PORT,
     rate: RateLimit | None = None,
+    may_answer: Callable[[], bool] | None = None,
     on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
 ) -> SdpListener:
     """Answer cars on this interface: ``ports`` says where the station listens with which security.
 
-    ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``on_request`` hears
-    of every datagram. Raises ``LinkError`` if the port cannot be had, ``MisuseError`` for ports that nobody
-    could connect to.
+    ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit of
+    each origin. ``may_answer``: asked at every request; while it says False nobody is invited. ``on_request``
+    hears of every datagram. Raises ``LinkError`` if the port cannot be had, ``MisuseError`` for ports that
+    nobody could connect to.
     """
     server = SdpServer(
         address=interface.address,
@@ -121,6 +133,7 @@ async def serve_sdp(
         interface_index=interface.index,
         loopback=interface.loopback,
         rate=rate,
+        may_answer=may_answer,
     )
     sock = sdp_server_socket(interface, port)
     loop = asyncio.get_running_loop()
@@ -142,8 +155,9 @@ async def discover(
     """Look for a station on this interface until one answers.
 
     ``security`` is what to ask for, ``accept`` which answers to take: by default only that one. ``on_action``
-    hears of every request, refusal and the end. Raises ``LinkError`` when nobody usable answered, with the
-    reason of the last refusal or network error.
+    hears of every request, refusal and the end, and for a second after it of a ``Conflict``: what another
+    station answers. Raises ``LinkError`` when nobody usable answered, with the reason of the last refusal or
+    network error.
     """
     client = SdpClient(
         interface_index=interface.index,
@@ -159,9 +173,21 @@ async def discover(
         lambda: _Search(client, (group, port, 0, interface.scope_id), on_action), sock=sock
     )
     try:
-        return await search.outcome
-    finally:
+        found = await search.outcome
+    except BaseException:
         search.stop()
+        transport.close()
+        raise
+    listening = loop.create_task(_listen_on(transport), name="discovery: is there another station?")
+    _after_finding.add(listening)
+    listening.add_done_callback(_after_finding.discard)
+    return found
+
+
+async def _listen_on(transport: asyncio.DatagramTransport) -> None:
+    try:
+        await asyncio.sleep(CONFLICT_S)
+    finally:
         transport.close()
 
 
@@ -216,9 +242,12 @@ class _Search(asyncio.DatagramProtocol):
             match action:
                 case SendRequest(data=data):
                     cast("asyncio.DatagramTransport", self._transport).sendto(data, self._target)
-                case Refused(reason=reason, origin=origin):
+                case Refused(reason=reason, origin=origin, downgrade=downgrade):
                     if self._log_rate.admit(self._loop.time()):
-                        _log.warning("discovery: refused the answer of %s: %s", origin, reason)
+                        what = "less security than asked for: " if downgrade else ""
+                        _log.warning("discovery: refused the answer of %s: %s%s", origin, what, reason)
+                case Conflict() as conflict:
+                    _log.warning("discovery: more than one station: %s", conflict.reason)
                 case Found() as found:
                     if not self.outcome.done():
                         self.outcome.set_result(found)

@@ -13,7 +13,18 @@ import pytest
 from iso15118.aio.network import Interface, find_interface, sdp_server_socket
 from iso15118.aio.sdp import SdpListener, discover, serve_sdp
 from iso15118.errors import LinkError, MisuseError
-from iso15118.sdp import Answer, Found, Ignored, Origin, RateLimit, Refused, SdpAction, Security, SendRequest
+from iso15118.sdp import (
+    Answer,
+    Conflict,
+    Found,
+    Ignored,
+    Origin,
+    RateLimit,
+    Refused,
+    SdpAction,
+    Security,
+    SendRequest,
+)
 from iso15118.timing import Timing
 
 LOOPBACK = find_interface("lo")
@@ -194,3 +205,44 @@ def test_the_loopback_interface_is_reached_without_a_scope() -> None:
     assert Interface("lo", LOOPBACK.index, HERE, loopback=True) == LOOPBACK
     assert LOOPBACK.scope_id == 0
     assert Interface("eth7", 7, IPv6Address("fe80::1")).scope_id == 7
+
+
+async def test_nobody_is_answered_while_the_server_may_not_and_at_once_when_it_may() -> None:
+    free = False
+    listener = await serve_sdp(LOOPBACK, {Security.TLS: 50000}, port=0, may_answer=lambda: free)
+    car = Car(listener.port)
+    assert await car.ask(REQUEST) is None
+    free = True
+    assert await car.ask(REQUEST) is not None
+    car.sock.close()
+    listener.close()
+
+
+async def test_the_answer_of_a_second_station_is_news_and_delays_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    actions: list[SdpAction] = []
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as both:
+        both.setblocking(False)
+        both.bind(("::1", 0))
+        search = asyncio.create_task(discover(LOOPBACK, port=both.getsockname()[1], on_action=actions.append))
+        _, vehicle = await loop.sock_recvfrom(both, 100)
+        for port in (50001, 50002, 50001):
+            payload = HERE.packed + port.to_bytes(2, "big") + bytes(2)
+            await loop.sock_sendto(both, bytes.fromhex("01fe900100000014") + payload, vehicle)
+        assert (await search).response.port == 50001
+        async with asyncio.timeout(5.0):
+            while not any(isinstance(action, Conflict) for action in actions):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+    assert sum(isinstance(action, Conflict) for action in actions) == 1
+    assert "50002" in caplog.text
+
+
+async def test_an_offer_without_tls_is_reported_as_less_security(caplog: pytest.LogCaptureFixture) -> None:
+    actions: list[SdpAction] = []
+    async with station({Security.NONE: 61342}) as listener:
+        with pytest.raises(LinkError):
+            await discover(LOOPBACK, port=listener.port, timing=QUICK, on_action=actions.append)
+    assert {action.downgrade for action in actions if isinstance(action, Refused)} == {True}
+    assert "less security" in caplog.text

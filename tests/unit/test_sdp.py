@@ -3,6 +3,7 @@ virtual time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv6Address
 from struct import pack
 
@@ -15,10 +16,12 @@ from iso15118.sdp import (
     MULTICAST_GROUP,
     SDP_PORT,
     Answer,
+    Conflict,
     Found,
     GaveUp,
     Ignored,
     Origin,
+    OriginRates,
     RateLimit,
     Refused,
     SdpClient,
@@ -288,6 +291,54 @@ def test_answers_to_a_flood_are_limited_and_come_back_after_it() -> None:
     assert isinstance(station.answer(request(), CAR_ORIGIN, 2.0), Answer)
 
 
+def test_a_flood_of_one_costs_nobody_else_an_answer() -> None:
+    station = server()
+    neighbour = Origin(IPv6Address("fe80::bad"), 40000, INTERFACE)
+    answered = 0
+    for millisecond in range(3000):
+        station.answer(request(), neighbour, millisecond / 1000)
+        if millisecond % 250 == 249:
+            answered += isinstance(station.answer(request(), CAR_ORIGIN, millisecond / 1000), Answer)
+    assert answered == 12
+
+
+def test_a_car_is_answered_under_a_flood_from_ever_new_addresses() -> None:
+    station = server()
+    answered = 0
+    for n in range(30_000):  # 10,000 a second
+        station.answer(request(), Origin(IPv6Address(0xFE80 << 112 | n + 1), 40000, INTERFACE), n / 10_000)
+        if n % 2500 == 2499:
+            answered += isinstance(station.answer(request(), CAR_ORIGIN, n / 10_000), Answer)
+    assert answered >= 1
+
+
+def test_the_addresses_that_are_counted_apart_are_bounded() -> None:
+    rates = OriginRates(RateLimit(per_second=1, burst=1), most=4)
+    for n in range(100):
+        rates.admit(IPv6Address(n), 0.0)
+    assert len(rates) == 4
+    assert not rates.admit(IPv6Address(99), 0.0)
+    assert rates.admit(IPv6Address(0), 0.0), "forgotten, and with it what it had used"
+
+
+@pytest.mark.parametrize("may", [lambda: False, lambda: None, lambda: 1 / 0])
+def test_nobody_is_invited_while_no_session_can_be_taken(may: Callable[[], bool]) -> None:
+    station = server(may_answer=may)
+    refused = station.answer(request(), CAR_ORIGIN, 0.0)
+    assert isinstance(refused, Ignored)
+    assert refused.busy
+    assert not refused.flood
+    assert "session" in refused.reason
+
+
+def test_cars_are_invited_again_when_a_session_can_be_taken_again() -> None:
+    free = False
+    station = server(may_answer=lambda: free)
+    assert isinstance(station.answer(request(), CAR_ORIGIN, 0.0), Ignored)
+    free = True
+    assert isinstance(station.answer(request(), CAR_ORIGIN, 0.25), Answer)
+
+
 def test_garbage_does_not_use_up_the_answers_for_cars() -> None:
     station = server(rate=RateLimit(per_second=1, burst=1))
     for _ in range(1000):
@@ -364,7 +415,36 @@ def test_the_first_answer_wins_and_later_ones_are_news_only() -> None:
     assert search.deadline is None
     assert search.handle_timeout(10.0) == []
     (late,) = search.handle(response(port=50001), STATION_ORIGIN, 0.1)
-    assert late == Refused("an answer to nothing: found", STATION_ORIGIN)
+    chosen, other = (SdpResponse(STATION, port, Security.TLS) for port in (TLS_PORT, 50001))
+    assert late == Conflict(other, STATION_ORIGIN, chosen)
+    assert "50001" in late.reason
+    assert str(TLS_PORT) in late.reason
+    # The same again is no news, and neither is what was taken: it answers an earlier request.
+    assert search.handle(response(port=50001), STATION_ORIGIN, 0.2) == []
+    assert search.handle(response(), STATION_ORIGIN, 0.2) == []
+    assert search.handle_timeout(10.0) == []
+
+
+def test_conflicting_answers_are_told_a_few_times_however_many_come() -> None:
+    search = client()
+    search.start(0.0)
+    search.handle(response(), STATION_ORIGIN, 0.1)
+    told = [
+        action
+        for port in range(50000, 51000)
+        for action in search.handle(response(port=port), STATION_ORIGIN, 0.2)
+    ]
+    assert 1 <= len(told) <= 10
+
+
+def test_a_plain_offer_beside_the_tls_that_was_taken_is_a_conflict_that_names_both() -> None:
+    search = client()
+    search.start(0.0)
+    search.handle(response(), STATION_ORIGIN, 0.1)
+    (conflict,) = search.handle(response(security=0x10), STATION_ORIGIN, 0.2)
+    assert isinstance(conflict, Conflict)
+    assert "TLS" in conflict.reason
+    assert "NONE" in conflict.reason
 
 
 def test_an_answer_after_the_car_gave_up_is_refused() -> None:
@@ -389,7 +469,7 @@ def test_nobody_talks_the_car_out_of_tls() -> None:
     search = client()
     search.start(0.0)
     (refused,) = search.handle(response(security=0x10), STATION_ORIGIN, 0.1)
-    assert refused == Refused("asked for TLS, the station offers NONE", STATION_ORIGIN)
+    assert refused == Refused("asked for TLS, the station offers NONE", STATION_ORIGIN, downgrade=True)
     assert isinstance(search.handle(response(), STATION_ORIGIN, 0.2)[0], Found)
 
 
