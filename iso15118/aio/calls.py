@@ -1,33 +1,34 @@
 """Calls of hardware ports: begun in the moment they are asked for, watched by the clock, never waited for.
 
-A port is written by somebody else: its coroutines may raise, hang, answer late or not care about being
-cancelled. What the answers mean is the business of ``hardware``.
+A port is written by somebody else: its coroutines may raise anything, hang, answer late or not care about being cancelled, and what it
+returns need not be a coroutine. What the answers mean is the business of ``port_calls`` and ``hardware``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import types
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
+from enum import Enum, auto
+from functools import partial
+from typing import Any, Final
 
 from iso15118.errors import HardwareError
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from .guard import brief, come_back, describe, running
+from .logs import Log
 
 __all__ = ["Call", "Lane", "SafeCalls", "brief"]
 
-Make = Callable[[], "Coroutine[Any, Any, Any]"]
+_log = Log(__name__)
 
-_LONGEST_TEXT: Final = 200
+Make = Callable[[], Any]
+"""Makes an awaitable: the call of a method, looked up and called within the guard of the lane."""
 
-
-def brief(text: object) -> str:
-    """Somebody else's text for a log or a report: on one line, printable, not long."""
-    words = str(text)[: 2 * _LONGEST_TEXT]
-    words = "".join(letter if letter.isprintable() else " " for letter in words)
-    return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
+_INSIST: Final = 8
+"""How often a call that leads to safety is made again when somebody cancels it."""
 
 
 class Call:
@@ -39,10 +40,11 @@ class Call:
     """
 
     __slots__ = (
+        "again",
+        "began",
         "dropped",
         "ended",
         "error",
-        "insist",
         "late",
         "limit_s",
         "make",
@@ -66,7 +68,10 @@ class Call:
         self.limit_s = limit_s
         self.ended = ended
         self.late = late
-        self.insist = insist
+        self.again = _INSIST if insist else 0
+        """How often it is made again when it is cancelled from outside."""
+        self.began = 0.0
+        """When, on the loop's clock."""
         self.result: Any = None
         self.error: BaseException | None = None
         self.overdue = False
@@ -83,7 +88,17 @@ class Call:
             return ""
         if isinstance(self.error, asyncio.CancelledError):
             return f"{self.name} was cancelled"
-        return brief(f"{self.name} raised {type(self.error).__name__}: {self.error}")
+        if isinstance(self.error, HardwareError):
+            return brief(f"{self.name}: {brief(self.error)}")
+        return brief(f"{self.name} raised {describe(self.error)}")
+
+
+class _Step(Enum):
+    """How the first step of a call came out."""
+
+    WAITS = auto()
+    RETURNED = auto()
+    RAISED = auto()
 
 
 class Lane:
@@ -91,13 +106,15 @@ class Lane:
     a task.
 
     The task is made once and serves all calls of the lane, so that a port that answers at once costs no task
-    and no turn of the loop, and ``asyncio.timeout`` works within a port all the same.
+    and no turn of the loop. All steps of all calls run in one context, that of the task, so that ``asyncio.timeout`` and context
+    variables work within a port as they do elsewhere.
     """
 
-    __slots__ = ("_idle", "_in_worker", "_leaving", "_loop", "_rest", "_task", "_timer", "call")
+    __slots__ = ("_context", "_idle", "_in_worker", "_leaving", "_loop", "_rest", "_task", "_timer", "call")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._context = copy_context()
         self.call: Call | None = None
         """What runs now."""
         self._task: asyncio.Task[None] | None = None
@@ -111,10 +128,12 @@ class Lane:
     def begin(self, call: Call) -> None:
         """Make the call now. The lane must be free."""
         self.call = call
+        call.began = self._loop.time()
         task = self._task
         if task is None:
             self._leaving = False
-            task = self._task = self._loop.create_task(self._work(), name=f"port: {call.name}")
+            name = f"port: {call.name}"
+            task = self._task = self._loop.create_task(self._work(), name=name, context=self._context)
             task.add_done_callback(self._worker_gone)
         self._first_step(call, task)
 
@@ -132,7 +151,7 @@ class Lane:
         self._leaving = True
         if self._task is not None:
             if self.call is not None:
-                self.call.insist = False
+                self.call.again = 0
             self._task.cancel()
 
     # -- inside -------------------------------------------------------------------------------------------
@@ -141,28 +160,29 @@ class Lane:
         """Run the port's coroutine up to where it first waits, as a part of the lane's task."""
         loop = self._loop
         outer = asyncio.current_task(loop)
-        if outer is not None:
-            asyncio.tasks._leave_task(loop, outer)
-        asyncio.tasks._enter_task(loop, task)
-        try:
-            coroutine = call.make()
-            waits_for = coroutine.send(None)
-        except StopIteration as stop:
-            result, error = stop.value, None
-        except (Exception, asyncio.CancelledError) as raised:
-            result, error = None, raised
+        if outer is task:  # within the task the context is entered already
+            outcome, value = _take_first_step(call)
         else:
-            self._rest = (coroutine, waits_for)
+            if outer is not None:
+                asyncio.tasks._leave_task(loop, outer)
+            asyncio.tasks._enter_task(loop, task)
+            try:
+                outcome, value = self._context.run(_take_first_step, call)
+            finally:
+                asyncio.tasks._leave_task(loop, task)
+                if outer is not None:
+                    asyncio.tasks._enter_task(loop, outer)
+        running.took(call.name, loop.time() - call.began)
+        if outcome is _Step.WAITS:
+            self._rest = value
             if self._timer is None:
                 self._timer = loop.call_later(call.limit_s, self._late, call)
             if self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
-            return
-        finally:
-            asyncio.tasks._leave_task(loop, task)
-            if outer is not None:
-                asyncio.tasks._enter_task(loop, outer)
-        self._end(call, result, error)
+        elif outcome is _Step.RETURNED:
+            self._end(call, value, None)
+        else:
+            self._end(call, None, value)
 
     def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
         if self._timer is not None:
@@ -170,7 +190,15 @@ class Lane:
             self._timer = None
         self.call = None
         call.result, call.error = result, error
-        call.ended(call)
+        try:
+            call.ended(call)
+        except BaseException as raised:
+            _log.error(
+                "%s ended, and dealing with that failed: %s", call.name, describe(raised), error=raised
+            )
+            come_back(raised)
+        if error is not None:
+            come_back(error)
 
     def _late(self, call: Call) -> None:
         self._timer = None
@@ -203,20 +231,15 @@ class Lane:
             if call is None or task is None:  # cannot be: what is left belongs to a call
                 return
             self._in_worker = True
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = await _go_on(coroutine, waits_for, cancel=call.dropped or call.overdue)
-            except (Exception, asyncio.CancelledError) as raised:
-                error = raised
+            result, error = await _go_on(coroutine, waits_for, cancel=call.dropped or call.overdue)
             self._in_worker = False
             if isinstance(error, asyncio.CancelledError):
                 task.uncancel()
                 if not (call.dropped or call.overdue):
                     # Somebody ends all tasks, as asyncio.run does. That is no reason to leave the hardware as it is.
                     self._leaving = True
-                    if call.insist:
-                        call.insist = False
+                    if call.again > 0:
+                        call.again -= 1
                         self._first_step(call, task)
                         continue
             self._end(call, result, error)
@@ -229,9 +252,9 @@ class Lane:
         if call is not None and rest is not None:
             # Cancelled before its first turn: the call has begun, and nobody is left to go on with it.
             self._rest = None
-            rest[0].close()
-            if call.insist and not self._loop.is_closed():
-                call.insist = False
+            _close(rest[0])
+            if call.again > 0 and not self._loop.is_closed():
+                call.again -= 1
                 self.begin(call)
             else:
                 self._end(call, None, asyncio.CancelledError())
@@ -291,34 +314,78 @@ class SafeCalls:
 
     def _tell(self, call: Call) -> None:
         complaint = call.complaint
+        if not complaint and call.result is False:
+            complaint = f"{self._name} returned False: it was not done"
         known, self.failed = self.failed, bool(complaint)
         self._over("" if known else complaint)
 
 
-@types.coroutine
-def _go_on(coroutine: Any, waits_for: Any, *, cancel: bool) -> Generator[Any, Any, Any]:
-    """Drive a coroutine that has begun already to its end."""
+# -- a port's own code ------------------------------------------------------------------------------------------
+
+
+def _take_first_step(call: Call) -> tuple[_Step, Any]:
+    """Look the method up, call it, and run it up to where it first waits: the coroutine and what it waits for, its result, or what it
+    raised. A ``StopIteration`` that comes out of the call itself, and not out of a coroutine, is an error like any other."""
     try:
-        if cancel:
-            if waits_for is None:
-                waits_for = coroutine.throw(asyncio.CancelledError())
-            else:
-                waits_for.cancel()
-        while True:
-            try:
-                answer = yield waits_for
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:
-                waits_for = coroutine.throw(error)
-            else:
-                waits_for = coroutine.send(answer)
+        awaitable = call.make()
+        if isinstance(awaitable, Coroutine):
+            coroutine: Any = awaitable
+        elif inspect.isawaitable(awaitable):
+            coroutine = _awaiting(awaitable)
+        else:
+            kind = type(awaitable).__name__
+            raise HardwareError(f"returned {kind}, which cannot be awaited: write `async def`")
+    except BaseException as error:
+        return _Step.RAISED, error
+    try:
+        return _Step.WAITS, (coroutine, coroutine.send(None))
     except StopIteration as stop:
-        return stop.value
+        return _Step.RETURNED, stop.value
+    except BaseException as error:
+        return _Step.RAISED, error
 
 
-def expect(kind: type, value: object, name: str) -> None:
-    """Raise ``HardwareError`` if a port returned something else than it should."""
-    if not isinstance(value, kind):
-        raise HardwareError(f"{name} returned {type(value).__name__}, not {kind.__name__}")
+async def _awaiting(awaitable: Any) -> Any:
+    """A task, a future or any other awaitable as a coroutine; cancelling this cancels it."""
+    return await awaitable
+
+
+@types.coroutine
+def _go_on(
+    coroutine: Any, waits_for: Any, *, cancel: bool
+) -> Generator[Any, Any, tuple[Any, BaseException | None]]:
+    """Drive a coroutine that has begun already to its end: what it returned, or what it raised."""
+    step: Callable[[], Any] | None = None
+    if cancel and not _cancelled(waits_for):
+        step = partial(coroutine.throw, asyncio.CancelledError())
+    while True:
+        if step is not None:
+            try:
+                waits_for = step()
+            except StopIteration as stop:
+                return stop.value, None
+            except BaseException as error:
+                return None, error
+        try:
+            answer = yield waits_for
+        except GeneratorExit:  # the lane's task itself is thrown away
+            _close(coroutine)
+            raise
+        except BaseException as error:
+            step = partial(coroutine.throw, error)
+        else:
+            step = partial(coroutine.send, answer)
+
+
+def _cancelled(waits_for: Any) -> bool:
+    """What a coroutine waits for was cancelled, and will tell it so. A bare ``yield`` waits for nothing, and something that is no future
+    of this loop cannot be cancelled."""
+    return asyncio.isfuture(waits_for) and waits_for.cancel()
+
+
+def _close(coroutine: Any) -> None:
+    """Nobody goes on with this one; whether it likes that or not."""
+    try:
+        coroutine.close()
+    except BaseException as error:
+        come_back(error)

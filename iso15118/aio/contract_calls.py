@@ -6,7 +6,6 @@ They are slow and far away: an answer that does not come is a refusal, never a f
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ from iso15118.errors import ExiError, HardwareError
 from iso15118.messages.iso20.common_messages import CertificateInstallationRes
 from iso15118.session import events as ev
 
-from .calls import brief
-from .port_calls import Question
+from .guard import Port, brief
+from .logs import Log
+from .port_calls import Question, meant_yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ContractCalls", "StoreCalls", "contracts_of", "trust_of"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _SCHEMA = "iso20-common"
 _LONGEST_ANSWER = 256 * 1024
@@ -42,10 +42,13 @@ def trust_of(station: ports.Station) -> ContractTrust | None:
     if station.contract_authorizer is None:
         return None
     try:
-        return station.contract_authorizer.trust
-    except Exception as error:
-        _log.warning("no Plug and Charge in this session: contract_authorizer.trust: %s", brief(repr(error)))
+        trust: ContractTrust = Port(station.contract_authorizer, "contract_authorizer").read(
+            "trust", _as_it_is
+        )
+    except HardwareError as error:
+        _log.warning("no Plug and Charge in this session: %s", brief(error))
         return None
+    return trust
 
 
 def contracts_of(vehicle: ports.Vehicle) -> VehicleContracts | None:
@@ -53,10 +56,18 @@ def contracts_of(vehicle: ports.Vehicle) -> VehicleContracts | None:
     if vehicle.contracts is None:
         return None
     try:
-        return vehicle.contracts.present
-    except Exception as error:
-        _log.warning("no Plug and Charge in this session: contracts.present: %s", brief(repr(error)))
+        contracts: VehicleContracts = Port(vehicle.contracts, "contracts").read("present", _as_it_is)
+    except HardwareError as error:
+        _log.warning("no Plug and Charge in this session: %s", brief(error))
         return None
+    return contracts
+
+
+def _as_it_is(value: Any, name: str) -> Any:
+    """The session judges what is in it; here it only has to be there."""
+    if value is None:
+        raise HardwareError(f"{name} is None")
+    return value
 
 
 class ContractCalls:
@@ -70,7 +81,8 @@ class ContractCalls:
         limit_s: float,
     ) -> None:
         self._loop = loop
-        self._station = station
+        self._backend = _port(station.contract_authorizer, "contract_authorizer")
+        self._installing = _port(station.contract_certificates, "contract_certificates")
         self._tell = tell
         self._limit_s = limit_s
         self._authorizer: Question | None = None
@@ -78,7 +90,7 @@ class ContractCalls:
 
     def authorize(self, action: act.RequestContractAuthorization) -> None:
         """Ask the backend; whatever was asked before is not wanted any more."""
-        port, claim = self._station.contract_authorizer, action.claim
+        port, claim = self._backend, action.claim
         _give_up(self._authorizer)
         if port is None:
             self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
@@ -89,11 +101,11 @@ class ContractCalls:
             partial(self._decided, claim),
             partial(self._undecided, claim),
         )
-        self._authorizer.ask(partial(port.authorize_contract, claim), self._limit_s)
+        self._authorizer.ask(port.call("authorize_contract", claim), self._limit_s)
 
     def install(self, action: act.RequestContractCertificate) -> None:
         """Pass a vehicle's request on; whatever was asked before is not wanted any more."""
-        port = self._station.contract_certificates
+        port = self._installing
         _give_up(self._service)
         if port is None:
             self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
@@ -106,9 +118,7 @@ class ContractCalls:
         )
         octets = exi.encode(_SCHEMA, action.request)
         limit_s = max(action.deadline - self._loop.time(), 0.001)
-        self._service.ask(
-            partial(port.certificate_installation, octets, _SCHEMA), min(limit_s, self._limit_s)
-        )
+        self._service.ask(port.call("certificate_installation", octets, _SCHEMA), min(limit_s, self._limit_s))
 
     def drop(self) -> None:
         """Nobody wants to know any more."""
@@ -122,11 +132,17 @@ class ContractCalls:
             _give_up(question)
 
     def _decided(self, claim: ContractClaim, result: object) -> None:
-        if result is not None and not isinstance(result, Refusal):
+        if isinstance(result, Refusal):
+            self._tell(ev.ContractDecided(claim, result))
+            return
+        if result is None:
+            meant_yes("contract_authorizer.authorize_contract", "True if the contract pays")
+        elif result is not True:
+            kind = type(result).__name__
             raise HardwareError(
-                f"contract_authorizer.authorize_contract returned {type(result).__name__}, not Refusal or None"
+                f"contract_authorizer.authorize_contract returned {kind}, neither True nor a Refusal"
             )
-        self._tell(ev.ContractDecided(claim, result))
+        self._tell(ev.ContractDecided(claim, None))
 
     def _undecided(self, claim: ContractClaim, complaint: str) -> None:
         _log.warning("the contract %s is refused: %s", claim.emaid, complaint)
@@ -153,6 +169,10 @@ class ContractCalls:
         self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
 
 
+def _port(port: object, name: str) -> Port | None:
+    return None if port is None else Port(port, name)
+
+
 def _give_up(question: Question | None) -> None:
     """Dropped before it is closed, so that its end is not taken for an answer."""
     if question is not None:
@@ -167,7 +187,7 @@ class StoreCalls:
         self, loop: asyncio.AbstractEventLoop, store: ports.ContractStore | None, limit_s: float
     ) -> None:
         self._loop = loop
-        self._store = store
+        self._store = _port(store, "contracts")
         self._limit_s = limit_s
         self._waiting: list[Credential] = []
         self._idle: asyncio.Future[None] | None = None
@@ -191,7 +211,7 @@ class StoreCalls:
 
     def _next(self) -> None:
         if self._store is not None and self._waiting:
-            self._question.ask(partial(self._store.store, self._waiting.pop(0)), self._limit_s)
+            self._question.ask(self._store.call("store", self._waiting.pop(0)), self._limit_s)
 
     def _kept(self, result: object) -> None:
         self._go_on()

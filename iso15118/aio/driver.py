@@ -7,24 +7,24 @@ Both roles use it. It owns no socket and starts nothing by itself; ``secc`` and 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from iso15118.channel import Received, Skipped
-from iso15118.errors import HardwareError, MisuseError
+from iso15118.errors import HardwareError
 from iso15118.messages.iso20 import dc
-from iso15118.messages.values import NO_SESSION
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import LinkLoss
 from iso15118.session.secured import SecuredLink
 
-from .calls import brief
+from .guard import Callback, brief, come_back, describe, each, insist
 from .link import Ending
-from .results import SessionResult, Tally
+from .logs import Log
+from .results import SessionResult, Tally, summed_up
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -36,15 +36,23 @@ if TYPE_CHECKING:
 
 __all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
+
+_QUIET_LOOK_S: Final = 1.0
+"""How often the hardware is looked at while nothing has been asked of it yet."""
+_INSIST_S: Final = 2.0
+"""However often everything is cancelled: so long the end insists on a safe hardware beyond what the ports' limits give it."""
+_WIND_UP_S: Final = 12.0
+"""For the last reading of the meter, and for contracts that are still being stored."""
 
 Observer = Callable[[float, Any], None]
 """Gets the time and everything that passes, in order: what came in (``channel.Item``), events, actions, and the
-``StreamEnd``. What it raises is logged once and otherwise ignored."""
+``StreamEnd``. It is called when all that follows from an event has been done, never before. What it raises is logged once, and it is
+not called again."""
 
 Watch = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
-"""Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time. For
-tests; what it raises ends the session as a fault of this software."""
+"""Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time, after they were carried
+out. For tests; what it raises ends the session as a fault of this software."""
 
 
 class Session(Protocol):
@@ -81,6 +89,12 @@ _ACT_FIRST = frozenset(
 WORTH_WAITING = frozenset((ev.StopRequested, ev.PauseRequested, ev.EmergencyShutdown, ev.HardwareFault))
 
 
+def _makes_safe(action: act.Action) -> bool:
+    if isinstance(action, act.SignalReady):
+        return not action.ready
+    return isinstance(action, act.StopPower | act.OpenContactors)
+
+
 def _secured(info: TlsInfo | None) -> SecuredLink | None:
     if info is None:
         return None
@@ -95,8 +109,10 @@ def _secured(info: TlsInfo | None) -> SecuredLink | None:
 class SessionDriver:
     """One session on one stream; the ``StreamOwner`` of it.
 
-    ``take_hardware`` and then ``make_session`` are called when the connection is ready; the second may raise.
+    ``take_hardware`` and then ``make_session`` are called when the connection is ready; either may raise.
     ``first`` are events that the session is told before anything comes in. Wait for ``result``.
+
+    Rule of this class: what makes the hardware safe comes first. Log, observer, news and stream have their turn when that was asked.
     """
 
     def __init__(
@@ -109,30 +125,37 @@ class SessionDriver:
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
         watch: Watch | None = None,
+        look_s: float = 0.05,
     ) -> None:
         self.role = role
         self._take_hardware = take_hardware
         self._make_session = make_session
         self._first = first
-        self._on_news = news
-        self._observer = observer
+        self._news = Callback("the application, told of news of the session,", news)
+        self._observer = Callback("the observer of the session", observer)
         self._watch = watch
+        self._look_s = look_s
         self._loop = asyncio.get_running_loop()
         self._queue: deque[ev.Event] = deque()
         self._early: list[ev.Event] = []
+        self._shown: list[tuple[float, Any]] = []
+        """What the observer and the application are still to be told, in order."""
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
+        self._sampler: asyncio.TimerHandle | None = None
         self._tally = Tally()
         self._started = self._finished = self._loop.time()
         self._verdict: SessionEnded | None = None
         """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._finisher: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.hardware: Hardware | None = None
         self.stream: MessageStream | None = None
         self.link_end: StreamEnd | None = None
+        self.unsafe_because = ""
+        """Once it is over: why the hardware is not safe; empty if it is."""
         self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
         """Done when everything is over; None if there was no session."""
 
@@ -142,6 +165,12 @@ class SessionDriver:
     def over(self) -> bool:
         """The session is not running any more; the hardware may still be on its way to safety."""
         return self._finisher is not None or self.result.done()
+
+    @property
+    def settles_within_s(self) -> float:
+        """How long the end may take from now: its calls by their limits, and what has to be wound up then."""
+        settling = 0.0 if self.hardware is None else self.hardware.settles_within_s
+        return settling + _INSIST_S + _WIND_UP_S
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a
@@ -158,19 +187,20 @@ class SessionDriver:
 
     def abandon(self, reason: EndReason, detail: str) -> None:
         """End it here and now: hardware first, then the session, then the connection."""
-        if self.hardware is None:
+        hardware = self.hardware
+        if hardware is None:
+            self._no_session()
             if self.stream is not None:
                 self.stream.abort()
-            self._no_session()
             return
         if self.over:
             return
-        self.hardware.make_safe(detail)
+        failed = each(partial(hardware.make_safe, detail))
         self._verdict = self._verdict or SessionEnded(reason, detail)
-        self.tell(ev.LinkLost(LinkLoss.LINK_DOWN))
-        if self.stream is not None:
-            self.stream.close()
-        self._finish_soon()
+        failed += each(
+            partial(self.tell, ev.LinkLost(LinkLoss.LINK_DOWN)), self._finish_soon, self._close_stream
+        )
+        self._say(failed)
 
     def link_lost(self) -> None:
         """The data link is gone: the session ends now, and nobody is waited for to close the connection."""
@@ -184,28 +214,33 @@ class SessionDriver:
         """The connection is open: the session begins."""
         self.stream = stream
         self._started = self._loop.time()
-        self.hardware = self._take_hardware(self.tell)
+        self._busy = True  # what is told meanwhile waits for the session
         try:
+            self.hardware = self._take_hardware(self.tell)
             self.session = self._make_session()
-            self._queue.append(ev.Connected(stream.secure, _secured(stream.tls_info)))
-            self._queue.extend(self.hardware.start())
-            self._queue.extend(self._first())
-            self._queue.extend(self._early)
-        except Exception as error:
+            begin = [ev.Connected(stream.secure, _secured(stream.tls_info)), *self.hardware.start()]
+            self._queue.extendleft(reversed([*begin, *self._first(), *self._early]))
+        except BaseException as error:
             self._break(error)
+        finally:
+            self._busy = False
+        if self.hardware is None:
+            self._no_session()
+            stream.abort()
+            return
         self._run()
+        self._sample_later()
 
     def stream_received(self, stream: MessageStream, item: Item) -> None:
         """Something came in."""
-        if self._observer is not None:
-            self._show(item)
+        if self._observer:
+            self._shown.append((self._loop.time(), item))
         if type(item) is Received:
             if self.role == "evcc":
                 self._count(item.message)
             self._queue.append(ev.MessageReceived(item.message))
         elif type(item) is Skipped:
             _log.debug("from %s: %s", stream.peer, item.reason)
-            return
         else:
             self._queue.append(ev.Undecodable(brief(item.error)))  # type: ignore[union-attr]
         if not self._busy:
@@ -214,8 +249,7 @@ class SessionDriver:
     def stream_ended(self, stream: MessageStream, end: StreamEnd) -> None:
         """The connection is gone, or going."""
         self.link_end = end
-        if self._observer is not None:
-            self._show(end)
+        self._shown.append((self._loop.time(), end))
         if self.hardware is None:
             self._no_session()
         elif self.session is not None and self.session.ended is None and not self.over:
@@ -223,6 +257,8 @@ class SessionDriver:
                 self.tell(ev.Undecodable(brief(end.detail)))
             else:
                 self.tell(ev.LinkLost(_LOSSES.get(end.ending, LinkLoss.LINK_DOWN)))
+        if not self._busy:
+            self._show()
 
     # -- the session --------------------------------------------------------------------------------------
 
@@ -233,11 +269,12 @@ class SessionDriver:
         try:
             while queue:
                 self._step(queue.popleft())
-        except Exception as error:
+        except BaseException as error:
             self._break(error)
         finally:
             self._busy = False
         self._after()
+        self._show()
 
     def _after(self) -> None:
         session = self.session
@@ -259,23 +296,39 @@ class SessionDriver:
         session = self.session
         if session is None or self._error is not None:
             return
-        now = self._loop.time()
         deadline = session.deadline
-        if deadline is not None and deadline <= now:
-            self._busy = True
-            try:
-                self._measure(session, now)
-                actions = session.handle_timeout(now)
-                if self._watch is not None:
-                    self._watch(None, actions, now)
-                self._carry_out(actions)
-            except Exception as error:
-                self._break(error)
-            finally:
-                self._busy = False
-            self._run()
+        if deadline is not None and deadline <= self._loop.time() and not self._busy:
+            self._by_the_clock(session, timeout=True)
         else:
             self._after()
+
+    def _sample_later(self) -> None:
+        """Look at the hardware by the clock too: a vehicle that says nothing is no reason to measure nothing."""
+        if self.hardware is None or self.result.done():
+            return
+        wait = self._look_s if self.hardware.live else _QUIET_LOOK_S
+        self._sampler = self._loop.call_later(wait, self._sample)
+
+    def _sample(self) -> None:
+        self._sampler = None
+        session = self.session
+        if session is not None and self._error is None and not self._busy:
+            self._by_the_clock(session, timeout=False)
+        self._sample_later()
+
+    def _by_the_clock(self, session: Session, *, timeout: bool) -> None:
+        """Nobody said anything: measure, and let the session's timers fire if one is due."""
+        self._busy = True
+        try:
+            now = self._loop.time()
+            self._measure(session, now)
+            if timeout:
+                self._carry_out(None, session.handle_timeout(now), now)
+        except BaseException as error:
+            self._break(error)
+        finally:
+            self._busy = False
+        self._run()
 
     def _step(self, event: ev.Event) -> None:
         session = self.session
@@ -284,82 +337,94 @@ class SessionDriver:
         now = self._loop.time()
         if type(event) not in _ACT_FIRST:
             self._measure(session, now)
-        actions = session.handle(event, now)
-        if self._watch is not None:
-            self._watch(event, actions, now)
-        if self._observer is not None and type(event) is not ev.MessageReceived:
-            self._show(event)
-        if actions:
-            self._carry_out(actions)
+        self._carry_out(event, session.handle(event, now), now)
 
     def _measure(self, session: Session, now: float) -> None:
         if self.hardware is None:
             return
         for event in self.hardware.measure(now):
-            kind = type(event)
-            if kind is ev.PowerMeasured or kind is ev.InletMeasured:
-                self._tally.measured(event, now)  # type: ignore[arg-type]
-            actions = session.handle(event, now)
-            if self._watch is not None:
-                self._watch(event, actions, now)
-            if self._observer is not None:
-                self._show(event)
-            if actions:
-                self._carry_out(actions)
+            self._carry_out(event, session.handle(event, now), now)
+            if type(event) is ev.PowerMeasured or type(event) is ev.InletMeasured:
+                self._tally.measured(event, now)
 
-    def _carry_out(self, actions: list[act.Action]) -> None:
+    def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
+        """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;
+        the others are dropped then."""
+        failed: BaseException | None = None
+        for action in actions:
+            if failed is not None and not _makes_safe(action):
+                continue
+            try:
+                self._do(action)
+            except BaseException as error:
+                failed = failed or error
+        if self._observer:
+            if event is not None and type(event) is not ev.MessageReceived:
+                self._shown.append((now, event))
+            self._shown += [(now, action) for action in actions]
+        elif self._news:
+            self._shown += [(now, action) for action in actions if isinstance(action, act.Notify)]
+        if failed is not None:
+            raise failed
+        if self._watch is not None:
+            self._watch(event, actions, now)
+
+    def _do(self, action: act.Action) -> None:
         stream, hardware = self.stream, self.hardware
         if stream is None or hardware is None:
             return
-        for action in actions:
-            if self._observer is not None:
-                self._show(action)
-            if type(action) is act.Send:
-                if self.role == "secc":
-                    self._count(action.message)
-                stream.send(action.message)
-            elif isinstance(action, act.HardwareAction):
-                hardware.do(action)
-            elif type(action) is act.UseSchema:
-                stream.select(action.edition)
-            elif type(action) is act.CloseLink:
-                stream.close(action.grace_s)
-            elif isinstance(action, act.Notify) and self._on_news is not None:
-                self._on_news(action)
+        if isinstance(action, act.HardwareAction):
+            hardware.do(action)
+        elif type(action) is act.Send:
+            if self.role == "secc":
+                self._count(action.message)
+            stream.send(action.message)
+        elif type(action) is act.UseSchema:
+            stream.select(action.edition)
+        elif type(action) is act.CloseLink:
+            stream.close(action.grace_s)
 
     def _count(self, answer: object) -> None:
         self._tally.exchanges += 1
         if type(answer) is dc.DCChargeLoopRes:
             self._tally.charge_loops += 1
 
-    def _show(self, what: object) -> None:
-        observer = self._observer
-        if observer is None:
-            return
-        try:
-            observer(self._loop.time(), what)
-        except Exception:
-            _log.exception("the observer failed, and is not called any more")
-            self._observer = None
+    def _show(self) -> None:
+        """Tell the observer and the application what has happened, now that it was dealt with."""
+        while self._shown:
+            shown, self._shown = self._shown, []
+            for now, what in shown:
+                self._observer(now, what)
+                if isinstance(what, act.Notify):
+                    self._news(what)
 
     # -- the end ------------------------------------------------------------------------------------------
 
-    def _break(self, error: Exception) -> None:
-        """A fault of this software: this session is over, and nobody can say in which state it is."""
+    def _break(self, error: BaseException) -> None:
+        """A fault of this software, or a wish to end the program that came out of it: this session is over, and nobody can say in which
+        state it is."""
+        failed: list[BaseException] = []
+        if self.hardware is not None:
+            failed = each(partial(self.hardware.make_safe, "a fault of this software"))
         first = self._verdict is None and self._finisher is None
         if first:
             port = isinstance(error, HardwareError)
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR
-            self._verdict = SessionEnded(reason, brief(error if port else f"{type(error).__name__}: {error}"))
+            self._verdict = SessionEnded(reason, brief(error) if port else describe(error))
+            self._shown.append((self._loop.time(), self._verdict))
         self._error = self._error or error
-        if self.hardware is not None:
-            self.hardware.make_safe("a fault of this software")
-        _log.error("a fault of this software ends the session", exc_info=error)
         self._queue.clear()
-        if first:
-            self._show(self._verdict)
+        failed += each(self._close_stream)
+        self._say([error, *failed])
+        come_back(error)
+
+    def _close_stream(self) -> None:
         if self.stream is not None:
             self.stream.close()
+
+    def _say(self, failed: list[BaseException]) -> None:
+        for error in failed:
+            _log.error("a fault of this software ends the session: %s", describe(error), error=error)
 
     def _finish_soon(self) -> None:
         if self._finisher is None and not self.result.done():
@@ -371,54 +436,54 @@ class SessionDriver:
             self.result.set_result(None)
 
     async def _finish(self) -> None:
-        """The session has ended: see to it that the hardware is safe, and say what it was."""
-        safe = False
+        """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
+        at its end, does not keep it from that."""
         hardware, session = self.hardware, self.session
-        if hardware is None:
-            raise MisuseError("a session that was never begun cannot end")
+        safe = False
+        result: SessionResult | None = None
         try:
-            safe = await hardware.settle()
-            if not safe:
-                _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
-            await hardware.wind_up()
+            if hardware is not None:
+                settled, _ = await insist(hardware.settle, hardware.settles_within_s + _INSIST_S)
+                safe = settled is True
+                self.unsafe_because = "" if safe else hardware.why_unsafe()
+                async with asyncio.timeout(_WIND_UP_S):
+                    await insist(hardware.wind_up, 0.0)
+        except BaseException as error:
+            self._say([error])
+            come_back(error)
         finally:
-            hardware.close()
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._sampler):
+                if timer is not None:
+                    timer.cancel()
+            if hardware is not None:
+                failed = each(hardware.close)
+                try:
+                    result = self._sum_up(session, hardware, safe)
+                except BaseException as error:
+                    failed.append(error)
+                    result = self._bare_result(safe)
+                self._say(failed)
             if not self.result.done():
-                self.result.set_result(self._sum_up(session, hardware, safe))
+                self.result.set_result(result)
+            self._show()
+            if hardware is not None and not safe:
+                _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
 
     def _sum_up(self, session: Session | None, hardware: Hardware, safe: bool) -> SessionResult:
-        tally, stream = self._tally, self.stream
-        tally.over(self._finished)
+        self._tally.over(self._finished)
         ended = self._verdict or (session.ended if session is not None else None)
-        energy = hardware.energy
-        paused = safe and ended is not None and ended.reason is EndReason.PAUSED
+        return summed_up(self._bare_result(safe, ended), session, hardware, self.stream, self._tally)
+
+    def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:
+        """What can be said of a session of which nothing can be computed."""
         return SessionResult(
             role=self.role,
-            ended=ended or SessionEnded(EndReason.INTERNAL_ERROR, "it never ended"),
-            states=tuple(session.states) if session is not None else (),
-            exchanges=tally.exchanges,
-            charge_loops=tally.charge_loops,
-            tls=stream.tls_info if stream is not None else None,
+            ended=ended or self._verdict or SessionEnded(EndReason.INTERNAL_ERROR, "it never ended"),
+            exchanges=self._tally.exchanges,
+            charge_loops=self._tally.charge_loops,
             link=self.link_end,
-            session_id=session.session_id if session is not None else NO_SESSION,
-            peer=stream.peer if stream is not None else "",
             started=self._started,
             finished=self._finished,
-            energy_from=tally.began,
-            transfer_seconds=tally.transfer_s,
-            peak_power_kw=tally.peak_power_w / 1000.0,
-            peak_current_a=tally.peak_current_a,
-            maximum_voltage_v=tally.maximum_voltage_v,
-            charged_wh=energy[0] if energy is not None else None,
-            discharged_wh=energy[1] if energy is not None else None,
-            faults=tuple(hardware.faults),
             safe=safe,
-            evccid=getattr(session, "evccid", ""),
-            emaid=getattr(session, "emaid", ""),
-            contracts_installed=getattr(session, "installed", 0),
-            refusals=getattr(session, "refusals", ()),
-            error=self._error,
-            ticket=getattr(session, "ticket", None) if paused else None,
+            error=self._error if isinstance(self._error, Exception) else None,
         )

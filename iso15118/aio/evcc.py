@@ -17,15 +17,19 @@ from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
 
-from .calls import brief
+from . import readings
 from .contract_calls import contracts_of
 from .driver import SessionDriver
-from .hardware import PortLimits, VehicleHardware
-from .inbox import Inbox
+from .guard import Callback, Port, brief, describe, insist
+from .hardware import PortLimits
+from .heartbeat import Heartbeat
+from .inbox import ALARMS, Inbox
 from .link import Ending
 from .network import connect, find_interface
 from .sdp import discover
+from .service import Service, ServiceState
 from .stream import MessageStream
+from .vehicle_hardware import VehicleHardware
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EvccClient"]
 
+_STALE_S = 1.0
+"""Without a reading for so long while energy may flow, the heartbeat stops."""
 _TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
 
 
@@ -87,13 +93,18 @@ class EvccClient:
         self._sdp_port = sdp_port
         self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
         self._stream_limits = stream_limits
-        self._news = news
+        self._news = Callback("the application, told of news,", news)
         self._observer, self._watch = observer, watch
         self._epoch = epoch
         self._connection = connection
-        self._connections = connections
+        self._connections = Callback("whoever follows the connections", connections, lasting=True)
         self._number = 0
-        self._inbox: Inbox | None = None
+        self._inbox = Inbox()
+        self._pushing = [] if vehicle.signal is None else [Port(vehicle.signal, "signal")]
+        self._battery = Port(vehicle.battery, "battery")
+        self._service = Service(Callback("the client", None))
+        beat = None if vehicle.heartbeat is None else Port(vehicle.heartbeat, "heartbeat")
+        self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
         self._driver: SessionDriver | None = None
         self._running = False
 
@@ -109,15 +120,46 @@ class EvccClient:
         session that was paused; if the station does not go on with that, a new one begins.
 
         Raises ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
-        if one side refuses the other, ``HardwareError`` if the battery does not report.
+        if one side refuses the other, ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
+        out of service because of an alarm.
         """
         if self._running:
             raise MisuseError("a session of this client is running")
         self._running, self._number = True, number
         try:
+            self._inbox.open(asyncio.get_running_loop(), self._deliver)
+            self._inbox.listen(*self._pushing)
+            alarm, self._inbox.alarm = self._inbox.alarm, None
+            if alarm is not None:
+                self._deliver(alarm)
+            if self._service.reason:
+                raise HardwareError(f"out of service: {self._service.reason}")
+            self.heartbeat.start()
             return await self._run(station, resume)
         finally:
             self._running = False
+            self.heartbeat.stop("no session runs")
+            self._inbox.close()
+
+    @property
+    def state(self) -> ServiceState:
+        """Whether a session can be begun, or runs."""
+        if self._running:
+            return ServiceState.IN_SESSION
+        return ServiceState.OUT_OF_SERVICE if self._service.reason else ServiceState.AVAILABLE
+
+    @property
+    def out_of_service_because(self) -> str:
+        """Why ``run`` refuses; empty if it does not."""
+        return self._service.reason
+
+    def out_of_service(self, reason: str) -> None:
+        """Begin no session until ``back_in_service``. One that runs goes on."""
+        self._service.tell(reason)
+
+    def back_in_service(self) -> None:
+        """What took the vehicle out of service is over: an alarm that was told between sessions, or ``out_of_service``."""
+        self._service.clear()
 
     @property
     def session(self) -> EvccSession | None:
@@ -148,25 +190,23 @@ class EvccClient:
             self._driver.link_lost()
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
-        cannot be told."""
-        if self._inbox is None:
-            raise MisuseError("this client has not been run")
+        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that is told while none runs takes
+        the vehicle out of service. Raises ``MisuseError``, in the caller's thread, for what cannot be told, naming the field."""
         self._inbox.push(event)
 
     # -- inside -------------------------------------------------------------------------------------------
 
     async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
-        inbox = self._listen()
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
             lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
             lambda: session,
-            first=inbox.standing,
+            first=self._inbox.standing,
             news=self._heard,
             observer=self._observer,
             watch=self._watch,
+            look_s=self._port_limits.look_s,
         )
         stream: MessageStream | None = None
         self._driver = driver
@@ -181,7 +221,8 @@ class EvccClient:
         except BaseException:
             driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
             if driver.hardware is not None:
-                await asyncio.wait((driver.result,))
+                limit_s = driver.settles_within_s
+                await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
             if stream is not None:
                 stream.abort()
             raise
@@ -190,10 +231,9 @@ class EvccClient:
         return _judge(result, driver.link_end, address)
 
     def _heard(self, news: act.Notify) -> None:
-        if self._connections is not None and type(news) is StateEntered and is_set_up(news.state):
+        if type(news) is StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
-        if self._news is not None:
-            self._news(news)
+        self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:
         """Look for a station: its address and port. Raises ``LinkError`` if none is found."""
@@ -205,29 +245,34 @@ class EvccClient:
         )
         return found.response.address, found.response.port
 
-    def _listen(self) -> Inbox:
-        if self._inbox is None:
-            self._inbox = Inbox(asyncio.get_running_loop(), self._deliver)
-            if self.vehicle.signal is not None:
-                self.vehicle.signal.listen(self._inbox.push)
-        return self._inbox
-
     def _deliver(self, event: ev.Event) -> None:
-        if self._driver is not None:
-            self._driver.tell(event)
+        driver = self._driver
+        if driver is not None and not driver.over:
+            driver.tell(event)
+        elif isinstance(event, ALARMS):
+            self._service.tell(brief(f"{type(event).__name__}: {event.reason}"))
+
+    def _why_unable(self) -> str:
+        """Why this client cannot be relied on to make its hardware safe now; empty if it can."""
+        hardware = self._driver.hardware if self._driver is not None else None
+        if hardware is None:
+            return ""
+        if hardware.trouble:
+            return hardware.trouble
+        age = asyncio.get_running_loop().time() - hardware.measured_at
+        return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
 
     def _new_session(self, resume: EvccTicket | None) -> EvccSession:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
-        battery = self.vehicle.battery
         contracts = contracts_of(self.vehicle)
+        limits = self._battery.read("limits", readings.vehicle_limits)
+        state = self._battery.read("state", readings.battery)
         try:
-            return EvccSession(
-                self.config, battery.limits, battery.state, epoch=epoch, contracts=contracts, resume=resume
-            )
-        except Exception as error:
-            raise HardwareError(brief(f"battery: {error!r}")) from error
+            return EvccSession(self.config, limits, state, epoch=epoch, contracts=contracts, resume=resume)
+        except Exception as error:  # whatever does not fit into a session of what the battery says
+            raise HardwareError(f"battery: {describe(error)}") from error
 
 
 def _judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Address) -> SessionResult:

@@ -1,55 +1,81 @@
 """Where ports and the application push events to, from any thread, whether a session runs or not.
 
-Ports are given a listener once and have no way to take it back, so it outlives every session.
+Ports are given a listener once and have no way to take it back, so it outlives every session, and every time that a server is opened.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from iso15118.errors import MisuseError
+import msgspec
+
+from iso15118.errors import HardwareError, MisuseError
 from iso15118.session import events as ev
+
+from . import readings
+from .guard import Port, brief
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-__all__ = ["Inbox"]
+__all__ = ["ALARMS", "Inbox", "checked"]
 
-_NOT_FROM_HERE = (ev.Connected, ev.MessageReceived, ev.Undecodable)
+_NOT_FROM_HERE: Final = (ev.Connected, ev.MessageReceived, ev.Undecodable)
+ALARMS: Final = (ev.HardwareFault, ev.EmergencyShutdown)
+"""Never refused, whatever is in them, and never lost."""
 
 
 class Inbox:
-    """Hands events to ``deliver`` on the loop's thread.
+    """Hands events to ``deliver`` on the loop's thread, from ``open`` to ``close``.
 
     From that thread they are delivered at once. From another one they are handed over by
     ``call_soon_threadsafe``: an alarm that was refused because of the thread it came from would be lost. The last
-    state of the signal, the last set-point and the last limits are kept, for a session that begins later.
+    state of the signal, the last set-point and the last limits are kept, for a session that begins later; so is the first alarm that comes
+    while nobody can be told.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[ev.Event], None]) -> None:
-        self._loop = loop
-        self._thread = threading.get_ident()
-        self._deliver = deliver
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._deliver: Callable[[ev.Event], None] | None = None
+        self._listening: set[str] = set()
         self.signal: ev.SignalChanged | None = None
         self.set_point: ev.SetPointChanged | None = None
         self.limits: ev.LimitsChanged | None = None
+        self.alarm: ev.Event | None = None
+        """What was told while nobody listened."""
+
+    def open(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[ev.Event], None]) -> None:
+        """Deliver from now on; to be called on the loop's thread."""
+        self._loop, self._deliver, self._thread = loop, deliver, threading.get_ident()
+
+    def close(self) -> None:
+        """Keep what comes, and deliver nothing."""
+        self._loop = self._deliver = None
+
+    def listen(self, *ports: Port) -> None:
+        """Have these ports push here, those that do not yet. Raises ``HardwareError`` naming one that does not take a listener."""
+        for port in ports:
+            if port.name not in self._listening:
+                if complaint := port.tell("listen", self.push):
+                    raise HardwareError(complaint)
+                self._listening.add(port.name)
 
     def push(self, event: ev.Event) -> None:
-        """Something happened. Raises ``MisuseError``, in the caller's thread, for what is no event, carries no
-        finite number, or can only come over the connection."""
-        if not isinstance(event, ev.Event) or isinstance(event, _NOT_FROM_HERE):
-            raise MisuseError(f"{type(event).__name__} cannot be pushed")
-        for name in event.__struct_fields__:
-            value = getattr(event, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise MisuseError(f"{type(event).__name__}.{name} is {value!r}")
-        if threading.get_ident() == self._thread:
+        """Something happened. Raises ``MisuseError``, in the caller's thread, for what is no event, has a field of another type, carries
+        no finite number, or can only come over the connection; nothing of it is kept then."""
+        event = checked(event)
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._thread:
             self._take(event)
-        else:
-            self._loop.call_soon_threadsafe(self._take, event)
+            return
+        try:
+            loop.call_soon_threadsafe(self._take, event)
+        except RuntimeError:  # that loop is closed, and nobody opened this again
+            self._take(event)
 
     def standing(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
@@ -65,4 +91,35 @@ class Inbox:
                 self.limits = event
             case _:
                 pass
-        self._deliver(event)
+        if self._deliver is not None:
+            self._deliver(event)
+        elif isinstance(event, ALARMS):
+            self.alarm = self.alarm or event
+
+
+def checked(event: object) -> ev.Event:
+    """The event with its fields in their types; raises ``MisuseError`` naming the field that cannot be. An alarm always comes through."""
+    if not isinstance(event, ev.Event) or isinstance(event, _NOT_FROM_HERE):
+        raise MisuseError(f"{type(event).__name__} cannot be pushed")
+    kind = type(event)
+    if kind is ev.HardwareFault:
+        return ev.HardwareFault(brief(event.port), brief(event.reason))  # type: ignore[attr-defined]  # of that type
+    if kind is ev.EmergencyShutdown:
+        return ev.EmergencyShutdown(brief(event.reason))  # type: ignore[attr-defined]  # of that type
+    values = {}
+    for field in msgspec.structs.fields(kind):
+        name = f"{kind.__name__}.{field.name}"
+        value = getattr(event, field.name)
+        try:
+            value = msgspec.convert(value, field.type, strict=True)
+        except Exception as error:
+            raise MisuseError(f"{name} is {brief(repr(value))}: {brief(error)}") from error
+        if isinstance(value, float) and not math.isfinite(value):
+            raise MisuseError(f"{name} is {value!r}, which is no finite number")
+        values[field.name] = value
+    if kind is ev.LimitsChanged:
+        try:
+            readings.station_limits(values["limits"], "LimitsChanged.limits")
+        except HardwareError as error:
+            raise MisuseError(str(error)) from error
+    return kind(**values)

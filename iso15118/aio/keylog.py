@@ -4,19 +4,20 @@ writes it unless it is asked for by its path.
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from iso15118.errors import ConfigError
 
+from .logs import Log
+
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["KeyLogFile"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class KeyLogFile:

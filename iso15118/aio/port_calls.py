@@ -1,30 +1,33 @@
 """What is asked of each port, one class a port: which call gives way to which, and what an answer means.
 
-The safe direction (current zero, contactors open, not ready) begins at once and cancels what contradicts it; the
+The safe direction (current zero, contactors open, not ready) begins at once and cuts short what contradicts it; the
 other direction waits for its turn, and only the newest wish counts.
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.errors import HardwareError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 
-from .calls import Call, Lane, Make, SafeCalls, brief, expect
+from . import readings
+from .calls import Call, Lane, Make, SafeCalls
+from .guard import Port, brief, describe
+from .logs import Log
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from iso15118.session import ports
+__all__ = ["ContactorCalls", "Echo", "PowerCalls", "Question", "Report", "SignalCalls", "meant_yes", "once"]
 
-__all__ = ["ContactorCalls", "PowerCalls", "Question", "Report", "SignalCalls"]
+_log = Log(__name__)
 
-_RANK = {Urgency.ORDERLY: 0, Urgency.EMERGENCY: 1}
+_RANK: Final = {Urgency.ORDERLY: 0, Urgency.EMERGENCY: 1}
 
 
 class Report:
@@ -54,13 +57,70 @@ class Report:
         return (fault,)
 
 
+_graced: set[str] = set()
+
+
+def once(text: str, *values: object) -> None:
+    """A port is written for an older release of this package: said once a process."""
+    if text % values not in _graced:
+        _graced.add(text % values)
+        _log.warning(text, *values)
+
+
+def meant_yes(name: str, wanted: str) -> None:
+    """A port returned None where "yes" has to be said: taken for yes until the next minor release, with one warning a process."""
+    once("%s returned None; it has to return %s. From version 0.2 on, None is no answer", name, wanted)
+
+
+class Echo:
+    """The safe call once more, when the time of a call that was cut short is over.
+
+    Cancelling a coroutine does not stop a thread that it waits for: that one may still switch the hardware on, and nobody sees it end.
+    By its limit it has ended, or is stuck.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, again: Callable[[], None]) -> None:
+        self._loop = loop
+        self._again = again
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Something may still come of a call that was cut short."""
+        return self._timer is not None
+
+    @property
+    def due_in(self) -> float:
+        """How long that is possible, in s."""
+        return 0.0 if self._timer is None else max(self._timer.when() - self._loop.time(), 0.0)
+
+    def after(self, call: Call, most_s: float = math.inf) -> None:
+        """This call is cut short now; ``most_s``: from now on, where its own limit is longer than anybody waits for."""
+        due = min(call.began + call.limit_s, self._loop.time() + most_s)
+        if self._timer is not None:
+            if self._timer.when() >= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._due)
+
+    def close(self) -> None:
+        """Not any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _due(self) -> None:
+        self._timer = None
+        self._again()
+
+
 class PowerCalls:
     """The station's supply: one set-point at a time, the newest next, and a stop that waits for nothing."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        port: ports.DcPowerPort,
+        port: Port,
         report: Report,
         power_s: float,
         pre_charge_s: float,
@@ -75,6 +135,14 @@ class PowerCalls:
         self._stopped: Urgency | None = Urgency.ORDERLY
         """The last word was to stop, with this urgency; None: it was a set-point."""
         self.stops = SafeCalls(loop, "power.stop", power_s, self._stop_over)
+        self._echo = Echo(loop, self._stop_again)
+
+    @property
+    def open_s(self) -> float | None:
+        """How long a call that energises may still have an effect, in s; None if there is none."""
+        if self._echo.pending:
+            return self._echo.due_in
+        return 0.0 if self._lane.call is not None else None
 
     def want(self, action: act.SetPower | act.PreCharge) -> None:
         """Hold these bounds, or pre-charge, as soon as the port is free."""
@@ -86,15 +154,18 @@ class PowerCalls:
         elif self._pre_charging:
             self._lane.drop()  # it may wait for a voltage that nobody wants any more
 
-    def stop(self, urgency: Urgency) -> None:
-        """Current to zero, now."""
+    def stop(self, urgency: Urgency, *, anew: bool = False) -> None:
+        """Current to zero, now; ``anew``: even if a stop is under way already."""
         self._wanted = None
         self._stopped = urgency
-        self.stops.ask(partial(self._port.stop, urgency), _RANK[urgency])
-        self._lane.drop()
+        self.stops.ask(self._port.call("stop", urgency), _RANK[urgency], anew=anew)
+        if self._lane.call is not None:
+            self._echo.after(self._lane.call)
+            self._lane.drop()
 
     def close(self) -> None:
         """No more calls."""
+        self._echo.close()
         self._lane.close()
         self.stops.close()
 
@@ -103,11 +174,11 @@ class PowerCalls:
         port = self._port
         if type(action) is act.SetPower:
             self._pre_charging = False
-            make = partial(port.set_power, action.voltage_v, action.current_a, action.power_w)
+            make = port.call("set_power", action.voltage_v, action.current_a, action.power_w)
             call = Call("power.set_power", make, self._power_s, self._ended, self._late)
         elif type(action) is act.PreCharge:
             self._pre_charging = True
-            make = partial(port.pre_charge, action.voltage_v, action.current_a)
+            make = port.call("pre_charge", action.voltage_v, action.current_a)
             call = Call("power.pre_charge", make, self._pre_charge_s, self._ended, self._late)
         else:
             return
@@ -116,7 +187,7 @@ class PowerCalls:
     def _ended(self, call: Call) -> None:
         if self._stopped is not None:
             # It was contradicted while it ran, and may have done its work after the stop did.
-            self.stops.ask(partial(self._port.stop, self._stopped), _RANK[self._stopped], anew=True)
+            self._stop_again()
         elif call.complaint and not call.overdue and not call.dropped:
             self._report.fault("power", call.complaint)
         if self._wanted is not None and not self.stops.running:
@@ -125,6 +196,12 @@ class PowerCalls:
     def _late(self, call: Call) -> None:
         if not call.dropped:
             self._report.fault("power", call.complaint)
+
+    def _stop_again(self) -> None:
+        urgency = self._stopped
+        if urgency is not None:
+            self.stops.ask(self._port.call("stop", urgency), _RANK[urgency], anew=True)
+        self._report.over()
 
     def _stop_over(self, complaint: str) -> None:
         if complaint:
@@ -141,7 +218,7 @@ class ContactorCalls:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        port: ports.ContactorPort,
+        port: Port,
         report: Report,
         limit_s: float,
     ) -> None:
@@ -157,6 +234,14 @@ class ContactorCalls:
         self.level = False
         """Closed, as last reported."""
         self.opens = SafeCalls(loop, "contactors.open", limit_s, self._open_over)
+        self._echo = Echo(loop, self._open_again)
+
+    @property
+    def open_s(self) -> float | None:
+        """How long a closing may still have an effect, in s; None if there is none."""
+        if self._echo.pending:
+            return self._echo.due_in
+        return 0.0 if self._lane.call is not None else None
 
     def close(self) -> None:
         """Close them, when an opening that is under way is over."""
@@ -168,19 +253,19 @@ class ContactorCalls:
     def open(self, urgency: Urgency, reason: str) -> None:
         """Open them, now."""
         self._open_wanted, self._close_wanted = True, False
-        self.opens.ask(partial(self._port.open, urgency, reason), _RANK[urgency])
-        self._lane.drop()
+        self.opens.ask(self._port.call("open", urgency, reason), _RANK[urgency])
+        if self._lane.call is not None:
+            self._echo.after(self._lane.call)
+            self._lane.drop()
 
     def read(self) -> bool | None:
         """The level now; None if it cannot be told, which is a fault."""
         try:
-            closed = self._port.closed
-            expect(bool, closed, "contactors.closed")
-        except Exception as error:
-            for fault in self._report.unreadable("contactors", brief(f"contactors.closed: {error!r}")):
+            return self._port.read("closed", readings.level)
+        except HardwareError as error:
+            for fault in self._report.unreadable("contactors", str(error)):
                 self._report.tell(fault)
             return None
-        return closed
 
     def changed(self) -> ev.ContactorsChanged | None:
         """News if the level is another one than last reported."""
@@ -192,27 +277,36 @@ class ContactorCalls:
 
     def shut_down(self) -> None:
         """No more calls."""
+        self._echo.close()
         self._lane.close()
         self.opens.close()
 
     def _begin(self) -> None:
         self._close_wanted = False
-        self._lane.begin(Call("contactors.close", self._port.close, self._limit_s, self._ended, self._late))
+        self._lane.begin(
+            Call("contactors.close", self._port.call("close"), self._limit_s, self._ended, self._late)
+        )
 
     def _ended(self, call: Call) -> None:
         closed = self.read()
         if self._open_wanted:
-            # Contradicted while it ran: it may have closed them after they were opened.
-            if closed is not False:
-                self._open_again()
+            # Contradicted while it ran: it may have closed them after they were opened, and the feedback may be slower.
+            self._open_again()
             return
         if self._close_wanted:
             if not self.opens.running:
                 self._begin()
             return
-        if call.complaint and not call.overdue and not call.dropped:
+        if call.overdue or call.dropped:
+            return  # that has been told, or nobody wants to know
+        if call.complaint:
             self._report.fault("contactors", call.complaint)
-        elif closed is not None and not call.overdue:
+        elif call.result is None:
+            meant_yes("contactors.close", "True when they are closed")
+        elif type(call.result) is not bool:
+            kind = type(call.result).__name__
+            self._report.fault("contactors", f"contactors.close returned {kind}, not True or False")
+        if closed is not None and not call.complaint:
             self._tell(closed)
 
     def _late(self, call: Call) -> None:
@@ -220,8 +314,10 @@ class ContactorCalls:
             self._report.fault("contactors", call.complaint)
 
     def _open_again(self) -> None:
-        urgency = Urgency.EMERGENCY
-        self.opens.ask(partial(self._port.open, urgency, "closed too late"), _RANK[urgency], anew=True)
+        if self._open_wanted:
+            urgency = Urgency.EMERGENCY
+            self.opens.ask(self._port.call("open", urgency, "closed too late"), _RANK[urgency], anew=True)
+        self._report.over()
 
     def _open_over(self, complaint: str) -> None:
         if complaint:
@@ -246,9 +342,7 @@ class ContactorCalls:
 class SignalCalls:
     """The vehicle's side of the control pilot: taking readiness back goes first."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, port: ports.SignalPort, report: Report, limit_s: float
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, port: Port, report: Report, limit_s: float) -> None:
         self._port = port
         self._report = report
         self._limit_s = limit_s
@@ -256,35 +350,51 @@ class SignalCalls:
         self._ready = False
         self._wanted = False
         self.withdrawals = SafeCalls(loop, "signal.set_ready", limit_s, self._over)
+        self._echo = Echo(loop, self._withdraw_again)
+
+    @property
+    def open_s(self) -> float | None:
+        """How long showing readiness may still have an effect, in s; None if there is none."""
+        if self._echo.pending:
+            return self._echo.due_in
+        return 0.0 if self._lane.call is not None else None
 
     def set_ready(self, ready: bool) -> None:
         """Show state C, or B."""
         self._ready = ready
         if not ready:
             self._wanted = False
-            self.withdrawals.ask(partial(self._port.set_ready, False))
-            self._lane.drop()
+            self.withdrawals.ask(self._port.call("set_ready", False))
+            if self._lane.call is not None:
+                self._echo.after(self._lane.call)
+                self._lane.drop()
             return
         self._wanted = True
         self._begin_if_free()
 
     def close(self) -> None:
         """No more calls."""
+        self._echo.close()
         self._lane.close()
         self.withdrawals.close()
 
     def _begin_if_free(self) -> None:
         if self._wanted and self._lane.call is None and not self.withdrawals.running:
             self._wanted = False
-            make = partial(self._port.set_ready, True)
+            make = self._port.call("set_ready", True)
             self._lane.begin(Call("signal.set_ready", make, self._limit_s, self._ended, self._late))
 
     def _ended(self, call: Call) -> None:
         if not self._ready:
-            self.withdrawals.ask(partial(self._port.set_ready, False), anew=True)
+            self._withdraw_again()
         elif call.complaint and not call.overdue and not call.dropped:
             self._report.fault("signal", call.complaint)
         self._begin_if_free()
+
+    def _withdraw_again(self) -> None:
+        if not self._ready:
+            self.withdrawals.ask(self._port.call("set_ready", False), anew=True)
+        self._report.over()
 
     def _late(self, call: Call) -> None:
         if not call.dropped:
@@ -315,6 +425,11 @@ class Question:
         self._failed = failed
         self._loop = loop
         self._lane = Lane(loop)
+
+    @property
+    def call(self) -> Call | None:
+        """What is under way, wanted or not."""
+        return self._lane.call
 
     @property
     def asked(self) -> bool:
@@ -349,6 +464,8 @@ class Question:
             self._answered(call.result)
         except HardwareError as error:
             self._failed(brief(error))
+        except Exception as error:  # an answer that nobody foresaw is no answer
+            self._failed(f"{self._name} returned what cannot be used: {describe(error)}")
 
     def _late(self, call: Call) -> None:
         if not call.dropped:

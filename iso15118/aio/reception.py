@@ -7,10 +7,11 @@ first. While a session runs nobody is taken in: connections wait in the small ba
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from .logs import Log
 
 if TYPE_CHECKING:
     import socket
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reception"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _ACCEPT_RETRY_S: Final = 1.0  # when the system is out of descriptors or memory
 
@@ -92,7 +93,7 @@ class Reception:
                 sock.close()
                 raise
             except Exception as error:
-                _log.exception("a connection failed; the next one is awaited")
+                _log.error("a connection failed; the next one is awaited", error=error)
                 sock.close()
                 if stream is not None:
                     stream.connection_lost(error)  # nobody else tells it, and somebody waits for its end

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
-from iso15118.session.actions import SessionEnded
+from iso15118.messages.values import NO_SESSION
+from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from iso15118.session.events import InletMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
-__all__ = ["SessionResult", "Tally"]
+    from .driver import Session
+    from .hardware import Hardware
+    from .stream import MessageStream
+
+__all__ = ["SessionResult", "Tally", "summed_up"]
 
 _FLOWING_A = 1.0
 
@@ -30,36 +36,37 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     role: str
     """"secc" or "evcc"."""
     ended: SessionEnded
-    states: tuple[str, ...]
+    states: tuple[str, ...] = ()
     """Every state entered, in order."""
     exchanges: int
     """Answers of the station: sent by the SECC, received by the EVCC."""
     charge_loops: int
     """Those of them that were charge-loop answers."""
-    tls: TlsInfo | None
+    tls: TlsInfo | None = None
     """What TLS agreed on; None on a plain connection."""
-    link: StreamEnd | None
+    link: StreamEnd | None = None
     """How the connection ended; None while it is still kept for the peer to close it."""
-    session_id: bytes
-    peer: str
+    session_id: bytes = NO_SESSION
+    peer: str = ""
     """Address and port of the other side."""
     started: float
     finished: float
-    energy_from: float | None
+    energy_from: float | None = None
     """When more than 1 A flowed for the first time; None if it never did."""
-    transfer_seconds: float
+    transfer_seconds: float = 0.0
     """Time during which more than 1 A flowed, either way."""
-    peak_power_kw: float
+    peak_power_kw: float = 0.0
     """Greatest measured magnitude, either way; so is the current."""
-    peak_current_a: float
-    maximum_voltage_v: float
-    charged_wh: float | None
+    peak_current_a: float = 0.0
+    maximum_voltage_v: float = 0.0
+    charged_wh: float | None = None
     """By the station's meter, from the first reading to the last; None without a meter."""
-    discharged_wh: float | None
-    faults: tuple[HardwareFault, ...]
+    discharged_wh: float | None = None
+    faults: tuple[HardwareFault, ...] = ()
     """Every fault of the hardware, those after the end included."""
     safe: bool
-    """After the end: current zero and contactors open were carried out, and the contactors show it."""
+    """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
+    still have an effect, and the hardware shows it: contactors open, less than 5 A."""
     evccid: str = ""
     """How the vehicle introduced itself."""
     emaid: str = ""
@@ -122,3 +129,35 @@ class Tally:
         if self._flowing_since is not None:
             self.transfer_s += now - self._flowing_since
             self._flowing_since = None
+
+
+def summed_up(
+    bare: SessionResult,
+    session: Session | None,
+    hardware: Hardware,
+    stream: MessageStream | None,
+    tally: Tally,
+) -> SessionResult:
+    """``bare`` with all that session, hardware and connection have to say."""
+    energy = hardware.energy
+    paused = bare.safe and bare.ended.reason is EndReason.PAUSED
+    return msgspec.structs.replace(
+        bare,
+        states=tuple(session.states) if session is not None else (),
+        tls=stream.tls_info if stream is not None else None,
+        session_id=session.session_id if session is not None else NO_SESSION,
+        peer=stream.peer if stream is not None else "",
+        energy_from=tally.began,
+        transfer_seconds=tally.transfer_s,
+        peak_power_kw=tally.peak_power_w / 1000.0,
+        peak_current_a=tally.peak_current_a,
+        maximum_voltage_v=tally.maximum_voltage_v,
+        charged_wh=energy[0] if energy is not None else None,
+        discharged_wh=energy[1] if energy is not None else None,
+        faults=tuple(hardware.faults),
+        evccid=getattr(session, "evccid", ""),
+        emaid=getattr(session, "emaid", ""),
+        contracts_installed=getattr(session, "installed", 0),
+        refusals=getattr(session, "refusals", ()),
+        ticket=getattr(session, "ticket", None) if paused else None,
+    )

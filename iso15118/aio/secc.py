@@ -7,12 +7,11 @@ hardware is safe, even while the last connection still waits to be closed.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from iso15118.connection.vocabulary import (
     ConnectionClosed,
@@ -28,14 +27,21 @@ from iso15118.secc import SeccSession
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.supervision import IdleSupervisor, SupervisionLimits
 
 from .contract_calls import trust_of
 from .driver import WORTH_WAITING, SessionDriver
-from .hardware import PortLimits, StationHardware
-from .inbox import Inbox
+from .guard import Callback, Port, brief, each, insist
+from .hardware import PortLimits
+from .heartbeat import Heartbeat
+from .idle import IdleLook
+from .inbox import ALARMS, Inbox
+from .logs import Log
 from .network import find_interface, listen_tcp
 from .reception import Reception
 from .sdp import serve_sdp
+from .service import Service, ServiceState
+from .station_hardware import StationHardware
 from .stream import MessageStream
 
 if TYPE_CHECKING:
@@ -55,11 +61,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SeccServer"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _RESULTS_KEPT: Final = 256
 _TICKETS_KEPT: Final = 16  # one plug, but vehicles may pause and never come back; the oldest makes room
 _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
+_STALE_S: Final = 1.0
+"""Without a reading for so long while energy may flow, the heartbeat stops."""
 
 
 class SeccServer:
@@ -78,6 +86,9 @@ class SeccServer:
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
     through has the session; while it runs, others wait in the system's small backlog at the expense of their own
     patience. Raises ``ConfigError`` for settings that do not fit.
+
+    ``heartbeat`` says from any thread whether this server is able to make its hardware safe. ``state`` says whether it serves; while it is
+    out of service, discovery is not answered and a vehicle that comes all the same is refused.
     """
 
     def __init__(
@@ -121,12 +132,19 @@ class SeccServer:
         self._port = port
         self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
         self._stream_limits = stream_limits
-        self._news = news
         self._observer, self._watch = observer, watch
         self._epoch = epoch
         self._connection = connection
-        self._on_request = on_request
-        self._connections = connections
+        self._on_request = Callback("the callback on_request", on_request)
+        self._news = Callback("the application, told of news,", news)
+        self._connections = Callback("whoever follows the connections", connections, lasting=True)
+        energy = station.energy
+        self._energy = None if energy is None else Port(energy, "energy")
+        self._pushing = [
+            Port(port, name)
+            for name, port in (("energy", energy), ("signal", station.signal))
+            if port is not None
+        ]
         self._number = 0
         """Of the last connection."""
         self._listeners: dict[Security, socket.socket] = {}
@@ -140,7 +158,11 @@ class SeccServer:
         self._hardware: StationHardware | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._streams: set[MessageStream] = set()
-        self._inbox: Inbox | None = None
+        self._inbox = Inbox()
+        self._service = Service(Callback("the server", self._service_changed, lasting=True))
+        self._idle: IdleLook | None = None
+        beat = None if station.heartbeat is None else Port(station.heartbeat, "heartbeat")
+        self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
         self._finish_news: asyncio.Future[None] | None = None
         self._log_rate = RateLimit(per_second=1.0, burst=10.0)
         self._open = False
@@ -157,17 +179,15 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had."""
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``HardwareError`` naming a port of the station that does not
+        take a listener. After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         loop = asyncio.get_running_loop()
-        if self._inbox is None:
-            self._inbox = Inbox(loop, self._deliver)
-            for pushing in (self.station.energy, self.station.signal):
-                if pushing is not None:
-                    pushing.listen(self._inbox.push)
         self._open = True
         try:
+            self._inbox.open(loop, self._deliver)
+            self._inbox.listen(*self._pushing)
             if self._tls is not None:
                 self._listeners[Security.TLS] = listen_tcp(self.interface, self._port)
             if self.config.allow_plaintext:
@@ -175,11 +195,21 @@ class SeccServer:
                 self._listeners[Security.NONE] = listen_tcp(self.interface, None if taken else self._port)
             if self._sdp_wanted:
                 self._sdp = await serve_sdp(
-                    self.interface, self.ports, port=self._sdp_port, on_request=self._on_request
+                    self.interface,
+                    self.ports,
+                    port=self._sdp_port,
+                    may_answer=self.may_invite,
+                    on_request=self._on_request if self._on_request else None,
                 )
         except BaseException:
             await self.close()
             raise
+        self._idle = IdleLook(self._caretaker, IdleSupervisor(SupervisionLimits()), self._service.hardware)
+        self._idle.start(self._service.unsafe)
+        alarm, self._inbox.alarm = self._inbox.alarm, None
+        if alarm is not None:
+            self._deliver(alarm)
+        self.heartbeat.start()
         self._reception = reception = Reception(
             self._make_stream, taken_in=self._taken_in, serve=self._serve, refused=self._refused
         )
@@ -200,38 +230,53 @@ class SeccServer:
                 task.result()
 
     async def close(self) -> None:
-        """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports and peers do."""
+        """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
+        cancellation comes out when the hardware was given its time."""
         driver, self._driver = self._driver, None
-        if driver is not None:
-            driver.abandon(EndReason.EMERGENCY, "the station is switched off")
+        failed = each(
+            partial(_abandon, driver),
+            self._stop_listening,
+            *(listener.close for listener in self._listeners.values() if not self._accepting),
+        )
+        self._open = False
+        self._listeners.clear()
+        accepting, self._accepting = self._accepting, []
+        for error in failed:
+            _log.error("a step on the way to the end of the server failed", error=error)
+        cancelled = False
+        try:
+            if driver is not None:
+                limit_s = driver.settles_within_s
+                _, cancelled = await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
+                self._keep(driver)
+            idle, self._idle = self._idle, None
+            if idle is not None:
+                _, again = await insist(idle.settle, _SHUT_DOWN_S)
+                cancelled = cancelled or again
+                idle.stop()
+            for stream in tuple(self._streams):
+                stream.close()
+            if accepting or self._closing:
+                await asyncio.wait((*accepting, *self._closing), timeout=_SHUT_DOWN_S)
+        finally:
+            self.heartbeat.stop("the server is closed")
+            self._inbox.close()
+            for stream in tuple(self._streams):
+                stream.abort()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_SHUT_DOWN_S)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _stop_listening(self) -> None:
         if self._reception is not None:
             self._reception.close()
             self._reception = None
-        self._open = False
         if self._sdp is not None:
             self._sdp.close()
             self._sdp = None
         for task in self._accepting:
             task.cancel()
-        if not self._accepting:  # it was never open in full
-            for listener in self._listeners.values():
-                listener.close()
-        self._listeners.clear()
-        waits: list[asyncio.Future[Any]] = [*self._accepting]
-        self._accepting = []
-        try:
-            if driver is not None:
-                await asyncio.wait((driver.result,))
-                self._keep(driver)
-            for stream in tuple(self._streams):
-                stream.close()
-            if waits or self._closing:
-                await asyncio.wait((*waits, *self._closing), timeout=_SHUT_DOWN_S)
-        finally:
-            for stream in tuple(self._streams):
-                stream.abort()
-        if self._closing:
-            await asyncio.wait(self._closing)
 
     @property
     def ports(self) -> dict[Security, int]:
@@ -242,6 +287,24 @@ class SeccServer:
     def sdp_port(self) -> int:
         """Where it answers discovery requests; 0 where it does not."""
         return self._sdp.port if self._sdp is not None else 0
+
+    @property
+    def state(self) -> ServiceState:
+        """Whether it serves."""
+        if not self._open:
+            return ServiceState.CLOSED
+        if self._driver is not None:  # or its hardware is still being made safe
+            return ServiceState.IN_SESSION
+        return ServiceState.OUT_OF_SERVICE if self._service.reason else ServiceState.AVAILABLE
+
+    @property
+    def out_of_service_because(self) -> str:
+        """Why nobody is served; empty if somebody can be."""
+        return self._service.reason
+
+    def may_invite(self) -> bool:
+        """A session could begin now: it is in service, and none runs."""
+        return self.state is ServiceState.AVAILABLE
 
     @property
     def session(self) -> SeccSession | None:
@@ -271,6 +334,16 @@ class SeccServer:
         """Power off now."""
         self.tell(ev.EmergencyShutdown(reason))
 
+    def out_of_service(self, reason: str) -> None:
+        """Serve nobody until ``back_in_service``: discovery is silent, and a vehicle that comes all the same is refused. A session that
+        runs goes on. From the loop's thread only; ``tell`` a fault or an emergency from another one."""
+        self._service.tell(reason)
+
+    def back_in_service(self) -> None:
+        """What took the connector out of service is over: an alarm that was told, or ``out_of_service``. Hardware that does not show
+        itself safe keeps it out of service until it does."""
+        self._service.clear()
+
     def link_lost(self) -> None:
         """The data link is gone: the session that runs ends now, and all connections are dropped. From the loop's thread only."""
         if self._reception is not None:
@@ -279,19 +352,17 @@ class SeccServer:
             self._driver.link_lost()
 
     def tell(self, event: ev.Event) -> None:
-        """Hand an event to the session that runs, if one does; from any thread. Raises ``MisuseError`` for what
-        cannot be told."""
-        if self._inbox is None:
-            raise MisuseError("this server has not been opened")
+        """Hand an event to the session that runs, if one does; from any thread. A fault or an emergency that is told while none runs takes
+        the connector out of service. Raises ``MisuseError``, in the caller's thread, for what cannot be told, naming the field."""
         self._inbox.push(event)
 
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver
-        if driver is None:
-            if type(event) in WORTH_WAITING and self._reception is not None and self._reception.openings:
+        if driver is None or driver.over:
+            if isinstance(event, ALARMS):
+                self._service.tell(brief(_words(event)))
+            elif type(event) in WORTH_WAITING and self._reception is not None and self._reception.openings:
                 self._early.append(event)
-            elif isinstance(event, ev.HardwareFault | ev.EmergencyShutdown):
-                _log.warning("no session to end: %s", event)
             return
         if type(event) is ev.LimitsChanged and self._hardware is not None:
             try:
@@ -299,6 +370,25 @@ class SeccServer:
             except HardwareError as error:
                 event = ev.HardwareFault("power", str(error))
         driver.tell(event)
+
+    def _service_changed(self, reason: str) -> None:
+        if reason and self._reception is not None:
+            self._reception.drop()  # whoever is in a handshake: the next connection is refused by its session
+
+    def _why_unable(self) -> str:
+        """Why this server cannot be relied on to make its hardware safe now; empty if it can."""
+        driver = self._driver
+        hardware = driver.hardware if driver is not None else None
+        if hardware is None:
+            return self._service.unsafe
+        if hardware.trouble:
+            return hardware.trouble
+        age = asyncio.get_running_loop().time() - hardware.measured_at
+        return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
+
+    def _caretaker(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+        """A hold on the hardware between sessions."""
+        return StationHardware(self.station, self._port_limits, tell, None)
 
     # -- sessions -----------------------------------------------------------------------------------------
 
@@ -321,15 +411,17 @@ class SeccServer:
 
     def _serve(self, stream: MessageStream) -> None:
         """One connection that is ready: its session begins."""
-        inbox = self._inbox
+        if self._idle is not None:
+            self._idle.stop()
         driver = SessionDriver(
             "secc",
             self._take_hardware,
             self._new_session,
-            first=inbox.standing if inbox is not None else tuple,
+            first=self._first,
             news=self._heard,
             observer=self._observer,
             watch=self._watch,
+            look_s=self._port_limits.look_s,
         )
         driver.stream = stream
         self._driver = driver
@@ -341,18 +433,25 @@ class SeccServer:
         self._happened(ConnectionOpened(self._number))
         stream.adopt(driver)
 
+    def _first(self) -> list[ev.Event]:
+        """What a session has to know when it begins. One that nobody invited is refused at its first request."""
+        refused = self._service.reason
+        standing = self._inbox.standing()
+        return [*standing, ev.StopRequested(f"out of service: {refused}")] if refused else standing
+
     def _over(self, driver: SessionDriver, result: asyncio.Future[SessionResult | None]) -> None:
-        """The hardware is safe; the connection may still wait to be closed."""
+        """The hardware is safe, or out of service; the connection may still wait to be closed."""
         if self._driver is driver:
             self._driver = None
+            self._service.hardware(driver.unsafe_because)
+            if self._idle is not None:
+                self._idle.start(driver.unsafe_because)
             self._keep(driver)
         if self._reception is not None:
             self._reception.free()
 
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
-        managed = (
-            self._inbox.limits.limits if self._inbox is not None and self._inbox.limits is not None else None
-        )
+        managed = self._inbox.limits.limits if self._inbox.limits is not None else None
         self._hardware = StationHardware(self.station, self._port_limits, tell, managed)
         return self._hardware
 
@@ -376,17 +475,10 @@ class SeccServer:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
         if type(news) is act.StateEntered and is_set_up(news.state):
             self._happened(SessionSetUp(self._number))
-        if type(news) is act.ChargingNeeds and self.station.energy is not None:
-            try:
-                self.station.energy.needs(news)
-            except Exception:
-                _log.exception("the energy manager does not take what the vehicle needs")
-        if self._news is not None:
-            try:
-                self._news(news)
-            except Exception:
-                _log.exception("the application failed on news, and gets no more")
-                self._news = None
+        energy = self._energy if type(news) is act.ChargingNeeds else None
+        if energy is not None and (complaint := energy.tell("needs", news)):
+            _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        self._news(news)
 
     def _keep(self, driver: SessionDriver) -> None:
         result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
@@ -417,11 +509,18 @@ class SeccServer:
                 self._happened(ConnectionClosed(number))
 
     def _happened(self, event: ev.Event) -> None:
-        if self._connections is not None:
-            try:
-                self._connections(event)
-            except Exception:
-                _log.exception("whoever follows the connections failed on %s", event)
+        self._connections(event)
+
+
+def _words(alarm: ev.Event) -> str:
+    if isinstance(alarm, ev.HardwareFault):
+        return f"{alarm.port}: {alarm.reason}"
+    return f"emergency: {alarm.reason}" if isinstance(alarm, ev.EmergencyShutdown) else str(alarm)
+
+
+def _abandon(driver: SessionDriver | None) -> None:
+    if driver is not None:
+        driver.abandon(EndReason.EMERGENCY, "the station is switched off")
 
 
 def _close(listener: socket.socket, task: asyncio.Task[None]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import struct
 from enum import Enum
@@ -19,6 +18,7 @@ from iso15118.channel import MessageChannel
 from iso15118.errors import FrameError, MisuseError, TlsError, V2GError
 
 from .link import Ending, StreamEnd, StreamLimits, StreamOwner, TlsEndpoint
+from .logs import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageStream"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _RECEIVE_BUFFER: Final = 16 * 1024
 """Bytes taken from the socket in one turn of the loop: many messages, but no peer keeps the loop to
@@ -344,8 +344,10 @@ class MessageStream(asyncio.BufferedProtocol):
             self._phase = _Phase.LINGER
         try:
             self._owner.stream_ended(self, end)
-        except Exception:
-            _log.exception("the owner of the connection to %s failed at its end (%s)", self.peer, end)
+        except Exception as error:
+            _log.error(
+                "the owner of the connection to %s failed at its end (%s)", self.peer, end, error=error
+            )
         if self._phase is _Phase.GONE or end.ending in _NETWORK_IS_DONE:
             return
         self._close_now()
@@ -353,7 +355,7 @@ class MessageStream(asyncio.BufferedProtocol):
             cast("asyncio.Transport", self._transport).close()
 
     def _fault(self, error: Exception) -> None:
-        _log.error("a fault of this side ends the connection to %s", self.peer, exc_info=error)
+        _log.error("a fault of this side ends the connection to %s", self.peer, error=error)
         self._finish(StreamEnd(Ending.FAULT, f"{type(error).__name__}: {error}", error))
 
     def _close_now(self) -> None:
@@ -375,8 +377,8 @@ class MessageStream(asyncio.BufferedProtocol):
             with contextlib.suppress(V2GError):  # after a fatal alert there is nothing to announce
                 tls.close()
             self._flush(tls)
-        except Exception:
-            _log.exception("TLS failed at the end of the connection to %s", self.peer)
+        except Exception as error:
+            _log.error("TLS failed at the end of the connection to %s", self.peer, error=error)
 
     def _lingered(self) -> None:
         self._drop(StreamEnd(Ending.CLOSED, f"the peer did not close within {self._limits.linger_s:g} s"))

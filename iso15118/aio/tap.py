@@ -6,9 +6,9 @@ For captures that a user asked for; a connection that nobody listens to is a pla
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from .logs import Log
 from .stream import MessageStream
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tap", "TappedStream"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Tap(Protocol):
@@ -69,8 +69,8 @@ class TappedStream(MessageStream):
             return
         try:
             what(self._tap, self._loop.time())
-        except Exception:
-            _log.exception("the listener on the connection failed, and hears no more")
+        except Exception as error:
+            _log.error("the listener on the connection failed, and hears no more", error=error)
             self._tap = None
 
 

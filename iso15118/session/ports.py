@@ -1,8 +1,10 @@
 """What a charger or vehicle team implements: small protocols of a few methods each, bundled in ``Station``
 and ``Vehicle``.
 
-Methods that take time are coroutines and are given a deadline by the driver: one that raises, or answers
-late, ends the session safely.
+Methods that take time are coroutines (any awaitable will do) and are given a deadline by the driver: one that raises, or answers
+late, ends the session safely. What switches on (``close``, ``set_power``, ``pre_charge``, ``run``) is cancelled when it is contradicted,
+and the safe call is repeated when it has ended and when its time is over, since cancelling does not stop a thread.
+A "yes" is an explicit True.
 Properties are read often and must answer at once. All quantities are SI floats (V, A, W, Wh); current is
 positive towards the vehicle.
 Hardware interlocks never depend on these calls: closing is a permission, and the hardware has the last word.
@@ -19,6 +21,7 @@ from iso15118.contracts import ContractClaim, Refusal
 from .actions import ChargingNeeds, Urgency
 from .events import BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
+from .port_checks import Kind, check_ports
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -35,6 +38,7 @@ __all__ = [
     "ContractStore",
     "DcPowerPort",
     "EnergyPort",
+    "HeartbeatPort",
     "InletPort",
     "MeterPort",
     "SignalPort",
@@ -47,6 +51,31 @@ Listener = Callable[[Event], None]
 any time."""
 
 
+_ASKED, _TOLD, _READ = Kind.ASKED, Kind.TOLD, Kind.READ
+
+_STATION = {
+    "power": {"pre_charge": _ASKED, "set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
+    "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
+    "cable_check": {"run": _ASKED},
+    "authorizer": {"authorize": _ASKED},
+    "meter": {"read": _ASKED},
+    "energy": {"needs": _TOLD, "listen": _TOLD},
+    "signal": {"listen": _TOLD},
+    "contract_authorizer": {"trust": _READ, "authorize_contract": _ASKED},
+    "contract_certificates": {"certificate_installation": _ASKED},
+    "heartbeat": {"beat": _TOLD},
+}
+_VEHICLE = {
+    "battery": {"state": _READ, "limits": _READ},
+    "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
+    "inlet": {"present": _READ},
+    "signal": {"listen": _TOLD, "set_ready": _ASKED},
+    "contracts": {"present": _READ, "store": _ASKED},
+    "heartbeat": {"beat": _TOLD},
+}
+"""What each port must have; a test compares this with the protocols below."""
+
+
 @runtime_checkable
 class ContactorPort(Protocol):
     """The main contactors of one side."""
@@ -57,7 +86,7 @@ class ContactorPort(Protocol):
 
     async def open(self, urgency: Urgency, reason: str) -> None:
         """Open them, waiting for the current to fall if ``urgency`` is orderly. Must be harmless when they
-        are open."""
+        are open, and while a closing is under way; it may be asked for again at any time."""
         ...
 
     @property
@@ -79,7 +108,8 @@ class DcPowerPort(Protocol):
         ...
 
     async def stop(self, urgency: Urgency) -> None:
-        """Current to zero."""
+        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be asked for again at any time.
+        False says that it did not work; so does whatever it raises."""
         ...
 
     @property
@@ -97,8 +127,10 @@ class DcPowerPort(Protocol):
 class CableCheckPort(Protocol):
     """The cable check: below 60 V, test voltage, insulation, below 60 V again (IEC 61851-23 CC.4.1.2)."""
 
-    async def run(self, voltage_v: float) -> str | None:
-        """Run it at ``voltage_v``; None when the cable is good, otherwise the reason why not."""
+    async def run(self, voltage_v: float, insulation_ohm: float) -> bool | str:
+        """Run it at ``voltage_v`` (V); the insulation resistance has to be ``insulation_ohm`` (ohm) at least, as the chosen service wants
+        it. True when the cable is good, otherwise the reason why not. None is taken for True for one more release, with a warning, and a
+        method without the second value is called without it."""
         ...
 
 
@@ -129,8 +161,8 @@ class ContractAuthorizer(Protocol):
         """Roots and policy; read once when a session begins, so that it may change in between."""
         ...
 
-    async def authorize_contract(self, claim: ContractClaim) -> Refusal | None:
-        """None if this contract pays, otherwise why not."""
+    async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
+        """True if this contract pays, otherwise why not. None is taken for True for one more release, with a warning."""
         ...
 
 
@@ -209,10 +241,23 @@ class InletPort(Protocol):
         ...
 
 
+@runtime_checkable
+class HeartbeatPort(Protocol):
+    """A line or a frame by which firmware sees that this process is able to make its hardware safe."""
+
+    def beat(self, count: int) -> None:
+        """Called from the event loop every 50 ms while it is so, with the number of the beat; answers at once (toggle a line, send a
+        frame). Drop the contactors when it does not come for half a second."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Station:
     """The hardware of one connector. What is None is not offered: no meter means no readings, no contract
-    authorizer no Plug and Charge, no contract-certificate service no installation."""
+    authorizer no Plug and Charge, no contract-certificate service no installation.
+
+    Raises ``ConfigError`` naming port and method if one is missing, cannot be called, or is a plain function where a coroutine is wanted.
+    """
 
     power: DcPowerPort
     contactors: ContactorPort
@@ -223,14 +268,22 @@ class Station:
     signal: SignalPort | None = None
     contract_authorizer: ContractAuthorizer | None = None
     contract_certificates: ContractCertificateService | None = None
+    heartbeat: HeartbeatPort | None = None
+
+    def __post_init__(self) -> None:
+        check_ports(self, _STATION)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vehicle:
-    """The hardware behind one inlet."""
+    """The hardware behind one inlet. Raises as ``Station`` does."""
 
     battery: BatteryPort
     contactors: ContactorPort
     inlet: InletPort
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
+    heartbeat: HeartbeatPort | None = None
+
+    def __post_init__(self) -> None:
+        check_ports(self, _VEHICLE)

@@ -226,10 +226,10 @@ class _CableCheck:
     def __init__(self, plant: StationPorts) -> None:
         self._plant = plant
 
-    async def run(self, voltage_v: float) -> str | None:
-        action = StartCableCheck(voltage_v, self._plant.look())
+    async def run(self, voltage_v: float, insulation_ohm: float) -> bool | str:
+        action = StartCableCheck(voltage_v, self._plant.look(), insulation_ohm)
         answer = await self._plant.ask("cable_check", action, CableCheckFinished)
-        return None if answer.ok else answer.reason
+        return True if answer.ok else answer.reason
 
 
 class _Authorizer:
@@ -246,10 +246,10 @@ class _ContractAuthorizer:
         self._plant = plant
         self.trust = backend.trust
 
-    async def authorize_contract(self, claim: ContractClaim) -> Refusal | None:
+    async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         action = RequestContractAuthorization(claim)
         answer = await self._plant.ask("authorize_contract", action, ContractDecided)
-        return answer.refusal
+        return True if answer.refusal is None else answer.refusal
 
 
 class _ContractCertificates:

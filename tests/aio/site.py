@@ -256,6 +256,14 @@ async def site(
         assert plant.vehicle_safe
 
 
+async def gone() -> None:
+    """Wait until the vehicles have stopped to listen for a second answer to their discovery."""
+    listening = [task for task in asyncio.all_tasks() if "discovery" in task.get_name()]
+    if listening:
+        await asyncio.wait(listening)
+    await asyncio.sleep(0.05)
+
+
 async def in_turn(cases: Iterable[Any], check: Callable[[Any], Awaitable[None]], at_a_time: int = 6) -> None:
     """Check every case, a few at a time because most of it is waiting; what fails says which case it was."""
     turn = asyncio.Semaphore(at_a_time)

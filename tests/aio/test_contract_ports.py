@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from iso15118 import exi
+from iso15118.aio import logs
 from iso15118.aio.contract_calls import ContractCalls, StoreCalls, contracts_of, trust_of
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError
@@ -96,14 +97,16 @@ AUTHORIZE = act.RequestContractAuthorization(CLAIM)
 @pytest.mark.parametrize(
     ("decide", "refusal"),
     [
+        (answers(True), None),
         (answers(None), None),
         (answers(Refusal.REVOKED), Refusal.REVOKED),
-        (answers(True), NO),
+        (answers("yes"), NO),
+        (answers(1), NO),
         (answers(OSError("no network")), NO),
         (never, NO),
         (None, NO),
     ],
-    ids=["yes", "no", "nonsense", "raises", "never", "no port"],
+    ids=["yes", "None, as before", "no", "nonsense", "one", "raises", "never", "no port"],
 )
 def test_the_backend_is_asked_and_whatever_is_wrong_with_it_is_a_refusal(
     decide: Any, refusal: Refusal | None
@@ -189,6 +192,7 @@ def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixtur
     vehicle: Any = Vehicle()
     vehicle.contracts = Vehicle.contracts()
     assert contracts_of(vehicle) is None
+    logs.flush()
     assert len([one for one in caplog.records if "no Plug and Charge" in one.message]) == 2
 
 
@@ -215,4 +219,5 @@ def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
 
     asyncio.run(keep())
     assert kept == ["one", "two", "three"]
+    logs.flush()
     assert len([one for one in caplog.records if "is not kept" in one.message]) == 2

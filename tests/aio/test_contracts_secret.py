@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x448
 
+from iso15118.aio import logs
 from iso15118.contracts import Refusal
 from iso15118.loopback import LoopbackOrder, run, tcp
 from iso15118.loopback import contracts as loopback_contracts
@@ -138,6 +139,7 @@ def test_nothing_that_a_session_writes_holds_a_key(
     assert b"CertificateInstallationRes" in written["session.jsonl"]
     # The logs as any handler would have them: formatted, with the exception, and the arguments by themselves.
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.flush()
     written["log"] = "\n".join(formatter.format(one) for one in caplog.records).encode()
     written["log arguments"] = "\n".join(repr(one.args) for one in caplog.records).encode()
     written["stdout and stderr"] = (said.getvalue() + complained.getvalue()).encode()

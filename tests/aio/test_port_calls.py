@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from iso15118.aio.guard import Port as Guarded
 from iso15118.aio.port_calls import ContactorCalls, PowerCalls, Question, Report, SignalCalls
 from iso15118.session.actions import PreCharge, SetPower, Urgency
 from iso15118.session.events import ContactorsChanged, Event, HardwareFault
@@ -68,14 +69,13 @@ class Port:
         raise AssertionError("nobody listens here")
 
     def power(self) -> PowerCalls:
-        calls: Any = self
-        return PowerCalls(asyncio.get_running_loop(), calls, self.report, 0.2, 0.2)
+        return PowerCalls(asyncio.get_running_loop(), Guarded(self, "power"), self.report, 0.2, 0.2)
 
     def contactors(self) -> ContactorCalls:
-        return ContactorCalls(asyncio.get_running_loop(), self, self.report, 0.2)
+        return ContactorCalls(asyncio.get_running_loop(), Guarded(self, "contactors"), self.report, 0.2)
 
     def signal(self) -> SignalCalls:
-        return SignalCalls(asyncio.get_running_loop(), self, self.report, 0.2)
+        return SignalCalls(asyncio.get_running_loop(), Guarded(self, "signal"), self.report, 0.2)
 
 
 async def turns(count: int = 5) -> None:

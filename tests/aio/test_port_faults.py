@@ -13,14 +13,15 @@ from typing import Any, cast
 import pytest
 
 from iso15118.aio import SessionResult
-from iso15118.errors import HardwareError
+from iso15118.aio.service import ServiceState
+from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason
 from iso15118.session.events import InletMeasured, MeterRead, PowerMeasured
 from iso15118.simulation import ContactorFault
 from iso15118.simulation.faults import Faults
 from iso15118.timing import Timing
 
-from .site import QUICK_PORTS, Plant, Site, Stopper, in_turn, secc_config, site
+from .site import LOOPBACK, QUICK_PORTS, Plant, Site, Stopper, evcc_config, in_turn, secc_config, site
 
 R = EndReason
 RUNS_ON = {R.STOPPED_BY_EV}
@@ -161,7 +162,9 @@ async def test_the_station_answers_nonsense_in_the_charge_loop(case: str) -> Non
         theirs = await here.server.wait_finished(1)
         assert theirs.ended.reason is R.HARDWARE_FAULT, theirs.ended
         assert [fault.port for fault in theirs.faults] == [port]
-        assert theirs.safe is (name != "contactors")
+        # Open contactors and a current below 5 A have to be seen: what cannot be measured is not safe.
+        assert theirs.safe is (attribute == "limits")
+        assert here.server.state is (ServiceState.AVAILABLE if theirs.safe else ServiceState.OUT_OF_SERVICE)
         assert plant.station_safe
         assert mine.ended.reason is R.REFUSED, mine.ended
         assert mine.safe
@@ -169,9 +172,24 @@ async def test_the_station_answers_nonsense_in_the_charge_loop(case: str) -> Non
         await here.charge()
 
 
-async def test_a_call_that_is_no_coroutine_is_a_fault() -> None:
+async def test_a_plain_function_where_a_coroutine_is_wanted_is_named_when_the_station_is_made() -> None:
     plant = Plant()
     broken = Broken(plant.secc.power, "set_power", lambda *_: None)
+    broken.broken = True
+    with pytest.raises(ConfigError, match=r"power\.set_power: a plain function.*async def"):
+        replace(plant.secc, power=cast("Any", broken))
+
+
+class Silent:
+    """Callable, and nobody can tell what comes of it before it is called."""
+
+    def __call__(self, *_: object) -> None:
+        return None
+
+
+async def test_a_call_that_is_no_coroutine_is_a_fault() -> None:
+    plant = Plant()
+    broken = Broken(plant.secc.power, "set_power", Silent())
     broken.broken = True
     async with site(plant, station=replace(plant.secc, power=cast("Any", broken))) as here:
         _, theirs = await run(here)
@@ -305,7 +323,12 @@ async def test_welded_contactors_are_reported_and_keep_the_next_session_away(sid
         assert other.safe
         assert plant.current_a == 0.0
         # The next one hears of it before anything else, and nothing is energised.
-        again = await here.client().run(), await here.server.wait_finished(2)
+        at = next(iter(here.server.ports.values()))
+        if side == "station":
+            assert here.server.state is ServiceState.OUT_OF_SERVICE
+            with pytest.raises(LinkError, match="no station answered"):
+                await here.client(config=evcc_config(timing=Timing(sdp_requests=2))).run()
+        again = await here.client().run((LOOPBACK.address, at)), await here.server.wait_finished(2)
         refused = again[0] if side == "vehicle" else again[1]
         assert refused.ended.reason is R.CONTACTOR_FAILED
         assert refused.exchanges == 0

@@ -168,7 +168,8 @@ async def test_a_fault_of_this_software_ends_one_session(side: str) -> None:
         assert broken.ended.detail == "RuntimeError: a fault of ours"
         assert isinstance(broken.error, RuntimeError)
         assert broken.safe
-        assert other.ended.reason is EndReason.PEER_VANISHED
+        # A vehicle that opens takes back its readiness too, and either may be seen first.
+        assert other.ended.reason in (EndReason.PEER_VANISHED, EndReason.SIGNAL_LOST)
         assert other.safe
         assert plant.station_safe
         assert plant.vehicle_safe

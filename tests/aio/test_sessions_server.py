@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio import EvccClient, KeyLogFile, SeccServer, StreamLimits
+from iso15118.aio.guard import Callback
 from iso15118.errors import ConfigError, LinkError, MisuseError, TlsError
 from iso15118.messages.iso20 import dc
 from iso15118.sdp import Security
@@ -23,7 +24,7 @@ from iso15118.session.actions import EndReason
 from tests.tls.rig import car, issued, station, strangers
 
 from .rig import Raw
-from .site import LOOPBACK, Plant, Stopper, evcc_config, evcc_tls, secc_config, secc_tls, site
+from .site import LOOPBACK, Plant, Stopper, evcc_config, evcc_tls, gone, secc_config, secc_tls, site
 from .test_sessions_dropped import Charging
 
 # -- who is let in ----------------------------------------------------------------------------------------------
@@ -357,7 +358,7 @@ async def test_a_supply_that_is_derated_without_a_word_is_noticed() -> None:
                 told.set()
 
         assert here.server._driver is not None
-        here.server._driver._observer = hear
+        here.server._driver._observer = Callback("the test", hear)
         await told.wait()
         charging.client.stop("enough")
         assert (await charging.task).ended.reason is EndReason.STOPPED_BY_EV
@@ -417,9 +418,9 @@ async def test_nothing_is_left_behind() -> None:
 
     async with site() as here:
         await here.charge(loops=1)
-        await asyncio.sleep(0.05)
+        await gone()
         before = kept()
         for _ in range(5):
             await here.charge(loops=1)
-        await asyncio.sleep(0.05)
+        await gone()
         assert kept() == before

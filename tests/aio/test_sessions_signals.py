@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from iso15118.aio import SeccServer
+from iso15118.aio.service import ServiceState
+from iso15118.errors import LinkError
 from iso15118.sdp import SdpRequest, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -20,7 +22,7 @@ from iso15118.simulation import Battery, SimulatedVehicle
 from iso15118.simulation.async_ports import VehiclePorts
 from iso15118.timing import Timing
 
-from .site import Plant, Stopper, evcc_config, secc_config, site
+from .site import Plant, Stopper, evcc_config, gone, secc_config, site
 from .test_sessions_dropped import Charging
 from .vanishing import Vanishing, Way
 
@@ -114,7 +116,7 @@ async def test_many_sites_charge_at_the_same_time_and_nothing_is_left() -> None:
     energies = await asyncio.gather(*(one(number) for number in range(12)))
     assert all(energy > 0.0 for energy in energies)
     gc.collect()
-    await asyncio.sleep(0.05)
+    await gone()
     assert len(asyncio.all_tasks()) == before
 
 
@@ -177,9 +179,12 @@ async def test_a_fault_during_the_handshake_is_not_forgotten() -> None:
             await asyncio.sleep(0)
         assert here.server.session is None
         here.server.emergency_shutdown("button")
-        theirs = await here.server.wait_finished(1)
-        assert theirs.ended.reason is EndReason.EMERGENCY
+        assert here.server.state is ServiceState.OUT_OF_SERVICE
+        assert here.server.out_of_service_because == "emergency: button"
         await asyncio.wait([running])
+        assert isinstance(running.exception(), LinkError)
+        assert here.server.finished == 0
+        here.server.back_in_service()
         await here.charge()
 
 

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 import pytest
 from msgspec.structs import replace
 
+from iso15118.aio import logs
 from iso15118.aio.link import Ending, StreamEnd, StreamLimits
 from iso15118.aio.network import DYNAMIC_PORTS, connect, listen_tcp
 from iso15118.aio.stream import MessageStream
@@ -394,6 +395,7 @@ async def test_an_owner_that_raises_ends_its_own_stream_only(caplog: pytest.LogC
         await asyncio.sleep(0.02)
         assert server.log[-1] == "ready"
         again.close()
+    logs.flush()
     assert "ValueError: no idea what to do" in caplog.text
 
 
@@ -421,6 +423,7 @@ async def test_an_owner_that_raises_at_the_start_or_the_end(
             Ending.FAULT if failing == "stream_ready" else Ending.CLOSED_BY_PEER
         )
     assert called == [failing]
+    logs.flush()
     assert "ValueError: no" in caplog.text
 
 

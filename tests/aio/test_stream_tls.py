@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio import logs
 from iso15118.aio.link import Ending, StreamEnd, StreamLimits
 from iso15118.aio.stream import MessageStream
 from iso15118.channel import Item
@@ -133,6 +134,7 @@ async def test_an_owner_that_closes_and_then_raises(caplog: pytest.LogCaptureFix
         assert (await client.ended()).ending is Ending.CLOSED_BY_PEER
         assert (await server.ended()).ending is Ending.FAULT
     assert server.messages == [SETUP]
+    logs.flush()
     assert "ValueError: too late" in caplog.text
 
 
@@ -170,6 +172,7 @@ async def test_a_tls_that_fails_in_unexpected_ways_is_the_end_of_this_stream_onl
         await theirs.wait_closed()
     expected = Ending.CLOSED_BY_PEER if method in ("eof_received", "close") else Ending.FAULT
     assert [end.ending for end in server.ends] == [expected]
+    logs.flush()
     assert (f"{method} is broken" in caplog.text) is (method != "eof_received")
 
 
@@ -184,6 +187,7 @@ async def test_a_tls_that_fails_from_the_start(caplog: pytest.LogCaptureFixture)
         stream = await calling(client, port, failing_tls)
         await stream.wait_closed()
     assert [end.ending for end in client.ends] == [Ending.FAULT]
+    logs.flush()
     assert "data_to_send is broken" in caplog.text
 
 
@@ -201,6 +205,7 @@ async def test_a_tls_that_fails_at_the_end_of_the_transport(caplog: pytest.LogCa
         raw.end()
         assert (await server.ended()).ending is Ending.FAULT
         raw.close()
+    logs.flush()
     assert "eof_received is broken" in caplog.text
 
 

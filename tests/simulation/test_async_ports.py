@@ -61,9 +61,9 @@ class Yard:
         battery = evcc.battery.state
         secc.energy.needs(ChargingNeeds(battery.energy_to_target_wh, battery.energy_to_maximum_wh, 0.0))
         await evcc.signal.set_ready(True)
-        outcome = await secc.cable_check.run(950.0)
-        if outcome is not None:
-            return outcome
+        outcome = await secc.cable_check.run(950.0, 100_000.0)
+        if outcome is not True:
+            return str(outcome)
         await secc.power.pre_charge(evcc.battery.state.voltage_v, 2.0)
         while abs(evcc.inlet.present.voltage_v - evcc.battery.state.voltage_v) > 5.0:
             await loop.sleep(0.1)
@@ -185,7 +185,7 @@ def test_a_port_raises_is_late_or_never_answers(call: str) -> None:
             case "close_contactors":
                 return secc.contactors.close()
             case _:
-                return secc.cable_check.run(900.0)
+                return secc.cable_check.run(900.0, 100_000.0)
 
     yard = Yard()
     yard.station.faults.raises(call, times=1)
@@ -234,7 +234,7 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     async def session() -> None:
         assert evcc.signal is not None
         await evcc.signal.set_ready(True)
-        assert await secc.cable_check.run(950.0) is None
+        assert await secc.cable_check.run(950.0, 100_000.0) is True
         await secc.power.pre_charge(evcc.battery.state.voltage_v, 2.0)
         await loop.sleep(3.0)
         assert abs(evcc.inlet.present.voltage_v - evcc.battery.state.voltage_v) < 5.0

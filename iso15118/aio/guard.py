@@ -1,0 +1,208 @@
+"""The only way to what is not ours: the ports of a station or a vehicle, the callbacks of an application, and the texts of their errors.
+
+Nothing here raises what they raise. ``tests/aio/test_guard_source.py`` holds that the drivers reach ports and callbacks in no other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from iso15118.errors import HardwareError
+
+from .logs import Log
+
+__all__ = ["Callback", "Port", "Running", "brief", "come_back", "describe", "each", "insist", "running"]
+
+_log = Log(__name__)
+
+_LONGEST_TEXT: Final = 200
+
+Value = TypeVar("Value")
+
+
+# -- texts of others ----------------------------------------------------------------------------------------
+
+
+def brief(text: object) -> str:
+    """Somebody else's text for a log or a report: on one line, printable, not long. An object without a text gives the name of its type."""
+    try:
+        words = str(text)[: 2 * _LONGEST_TEXT]
+    except BaseException as error:
+        come_back(error)
+        return f"{type(text).__name__}, which has no text"
+    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
+
+
+def describe(error: BaseException) -> str:
+    """Somebody else's exception in words, with its type."""
+    text = brief(error)
+    kind = type(error).__name__
+    return brief(f"{kind}: {text}") if text and not text.startswith(kind) else text or kind
+
+
+# -- taking steps -------------------------------------------------------------------------------------------
+
+
+def come_back(error: BaseException) -> None:
+    """A wish to end the program was caught where others still had to be asked: it comes out of the loop in its next turn.
+
+    Any other exception is no such wish and stays where it was caught.
+    """
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        try:
+            asyncio.get_running_loop().call_soon(_raise, error)
+        except RuntimeError:  # no loop: then nobody is being asked either
+            raise error from None
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+async def insist(step: Callable[[], Awaitable[Value]], limit_s: float) -> tuple[Value | None, bool]:
+    """Take a step that waits to its end, however often this task is cancelled, for ``limit_s`` at most; with 0 the first cancellation ends
+    it. Gives its result (None if it did not come to its end) and whether somebody wanted to cancel it. The step may be begun again after a
+    cancellation, so it must be one that can be. Raises what the step raises."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    until = loop.time() + limit_s
+    cancelled = False
+    while True:
+        try:
+            return await step(), cancelled
+        except asyncio.CancelledError:
+            cancelled = True
+            if task is not None:
+                task.uncancel()
+            if loop.time() >= until:
+                return None, cancelled
+
+
+def each(*steps: Callable[[], object]) -> list[BaseException]:
+    """Take every step, in this order, whatever the others raise. Gives what was raised; the caller says it when all have been taken."""
+    failed: list[BaseException] = []
+    for step in steps:
+        try:
+            step()
+        except BaseException as error:
+            failed.append(error)
+    for raised in failed:
+        come_back(raised)
+    return failed
+
+
+# -- callbacks of the application -----------------------------------------------------------------------------
+
+
+class Callback:
+    """Something of the application that is told of things: called until it fails for the first time, and never with a consequence.
+
+    ``name`` is said in the log when it fails. ``lasting``: it is called again even then, because something depends on it.
+    """
+
+    __slots__ = ("_call", "_lasting", "_name")
+
+    def __init__(self, name: str, call: Callable[..., object] | None, *, lasting: bool = False) -> None:
+        self._name, self._call, self._lasting = name, call, lasting
+
+    def __bool__(self) -> bool:
+        """Somebody is there to be told."""
+        return self._call is not None
+
+    def __call__(self, *what: Any) -> None:
+        """Tell it."""
+        if self._call is None:
+            return
+        try:
+            self._call(*what)
+        except BaseException as error:
+            if not self._lasting:
+                self._call = None
+            again = "" if self._lasting else ", and is not called any more"
+            _log.error("%s failed%s: %s", self._name, again, describe(error), error=error)
+            come_back(error)
+
+
+# -- ports ----------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """Which call of a port has the loop now, and which one had it for the longest time since this was last asked."""
+
+    __slots__ = ("_longest_s", "_name")
+
+    def __init__(self) -> None:
+        self._name, self._longest_s = "", 0.0
+
+    def took(self, name: str, seconds: float) -> None:
+        """A call of ``name`` had the loop for so long."""
+        if seconds > self._longest_s:
+            self._name, self._longest_s = name, seconds
+
+    def longest(self) -> tuple[str, float]:
+        """Name and duration (s) of the longest one, and forget it."""
+        found = self._name, self._longest_s
+        self._name, self._longest_s = "", 0.0
+        return found
+
+
+running: Final = Running()
+"""One for the process: whoever shares a loop shares its time."""
+
+
+class Port:
+    """One port of the application. ``name`` is the field of ``Station`` or ``Vehicle`` that holds it.
+
+    Attributes are looked up when they are used and within the guard, so that one that is missing, or raises when it is looked up, costs
+    that call and nothing else.
+    """
+
+    __slots__ = ("_port", "name")
+
+    def __init__(self, port: object, name: str) -> None:
+        self._port, self.name = port, name
+
+    def call(self, method: str, *values: Any) -> Callable[[], Any]:
+        """A call of a coroutine method, to be made by a ``Lane``: looking the method up is a part of it."""
+        return partial(_call, self._port, method, values)
+
+    def look_up(self, method: str) -> Callable[..., Any]:
+        """A method itself; to be used within a call that is guarded by others, for it raises what the port raises."""
+        found: Callable[..., Any] = getattr(self._port, method)
+        return found
+
+    def read(self, attribute: str, check: Callable[[Any, str], Value]) -> Value:
+        """The value of an attribute, which ``check`` has judged; ``check`` gets the value and its name and raises ``HardwareError``.
+
+        Raises ``HardwareError`` for whatever goes wrong, and nothing else.
+        """
+        name = f"{self.name}.{attribute}"
+        try:
+            value = getattr(self._port, attribute)
+        except BaseException as error:
+            come_back(error)
+            raise HardwareError(f"{name} raised {describe(error)}") from error
+        try:
+            return check(value, name)
+        except HardwareError:
+            raise
+        except BaseException as error:
+            come_back(error)
+            raise HardwareError(f"{name} cannot be judged: {describe(error)}") from error
+
+    def tell(self, method: str, *values: Any) -> str:
+        """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
+        try:
+            _call(self._port, method, values)
+        except BaseException as error:
+            come_back(error)
+            return f"{self.name}.{method} raised {describe(error)}"
+        return ""
+
+
+def _call(port: object, method: str, values: tuple[Any, ...]) -> Any:
+    return getattr(port, method)(*values)

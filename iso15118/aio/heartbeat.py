@@ -1,0 +1,137 @@
+"""The heartbeat: it says "able to make safe", so that firmware, or a thread of this process, drops the contactors when nobody would.
+
+It beats from the event loop, and only while readings are fresh and no call that makes safe is overdue or has failed. It can be read from
+any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from iso15118.errors import ConfigError
+from iso15118.session.actions import Notify
+
+from .guard import Callback, Port, running
+from .logs import Log
+
+__all__ = ["BEAT_S", "Heartbeat", "LoopLate", "WatchdogThread"]
+
+_log = Log(__name__)
+
+BEAT_S: Final = 0.05
+_LATE_S: Final = 0.1
+"""A beat that comes later than this is told: a port or a callback of the application had the loop for as long."""
+
+
+class LoopLate(Notify, frozen=True):
+    """News: the event loop did not turn for ``seconds``; ``call`` is the call of a port that had it longest meanwhile, or empty."""
+
+    seconds: float
+    call: str = ""
+
+
+class Heartbeat:
+    """One of a server or a client: ``age``, ``count`` and ``reason`` are for any thread, the rest is for its owner."""
+
+    def __init__(self, able: Callable[[], str], late: Callback, port: Port | None) -> None:
+        self._able = able
+        self._late = late
+        self._port = port
+        self._beaten = -math.inf
+        self._count = 0
+        self._reason = "it has not been started"
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last beat; infinite before the first one."""
+        return time.monotonic() - self._beaten
+
+    @property
+    def count(self) -> int:
+        """How many beats there were."""
+        return self._count
+
+    @property
+    def reason(self) -> str:
+        """Why the last beat was left out; empty if it was not. A loop that hangs cannot say so: look at ``age``."""
+        return self._reason
+
+    # -- for the owner ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Beat from now on, at once."""
+        self.stop("")
+        self._due_at = asyncio.get_running_loop().time()
+        running.longest()  # what was before does not count
+        self._due()
+
+    def stop(self, reason: str) -> None:
+        """No more beats, for this reason."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._reason = reason
+
+    def _due(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        late, self._due_at = now - self._due_at, now + BEAT_S
+        self._timer = loop.call_at(self._due_at, self._due)
+        self._reason = self._able()
+        if not self._reason:
+            self._count += 1
+            self._beaten = time.monotonic()
+            if self._port is not None and (complaint := self._port.tell("beat", self._count)):
+                self._port = None
+                _log.error("%s; it is not called any more", complaint)
+        call, _ = running.longest()
+        if late > _LATE_S:
+            self._late(LoopLate(late, call))
+            _log.warning(
+                "the event loop did not turn for %.2f s; longest in a port: %s", late, call or "none"
+            )
+
+
+class WatchdogThread(threading.Thread):
+    """Calls ``drop`` with the reason, from a thread of its own, when a heartbeat is older than ``limit_s`` (s): for one board, where no
+    firmware watches. ``drop`` must not need the event loop, nor any lock that code on the loop may hold.
+
+    It is called once each time the heartbeat is lost, and again after it has come back. Start it when the server or client runs; ``close``
+    ends it without a call. Raises ``ConfigError`` for a limit below four beats.
+    """
+
+    def __init__(self, heartbeat: Heartbeat, drop: Callable[[str], object], limit_s: float = 0.5) -> None:
+        if not 4 * BEAT_S <= limit_s < math.inf:
+            raise ConfigError(
+                "limit_s", f"{limit_s!r} s is too short or no duration", f"{4 * BEAT_S:g} s or more"
+            )
+        super().__init__(name="iso15118 watchdog", daemon=True)
+        self.dropped = 0
+        """How often ``drop`` was called."""
+        self._heartbeat = heartbeat
+        self._drop = Callback("drop of the watchdog", drop, lasting=True)
+        self._limit_s = limit_s
+        self._over = threading.Event()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._over.set()
+
+    def run(self) -> None:
+        """Not to be called: ``start`` does."""
+        lost = False
+        while not self._over.wait(self._limit_s / 10.0):
+            age = self._heartbeat.age
+            if age <= self._limit_s:
+                lost = False
+            elif not lost:
+                lost = True
+                self.dropped += 1
+                self._drop(self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs")

@@ -1,0 +1,108 @@
+"""Between sessions: the hardware is looked at all the same, and made safe when it shows something that nobody asked for.
+
+One look a second at contactors, current and voltage, by the rules of ``session.supervision`` for a connector that serves nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from .guard import brief
+from .logs import Log
+
+if TYPE_CHECKING:
+    from iso15118.session.events import Event
+    from iso15118.session.supervision import IdleSupervisor
+
+    from .hardware import SideHardware
+
+__all__ = ["IdleLook"]
+
+_log = Log(__name__)
+
+LOOK_S: Final = 1.0
+
+
+class IdleLook:
+    """Looks from ``start`` to ``stop``. ``found`` is told what keeps the hardware from being safe, and an empty text when it is again.
+
+    ``make``: a hold on the ports, whose events go to the callable that it is given. Nothing here raises.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[Event], None]], SideHardware],
+        supervisor: IdleSupervisor,
+        found: Callable[[str], None],
+    ) -> None:
+        self._make = make
+        self._supervisor = supervisor
+        self._found = found
+        self._loop = asyncio.get_running_loop()
+        self._hardware: SideHardware | None = None
+        self._timer: asyncio.Handle | None = None
+        self._trouble = ""
+        self.looked_at = self._loop.time()
+        """When the hardware was last looked at."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the hardware is not safe; empty if it is."""
+        return self._trouble
+
+    def start(self, trouble: str = "") -> None:
+        """Look from now on. ``trouble``: what the last session left behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._trouble = trouble
+        self._timer = self._loop.call_soon(self._due)
+
+    def stop(self) -> None:
+        """Not any more: a session begins, or nobody serves."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        hardware, self._hardware = self._hardware, None
+        if hardware is not None:
+            hardware.close()
+
+    async def settle(self) -> bool:
+        """Have the hardware made safe where it is not, and wait for that no longer than its calls may take. True if it is safe."""
+        hardware = self._hardware
+        if hardware is None or not self._trouble:
+            return not self._trouble
+        if await hardware.settle():
+            self._trouble = ""
+        return not self._trouble
+
+    def _due(self) -> None:
+        self._timer = self._loop.call_later(LOOK_S, self._due)
+        self.looked_at = now = self._loop.time()
+        hardware = self._hardware
+        if hardware is None:
+            hardware = self._hardware = self._make(_hear)
+        trouble = self._look(hardware, now)
+        if not trouble and self._trouble:
+            # What it was does not show any more. It is safe when it has been told so, did so and shows it.
+            trouble = hardware.why_unsafe() if hardware.told_safe else self._trouble
+        if trouble:
+            hardware.make_safe(trouble)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._found(trouble)
+
+    def _look(self, hardware: SideHardware, now: float) -> str:
+        measured, closed = hardware.present()
+        if closed is None:
+            return "the level of the contactors cannot be read"
+        if measured is None:
+            return "the output cannot be measured"
+        finding = self._supervisor.look(measured, closed, now)
+        return "" if finding is None else brief(finding.detail)
+
+
+def _hear(event: Event) -> None:
+    """What a call between sessions had to tell; the next look shows what came of it."""
+    _log.debug("between sessions: %s", event)

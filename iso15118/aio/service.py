@@ -1,0 +1,70 @@
+"""Whether a connector serves: the state that an application sees, and the two kinds of reason for which it is out of service.
+
+An alarm that somebody told holds until somebody clears it; hardware that does not show itself safe holds until it does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .guard import Callback
+from .logs import Log
+
+__all__ = ["Service", "ServiceState"]
+
+_log = Log(__name__)
+
+
+class ServiceState(Enum):
+    """What ``SeccServer.state`` and ``EvccClient.state`` say."""
+
+    CLOSED = "closed"
+    AVAILABLE = "available"
+    IN_SESSION = "in session"
+    OUT_OF_SERVICE = "out of service"
+
+
+class Service:
+    """Out of service or not, and why. ``changed`` is called, with the reason or an empty text, when that changes."""
+
+    def __init__(self, changed: Callback) -> None:
+        self._changed = changed
+        self._told = ""
+        self._unsafe = ""
+        self._shown = ""
+
+    @property
+    def reason(self) -> str:
+        """Why nobody is served; empty if somebody can be. What was told comes first."""
+        return self._told or self._unsafe
+
+    @property
+    def unsafe(self) -> str:
+        """Why the hardware does not show itself safe; empty if it does."""
+        return self._unsafe
+
+    def tell(self, reason: str) -> None:
+        """An alarm, or a wish of the application: holds until ``clear``. The first reason stays."""
+        self._told = self._told or reason or "no reason given"
+        self._say()
+
+    def clear(self) -> None:
+        """The alarm is over. Hardware that is not safe keeps it out of service all the same."""
+        self._told = ""
+        self._say()
+
+    def hardware(self, trouble: str) -> None:
+        """What keeps the hardware from being safe now; empty if nothing does."""
+        self._unsafe = trouble
+        self._say()
+
+    def _say(self) -> None:
+        reason = self.reason
+        if reason == self._shown:
+            return
+        before, self._shown = self._shown, reason
+        self._changed(reason)
+        if reason:
+            _log.error("out of service: %s", reason)
+        elif before:
+            _log.warning("back in service, after: %s", before)

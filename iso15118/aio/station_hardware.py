@@ -1,0 +1,287 @@
+"""The ports of a station: carries out what a session asks of its supply, contactors, cable check, terminal, meter and backend.
+
+Nothing here knows a protocol, and nothing makes the session wait: answers, readings and failures come back as events.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from iso15118.errors import HardwareError
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Urgency
+from iso15118.session.limits import StationLimits
+
+from . import readings
+from .contract_calls import ContractCalls
+from .guard import Port, each
+from .hardware import PortLimits, SideHardware
+from .logs import Log
+from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+
+if TYPE_CHECKING:
+    from iso15118.session import ports
+
+__all__ = ["StationHardware"]
+
+_log = Log(__name__)
+
+
+class StationHardware(SideHardware):
+    """One session's hold on the ports of a station. ``tell`` gets the events."""
+
+    def __init__(
+        self,
+        station: ports.Station,
+        limits: PortLimits,
+        tell: Callable[[ev.Event], None],
+        managed: StationLimits | None = None,
+    ) -> None:
+        super().__init__(station.contactors, limits, tell)
+        self._output = Port(station.power, "power")
+        self._cable = Port(station.cable_check, "cable_check")
+        self._terminal = Port(station.authorizer, "authorizer")
+        self._counter = None if station.meter is None else Port(station.meter, "meter")
+        self._supply: StationLimits | None = None
+        """What the supply said it can do, when that was last read; a copy, since a port may change its own in place."""
+        self._managed = managed
+        loop = self._loop
+        self._power = PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
+        self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
+        self._check_echo = Echo(loop, self._stop_again)
+        self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._meter = Question(loop, "meter.read", self._read, self._not_read)
+        self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._first_reading: ev.MeterRead | None = None
+        self._last_reading: ev.MeterRead | None = None
+        self._meter_complained = False
+        self._do: Final[dict[type, Callable[[Any], None]]] = {
+            act.SetPower: self._set_power,
+            act.PreCharge: self._set_power,
+            act.StopPower: self._stop_power,
+            act.CloseContactors: self._close_contactors,
+            act.OpenContactors: self._open_contactors,
+            act.StartCableCheck: self._start_cable_check,
+            act.RequestAuthorization: self._request_authorization,
+            act.ReadMeter: self._read_meter,
+            act.RequestContractAuthorization: self._contracts.authorize,
+            act.RequestContractCertificate: self._contracts.install,
+        }
+
+    def start(self) -> Sequence[ev.Event]:
+        """The level of the contactors, if it is not open as it should be; the meter is asked for its first reading."""
+        self._read_meter(None)
+        changed = self._contactors.changed()
+        return () if changed is None else (changed,)
+
+    def do(self, action: act.HardwareAction) -> None:
+        """Carry this out."""
+        self._do[type(action)](action)
+
+    def measure(self, now: float) -> Sequence[ev.Event]:
+        """Voltage and current at the output."""
+        try:
+            present = self._output.read("present", readings.output)
+        except HardwareError as error:
+            return self._report.unreadable("power", str(error))
+        self.measured_at = now
+        if now < self._look_at:
+            return (present,)
+        self._look_at = now + self._limits.look_s
+        return (present, *self._look())
+
+    def _look(self) -> list[ev.Event]:
+        """What the hardware shows and nobody pushes."""
+        found: list[ev.Event] = []
+        changed = self._contactors.changed()
+        if changed is not None:
+            found.append(changed)
+        known = self._supply
+        try:
+            if self._read_supply() != known:
+                found.append(ev.LimitsChanged(self._in_force()))
+        except HardwareError as error:
+            found += self._report.unreadable("power", str(error))
+        return found
+
+    def limits(self) -> StationLimits:
+        """What the station can give now: what its supply can, within what its energy manager allows. Raises
+        ``HardwareError`` if the supply does not say."""
+        self._read_supply()
+        return self._in_force()
+
+    def managed(self, limits: StationLimits) -> StationLimits:
+        """The energy manager allows this from now on; what holds then. Raises as ``limits`` does."""
+        self._managed = limits
+        return self.limits()
+
+    def _read_supply(self) -> StationLimits:
+        supply = self._output.read("limits", readings.station_limits)
+        if supply != self._supply:
+            self._supply = copy.copy(supply)
+        return supply
+
+    def _in_force(self) -> StationLimits:
+        supply = self._supply
+        if supply is None:
+            raise HardwareError("power.limits were never read")
+        return supply if self._managed is None else supply.within(self._managed)
+
+    def make_safe(self, reason: str) -> None:
+        """Current to zero and contactors open, at once; nobody is asked anything any more."""
+        failed = each(
+            partial(self._stop_power, act.StopPower(Urgency.EMERGENCY)),
+            partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
+            self._authorizer.drop,
+            self._contracts.drop,
+        )
+        for error in failed:
+            _log.error("a step on the way to safety failed", error=error)
+
+    async def wind_up(self) -> None:
+        """Ask the meter for a last reading and wait for it, no longer than it may take."""
+        if self._counter is None:
+            return
+        until = self._loop.time() + self._limits.meter_s
+        for _ in range(2):  # an answer that is on its way may be older than the end
+            awaited = self._meter.asked
+            self._read_meter(None)
+            await self._while(lambda: self._meter.asked, until)
+            if not awaited:
+                return
+
+    @property
+    def energy(self) -> tuple[float, float] | None:
+        """Between the first reading of the session and the last."""
+        first, last = self._first_reading, self._last_reading
+        if first is None or last is None:
+            return None
+        return last.charged_wh - first.charged_wh, last.discharged_wh - first.discharged_wh
+
+    def close(self) -> None:
+        """No more calls."""
+        self._check_echo.close()
+        for part in (self._power, self._check, self._authorizer, self._contracts, self._meter):
+            part.close()
+        self._contactors.shut_down()
+
+    # -- actions ------------------------------------------------------------------------------------------
+
+    def _set_power(self, action: act.SetPower | act.PreCharge) -> None:
+        self._energise()
+        self._power.want(action)
+
+    def _stop_power(self, action: act.StopPower) -> None:
+        self._power.stop(action.urgency)
+        check = self._check.call
+        if check is not None:  # work for a session dies with it; a thread of it may go on for a while
+            self._check_echo.after(check, self._limits.pre_charge_s)
+            self._check.drop()
+
+    def _stop_again(self) -> None:
+        if self._told_safe:
+            self._power.stop(Urgency.EMERGENCY, anew=True)
+        self._report.over()
+
+    def _close_contactors(self, action: act.CloseContactors) -> None:
+        self._energise()
+        self._contactors.close()
+
+    def _open_contactors(self, action: act.OpenContactors) -> None:
+        self._told_safe = True
+        self._contactors.open(action.urgency, action.reason)
+
+    def _start_cable_check(self, action: act.StartCableCheck) -> None:
+        self._energise()
+        limit_s = max(action.deadline - self._loop.time(), 0.001)
+        self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
+
+    def _request_authorization(self, action: act.RequestAuthorization) -> None:
+        self._authorizer.ask(self._terminal.call("authorize", action.evccid), self._limits.authorization_s)
+
+    def _read_meter(self, action: act.ReadMeter | None) -> None:
+        if self._counter is not None:
+            self._meter.ask(self._counter.call("read"), self._limits.meter_s)
+
+    # -- answers ------------------------------------------------------------------------------------------
+
+    def _checked(self, result: object) -> None:
+        if result is None:
+            meant_yes("cable_check.run", "True when the cable is good")
+        good = result is True or result is None
+        if type(result) is str:
+            reason = result or "no reason given"
+        else:
+            reason = "" if good or result is False else f"cable_check.run returned {type(result).__name__}"
+        self._news(ev.CableCheckFinished(good, reason if not good else ""))
+
+    def _check_failed(self, complaint: str) -> None:
+        self._report.fault("cable check", complaint)
+
+    def _authorized(self, result: object) -> None:
+        if type(result) is not bool:
+            raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
+        self._news(ev.AuthorizationDecided(result))
+
+    def _not_authorized(self, complaint: str) -> None:
+        self._news(ev.AuthorizationDecided(False))
+        _log.warning("nobody is let in: %s", complaint)
+
+    def _read(self, result: object) -> None:
+        reading = readings.meter(result, "meter.read")
+        if self._first_reading is None:
+            self._first_reading = reading
+        self._last_reading = reading
+        self._news(reading)
+
+    def _not_read(self, complaint: str) -> None:
+        self._wake()
+        if not self._meter_complained:
+            self._meter_complained = True
+            _log.warning("no reading of the energy meter: %s", complaint)
+
+    # -- safe ---------------------------------------------------------------------------------------------
+
+    def _safe_calls_running(self) -> bool:
+        return self._power.stops.running or self._contactors.opens.running
+
+    def _safe_calls_failed(self) -> bool:
+        return self._power.stops.failed or self._contactors.opens.failed
+
+    def _open_calls(self) -> list[float]:
+        check = self._check_echo.due_in if self._check_echo.pending else None
+        return [left for left in (self._power.open_s, self._contactors.open_s, check) if left is not None]
+
+    def _measured(self) -> ev.PowerMeasured | None:
+        try:
+            return self._output.read("present", readings.output)
+        except HardwareError:
+            return None
+
+
+def _run_cable_check(port: Port, action: act.StartCableCheck) -> Any:
+    """Call it with the insulation threshold of the service, or without where a port of an older kind takes none."""
+    run = port.look_up("run")
+    try:
+        takes_both = _binds(run, action.voltage_v, action.insulation_ohm)
+    except ValueError:  # a builtin without a signature
+        takes_both = True
+    if takes_both:
+        return run(action.voltage_v, action.insulation_ohm)
+    once(
+        "cable_check.run takes no insulation threshold (ohm) as its second value; from version 0.2 on it has to"
+    )
+    return run(action.voltage_v)
+
+
+def _binds(method: Callable[..., Any], *values: object) -> bool:
+    try:
+        inspect.signature(method).bind(*values)
+    except TypeError:
+        return False
+    return True

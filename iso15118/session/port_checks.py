@@ -1,0 +1,101 @@
+"""Whether the parts of a ``Station`` or a ``Vehicle`` have what their ports need, found out when they are put together.
+
+A method that is missing, or a plain function where a coroutine is wanted, is a mistake of today's program and no fault of tomorrow night.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+from iso15118.errors import ConfigError
+
+__all__ = ["Kind", "check_ports"]
+
+
+class Kind(Enum):
+    """How an attribute of a port is used."""
+
+    ASKED = auto()
+    """Called and awaited."""
+    TOLD = auto()
+    """Called; answers at once."""
+    READ = auto()
+    """Read; it is there, but its value is judged when it is read."""
+
+
+def check_ports(bundle: object, wanted: Mapping[str, Mapping[str, Kind]]) -> None:
+    """Look at every port of ``bundle`` that is not None. Raises ``ConfigError``."""
+    for name, attributes in wanted.items():
+        port = getattr(bundle, name)
+        if port is None:
+            if type(bundle).__dataclass_fields__[name].default is not None:  # type: ignore[attr-defined]  # a dataclass
+                raise ConfigError(name, "this port is missing", f"give {type(bundle).__name__} one")
+            continue
+        for attribute, kind in attributes.items():
+            _check(port, f"{name}.{attribute}", attribute, kind)
+
+
+def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
+    if kind is Kind.READ:
+        if not _has(port, attribute):
+            raise ConfigError(name, f"{type(port).__name__} has no {attribute}", "a property or an attribute")
+        return
+    try:
+        method = getattr(port, attribute)
+    except AttributeError:
+        raise ConfigError(
+            name, f"{type(port).__name__} has no {attribute}", _remedy(attribute, kind)
+        ) from None
+    except Exception as error:
+        raise ConfigError(
+            name, f"looking it up raises {type(error).__name__}", _remedy(attribute, kind)
+        ) from error
+    if not callable(method):
+        raise ConfigError(
+            name, f"it is {type(method).__name__}, which cannot be called", _remedy(attribute, kind)
+        )
+    if kind is Kind.ASKED and _surely_not_awaitable(method):
+        raise ConfigError(name, "a plain function, which nobody can wait for", _remedy(attribute, kind))
+    if kind is Kind.TOLD and inspect.iscoroutinefunction(method):
+        raise ConfigError(name, "a coroutine function, which nobody waits for", _remedy(attribute, kind))
+
+
+def _remedy(attribute: str, kind: Kind) -> str:
+    return f"write `{'async def' if kind is Kind.ASKED else 'def'} {attribute}(...)`"
+
+
+def _has(port: object, attribute: str) -> bool:
+    """Without reading it: that may touch the hardware."""
+    try:
+        inspect.getattr_static(port, attribute)
+    except AttributeError:
+        # What answers for another object by __getattr__ has to be asked.
+        if not hasattr(type(port), "__getattr__"):
+            return False
+        try:
+            getattr(port, attribute)
+        except AttributeError:
+            return False
+        except Exception:
+            return True  # it is there; what it raises is dealt with when it is read
+    return True
+
+
+def _surely_not_awaitable(method: Any) -> bool:
+    """A function of Python that is no coroutine function and says nothing of an awaitable: ``def stop(self, urgency) -> None``.
+
+    Whatever cannot be told is believed until it is called: functions of C, objects with ``__call__``, what is annotated or wrapped.
+    """
+    found = inspect.unwrap(method)
+    if inspect.iscoroutinefunction(found) or not (inspect.isfunction(found) or inspect.ismethod(found)):
+        return False
+    if found.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        return False
+    says = found.__annotations__.get("return", "")
+    if hasattr(says, "__await__"):
+        return False
+    text = says if isinstance(says, str) else repr(says)
+    return not any(word in text for word in ("Awaitable", "Coroutine", "Future", "Task", "Any"))
