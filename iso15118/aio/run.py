@@ -1,6 +1,7 @@
 """Whole programs: a station until it is told to stop, a vehicle's one session, or both in one process. The event loop begins and ends here.
 
-SIGINT and SIGTERM end what runs in an orderly way, a second one at once; the hardware is safe either way.
+SIGINT, SIGTERM and SIGHUP end what runs in an orderly way, a second one at once; the hardware is made safe either way, and further
+signals do not keep it from that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
 from .evcc import EvccClient
+from .guard import Callback
+from .notify import SystemdNotifier
 from .results import SessionResult
 from .secc import SeccServer
 from .stream import MessageStream
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from .connection import LinkParts
     from .driver import Observer
+    from .heartbeat import Heartbeat
     from .plugged_evcc import PluggedEvcc
     from .plugged_secc import PluggedSecc
     from .tap import Tap
@@ -108,9 +112,13 @@ def run_station(
                 listening=listening,
                 news=news,
             )
-        async with server, _signals() as asked:
-            if listening is not None and isinstance(server, SeccServer):
-                listening(server)
+        say_listening = Callback("who is told that vehicles can come", listening)
+        say_finished = Callback("who is told of results", finished, lasting=True)
+        # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
+        async with _signals() as asked, _notifier(server) as notifier, server:
+            notifier.ready()
+            if isinstance(server, SeccServer):
+                say_listening(server)
             while sessions is None or server.finished < sessions:
                 seen = server.finished
                 ended = loop.create_task(server.wait_finished(seen + 1))
@@ -122,10 +130,11 @@ def run_station(
                     )
                 if not ended.done():
                     ended.cancel()
-                elif finished is not None:
-                    finished(ended.result())
+                else:
+                    say_finished(ended.result())
                 if asked.first.done():
                     break
+            notifier.stopping()
             return server.finished
 
     return asyncio.run(serve())
@@ -264,6 +273,28 @@ async def _tick(tick: Callable[[], None]) -> None:
         tick()
 
 
+@asynccontextmanager
+async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNotifier]:
+    """systemd hears of this server, where it started it, until it is closed: its heartbeat counts while hardware is made safe, too."""
+    inner: Callable[[], SeccServer | None] = (
+        (lambda: server) if isinstance(server, SeccServer) else (lambda: server.server)
+    )
+
+    def heartbeat() -> Heartbeat | None:
+        found = inner()
+        return None if found is None else found.heartbeat
+
+    def status() -> str:
+        found = inner()
+        return "waiting for the link" if found is None else found.out_of_service_because or found.state.value
+
+    notifier = SystemdNotifier(heartbeat, status)
+    try:
+        yield notifier
+    finally:
+        notifier.close()
+
+
 class _Asked:
     """How often the process was asked to end."""
 
@@ -284,6 +315,8 @@ async def _signals() -> AsyncIterator[_Asked]:
     loop = asyncio.get_running_loop()
     asked = _Asked(loop)
     names: list[Any] = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the terminal may go
+        names.append(signal.SIGHUP)
     for name in names:
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(name, asked.again)
