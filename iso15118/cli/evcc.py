@@ -8,11 +8,12 @@ from typing import Annotated
 import msgspec
 import typer
 
+from iso15118.aio.output import by_thread, say
 from iso15118.aio.run import run_vehicle
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
-from iso15118.cli.show import print_json
+from iso15118.cli.show import json_line
 from iso15118.evcc import EvccConfig
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
@@ -36,7 +37,7 @@ def evcc(
     settings = load_evcc(config)
     vehicle, reported = vehicle_of(settings)
     session = settings.session
-    with tls_of(settings.tls, evcc_context, keylog) as (tls, pki):
+    with by_thread(), tls_of(settings.tls, evcc_context, keylog) as (tls, pki):
         vehicle.contracts = store_of(settings.contracts, settings.tls, pki)
         if pki is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
@@ -63,6 +64,7 @@ def evcc(
         problem="" if battery.complete or stopped else short,
         soc=(settings.vehicle.soc, battery.soc),
     )
-    print_json(summary) if as_json else tell(summary)
+    with by_thread():
+        say(json_line(summary)) if as_json else tell(summary)
     if status := exit_status(summary):
         raise typer.Exit(status)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from iso15118.aio.output import say
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote
 from iso15118.session.actions import Action
@@ -41,7 +41,7 @@ def tell_link(news: Action) -> None:
             text = f"D-LINK_READY({'link established' if link else 'no link'})"
         case _:
             return
-    print(f"iso15118: link: {text}", file=sys.stderr, flush=True)
+    say(f"iso15118: link: {text}", error=True)
 
 
 def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from iso15118.aio.output import by_thread, say
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station
 from iso15118.aio.secc import SeccServer
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
-from iso15118.cli.show import print_json
+from iso15118.cli.show import json_line
 from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
@@ -47,11 +47,7 @@ def secc(
         ports = ", ".join(f"{port} ({security.name})" for security, port in server.ports.items())
         where = f"[{server.interface.address}] on {server.interface.name}"
         discovery = f"UDP port {server.sdp_port}" if server.sdp_port else "once the link is ready"
-        print(
-            f"iso15118: listening at {where}, TCP port {ports}, discovery {discovery}",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"iso15118: listening at {where}, TCP port {ports}, discovery {discovery}", error=True)
 
     def finished(result: SessionResult) -> None:
         nonlocal status
@@ -62,9 +58,9 @@ def secc(
         )
         counted[:] = meter.charged_wh, meter.discharged_wh
         status = exit_status(summary) or status
-        print_json(summary) if as_json else tell(summary)
+        say(json_line(summary)) if as_json else tell(summary)
 
-    with tls_of(settings.tls, secc_context, keylog) as (tls, pki):
+    with by_thread(), tls_of(settings.tls, secc_context, keylog) as (tls, pki):
         station.contracts = backend_of(settings.contracts, settings.tls, pki)
         run_station(
             settings.session,

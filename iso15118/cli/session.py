@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.output import say
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
@@ -126,13 +127,12 @@ def tell(summary: SessionSummary) -> None:
     """One session for people, on stdout."""
     tls = "plaintext" if summary.tls is None else f"{summary.tls['version']} with client certificate"
     soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
-    print(
+    say(
         f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}\n"
         f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}\n"
         f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V\n"
         f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
-        f"with {summary.peer}, {tls}",
-        flush=True,
+        f"with {summary.peer}, {tls}"
     )
 
 
@@ -170,6 +170,6 @@ def listen_to(reported: Reported) -> Callable[[float, Any], None]:
         if type(what) is Received:
             reported(what.message, now)
         elif type(what) is StateEntered and what.state == CHARGE_LOOP:
-            print("iso15118: in the charge loop", file=sys.stderr, flush=True)
+            say("iso15118: in the charge loop", error=True)
 
     return observe

@@ -14,12 +14,17 @@ import msgspec
 if TYPE_CHECKING:
     from iso15118.loopback import LoopbackSummary
 
-__all__ = ["print_json", "print_summary", "progress_bar"]
+__all__ = ["json_line", "print_json", "print_summary", "progress_bar"]
 
 
 def print_json(value: Any) -> None:
     """One line on stdout."""
-    print(msgspec.json.encode(value).decode())
+    print(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """The same as a text."""
+    return msgspec.json.encode(value).decode()
 
 
 @contextmanager
