@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
 from . import logs
@@ -95,10 +95,8 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Format it here, write it there."""
-        try:
+        with suppress(Exception):  # an argument without a text costs this line
             say(self.format(record), error=True)
-        except Exception:  # noqa: S110 - an argument without a text: it costs this line
-            pass
 
 
 @contextmanager

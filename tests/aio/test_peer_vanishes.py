@@ -209,7 +209,7 @@ async def station_vanishes(state: str, way: Way) -> None:
         assert plant.vehicle_safe
         line.check("contactors.open")
         # The station that is dead is dropped, as a watchdog would.
-        driver = here.server._driver
+        driver = here.server.sessions.driver
         if driver is not None:
             driver.abandon(EndReason.EMERGENCY, "watchdog")
         streams[0].abort()

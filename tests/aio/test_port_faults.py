@@ -359,7 +359,7 @@ async def test_contactors_that_close_too_late_are_opened_again() -> None:
             if type(what).__name__ == "CloseContactors":
                 here.server.emergency_shutdown("test")
 
-        here.server._observer = stop_there
+        here.server.sessions._observer = stop_there
         await client.run()
         theirs = await here.server.wait_finished(1)
         assert theirs.ended.reason is R.EMERGENCY

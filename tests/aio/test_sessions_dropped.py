@@ -158,7 +158,7 @@ async def test_a_fault_of_this_software_ends_one_session(side: str) -> None:
 
         settings: dict[str, Any] = {}
         if side == "station":
-            here.server._watch = failing
+            here.server.sessions.watch = failing
         else:
             settings["watch"] = failing
         car = Charging(here, 1000, **settings)
@@ -192,7 +192,7 @@ async def test_every_event_may_meet_a_fault_of_this_software() -> None:
                 raise RuntimeError("a fault of ours")
             return watch(event, actions, now)
 
-        here.server._watch = failing
+        here.server.sessions.watch = failing
         await here.charge(loops=3)
         total = calls
         assert total > 60
@@ -210,5 +210,5 @@ async def test_every_event_may_meet_a_fault_of_this_software() -> None:
                 assert theirs.ended.reason is EndReason.INTERNAL_ERROR, fail_at
                 failed += 1
         assert failed > 8
-        here.server._watch = watch
+        here.server.sessions.watch = watch
         await here.charge()

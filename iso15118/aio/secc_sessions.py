@@ -1,0 +1,297 @@
+"""The sessions of a station, one after another: each connection that is ready gets the hardware, and when that is safe the next may come.
+
+Between sessions the hardware is looked at all the same. How connections come in, and how vehicles find the station, is ``secc``'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from iso15118.connection.vocabulary import (
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionOpened,
+    SessionOver,
+    SessionSetUp,
+    is_set_up,
+)
+from iso15118.errors import HardwareError, MisuseError
+from iso15118.sdp import RateLimit
+from iso15118.secc import SeccSession
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.supervision import IdleSupervisor, SupervisionLimits
+
+from .contract_calls import trust_of
+from .driver import WORTH_WAITING, SessionDriver
+from .guard import Callback, Port, brief
+from .heartbeat import Heartbeat
+from .idle import IdleLook
+from .inbox import ALARMS, Inbox
+from .logs import Log
+from .service import Service
+from .station_hardware import StationHardware
+
+if TYPE_CHECKING:
+    from iso15118.secc import SeccConfig
+    from iso15118.session import ports
+    from iso15118.session.ticket import SeccTicket
+
+    from .driver import Observer, Watch
+    from .hardware import PortLimits
+    from .link import StreamEnd
+    from .results import SessionResult
+    from .stream import MessageStream
+
+__all__ = ["SeccSessions"]
+
+_log = Log(__name__)
+
+_RESULTS_KEPT: Final = 256
+_TICKETS_KEPT: Final = 16  # one plug, but vehicles may pause and never come back; the oldest makes room
+_STALE_S: Final = 1.0
+"""Without a reading for so long while energy may flow, the heartbeat stops."""
+
+
+class SeccSessions:
+    """One station's sessions and its hardware, from ``open`` to ``close``; for ``SeccServer``.
+
+    ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening`` says whether a connection is in
+    its handshake.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: ports.Station,
+        limits: PortLimits,
+        *,
+        news: Callable[[act.Notify], None] | None,
+        observer: Observer | None,
+        watch: Watch | None,
+        epoch: float | None,
+        connections: Callable[[ev.Event], None] | None,
+        tickets: Iterable[SeccTicket],
+        changed: Callable[[str], None],
+        opening: Callable[[], bool],
+    ) -> None:
+        self._config, self._station, self._limits = config, station, limits
+        self._observer, self.watch = observer, watch
+        self._opening = opening
+        self._epoch = epoch
+        self._news = Callback("the application, told of news,", news)
+        self._connections = Callback("whoever follows the connections", connections, lasting=True)
+        energy = station.energy
+        self._energy = None if energy is None else Port(energy, "energy")
+        self._pushing = [
+            Port(port, name)
+            for name, port in (("energy", energy), ("signal", station.signal))
+            if port is not None
+        ]
+        beat = None if station.heartbeat is None else Port(station.heartbeat, "heartbeat")
+        self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
+        self.service = Service(Callback("the server", changed, lasting=True))
+        self.inbox = Inbox()
+        self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
+        self.tickets: deque[SeccTicket] = deque(tickets, maxlen=_TICKETS_KEPT)
+        self.finished = 0
+        self.early: list[ev.Event] = []
+        """What a session that is about to begin has to know, from the time of its handshake."""
+        self.driver: SessionDriver | None = None
+        """Of the session that runs, or whose hardware is still being made safe."""
+        self._hardware: StationHardware | None = None
+        self._idle: IdleLook | None = None
+        self._number = 0
+        """Of the last connection."""
+        self._numbers: dict[MessageStream, int] = {}
+        self._finish_news: asyncio.Future[None] | None = None
+        self._log_rate = RateLimit(per_second=1.0, burst=10.0)
+
+    # -- for the server -----------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take a listener."""
+        self.inbox.open(asyncio.get_running_loop(), self._deliver)
+        self.inbox.listen(*self._pushing)
+
+    def open(self) -> None:
+        """Look after the hardware from now on, and beat."""
+        self._idle = IdleLook(self._caretaker, IdleSupervisor(SupervisionLimits()), self.service.hardware)
+        self._idle.start(self.service.unsafe)
+        alarm, self.inbox.alarm = self.inbox.alarm, None
+        if alarm is not None:
+            self._deliver(alarm)
+        self.heartbeat.start()
+
+    async def settle_idle(self) -> bool:
+        """Have the hardware made safe where the last look found that it is not."""
+        return self._idle is None or await self._idle.settle()
+
+    def close(self) -> None:
+        """Look after nothing any more."""
+        if self._idle is not None:
+            self._idle.stop()
+            self._idle = None
+        self.heartbeat.stop("the server is closed")
+        self.inbox.close()
+
+    async def wait_finished(self, count: int) -> SessionResult:
+        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        while self.finished < count:
+            if self._finish_news is None or self._finish_news.done():
+                self._finish_news = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._finish_news)
+        return self.results[-1]
+
+    def serve(self, stream: MessageStream, over: Callable[[], None]) -> None:
+        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service."""
+        if self._idle is not None:
+            self._idle.stop()
+        driver = SessionDriver(
+            "secc",
+            self._take_hardware,
+            self._new_session,
+            first=self._first,
+            news=self._heard,
+            observer=self._observer,
+            watch=self.watch,
+            look_s=self._limits.look_s,
+        )
+        driver.stream = stream
+        self.driver = driver
+        self._number = self._numbers[stream] = self._number + 1
+        early, self.early = self.early, []
+        for event in early:
+            driver.tell(event)
+        driver.result.add_done_callback(partial(self._over, driver, over))
+        self._happened(ConnectionOpened(self._number))
+        stream.adopt(driver)
+
+    def refused(self, end: StreamEnd | None) -> None:
+        """A connection came to nothing."""
+        if self._log_rate.admit(asyncio.get_running_loop().time()):
+            _log.warning("a connection ended before a session began: %s", end)
+
+    def gone(self, stream: MessageStream) -> None:
+        """A connection is closed."""
+        number = self._numbers.pop(stream, None)
+        if number is not None:
+            self._happened(ConnectionClosed(number))
+
+    def keep(self, driver: SessionDriver) -> None:
+        """What became of a session."""
+        result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
+        if result is None:
+            self.refused(driver.link_end)
+            self._happened(ConnectionFailed(self._number, str(driver.link_end)))
+            return
+        _log.info("session with %s ended: %s", result.peer, result.ended)
+        if isinstance(driver.session, SeccSession):
+            for ticket in driver.session.spent:
+                if ticket in self.tickets:  # it may have been forgotten meanwhile
+                    self.tickets.remove(ticket)
+            if result.ticket is not None and driver.session.ticket is not None:
+                self.tickets.append(driver.session.ticket)
+        self.results.append(result)
+        self.finished += 1
+        if self._finish_news is not None and not self._finish_news.done():
+            self._finish_news.set_result(None)
+        self._happened(SessionOver(self._number, result.ended))
+
+    # -- events -------------------------------------------------------------------------------------------
+
+    def _deliver(self, event: ev.Event) -> None:
+        driver = self.driver
+        if driver is None or driver.over:
+            if isinstance(event, ALARMS):
+                self.service.tell(brief(_words(event)))
+            elif type(event) in WORTH_WAITING and self._opening():
+                self.early.append(event)
+            return
+        if type(event) is ev.LimitsChanged and self._hardware is not None:
+            try:
+                event = ev.LimitsChanged(self._hardware.managed(event.limits))
+            except HardwareError as error:
+                event = ev.HardwareFault("power", str(error))
+        driver.tell(event)
+
+    def _heard(self, news: act.Notify) -> None:
+        """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
+        if type(news) is act.StateEntered and is_set_up(news.state):
+            self._happened(SessionSetUp(self._number))
+        energy = self._energy if type(news) is act.ChargingNeeds else None
+        if energy is not None and (complaint := energy.tell("needs", news)):
+            _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        self._news(news)
+
+    def _happened(self, event: ev.Event) -> None:
+        self._connections(event)
+
+    # -- hardware -----------------------------------------------------------------------------------------
+
+    def _why_unable(self) -> str:
+        """Why this station cannot be relied on to make its hardware safe now; empty if it can."""
+        hardware = self.driver.hardware if self.driver is not None else None
+        if hardware is None:
+            return self.service.unsafe
+        if hardware.trouble:
+            return hardware.trouble
+        age = asyncio.get_running_loop().time() - hardware.measured_at
+        return f"no reading for {age:.1f} s" if hardware.live and age > _STALE_S else ""
+
+    def _caretaker(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+        """A hold on the hardware between sessions."""
+        return StationHardware(self._station, self._limits, tell)
+
+    def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+        managed = self.inbox.limits.limits if self.inbox.limits is not None else None
+        self._hardware = StationHardware(self._station, self._limits, tell, managed)
+        return self._hardware
+
+    def _first(self) -> list[ev.Event]:
+        """What a session has to know when it begins. One that nobody invited is refused at its first request."""
+        refused = self.service.reason
+        standing = self.inbox.standing()
+        return [*standing, ev.StopRequested(f"out of service: {refused}")] if refused else standing
+
+    def _new_session(self) -> SeccSession:
+        hardware = self._hardware
+        if hardware is None:
+            raise MisuseError("a session needs hardware")
+        epoch = self._epoch
+        if epoch is None:
+            epoch = time.time() - asyncio.get_running_loop().time()
+        return SeccSession(
+            self._config,
+            hardware.limits(),
+            epoch=epoch,
+            trust=trust_of(self._station),
+            installs=self._station.contract_certificates is not None,
+            resume=tuple(self.tickets),
+        )
+
+    def _over(
+        self,
+        driver: SessionDriver,
+        over: Callable[[], None],
+        result: asyncio.Future[SessionResult | None],
+    ) -> None:
+        """The hardware is safe, or out of service; the connection may still wait to be closed."""
+        if self.driver is driver:
+            self.driver = None
+            self.service.hardware(driver.unsafe_because)
+            if self._idle is not None:
+                self._idle.start(driver.unsafe_because)
+            self.keep(driver)
+        over()
+
+
+def _words(alarm: ev.Event) -> str:
+    if isinstance(alarm, ev.HardwareFault):
+        return f"{alarm.port}: {alarm.reason}"
+    return f"emergency: {alarm.reason}" if isinstance(alarm, ev.EmergencyShutdown) else str(alarm)
