@@ -167,7 +167,7 @@ class Lane:
                 asyncio.tasks._leave_task(loop, outer)
             asyncio.tasks._enter_task(loop, task)
             try:
-                outcome, value = self._context.run(_take_first_step, call)
+                outcome, value = self._in_context(call)
             finally:
                 asyncio.tasks._leave_task(loop, task)
                 if outer is not None:
@@ -183,6 +183,13 @@ class Lane:
             self._end(call, value, None)
         else:
             self._end(call, None, value)
+
+    def _in_context(self, call: Call) -> tuple[_Step, Any]:
+        try:
+            return self._context.run(_take_first_step, call)
+        except RuntimeError:
+            # The lane's own task is in the middle of a step, and another port called back from there: its context cannot be entered twice.
+            return _take_first_step(call)
 
     def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
         if self._timer is not None:

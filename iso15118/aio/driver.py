@@ -21,7 +21,8 @@ from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import LinkLoss
 from iso15118.session.secured import SecuredLink
 
-from .guard import Callback, brief, come_back, describe, each, insist
+from .audience import Audience
+from .guard import brief, come_back, describe, each, insist
 from .link import Ending
 from .logs import Log
 from .results import SessionResult, Tally, summed_up
@@ -131,15 +132,12 @@ class SessionDriver:
         self._take_hardware = take_hardware
         self._make_session = make_session
         self._first = first
-        self._news = Callback("the application, told of news of the session,", news)
-        self._observer = Callback("the observer of the session", observer)
+        self.audience = Audience(observer, news)
         self._watch = watch
         self._look_s = look_s
         self._loop = asyncio.get_running_loop()
         self._queue: deque[ev.Event] = deque()
         self._early: list[ev.Event] = []
-        self._shown: list[tuple[float, Any]] = []
-        """What the observer and the application are still to be told, in order."""
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
@@ -233,8 +231,7 @@ class SessionDriver:
 
     def stream_received(self, stream: MessageStream, item: Item) -> None:
         """Something came in."""
-        if self._observer:
-            self._shown.append((self._loop.time(), item))
+        self.audience.note(self._loop.time(), item)
         if type(item) is Received:
             if self.role == "evcc":
                 self._count(item.message)
@@ -249,7 +246,7 @@ class SessionDriver:
     def stream_ended(self, stream: MessageStream, end: StreamEnd) -> None:
         """The connection is gone, or going."""
         self.link_end = end
-        self._shown.append((self._loop.time(), end))
+        self.audience.note(self._loop.time(), end)
         if self.hardware is None:
             self._no_session()
         elif self.session is not None and self.session.ended is None and not self.over:
@@ -258,7 +255,7 @@ class SessionDriver:
             else:
                 self.tell(ev.LinkLost(_LOSSES.get(end.ending, LinkLoss.LINK_DOWN)))
         if not self._busy:
-            self._show()
+            self.audience.show()
 
     # -- the session --------------------------------------------------------------------------------------
 
@@ -274,7 +271,7 @@ class SessionDriver:
         finally:
             self._busy = False
         self._after()
-        self._show()
+        self.audience.show()
 
     def _after(self) -> None:
         session = self.session
@@ -358,12 +355,7 @@ class SessionDriver:
                 self._do(action)
             except BaseException as error:
                 failed = failed or error
-        if self._observer:
-            if event is not None and type(event) is not ev.MessageReceived:
-                self._shown.append((now, event))
-            self._shown += [(now, action) for action in actions]
-        elif self._news:
-            self._shown += [(now, action) for action in actions if isinstance(action, act.Notify)]
+        self.audience.note_turn(now, event, actions)
         if failed is not None:
             raise failed
         if self._watch is not None:
@@ -389,15 +381,6 @@ class SessionDriver:
         if type(answer) is dc.DCChargeLoopRes:
             self._tally.charge_loops += 1
 
-    def _show(self) -> None:
-        """Tell the observer and the application what has happened, now that it was dealt with."""
-        while self._shown:
-            shown, self._shown = self._shown, []
-            for now, what in shown:
-                self._observer(now, what)
-                if isinstance(what, act.Notify):
-                    self._news(what)
-
     # -- the end ------------------------------------------------------------------------------------------
 
     def _break(self, error: BaseException) -> None:
@@ -411,7 +394,7 @@ class SessionDriver:
             port = isinstance(error, HardwareError)
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR
             self._verdict = SessionEnded(reason, brief(error) if port else describe(error))
-            self._shown.append((self._loop.time(), self._verdict))
+            self.audience.note(self._loop.time(), self._verdict)
         self._error = self._error or error
         self._queue.clear()
         failed += each(self._close_stream)
@@ -465,7 +448,7 @@ class SessionDriver:
                 self._say(failed)
             if not self.result.done():
                 self.result.set_result(result)
-            self._show()
+            self.audience.show()
             if hardware is not None and not safe:
                 _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
 

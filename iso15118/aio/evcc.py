@@ -20,7 +20,7 @@ from iso15118.session.actions import EndReason, StateEntered
 from . import readings
 from .contract_calls import contracts_of
 from .driver import SessionDriver
-from .guard import Callback, Port, brief, describe, insist
+from .guard import Callback, Port, describe, insist
 from .hardware import PortLimits
 from .heartbeat import Heartbeat
 from .inbox import ALARMS, Inbox
@@ -250,7 +250,7 @@ class EvccClient:
         if driver is not None and not driver.over:
             driver.tell(event)
         elif isinstance(event, ALARMS):
-            self._service.tell(brief(f"{type(event).__name__}: {event.reason}"))
+            self._service.alarm(event)
 
     def _why_unable(self) -> str:
         """Why this client cannot be relied on to make its hardware safe now; empty if it can."""

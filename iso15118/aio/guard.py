@@ -6,6 +6,7 @@ Nothing here raises what they raise. ``tests/aio/test_guard_source.py`` holds th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -55,7 +56,9 @@ def come_back(error: BaseException) -> None:
     if isinstance(error, KeyboardInterrupt | SystemExit):
         try:
             asyncio.get_running_loop().call_soon(_raise, error)
-        except RuntimeError:  # no loop: then nobody is being asked either
+        except (
+            RuntimeError
+        ):  # another thread than the loop's: it ends that thread, and nobody is being asked from there
             raise error from None
 
 
@@ -181,11 +184,14 @@ class Port:
         Raises ``HardwareError`` for whatever goes wrong, and nothing else.
         """
         name = f"{self.name}.{attribute}"
+        began = time.perf_counter()
         try:
             value = getattr(self._port, attribute)
         except BaseException as error:
             come_back(error)
             raise HardwareError(f"{name} raised {describe(error)}") from error
+        finally:
+            running.took(name, time.perf_counter() - began)
         try:
             return check(value, name)
         except HardwareError:
@@ -196,11 +202,15 @@ class Port:
 
     def tell(self, method: str, *values: Any) -> str:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
+        name = f"{self.name}.{method}"
+        began = time.perf_counter()
         try:
             _call(self._port, method, values)
         except BaseException as error:
             come_back(error)
-            return f"{self.name}.{method} raised {describe(error)}"
+            return f"{name} raised {describe(error)}"
+        finally:
+            running.took(name, time.perf_counter() - began)
         return ""
 
 

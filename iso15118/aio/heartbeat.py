@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from iso15118.errors import ConfigError
@@ -134,4 +135,9 @@ class WatchdogThread(threading.Thread):
             elif not lost:
                 lost = True
                 self.dropped += 1
-                self._drop(self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs")
+                with suppress(
+                    SystemExit, KeyboardInterrupt
+                ):  # it goes on watching, whatever the application wants in this thread
+                    self._drop(
+                        self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs"
+                    )

@@ -29,7 +29,7 @@ from iso15118.session.supervision import IdleSupervisor, SupervisionLimits
 
 from .contract_calls import trust_of
 from .driver import WORTH_WAITING, SessionDriver
-from .guard import Callback, Port, brief
+from .guard import Callback, Port
 from .heartbeat import Heartbeat
 from .idle import IdleLook
 from .inbox import ALARMS, Inbox
@@ -209,7 +209,7 @@ class SeccSessions:
         driver = self.driver
         if driver is None or driver.over:
             if isinstance(event, ALARMS):
-                self.service.tell(brief(_words(event)))
+                self.service.alarm(event)
             elif type(event) in WORTH_WAITING and self._opening():
                 self.early.append(event)
             return
@@ -289,9 +289,3 @@ class SeccSessions:
                 self._idle.start(driver.unsafe_because)
             self.keep(driver)
         over()
-
-
-def _words(alarm: ev.Event) -> str:
-    if isinstance(alarm, ev.HardwareFault):
-        return f"{alarm.port}: {alarm.reason}"
-    return f"emergency: {alarm.reason}" if isinstance(alarm, ev.EmergencyShutdown) else str(alarm)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .guard import Callback
+from iso15118.session import events as ev
+
+from .guard import Callback, brief
 from .logs import Log
 
 __all__ = ["Service", "ServiceState"]
@@ -47,6 +49,11 @@ class Service:
         """An alarm, or a wish of the application: holds until ``clear``. The first reason stays."""
         self._told = self._told or reason or "no reason given"
         self._say()
+
+    def alarm(self, event: ev.HardwareFault | ev.EmergencyShutdown) -> None:
+        """A fault or an emergency was told while no session runs."""
+        what = event.port if isinstance(event, ev.HardwareFault) else "emergency"
+        self.tell(brief(f"{what}: {event.reason}"))
 
     def clear(self) -> None:
         """The alarm is over. Hardware that is not safe keeps it out of service all the same."""

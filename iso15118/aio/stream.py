@@ -252,11 +252,13 @@ class MessageStream(asyncio.BufferedProtocol):
             else:
                 end = StreamEnd(Ending.LINK_DOWN, str(exc), exc)
         self._phase = _Phase.GONE
-        self._finish(end)
-        if self._watch is not None:
-            self._watch.cancel()
-        if not self._closed.done():
-            self._closed.set_result(None)
+        try:
+            self._finish(end)
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+            if not self._closed.done():
+                self._closed.set_result(None)
 
     def pause_writing(self) -> None:
         """More waits to be sent than the limit allows. Called from within ``send``: the owner hears of it in
@@ -390,6 +392,6 @@ class MessageStream(asyncio.BufferedProtocol):
         if self._transport is None:
             return
         if (sock := self._transport.get_extra_info("socket")) is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # closed meanwhile; uvloop says so by a ValueError
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()

@@ -358,7 +358,7 @@ async def test_a_supply_that_is_derated_without_a_word_is_noticed() -> None:
                 told.set()
 
         assert here.server.sessions.driver is not None
-        here.server.sessions.driver._observer = Callback("the test", hear)
+        here.server.sessions.driver.audience.observer = Callback("the test", hear)
         await told.wait()
         charging.client.stop("enough")
         assert (await charging.task).ended.reason is EndReason.STOPPED_BY_EV

@@ -1,0 +1,52 @@
+"""Who is told what happens in a session: its observer hears of everything, the application of news, both when it was dealt with.
+
+What is to be told waits here until the hardware has been asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+
+from .guard import Callback
+
+__all__ = ["Audience"]
+
+
+class Audience:
+    """``observer`` gets the time and everything that passes, ``news`` every ``Notify``. What they raise has no consequence."""
+
+    def __init__(
+        self,
+        observer: Callable[[float, Any], None] | None,
+        news: Callable[[act.Notify], None] | None,
+    ) -> None:
+        self.observer = Callback("the observer of the session", observer)
+        self._news = Callback("the application, told of news of the session,", news)
+        self._waiting: list[tuple[float, Any]] = []
+
+    def note(self, now: float, what: Any) -> None:
+        """This happened at ``now``."""
+        if self.observer:
+            self._waiting.append((now, what))
+
+    def note_turn(self, now: float, event: ev.Event | None, actions: list[act.Action]) -> None:
+        """The session answered to ``event`` (None: a timer) with these actions. A message was noted when it came in."""
+        if self.observer:
+            if event is not None and type(event) is not ev.MessageReceived:
+                self._waiting.append((now, event))
+            self._waiting += [(now, action) for action in actions]
+        elif self._news:
+            self._waiting += [(now, action) for action in actions if isinstance(action, act.Notify)]
+
+    def show(self) -> None:
+        """Tell it all, in order."""
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for now, what in waiting:
+                self.observer(now, what)
+                if isinstance(what, act.Notify):
+                    self._news(what)
