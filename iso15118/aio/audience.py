@@ -27,6 +27,10 @@ class Audience:
         self.observer = Callback("the observer of the session", observer)
         self._news = Callback("the application, told of news of the session,", news)
         self._waiting: list[tuple[float, Any]] = []
+        self.there = observer is not None or news is not None
+        """Somebody is to be told at all."""
+        self.sees_all = observer is not None
+        """There is an observer."""
 
     def note(self, now: float, what: Any) -> None:
         """This happened at ``now``."""

@@ -22,7 +22,7 @@ from iso15118.session.events import LinkLoss
 from iso15118.session.secured import SecuredLink
 
 from .audience import Audience
-from .guard import brief, come_back, describe, each, insist
+from .guard import brief, come_back, describe, each, insist, next_tick, running
 from .link import Ending
 from .logs import Log
 from .results import SessionResult, Tally, summed_up
@@ -231,7 +231,8 @@ class SessionDriver:
 
     def stream_received(self, stream: MessageStream, item: Item) -> None:
         """Something came in."""
-        self.audience.note(self._loop.time(), item)
+        if self.audience.there:
+            self.audience.note(self._loop.time(), item)
         if type(item) is Received:
             if self.role == "evcc":
                 self._count(item.message)
@@ -271,7 +272,8 @@ class SessionDriver:
         finally:
             self._busy = False
         self._after()
-        self.audience.show()
+        if self.audience.there:
+            self.audience.show()
 
     def _after(self) -> None:
         session = self.session
@@ -303,13 +305,16 @@ class SessionDriver:
         """Look at the hardware by the clock too: a vehicle that says nothing is no reason to measure nothing."""
         if self.hardware is None or self.result.done():
             return
-        wait = self._look_s if self.hardware.live else _QUIET_LOOK_S
-        self._sampler = self._loop.call_later(wait, self._sample)
+        every_s = self._look_s if self.hardware.live else _QUIET_LOOK_S
+        self._sampler = self._loop.call_at(next_tick(self._loop.time(), every_s), self._sample)
 
     def _sample(self) -> None:
         self._sampler = None
         session = self.session
-        if session is not None and self._error is None and not self._busy:
+        fresh = (
+            self.hardware is not None and self._loop.time() - self.hardware.measured_at < 0.5 * self._look_s
+        )
+        if session is not None and self._error is None and not self._busy and not fresh:
             self._by_the_clock(session, timeout=False)
         self._sample_later()
 
@@ -319,6 +324,7 @@ class SessionDriver:
         try:
             now = self._loop.time()
             self._measure(session, now)
+            running.took("measuring", self._loop.time() - now)
             if timeout:
                 self._carry_out(None, session.handle_timeout(now), now)
         except BaseException as error:
@@ -340,7 +346,9 @@ class SessionDriver:
         if self.hardware is None:
             return
         for event in self.hardware.measure(now):
-            self._carry_out(event, session.handle(event, now), now)
+            actions = session.handle(event, now)
+            if actions or self._watch is not None or self.audience.sees_all:
+                self._carry_out(event, actions, now)
             if type(event) is ev.PowerMeasured or type(event) is ev.InletMeasured:
                 self._tally.measured(event, now)
 
@@ -348,14 +356,15 @@ class SessionDriver:
         """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;
         the others are dropped then."""
         failed: BaseException | None = None
-        for action in actions:
+        for action in actions:  # nothing but acting in here
             if failed is not None and not _makes_safe(action):
                 continue
             try:
                 self._do(action)
             except BaseException as error:
                 failed = failed or error
-        self.audience.note_turn(now, event, actions)
+        if self.audience.sees_all or (actions and self.audience.there):
+            self.audience.note_turn(now, event, actions)
         if failed is not None:
             raise failed
         if self._watch is not None:
@@ -365,12 +374,12 @@ class SessionDriver:
         stream, hardware = self.stream, self.hardware
         if stream is None or hardware is None:
             return
-        if isinstance(action, act.HardwareAction):
-            hardware.do(action)
-        elif type(action) is act.Send:
+        if type(action) is act.Send:
             if self.role == "secc":
                 self._count(action.message)
             stream.send(action.message)
+        elif isinstance(action, act.HardwareAction):
+            hardware.do(action)
         elif type(action) is act.UseSchema:
             stream.select(action.edition)
         elif type(action) is act.CloseLink:

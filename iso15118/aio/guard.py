@@ -15,7 +15,18 @@ from iso15118.errors import HardwareError
 
 from .logs import Log
 
-__all__ = ["Callback", "Port", "Running", "brief", "come_back", "describe", "each", "insist", "running"]
+__all__ = [
+    "Callback",
+    "Port",
+    "Running",
+    "brief",
+    "come_back",
+    "describe",
+    "each",
+    "insist",
+    "next_tick",
+    "running",
+]
 
 _log = Log(__name__)
 
@@ -96,6 +107,12 @@ def each(*steps: Callable[[], object]) -> list[BaseException]:
     for raised in failed:
         come_back(raised)
     return failed
+
+
+def next_tick(now: float, every_s: float) -> float:
+    """The next of the moments at which something is done every so often, on the loop's clock: the same for all, so that those of one
+    process wake it together."""
+    return (now // every_s + 1.0) * every_s
 
 
 # -- callbacks of the application -----------------------------------------------------------------------------
@@ -179,26 +196,23 @@ class Port:
         return found
 
     def read(self, attribute: str, check: Callable[[Any, str], Value]) -> Value:
-        """The value of an attribute, which ``check`` has judged; ``check`` gets the value and its name and raises ``HardwareError``.
+        """The value of an attribute, which ``check`` has judged; ``check`` gets the value and the name of the port and raises
+        ``HardwareError``.
 
         Raises ``HardwareError`` for whatever goes wrong, and nothing else.
         """
-        name = f"{self.name}.{attribute}"
-        began = time.perf_counter()
         try:
             value = getattr(self._port, attribute)
         except BaseException as error:
             come_back(error)
-            raise HardwareError(f"{name} raised {describe(error)}") from error
-        finally:
-            running.took(name, time.perf_counter() - began)
+            raise HardwareError(f"{self.name}.{attribute} raised {describe(error)}") from error
         try:
-            return check(value, name)
+            return check(value, self.name)
         except HardwareError:
             raise
         except BaseException as error:
             come_back(error)
-            raise HardwareError(f"{name} cannot be judged: {describe(error)}") from error
+            raise HardwareError(f"{self.name}.{attribute} cannot be judged: {describe(error)}") from error
 
     def tell(self, method: str, *values: Any) -> str:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""

@@ -17,14 +17,14 @@ from typing import Final
 from iso15118.errors import ConfigError
 from iso15118.session.actions import Notify
 
-from .guard import Callback, Port, running
+from .guard import Callback, Port, next_tick, running
 from .logs import Log
 
 __all__ = ["BEAT_S", "Heartbeat", "LoopLate", "WatchdogThread"]
 
 _log = Log(__name__)
 
-BEAT_S: Final = 0.05
+BEAT_S: Final = 0.1
 _LATE_S: Final = 0.1
 """A beat that comes later than this is told: a port or a callback of the application had the loop for as long."""
 
@@ -83,7 +83,7 @@ class Heartbeat:
     def _due(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        late, self._due_at = now - self._due_at, now + BEAT_S
+        late, self._due_at = now - self._due_at, next_tick(now, BEAT_S)
         self._timer = loop.call_at(self._due_at, self._due)
         self._reason = self._able()
         if not self._reason:

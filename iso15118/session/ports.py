@@ -246,7 +246,7 @@ class HeartbeatPort(Protocol):
     """A line or a frame by which firmware sees that this process is able to make its hardware safe."""
 
     def beat(self, count: int) -> None:
-        """Called from the event loop every 50 ms while it is so, with the number of the beat; answers at once (toggle a line, send a
+        """Called from the event loop ten times a second while it is so, with the number of the beat; answers at once (toggle a line, send a
         frame). Drop the contactors when it does not come for half a second."""
         ...
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio import EvccClient, KeyLogFile, SeccServer, StreamLimits
-from iso15118.aio.guard import Callback
+from iso15118.aio.audience import Audience
 from iso15118.errors import ConfigError, LinkError, MisuseError, TlsError
 from iso15118.messages.iso20 import dc
 from iso15118.sdp import Security
@@ -358,7 +358,7 @@ async def test_a_supply_that_is_derated_without_a_word_is_noticed() -> None:
                 told.set()
 
         assert here.server.sessions.driver is not None
-        here.server.sessions.driver.audience.observer = Callback("the test", hear)
+        here.server.sessions.driver.audience = Audience(hear, None)
         await told.wait()
         charging.client.stop("enough")
         assert (await charging.task).ended.reason is EndReason.STOPPED_BY_EV
