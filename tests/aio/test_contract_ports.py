@@ -17,6 +17,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from tests import clock
 from tests.pair.contracts import held, issued, service
 
 CLAIM = ContractClaim(emaid="DE8AA000000001", chain=(b"0",), evccid="X")
@@ -88,7 +89,7 @@ def told(site: Site, *actions: act.HardwareAction, limit_s: float = 0.05) -> lis
         calls.close()
         return heard
 
-    return asyncio.run(ask())
+    return clock.run(ask())
 
 
 AUTHORIZE = act.RequestContractAuthorization(CLAIM)
@@ -217,7 +218,7 @@ def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
         await asyncio.wait_for(calls.settled(), 5.0)
         calls.close()
 
-    asyncio.run(keep())
+    clock.run(keep())
     assert kept == ["one", "two", "three"]
     logs.flush()
     assert len([one for one in caplog.records if "is not kept" in one.message]) == 2

@@ -61,6 +61,7 @@ def pem_lines(der: bytes) -> list[bytes]:
     return [line for line in text.splitlines()[1:3] if len(line) > 40]
 
 
+@pytest.mark.usefixtures("steady_clock")
 @pytest.mark.parametrize("how", ["tcp", "memory"])
 def test_nothing_that_a_session_writes_holds_a_key(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -20,6 +20,8 @@ from iso15118.errors import ConfigError
 pytest.importorskip("pyroute2")
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
 
+pytestmark = pytest.mark.real_time  # the kernel answers
+
 ROOT = Path(__file__).parents[2]
 NEAR, FAR = (f"pl{os.getpid()}{end}" for end in "nf")
 

@@ -5,7 +5,6 @@ this software. Hardware first, every time.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from iso15118.session.events import Event
+from tests import clock
 
 from .site import Plant, Site, Stopper, site
 
@@ -109,7 +109,7 @@ def test_a_loop_that_is_torn_down_opens_the_contactors_all_the_same() -> None:
         await car.under_power(plant)
 
     keep: list[Any] = []
-    asyncio.run(main())
+    clock.run(main())
     plant = plants[0]
     assert plant.circuit.current_a == 0.0 or plant.station.supply.mode.name != "POWER"
     # Contactors were told to open; let the plant's time pass.
@@ -124,9 +124,9 @@ async def test_a_server_that_is_closed_ends_the_session_and_is_not_found_any_mor
     async with site(plant) as here:
         car = Charging(here)
         await car.under_power(plant)
-        began = time.monotonic()
+        began = plant.clock()
         await here.server.close()
-        assert time.monotonic() - began < 1.5
+        assert plant.clock() - began < 1.5
         assert plant.station_safe
         theirs = here.server.results[-1]
         assert theirs.ended.reason is EndReason.EMERGENCY

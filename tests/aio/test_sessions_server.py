@@ -7,7 +7,6 @@ import os
 import socket
 import stat
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from iso15118.sdp import Security
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from tests import clock
 from tests.tls.rig import car, issued, station, strangers
 
 from .rig import Raw
@@ -65,9 +65,9 @@ async def test_a_connection_that_never_becomes_a_session_makes_way(how: str) -> 
                 await raw.send(bytes.fromhex("01fe800100000023") + bytes(35))
             case _:
                 pass
-        began = time.monotonic()
+        began = here.plant.clock()
         await here.charge()
-        assert time.monotonic() - began < 2.0
+        assert here.plant.clock() - began < 2.0
         assert here.server.finished == 1
         raw.close()
 
@@ -110,11 +110,11 @@ async def test_discovery_is_answered_at_once_after_any_end() -> None:
                 case _:
                     here.server.emergency_shutdown("button")
             await asyncio.wait([charging.task])
-            began = time.monotonic()
+            began = plant.clock()
             await here.charge(loops=1)
-            requests.append(time.monotonic() - began)
+            requests.append(plant.clock() - began)
         # A discovery request that is not answered at once costs 0.25 s by itself.
-        assert min(requests) < 0.25, requests
+        assert max(requests) < 0.25, requests
         assert here.server.finished == 6
 
 
@@ -205,7 +205,7 @@ def test_contexts_of_the_wrong_side_are_refused() -> None:
         with pytest.raises(ConfigError, match="server's context"):
             EvccClient(evcc_config(), plant.evcc, LOOPBACK, secc_tls())
 
-    asyncio.run(main())
+    clock.run(main())
 
 
 ONCE = evcc_config().timing.__class__(sdp_requests=1, sdp_retry=0.2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -203,10 +204,10 @@ async def test_a_flood_of_connections_and_discovery_does_not_reach_the_session_t
                         sock.setblocking(False)
                         sock.connect_ex(address)
                     datagrams.sendto(request, ("::1", here.server.sdp_port))
-                began = plant.clock()
+                began = time.thread_time()
                 await asyncio.sleep(0.01)
-                worst = max(worst, plant.clock() - began - 0.01)
-        assert worst < 0.2
+                worst = max(worst, time.thread_time() - began)
+        assert worst < 0.2, "seconds of work on ten of each, which the session waits for"
         assert charging.client.session is not None
         assert charging.client.session.state == "DC_ChargeLoop"
         charging.client.stop("enough")

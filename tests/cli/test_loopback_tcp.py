@@ -1,4 +1,7 @@
-"""``iso15118 loopback`` over the network of this machine: real discovery, TCP and mutual TLS, and a charge in seconds."""
+"""``iso15118 loopback`` over the network of this machine: real discovery, TCP and mutual TLS, and a charge in seconds.
+
+The sockets are real; the clock of the event loop is that of ``tests/clock.py``.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ import pytest
 
 from iso15118.errors import LinkError, TlsError
 from tests.cli.rig import iso15118
+
+pytestmark = pytest.mark.usefixtures("steady_clock")
 
 
 def tcp(*options: str) -> dict[str, Any]:
@@ -48,7 +53,8 @@ def test_every_service_charges_over_tls(service: str, control: str) -> None:
     hardware = summary["hardware"]
     assert hardware["beyond_station_limits"] == hardware["beyond_vehicle_limits"] == hardware["inrushes"] == 0
     assert summary["hardware_time_scale"] > 100.0
-    assert 1.0 < summary["transfer_seconds"] <= summary["session_seconds"] <= summary["wall_seconds"]
+    assert 1.0 < summary["transfer_seconds"] <= summary["session_seconds"]
+    assert summary["wall_seconds"] > 0.0
     for states in (summary["secc_states"], summary["evcc_states"]):
         assert states[0] == "Connecting"
         assert states[-3:] == ["DC_WeldingDetection", "SessionStop", "Ended"]

@@ -5,7 +5,6 @@ The certificates of chain cases are presented by a side that does not mind; the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +18,7 @@ from iso15118.pki.cases.make import Broken, make
 from iso15118.tls import ISO20, PeerCheck, TlsConnection, TlsContext, TlsProfile
 from iso15118.tls.binding import is_same_peer, session_binding
 from iso15118.tls.trusted_ca_keys import trusted_ca_keys
+from tests import clock
 from tests.aio.rig import Owner, Raw, serving
 
 from .mini import CLIENT_CONTEXT, P256_SHA256, SERVER_CONTEXT, MiniCar, message, signer
@@ -273,7 +273,7 @@ def stalled(flights: int) -> Callable[[TlsContext, TlsContext], str | None]:
                 finally:
                     raw.close()
 
-        return "refused" if asyncio.run(meet_over_tcp()).ending is Ending.HANDSHAKE_TIMEOUT else None
+        return "refused" if clock.run(meet_over_tcp()).ending is Ending.HANDSHAKE_TIMEOUT else None
 
     return run
 

@@ -14,6 +14,7 @@ from tests.cli.rig import iso15118
 from tests.trace.reading import read
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_a_listener_that_fails_is_heard_of_once_and_the_charge_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,20 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from .clock import SteadyLoop
+
+# Hypothesis finds a fault by its values; how long a value takes is the machine's affair.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+@pytest.fixture
+def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``asyncio.run``, wherever it is called, waits on the clock of ``clock.py``."""
+    monkeypatch.setattr(asyncio.events, "new_event_loop", SteadyLoop)
