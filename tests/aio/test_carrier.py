@@ -40,7 +40,7 @@ def cable() -> Iterator[None]:
 
 
 async def next_report(reports: asyncio.Queue[bool]) -> bool:
-    return await asyncio.wait_for(reports.get(), 5.0)
+    return await asyncio.wait_for(reports.get(), 50.0)
 
 
 async def test_the_carrier_is_reported_when_it_changes_and_when_the_interface_vanishes(cable: None) -> None:

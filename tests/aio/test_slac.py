@@ -64,7 +64,7 @@ def mac_of(interface: str) -> bytes:
 
 
 async def until(condition: asyncio.Event) -> None:
-    await asyncio.wait_for(condition.wait(), 5.0)
+    await asyncio.wait_for(condition.wait(), 50.0)
 
 
 class Site:
@@ -140,7 +140,7 @@ async def test_a_matching_is_watched_beside_the_station(cables: None) -> None:
     )
     assert watching.stdout is not None
     assert watching.stderr is not None
-    assert f"listening on {STATION}".encode() in await asyncio.wait_for(watching.stderr.readline(), 20.0)
+    assert f"listening on {STATION}".encode() in await asyncio.wait_for(watching.stderr.readline(), 50.0)
     site = Site()
     try:
         await asyncio.sleep(0.05)
@@ -148,7 +148,7 @@ async def test_a_matching_is_watched_beside_the_station(cables: None) -> None:
         for event in site.up.values():
             await until(event)
         watching.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(watching.communicate(), 10.0)
+        out, err = await asyncio.wait_for(watching.communicate(), 50.0)
     finally:
         site.close()
         if watching.returncode is None:

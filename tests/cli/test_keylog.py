@@ -26,7 +26,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loopback(*options: str, env: dict[str, str]) -> tuple[int, str]:
     command = [sys.executable, "-m", "iso15118", "loopback", "--soc-target", "25", "--json", *options]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode == 0:
         assert json.loads(done.stdout)["result"] == "ok"
     return done.returncode, done.stderr
@@ -102,7 +102,12 @@ def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
         ((), {"SSLKEYLOGFILE": nowhere}, "SSLKEYLOGFILE"),
     ):
         done = subprocess.run(
-            [*command, *options], env=env | variables, capture_output=True, text=True, timeout=30, check=False
+            [*command, *options],
+            env=env | variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == 2
         assert f"{name}: " in done.stderr

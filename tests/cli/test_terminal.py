@@ -39,7 +39,7 @@ def on_a_terminal(*options: str, stream: str, **environment: str) -> Seen:
             if not piece:
                 break
             shown += piece
-        out, err = running.communicate(timeout=30.0)
+        out, err = running.communicate(timeout=120.0)
         assert running.returncode == 0
     os.close(ours)
     seen = {"stdout": out, "stderr": err, stream: shown}

@@ -1,6 +1,6 @@
 """``iso15118 secc`` and ``iso15118 evcc`` as two processes that charge, and what signals, strangers and a killed peer do to them.
 
-Discovery has a port of its own in each run of these tests, so that nothing else on this machine is in the way.
+Discovery has a port of its own in each process that runs tests, so that nothing else on this machine is in the way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pytest
 
 from tests.cli.rig import iso15118
 
-SDP_PORT = 20_000 + os.getpid() % 20_000
+SDP_PORT = 20_000 + os.getpid() % 6_000  # below those that the system gives away
+PATIENCE_S = 120.0
 FAST = "time_scale = 500\n"
 SLOW = "time_scale = 20\n"
 
@@ -49,9 +50,15 @@ def command(role: str, path: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", role, "-c", str(path), "--json", *options]
 
 
+class Program(subprocess.Popen[str]):
+    """With what has been read of its words already."""
+
+    heard: str = ""
+
+
 @contextlib.contextmanager
-def process(role: str, path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
+def process(role: str, path: Path, *options: str) -> Iterator[Program]:
+    with Program(
         command(role, path, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         try:
@@ -61,11 +68,12 @@ def process(role: str, path: Path, *options: str) -> Iterator[subprocess.Popen[s
 
 
 @contextlib.contextmanager
-def station(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def station(path: Path, *options: str) -> Iterator[Program]:
     """A station that listens."""
     with process("secc", path, *options) as running:
         assert running.stderr is not None
         for line in running.stderr:
+            running.heard += line
             if "listening" in line:
                 break
         else:
@@ -73,9 +81,10 @@ def station(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         yield running
 
 
-def finish(running: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]], str]:
+def finish(running: Program) -> tuple[int, list[dict[str, Any]], str]:
     """Exit status, what it printed as JSON lines, and what it said."""
-    out, err = running.communicate(timeout=30.0)
+    out, err = running.communicate(timeout=PATIENCE_S)
+    err = running.heard + err
     assert "Traceback" not in err
     return running.returncode, [json.loads(line) for line in out.splitlines()], err
 
@@ -85,11 +94,16 @@ def drive(path: Path) -> tuple[int, list[dict[str, Any]], str]:
         return finish(running)
 
 
-def in_the_loop(*running: subprocess.Popen[str]) -> None:
+def in_the_loop(*running: Program) -> None:
     """Wait until these say that they are in the charge loop, which lasts a minute with SLOW."""
     for one in running:
         assert one.stderr is not None
-        assert any("in the charge loop" in line for line in one.stderr)
+        for line in one.stderr:
+            one.heard += line
+            if "in the charge loop" in line:
+                break
+        else:
+            pytest.fail("it did not get into the charge loop")
 
 
 @pytest.mark.parametrize("protected", [True, False], ids=["tls", "plaintext"])

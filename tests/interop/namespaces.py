@@ -17,7 +17,7 @@ __all__ = ["INTERFACE", "Cable", "ModemCables", "cable", "modem_cables"]
 INTERFACE = "v2g"
 """Name of the interface in either namespace."""
 
-_SETTLED_S = 15.0
+_SETTLED_S = 60.0
 
 
 class Cable:

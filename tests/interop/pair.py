@@ -21,7 +21,7 @@ from tests.interop.site import Site, site
 
 __all__ = ["Outcome", "charge"]
 
-_READY_S, _SESSION_S = 15.0, 30.0
+_READY_S, _SESSION_S = 60.0, 120.0
 
 
 @dataclass

@@ -81,7 +81,7 @@ async def asked(data: bytes, answer: Answer = "good", delay: float = 0.0) -> byt
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(data)
         writer.write_eof()
-        answered = await asyncio.wait_for(reader.read(), 10)
+        answered = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         await writer.wait_closed()
     return answered
@@ -126,7 +126,7 @@ def test_a_slow_answer_is_for_its_certificate_only() -> None:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             start = asyncio.get_running_loop().time()
             writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s" % (len(request), request))
-            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200 OK")
+            assert (await asyncio.wait_for(reader.read(), 60)).startswith(b"HTTP/1.1 200 OK")
             writer.close()
             await writer.wait_closed()
             return asyncio.get_running_loop().time() - start
@@ -158,7 +158,7 @@ def test_the_openssl_command_asks_and_believes(tmp_path: Path, answer: Answer, s
             theirs = await asyncio.create_subprocess_exec(
                 *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
             )
-            told, _ = await asyncio.wait_for(theirs.communicate(), 10)
+            told, _ = await asyncio.wait_for(theirs.communicate(), 60)
             return told, theirs.returncode
 
     told, code = asyncio.run(run())

@@ -19,7 +19,7 @@ from iso15118.tls import ISO20, TlsConnection, TlsContext, TlsPort
 
 from .evidence import Stapler, judge_stations
 from .rig import NOW, car, checks_vehicles, issued
-from .test_cases_openssl import connected, pump
+from .test_cases_openssl import PATIENCE_S, connected, pump
 from .test_iso2 import PKI as OLD
 from .test_iso2 import accept, car2, station2
 
@@ -70,7 +70,7 @@ def as_vehicle(
 ) -> tuple[Any, TlsError | None, str]:
     """Their command connects to us; our end, what made it refuse, and what the command printed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(PATIENCE_S)
         command = [str(OPENSSL), "s_client", "-connect", f"127.0.0.1:{listener.getsockname()[1]}", *options]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -84,7 +84,7 @@ def as_vehicle(
                         assert theirs.stdin is not None
                         theirs.stdin.write(typed)
                         theirs.stdin.flush()
-                        link.settimeout(10)
+                        link.settimeout(PATIENCE_S)
                         try:
                             ours.receive_data(link.recv(65536))
                         except TlsError as refusal:
@@ -95,7 +95,7 @@ def as_vehicle(
                         ours.close()
                         link.sendall(ours.data_to_send())
                     link.shutdown(socket.SHUT_WR)
-                    said, _ = theirs.communicate(timeout=10)
+                    said, _ = theirs.communicate(timeout=PATIENCE_S)
             finally:
                 theirs.kill()
     return ours, error, said.decode(errors="replace")
@@ -125,7 +125,7 @@ def met_station(context: TlsContext, options: Sequence[str]) -> tuple[TlsConnect
             ours.close()
             link.sendall(ours.data_to_send())
         link.shutdown(socket.SHUT_WR)
-        said, _ = theirs.communicate(timeout=10)
+        said, _ = theirs.communicate(timeout=PATIENCE_S)
     return ours, error, said.decode(errors="replace")
 
 

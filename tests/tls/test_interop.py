@@ -20,6 +20,7 @@ from iso15118.pki import IssuedPki
 from iso15118.tls import TlsConnection
 
 from .rig import car, issued, station
+from .test_cases_openssl import PATIENCE_S, connected
 from .test_iso2 import PKI as OLD
 from .test_iso2 import car2, station2
 
@@ -159,7 +160,7 @@ def test_the_standard_library_on_both_sides_of_the_older_edition(tmp_path: Path)
 def talk(ours: TlsConnection, link: socket.socket, until: Callable[[bytes], bool]) -> bytes:
     """Drive our end over a socket until enough plaintext came, or the peer is gone."""
     plain = b""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and not until(plain):
         if data := ours.data_to_send():
             link.sendall(data)
@@ -202,7 +203,7 @@ def test_the_openssl_command_as_car(files: tuple[IssuedPki, Path], fragment: str
         if fragment:
             command += ["-maxfraglen", fragment]
         with process(*command) as theirs:
-            listener.settimeout(10)
+            listener.settimeout(PATIENCE_S)
             link, _ = listener.accept()
             with link:
                 ours = station(pki).connect()
@@ -231,17 +232,10 @@ def test_the_openssl_command_as_station(files: tuple[IssuedPki, Path]) -> None:
     command += ["-cert", str(folder / "secc.pem"), "-cert_chain", str(folder / "secc-chain.pem")]
     command += ["-key", str(folder / "secc.key"), "-CAfile", str(folder / "oem-root.pem")]
     command += ["-Verify", "4", "-verify_return_error", "-naccept", "1"]
-    with process(*command):
-        for _ in range(100):
-            try:
-                link = socket.create_connection(("127.0.0.1", port))
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        with link:
-            ours = car(pki).connect()
-            talk(ours, link, lambda plain: ours.handshake_complete)
-            assert ours.info is not None
-            assert ours.info.server_signature in ("ecdsa_secp521r1_sha512", "ed448")
-            link.sendall(ours.encrypt(b"abc\n"))
-            assert talk(ours, link, lambda plain: b"\n" in plain) == b"cba\n"
+    with process(*command), connected(port) as link:
+        ours = car(pki).connect()
+        talk(ours, link, lambda plain: ours.handshake_complete)
+        assert ours.info is not None
+        assert ours.info.server_signature in ("ecdsa_secp521r1_sha512", "ed448")
+        link.sendall(ours.encrypt(b"abc\n"))
+        assert talk(ours, link, lambda plain: b"\n" in plain) == b"cba\n"
