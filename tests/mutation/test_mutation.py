@@ -1,0 +1,161 @@
+"""The tool for mutations itself, on a toy: what is noticed is killed, what is not is said, and the lists are not stale."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .ledger import Survivor, survivors, unfounded
+from .mutants import mutants_of, place
+from .named import NAMED, named
+from .project import HERE, ROOT, Project
+
+VALVE = '''"""A valve."""
+
+LIMIT_A = 3000.0
+
+
+class Valve:
+    def __init__(self) -> None:
+        self.timers: dict[str, float] = {}
+
+    def may_open(self, current_a: float, told: bool) -> bool:
+        return current_a < LIMIT_A and told
+
+    def settle(self, turns: int) -> int:
+        while turns > 0:
+            turns -= 1
+        return turns
+'''
+TEST = """
+from toy.valve import Valve
+
+
+def test_it_opens_when_told():
+    assert Valve().may_open(2999.0, True)
+    assert not Valve().may_open(2999.0, False)
+
+
+def test_it_opens_under_no_current():
+    assert not Valve().may_open(3001.0, True)
+
+
+def test_it_settles():
+    assert Valve().settle(3) == 0
+"""
+LIVES = ("toy/valve.py", "return current_a < LIMIT_A and told", "< -> <=")
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Project:
+    for name, text in (("toy/__init__.py", ""), ("toy/valve.py", VALVE), ("tests/test_valve.py", TEST)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return Project(tmp_path, ("toy",), ("tests",))
+
+
+def run(toy: Project, *options: str) -> tuple[int, list[str], str]:
+    """The tool's exit status, the lines that it printed, and what else it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutation", "--toy", str(toy.root), "--processes", "1", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300.0,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_the_one_that_nobody_notices_is_named_until_it_has_a_reason(toy: Project) -> None:
+    status, printed, said = run(toy, "--limit", "0.5")
+    file, text, mutation = LIVES
+    assert printed == [f"survived: {file}:11: {mutation}: {text}", "10 killed, 1 survived"], said
+    assert status == 1
+    assert (
+        f"killed   {file}:3: 3000.0 -> 3900.0  (tests/test_valve.py::test_it_opens_under_no_current)" in said
+    )
+    assert f"killed   {file}:15: 1 -> 0  (processor time)" in said
+    (toy.root / "survivors.toml").write_text(
+        f'[[survivor]]\nfile = "{file}"\ntext = "{text}"\nmutation = "{mutation}"\nreason = "exactly 3,000 A is no current that is met"\n'
+    )
+    status, printed, said = run(toy)
+    assert (status, printed) == (0, ["10 killed, 1 listed"])
+    assert "11 mutants, 11 of them known" in said
+
+
+def test_a_better_test_is_believed_at_once(toy: Project) -> None:
+    assert run(toy, "--match", "-> <=: return")[0] == 1
+    path = toy.root / "tests" / "test_valve.py"
+    path.write_text(TEST + "\n\ndef test_at_the_limit():\n    assert not Valve().may_open(3000.0, True)\n")
+    status, printed, _ = run(toy, "--match", "-> <=: return")
+    assert (status, printed) == (0, ["1 killed"])
+
+
+@pytest.mark.parametrize(
+    ("line", "mutations"),
+    [
+        ("a = b < c", ["< -> <=", "< -> >="]),
+        ("a = b is not c", ["is not -> is"]),
+        ("a = b and not c", ["and -> or", "not removed"]),
+        ("self._make_safe(urgency)", ["drop self._make_safe(urgency)"]),
+        ("self.timers.clear(LINK)", ["drop self.timers.clear(LINK)"]),
+        ("a = (StopPower(u), b)", ["drop StopPower(u)"]),
+        ("a = act.Urgency.ORDERLY", ["act.Urgency.ORDERLY -> act.Urgency.EMERGENCY"]),
+        ("a: float = 10.0", ["10.0 -> 0.0", "10.0 -> 13.0"]),
+        ("a: bool = True", ["True -> False"]),
+        ("a = now + limit", ["+ -> -", "30 % later", "at once"]),
+        ("if a: pass", ["condition negated"]),
+        ("a = min(b, c)", ["min -> max"]),
+        ("def f() -> bool: return a()", ["return value negated"]),
+        ("raise ValueError(1)", []),
+        ('a = f"{1}" + "x"', []),
+    ],
+)
+def test_what_can_be_wrong_in_a_line(line: str, mutations: list[str]) -> None:
+    found = mutants_of("x.py", line.encode())
+    assert sorted(mutant.mutation for mutant in found) == sorted(mutations)
+    for mutant in found:
+        compile(mutant.apply(line.encode()), "x.py", "exec")
+
+
+def test_every_mutant_is_python_and_has_a_name_of_its_own() -> None:
+    for file in HERE.files():
+        source = HERE.read(file)
+        found = mutants_of(file, source)
+        assert len({(mutant.line, mutant.mutation) for mutant in found}) == len(found)
+        for mutant in found[:: max(len(found) // 10, 1)]:
+            compile(mutant.apply(source), file, "exec")
+
+
+def test_an_edit_knows_its_function() -> None:
+    source = b"class A:\n    @property\n    def b(self) -> int:\n        if c:\n            return 1\n        return 2\n"
+    mutant = place("x.py", source, source.index(b"1"), source.index(b"1") + 1, "3")
+    assert (mutant.function, mutant.lines, mutant.text) == (("A.b", 2), (5, 5), "return 1")
+
+
+def test_the_named_mutants_are_where_the_list_says() -> None:
+    assert len(named(HERE)) == len(NAMED)
+
+
+def test_the_survivors_can_still_be_made_and_have_reasons() -> None:
+    assert unfounded(HERE, survivors(Path(__file__).with_name("survivors.toml"))) == []
+
+
+def test_a_list_of_survivors_that_is_stale_is_told(toy: Project) -> None:
+    good = Survivor(*LIVES, "exactly 3,000 A is no current that is met")
+    assert unfounded(toy, [good]) == []
+    moved = Survivor(LIVES[0], "return current_a < LIMIT_A", LIVES[2], good.reason)
+    gone = Survivor("toy/gone.py", LIVES[1], LIVES[2], "so")
+    assert unfounded(toy, [good, good, moved, gone]) == [
+        f"{gone.key}: no reason",
+        f"{good.key}: listed twice",
+        f"{gone.key}: no such mutant",
+        f"{moved.key}: no such mutant",
+    ]
