@@ -51,7 +51,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, real: bool = False) -> None:
         waiting = _Waiting()
         waiting.loop = self
-        self._threads = threading.active_count()
+        self._before = frozenset(threading.enumerate())
         self._company = real
         self._seen = time.monotonic()
         self._now = self._seen
@@ -72,7 +72,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     @property
     def has_company(self) -> bool:
         """Whether somebody works beside this loop; once there was somebody, it stays so."""
-        if not self._company and threading.active_count() > self._threads:
+        if not self._company and not self._before.issuperset(threading.enumerate()):
             self._join()
         return self._company
 
