@@ -1,5 +1,4 @@
-"""The network interface to the peer, and the TCP and UDP sockets on it, all IPv6 and all bound to that
-interface.
+"""TCP and UDP sockets on the network interface to the peer, all IPv6 and all bound to that interface.
 
 A charging cable ends at one interface, and its addresses are link-local. The loopback interface stands in for
 a cable on one machine.
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import secrets
 import socket
 import struct
@@ -18,10 +16,11 @@ import sys
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from iso15118.errors import LinkError
 from iso15118.sdp import MULTICAST_GROUP, SDP_PORT
+
+from .interface import Interface, find_interface
+from .interface import words_of as _words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,47 +40,9 @@ __all__ = [
 DYNAMIC_PORTS: Final = range(49152, 65536)
 """TCP ports that stations listen on."""
 
-_LOOPBACK_NAMES: Final = ("lo", "lo0")
 _PORT_TRIES: Final = 64
 _BACKLOG: Final = 16
 """Connections that the system keeps waiting: one car is at the end of a cable, and some room for whoever gets in its way."""
-
-
-class Interface(Struct, frozen=True):
-    """A network interface and this machine's address on it: link-local, or ``::1`` on the loopback
-    interface."""
-
-    name: str
-    index: int
-    address: IPv6Address
-    loopback: bool = False
-
-    @property
-    def scope_id(self) -> int:
-        """What a socket address needs beside the address; ``::1`` needs nothing."""
-        return 0 if self.loopback else self.index
-
-
-def find_interface(name: str) -> Interface:
-    """The interface of this name. Raises ``LinkError`` if there is none, or none with a link-local address in
-    use."""
-    try:
-        index = socket.if_nametoindex(name)
-    except OSError:
-        names = ", ".join(other for _, other in socket.if_nameindex())
-        raise LinkError(f"there is no network interface {name!r}, only {names}") from None
-    if name in _LOOPBACK_NAMES:
-        return Interface(name, index, IPv6Address("::1"), loopback=True)
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        # Nothing is sent: the system is asked from which address it would.
-        try:
-            probe.connect((str(MULTICAST_GROUP), SDP_PORT, 0, index))
-            address = _plain(probe.getsockname()[0])
-        except OSError as error:
-            raise LinkError(f"interface {name} cannot be used with IPv6: {_words(error)}") from error
-    if not address.is_link_local:
-        raise LinkError(f"interface {name} has no IPv6 link-local address in use (is it up?)")
-    return Interface(name, index, address)
 
 
 def listen_tcp(interface: Interface, port: int | None = None) -> socket.socket:
@@ -195,11 +156,3 @@ def _ports() -> Iterator[int]:
     # Random, so that a port says nothing, and own choice, because the system's own range begins lower.
     for _ in range(_PORT_TRIES):
         yield DYNAMIC_PORTS[secrets.randbelow(len(DYNAMIC_PORTS))]
-
-
-def _plain(host: str) -> IPv6Address:
-    return IPv6Address(host.partition("%")[0])
-
-
-def _words(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
