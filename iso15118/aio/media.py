@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,8 @@ class PacketMedium:
 class CarrierMedium:
     """A 10BASE-T1S transceiver, or any Ethernet interface in its place: carrier and address over rtnetlink, PLCA over ethtool netlink.
 
-    ``plca``: configured when the medium is opened; a driver that offers none is logged and works without. ``configured`` is told what
+    ``plca``: configured when the medium is opened, and again whenever the interface comes back, since a PHY forgets
+    it with its power; a driver that offers none is logged and works without. ``configured`` is told each time what
     came of it. The transceiver stays powered: ``SetPhy`` is for hardware that can do otherwise.
     """
 
@@ -77,16 +79,33 @@ class CarrierMedium:
         self.interface, self.plca = interface, plca
         self._configured = configured
         self._watch: CarrierWatch | None = None
+        self._configuring: asyncio.Task[None] | None = None
 
     async def open(self, tell: Listener) -> None:
         """Raises ``ConfigError`` where ``pyroute2`` is not installed, ``LinkError`` where rtnetlink cannot be opened."""
-        if self.plca is not None:
-            outcome = await configure_plca(self.interface, self.plca)
-            (_log.info if outcome.ok else _log.warning)("%s", outcome)
-            if self._configured is not None:
-                self._configured(outcome)
-        self._watch = CarrierWatch(self.interface, lambda up: tell(LinkReported(up)))
+        await self._configure()
+        self._watch = CarrierWatch(
+            self.interface, lambda up: tell(LinkReported(up)), returned=self._configure_again
+        )
         await self._watch.start()
+
+    async def _configure(self) -> None:
+        if self.plca is None:
+            return
+        outcome = await configure_plca(self.interface, self.plca)
+        (_log.info if outcome.ok else _log.warning)("%s", outcome)
+        if self._configured is not None:
+            self._configured(outcome)
+
+    def _configure_again(self) -> None:
+        if self.plca is None:
+            return
+        _log.warning("%s: the interface is back, PLCA is configured again", self.interface)
+        if self._configuring is not None:
+            self._configuring.cancel()
+        self._configuring = asyncio.get_running_loop().create_task(
+            self._configure(), name=f"PLCA of {self.interface}"
+        )
 
     def carry(self, action: Action) -> None:
         """Notes what a transceiver would be told."""
@@ -95,6 +114,10 @@ class CarrierMedium:
 
     async def close(self) -> None:
         """Watch no more."""
+        if self._configuring is not None:
+            self._configuring.cancel()
+            await asyncio.wait((self._configuring,))
+            self._configuring = None
         if self._watch is not None:
             await self._watch.close()
             self._watch = None

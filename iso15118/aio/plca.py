@@ -1,7 +1,7 @@
 """PLCA of a 10BASE-T1S interface through ethtool's netlink family (Linux, ``pyroute2``): who coordinates, who is which node.
 
-What comes of it is a value with its words, since many drivers offer no PLCA and work without. ``pyroute2`` is optional and loaded by this
-module and ``carrier`` only.
+What comes of it is a value with its words, since many drivers offer no PLCA and work without. ``pyroute2`` is optional and loaded when
+the kernel is asked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,21 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
+
+from .ethtool import (
+    LONGEST_NAME,
+    NESTED,
+    REPLY_S,
+    VERSION,
+    EthtoolSocket,
+    NegotiationOutcome,
+    kernel_words,
+    need_pyroute2,
+    turn_negotiation_off,
+)
 
 __all__ = [
     "COORDINATOR",
@@ -31,11 +44,7 @@ COORDINATOR, VEHICLE_NODE = 0, 1
 """Node of the station, which sends the beacons, and of the vehicle (ISO 15118-10 as public implementations have it)."""
 
 # linux/ethtool_netlink.h; since Linux 6.3.
-_FAMILY, _VERSION = "ethtool", 1
 _GET_CFG, _SET_CFG, _GET_STATUS = 39, 40, 41
-_NESTED = 0x8000
-_LONGEST_NAME = 15  # IFNAMSIZ less the zero
-_REPLY_S = 2.0
 
 
 class Plca(Struct, frozen=True, kw_only=True):
@@ -118,13 +127,15 @@ _BY_ERRNO = {
 
 class PlcaOutcome(Struct, frozen=True):
     """``present``: what the interface has now, as far as it says. ``beacons``: whether the PHY sees (a follower) or sends (the coordinator)
-    them, None if it does not say. On the coordinator that proves no peer."""
+    them, None if it does not say. On the coordinator that proves no peer. ``detail`` has the kernel's reason for a refusal, where it gave
+    one. ``negotiation``: what came of turning auto-negotiation off before; None where nothing was to be configured."""
 
     result: PlcaResult
     interface: str
     detail: str = ""
     present: Plca | None = None
     beacons: bool | None = None
+    negotiation: NegotiationOutcome | None = None
 
     @property
     def ok(self) -> bool:
@@ -137,15 +148,23 @@ class PlcaOutcome(Struct, frozen=True):
             text += f": {self.present}"
         if self.beacons is not None:
             text += ", beacons" if self.beacons else ", no beacons"
-        return f"{text} ({self.detail})" if self.detail else text
+        if self.detail:
+            text += f" ({self.detail})"
+        if self.negotiation is not None and not self.negotiation.ok:
+            text += f"; {self.negotiation}"
+        return text
 
 
 async def configure_plca(interface: str, plca: Plca) -> PlcaOutcome:
-    """Configure the interface's PHY and read back what it made of it. Anything that stands in the way is the outcome's ``result``.
+    """Turn auto-negotiation off, which 10BASE-T1S has not, configure the interface's PHY, and read back what it made of it. Anything that
+    stands in the way is the outcome's ``result``.
 
     Raises ``ConfigError`` where ``pyroute2`` is not installed.
     """
-    return await _ask(interface, plca)
+    negotiation = None
+    if plca.enabled and _possible(interface):
+        negotiation = await turn_negotiation_off(interface)
+    return replace(await _ask(interface, plca), negotiation=negotiation)
 
 
 async def read_plca(interface: str) -> PlcaOutcome:
@@ -156,7 +175,7 @@ async def read_plca(interface: str) -> PlcaOutcome:
 def request(command: int, interface: str, plca: Plca | None = None) -> Any:
     """A netlink message as ``pyroute2`` builds it: to read, or to set with ``plca``."""
     message = _message_type()()
-    message["cmd"], message["version"] = command, _VERSION
+    message["cmd"], message["version"] = command, VERSION
     attributes: list[tuple[str, Any]] = [("HEADER", {"attrs": [("DEV_NAME", interface)]})]
     if plca is not None:
         attributes += [
@@ -191,79 +210,56 @@ def configuration_in(reply: Any) -> Plca | None:
         return None
 
 
+def _possible(interface: str) -> bool:
+    return 0 < len(interface.encode()) <= LONGEST_NAME and "\0" not in interface
+
+
 async def _ask(interface: str, plca: Plca | None) -> PlcaOutcome:
-    try:
-        from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
-        from pyroute2.netlink.generic import AsyncGenericNetlinkSocket  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ConfigError(
-            "plca", "configuring PLCA needs pyroute2", "pip install 'iso15118-stack[mcs]'"
-        ) from error
-    if not 0 < len(interface.encode()) <= _LONGEST_NAME:
+    if not _possible(interface):
         return PlcaOutcome(PlcaResult.NO_INTERFACE, interface)
+    need_pyroute2()
+    message_type = _message_type()
+    from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]
+
     result, detail = PlcaResult.FAILED, ""
     present, beacons = None, None
-    netlink: Any = AsyncGenericNetlinkSocket()
+    by_errno = {**_BY_ERRNO, errno.ENOENT: PlcaResult.NO_KERNEL_SUPPORT}  # there is no such family
     try:
-        async with asyncio.timeout(_REPLY_S):
-            result = await _open(netlink)
-            if result is not PlcaResult.PRESENT:
-                return PlcaOutcome(result, interface)
+        async with asyncio.timeout(REPLY_S), EthtoolSocket(message_type) as netlink:
+            by_errno = _BY_ERRNO
+            if not {_GET_CFG, _SET_CFG} <= netlink.offered:
+                return PlcaOutcome(PlcaResult.NO_KERNEL_SUPPORT, interface)
             if plca is not None:
-                await _exchange(netlink, request(_SET_CFG, interface, plca))
+                await netlink.ask(request(_SET_CFG, interface, plca))
                 result = PlcaResult.SET
-            for reply in await _exchange(netlink, request(_GET_CFG, interface)):
+            for reply in await netlink.ask(request(_GET_CFG, interface)):
                 present = configuration_in(reply) or present
-            for reply in await _exchange(netlink, request(_GET_STATUS, interface)):
+            if plca is None:
+                result = PlcaResult.PRESENT
+            for reply in await netlink.ask(request(_GET_STATUS, interface)):
                 status = reply.get_attr("STATUS")
                 beacons = beacons if status is None else bool(status)
     except NetlinkError as error:
         # A driver that can be configured and not read is content all the same.
         if result is not PlcaResult.SET:
-            result = _BY_ERRNO.get(error.code, PlcaResult.FAILED)
-            detail = "" if result in _BY_ERRNO.values() else str(error)
+            result = by_errno.get(error.code, PlcaResult.FAILED)
+            detail = kernel_words(error) or ("" if error.code in by_errno else str(error))
     except TimeoutError:
-        result, detail = PlcaResult.FAILED, f"the kernel did not answer within {_REPLY_S:g} s"
+        result, detail = PlcaResult.FAILED, f"the kernel did not answer within {REPLY_S:g} s"
     except OSError as error:
         result, detail = PlcaResult.FAILED, f"netlink: {error.strerror or error}"
-    finally:
-        netlink.close()
-        await asyncio.sleep(0)  # transports close in the loop's next turn
     if plca is not None and result is PlcaResult.SET and present not in (None, plca):
         result, detail = PlcaResult.REFUSED, f"asked for {plca}"
     return PlcaOutcome(result, interface, detail, present, beacons)
 
 
-async def _open(netlink: Any) -> PlcaResult:
-    """Find the family, and whether it has the commands: a driver without them answers with the same error as a kernel without."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    netlink.module_err_level = "debug"  # a kernel without the family is said by the result, not logged
-    try:
-        await netlink.bind(_FAMILY, _message_type())
-        family = await netlink.discovery(_FAMILY)
-    except NetlinkError as error:
-        if error.code == errno.ENOENT:
-            return PlcaResult.NO_KERNEL_SUPPORT
-        raise
-    offered = {operation.get_attr("CTRL_ATTR_OP_ID") for operation in family.get_attr("CTRL_ATTR_OPS") or ()}
-    return PlcaResult.PRESENT if {_GET_CFG, _SET_CFG} <= offered else PlcaResult.NO_KERNEL_SUPPORT
-
-
-async def _exchange(netlink: Any, message: Any) -> list[Any]:
-    from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST  # type: ignore[import-untyped]
-
-    replies = await netlink.nlm_request(message, msg_type=netlink.prid, msg_flags=NLM_F_REQUEST | NLM_F_ACK)
-    return [reply async for reply in replies]
-
-
 @cache
 def _message_type() -> Callable[[], Any]:
     """ETHTOOL_A_PLCA_*: attribute numbers are places in the list."""
-    from pyroute2.netlink import genlmsg, nla
+    from pyroute2.netlink import genlmsg, nla  # type: ignore[import-untyped]
 
     class Header(nla):  # type: ignore[misc]
-        nla_flags = _NESTED
+        nla_flags = NESTED
         nla_map = (("UNSPEC", "none"), ("DEV_INDEX", "uint32"), ("DEV_NAME", "asciiz"), ("FLAGS", "uint32"))
 
     class PlcaMessage(genlmsg):  # type: ignore[misc]
