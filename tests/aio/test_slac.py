@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -168,3 +168,38 @@ async def test_a_matching_is_watched_beside_the_station(cables: None) -> None:
 async def test_an_interface_that_is_missing_is_said() -> None:
     with pytest.raises(LinkError, match=r"no-such-if|CAP_NET_RAW"):
         PacketPort("no-such-if", lambda data: None)
+
+
+async def test_a_packet_socket_follows_an_interface_that_is_made_anew(
+    cables: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    port = PacketPort(STATION, heard.put_nowait)
+    try:
+        ip("link", "del", STATION)
+        await until_true(lambda: not port.usable)
+        port.send(bytes(60))
+        assert port.lost == 1
+        ip("link", "add", STATION, "type", "veth", "peer", "name", STATION_MODEM)
+        for end in (STATION, STATION_MODEM):
+            ip("link", "set", end, "up")
+        await until_true(lambda: port.usable)
+        far = PacketPort(STATION_MODEM, lambda data: None)
+        try:
+            # To the address of the interface that is gone, by which the machines above are known.
+            assert far.mac != port.mac
+            frame = port.mac + far.mac + bytes.fromhex("88e1") + bytes(46)
+            far.send(frame)
+            assert await asyncio.wait_for(heard.get(), 5.0) == frame
+        finally:
+            far.close()
+    finally:
+        port.close()
+    assert "is gone" in caplog.text
+    assert "is back" in caplog.text
+
+
+async def until_true(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10.0):
+        while not true():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
