@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki, Store
 from iso15118.pki.authorization import ContractTrust
@@ -13,9 +11,12 @@ from iso15118.pki.profiles import Edition
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
+from iso15118.settings.reading import read_file
 from iso15118.simulation.backend import ContractBackend, accept_emaids
 
 __all__ = ["backend_of", "store_of"]
+
+_LONGEST_KEY = 64 * 1024
 
 
 def backend_of(
@@ -72,7 +73,9 @@ def store_of(
     if settings.store is not None:
         stored = StoredContracts(
             Store(settings.store),
-            alternative_key=None if settings.x448_key is None else _read(settings.x448_key),
+            alternative_key=None
+            if settings.x448_key is None
+            else read_file(settings.x448_key, "contracts.x448_key", _LONGEST_KEY),
             edition=_edition(tls),
         )
         _ = stored.present  # what is wrong with it is said now, not when a station is found
@@ -100,10 +103,3 @@ def _certificate(pki: IssuedPki, name: str) -> bytes:
             "tls.pki", f"there is no certificate {name!r}", f"it has {', '.join(pki.certificates)}"
         )
     return pki.certificates[name]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError("contracts.x448_key", f"{path}: {error.strerror}") from error

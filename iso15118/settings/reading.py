@@ -6,34 +6,67 @@ No value is converted on the quiet: a text is no number, and 1 is not true.
 from __future__ import annotations
 
 import math
+import stat
 import tomllib
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_origin
+from typing import Any, Final, Literal, TypeVar, get_origin
 
 import msgspec
 from msgspec import Struct
 
 from iso15118.errors import ConfigError
-from iso15118.settings.choice import choose, nearest
+from iso15118.settings.choice import MANY_BITS, choose, nearest, shown
 from iso15118.settings.fields import Field, enum_names, fields
 
-__all__ = ["read_struct", "read_toml"]
+__all__ = ["read_file", "read_struct", "read_toml"]
 
 S = TypeVar("S", bound=Struct)
+
+LONGEST_FILE: Final = 1024 * 1024
+"""Octets; a configuration with every key has about 20,000."""
+_LONGEST_NAME: Final = 60
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a file. Raises ``ConfigError`` if it cannot be read or is no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from error
+        return tomllib.loads(read_file(path, str(path), LONGEST_FILE).decode())
     except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "is not UTF-8 text") from error
+        raise ConfigError(
+            str(path), f"is not UTF-8 text: octet {error.start} is 0x{error.object[error.start]:02x}"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), f"is no TOML: {error}") from error
+    except ValueError as error:  # a whole number with thousands of digits, which the parser leaves to Python
+        raise ConfigError(
+            str(path), f"has a value that cannot be read: {error}", "a shorter number"
+        ) from error
+    except RecursionError as error:
+        raise ConfigError(
+            str(path), "is nested too deeply", "no key takes more than a list of texts"
+        ) from error
+
+
+def read_file(path: Path, key: str, most: int) -> bytes:
+    """The octets of a regular file of at most ``most`` octets: a device has no end, and a pipe may never begin. Raises ``ConfigError``
+    about ``key``."""
+    try:
+        # What is no regular file is not even opened: that can wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError(key, f"{path} is no regular file", "a file, not a folder, a device or a pipe")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise ConfigError(
+            key, f"{'' if key == str(path) else f'{path} '}cannot be read: {error.strerror}"
+        ) from error
+    except ValueError as error:  # a NUL in a path
+        raise ConfigError(key, f"{str(path)!r} is no path: {error}") from error
+    if len(content) > most:
+        raise ConfigError(key, f"{path} is longer than {most} octets", "is it the right file?")
+    return content
 
 
 def read_struct(
@@ -47,7 +80,7 @@ def read_struct(
     known = {field.name: field for field in fields(kind) if field.name not in elsewhere}
     values: dict[str, Any] = {}
     for name, value in table.items():
-        key = _dotted(where, name)
+        key = _dotted(where, _name(name))
         if name in elsewhere:
             raise ConfigError(key, "is not set here", f"use {elsewhere[name]}")
         if name not in known:
@@ -62,16 +95,18 @@ def read_struct(
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(_under(where, error.key), error.reason, error.hint) from error
+    except (OverflowError, ValueError) as error:
+        raise ConfigError(where or kind.__name__, f"these values do not go together: {error}") from error
 
 
 def _value(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> Any:
     if field.item is not None:
         if not isinstance(value, list):
-            raise ConfigError(key, f"{_shown(value)} is no list", field.wanted)
+            raise ConfigError(key, f"{shown(value)} is no list", field.wanted)
         return tuple(_one(f"{key}[{place}]", one, field, field.item) for place, one in enumerate(value))
     if field.is_table:
         if not isinstance(value, dict):
-            raise ConfigError(key, f"{_shown(value)} is no table", f"write it as [{key}] with its keys below")
+            raise ConfigError(key, f"{shown(value)} is no table", f"write it as [{key}] with its keys below")
         return read_struct(field.kind, value, key, elsewhere=elsewhere)
     return _one(key, value, field, field.kind)
 
@@ -84,7 +119,7 @@ def _one(key: str, value: Any, field: Field, kind: Any) -> Any:
         return names[choose(key, _text(key, value, field), names)]
     if kind is bool:
         if type(value) is not bool:
-            raise ConfigError(key, f"{_shown(value)} is neither true nor false", field.wanted)
+            raise ConfigError(key, f"{shown(value)} is neither true nor false", field.wanted)
         return value
     if kind in (int, float):
         return _number(key, value, field, kind)
@@ -93,13 +128,20 @@ def _one(key: str, value: Any, field: Field, kind: Any) -> Any:
         try:
             return bytes.fromhex(text.replace(":", ""))
         except ValueError:
-            raise ConfigError(key, f"{text!r} is not hexadecimal", field.wanted) from None
+            raise ConfigError(key, f"{shown(text)} is not hexadecimal", field.wanted) from None
     return Path(text) if kind is Path else text
 
 
 def _text(key: str, value: Any, field: Field) -> str:
     if not isinstance(value, str):
-        raise ConfigError(key, f"{_shown(value)} is no text", field.wanted)
+        raise ConfigError(key, f"{shown(value)} is no text", field.wanted)
+    for place, character in enumerate(value):
+        if not character.isprintable():
+            raise ConfigError(
+                key,
+                f"character {place + 1} of {shown(value)} is U+{ord(character):04X}, which nobody can see",
+                "leave it out",
+            )
     return value
 
 
@@ -107,15 +149,18 @@ def _number(key: str, value: Any, field: Field, kind: Any) -> int | float:
     fits = type(value) is int or (kind is float and type(value) is float and math.isfinite(value))
     if not fits:
         what = "whole number" if kind is int else "number"
-        raise ConfigError(key, f"{_shown(value)} is no {what}", field.wanted)
+        raise ConfigError(key, f"{shown(value)} is no {what}", field.wanted)
+    if type(value) is int and value.bit_length() >= MANY_BITS:
+        raise ConfigError(key, f"{shown(value)} is out of range", field.wanted)
     if (field.least is not None and value < field.least) or (field.most is not None and value > field.most):
         raise ConfigError(key, f"{value} is out of range", field.wanted)
     number: int | float = kind(value)
     return number
 
 
-def _shown(value: Any) -> str:
-    return "a table" if isinstance(value, dict) else repr(value)
+def _name(name: str) -> str:
+    """A key as it may be shown: one that is no key may be anything."""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
 def _dotted(where: str, name: str) -> str:

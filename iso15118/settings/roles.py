@@ -24,6 +24,7 @@ from iso15118.settings.parts import (
     VehicleContractSettings,
     VehicleSettings,
 )
+from iso15118.settings.possible import check_station
 from iso15118.settings.reading import read_struct, read_toml
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
@@ -91,6 +92,7 @@ def load_secc(path: Path) -> SeccSettings:
                 f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
                 f"any of {names}",
             )
+    check_station(settings.station, settings.session.timing)
     return _replace(settings, path)
 
 

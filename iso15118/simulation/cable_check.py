@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .circuit import DcCircuit
     from .supply import Supply
 
-__all__ = ["SAFE_V", "CableCheck", "InsulationMonitor"]
+__all__ = ["SAFE_V", "CableCheck", "InsulationMonitor", "shortest_check_s"]
 
 SAFE_V = 60.0
 """Below this the output counts as discharged."""
@@ -25,6 +25,11 @@ TOLERANCE_V = 10.0
 """The test voltage has to be met this closely."""
 
 _FALL_S = 1.0  # the last part of the check: the output is given this long to discharge
+
+
+def shortest_check_s(voltage_v: float, slope_v_per_s: float) -> float:
+    """How long a check lasts at least, in seconds of the plant: the output has to reach the test voltage, and to fall again."""
+    return voltage_v / slope_v_per_s + _FALL_S
 
 
 class InsulationMonitor:
