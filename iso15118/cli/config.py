@@ -37,7 +37,7 @@ Role = Annotated[str | None, typer.Option(help="secc or evcc (default: what the 
 @app.command()
 def show(file: File = None, config: Option = None, role: Role = None) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
-    path = file or config
+    path = _one(file, config)
     if path is None:
         print(to_toml(ROLES[_named(role)](), without=_WITHOUT), end="")
     else:
@@ -52,7 +52,7 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check a file: exit status 0 if it is right, 2 with the key and the reason if it is not."""
-    path = file or config
+    path = _one(file, config)
     if path is None:
         raise ConfigError("FILE", "is missing", "the file to check")
     which = _role(path, role)
@@ -70,6 +70,12 @@ def schema(role: Role = None) -> None:
         print_json(json_schema(ROLES[_named(role)], without=_WITHOUT))
     else:
         print_json({name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()})
+
+
+def _one(file: Path | None, config: Path | None) -> Path | None:
+    if file is not None and config is not None:
+        raise ConfigError("-c/--config", f"{file} is given too", "one of them")
+    return file or config
 
 
 def _named(role: str | None) -> str:

@@ -1,13 +1,14 @@
-"""Keys of the library as the command line writes them: ``soc_target`` is typed ``--soc-target``."""
+"""Keys of the library as the command line writes them (``soc_target`` is typed ``--soc-target``), and options that are given twice."""
 
 from __future__ import annotations
 
+from collections import Counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from iso15118.errors import ConfigError
 
-__all__ = ["ConfigKeys"]
+__all__ = ["ConfigKeys", "given_once"]
 
 
 class ConfigKeys:
@@ -32,3 +33,33 @@ class ConfigKeys:
         if isinstance(error, ConfigError) and error.key in self._keys:
             key = self._written.format(error.key) if self._written else "--" + error.key.replace("_", "-")
             raise ConfigError(key, error.reason, error.hint) from error
+
+
+def given_once(command: Any) -> Any:
+    """The command, and those below it, refuse an option that has one value and is given twice: the first would be dropped in silence.
+
+    Raises ``ConfigError`` when arguments are parsed.
+    """
+    for below in getattr(command, "commands", {}).values():
+        given_once(below)
+    parse_args = command.parse_args
+
+    def parse(ctx: Any, args: list[str]) -> Any:
+        _, _, order = command.make_parser(ctx).parse_args(args=list(args))
+        for parameter, times in Counter(order).items():
+            if times > 1 and parameter.param_type_name == "option" and _has_one_value(parameter):
+                raise ConfigError(
+                    "/".join(parameter.opts),
+                    f"is given {times} times",
+                    "once; for several stations or vehicles start a process for each"
+                    if "--config" in parameter.opts
+                    else "once",
+                )
+        return parse_args(ctx, args)
+
+    command.parse_args = parse
+    return command
+
+
+def _has_one_value(parameter: Any) -> bool:
+    return not (parameter.multiple or parameter.is_flag or getattr(parameter, "count", False))

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from iso15118 import __version__
 from iso15118.cli.ending import ExitStatus, report
+from iso15118.cli.options import given_once
 from iso15118.errors import ConfigError, V2GError
 from iso15118.settings import choose, nearest
 
@@ -46,7 +47,7 @@ class LazyGroup(TyperGroup):
             )
         command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
         command.name = cmd_name
-        return command
+        return given_once(command)
 
 
 app = typer.Typer(
