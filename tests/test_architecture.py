@@ -84,6 +84,7 @@ MAY_IMPORT = {
         "timing",
         "contracts",
         "channel",
+        "v2gtp",  # frames that people paste
         "exi",
         "codegen",
         "tls",

@@ -99,7 +99,6 @@ def test_what_cannot_be_encoded_says_where(tmp_path: Path) -> None:
         (("decode", "--schema", "app", "no/such/file"), "neither a file"),
         (("decode", "--schema", "app", ""), "neither a file"),
         (("decode", "--schema", "app", "--xml", "--json", "80"), "--xml"),
-        (("decode", "80"), "--schema"),
         (("encode", "--schema", "app", "no/such/file"), "no/such/file"),
         (("encode", "--schema", "app", "."), "directory"),
     ],
@@ -112,3 +111,66 @@ def test_a_file_that_is_no_text_cannot_be_encoded(tmp_path: Path) -> None:
     path = tmp_path / "octets"
     path.write_bytes(b"\xff\xfe")
     assert "UTF-8" in iso15118("exi", "encode", "--schema", "app", str(path)).refusal
+
+
+DIN_MESSAGE = "809a004011d01800608c44000000"
+DIN_FRAME = "01fe80010000000e" + DIN_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        DIN_MESSAGE,
+        DIN_FRAME,
+        bytes.fromhex(DIN_MESSAGE).hex(":"),
+        bytes.fromhex(DIN_FRAME).hex(" "),
+        ", ".join(f"0x{octet:02x}" for octet in bytes.fromhex(DIN_FRAME)),
+        "".join(f"\\x{octet:02x}" for octet in bytes.fromhex(DIN_MESSAGE)),
+        "0x" + DIN_MESSAGE.upper(),
+        "gJoAQBHQGABgjEQAAAA=",
+        "gJoAQBHQGABgjEQAAAA",
+        "Af6AAQAAAA6AmgBAEdAYAGCMRAAAAA==",
+    ],
+)
+@pytest.mark.parametrize("schema", [(), ("--schema", "din")])
+def test_a_message_is_read_in_the_form_in_which_people_have_it(pasted: str, schema: tuple[str, ...]) -> None:
+    printed = iso15118("exi", "decode", *schema, pasted)
+    assert printed.status == 0
+    assert printed.out == exi.to_xml(exi.decode("din", bytes.fromhex(DIN_MESSAGE)), schema="din", pretty=True)
+    is_frame = "fe" in pasted.lower() or pasted.startswith("Af6A")
+    assert ("V2GTP header taken off" in printed.err) is is_frame
+    assert ("fits best" in printed.err) is (schema == ())
+    assert ("din" in printed.err) is (schema == ())
+
+
+def test_the_payload_type_of_a_frame_says_which_schemas_come_into_question() -> None:
+    frame = bytes.fromhex("01fe8004") + len(OCTETS).to_bytes(4, "big") + OCTETS
+    printed = iso15118("exi", "decode", frame.hex())
+    assert printed.out == exi.to_xml(LOOP, pretty=True)
+    assert "fits best" not in printed.err, "there is no choice"
+
+
+def test_two_messages_are_compared_whatever_form_they_have() -> None:
+    assert iso15118("exi", "diff", DIN_FRAME, "gJoAQBHQGABgjEQAAAA=").status == 0
+
+
+@pytest.mark.parametrize(
+    ("pasted", "said"),
+    [
+        ("01fe8001", ["header"]),
+        ("01fe80010000000f" + DIN_MESSAGE, ["announces 15", "14 are there"]),
+        ("01fe9000000000020000", ["carries no EXI message"]),
+        ("80", ["bit"]),
+    ],
+)
+def test_a_frame_that_is_none_is_refused_with_the_reason(pasted: str, said: list[str]) -> None:
+    printed = iso15118("exi", "decode", pasted)
+    assert (printed.status, printed.out) == (3, "")
+    for words in said:
+        assert words in printed.err
+
+
+def test_what_follows_the_first_frame_is_left_out_and_said() -> None:
+    printed = iso15118("exi", "decode", DIN_FRAME * 2)
+    assert printed.status == 0
+    assert "22 octets" in printed.err

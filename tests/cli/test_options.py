@@ -81,3 +81,25 @@ def test_the_version_names_the_distribution() -> None:
     from iso15118 import __version__
 
     assert iso15118("--version").out == f"iso15118-stack {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("secc", "-c", "a.toml", "-c", "b.toml"), "--config"),
+        (("evcc", "-c", "a.toml", "--config", "b.toml"), "--config"),
+        (("config", "validate", "--role", "secc", "--role", "evcc", "a.toml"), "--role"),
+        (("loopback", "--seed", "1", "--seed", "2"), "--seed"),
+        (("exi", "decode", "--schema", "app", "--schema", "din", "80"), "--schema"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused_and_not_dropped(
+    arguments: tuple[str, ...], option: str
+) -> None:
+    refusal = iso15118(*arguments).refusal
+    assert option in refusal
+    assert "2 times" in refusal
+
+
+def test_two_files_for_one_command_are_refused() -> None:
+    assert "a.toml is given too" in iso15118("config", "validate", "a.toml", "-c", "b.toml").refusal
