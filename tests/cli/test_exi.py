@@ -174,3 +174,16 @@ def test_what_follows_the_first_frame_is_left_out_and_said() -> None:
     printed = iso15118("exi", "decode", DIN_FRAME * 2)
     assert printed.status == 0
     assert "22 octets" in printed.err
+
+
+def test_what_was_expected_is_named_once_each() -> None:
+    """An eMAID fragment in the old form, without its attribute: some hundred undeclared elements share one name, and none is accepted."""
+    printed = iso15118(
+        "exi", "decode", "--schema", "iso2", "--fragment", "80EC02B4B21A041111505090D0CC4C8CD05090CD4D9E80"
+    )
+    assert (printed.status, printed.out) == (3, "")
+    _, _, expected = printed.err.partition("expected ")
+    for words in ("attribute Id", "text"):
+        assert expected.count(words) == 1
+    assert "any element" not in expected
+    assert "more" not in expected

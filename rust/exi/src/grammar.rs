@@ -290,32 +290,41 @@ pub(crate) struct Roots {
     pub by_struct: Vec<Option<u32>>,
 }
 
-/// "SE(EVCCID), SE(EVSEID) or EE": what `productions` would have allowed.
-pub(crate) fn expectation(grammar: &Grammar, productions: &[Production]) -> String {
+/// "EVCCID, EVSEID or end of element": what `productions` would have allowed, each once. Undeclared elements are left out,
+/// because none is ever accepted.
+pub(crate) fn expectation<'a>(
+    grammar: &Grammar,
+    productions: impl IntoIterator<Item = &'a Production>,
+) -> String {
+    let mut named: Vec<(&str, &str)> = Vec::new();
+    for production in productions {
+        let name = grammar.string(production.name);
+        let one = match production.event {
+            Event::EndElement => ("end of element", ""),
+            Event::Attribute => ("attribute ", name),
+            Event::Characters | Event::UntypedCharacters => ("text", ""),
+            Event::SimpleElement | Event::StructElement | Event::AbstractElement => ("", name),
+            Event::WildcardElement => continue,
+        };
+        if !named.contains(&one) {
+            named.push(one);
+        }
+    }
     let mut text = String::new();
-    let shown = productions.len().min(12);
-    for (index, production) in productions.iter().take(shown).enumerate() {
+    let shown = named.len().min(12);
+    for (index, (head, tail)) in named.iter().take(shown).enumerate() {
         if index > 0 {
-            text.push_str(if index + 1 == productions.len() {
+            text.push_str(if index + 1 == named.len() {
                 " or "
             } else {
                 ", "
             });
         }
-        let name = grammar.string(production.name);
-        let (head, tail) = match production.event {
-            Event::EndElement => ("end of element", ""),
-            Event::Attribute => ("attribute ", name),
-            Event::Characters => ("value", ""),
-            Event::SimpleElement | Event::StructElement | Event::AbstractElement => ("", name),
-            Event::WildcardElement => ("any element of ", name),
-            Event::UntypedCharacters => ("text", ""),
-        };
         text.push_str(head);
         text.push_str(tail);
     }
-    if shown < productions.len() {
-        text.push_str(&alloc::format!(" or {} more", productions.len() - shown));
+    if shown < named.len() {
+        text.push_str(&alloc::format!(" or {} more", named.len() - shown));
     }
     text
 }

@@ -106,9 +106,20 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
         let used = choices
             .iter()
             .find(|one| uses(one.start).is_some_and(Production::feeds));
-        match used.or(choices.first()) {
+        match used {
             Some(one) => self.structure(one.structure, Some(one.start), self.options.max_depth),
-            None => Err(self.error("an element without a type of its own", "")),
+            None if choices.is_empty() => {
+                Err(self.error("an element without a type of its own", ""))
+            }
+            None => Err(self.error(
+                "something that none of the types of this name begins with",
+                {
+                    let starts = choices
+                        .iter()
+                        .filter_map(|one| grammar.states.get(one.start as usize));
+                    expectation(grammar, starts.flat_map(|rules| grammar.productions(rules)))
+                },
+            )),
         }
     }
 
