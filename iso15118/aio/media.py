@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from iso15118.link.primitives import LinkReported
@@ -11,6 +10,7 @@ from iso15118.link.slac.events import FrameReceived, SendFrame
 from iso15118.link.spe.signalling import SetPhy
 
 from .carrier import CarrierWatch
+from .logs import Log
 from .plca import Plca, PlcaOutcome, configure_plca
 from .slac import PacketPort
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CarrierMedium", "NoMedium", "PacketMedium", "mac_of"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class NoMedium:

@@ -23,7 +23,6 @@ from iso15118.link.primitives import DLinkTerminate
 from iso15118.sdp import SDP_PORT
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
-from .sdp import serve_sdp
 from .secc import SeccServer
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     from .network import Interface
     from .results import SessionResult
-    from .sdp import SdpListener
 
 __all__ = ["PluggedSecc"]
 
@@ -76,15 +74,21 @@ class PluggedSecc:
         signal = SessionSignal(parts.signalling)
         station = dataclasses.replace(station, signal=signal)
         self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
-            config, station, interface, tls, sdp=False, connections=self._happened, **server
+            config,
+            station,
+            interface,
+            tls,
+            sdp=False,
+            sdp_port=sdp_port,
+            on_request=on_request,
+            connections=self._happened,
+            **server,
         )
-        self._sdp_wanted, self._on_request = sdp_port, on_request
         self._news, self._listening, self._replug = news, listening, parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
-        self._sdp: SdpListener | None = None
         self._discovery: asyncio.Task[None] | None = None
         machine = SeccConnection(parts.link, config.timing.communication_setup_performance, parts.settings)
         self.driver = ConnectionDriver(
@@ -122,7 +126,7 @@ class PluggedSecc:
     @property
     def sdp_port(self) -> int:
         """Where discovery is answered; 0 while it is not."""
-        return self._sdp.port if self._sdp is not None else 0
+        return self._server.sdp_port if self._server is not None else 0
 
     async def open(self) -> None:
         """Switch the link on. Where the interface has no address before the link is up, the server follows then."""
@@ -224,9 +228,7 @@ class PluggedSecc:
         while True:
             try:
                 server = await self._serve()
-                self._sdp = await serve_sdp(
-                    server.interface, server.ports, port=self._sdp_wanted, on_request=self._on_request
-                )
+                await server.show()
                 return
             except LinkError as error:
                 _log.info("not to be found yet: %s", error)
@@ -236,6 +238,5 @@ class PluggedSecc:
         if self._discovery is not None:
             self._discovery.cancel()
             self._discovery = None
-        if self._sdp is not None:
-            self._sdp.close()
-            self._sdp = None
+        if self._server is not None:
+            self._server.hide()

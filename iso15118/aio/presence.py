@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import struct
@@ -19,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from iso15118.errors import LinkError
 from iso15118.session.actions import Notify
 
+from .guard import Callback
 from .interface import Interface, find_interface
+from .logs import Log
 from .network import listen_tcp
 from .sdp import serve_sdp
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InterfaceLost", "InterfaceReady", "Presence", "StationLock"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 LOOK_S: Final = 1.0
 """How often the interface is looked at, which costs some 50 microseconds and needs no netlink."""
@@ -114,7 +115,7 @@ class Presence:
         sdp_port: int,
         lost: Callable[[str], None],
         news: Callable[[Notify], None],
-        may_answer: Callable[[], bool] | None = None,
+        may_answer: Callable[[Origin], bool] | None = None,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
         wait: bool = False,
     ) -> None:
@@ -126,7 +127,8 @@ class Presence:
         self._fixed = isinstance(interface, Interface)
         self._wanted_ports, self._accept = dict(ports), accept
         self._sdp_port, self._may_answer, self._on_request = sdp_port, may_answer, on_request
-        self._lost, self._news = lost, news
+        self._lost = lost
+        self._news = Callback("the application, told of news of the interface,", news)
         self._wait = wait
         self._listeners: dict[Security, socket.socket] = {}
         self._accepting: set[asyncio.Task[None]] = set()
@@ -164,7 +166,7 @@ class Presence:
                 raise
             self.problem = str(error)
             _log.warning("waiting for interface %s: %s", self.name, error)
-            self._tell(InterfaceLost(self.name, self.problem))
+            self._news(InterfaceLost(self.name, self.problem))
         if not self._fixed:
             self._watch = asyncio.get_running_loop().create_task(
                 self._look_now_and_then(), name=f"interface {self.name}"
@@ -242,8 +244,8 @@ class Presence:
             await asyncio.sleep(LOOK_S)
             try:
                 await self._look()
-            except Exception:
-                _log.exception("interface %s could not be looked at", self.name)
+            except Exception as error:  # whatever it is: an interface that nobody watches is worse
+                _log.error("interface %s could not be looked at", self.name, error=error)
 
     async def _look(self) -> None:
         try:
@@ -278,7 +280,7 @@ class Presence:
         if problem != self.problem:
             self.problem = problem
             _log.warning("no vehicle can reach the station: %s", problem)
-            self._tell(InterfaceLost(self.name, problem))
+            self._news(InterfaceLost(self.name, problem))
         if loop.time() - self._gone_at >= GRACE_S:
             self._gone(problem)
 
@@ -292,13 +294,7 @@ class Presence:
         self.problem = ""
         if anew or was_gone:
             _log.warning("the station can be reached again, at %s on %s", here.address, here.name)
-            self._tell(InterfaceReady(here.name, str(here.address)))
-
-    def _tell(self, news: Notify) -> None:
-        try:
-            self._news(news)
-        except Exception:
-            _log.exception("the application failed on news of the interface")
+            self._news(InterfaceReady(here.name, str(here.address)))
 
 
 def _has(interface: Interface) -> bool:

@@ -7,7 +7,6 @@ are ``iso15118.sdp``'s.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from iso15118.errors import LinkError, SdpError
@@ -28,6 +27,8 @@ from iso15118.sdp import (
     SendRequest,
 )
 
+from .guard import Callback
+from .logs import Log
 from .network import sdp_client_socket, sdp_server_socket
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SdpListener", "discover", "serve_sdp"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 CONFLICT_S: Final = 1.0
 """How long a car still listens after it has found a station: to hear of a second one, which delays nothing."""
@@ -60,7 +61,7 @@ class SdpListener(asyncio.DatagramProtocol):
     ) -> None:
         self._server = server
         self._interface = interface
-        self._on_request = on_request
+        self._on_request = Callback("the callback on_request of discovery", on_request, lasting=True)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.DatagramTransport | None = None
         self._log_rate = RateLimit(per_second=0.1, burst=3.0)
@@ -96,15 +97,9 @@ class SdpListener(asyncio.DatagramProtocol):
         else:
             # A car that is not invited is worth a word to people; garbage and floods are not.
             told = outcome.busy and self._log_rate.admit(self._loop.time())
-            level = logging.INFO if told else logging.DEBUG
-            _log.log(
-                level, "discovery on %s: no answer to %s: %s", self._interface.name, origin, outcome.reason
-            )
-        if self._on_request is not None:
-            try:
-                self._on_request(origin, outcome)
-            except Exception:
-                _log.exception("discovery on %s: the callback failed", self._interface.name)
+            say = _log.info if told else _log.debug
+            say("discovery on %s: no answer to %s: %s", self._interface.name, origin, outcome.reason)
+        self._on_request(origin, outcome)
 
     def error_received(self, exc: Exception) -> None:
         """The network refused a datagram; the next one may pass."""
@@ -117,13 +112,13 @@ async def serve_sdp(
     *,
     port: int = SDP_PORT,
     rate: RateLimit | None = None,
-    may_answer: Callable[[], bool] | None = None,
+    may_answer: Callable[[Origin], bool] | None = None,
     on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
 ) -> SdpListener:
     """Answer cars on this interface: ``ports`` says where the station listens with which security.
 
     ``port`` is another UDP port than 15118 for tests on one machine, 0 for any free one. ``rate``: the limit of
-    each origin. ``may_answer``: asked at every request; while it says False nobody is invited. ``on_request``
+    each origin. ``may_answer``: asked at every request, with its origin; while it says False nobody is invited. ``on_request``
     hears of every datagram. Raises ``LinkError`` if the port cannot be had, ``MisuseError`` for ports that
     nobody could connect to.
     """
@@ -202,7 +197,7 @@ class _Search(asyncio.DatagramProtocol):
     ) -> None:
         self._client = client
         self._target = target
-        self._on_action = on_action
+        self._on_action = Callback("the callback on_action of discovery", on_action, lasting=True)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -254,11 +249,7 @@ class _Search(asyncio.DatagramProtocol):
                 case GaveUp(reason=reason):
                     if not self.outcome.done():
                         self.outcome.set_exception(LinkError(reason + self._network_error))
-            if self._on_action is not None:
-                try:
-                    self._on_action(action)
-                except Exception:
-                    _log.exception("discovery: the callback failed")
+            self._on_action(action)
         self._arm()
 
     def _arm(self) -> None:

@@ -20,10 +20,10 @@ from iso15118.session.actions import EndReason
 
 from .guard import Callback, each, insist
 from .hardware import PortLimits
+from .interface import Interface, find_interface
 from .logs import Log
-from .network import find_interface, listen_tcp
+from .presence import Presence
 from .reception import Reception
-from .sdp import serve_sdp
 from .secc_sessions import SeccSessions
 from .service import ServiceState
 from .stream import MessageStream
@@ -41,14 +41,13 @@ if TYPE_CHECKING:
     from .driver import Observer, SessionDriver, Watch
     from .heartbeat import Heartbeat
     from .link import StreamEnd, StreamLimits, StreamOwner, TlsSource
-    from .network import Interface
     from .results import SessionResult
-    from .sdp import SdpListener
 
 __all__ = ["SeccServer"]
 
 _log = Log(__name__)
 
+_LOOK_S: Final = 0.1
 _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server is closed
 
 
@@ -68,6 +67,11 @@ class SeccServer:
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
     through has the session; while it runs, others wait in the system's small backlog at the expense of their own
     patience. Raises ``ConfigError`` for settings that do not fit.
+
+    An ``interface`` by name may change: a new address, or an interface that is made anew, is found within about a
+    second, and news say so (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone ends.
+    ``wait_for_interface``: one that is missing or not usable when the server is opened is waited for; otherwise that
+    is a ``LinkError``. Two servers on one interface and ``sdp_port`` are refused.
 
     ``heartbeat`` says from any thread whether this server is able to make its hardware safe. ``state`` says whether it serves; while it is
     out of service, discovery is not answered and a vehicle that comes all the same is refused.
@@ -93,6 +97,7 @@ class SeccServer:
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
         connections: Callable[[ev.Event], None] | None = None,
         tickets: Iterable[SeccTicket] = (),
+        wait_for_interface: bool = False,
     ) -> None:
         if tls is None and not config.allow_plaintext:
             raise ConfigError(
@@ -102,7 +107,9 @@ class SeccServer:
             raise ConfigError("tls", "this is a client's context", "role='server'")
         self.config = config
         self.station = station
-        self.interface = find_interface(interface) if isinstance(interface, str) else interface
+        if isinstance(interface, str) and not wait_for_interface:
+            find_interface(interface)  # what cannot be used is said here
+        self._where, self._wait = interface, wait_for_interface
         limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
         self.sessions = SeccSessions(
             config,
@@ -123,9 +130,7 @@ class SeccServer:
         self._stream_limits = stream_limits
         self._connection = connection
         self._on_request = Callback("the callback on_request", on_request)
-        self._listeners: dict[Security, socket.socket] = {}
-        self._sdp: SdpListener | None = None
-        self._accepting: list[asyncio.Task[None]] = []
+        self._presence: Presence | None = None
         self._reception: Reception | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._streams: set[MessageStream] = set()
@@ -147,45 +152,50 @@ class SeccServer:
         take a listener. After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
-        loop = asyncio.get_running_loop()
         self._open = True
         try:
             self.sessions.listen()
-            if self._tls is not None:
-                self._listeners[Security.TLS] = listen_tcp(self.interface, self._port)
-            if self.config.allow_plaintext:
-                taken = self._port is not None and self._tls is not None
-                self._listeners[Security.NONE] = listen_tcp(self.interface, None if taken else self._port)
-            if self._sdp_wanted:
-                self._sdp = await serve_sdp(
-                    self.interface,
-                    self.ports,
-                    port=self._sdp_port,
-                    may_answer=self.may_invite,
-                    on_request=self._on_request if self._on_request else None,
-                )
+            self.sessions.open()
+            self._reception = Reception(
+                self._make_stream, taken_in=self._taken_in, serve=self._serve, refused=self._refused
+            )
+            self._presence = Presence(
+                self._where,
+                self._wanted_ports(),
+                self._accept,
+                sdp_port=self._sdp_port,
+                lost=self._interface_lost,
+                news=self.sessions.news,
+                may_answer=self._may_answer,
+                on_request=self._on_request if self._on_request else None,
+                wait=self._wait,
+            )
+            await self._presence.open(show=self._sdp_wanted)
         except BaseException:
             await self.close()
             raise
-        self.sessions.open()
-        self._reception = reception = Reception(
-            self._make_stream, taken_in=self._taken_in, serve=self._serve, refused=self._refused
-        )
-        for security, listener in self._listeners.items():
-            tls = self._tls if security is Security.TLS else None
-            task = loop.create_task(reception.listen(listener, tls), name=f"accept {security.name}")
-            # Not before the task is over: the loop must not watch a descriptor that is somebody else's by then.
-            task.add_done_callback(partial(_close, listener))
-            self._accepting.append(task)
+
+    def _wanted_ports(self) -> dict[Security, int | None]:
+        wanted: dict[Security, int | None] = {}
+        if self._tls is not None:
+            wanted[Security.TLS] = self._port
+        if self.config.allow_plaintext:
+            wanted[Security.NONE] = None if self._tls is not None else self._port
+        return wanted
+
+    async def _accept(self, listener: socket.socket, security: Security) -> None:
+        if self._reception is not None:
+            await self._reception.listen(listener, self._tls if security is Security.TLS else None)
 
     async def serve_forever(self) -> None:
         """Wait until the server is closed or this is cancelled."""
-        if not self._accepting:
-            return
-        done, _ = await asyncio.wait(self._accepting, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            if not task.cancelled():
-                task.result()
+        while self._open and self._presence is not None:
+            if accepting := self._presence.accepting:
+                done, _ = await asyncio.wait(accepting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    if not task.cancelled():
+                        task.result()
+            await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:
         """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
@@ -195,11 +205,9 @@ class SeccServer:
         failed = each(
             partial(_abandon, driver),
             self._stop_listening,
-            *(listener.close for listener in self._listeners.values() if not self._accepting),
         )
         self._open = False
-        self._listeners.clear()
-        accepting, self._accepting = self._accepting, []
+        accepting = self._presence.accepting if self._presence is not None else set()
         for error in failed:
             _log.error("a step on the way to the end of the server failed", error=error)
         cancelled = False
@@ -227,21 +235,40 @@ class SeccServer:
         if self._reception is not None:
             self._reception.close()
             self._reception = None
-        if self._sdp is not None:
-            self._sdp.close()
-            self._sdp = None
-        for task in self._accepting:
-            task.cancel()
+        if self._presence is not None:
+            self._presence.close()
+
+    @property
+    def interface(self) -> Interface:
+        """Where it listens, or would. Raises ``LinkError`` for one that is waited for."""
+        if self._presence is not None and self._presence.interface is not None:
+            return self._presence.interface
+        return find_interface(self._where) if isinstance(self._where, str) else self._where
+
+    @property
+    def unreachable_because(self) -> str:
+        """Why no vehicle can reach the station: what is wrong with its interface; empty if nothing is."""
+        return self._presence.problem if self._presence is not None else "it has not been opened"
+
+    async def show(self) -> None:
+        """Answer discovery from now on; with ``sdp=False`` it does not begin with it. Raises ``LinkError`` if the port cannot be had."""
+        if self._presence is not None:
+            await self._presence.show()
+
+    def hide(self) -> None:
+        """Answer discovery no more; who knows the address may still connect."""
+        if self._presence is not None:
+            self._presence.hide()
 
     @property
     def ports(self) -> dict[Security, int]:
-        """Where it listens, by kind of connection."""
-        return {security: sock.getsockname()[1] for security, sock in self._listeners.items()}
+        """Where it listens, by kind of connection; empty while it cannot."""
+        return self._presence.ports if self._presence is not None else {}
 
     @property
     def sdp_port(self) -> int:
         """Where it answers discovery requests; 0 where it does not."""
-        return self._sdp.port if self._sdp is not None else 0
+        return self._presence.sdp_port if self._presence is not None else 0
 
     @property
     def state(self) -> ServiceState:
@@ -260,6 +287,9 @@ class SeccServer:
     def may_invite(self) -> bool:
         """A session could begin now: it is in service, and none runs."""
         return self.state is ServiceState.AVAILABLE
+
+    def _may_answer(self, origin: Origin) -> bool:
+        return self.may_invite()
 
     @property
     def session(self) -> SeccSession | None:
@@ -328,6 +358,11 @@ class SeccServer:
         the connector out of service. Raises ``MisuseError``, in the caller's thread, for what cannot be told, naming the field."""
         self.sessions.inbox.push(event)
 
+    def _interface_lost(self, reason: str) -> None:
+        if self.sessions.driver is not None:
+            _log.error("the session that runs cannot go on: %s", reason)
+        self.link_lost()
+
     def _service_changed(self, reason: str) -> None:
         if reason and self._reception is not None:
             self._reception.drop()  # whoever is in a handshake: the next connection is refused by its session
@@ -368,7 +403,3 @@ class SeccServer:
 def _abandon(driver: SessionDriver | None) -> None:
     if driver is not None:
         driver.abandon(EndReason.EMERGENCY, "the station is switched off")
-
-
-def _close(listener: socket.socket, task: asyncio.Task[None]) -> None:
-    listener.close()

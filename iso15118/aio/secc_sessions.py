@@ -84,7 +84,7 @@ class SeccSessions:
         self._observer, self.watch = observer, watch
         self._opening = opening
         self._epoch = epoch
-        self._news = Callback("the application, told of news,", news)
+        self.news = Callback("the application, told of news,", news)
         self._connections = Callback("whoever follows the connections", connections, lasting=True)
         energy = station.energy
         self._energy = None if energy is None else Port(energy, "energy")
@@ -94,7 +94,7 @@ class SeccSessions:
             if port is not None
         ]
         beat = None if station.heartbeat is None else Port(station.heartbeat, "heartbeat")
-        self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
+        self.heartbeat = Heartbeat(self._why_unable, self.news, beat)
         self.service = Service(Callback("the server", changed, lasting=True))
         self.inbox = Inbox()
         self.results: deque[SessionResult] = deque(maxlen=_RESULTS_KEPT)
@@ -227,7 +227,7 @@ class SeccSessions:
         energy = self._energy if type(news) is act.ChargingNeeds else None
         if energy is not None and (complaint := energy.tell("needs", news)):
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
-        self._news(news)
+        self.news(news)
 
     def _happened(self, event: ev.Event) -> None:
         self._connections(event)

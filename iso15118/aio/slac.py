@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -20,13 +19,14 @@ from iso15118.session.actions import Action
 from iso15118.session.events import Event
 
 from .interface import interface_index
+from .logs import Log
 
 __all__ = ["EVERY_ETHERTYPE", "PacketPort", "SlacDriver"]
 
 EVERY_ETHERTYPE = 0x0003
 """ETH_P_ALL: for an emulated modem, which carries IP as well."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _LOOK_S = 1.0
 """How often the interface is looked at, which costs a few microseconds."""

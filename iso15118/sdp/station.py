@@ -38,8 +38,8 @@ class SdpServer:
     ``address`` is the station's own on the interface with index ``interface_index``; ``ports`` says on which
     TCP port it listens with which security, at least one. A car gets what it asks for where there is a
     choice; otherwise the only one there is, and may refuse. ``rate`` is the limit of each origin. ``may_answer`` is asked at every
-    request: False while no session can be taken, so that a car goes on looking instead of waiting for a station that does not serve it;
-    one that raises counts as False. Raises ``MisuseError`` for an address or ports that no car could use.
+    request, with its origin: False while no session can be taken, so that a car goes on looking instead of waiting for a station that does
+    not serve it; one that raises counts as False. Raises ``MisuseError`` for an address or ports that no car could use.
     """
 
     __slots__ = ("_interface_index", "_loopback", "_may_answer", "_rates", "_responses")
@@ -52,7 +52,7 @@ class SdpServer:
         interface_index: int,
         loopback: bool = False,
         rate: RateLimit | None = None,
-        may_answer: Callable[[], bool] | None = None,
+        may_answer: Callable[[Origin], bool] | None = None,
     ) -> None:
         if (wrong := wrong_address(address, loopback)) is not None:
             raise MisuseError(f"a station cannot announce {address}, {wrong}")
@@ -80,17 +80,17 @@ class SdpServer:
             return Ignored(str(error))
         if not self._rates.admit(origin.address, now):  # behind the checks: garbage makes nobody known
             return Ignored(f"more requests of {origin.address} than the rate limit lets pass", flood=True)
-        if (busy := self._busy()) is not None:
+        if (busy := self._busy(origin)) is not None:
             return Ignored(busy, busy=True)
         response, wire = self._responses[request.security]
         return Answer(request, response, wire)
 
-    def _busy(self) -> str | None:
+    def _busy(self, origin: Origin) -> str | None:
         """Why nobody is invited now, None if cars are."""
         if self._may_answer is None:
             return None
         try:
-            invited = self._may_answer()
+            invited = self._may_answer(origin)
         except (
             Exception
         ) as error:  # whoever is asked is the caller's code; discovery goes on whatever it does

@@ -12,6 +12,7 @@ import pytest
 
 from iso15118.aio import media
 from iso15118.aio.ethtool import Negotiation, turn_negotiation_off
+from iso15118.aio.logs import flush
 from iso15118.aio.media import CarrierMedium
 from iso15118.aio.plca import COORDINATOR, Plca, PlcaOutcome, PlcaResult, configure_plca, read_plca
 
@@ -196,5 +197,6 @@ async def test_plca_is_configured_again_when_the_interface_is_back(
     again = await asyncio.wait_for(outcomes.get(), 5.0)
     assert not again.ok
     assert "the PHY is in reset" in again.detail
+    assert flush()
     assert "back" in caplog.text
     await medium.close()

@@ -15,6 +15,7 @@ import pytest
 
 from iso15118.aio import presence as module
 from iso15118.aio.interface import find_interface
+from iso15118.aio.logs import flush
 from iso15118.aio.presence import InterfaceLost, InterfaceReady, Presence, StationLock
 from iso15118.errors import LinkError
 from iso15118.sdp import SdpRequest, SdpResponse, Security
@@ -130,6 +131,7 @@ async def test_a_new_address_is_announced_and_listened_on(
         assert address_of(await station.is_found()) == "fe80::16"
         assert len(station.lost) == 1, "connections of the old address cannot go on"
         assert "fe80::15" in station.lost[0]
+    assert flush()
     assert "fe80::16" in caplog.text
 
 

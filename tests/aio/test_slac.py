@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from iso15118.aio.logs import flush
 from iso15118.aio.powerline import EmulatedModems
 from iso15118.aio.slac import PacketPort, SlacDriver
 from iso15118.errors import LinkError
@@ -195,6 +196,7 @@ async def test_a_packet_socket_follows_an_interface_that_is_made_anew(
             far.close()
     finally:
         port.close()
+    assert flush()
     assert "is gone" in caplog.text
     assert "is back" in caplog.text
 

@@ -51,8 +51,8 @@ def test_the_addresses_that_are_counted_apart_are_bounded() -> None:
     assert rates.admit(IPv6Address(0), 0.0), "forgotten, and with it what it had used"
 
 
-@pytest.mark.parametrize("may", [lambda: False, lambda: None, lambda: 1 / 0])
-def test_nobody_is_invited_while_no_session_can_be_taken(may: Callable[[], bool]) -> None:
+@pytest.mark.parametrize("may", [lambda _: False, lambda _: None, lambda _: 1 / 0])
+def test_nobody_is_invited_while_no_session_can_be_taken(may: Callable[[Origin], bool]) -> None:
     station = server(may_answer=may)
     refused = station.answer(request(), CAR_ORIGIN, 0.0)
     assert isinstance(refused, Ignored)
@@ -63,7 +63,7 @@ def test_nobody_is_invited_while_no_session_can_be_taken(may: Callable[[], bool]
 
 def test_cars_are_invited_again_when_a_session_can_be_taken_again() -> None:
     free = False
-    station = server(may_answer=lambda: free)
+    station = server(may_answer=lambda _: free)
     assert isinstance(station.answer(request(), CAR_ORIGIN, 0.0), Ignored)
     free = True
     assert isinstance(station.answer(request(), CAR_ORIGIN, 0.25), Answer)
@@ -79,3 +79,10 @@ def test_garbage_does_not_use_up_the_answers_for_cars() -> None:
 def test_a_clock_that_goes_back_gives_no_tokens() -> None:
     limit = RateLimit(per_second=1, burst=1)
     assert [limit.admit(now) for now in (10.0, 5.0, 5.5, 6.0)] == [True, False, False, True]
+
+
+def test_who_is_invited_may_depend_on_who_asks() -> None:
+    station = server(may_answer=lambda origin: origin.address == CAR_ORIGIN.address)
+    neighbour = Origin(IPv6Address("fe80::bad"), 40000, INTERFACE)
+    assert isinstance(station.answer(request(), CAR_ORIGIN, 0.0), Answer)
+    assert isinstance(station.answer(request(), neighbour, 0.0), Ignored)
