@@ -45,6 +45,14 @@ class Timer(StrEnum):
     """SECC: state C or D has to show on the control pilot [V2G20-847]."""
     STOP = "stop"
     """SECC: the vehicle has to stop after it was asked to; then the station does."""
+    READINGS = "readings"
+    """Both: while something is asked of the hardware, a reading has to be younger than ``SupervisionLimits.stale_s``."""
+    POWER_DELIVERY = "power delivery"
+    """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
+    WELDING_DETECTION = "welding detection"
+    """Both: welding detection is over."""
+    ONGOING = "ongoing"
+    """EVCC: the station may answer Ongoing until then; the vehicle does not wait for the next answer to notice."""
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -109,6 +117,11 @@ class Timing(Struct, frozen=True, kw_only=True):
     s)."""
     welding_detection_timeout: float = 60.0
     """EVCC: welding detection over. Policy of one running implementation, no requirement known."""
+    welding_detection_performance: float = 65.0
+    """SECC: the vehicle has ended welding detection. Unsettled: no source; five seconds above the EVCC's timeout, since the
+    vehicle ends it."""
+    power_delivery_performance: float = 60.0
+    """SECC: the vehicle has made up its mind about power delivery (EVProcessing Ongoing). Unsettled: no source; as ``ongoing_timeout``."""
 
     control_pilot_change: float = 0.25
     """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""

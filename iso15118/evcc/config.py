@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
@@ -88,6 +89,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
+    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
+    """When measured values end the session."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.evccid) <= 255:

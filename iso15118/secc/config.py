@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
+from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
@@ -65,6 +66,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     neither."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
+    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
+    """When measured values end the session."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.evse_id) <= 255:

@@ -7,6 +7,7 @@ legal when stands in the edition's table; how the hardware is driven stands behi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,14 @@ from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.checks import check_event, text, what_went_wrong
 from iso15118.session.limits import StationLimits
+from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
+from .hardware import READY, HardwareBooks, reason_of
 from .iso20.context import Context
 from .iso20.machine import answer, is_request
 from .iso20.parameters import refresh_limits
@@ -37,7 +41,19 @@ __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
 NEGOTIATING = "supportedAppProtocol"
-_READY = (ev.SignalState.C, ev.SignalState.D)
+_WAITS_ON_VEHICLE = {
+    State.POWER_DELIVERY: (Timer.POWER_DELIVERY, "power_delivery_performance"),
+    State.DC_WELDING_DETECTION: (Timer.WELDING_DETECTION, "welding_detection_performance"),
+}
+"""States in which the vehicle may repeat its request as Ongoing, each with a timer of our own."""
+_NEEDLESS_WHEN_DOOMED = (
+    Timer.CABLE_CHECK,
+    Timer.PRE_CHARGE,
+    Timer.CONTROL_PILOT,
+    Timer.STOP,
+    Timer.POWER_DELIVERY,
+    Timer.WELDING_DETECTION,
+)
 
 
 class SeccSession:
@@ -68,12 +84,14 @@ class SeccSession:
         """Every state entered, in order, repeats left out."""
         self.ticket: SeccTicket | None = None
         """Once it is paused: what a later session needs to go on with it."""
+        self.error: Exception | None = None
+        """What was raised in this software, if that ended the session."""
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         self._ctx = Context(
             config=config, capabilities=limits, epoch=epoch, trust=trust, installs=installs, tickets=tickets
         )
+        self._books = HardwareBooks(config, self._ctx, self.timers)
         self._state: State | None = None
-        self._signal: ev.SignalState | None = None
         self._waiting: Wait | None = None
         self._pending: Any = None
 
@@ -120,16 +138,30 @@ class SeccSession:
         return self._ctx.energized
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
-        """Take one event at time ``now`` (s) and say what has to be done, in this order."""
+        """Take one event at time ``now`` (s) and say what has to be done, in this order.
+
+        An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
+        Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
+        """
+        check_event(event)
+        try:
+            return self._handle(event, now)
+        except Exception as error:  # whatever it is, the output must not stay as it is
+            return self._broken(error)
+
+    def _handle(self, event: ev.Event, now: float) -> list[Action]:
         ctx = self._ctx
-        ctx.now = now
-        if isinstance(event, ev.PowerMeasured):
-            ctx.measured = event
-            return []
-        if self.ended is not None:
+        ctx.now = _checked(now)
+        kind = type(event)
+        if kind is ev.PowerMeasured:
+            found = self._books.measured(event)  # type: ignore[arg-type]
+            if found is None:
+                return []
+            actions = self._found(found)
+        elif self.ended is not None:
             return self._late(event)
-        if isinstance(event, ev.MessageReceived):
-            actions = self._message(event.message)
+        elif kind is ev.MessageReceived:
+            actions = self._message(event.message)  # type: ignore[attr-defined]
         else:
             actions = self._other(event)
         if self._waiting is not None:
@@ -137,9 +169,15 @@ class SeccSession:
         return actions
 
     def handle_timeout(self, now: float) -> list[Action]:
-        """Call at ``deadline``; harmless when nothing is due."""
+        """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
+        try:
+            return self._timeout(now)
+        except Exception as error:  # as above
+            return self._broken(error)
+
+    def _timeout(self, now: float) -> list[Action]:
         ctx = self._ctx
-        ctx.now = now
+        ctx.now = _checked(now)
         actions: list[Action] = []
         for timer in self.timers.expired(now):
             if self.ended is not None:
@@ -148,7 +186,7 @@ class SeccSession:
                 case Timer.ANSWER:
                     actions += self._try_waiting(timed_out=True)
                 case Timer.SEQUENCE if ctx.doom is not None:
-                    actions += self._end(ctx.doom, ctx.doom_detail)
+                    actions += self._end(ctx.doom, ctx.doom_detail, rule=ctx.doom_rule)
                 case Timer.SEQUENCE:
                     actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
                 case Timer.LINK:
@@ -161,8 +199,15 @@ class SeccSession:
                     actions += self._doom(
                         EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
                     )
+                case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
+                    detail = f"the vehicle did not finish {timer.value}"
+                    actions += self._doom(EndReason.ONGOING_TOO_LONG, detail)
+                case Timer.READINGS:
+                    found = self._books.readings_due()
+                    if found is not None:
+                        actions += self._found(found)
                 case _:
-                    actions += self._doom(EndReason.STOPPED_BY_STATION, ctx.stop_wanted)
+                    actions += self._stop_now()
         return actions
 
     # -- messages
@@ -182,7 +227,8 @@ class SeccSession:
             )
         self.timers.clear(Timer.SEQUENCE)
         if ctx.doom is not None:
-            return self._end(ctx.doom, ctx.doom_detail, refusal(message, ctx, ResponseCode.FAILED))
+            failed = refusal(message, ctx, ResponseCode.FAILED)
+            return self._end(ctx.doom, ctx.doom_detail, failed, rule=ctx.doom_rule)
         if ctx.stop_wanted and self._refuses_to_go_on(message):
             failed = refusal(message, ctx, ResponseCode.FAILED)
             return self._end(EndReason.STOPPED_BY_STATION, ctx.stop_wanted, failed)
@@ -190,7 +236,7 @@ class SeccSession:
         if type(reply) is Wait:
             self._waiting, self._pending = reply, message
             self.timers.set(Timer.ANSWER, reply.deadline)
-            return self._hardware(reply.before)
+            return self._books.keep(reply.before)
         return self._reply(reply)  # type: ignore[arg-type]
 
     def _refuses_to_go_on(self, message: Any) -> bool:
@@ -219,8 +265,8 @@ class SeccSession:
     def _reply(self, reply: Reply) -> list[Action]:
         ctx = self._ctx
         if reply.end is not None:
-            return self._end(reply.end, reply.detail, reply.response)
-        actions = self._hardware(reply.before) if reply.before else []
+            return self._end(reply.end, reply.detail, reply.response, rule=reply.rule)
+        actions = self._books.keep(reply.before) if reply.before else []
         actions.append(act.Send(reply.response))
         if reply.next is not self._state:
             actions += self._enter(reply.next)
@@ -239,7 +285,8 @@ class SeccSession:
             return []
         if ctx.doom is not None:
             self._waiting = None
-            return self._end(ctx.doom, ctx.doom_detail, refusal(self._pending, ctx, ResponseCode.FAILED))
+            failed = refusal(self._pending, ctx, ResponseCode.FAILED)
+            return self._end(ctx.doom, ctx.doom_detail, failed, rule=ctx.doom_rule)
         reply = waiting.finish(ctx, timed_out)
         if reply is None:
             return []
@@ -256,33 +303,14 @@ class SeccSession:
             self.timers.clear(Timer.CABLE_CHECK)
         if state is not State.DC_PRE_CHARGE:
             self.timers.clear(Timer.PRE_CHARGE)
+        for waits, (timer, setting) in _WAITS_ON_VEHICLE.items():
+            if state is waits:
+                self.timers.set(timer, self._ctx.now + getattr(self.config.timing, setting))
+            else:
+                self.timers.clear(timer)
         return [act.StateEntered(state.value)]
 
     # -- hardware and application
-
-    def _hardware(self, actions: tuple[Action, ...]) -> list[Action]:
-        """Keep the books on what is asked of the hardware."""
-        ctx, timing = self._ctx, self.config.timing
-        for action in actions:
-            kind = type(action)
-            if kind is act.SetPower:
-                ctx.power = (action.voltage_v, action.current_a, action.power_w)  # type: ignore[attr-defined]
-                ctx.energized, ctx.told_safe = True, False
-            elif kind in (act.StartCableCheck, act.PreCharge, act.CloseContactors):
-                ctx.energized, ctx.told_safe = True, False
-                if kind is act.PreCharge:
-                    if not ctx.precharging:
-                        self.timers.set(Timer.PRE_CHARGE, ctx.now + timing.pre_charge_performance)
-                    ctx.precharging = True
-                elif kind is act.StartCableCheck:
-                    self.timers.set(Timer.CABLE_CHECK, ctx.now + timing.cable_check_performance)
-                    if self._signal is not None and self._signal not in _READY:
-                        self.timers.set(Timer.CONTROL_PILOT, ctx.now + timing.control_pilot_change)
-            elif kind is act.StopPower:
-                ctx.power, ctx.precharging = None, False
-            elif kind is act.OpenContactors:
-                ctx.energized, ctx.told_safe = False, True
-        return list(actions)
 
     def _other(self, event: ev.Event) -> list[Action]:
         ctx = self._ctx
@@ -293,13 +321,14 @@ class SeccSession:
                 self.timers.set(Timer.LINK, ctx.now + self.config.timing.communication_setup_performance)
                 return [act.StateEntered(NEGOTIATING)]
             case ev.LinkLost(how=how):
-                return self._end(EndReason.PEER_VANISHED, how.value, connected=False)
+                lost = how.value if isinstance(how, ev.LinkLoss) else text(how)
+                return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
-                return self._end(EndReason.UNDECODABLE, reason)
+                return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
             case ev.CableCheckFinished(ok=ok, reason=reason):
-                return self._cable_check_finished(ok, reason)
+                return self._cable_check_finished(ok is True, text(reason))
             case ev.AuthorizationDecided(accepted=accepted):
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
@@ -318,7 +347,7 @@ class SeccSession:
             case ev.LimitsChanged(limits=limits):
                 ctx.capabilities = limits
                 refresh_limits(ctx)
-                return self._tighten()
+                return self._books.tighten()
             case ev.SetPointChanged(power_w=power):
                 ctx.set_point_w = power
                 refresh_limits(ctx)
@@ -326,11 +355,14 @@ class SeccSession:
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):
-                return self._doom(EndReason.HARDWARE_FAULT, f"{port}: {reason}")
+                return self._doom(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
-                return self._doom(EndReason.EMERGENCY, reason)
+                return self._doom(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
-                return self._stop(reason)
+                return self._stop(text(reason))
+            case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
+                found = self._books.further(event)
+                return [] if found is None else self._found(found)
             case ev.PauseRequested():
                 ctx.pause_until = ctx.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
@@ -342,6 +374,7 @@ class SeccSession:
         self.timers.clear(Timer.CABLE_CHECK)
         if ctx.cable_check_started is None:
             return []
+        self._books.supervisor.cable_check_over(ctx.now)
         if not ok:
             # Also when it had been good before: nobody goes on with a cable that somebody doubts.
             ctx.cable_check_ok = False
@@ -365,12 +398,17 @@ class SeccSession:
             return self._stop("authorization withdrawn")
         return []
 
-    def _contactors(self, closed: bool) -> list[Action]:
+    def _contactors(self, closed: Any) -> list[Action]:
         ctx = self._ctx
-        was, ctx.contactors_closed = ctx.contactors_closed, closed
-        if closed and not ctx.energized:
+        was, known = ctx.contactors_closed, closed is True or closed is False
+        closed = closed is not False  # what is no level counts as the worse one
+        self._books.contactors(closed)
+        if not known or (closed and not ctx.energized):
             # Nobody asked for this, or no longer: a late or welded contactor.
-            return self._doom(EndReason.CONTACTOR_FAILED, "contactors closed without permission")
+            what = (
+                "contactors closed without permission" if known else "the level of the contactors is unknown"
+            )
+            return self._doom(EndReason.CONTACTOR_FAILED, what)
         if (
             was
             and not closed
@@ -380,30 +418,11 @@ class SeccSession:
             return self._doom(EndReason.CONTACTOR_FAILED, "contactors opened under power")
         return []
 
-    def _tighten(self) -> list[Action]:
-        """A lower limit holds at once, not with the vehicle's next request."""
-        ctx = self._ctx
-        if ctx.power is None or ctx.limits is None:
-            return []
-        voltage, current, power = ctx.power
-        limits = ctx.limits
-        if current >= 0.0:
-            bounds = (
-                min(voltage, limits.maximum_voltage_v),
-                min(current, limits.maximum_charge_current_a),
-                min(power, limits.maximum_charge_power_w),
-            )
-        else:
-            bounds = (
-                voltage,
-                -min(-current, limits.maximum_discharge_current_a),
-                min(power, limits.maximum_discharge_power_w),
-            )
-        return self._hardware((act.SetPower(*bounds),)) if bounds != ctx.power else []
-
-    def _signal_changed(self, signal: ev.SignalState) -> list[Action]:
-        self._signal = signal
-        if signal in _READY:
+    def _signal_changed(self, signal: Any) -> list[Action]:
+        if not isinstance(signal, ev.SignalState):
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
+        self._books.signal = signal
+        if signal in READY:
             self.timers.clear(Timer.CONTROL_PILOT)
             return []
         if signal is not ev.SignalState.B:
@@ -415,13 +434,38 @@ class SeccSession:
             return self._doom(EndReason.SIGNAL_LOST, "control pilot left C under power")
         return []
 
-    def _stop(self, reason: str) -> list[Action]:
+    def _stop(self, reason: str, rule: str = "") -> list[Action]:
         ctx = self._ctx
         if not ctx.stop_wanted:
-            ctx.stop_wanted = reason or "stop requested"
+            ctx.stop_wanted, ctx.stop_rule = reason or "stop requested", rule
             ctx.stop_deadline = ctx.now + self.config.stop_delay_s
             self.timers.set(Timer.STOP, ctx.stop_deadline)
         return []
+
+    def _stop_now(self) -> list[Action]:
+        """The vehicle was asked to stop and had its time: the station stops by itself."""
+        ctx, limits = self._ctx, self.config.supervision
+        current = ctx.measured.current_a
+        if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
+            waited = f"{current:.0f} A still flow {self.config.stop_delay_s:g} s after the wish to stop"
+            return self._doom(
+                EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
+            )
+        return self._doom(EndReason.STOPPED_BY_STATION, ctx.stop_wanted, rule=ctx.stop_rule)
+
+    def _found(self, finding: Finding) -> list[Action]:
+        """A rule of the supervision is broken."""
+        ctx, rule, detail = self._ctx, finding.rule.value, finding.detail
+        news = [act.SupervisionWarning(rule, detail)]
+        if finding.reaction is not Reaction.FAULT:
+            if finding.reaction is Reaction.STOP and self.ended is None and ctx.doom is None:
+                self._stop(detail, rule)
+            return list(news)
+        if self.ended is None and ctx.doom is None:
+            ctx.told_safe = False  # whatever was asked for did not help
+            return self._doom(reason_of(finding.rule), detail, rule=rule) + news
+        ctx.told_safe = False
+        return self._make_safe(Urgency.EMERGENCY, detail) + news
 
     # -- the funnel
 
@@ -429,18 +473,18 @@ class SeccSession:
         ctx = self._ctx
         if ctx.told_safe and not ctx.contactors_closed:
             return []
-        return self._hardware((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
+        return self._books.keep((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
 
-    def _doom(self, reason: EndReason, detail: str) -> list[Action]:
+    def _doom(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
         """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
         ctx = self._ctx
         if ctx.doom is None:
-            ctx.doom, ctx.doom_detail = reason, detail
-        for timer in (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.CONTROL_PILOT, Timer.STOP):
+            ctx.doom, ctx.doom_detail, ctx.doom_rule = reason, detail, rule
+        for timer in _NEEDLESS_WHEN_DOOMED:
             self.timers.clear(timer)
-        actions = self._make_safe(Urgency.EMERGENCY, detail)
+        actions = self._make_safe(Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail)
         if self._state is None:
-            return actions + self._end(reason, detail)
+            return actions + self._end(reason, detail, rule=rule)
         # A vehicle that does not come to hear of it does not keep the next one waiting for a minute.
         latest = ctx.now + self.config.stop_delay_s
         if (deadline := self.timers.deadline_of(Timer.SEQUENCE)) is not None and deadline > latest:
@@ -448,14 +492,20 @@ class SeccSession:
         return actions
 
     def _end(
-        self, reason: EndReason, detail: str = "", response: Any = None, *, connected: bool = True
+        self,
+        reason: EndReason,
+        detail: str = "",
+        response: Any = None,
+        *,
+        connected: bool = True,
+        rule: str = "",
     ) -> list[Action]:
         """The one way out."""
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
             actions.append(act.Send(response))
-        self.ended = act.SessionEnded(reason, detail)
+        self.ended = act.SessionEnded(reason, detail, rule or (self._ctx.stop_rule if reason.orderly else ""))
         self.ticket = keep(self._ctx) if reason is EndReason.PAUSED else None
         self._state = State.ENDED
         self._waiting = self._pending = None
@@ -470,7 +520,34 @@ class SeccSession:
     def _late(self, event: ev.Event) -> list[Action]:
         """After the end only one thing matters: a contactor that closes late is told to open again."""
         if isinstance(event, ev.ContactorsChanged):
-            self._ctx.contactors_closed = event.closed
-            if event.closed:
+            closed = event.closed is not False
+            self._books.contactors(closed)
+            if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
         return []
+
+    def _broken(self, error: Exception) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say."""
+        self.error = self.error or error
+        ctx = self._ctx
+        detail = what_went_wrong(error)
+        actions: list[Action] = [
+            act.StopPower(Urgency.EMERGENCY),
+            act.OpenContactors(Urgency.EMERGENCY, "a fault of this software"),
+        ]
+        ctx.power, ctx.precharging, ctx.energized, ctx.told_safe = None, False, False, True
+        self._waiting = self._pending = None
+        self.timers.clear_all()
+        if self.ended is None:
+            self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
+            self._state = State.ENDED
+            self.states.append(State.ENDED.value)
+            actions += [act.StateEntered(State.ENDED.value), self.ended, act.CloseLink(0.0)]
+        return actions
+
+
+def _checked(now: float) -> float:
+    """A time to reckon with. Raises ``ValueError``: a clock that shows none is a fault."""
+    if not math.isfinite(now):
+        raise ValueError(f"{now} is no time")
+    return now

@@ -124,18 +124,18 @@ class SetPower(HardwareAction, frozen=True):
     A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the
     lower bound. With 0 A nothing flows either way. The current keeps within the power at the present voltage, so that a supply
     that knows voltage and current only exceeds the power by no more than the voltage rises until the next bounds come;
-    ``discharging`` says the direction where the sign cannot (0 A); None: the sign says it.
+    ``discharging`` says the direction where the sign of the current cannot, at 0 A; a negative current always discharges.
     """
 
     voltage_v: float
     current_a: float
     power_w: float
-    discharging: bool | None = None
+    discharging: bool = False
 
     @property
     def takes_back(self) -> bool:
         """The vehicle gives, and the voltage is the lower bound."""
-        return self.current_a < 0.0 if self.discharging is None else self.discharging
+        return self.discharging or self.current_a < 0.0
 
 
 class StopPower(HardwareAction, frozen=True):

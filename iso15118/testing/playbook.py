@@ -7,7 +7,7 @@ in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from iso15118.session import actions as act
@@ -36,7 +36,7 @@ class PlaybookError(AssertionError):
 
 class Playbook:
     """One session and the conversation with it so far. ``watch`` sees every call, as ``SafetyMonitor.secc``
-    does."""
+    does. ``sample`` gives the measurements that a driver would make now; the session is told them before each timer."""
 
     def __init__(
         self,
@@ -44,12 +44,14 @@ class Playbook:
         *,
         now: float = 0.0,
         watch: Callable[[Event | None, list[act.Action], float], list[act.Action]] | None = None,
+        sample: Callable[[], Sequence[Event]] = tuple,
     ) -> None:
         self.session = session
         self.now = now
         self.actions: list[act.Action] = []
         """What the last call asked for."""
         self._watch = watch
+        self._sample = sample
         self._lines: list[str] = []
 
     def tell(self, event: Event) -> Playbook:
@@ -68,6 +70,9 @@ class Playbook:
         gathered: list[act.Action] = []
         while (deadline := self.session.deadline) is not None and deadline <= until:
             self.now = max(deadline, self.now)
+            for event in self._sample():
+                self._take(event, self.session.handle(event, self.now))
+                gathered += self.actions
             self._lines.append(f"{self.now:9.3f} >> timer")
             self._take(None, self.session.handle_timeout(self.now))
             gathered += self.actions

@@ -73,7 +73,7 @@ def test_limits_repeated_in_the_loop_tighten_and_never_widen() -> None:
     tighter = drive.scheduled(
         1000.0, ev_maximum_charge_current=rational(300.0), ev_maximum_charge_power=rational(2e5)
     )
-    assert bounds(drive, tighter)[1:] == (300.0, 2e5)
+    assert bounds(drive, tighter)[1:] == (2e5 / BATTERY_V, 2e5)  # 250 A are all that the power leaves
     wider = drive.scheduled(
         2000.0, ev_maximum_charge_current=rational(2500.0), ev_maximum_charge_power=rational(3e6)
     )
@@ -99,7 +99,7 @@ def test_a_lower_limit_of_the_station_holds_before_the_next_request() -> None:
     lower = msgspec.structs.replace(STATION, maximum_charge_current_a=120.0, maximum_charge_power_w=9e4)
     drive.book.tell(ev.LimitsChanged(lower))
     (power,) = drive.book.does(act.SetPower)
-    assert power == act.SetPower(850.0, 120.0, 9e4)
+    assert power == act.SetPower(850.0, 9e4 / BATTERY_V, 9e4)
     answer = drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(1000.0))
     assert si(answer.cl_res_control_mode.evse_maximum_charge_current) == 120.0
     assert answer.evse_current_limit_achieved
@@ -117,7 +117,7 @@ def test_limits_of_the_loop_never_exceed_the_offer() -> None:
 def test_a_scheduled_vehicle_may_give_within_both_sides_limits() -> None:
     drive = charging()
     voltage, current, power = bounds(drive, drive.scheduled(-5000.0))
-    assert current == -VEHICLE.maximum_discharge_current_a
+    assert current == -VEHICLE.maximum_discharge_power_w / BATTERY_V  # 375 A; 400 A would be too much power
     assert power == VEHICLE.maximum_discharge_power_w
     assert voltage == VEHICLE.minimum_voltage_v
 
@@ -179,7 +179,7 @@ def test_dynamic_takes_back_only_above_the_minimum_state_of_charge(
     drive.book.tell(ev.SetPointChanged(-1e6))
     _, current, power = bounds(drive, drive.dynamic(minimum_wh=minimum_wh))
     if discharges:
-        assert current == -VEHICLE.maximum_discharge_current_a
+        assert current == -VEHICLE.maximum_discharge_power_w / BATTERY_V
         assert power == VEHICLE.maximum_discharge_power_w
     else:
         assert (current, power) == (0.0, 0.0)

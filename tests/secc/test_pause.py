@@ -88,6 +88,7 @@ def test_a_vehicle_is_asked_for_a_pause_for_a_minute(allowed: bool) -> None:
     asked = []
     for _ in range(180):
         status = drive.send(dc.DCChargeLoopReq).evse_status
+        drive.measure(800.0, 100.0)
         asked.append(status.evse_notification.value if status is not None else None)
         drive.book.wait(0.35)
     assert asked == (["Pause"] * 172 + [None] * 8 if allowed else [None] * 180)

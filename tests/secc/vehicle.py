@@ -68,7 +68,13 @@ class Drive:
         self.session = SeccSession(self.config, STATION, epoch=1.79e9, **session)
         self.tls = tls
         self.monitor = SafetyMonitor(self.config, STATION, VEHICLE, paused=tuple(session.get("resume", ())))
-        self.book = Playbook(self.session, watch=self.monitor.secc)
+        self.output: ev.PowerMeasured | None = ev.PowerMeasured(0.0, 0.0)
+        """What the output shows; None: nobody measures any more."""
+        self.book = Playbook(
+            self.session,
+            watch=self.monitor.secc,
+            sample=lambda: () if self.output is None else (self.output,),
+        )
         self.session_id = NO_SESSION
         self.ev_processing = Processing.Finished
 
@@ -76,9 +82,9 @@ class Drive:
 
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The output shows these values from now on."""
-        values = ev.PowerMeasured(voltage_v, current_a)
-        self.monitor.measured(values)
-        self.session.handle(values, self.book.now)
+        self.output = ev.PowerMeasured(voltage_v, current_a)
+        self.monitor.measured(self.output)
+        self.book.tell(self.output)
 
     # -- the vehicle's messages
 

@@ -7,6 +7,7 @@ checked.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -126,8 +127,14 @@ class Context:
     meter: MeterRead | None = None
 
     # -- what has been asked of the hardware
-    power: tuple[float, float, float] | None = None
-    """The bounds of the last SetPower; None after StopPower."""
+    power: tuple[float, float, float, bool] | None = None
+    """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
+    delivered: bool = False
+    """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
+    reported_v: float = 0.0
+    """The voltage at its inlet that the vehicle told in the charge loop."""
+    loops_beyond: int = 0
+    """Charge loops in a row in which the vehicle asked for more than it was told."""
     energized: bool = False
     """Cable check, pre-charge or power was asked for and not yet taken back."""
     told_safe: bool = False
@@ -136,12 +143,15 @@ class Context:
     # -- leaving
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
+    stop_rule: str = ""
+    """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
     doom: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     doom_detail: str = ""
+    doom_rule: str = ""
 
     _header: MessageHeader | None = None
 
@@ -149,6 +159,22 @@ class Context:
     def control_mode(self) -> ControlMode:
         """The mode of the chosen parameter set; Scheduled before the choice."""
         return self.parameter_set.control_mode if self.parameter_set is not None else ControlMode.SCHEDULED
+
+    def within_power(
+        self, voltage_v: float, current_a: float, power_w: float, discharging: bool
+    ) -> tuple[float, float, float, bool]:
+        """Bounds for ``SetPower`` whose current (a magnitude here) keeps the power at the present voltage.
+
+        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, a tenth of a volt upwards: a sensor
+        that shows too little, or nothing yet, then does not let too much current flow. The voltage bound itself is no use: it is above
+        what is there, and would give power away.
+        """
+        volts = max(self.measured.voltage_v, self.reported_v, self.precharge_target_v)
+        if power_w <= 0.0:
+            current_a = 0.0
+        elif volts * current_a > power_w:
+            current_a = power_w / (math.ceil(volts * 10.0) / 10.0)
+        return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
 
     @property
     def offers_contracts(self) -> bool:

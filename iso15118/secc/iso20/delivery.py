@@ -23,6 +23,7 @@ from iso15118.session.actions import (
     Urgency,
 )
 from iso15118.session.services import ControlMode
+from iso15118.session.supervision import Rule
 
 from .context import Context
 from .replies import Reply, Wait, refusal
@@ -31,6 +32,7 @@ from .sequence import State
 __all__ = ["cable_check", "cable_check_voltage", "power_delivery", "pre_charge", "welding_detection"]
 
 Code = ResponseCode
+_ROUNDING_V = 1.0
 
 
 def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> float:
@@ -48,10 +50,23 @@ def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Reply:
             return _failed(
                 request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions"
             )
+        supervision = ctx.config.supervision
+        present = ctx.measured.voltage_v
+        if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
+            detail = f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check"
+            return _failed(
+                request,
+                ctx,
+                Code.FAILED,
+                EndReason.CABLE_CHECK_FAILED,
+                detail,
+                rule=Rule.CABLE_CHECK_VOLTAGE.value,
+            )
         ctx.cable_check_started = ctx.now
         deadline = ctx.now + ctx.config.timing.cable_check_performance
         voltage = cable_check_voltage(ctx.vehicle.maximum_voltage_v, ctx.limits.maximum_voltage_v)
-        before = (StartCableCheck(voltage, deadline),)
+        least_ohm = 100_000.0 if ctx.service is None else ctx.service.isolation_ohm
+        before = (StartCableCheck(voltage, deadline, least_ohm),)
     finished = ctx.cable_check_ok is True
     response = dc.DCCableCheckRes(
         header=ctx.header(),
@@ -70,7 +85,9 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
         return _failed(
             request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions"
         )
-    if not 0.0 <= target <= min(vehicle.maximum_voltage_v, limits.maximum_voltage_v):
+    # Neither side works below its minimum, and 0 V is no battery; a volt of room, since both round.
+    lowest = max(vehicle.minimum_voltage_v, limits.minimum_voltage_v) - _ROUNDING_V
+    if not max(lowest, _ROUNDING_V) <= target <= min(vehicle.maximum_voltage_v, limits.maximum_voltage_v):
         return _failed(
             request,
             ctx,
@@ -78,6 +95,7 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
             EndReason.PRE_CHARGE_FAILED,
             f"target {target:g} V is beyond the limits",
         )
+    ctx.delivered = False
     before: tuple[Action, ...] = ()
     if ctx.precharge_started is None:
         ctx.precharge_started = ctx.now
@@ -131,7 +149,8 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
             EndReason.PARAMETERS_NOT_ACCEPTED,
             "the power profile does not fit the schedule",
         )
-    if ctx.contactors_closed:
+    if ctx.contactors_closed and ctx.delivered:
+        # After a renegotiation: the battery holds the output, and nothing has to be compared.
         return Reply(_ok(ctx), State.DC_CHARGE_LOOP)
     if not (ctx.authorized and ctx.cable_check_ok and ctx.precharge_started is not None):
         return _failed(
@@ -144,12 +163,14 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
             ctx,
             Code.FAILED_PowerDeliveryNotApplied,
             EndReason.PRE_CHARGE_FAILED,
-            f"output is {difference:.0f} V off the pre-charge target",
+            f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target",
+            rule=Rule.CONTACTOR_VOLTAGE.value,
         )
     deadline = ctx.now + ctx.config.timing.contactor_answer
 
     def finish(ctx: Context, timed_out: bool) -> Reply | None:
         if ctx.contactors_closed:
+            ctx.delivered = True
             return Reply(_ok(ctx), State.DC_CHARGE_LOOP, (ReadMeter(),))
         if timed_out:
             return _failed(
@@ -229,5 +250,7 @@ def _out_of_sequence(request: object, ctx: Context) -> Reply:
     )
 
 
-def _failed(request: object, ctx: Context, code: ResponseCode, reason: EndReason, detail: str) -> Reply:
-    return Reply(refusal(request, ctx, code), State.ENDED, end=reason, detail=detail)
+def _failed(
+    request: object, ctx: Context, code: ResponseCode, reason: EndReason, detail: str, *, rule: str = ""
+) -> Reply:
+    return Reply(refusal(request, ctx, code), State.ENDED, end=reason, detail=detail, rule=rule)

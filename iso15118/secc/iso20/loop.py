@@ -18,10 +18,11 @@ from iso15118.messages.iso20.common_types import (
     ResponseCode,
 )
 from iso15118.messages.values import rational, si
-from iso15118.session.actions import Action, EndReason, ReadMeter, SetPower
+from iso15118.session.actions import Action, EndReason, ReadMeter, SetPower, SupervisionWarning
 from iso15118.session.events import MeterRead
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import ControlMode
+from iso15118.session.supervision import Rule
 
 from .context import Context
 from .plug_and_charge import metering_wanted
@@ -43,6 +44,7 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
             EndReason.INTERNAL_ERROR,
             "charge loop without its preconditions",
         )
+    ctx.reported_v = si(request.ev_present_voltage)
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
     kind = type(mode)
     if kind is not (service.scheduled_req if scheduled else service.dynamic_req):
@@ -72,11 +74,15 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
                 "a negative current in a service that only charges",
             )
         bounds = _scheduled(mode, target_v, target_a, vehicle, limits, service.bidirectional)
+        discharging = target_a < 0.0
     else:
         target_v, target_a = limits.maximum_voltage_v, limits.maximum_charge_current_a
         bounds = _dynamic(mode, vehicle, limits, service.bidirectional, ctx.set_point_w)
+        discharging = (ctx.set_point_w or 0.0) < 0.0 and service.bidirectional and _may_discharge(mode)
     measured = ctx.measured
-    before: tuple[Action, ...] = () if bounds == ctx.power else (SetPower(*bounds),)
+    power = ctx.within_power(bounds[0], abs(bounds[1]), bounds[2], discharging)
+    before: tuple[Action, ...] = () if power == ctx.power else (SetPower(*power),)
+    before += _ignored(ctx, target_a if scheduled else 0.0, limits)
     meter_info = None
     confirm = metering_wanted(ctx)
     if (request.meter_info_requested or confirm) and ctx.meter is not None:
@@ -101,6 +107,25 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
         cl_res_control_mode=ctx.loop_mode,
     )
     return Reply(response, State.DC_CHARGE_LOOP, before)
+
+
+def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
+    """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
+    allowed = ctx.config.supervision.limits_ignored_loops
+    most = limits.maximum_discharge_current_a if target_a < 0.0 else limits.maximum_charge_current_a
+    # Half a per cent and half an ampere of room: both sides round.
+    if (
+        allowed is None
+        or abs(target_a) <= most * 1.005 + 0.5
+        or Rule.LIMITS_IGNORED in ctx.config.supervision.off
+    ):
+        ctx.loops_beyond = 0
+        return ()
+    ctx.loops_beyond += 1
+    if ctx.loops_beyond != allowed + 1:
+        return ()
+    what = f"{Rule.LIMITS_IGNORED.value}: the vehicle asks for {target_a:.0f} A, limit {most:.0f} A"
+    return (SupervisionWarning(Rule.LIMITS_IGNORED.value, what),)
 
 
 def _or(number: RationalNumber | None, declared: float) -> float:

@@ -38,6 +38,8 @@ class Reply(Struct, frozen=True):
     end: EndReason | None = None
     detail: str = ""
     grace: bool = False
+    rule: str = ""
+    """The supervision's rule that is the reason for ``end``."""
 
 
 class Wait(Struct, frozen=True):

@@ -27,8 +27,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
 
     # -- both roles
     over_voltage_factor: float | None = 1.1
-    """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V for maxima of up to 500, 750, 850,
-    1000 V and above; the lesser of both holds."""
+    """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V for maxima of up to 500, 750,
+    850, 1000 V and above; the lesser of both holds."""
     over_voltage_s: float = 0.1
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT
@@ -64,7 +64,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     no_current_reaction: Reaction = _FAULT
     """What is done."""
     settle_s: float = 1.0
-    """Time to begin with a lowered bound or an orderly stop, and the whole time that an emergency stop has: below 5 A in 1 s (IEC 61851-23)."""
+    """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below 5 A in 1 s (IEC 61851-23)."""
     ramp_a_per_s: float = 25.0
     """Slowest fall of the current after that; EVerest's default ramp."""
     ramp_full_s: float = 20.0

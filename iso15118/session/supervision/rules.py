@@ -112,7 +112,7 @@ def worse(one: Finding | None, other: Finding | None) -> Finding | None:
 
 
 class Watch:
-    """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to last in s, and what is done then."""
+    """One rule: ``look`` at every sample; it tells a finding once per stage. ``stages``: how long it has to last in s, and what is done."""
 
     __slots__ = ("_stage", "_stages", "_what", "rule", "since")
 

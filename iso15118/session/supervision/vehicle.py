@@ -16,7 +16,8 @@ _INF = math.inf
 
 
 class VehicleSupervisor:
-    """Judges one inlet in one session. ``maximum_v``, ``charge_a``, ``discharge_a``: what the vehicle declares. Times in s of the session's clock."""
+    """Judges one inlet in one session. ``maximum_v``, ``charge_a``, ``discharge_a``: what the vehicle declares. Times are those of the
+    session's clock, in s."""
 
     def __init__(
         self, limits: SupervisionLimits, *, maximum_v: float, charge_a: float, discharge_a: float

@@ -1,0 +1,175 @@
+"""The station's books on its hardware: what was asked of it, what it says, and what the supervision thinks of that.
+
+It knows timers and readings, no messages. What has to be done about a finding is the session's decision.
+"""
+
+from __future__ import annotations
+
+import math
+
+from iso15118.secc.config import SeccConfig
+from iso15118.secc.iso20.context import Context
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.checks import is_reading
+from iso15118.session.supervision import Finding, Reaction, Rule, StationSupervisor
+from iso15118.timing import Timer, TimerTable
+
+__all__ = ["READY", "HardwareBooks", "reason_of"]
+
+READY = (ev.SignalState.C, ev.SignalState.D)
+
+_REASONS = {
+    Rule.CABLE_CHECK_VOLTAGE: EndReason.CABLE_CHECK_FAILED,
+    Rule.CABLE_CHECK_CURRENT: EndReason.CABLE_CHECK_FAILED,
+    Rule.PRE_CHARGE_VOLTAGE: EndReason.PRE_CHARGE_FAILED,
+    Rule.PRE_CHARGE_CURRENT: EndReason.PRE_CHARGE_FAILED,
+    Rule.CONTACTOR_LEVEL: EndReason.CONTACTOR_FAILED,
+}
+
+
+def reason_of(rule: Rule) -> EndReason:
+    """How a session ends that broke this rule as a fault."""
+    return _REASONS.get(rule, EndReason.HARDWARE_FAULT)
+
+
+class HardwareBooks:
+    """Everything that is asked of the hardware passes ``keep``; every reading passes ``measured``."""
+
+    def __init__(self, config: SeccConfig, ctx: Context, timers: TimerTable) -> None:
+        self.supervisor = StationSupervisor(config.supervision)
+        self.signal: ev.SignalState | None = None
+        """Control pilot or CE, as last shown."""
+        self._config, self._ctx, self._timers = config, ctx, timers
+
+    # -- what is asked -------------------------------------------------------------------------------------
+
+    def keep(self, actions: tuple[Action, ...]) -> list[Action]:
+        """Keep the books on these actions, and hand them on."""
+        ctx = self._ctx
+        for action in actions:
+            kind = type(action)
+            if kind is act.SetPower:
+                self._power(action)  # type: ignore[arg-type]
+            elif kind is act.StartCableCheck:
+                self._cable_check(action)  # type: ignore[arg-type]
+            elif kind is act.PreCharge:
+                self._pre_charge(action)  # type: ignore[arg-type]
+            elif kind is act.CloseContactors:
+                self._live()
+                self.supervisor.told(True)
+            elif kind is act.StopPower:
+                ctx.power, ctx.precharging = None, False
+                self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, ctx.now)  # type: ignore[attr-defined]
+            elif kind is act.OpenContactors:
+                ctx.energized, ctx.told_safe = False, True
+                self.supervisor.told(False)
+        return list(actions)
+
+    def _live(self) -> None:
+        """The output comes alive, or stays so: readings are waited for."""
+        ctx = self._ctx
+        if not ctx.energized:
+            self.supervisor.live_from(ctx.now)
+            self.wait_for_readings()
+        ctx.energized, ctx.told_safe = True, False
+
+    def _power(self, action: act.SetPower) -> None:
+        back = action.takes_back
+        self._ctx.power = (action.voltage_v, action.current_a, action.power_w, back)
+        self._live()
+        self.supervisor.set_power(action.voltage_v, action.current_a, action.power_w, back, self._ctx.now)
+
+    def _cable_check(self, action: act.StartCableCheck) -> None:
+        ctx, timing = self._ctx, self._config.timing
+        self._live()
+        if ctx.vehicle is not None and ctx.offered is not None:
+            most, offered = ctx.capabilities, ctx.offered
+            self.supervisor.negotiated(
+                min(ctx.vehicle.maximum_voltage_v, offered.maximum_voltage_v),
+                max(offered.maximum_charge_current_a, most.maximum_charge_current_a),
+                max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
+            )
+        self.supervisor.cable_check(action.voltage_v)
+        self._timers.set(Timer.CABLE_CHECK, ctx.now + timing.cable_check_performance)
+        if self.signal is not None and self.signal not in READY:
+            self._timers.set(Timer.CONTROL_PILOT, ctx.now + timing.control_pilot_change)
+
+    def _pre_charge(self, action: act.PreCharge) -> None:
+        ctx = self._ctx
+        self._live()
+        if not ctx.precharging:
+            self._timers.set(Timer.PRE_CHARGE, ctx.now + self._config.timing.pre_charge_performance)
+        ctx.precharging = True
+        self.supervisor.pre_charge(action.voltage_v, action.current_a, ctx.now)
+
+    def tighten(self) -> list[Action]:
+        """A lower limit holds at once, not with the vehicle's next request."""
+        ctx = self._ctx
+        if ctx.power is None or ctx.limits is None:
+            return []
+        voltage, current, power, back = ctx.power
+        limits = ctx.limits
+        if back:
+            most_a, power = limits.maximum_discharge_current_a, min(power, limits.maximum_discharge_power_w)
+        else:
+            most_a, power = limits.maximum_charge_current_a, min(power, limits.maximum_charge_power_w)
+            voltage = min(voltage, limits.maximum_voltage_v)
+        bounds = ctx.within_power(voltage, min(abs(current), most_a), power, back)
+        return self.keep((act.SetPower(*bounds),)) if bounds != ctx.power else []
+
+    # -- what is measured ----------------------------------------------------------------------------------
+
+    def measured(self, event: ev.PowerMeasured) -> Finding | None:
+        """One sample of the output."""
+        ctx = self._ctx
+        voltage, current, at = event.voltage_v, event.current_a, event.at
+        if not is_reading(voltage, current, at):
+            return self._unusable("PowerMeasured")
+        ctx.measured = event
+        now = ctx.now
+        return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+
+    def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
+        """One sample of another sensor."""
+        ctx = self._ctx
+        if type(event) is ev.SecondVoltageMeasured:
+            if not is_reading(event.voltage_v, 0.0, event.at):
+                return self._unusable("SecondVoltageMeasured")
+            return self.supervisor.second_voltage(event.voltage_v, ctx.now) if ctx.energized else None
+        ohm, to_earth = event.resistance_ohm, event.to_earth_v  # type: ignore[union-attr]
+        numbers = is_reading(0.0 if to_earth is None else to_earth, 0.0, event.at)
+        if not numbers or type(ohm) not in (float, int) or math.isnan(ohm) or ohm < 0.0:
+            return self._unusable("InsulationMeasured")
+        if ctx.power is None or ctx.service is None or ctx.limits is None:
+            return None  # while no energy flows, the cable check looks after it
+        maximum = ctx.limits.maximum_voltage_v
+        return self.supervisor.insulation(ohm, ctx.service.isolation_ohm, to_earth, maximum, ctx.now)
+
+    def _unusable(self, name: str) -> Finding | None:
+        if Rule.UNUSABLE_READINGS in self._config.supervision.off:
+            return None
+        now = self._ctx.now
+        return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, now, Reaction.FAULT, f"({name} is no measurement)")
+
+    def readings_due(self) -> Finding | None:
+        """The timer for readings fired: none is young enough, or it is set anew."""
+        ctx = self._ctx
+        if not (ctx.energized or ctx.contactors_closed):
+            return None
+        found = self.supervisor.stale(ctx.now)
+        if found is None:
+            self.wait_for_readings()
+        return found
+
+    def wait_for_readings(self) -> None:
+        """A reading has to come until then."""
+        until = self.supervisor.fresh_until
+        if math.isfinite(until):
+            self._timers.set(Timer.READINGS, until)
+
+    def contactors(self, closed: bool) -> None:
+        """The contactors report their level."""
+        self._ctx.contactors_closed = closed
+        self.supervisor.contactors(closed)

@@ -1,0 +1,156 @@
+"""What a session is told, looked at before anything of it is kept: events of our own application that make no sense are refused.
+
+Whatever reports a fault or asks for an end is never refused, however odd its fields are; nor is a measurement: one that is no number is a
+fault of the hardware, which the sessions see to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import ConfigError
+
+from . import events as ev
+from .limits import StationLimits
+
+__all__ = ["HIGHEST_A", "HIGHEST_V", "check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
+
+HIGHEST_V, HIGHEST_A = 2000.0, 5000.0
+"""Beyond these no hardware of a DC connector can measure: a value is then no reading."""
+_LONGEST = 300
+
+
+def text(value: object) -> str:
+    """A reason as text; of what is none, the name of its class, since whatever else it has to say might raise."""
+    return value[:_LONGEST] if type(value) is str else f"({type(value).__name__})"
+
+
+def what_went_wrong(error: BaseException) -> str:
+    """An exception in words, also where its own words raise."""
+    try:
+        return f"{type(error).__name__}: {error}"[:_LONGEST]
+    except Exception:  # whatever it is, the session ends all the same
+        return type(error).__name__
+
+
+def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
+    """Finite numbers that hardware could show, and a time if there is one."""
+    try:
+        # A comparison that no number passes fails for what is not one, too.
+        return bool(
+            -HIGHEST_V <= voltage_v <= HIGHEST_V
+            and -HIGHEST_A <= current_a <= HIGHEST_A
+            and (at is None or math.isfinite(at))
+        )
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+
+
+def is_battery(battery: ev.BatteryChanged) -> bool:
+    """Finite numbers throughout, and yes or no where nothing else fits."""
+    try:
+        total = (
+            battery.soc
+            + battery.voltage_v
+            + battery.target_voltage_v
+            + battery.target_current_a
+            + battery.maximum_charge_power_w
+            + battery.maximum_charge_current_a
+            + battery.maximum_voltage_v
+            + battery.minimum_voltage_v
+            + battery.energy_to_target_wh
+            + battery.energy_to_maximum_wh
+            + battery.energy_to_minimum_wh
+            + battery.capacity_wh
+            + battery.maximum_discharge_power_w
+            + battery.maximum_discharge_current_a
+        )
+        return (
+            math.isfinite(total)
+            and type(total) in (float, int)
+            and type(battery.complete) is bool
+            and type(battery.inlet_hot) is bool
+            and (battery.at is None or math.isfinite(battery.at))
+        )
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+
+
+def check_event(event: object) -> None:
+    """Refuse an event of the application that makes no sense. Raises ``ConfigError``, a ``MisuseError``, that names event and field."""
+    check = _CHECKS.get(type(event))
+    if check is not None:
+        check(event)
+    elif not isinstance(event, ev.Event):
+        raise ConfigError("event", f"{type(event).__name__} is no event", "one of iso15118.session.events")
+
+
+def _refuse(event: object, field: str, wanted: str) -> NoReturn:
+    value = getattr(event, field)
+    shown = repr(value) if type(value) in (float, int, bool, str, type(None)) else type(value).__name__
+    raise ConfigError(f"{type(event).__name__}.{field}", f"{shown} is not possible", wanted)
+
+
+def _number(event: object, field: str, *, optional: bool = False, least: float = -math.inf) -> None:
+    value = getattr(event, field)
+    if value is None and optional:
+        return
+    if type(value) not in (float, int) or not math.isfinite(value) or value < least:
+        _refuse(event, field, "a finite number" + (" or None" if optional else ""))
+
+
+def _flag(event: object, field: str) -> None:
+    if type(getattr(event, field)) is not bool:
+        _refuse(event, field, "True or False")
+
+
+def _limits(event: Any) -> None:
+    limits = event.limits
+    if not isinstance(limits, StationLimits):
+        _refuse(event, "limits", "StationLimits")
+    for name in limits.__struct_fields__:
+        value = getattr(limits, name)
+        if value is None and name == "power_ramp_w_per_s":
+            continue
+        if type(value) not in (float, int) or not (math.isfinite(value) and value >= 0.0):
+            raise ConfigError(f"LimitsChanged.limits.{name}", "is no limit", "a finite number, 0 or more")
+
+
+def _refusal(event: Any) -> None:
+    if event.refusal is not None and not isinstance(event.refusal, Refusal):
+        _refuse(event, "refusal", "a Refusal, or None")
+
+
+def _contract(event: Any) -> None:
+    if not isinstance(event.claim, ContractClaim):
+        _refuse(event, "claim", "the ContractClaim that was asked about")
+    _refusal(event)
+
+
+def _meter(event: Any) -> None:
+    if not isinstance(event.meter_id, str):
+        _refuse(event, "meter_id", "a text")
+    _number(event, "charged_wh", least=0.0)
+    _number(event, "discharged_wh", least=0.0)
+    if event.signature is not None and not isinstance(event.signature, bytes):
+        _refuse(event, "signature", "bytes, or None")
+
+
+def _pause(event: Any) -> None:
+    if not isinstance(event.reason, str):
+        _refuse(event, "reason", "a text")
+
+
+_CHECKS: dict[type, Callable[[Any], None]] = {
+    ev.Connected: lambda event: _flag(event, "secure"),
+    ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
+    ev.ContractDecided: _contract,
+    ev.ContractCertificateAnswered: _refusal,
+    ev.LimitsChanged: _limits,
+    ev.SetPointChanged: lambda event: _number(event, "power_w", optional=True),
+    ev.MeterRead: _meter,
+    ev.PauseRequested: _pause,
+}
