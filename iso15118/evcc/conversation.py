@@ -10,38 +10,44 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import Action, EndReason, SessionEnded
+from iso15118.session.actions import Action, EndReason, SessionEnded, SupervisionWarning
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
+from iso15118.session.supervision import VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.timing import Timer
 
 if TYPE_CHECKING:
     from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
 
-__all__ = ["Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
+__all__ = ["Bound", "Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
 
 
 class SessionOver(V2GError):  # noqa: N818 - an ending, not an error
     """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a
     reason."""
 
-    def __init__(self, reason: EndReason, detail: str = "") -> None:
+    def __init__(self, reason: EndReason, detail: str = "", rule: str = "") -> None:
         self.reason = reason
         self.detail = detail
+        self.rule = rule
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
 class Leave(V2GError):  # noqa: N818 - a wish, not an error
     """The vehicle wants to go: the script turns to its orderly way out."""
 
-    def __init__(self, reason: EndReason, detail: str = "") -> None:
+    def __init__(self, reason: EndReason, detail: str = "", rule: str = "") -> None:
         self.reason = reason
         self.detail = detail
+        self.rule = rule
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
@@ -79,6 +85,14 @@ class Until:
 
 
 Step = Exchange | Until
+
+
+class Bound(Struct, frozen=True):
+    """The script may be where it is until ``until``; then ``error`` is thrown into it, whether an answer comes or not."""
+
+    until: float
+    error: Leave | SessionOver
+    timer: Timer = Timer.ONGOING
 
 
 class Conversation:
@@ -119,6 +133,16 @@ class Conversation:
         """Why contracts did not come to be, for people."""
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
+        self.stop_rule = ""
+        """The supervision's rule that wants it."""
+        self.bound: Bound | None = None
+        """How long the script may go on with what it does."""
+        self.supervisor = VehicleSupervisor(
+            config.supervision,
+            maximum_v=limits.maximum_voltage_v,
+            charge_a=limits.maximum_charge_current_a,
+            discharge_a=limits.maximum_discharge_current_a,
+        )
         self.pause_wanted = ""
         """Not empty: somebody wants the session to be paused, for this reason."""
         self.resume = resume
@@ -154,6 +178,22 @@ class Conversation:
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""
         self.outbox.extend(actions)
+
+    def asked(self, charge_a: float, discharge_a: float) -> None:
+        """The station is asked for at most these currents in A from now on."""
+        self.supervisor.asked(charge_a, discharge_a, self.now)
+
+    def reported(self, voltage_v: float, current_a: float) -> None:
+        """The station says that it gives this."""
+        found = self.supervisor.station_reports(voltage_v, current_a, self.now)
+        if found is not None:
+            self.act(SupervisionWarning(found.rule.value, found.detail))
+
+    @property
+    def inlet_is_fresh(self) -> bool:
+        """The inlet was measured a short time ago."""
+        oldest = self.supervisor.limits.stale_s
+        return oldest is None or self.now - self.supervisor.inlet_at <= oldest
 
     def pause(self, seconds: float) -> Until:
         """Wait; a wish to stop does not shorten it."""

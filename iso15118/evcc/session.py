@@ -6,16 +6,20 @@ before anything is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Conversation, Exchange, SessionOver, Step, Until
+from iso15118.evcc.conversation import Conversation, Exchange, Leave, SessionOver, Step, Until
 from iso15118.evcc.iso20.script import iso20_session
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.checks import check_event, is_battery, is_reading, text, what_went_wrong
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, TimerTable
 
@@ -72,6 +76,11 @@ class EvccSession:
         self._may_close = False
         """The script has asked to close the contactors at some time."""
         self._ready = False
+        self._leaving: Leave | None = None
+        """The clock has ended a poll while its answer is still awaited."""
+        self._bound_timer: Timer | None = None
+        self.error: Exception | None = None
+        """What was raised in this software, if that ended the session."""
 
     # -- the outer contract
 
@@ -113,19 +122,28 @@ class EvccSession:
         return self._talk.ticket
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
-        """Take one event at time ``now`` (s) and say what has to be done, in this order."""
+        """Take one event at time ``now`` (s) and say what has to be done, in this order.
+
+        An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
+        Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
+        """
+        check_event(event)
+        try:
+            return self._handle(event, now)
+        except Exception as error:  # whatever it is, the vehicle must not stay on the cable
+            return self._broken(error)
+
+    def _handle(self, event: ev.Event, now: float) -> list[Action]:
         talk = self._talk
-        talk.now = now
-        if isinstance(event, ev.InletMeasured):
-            talk.inlet = event
-            return []
-        if isinstance(event, ev.BatteryChanged):
-            talk.battery = event
-            return []
+        talk.now = _checked(now)
+        kind = type(event)
+        if kind is ev.InletMeasured or kind is ev.BatteryChanged:
+            found = self._inlet(event) if kind is ev.InletMeasured else self._battery(event)  # type: ignore[arg-type]
+            return [] if found is None else self._found(found)
         if self.ended is not None:
             return self._late(event)
-        if isinstance(event, ev.MessageReceived):
-            return self._message(event.message)
+        if kind is ev.MessageReceived:
+            return self._message(event.message)  # type: ignore[attr-defined]
         actions = self._other(event)
         if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
             self.timers.clear(Timer.PACE)
@@ -133,8 +151,14 @@ class EvccSession:
         return actions
 
     def handle_timeout(self, now: float) -> list[Action]:
-        """Call at ``deadline``; harmless when nothing is due."""
-        self._talk.now = now
+        """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
+        try:
+            return self._timeout(now)
+        except Exception as error:  # as above
+            return self._broken(error)
+
+    def _timeout(self, now: float) -> list[Action]:
+        self._talk.now = _checked(now)
         actions: list[Action] = []
         for timer in self.timers.expired(now):
             if self.ended is not None:
@@ -144,13 +168,17 @@ class EvccSession:
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
+                case Timer.ONGOING | Timer.WELDING_DETECTION:
+                    actions += self._too_long()
+                case Timer.READINGS:
+                    actions += self._readings_due()
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
         return actions
 
     # -- the script
 
-    def _resume(self, value: Any = None, error: SessionOver | None = None) -> list[Action]:
+    def _resume(self, value: Any = None, error: SessionOver | Leave | None = None) -> list[Action]:
         """Run the script to its next step, and say what it asked for on the way."""
         script, talk = self._script, self._talk
         if script is None:
@@ -160,10 +188,11 @@ class EvccSession:
             step = script.send(value) if error is None else script.throw(error)
         except StopIteration as done:
             ended: act.SessionEnded = done.value
-            return self._take_outbox() + self._end(ended.reason, ended.detail)
+            return self._take_outbox() + self._end(ended.reason, ended.detail, rule=ended.rule)
         except SessionOver as over:
-            return self._take_outbox() + self._end(over.reason, over.detail)
+            return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
         actions = self._take_outbox()
+        self._keep_bound()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -175,16 +204,52 @@ class EvccSession:
             self.timers.set(Timer.PACE, step.deadline)
         return actions
 
+    def _keep_bound(self) -> None:
+        """The timer of what the script does follows the script."""
+        bound = self._talk.bound
+        if bound is None:
+            if self._bound_timer is not None:
+                self.timers.clear(self._bound_timer)
+                self._bound_timer = None
+        elif self._bound_timer is not bound.timer or self.timers.deadline_of(bound.timer) != bound.until:
+            self._bound_timer = bound.timer
+            self.timers.set(bound.timer, bound.until)
+
+    def _too_long(self) -> list[Action]:
+        """The clock has ended what the script does. An answer that is still on its way is waited for, off the cable."""
+        bound, self._talk.bound, self._bound_timer = self._talk.bound, None, None
+        if bound is None:
+            return []
+        if isinstance(bound.error, SessionOver):
+            return self._end(bound.error.reason, bound.error.detail, rule=bound.error.rule)
+        if isinstance(self._step, Exchange):
+            leave = self._leaving = bound.error
+            self._talk.left = act.SessionEnded(leave.reason, leave.detail, leave.rule)
+            return self._make_safe(Urgency.EMERGENCY, leave.detail)
+        self.timers.clear(Timer.PACE)
+        return self._resume(error=bound.error)
+
     def _take_outbox(self) -> list[Action]:
         actions, self._talk.outbox = self._talk.outbox, []
-        for action in actions:
-            if type(action) is act.CloseContactors:
-                self._told_safe, self._may_close = False, True
-            elif type(action) is act.SignalReady:
-                self._ready = action.ready
-            elif type(action) is act.OpenContactors:
-                self._told_safe = True
+        self._book(actions)
         return actions
+
+    def _book(self, actions: list[Action]) -> None:
+        """Keep the books on what the hardware is asked for."""
+        supervisor, now = self._talk.supervisor, self._talk.now
+        for action in actions:
+            kind = type(action)
+            if kind is act.CloseContactors:
+                self._told_safe, self._may_close = False, True
+                supervisor.told(True, now)
+                self._wait_for_readings()
+            elif kind is act.SignalReady:
+                self._ready = action.ready  # type: ignore[attr-defined]
+            elif kind is act.StopPower:
+                supervisor.stop(action.urgency is Urgency.EMERGENCY, now)  # type: ignore[attr-defined]
+            elif kind is act.OpenContactors:
+                self._told_safe = True
+                supervisor.told(False, now)
 
     def _message(self, message: Any) -> list[Action]:
         step = self._step
@@ -217,6 +282,9 @@ class EvccSession:
                 return self._end(
                     EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
                 )
+        if self._leaving is not None:
+            leaving, self._leaving = self._leaving, None
+            return self._resume(error=leaving)
         return self._resume(message)
 
     # -- hardware and application
@@ -232,33 +300,103 @@ class EvccSession:
                 self._script = iso20_session(talk, lambda: self.timers.clear(Timer.LINK))
                 return self._resume()
             case ev.LinkLost(how=how):
-                return self._end(EndReason.PEER_VANISHED, how.value, connected=False)
+                lost = how.value if isinstance(how, ev.LinkLoss) else text(how)
+                return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
-                return self._end(EndReason.UNDECODABLE, reason)
+                return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
-                was, talk.contactors_closed = talk.contactors_closed, closed
-                if closed and (self._told_safe or not self._may_close):
-                    what = "contactors did not open" if was else "contactors closed without permission"
-                    return self._end(EndReason.CONTACTOR_FAILED, what)
-                if was and not closed and not self._told_safe:
-                    return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
-                return []
+                return self._contactors(closed)
             case ev.SignalChanged(state=state):
-                if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
-                    return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
-                return []
+                return self._signal_changed(state)
             case ev.HardwareFault(port=port, reason=reason):
-                return self._end(EndReason.HARDWARE_FAULT, f"{port}: {reason}")
+                return self._end(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
-                return self._end(EndReason.EMERGENCY, reason)
+                return self._end(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
-                talk.stop_wanted = talk.stop_wanted or reason or "stop requested"
+                talk.stop_wanted = talk.stop_wanted or text(reason) or "stop requested"
                 return []
             case ev.PauseRequested(reason=reason):
                 talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
                 return []
             case _:
                 return []
+
+    def _signal_changed(self, state: Any) -> list[Action]:
+        if not isinstance(state, ev.SignalState):
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+        if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
+        return []
+
+    def _contactors(self, level: Any) -> list[Action]:
+        talk = self._talk
+        closed = level is not False  # what is no level counts as the worse one
+        was, talk.contactors_closed = talk.contactors_closed, closed
+        talk.supervisor.contactors(closed)
+        if closed and level is not True:
+            return self._end(EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
+        if closed and (self._told_safe or not self._may_close):
+            what = "contactors did not open" if was else "contactors closed without permission"
+            return self._end(EndReason.CONTACTOR_FAILED, what)
+        if was and not closed and not self._told_safe:
+            return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
+        return []
+
+    # -- what is measured
+
+    def _inlet(self, event: ev.InletMeasured) -> Finding | None:
+        talk, at = self._talk, event.at
+        if not is_reading(event.voltage_v, event.current_a, at):
+            return self._unusable("InletMeasured")
+        talk.inlet, now = event, talk.now
+        taken = now if at is None or at > now else at
+        return talk.supervisor.measured(event.voltage_v, event.current_a, taken, now)
+
+    def _battery(self, event: ev.BatteryChanged) -> Finding | None:
+        talk, at = self._talk, event.at
+        if not is_battery(event):
+            return self._unusable("BatteryChanged")
+        talk.battery, now = event, talk.now
+        taken = now if at is None or at > now else at
+        talk.supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
+        return None
+
+    def _unusable(self, name: str) -> Finding | None:
+        if Rule.UNUSABLE_READINGS in self.config.supervision.off:
+            return None
+        what = f"({name} is no measurement)"
+        return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, self._talk.now, Reaction.FAULT, what)
+
+    def _wait_for_readings(self) -> None:
+        until = self._talk.supervisor.fresh_until
+        if math.isfinite(until):
+            self.timers.set(Timer.READINGS, until)
+
+    def _readings_due(self) -> list[Action]:
+        """None is young enough, or the timer is set anew, as long as the vehicle is on the cable."""
+        talk = self._talk
+        if self._told_safe and not talk.contactors_closed:
+            return []
+        found = talk.supervisor.stale(talk.now)
+        if found is None:
+            self._wait_for_readings()
+            return []
+        return self._found(found)
+
+    def _found(self, finding: Finding) -> list[Action]:
+        """A rule of the supervision is broken."""
+        talk, rule, detail = self._talk, finding.rule.value, finding.detail
+        news: list[Action] = [act.SupervisionWarning(rule, detail)]
+        if finding.reaction is not Reaction.FAULT:
+            if finding.reaction is Reaction.STOP and self.ended is None and not talk.stop_wanted:
+                talk.stop_wanted, talk.stop_rule = detail, rule
+            return news
+        self._told_safe = False  # whatever was asked for did not help
+        if self.ended is not None:
+            return self._make_safe(Urgency.EMERGENCY, detail) + news
+        level = finding.rule is Rule.CONTACTOR_LEVEL
+        reason = EndReason.CONTACTOR_FAILED if level else EndReason.HARDWARE_FAULT
+        return self._end(reason, detail, rule=rule) + news
 
     # -- the funnel
 
@@ -268,10 +406,17 @@ class EvccSession:
                 return []
             self._ready = False
             return [act.SignalReady(False)]
-        self._told_safe, self._ready = True, False
-        return [act.StopPower(urgency), act.SignalReady(False), act.OpenContactors(urgency, reason)]
+        actions: list[Action] = [
+            act.StopPower(urgency),
+            act.SignalReady(False),
+            act.OpenContactors(urgency, reason),
+        ]
+        self._book(actions)
+        return actions
 
-    def _end(self, reason: EndReason, detail: str = "", *, connected: bool = True) -> list[Action]:
+    def _end(
+        self, reason: EndReason, detail: str = "", *, connected: bool = True, rule: str = ""
+    ) -> list[Action]:
         """The one way out."""
         actions = self._make_safe(
             Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
@@ -281,7 +426,10 @@ class EvccSession:
             # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
             # worth more than how the station took it.
             reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
-        self.ended = act.SessionEnded(reason, detail)
+            rule = left.rule
+        self.ended = act.SessionEnded(
+            reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
+        )
         script, self._script, self._step = self._script, None, None
         if script is not None:
             script.close()
@@ -295,7 +443,36 @@ class EvccSession:
     def _late(self, event: ev.Event) -> list[Action]:
         """After the end only one thing matters: a contactor that closes late is told to open again."""
         if isinstance(event, ev.ContactorsChanged):
-            self._talk.contactors_closed = event.closed
-            if event.closed:
+            closed = self._talk.contactors_closed = event.closed is not False
+            self._talk.supervisor.contactors(closed)
+            if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
         return []
+
+    def _broken(self, error: Exception) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say."""
+        self.error = self.error or error
+        detail = what_went_wrong(error)
+        actions: list[Action] = [
+            act.StopPower(Urgency.EMERGENCY),
+            act.SignalReady(False),
+            act.OpenContactors(Urgency.EMERGENCY, "a fault of this software"),
+        ]
+        self._told_safe, self._ready, self._leaving = True, False, None
+        self._step, script, self._script = None, self._script, None
+        self.timers.clear_all()
+        if self.ended is None:
+            self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
+            self.states.append(ENDED)
+            actions += [act.StateEntered(ENDED), self.ended, act.CloseLink()]
+        if script is not None:
+            with suppress(Exception):  # it is what failed
+                script.close()
+        return actions
+
+
+def _checked(now: float) -> float:
+    """A time to reckon with. Raises ``ValueError``: a clock that shows none is a fault."""
+    if not math.isfinite(now):
+        raise ValueError(f"{now} is no time")
+    return now

@@ -85,7 +85,9 @@ class Host:
         )
         self.contracts = contracts
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE)
-        self.book = Playbook(self.session, watch=self.monitor.evcc)
+        self.shown: list[ev.Event] = [ev.InletMeasured(0.0), battery()]
+        """What inlet and battery show; empty: nobody measures any more."""
+        self.book = Playbook(self.session, watch=self.monitor.evcc, sample=lambda: tuple(self.shown))
         self.session_id = SESSION_ID
         self.sent: list[Any] = []
         self.waiting = False
@@ -99,10 +101,12 @@ class Host:
         """The inlet shows these values from now on."""
         values = ev.InletMeasured(voltage_v, current_a)
         self.monitor.inlet(values)
-        self.session.handle(values, self.book.now)
+        self.shown[:1] = [values]
+        self.tell(values)
 
     def battery(self, **changes: Any) -> None:
-        self.session.handle(battery(**changes), self.book.now)
+        self.shown[1:] = [battery(**changes)]
+        self.tell(self.shown[1])
 
     def tell(self, event: ev.Event) -> None:
         if isinstance(event, ev.MessageReceived):

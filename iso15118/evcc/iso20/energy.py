@@ -6,7 +6,9 @@ The vehicle closes its contactors in one place, after pre-charge matched, and op
 
 from __future__ import annotations
 
-from iso15118.evcc.conversation import Conversation, Leave, Until
+from typing import Any
+
+from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Until
 from iso15118.evcc.iso20.exchange import exchange, poll
 from iso15118.evcc.iso20.loop import loop_request, take_limits
 from iso15118.evcc.iso20.plan import Plan
@@ -15,7 +17,7 @@ from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
-from iso15118.messages.values import floor_rational, rational
+from iso15118.messages.values import floor_rational, rational, si
 from iso15118.session.actions import (
     CloseContactors,
     EndReason,
@@ -26,10 +28,11 @@ from iso15118.session.actions import (
     Urgency,
 )
 from iso15118.session.services import ControlMode
+from iso15118.timing import Timer
 
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
-_NO_CURRENT_A = 5.0  # below this, contactors may open without harm (facts on robustness, section 3H)
+_NO_CURRENT_A = 5.0  # below this, contactors may open without harm (IEC 61851-23)
 _WIND_DOWN_S = (
     3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
 )
@@ -37,7 +40,6 @@ _TOLERANCE = {
     True: cm.PowerToleranceAcceptance.PowerToleranceConfirmed,
     False: cm.PowerToleranceAcceptance.PowerToleranceNotConfirmed,
 }
-_OVERVOLTAGE = 1.05  # inlet above the declared maximum by this factor: off the cable at once
 
 
 async def cable_check(talk: Conversation) -> None:
@@ -67,10 +69,15 @@ async def pre_charge(talk: Conversation) -> None:
             ev_target_voltage=floor_rational(round(target, 1)),
         )
 
+    def matched(response: object) -> bool:
+        """Now, by a reading of now: against what was asked for, and against the battery as it is."""
+        off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
+        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh
+
     await poll(
         talk,
         lambda: request(Processing.Ongoing),
-        lambda response: abs(talk.inlet.voltage_v - target) <= talk.config.precharge_tolerance_v,
+        matched,
         limit=talk.config.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
     )
@@ -133,7 +140,6 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     config = talk.config
     scheduled = config.control_mode is ControlMode.SCHEDULED
     expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
-    ceiling = talk.limits.maximum_voltage_v * _OVERVOLTAGE
     end: SessionEnded | None = None
     wind_down_until = 0.0
     turn = 0
@@ -144,11 +150,12 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
-        if talk.inlet.voltage_v > ceiling:
-            raise Leave(EndReason.HARDWARE_FAULT, f"inlet at {talk.inlet.voltage_v:.0f} V")
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
-        response = await exchange(talk, loop_request(talk, plan, wants_meter, winding_down=end is not None))
+        request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
+        talk.asked(*_asked(request.cl_req_control_mode))
+        response = await exchange(talk, request)
+        talk.reported(si(response.evse_present_voltage), si(response.evse_present_current))
         if type(response.cl_res_control_mode) is not expected:
             raise Leave(
                 EndReason.PARAMETERS_NOT_ACCEPTED,
@@ -182,6 +189,16 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             await Until(began + config.loop_interval_s)
 
 
+def _asked(mode: Any) -> tuple[float, float]:
+    """The currents in A that a request asks for or allows, to the vehicle and from it."""
+    target = getattr(mode, "ev_target_current", None)
+    if target is not None:
+        current = si(target)
+        return max(current, 0.0), max(-current, 0.0)
+    discharge = getattr(mode, "ev_maximum_discharge_current", None)
+    return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else si(discharge)
+
+
 def _enough(talk: Conversation) -> SessionEnded | None:
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
@@ -195,6 +212,7 @@ def _enough(talk: Conversation) -> SessionEnded | None:
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     """Stop and go: the power rests, the contactors stay closed."""
+    talk.asked(0.0, 0.0)
     await exchange(
         talk,
         cm.PowerDeliveryReq(
@@ -224,7 +242,10 @@ async def stop(talk: Conversation, plan: Plan) -> None:
 
 async def welding_detection(talk: Conversation) -> None:
     """With contactors open the inlet has to lose its voltage; if it does not, one of them is welded."""
-    until = talk.now + min(talk.config.welding_detection_s, talk.config.timing.welding_detection_timeout)
+    longest = talk.config.timing.welding_detection_timeout
+    until = talk.now + min(talk.config.welding_detection_s, longest)
+    over = SessionOver(EndReason.ONGOING_TOO_LONG, f"welding detection not finished after {longest:g} s")
+    talk.bound = Bound(talk.now + longest, over, Timer.WELDING_DETECTION)
     while True:
         below = talk.inlet.voltage_v < talk.config.welding_voltage_v
         done = below or talk.now >= until
@@ -235,6 +256,7 @@ async def welding_detection(talk: Conversation) -> None:
             ),
         )
         if done:
+            talk.bound = None
             if talk.contactors_closed:
                 raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
             if not below:

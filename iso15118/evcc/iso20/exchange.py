@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from iso15118.evcc.conversation import Conversation, Exchange, Leave, SessionOver
+from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -54,19 +54,24 @@ async def poll(
     reason: EndReason,
 ) -> Any:
     """Repeat the request until ``finished(response)``, for ``limit`` s at most; then the session is over for
-    ``reason``.
+    ``reason``, and the clock ends it: no answer has to come.
 
     A wish to stop leaves between two requests.
     """
-    until = talk.now + limit
-    while True:
-        response = await exchange(talk, make())
-        if finished(response):
-            return response
-        if talk.stop_wanted:
-            raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-        if talk.now >= until:
-            if reason is EndReason.ONGOING_TOO_LONG:
-                raise SessionOver(reason, f"{type(response).__name__} still not finished after {limit:g} s")
-            raise Leave(reason, f"{type(response).__name__} still not finished after {limit:g} s")
-        await talk.pause(talk.config.poll_interval_s)
+    response_type = RESPONSES[type(request := make())][0]
+    kind = SessionOver if reason is EndReason.ONGOING_TOO_LONG else Leave
+    error = kind(reason, f"{response_type.__name__} still not finished after {limit:g} s")
+    bound = talk.bound = Bound(talk.now + limit, error)
+    try:
+        while True:
+            response = await exchange(talk, request)
+            if finished(response):
+                return response
+            if talk.stop_wanted:
+                raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+            if talk.now >= bound.until:
+                raise error
+            await talk.pause(talk.config.poll_interval_s)
+            request = make()
+    finally:
+        talk.bound = None

@@ -55,7 +55,8 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
         elif end.reason is EndReason.PAUSED:
             end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     except Leave as leave:
-        end = talk.left = SessionEnded(leave.reason, leave.detail)
+        talk.bound = None
+        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)
         await break_off(talk, plan, leave)
     paused = end.reason is EndReason.PAUSED
     await exchange(

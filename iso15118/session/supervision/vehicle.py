@@ -104,18 +104,14 @@ class VehicleSupervisor:
 
     # -- what is measured ----------------------------------------------------------------------------------
 
-    def battery(
-        self, maximum_v: float, target_a: float, hot: bool, voltage_v: float, at: float, now: float
-    ) -> Finding | None:
-        """The battery's management reports."""
+    def battery(self, maximum_v: float, target_a: float, hot: bool, at: float, now: float) -> None:
+        """The battery's management reports what it can stand and what it wants."""
         self.battery_at = max(self.battery_at, at)
         self._battery_v, self._hot = maximum_v, hot
-        if self._battery_on:
-            wanted = 0.0 if target_a <= 0.0 else _INF
-            if wanted != self._wanted.floor:
-                present = max(self.current_a, 0.0)
-                self._wanted.ask(wanted, now, hold=0.0, rate=self._rate, present=present)
-        return None
+        wanted = 0.0 if target_a <= 0.0 else _INF
+        if wanted != self._wanted.floor:
+            present = max(self.current_a, 0.0)
+            self._wanted.ask(wanted, now, hold=0.0, rate=self._rate, present=present)
 
     def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
