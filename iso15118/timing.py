@@ -45,8 +45,6 @@ class Timer(StrEnum):
     """SECC: state C or D has to show on the control pilot [V2G20-847]."""
     STOP = "stop"
     """SECC: the vehicle has to stop after it was asked to; then the station does."""
-    READINGS = "readings"
-    """Both: while something is asked of the hardware, a reading has to be younger than ``SupervisionLimits.stale_s``."""
     POWER_DELIVERY = "power delivery"
     """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
     WELDING_DETECTION = "welding detection"
@@ -214,10 +212,12 @@ SECC_PERFORMANCE_TIME: Final[Mapping[str, str]] = _table(
 class TimerTable:
     """The timers that run now, each with its deadline. Setting one that runs moves it."""
 
-    __slots__ = ("_deadlines",)
+    __slots__ = ("_deadlines", "deadline")
 
     def __init__(self) -> None:
         self._deadlines: dict[Timer, float] = {}
+        self.deadline: float | None = None
+        """The earliest deadline, None if no timer runs. Call ``expired`` then."""
 
     def set(self, timer: Timer, deadline: float) -> None:
         """Let ``timer`` fire at ``deadline``. Raises ``MisuseError`` for a deadline that is no finite
@@ -225,14 +225,17 @@ class TimerTable:
         if not math.isfinite(deadline):
             raise MisuseError(f"{deadline!r} is no deadline for the timer {timer}")
         self._deadlines[timer] = deadline
+        self.deadline = min(self._deadlines.values())
 
     def clear(self, timer: Timer) -> None:
         """Stop ``timer``; nothing happens if it does not run."""
-        self._deadlines.pop(timer, None)
+        if self._deadlines.pop(timer, None) is not None:
+            self.deadline = min(self._deadlines.values(), default=None)
 
     def clear_all(self) -> None:
         """Stop every timer."""
         self._deadlines.clear()
+        self.deadline = None
 
     def deadline_of(self, timer: Timer) -> float | None:
         """When ``timer`` fires, None if it does not run."""
@@ -240,11 +243,6 @@ class TimerTable:
 
     def __contains__(self, timer: object) -> bool:
         return timer in self._deadlines
-
-    @property
-    def deadline(self) -> float | None:
-        """The earliest deadline, None if no timer runs. Call ``expired`` then."""
-        return min(self._deadlines.values(), default=None)
 
     def expired(self, now: float) -> list[Timer]:
         """The timers due at ``now``, earliest first, those of one moment in the order of ``Timer``. They no
@@ -254,6 +252,7 @@ class TimerTable:
             due.sort(key=lambda timer: (self._deadlines[timer], _ORDER[timer]))
         for timer in due:
             del self._deadlines[timer]
+        self.deadline = min(self._deadlines.values(), default=None)
         return due
 
     def __repr__(self) -> str:

@@ -6,13 +6,12 @@ before anything is said.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Conversation, Exchange, Leave, SessionOver, Step, Until
+from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver, Step, Until
 from iso15118.evcc.iso20.script import iso20_session
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -30,6 +29,9 @@ __all__ = ["EvccSession"]
 
 CONNECTING = "Connecting"
 ENDED = "Ended"
+_FROM_OUTSIDE = frozenset((ev.MessageReceived, ev.InletMeasured, ev.BatteryChanged))
+"""Never refused: what comes from the peer is looked at, and a measurement that is none is a fault."""
+_END_OF_TIME = 1e15
 _TALK_FAILED = frozenset(
     {
         EndReason.REFUSED,
@@ -78,7 +80,9 @@ class EvccSession:
         self._ready = False
         self._leaving: Leave | None = None
         """The clock has ended a poll while its answer is still awaited."""
-        self._bound_timer: Timer | None = None
+        self._bound: Bound | None = None
+        self._on_cable = False
+        """Asked to close and not to open since, or the contactors are closed: readings are needed."""
         self.error: Exception | None = None
         """What was raised in this software, if that ended the session."""
 
@@ -91,8 +95,15 @@ class EvccSession:
 
     @property
     def deadline(self) -> float | None:
-        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs."""
-        return self.timers.deadline
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every reading on the cable it may
+        move."""
+        timer = self.timers.deadline
+        if not self._on_cable:
+            return timer
+        readings = self._talk.supervisor.fresh_until
+        if timer is not None and timer <= readings:
+            return timer
+        return readings if readings < _END_OF_TIME else None
 
     @property
     def session_id(self) -> bytes:
@@ -116,6 +127,11 @@ class EvccSession:
         return tuple(self._talk.refusals)
 
     @property
+    def energized(self) -> bool:
+        """The vehicle was asked to close its contactors, and not yet to open them."""
+        return self._may_close and not self._told_safe
+
+    @property
     def ticket(self) -> EvccTicket | None:
         """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
         of which nobody told the certificate."""
@@ -127,28 +143,31 @@ class EvccSession:
         An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
-        check_event(event)
+        kind = type(event)
+        if kind not in _FROM_OUTSIDE:
+            check_event(event)
+        talk = self._talk
         try:
-            return self._handle(event, now)
+            if not -_END_OF_TIME < now < _END_OF_TIME:
+                raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
+            talk.now = now
+            if kind is ev.InletMeasured:
+                found = self._inlet(event)  # type: ignore[arg-type]
+                return [] if found is None else self._found(found)
+            if kind is ev.BatteryChanged:
+                found = self._battery(event)  # type: ignore[arg-type]
+                return [] if found is None else self._found(found)
+            if self.ended is not None:
+                return self._late(event)
+            if kind is ev.MessageReceived:
+                return self._message(event.message)  # type: ignore[attr-defined]
+            actions = self._other(event)
+            if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
+                self.timers.clear(Timer.PACE)
+                actions += self._resume(True)
+            return actions
         except Exception as error:  # whatever it is, the vehicle must not stay on the cable
             return self._broken(error)
-
-    def _handle(self, event: ev.Event, now: float) -> list[Action]:
-        talk = self._talk
-        talk.now = _checked(now)
-        kind = type(event)
-        if kind is ev.InletMeasured or kind is ev.BatteryChanged:
-            found = self._inlet(event) if kind is ev.InletMeasured else self._battery(event)  # type: ignore[arg-type]
-            return [] if found is None else self._found(found)
-        if self.ended is not None:
-            return self._late(event)
-        if kind is ev.MessageReceived:
-            return self._message(event.message)  # type: ignore[attr-defined]
-        actions = self._other(event)
-        if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
-            self.timers.clear(Timer.PACE)
-            actions += self._resume(True)
-        return actions
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
@@ -158,7 +177,9 @@ class EvccSession:
             return self._broken(error)
 
     def _timeout(self, now: float) -> list[Action]:
-        self._talk.now = _checked(now)
+        if not -_END_OF_TIME < now < _END_OF_TIME:
+            raise ValueError(f"{now} is no time")
+        self._talk.now = now
         actions: list[Action] = []
         for timer in self.timers.expired(now):
             if self.ended is not None:
@@ -170,10 +191,12 @@ class EvccSession:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
                     actions += self._too_long()
-                case Timer.READINGS:
-                    actions += self._readings_due()
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
+        if self._on_cable:
+            found = self._talk.supervisor.stale(now)
+            if found is not None:
+                actions += self._found(found)
         return actions
 
     # -- the script
@@ -192,7 +215,8 @@ class EvccSession:
         except SessionOver as over:
             return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
         actions = self._take_outbox()
-        self._keep_bound()
+        if talk.bound is not self._bound:
+            self._keep_bound()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -206,18 +230,15 @@ class EvccSession:
 
     def _keep_bound(self) -> None:
         """The timer of what the script does follows the script."""
-        bound = self._talk.bound
-        if bound is None:
-            if self._bound_timer is not None:
-                self.timers.clear(self._bound_timer)
-                self._bound_timer = None
-        elif self._bound_timer is not bound.timer or self.timers.deadline_of(bound.timer) != bound.until:
-            self._bound_timer = bound.timer
+        if self._bound is not None:
+            self.timers.clear(self._bound.timer)
+        bound = self._bound = self._talk.bound
+        if bound is not None:
             self.timers.set(bound.timer, bound.until)
 
     def _too_long(self) -> list[Action]:
         """The clock has ended what the script does. An answer that is still on its way is waited for, off the cable."""
-        bound, self._talk.bound, self._bound_timer = self._talk.bound, None, None
+        bound, self._talk.bound, self._bound = self._bound, None, None
         if bound is None:
             return []
         if isinstance(bound.error, SessionOver):
@@ -231,7 +252,8 @@ class EvccSession:
 
     def _take_outbox(self) -> list[Action]:
         actions, self._talk.outbox = self._talk.outbox, []
-        self._book(actions)
+        if actions:
+            self._book(actions)
         return actions
 
     def _book(self, actions: list[Action]) -> None:
@@ -242,7 +264,6 @@ class EvccSession:
             if kind is act.CloseContactors:
                 self._told_safe, self._may_close = False, True
                 supervisor.told(True, now)
-                self._wait_for_readings()
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
@@ -250,6 +271,7 @@ class EvccSession:
             elif kind is act.OpenContactors:
                 self._told_safe = True
                 supervisor.told(False, now)
+        self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)
 
     def _message(self, message: Any) -> list[Action]:
         step = self._step
@@ -333,6 +355,7 @@ class EvccSession:
         closed = level is not False  # what is no level counts as the worse one
         was, talk.contactors_closed = talk.contactors_closed, closed
         talk.supervisor.contactors(closed)
+        self._on_cable = self.ended is None and (closed or self.energized)
         if closed and level is not True:
             return self._end(EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
         if closed and (self._told_safe or not self._may_close):
@@ -345,12 +368,12 @@ class EvccSession:
     # -- what is measured
 
     def _inlet(self, event: ev.InletMeasured) -> Finding | None:
-        talk, at = self._talk, event.at
-        if not is_reading(event.voltage_v, event.current_a, at):
+        talk = self._talk
+        voltage, current, at, now = event.voltage_v, event.current_a, event.at, talk.now
+        if not is_reading(voltage, current, at):
             return self._unusable("InletMeasured")
-        talk.inlet, now = event, talk.now
-        taken = now if at is None or at > now else at
-        return talk.supervisor.measured(event.voltage_v, event.current_a, taken, now)
+        talk.inlet = event
+        return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
     def _battery(self, event: ev.BatteryChanged) -> Finding | None:
         talk, at = self._talk, event.at
@@ -366,22 +389,6 @@ class EvccSession:
             return None
         what = f"({name} is no measurement)"
         return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, self._talk.now, Reaction.FAULT, what)
-
-    def _wait_for_readings(self) -> None:
-        until = self._talk.supervisor.fresh_until
-        if math.isfinite(until):
-            self.timers.set(Timer.READINGS, until)
-
-    def _readings_due(self) -> list[Action]:
-        """None is young enough, or the timer is set anew, as long as the vehicle is on the cable."""
-        talk = self._talk
-        if self._told_safe and not talk.contactors_closed:
-            return []
-        found = talk.supervisor.stale(talk.now)
-        if found is None:
-            self._wait_for_readings()
-            return []
-        return self._found(found)
 
     def _found(self, finding: Finding) -> list[Action]:
         """A rule of the supervision is broken."""
@@ -434,6 +441,7 @@ class EvccSession:
         if script is not None:
             script.close()
         self.timers.clear_all()
+        self._on_cable = False
         self.states.append(ENDED)
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
@@ -461,6 +469,7 @@ class EvccSession:
         self._told_safe, self._ready, self._leaving = True, False, None
         self._step, script, self._script = None, self._script, None
         self.timers.clear_all()
+        self._on_cable = False
         if self.ended is None:
             self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
             self.states.append(ENDED)
@@ -469,10 +478,3 @@ class EvccSession:
             with suppress(Exception):  # it is what failed
                 script.close()
         return actions
-
-
-def _checked(now: float) -> float:
-    """A time to reckon with. Raises ``ValueError``: a clock that shows none is a fault."""
-    if not math.isfinite(now):
-        raise ValueError(f"{now} is no time")
-    return now

@@ -72,7 +72,6 @@ class HardwareBooks:
         ctx = self._ctx
         if not ctx.energized:
             self.supervisor.live_from(ctx.now)
-            self.wait_for_readings()
         ctx.energized, ctx.told_safe = True, False
 
     def _power(self, action: act.SetPower) -> None:
@@ -124,11 +123,10 @@ class HardwareBooks:
     def measured(self, event: ev.PowerMeasured) -> Finding | None:
         """One sample of the output."""
         ctx = self._ctx
-        voltage, current, at = event.voltage_v, event.current_a, event.at
+        voltage, current, at, now = event.voltage_v, event.current_a, event.at, ctx.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
         ctx.measured = event
-        now = ctx.now
         return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
@@ -152,22 +150,6 @@ class HardwareBooks:
             return None
         now = self._ctx.now
         return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, now, Reaction.FAULT, f"({name} is no measurement)")
-
-    def readings_due(self) -> Finding | None:
-        """The timer for readings fired: none is young enough, or it is set anew."""
-        ctx = self._ctx
-        if not (ctx.energized or ctx.contactors_closed):
-            return None
-        found = self.supervisor.stale(ctx.now)
-        if found is None:
-            self.wait_for_readings()
-        return found
-
-    def wait_for_readings(self) -> None:
-        """A reading has to come until then."""
-        until = self.supervisor.fresh_until
-        if math.isfinite(until):
-            self._timers.set(Timer.READINGS, until)
 
     def contactors(self, closed: bool) -> None:
         """The contactors report their level."""

@@ -7,7 +7,6 @@ legal when stands in the edition's table; how the hardware is driven stands behi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,9 @@ __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
 NEGOTIATING = "supportedAppProtocol"
+_FROM_OUTSIDE = frozenset((ev.MessageReceived, ev.PowerMeasured))
+"""Never refused: what comes from the peer is answered, and a measurement that is none is a fault."""
+_END_OF_TIME = 1e15
 _WAITS_ON_VEHICLE = {
     State.POWER_DELIVERY: (Timer.POWER_DELIVERY, "power_delivery_performance"),
     State.DC_WELDING_DETECTION: (Timer.WELDING_DETECTION, "welding_detection_performance"),
@@ -104,8 +106,15 @@ class SeccSession:
 
     @property
     def deadline(self) -> float | None:
-        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs."""
-        return self.timers.deadline
+        """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every reading of live hardware
+        it may move."""
+        timer, ctx = self.timers.deadline, self._ctx
+        if not (ctx.energized or ctx.contactors_closed) or self.ended is not None:
+            return timer
+        readings = self._books.supervisor.fresh_until
+        if timer is not None and timer <= readings:
+            return timer
+        return readings if readings < _END_OF_TIME else None
 
     @property
     def session_id(self) -> bytes:
@@ -143,30 +152,30 @@ class SeccSession:
         An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
-        check_event(event)
+        kind = type(event)
+        if kind not in _FROM_OUTSIDE:
+            check_event(event)
+        ctx = self._ctx
         try:
-            return self._handle(event, now)
+            if not -_END_OF_TIME < now < _END_OF_TIME:
+                raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
+            ctx.now = now
+            if kind is ev.PowerMeasured:
+                found = self._books.measured(event)  # type: ignore[arg-type]
+                if found is None:
+                    return []
+                actions = self._found(found)
+            elif self.ended is not None:
+                return self._late(event)
+            elif kind is ev.MessageReceived:
+                actions = self._message(event.message)  # type: ignore[attr-defined]
+            else:
+                actions = self._other(event)
+            if self._waiting is not None:
+                actions += self._try_waiting(timed_out=False)
+            return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
             return self._broken(error)
-
-    def _handle(self, event: ev.Event, now: float) -> list[Action]:
-        ctx = self._ctx
-        ctx.now = _checked(now)
-        kind = type(event)
-        if kind is ev.PowerMeasured:
-            found = self._books.measured(event)  # type: ignore[arg-type]
-            if found is None:
-                return []
-            actions = self._found(found)
-        elif self.ended is not None:
-            return self._late(event)
-        elif kind is ev.MessageReceived:
-            actions = self._message(event.message)  # type: ignore[attr-defined]
-        else:
-            actions = self._other(event)
-        if self._waiting is not None:
-            actions += self._try_waiting(timed_out=False)
-        return actions
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
@@ -177,7 +186,9 @@ class SeccSession:
 
     def _timeout(self, now: float) -> list[Action]:
         ctx = self._ctx
-        ctx.now = _checked(now)
+        if not -_END_OF_TIME < now < _END_OF_TIME:
+            raise ValueError(f"{now} is no time")
+        ctx.now = now
         actions: list[Action] = []
         for timer in self.timers.expired(now):
             if self.ended is not None:
@@ -202,12 +213,12 @@ class SeccSession:
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
                     detail = f"the vehicle did not finish {timer.value}"
                     actions += self._doom(EndReason.ONGOING_TOO_LONG, detail)
-                case Timer.READINGS:
-                    found = self._books.readings_due()
-                    if found is not None:
-                        actions += self._found(found)
                 case _:
                     actions += self._stop_now()
+        if (ctx.energized or ctx.contactors_closed) and self.ended is None:
+            found = self._books.supervisor.stale(now)
+            if found is not None:
+                actions += self._found(found)
         return actions
 
     # -- messages
@@ -544,10 +555,3 @@ class SeccSession:
             self.states.append(State.ENDED.value)
             actions += [act.StateEntered(State.ENDED.value), self.ended, act.CloseLink(0.0)]
         return actions
-
-
-def _checked(now: float) -> float:
-    """A time to reckon with. Raises ``ValueError``: a clock that shows none is a fault."""
-    if not math.isfinite(now):
-        raise ValueError(f"{now} is no time")
-    return now

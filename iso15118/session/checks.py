@@ -16,11 +16,10 @@ from iso15118.errors import ConfigError
 from . import events as ev
 from .limits import StationLimits
 
-__all__ = ["HIGHEST_A", "HIGHEST_V", "check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
+__all__ = ["check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
 
-HIGHEST_V, HIGHEST_A = 2000.0, 5000.0
-"""Beyond these no hardware of a DC connector can measure: a value is then no reading."""
 _LONGEST = 300
+_FLAGS = (True, False)
 
 
 def text(value: object) -> str:
@@ -37,14 +36,12 @@ def what_went_wrong(error: BaseException) -> str:
 
 
 def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
-    """Finite numbers that hardware could show, and a time if there is one."""
+    """Finite numbers, a time if there is one, and nothing beyond the 2000 V and 5000 A that no DC connector has."""
     try:
         # A comparison that no number passes fails for what is not one, too.
-        return bool(
-            -HIGHEST_V <= voltage_v <= HIGHEST_V
-            and -HIGHEST_A <= current_a <= HIGHEST_A
-            and (at is None or math.isfinite(at))
-        )
+        if not (-2000.0 <= voltage_v <= 2000.0 and -5000.0 <= current_a <= 5000.0):
+            return False
+        return at is None or math.isfinite(at)
     except (TypeError, ValueError, ArithmeticError):
         return False
 
@@ -69,10 +66,9 @@ def is_battery(battery: ev.BatteryChanged) -> bool:
             + battery.maximum_discharge_current_a
         )
         return (
-            math.isfinite(total)
-            and type(total) in (float, int)
-            and type(battery.complete) is bool
-            and type(battery.inlet_hot) is bool
+            total - total == 0.0  # which is true of no infinity, and of nothing that is no number
+            and battery.complete in _FLAGS
+            and battery.inlet_hot in _FLAGS
             and (battery.at is None or math.isfinite(battery.at))
         )
     except (TypeError, ValueError, ArithmeticError):

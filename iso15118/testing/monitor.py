@@ -71,7 +71,7 @@ class SafetyMonitor:
 
     # -- measurements
 
-    def measured(self, values: ev.PowerMeasured) -> None:
+    def measured(self, values: ev.PowerMeasured, now: float = 0.0) -> None:
         """The station's output now: within the station's own limits, and without current when it has been
         told to be safe for good."""
         self._output = values
@@ -88,7 +88,7 @@ class SafetyMonitor:
         if abs(power) > most * _TOLERANCE + 10.0:
             self._violation(f"output at {power:.0f} W, limit {most:g} W")
 
-    def inlet(self, values: ev.InletMeasured) -> None:
+    def inlet(self, values: ev.InletMeasured, now: float = 0.0) -> None:
         """The vehicle's inlet now."""
         self._inlet = values
 

@@ -42,6 +42,8 @@ class Pair:
     ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
     ``leaves``: what stands for the certificates of station and vehicle, by which a paused session knows its peer; ``paused`` and
     ``resume`` are the tickets of earlier sessions.
+    ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
+    virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
     ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
     """
 
@@ -61,6 +63,7 @@ class Pair:
         leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
         paused: Sequence[SeccTicket] = (),
         resume: EvccTicket | None = None,
+        look_s: float = 0.3,
     ) -> None:
         self.now = self.begun_at = now
         self.station = station
@@ -96,7 +99,9 @@ class Pair:
         self._secure, self._leaves = secure, leaves
         self._on_message = on_message
         self._on_state = on_state
-        self._closing: float | None = None
+        self._look_s = look_s
+        self._look_at = now
+        self._ends = (self.to_secc, self.to_evcc, self.secc, self.evcc, station, vehicle)
         self._flowing_since: float | None = None
 
     # -- running
@@ -135,19 +140,23 @@ class Pair:
     @property
     def deadline(self) -> float | None:
         """When something happens next; it may lie in the past: then at once."""
-        moments = [
-            moment
-            for moment in (
-                self.to_secc.deadline,
-                self.to_evcc.deadline,
-                self.secc.deadline,
-                self.evcc.deadline,
-                self.station.deadline,
-                self.vehicle.deadline,
-            )
-            if moment is not None
-        ]
-        return min(moments) if moments else None
+        earliest: float | None = None
+        for end in self._ends:
+            moment = end.deadline
+            if moment is not None and (earliest is None or moment < earliest):
+                earliest = moment
+        if (earliest is None or self._look_at < earliest) and self._live():
+            return self._look_at
+        return earliest
+
+    def _live(self) -> bool:
+        """Somebody has to be measured even if nothing else happens."""
+        return (
+            self.secc.energized
+            or self.evcc.energized
+            or self.station.outlet.closed
+            or self.vehicle.inlet.closed
+        )
 
     def step(self) -> bool:
         """Jump to the next moment at which something happens, and let it happen. False if nothing is left to
@@ -155,25 +164,29 @@ class Pair:
         moment = self.deadline
         if moment is None:
             return False
-        self.now = max(moment, self.now)
+        if moment > self.now:
+            self.now = moment
         self.happen()
         return True
 
     def happen(self) -> None:
         """Let happen what is due now."""
         now = self.now
-        if _due(self.station.deadline, now):
+        if (due := self.station.deadline) is not None and due <= now:
             self._secc_events(self.station.advance(now))
-        if _due(self.vehicle.deadline, now):
+        if (due := self.vehicle.deadline) is not None and due <= now:
             self._evcc_events(self.vehicle.advance(now))
-        if _due(self.to_secc.deadline, now):
+        if (due := self.to_secc.deadline) is not None and due <= now:
             self._secc_events(self.to_secc.deliver(now))
-        if _due(self.to_evcc.deadline, now):
+        if (due := self.to_evcc.deadline) is not None and due <= now:
             self._evcc_events(self.to_evcc.deliver(now))
-        if _due(self.secc.deadline, now):
+        if now >= self._look_at and self._live():
+            self._measure_secc()
+            self._measure_evcc()
+        if (due := self.secc.deadline) is not None and due <= now:
             self._measure_secc()
             self._carry_out_secc(self.monitor.secc(None, self.secc.handle_timeout(now), now))
-        if _due(self.evcc.deadline, now):
+        if (due := self.evcc.deadline) is not None and due <= now:
             self._measure_evcc()
             self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
 
@@ -181,12 +194,8 @@ class Pair:
         """Let virtual time pass, with everything that falls into it."""
         until = self.now + seconds
         while True:
-            moments = [
-                end.deadline
-                for end in (self.to_secc, self.to_evcc, self.secc, self.evcc, self.station, self.vehicle)
-                if end.deadline is not None
-            ]
-            if not moments or min(moments) > until:
+            moment = self.deadline
+            if moment is None or moment > until:
                 break
             self.step()
         self.now = until
@@ -232,13 +241,16 @@ class Pair:
             self._carry_out_evcc(self._tell_evcc(event))
 
     def _measure_secc(self) -> None:
+        self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
-        self.monitor.measured(measured)
-        self.secc.handle(measured, self.now)
+        self.monitor.measured(measured, self.now)
+        actions = self.secc.handle(measured, self.now)
+        if actions:
+            self._carry_out_secc(self.monitor.secc(measured, actions, self.now))
         flowing = abs(measured.current_a) > 1.0
         if flowing and self._flowing_since is None:
             self._flowing_since = self.now
@@ -256,9 +268,13 @@ class Pair:
                 self._tell_evcc(HardwareFault("battery", str(error) or type(error).__name__))
             )
             return
-        self.monitor.inlet(inlet)
-        self.evcc.handle(inlet, self.now)
-        self.evcc.handle(battery, self.now)
+        self.monitor.inlet(inlet, self.now)
+        actions = self.evcc.handle(battery, self.now)
+        if actions:
+            self._carry_out_evcc(self.monitor.evcc(battery, actions, self.now))
+        actions = self.evcc.handle(inlet, self.now)
+        if actions:
+            self._carry_out_evcc(self.monitor.evcc(inlet, actions, self.now))
 
     def _carry_out_secc(self, actions: list[act.Action]) -> None:
         now = self.now
@@ -320,7 +336,3 @@ def _guarded(
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]
-
-
-def _due(deadline: float | None, now: float) -> bool:
-    return deadline is not None and deadline <= now

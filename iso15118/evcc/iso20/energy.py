@@ -36,6 +36,7 @@ _NO_CURRENT_A = 5.0  # below this, contactors may open without harm (IEC 61851-2
 _WIND_DOWN_S = (
     3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
 )
+_COMPARE_EVERY = 4  # turns; what the station tells is compared with what is measured about once a second
 _TOLERANCE = {
     True: cm.PowerToleranceAcceptance.PowerToleranceConfirmed,
     False: cm.PowerToleranceAcceptance.PowerToleranceNotConfirmed,
@@ -155,7 +156,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
         talk.asked(*_asked(request.cl_req_control_mode))
         response = await exchange(talk, request)
-        talk.reported(si(response.evse_present_voltage), si(response.evse_present_current))
+        if turn % _COMPARE_EVERY == 0:
+            talk.reported(si(response.evse_present_voltage), si(response.evse_present_current))
         if type(response.cl_res_control_mode) is not expected:
             raise Leave(
                 EndReason.PARAMETERS_NOT_ACCEPTED,
@@ -194,7 +196,7 @@ def _asked(mode: Any) -> tuple[float, float]:
     target = getattr(mode, "ev_target_current", None)
     if target is not None:
         current = si(target)
-        return max(current, 0.0), max(-current, 0.0)
+        return (current, 0.0) if current >= 0.0 else (0.0, -current)
     discharge = getattr(mode, "ev_maximum_discharge_current", None)
     return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else si(discharge)
 

@@ -82,7 +82,10 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
     measured = ctx.measured
     power = ctx.within_power(bounds[0], abs(bounds[1]), bounds[2], discharging)
     before: tuple[Action, ...] = () if power == ctx.power else (SetPower(*power),)
-    before += _ignored(ctx, target_a if scheduled else 0.0, limits)
+    if scheduled and not -limits.maximum_discharge_current_a <= target_a <= limits.maximum_charge_current_a:
+        before += _ignored(ctx, target_a, limits)
+    else:
+        ctx.loops_beyond = 0
     meter_info = None
     confirm = metering_wanted(ctx)
     if (request.meter_info_requested or confirm) and ctx.meter is not None:

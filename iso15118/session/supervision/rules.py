@@ -174,7 +174,7 @@ class Ceiling:
         """Nothing beyond what was asked for is allowed any more."""
         return self.at(now) == self.floor
 
-    def ask(self, value: float, now: float, *, hold: float, rate: float, present: float) -> None:
+    def ask(self, value: float, now: float, hold: float, rate: float, present: float) -> None:
         """``value`` is asked from ``now`` on; ``present``: what flows now, from where a lowered bound is approached."""
         allowed = self.at(now)
         falling = allowed > self.floor

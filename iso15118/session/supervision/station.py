@@ -45,6 +45,8 @@ class StationSupervisor:
         """The last sample."""
         self.sampled_at = -_INF
         """When the youngest of them was measured."""
+        self.fresh_until = -_INF
+        """Until then it is young enough; infinite if nobody minds."""
         self.closed = False
         """The contactors, as they report themselves."""
         self._asked = _Asked.NOTHING
@@ -63,12 +65,14 @@ class StationSupervisor:
         self._insulation_at: float | None = None
         self._earth_seen = -_INF
         self._other: tuple[float, float] | None = None
-        self._quick = False
+        self._quick = self._pending = False
         self._low_a = self._high_a = self._low_v = self._high_v = self._most_w = 0.0
         self._prepare(limits)
+        self._shorten()
 
     def _prepare(self, limits: SupervisionLimits) -> None:
         beyond = limits.beyond
+        self._stale_s = beyond(Rule.STALE_READINGS, limits.stale_s)
         self._factor = beyond(Rule.OVER_VOLTAGE, limits.over_voltage_factor)
         self._over_a = beyond(Rule.OVER_CURRENT, limits.over_current_a)
         self._rated = beyond(Rule.OVER_CURRENT, limits.rating_factor)
@@ -125,6 +129,8 @@ class StationSupervisor:
             self._w_level,
             self._w_sensors,
         ) = watch
+        self._back = min(self._reverse_a, self._wrong_a)
+        self._most_ahead = self._most_back = _INF
         self._insulation_on = Rule.INSULATION not in limits.off
         self._sensors_v = beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
         self._earth_v = beyond(Rule.VOLTAGE_TO_EARTH, limits.earth_v)
@@ -136,8 +142,10 @@ class StationSupervisor:
         """What both sides can stand, and the greatest currents that were offered."""
         self._ceiling_v = over_voltage_limit(maximum_v, self._factor)
         self._charge_rating, self._discharge_rating = charge_a, discharge_a
+        self._most_ahead = charge_a * self._rated + self._over_a
+        self._most_back = discharge_a * self._rated + self._over_a
         self._rate = self.limits.ramp(max(charge_a, discharge_a))
-        self._quick = False
+        self._shorten()
 
     def cable_check(self, voltage_v: float) -> None:
         """The cable check begins at this voltage."""
@@ -157,7 +165,7 @@ class StationSupervisor:
             self._turn(_Asked.PRE_CHARGE)
             self._pre_charge_v = Ceiling(voltage_v)
         # An unloaded output discharges itself slowly.
-        self._pre_charge_v.ask(voltage_v, now, hold=self.limits.discharge_s, rate=_INF, present=_INF)
+        self._pre_charge_v.ask(voltage_v, now, self.limits.discharge_s, _INF, _INF)
         factor = self.limits.pre_charge_factor
         self._pre_charge_a = _INF if factor is None else factor * current_a
         if Rule.PRE_CHARGE_CURRENT in self.limits.off:
@@ -167,25 +175,29 @@ class StationSupervisor:
         self, voltage_v: float, current_a: float, power_w: float, takes_back: bool, now: float
     ) -> None:
         """These bounds are in force."""
-        follows = self._asked is _Asked.POWER and self._follows()
-        if self._asked is not _Asked.POWER:
+        fresh = self._asked is not _Asked.POWER
+        if fresh:
             self._turn(_Asked.POWER)
-            self._bound_v, self._asked_a, follows = voltage_v, 0.0, abs(self.current_a) < self._over_a
-        ceiling = self._discharging if takes_back else self._charging
-        other = self._charging if takes_back else self._discharging
-        self._lower(ceiling, abs(current_a), now)
-        self._lower(other, 0.0, now)
+            self._bound_v, self._asked_a = voltage_v, 0.0
+        ahead, other = self._charging, self._discharging
+        if takes_back:
+            ahead, other = other, ahead
+        asked_a = -current_a if current_a < 0.0 else current_a
+        if asked_a != ahead.floor:
+            self._lower(ahead, asked_a, now)
+        if other.floor != 0.0:
+            self._lower(other, 0.0, now)
         if voltage_v < self._bound_v or takes_back is not self._takes_back:
             # The battery holds the voltage: what has to fall is the current.
             at_most = now + self.limits.settle_s + abs(self.current_a) / self._rate
             self._bound_v_from = at_most if self._bound_v_from <= now else min(self._bound_v_from, at_most)
         self._bound_v, self._bound_w, self._takes_back = voltage_v, power_w, takes_back
-        if abs(current_a - self._asked_a) > self._frozen_a:
-            if follows and self._frozen is None:
+        if not -self._frozen_a <= current_a - self._asked_a <= self._frozen_a:
+            if self._frozen is None and self._follows():
                 self._frozen = (self.current_a, self.voltage_v)
                 self._w_frozen.forget()
             self._asked_a = current_a
-        self._quick = False
+        self._shorten()
 
     def stop_power(self, emergency: bool, now: float) -> None:
         """Current to zero was asked for."""
@@ -196,29 +208,33 @@ class StationSupervisor:
 
     def told(self, closed: bool) -> None:
         """The contactors were told to close, or to open."""
-        self._told_open, self._quick = not closed, False
+        self._told_open = not closed
+        self._shorten()
 
     def contactors(self, closed: bool) -> None:
         """The contactors report themselves."""
-        self.closed, self._quick = closed, False
+        self.closed = closed
+        self._shorten()
 
     def _turn(self, asked: _Asked) -> None:
-        self._asked, self._frozen, self._quick = asked, None, False
+        self._asked, self._frozen = asked, None
+        self._quick = False
         for watch in self._watches:
             if watch not in (self._w_permission, self._w_level, self._w_voltage):
                 watch.forget()
+        self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - as below
 
     def _nothing(self, now: float, *, emergency: bool) -> None:
-        self._quick = False
         for ceiling in (self._charging, self._discharging):
             self._lower(ceiling, 0.0, now, _INF if emergency else self._rate)
+        self._shorten()
 
     def _lower(self, ceiling: Ceiling, value: float, now: float, rate: float | None = None) -> None:
-        slope = self._rate if rate is None else rate
-        sign = 1.0 if ceiling is self._charging else -1.0
+        flows = self.current_a if ceiling is self._charging else -self.current_a
+        hold = self.limits.settle_s
         # What flows may go on rising until the supply has heard of the new bound.
-        present = max(sign * self.current_a, 0.0) + self._rate * self.limits.settle_s
-        ceiling.ask(value, now, hold=self.limits.settle_s, rate=slope, present=present)
+        present = (flows if flows > 0.0 else 0.0) + self._rate * hold
+        ceiling.ask(value, now, hold, self._rate if rate is None else rate, present)
 
     def _follows(self) -> bool:
         """The current is where its bound is: then a changed bound has to move it."""
@@ -229,7 +245,7 @@ class StationSupervisor:
     def measured(self, voltage_v: float, current_a: float, at: float, now: float) -> Finding | None:
         """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
         if at > self.sampled_at:
-            self.sampled_at = at
+            self.sampled_at, self.fresh_until = at, at + self._stale_s
         self.voltage_v, self.current_a = voltage_v, current_a
         if (
             self._quick
@@ -238,26 +254,26 @@ class StationSupervisor:
             and -self._most_w <= voltage_v * current_a <= self._most_w
         ):
             return None
-        return self._judge(voltage_v, current_a, now)
+        found = self._judge(voltage_v, current_a, now)
+        self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
+        self._shorten()
+        return found
 
     def stale(self, now: float) -> Finding | None:
-        """No reading is young enough; asked when ``fresh_until`` is over."""
+        """No reading is young enough; told again whenever so much time has passed again."""
         if self.fresh_until > now:
             return None
         age = now - self.sampled_at
-        limit = self.limits.stale_s or 0.0
-        return Finding(
-            Rule.STALE_READINGS, age, limit, now - age, self.limits.stale_reaction, "s without a reading"
-        )
-
-    @property
-    def fresh_until(self) -> float:
-        """Until then the last reading is young enough; infinite if nobody minds."""
-        return self.sampled_at + self.limits.beyond(Rule.STALE_READINGS, self.limits.stale_s)
+        self._sampled(now)
+        what, reaction = "s without a reading", self.limits.stale_reaction
+        return Finding(Rule.STALE_READINGS, age, self._stale_s, now - age, reaction, what)
 
     def live_from(self, now: float) -> None:
         """The output comes alive: readings are waited for from now on."""
-        self.sampled_at = max(self.sampled_at, now)
+        self._sampled(max(self.sampled_at, now))
+
+    def _sampled(self, at: float) -> None:
+        self.sampled_at, self.fresh_until = at, at + self._stale_s
 
     def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
         found = self._level(now)
@@ -293,8 +309,7 @@ class StationSupervisor:
         allowed = ahead + max(self._over_a, limits.over_current_share * ahead)
         forth = -current if taking else current
         found = worse(found, self._w_current.look(forth > allowed, current, allowed, now))
-        rating = self._discharge_rating if current < 0.0 else self._charge_rating
-        most = rating * self._rated + self._over_a
+        most = self._most_back if current < 0.0 else self._most_ahead
         found = worse(found, self._w_rating.look(abs(current) > most, current, most, now))
 
         if taking:
@@ -316,9 +331,7 @@ class StationSupervisor:
         most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
         power = abs(voltage * current)
         found = worse(found, self._w_power.look(settled and power > most_w, power, most_w, now))
-        found = worse(found, self._still(voltage, current, now))
-        self._shorten(now, allowed, back, most_w)
-        return found
+        return worse(found, self._still(voltage, current, now))
 
     def _still(self, voltage: float, current: float, now: float) -> Finding | None:
         """Frozen readings: the bound that the current kept to has moved, and neither current nor voltage did."""
@@ -333,24 +346,34 @@ class StationSupervisor:
             return None
         return self._w_frozen.look(True, current, self._asked_a, now)
 
-    def _shorten(self, now: float, allowed: float, back: float, most_w: float) -> None:
-        """While everything is settled and kept, the next samples need a few comparisons only."""
-        if (
-            self._frozen is not None
-            or (self.closed and self._told_open)
-            or not self._charging.is_settled(now)
-            or not self._discharging.is_settled(now)
-            or any(watch.since is not None for watch in self._watches)
-        ):
+    def _shorten(self) -> None:
+        """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only. What is outside, or was a moment
+        ago, is looked at rule by rule."""
+        self._quick = False
+        if self._frozen is not None or (self.closed and self._told_open):
             return
-        taking = self._takes_back
-        room = max(self._asked_v, self.limits.asked_voltage_share * self._bound_v)
-        self._high_a = back if taking else min(allowed, self._charge_rating * self._rated + self._over_a)
-        self._low_a = -min(allowed, self._discharge_rating * self._rated + self._over_a) if taking else -back
-        self._low_v = self._bound_v - room if taking else -_INF
-        self._high_v = self._ceiling_v if taking else min(self._ceiling_v, self._bound_v + room)
-        self._most_w = most_w
-        self._quick = True
+        if self._asked is _Asked.POWER:
+            limits, taking = self.limits, self._takes_back
+            bound = self._discharging.floor if taking else self._charging.floor
+            room = limits.over_current_share * bound
+            most = bound + (room if room > self._over_a else self._over_a)
+            rating = self._most_back if taking else self._most_ahead
+            most = rating if rating < most else most
+            self._low_a, self._high_a = (-most, self._back) if taking else (-self._back, most)
+            bound = self._bound_v
+            room = limits.asked_voltage_share * bound
+            room = self._asked_v if self._asked_v > room else room
+            self._low_v = bound - room if taking else -_INF
+            high = bound + room
+            self._high_v = self._ceiling_v if taking or self._ceiling_v < high else high
+            self._most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
+        elif self._asked in (_Asked.NOTHING, _Asked.STOPPED):
+            self._low_a, self._high_a, self._low_v = -self._none_a, self._none_a, -_INF
+            self._high_v = self._ceiling_v if self.closed else self._end_v
+            self._most_w = _INF
+        else:
+            return
+        self._quick = not self._pending
 
     def _rest(self, voltage: float, current: float, now: float) -> Finding | None:
         """Nothing is asked for, or it was taken back."""

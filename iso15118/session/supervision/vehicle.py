@@ -29,7 +29,9 @@ class VehicleSupervisor:
         """The contactors, as they report themselves."""
         self.inlet_at = self.battery_at = -_INF
         """When the youngest readings were taken."""
-        self._declared_v, self._charge_a, self._discharge_a = maximum_v, charge_a, discharge_a
+        self.fresh_until = -_INF
+        """Until then the older of them is young enough; infinite if nobody minds."""
+        self._declared_v = maximum_v
         self._rate = limits.ramp(max(charge_a, discharge_a))
         self._charging, self._discharging, self._wanted = Ceiling(), Ceiling(), Ceiling(_INF)
         self._told_open = self._was_told = False
@@ -37,6 +39,7 @@ class VehicleSupervisor:
         self._hot = False
         self._reported: tuple[float, float] | None = None
         beyond, at = limits.beyond, limits
+        self._stale_s = beyond(Rule.STALE_READINGS, at.stale_s)
         self._over_v = beyond(Rule.OVER_VOLTAGE, at.inlet_voltage_v)
         self._over_a = beyond(Rule.OVER_CURRENT, at.over_current_a)
         self._rated = beyond(Rule.OVER_CURRENT, at.rating_factor)
@@ -45,6 +48,10 @@ class VehicleSupervisor:
             at.reverse_current_share * max(charge_a, discharge_a),
         )
         self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.no_current_a)
+        self._most_ahead = charge_a * self._rated + self._over_a
+        self._most_back = discharge_a * self._rated + self._over_a
+        self._least_a = min(self._none_a, limits.no_current_a or 0.0, self._over_a)
+        self._ceiling_v = self._most_v()
         self._battery_on = Rule.BATTERY_WANTS_NONE not in at.off
         self._hot_on = Rule.INLET_HOT not in at.off
         self._reported_v = beyond(Rule.STATION_REPORTS_OTHER, at.reported_voltage_v)
@@ -71,62 +78,106 @@ class VehicleSupervisor:
             Rule.STATION_REPORTS_OTHER, "V or A reported by the station", (at.reported_s, Reaction.WARN)
         )
         self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
+        self._watches = (
+            self._w_voltage,
+            self._w_current,
+            self._w_rating,
+            self._w_reverse,
+            self._w_permission,
+            self._w_battery,
+            self._w_hot,
+            self._w_level,
+        )
+        self._quick = self._pending = False
+        self._low_a = self._high_a = self._high_v = 0.0
+        self._shorten()
 
     # -- what is asked for ---------------------------------------------------------------------------------
 
     def asked(self, charge_a: float, discharge_a: float, now: float) -> None:
         """The station was asked for at most these currents (magnitudes), or both 0: for none."""
+        if charge_a != self._charging.floor:
+            self._ask(self._charging, charge_a, self.current_a, now)
+        if discharge_a != self._discharging.floor:
+            self._ask(self._discharging, discharge_a, -self.current_a, now)
+
+    def _ask(self, ceiling: Ceiling, value: float, flows: float, now: float) -> None:
         hold = self.limits.settle_s
-        for ceiling, value, flows in (
-            (self._charging, charge_a, self.current_a),
-            (self._discharging, discharge_a, -self.current_a),
-        ):
-            if value == ceiling.floor:
-                continue
-            present = max(flows, 0.0) + self._rate * hold
-            ceiling.ask(value, now, hold=hold, rate=self._rate, present=present)
+        ceiling.ask(value, now, hold, self._rate, (flows if flows > 0.0 else 0.0) + self._rate * hold)
+        self._shorten()
 
     def stop(self, emergency: bool, now: float) -> None:
         """Power is no longer wanted, or the vehicle takes itself off the cable."""
         rate = _INF if emergency else self._rate
         for ceiling, flows in ((self._charging, self.current_a), (self._discharging, -self.current_a)):
-            ceiling.ask(0.0, now, hold=self.limits.settle_s, rate=rate, present=max(flows, 0.0))
+            ceiling.ask(0.0, now, self.limits.settle_s, rate, max(flows, 0.0))
+        self._quick = False
 
     def told(self, closed: bool, now: float) -> None:
         """The contactors were told to close, or to open."""
-        self._told_open, self._was_told = not closed, True
+        self._told_open, self._was_told, self._quick = not closed, True, False
         if closed:
-            self.inlet_at, self.battery_at = max(self.inlet_at, now), max(self.battery_at, now)
+            self._read(max(self.inlet_at, now), max(self.battery_at, now))
+
+    def _read(self, inlet_at: float, battery_at: float) -> None:
+        self.inlet_at, self.battery_at = inlet_at, battery_at
+        self.fresh_until = (inlet_at if inlet_at < battery_at else battery_at) + self._stale_s
 
     def contactors(self, closed: bool) -> None:
         """The contactors report themselves."""
-        self.closed = closed
+        self.closed, self._quick = closed, False
 
     # -- what is measured ----------------------------------------------------------------------------------
 
     def battery(self, maximum_v: float, target_a: float, hot: bool, at: float, now: float) -> None:
         """The battery's management reports what it can stand and what it wants."""
-        self.battery_at = max(self.battery_at, at)
-        self._battery_v, self._hot = maximum_v, hot
+        if at > self.battery_at:
+            self._read(self.inlet_at, at)
         wanted = 0.0 if target_a <= 0.0 else _INF
+        if maximum_v == self._battery_v and hot is self._hot and wanted == self._wanted.floor:
+            return
+        self._battery_v, self._hot, self._quick = maximum_v, hot, False
+        self._ceiling_v = self._most_v()
         if wanted != self._wanted.floor:
             present = max(self.current_a, 0.0)
-            self._wanted.ask(wanted, now, hold=0.0, rate=self._rate, present=present)
+            self._wanted.ask(wanted, now, 0.0, self._rate, present)
 
     def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
         if at > self.inlet_at:
             self.inlet_at = at
+            self.fresh_until = (at if at < self.battery_at else self.battery_at) + self._stale_s
         self.voltage_v, self.current_a = voltage, current
-        if not self.closed and -self._none_a <= current <= self._none_a and self._w_permission.since is None:
-            return (
-                None  # no current, and the voltage on the other side of open contactors is not the vehicle's
-            )
+        if self._quick and self._low_a <= current <= self._high_a and voltage <= self._high_v:
+            return None
+        found = self._judge(voltage, current, now)
+        self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
+        self._shorten()
+        return found
+
+    def _shorten(self) -> None:
+        """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only."""
+        none = self._none_a
+        self._low_a, self._high_a = -none, none
+        self._high_v = self._ceiling_v if self.closed else _INF
+        if self._was_told and not self._told_open:
+            bound, back, over = self._charging.floor, self._discharging.floor, self._over_a
+            high = bound + over
+            high = high if high < self._most_ahead else self._most_ahead
+            self._high_a = self._least_a if self._hot or self._wanted.floor == 0.0 else high
+            low = back + over if back > 0.0 else self._reverse_a
+            self._low_a = -(low if low < self._most_back else self._most_back)
+        self._quick = not self._pending and not (self.closed and self._told_open)
+
+    def _most_v(self) -> float:
+        most = min(self._battery_v, self._declared_v)
+        return most + max(self._over_v, self.limits.inlet_voltage_share * most)
+
+    def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
         limits = self.limits
         found = None
         if self.closed:
-            most = min(self._battery_v, self._declared_v)
-            most += max(self._over_v, limits.inlet_voltage_share * most)
+            most = self._ceiling_v
             found = self._w_voltage.look(voltage > most, voltage, most, now)
         if self._level_on:
             found = worse(found, self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now))
@@ -139,7 +190,7 @@ class VehicleSupervisor:
         least = discharge + max(self._over_a, limits.over_current_share * discharge)
         over = current > most or (discharge > 0.0 and -current > least)
         found = worse(found, self._w_current.look(over, current, most if current >= 0.0 else -least, now))
-        rating = (self._charge_a if current >= 0.0 else self._discharge_a) * self._rated + self._over_a
+        rating = self._most_ahead if current >= 0.0 else self._most_back
         found = worse(found, self._w_rating.look(abs(current) > rating, current, rating, now))
         back = discharge + self._reverse_a
         found = worse(
@@ -166,17 +217,11 @@ class VehicleSupervisor:
         return self._w_reported.look(wrong, current_a, self.current_a, now)
 
     def stale(self, now: float) -> Finding | None:
-        """Readings of the inlet or the battery are too old; asked when ``fresh_until`` is over."""
+        """Readings of the inlet or the battery are too old; told again whenever so much time has passed again."""
         if self.fresh_until > now:
             return None
-        age = now - min(self.inlet_at, self.battery_at)
         what = "s without a reading of the " + ("inlet" if self.inlet_at <= self.battery_at else "battery")
-        limit = self.limits.stale_s or 0.0
-        return Finding(Rule.STALE_READINGS, age, limit, now - age, self.limits.stale_reaction, what)
-
-    @property
-    def fresh_until(self) -> float:
-        """Until then the last readings are young enough; infinite if nobody minds."""
-        return min(self.inlet_at, self.battery_at) + self.limits.beyond(
-            Rule.STALE_READINGS, self.limits.stale_s
-        )
+        since = min(self.inlet_at, self.battery_at)
+        self._read(max(self.inlet_at, now), max(self.battery_at, now))
+        reaction = self.limits.stale_reaction
+        return Finding(Rule.STALE_READINGS, now - since, self._stale_s, since, reaction, what)
