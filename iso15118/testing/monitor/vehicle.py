@@ -1,0 +1,107 @@
+"""The vehicle's half of the monitor: cable check, pre-charge and contactors, and how it leaves."""
+
+from __future__ import annotations
+
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import Processing
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.limits import VehicleLimits
+
+from .measured import MeasuredRules
+from .violation import ALARMS, Causes, SafetyViolation, si
+
+__all__ = ["VehicleMonitor"]
+
+
+class VehicleMonitor:
+    """Watches a vehicle."""
+
+    def __init__(self, vehicle: VehicleLimits | None) -> None:
+        self._inlet = ev.InletMeasured(0.0)
+        self._cable_checked = False
+        self._target_v: float | None = None
+        self._closed = self._live = self._over = False
+        self._causes = Causes("vehicle")
+        rating = 0.0 if vehicle is None else vehicle.maximum_charge_current_a
+        self._measured = MeasuredRules("vehicle", rating)
+
+    def inlet(self, values: ev.InletMeasured, now: float | None) -> None:
+        """The vehicle's inlet now."""
+        self._inlet = values
+        if now is not None:
+            self._measured.look(values.current_a, now)
+
+    def look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
+        """One call of the vehicle's session."""
+        was_live, was_over = self._live or self._closed, self._over
+        refused = agreed = False
+        if type(event) is ev.MessageReceived:
+            message = event.message
+            code = getattr(message, "response_code", None)
+            refused = code is not None and code.value.startswith("FAILED")
+            kind = type(message)
+            if kind is dc.DCCableCheckRes and message.evse_processing is Processing.Finished:
+                self._cable_checked = not refused
+            agreed = kind is cm.PowerDeliveryRes and not refused
+        elif type(event) is ev.ContactorsChanged:
+            self._closed = event.closed
+        for position, action in enumerate(actions):
+            self._action(action, actions[:position], was_over or refused, now)
+        alarmed = isinstance(event, ALARMS) or (
+            type(event) is ev.SignalChanged
+            and event.state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F)
+        )
+        if (alarmed or refused) and was_live and not was_over:
+            told = any(isinstance(action, act.OpenContactors) for action in actions)
+            if not told and (self._live or self._closed):
+                raise SafetyViolation(f"vehicle contactors not told to open on {event}")
+        if actions:
+            self._causes.look(event, actions, alarmed=(alarmed or refused) and was_live, agreed=agreed)
+
+    def _action(self, action: act.Action, before: list[act.Action], is_over: bool, now: float) -> None:
+        match action:
+            case act.CloseContactors():
+                self._need(self._cable_checked, "vehicle contactors before the cable check")
+                self._need(self._target_v is not None, "vehicle contactors before pre-charge")
+                difference = abs(self._inlet.voltage_v - (self._target_v or 0.0))
+                self._need(difference <= 20.5, f"vehicle contactors with {difference:.0f} V across them")
+                self._need(not is_over, "vehicle contactors after the end")
+                self._live = True
+                self._measured.asked(0.0, 0.0, self._inlet.current_a, now)
+            case act.OpenContactors():
+                self._need(
+                    any(isinstance(earlier, act.StopPower) for earlier in before),
+                    "vehicle contactors opened before current zero",
+                )
+                self._live = False
+            case act.StopPower(urgency=urgency):
+                self._measured.stopped(urgency, self._inlet.current_a, now)
+            case act.Send(message=message):
+                self._need(not self._over, "a message of the vehicle after the end")
+                if type(message) is dc.DCChargeLoopReq:
+                    self._wish(message.cl_req_control_mode, now)
+                elif type(message) is dc.DCPreChargeReq:
+                    self._target_v = si(message.ev_target_voltage)
+            case act.SessionEnded() | act.CloseLink():
+                self._need(not self._live, f"vehicle: {type(action).__name__} before contactors open")
+                if self._closed:
+                    told = any(isinstance(earlier, act.OpenContactors) for earlier in before)
+                    self._need(told, "the vehicle ended with closed contactors that nobody told to open")
+                self._over = True
+
+    def _wish(self, mode: object, now: float) -> None:
+        """What a charge-loop request asks for or allows."""
+        target = getattr(mode, "ev_target_current", None)
+        if target is not None:
+            high, low = max(si(target), 0.0), max(-si(target), 0.0)
+        else:
+            high = si(mode.ev_maximum_charge_current)  # type: ignore[attr-defined]
+            back = getattr(mode, "ev_maximum_discharge_current", None)
+            low = 0.0 if back is None else abs(si(back))
+        self._measured.asked(high, low, self._inlet.current_a, now)
+
+    def _need(self, fact: bool, otherwise: str) -> None:
+        if not fact:
+            raise SafetyViolation(otherwise)

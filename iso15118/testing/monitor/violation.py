@@ -1,0 +1,74 @@
+"""What a monitor raises, and what both of its halves need: alarms, causes and wire numbers."""
+
+from __future__ import annotations
+
+from iso15118.messages.iso20.common_types import RationalNumber
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, Urgency
+
+__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation", "si"]
+
+ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.LinkLost, ev.Undecodable)
+TOLERANCE = 1.001  # limits travel as RationalNumber: a part in a thousand is rounding
+
+_TALK = frozenset(
+    {
+        EndReason.REFUSED,
+        EndReason.TIMEOUT,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.UNKNOWN_SESSION,
+        EndReason.UNDECODABLE,
+        EndReason.PEER_VANISHED,
+        EndReason.SIGNAL_LOST,
+        EndReason.HARDWARE_FAULT,
+        EndReason.EMERGENCY,
+        EndReason.INTERNAL_ERROR,
+    }
+)
+"""What may still happen after a side has taken itself off for another reason."""
+
+
+class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
+    """A session did what must never happen."""
+
+
+def si(number: RationalNumber) -> float:
+    """A wire number as a float."""
+    return float(number.value * 10.0**number.exponent)
+
+
+class Causes:
+    """How urgent a stop was, against what it was for: what ends in an orderly way ramps down, everything else is an emergency."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self._broke_off: Urgency | None = None
+
+    def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
+        """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that power is no longer wanted."""
+        urgency: Urgency | None = None
+        for action in actions:
+            if type(action) is act.StopPower:
+                urgency = action.urgency  # a second one may be the more urgent
+            elif type(action) is act.OpenContactors and action.urgency is not urgency:
+                raise SafetyViolation(f"{self._role}: current and contactors in different haste: {actions}")
+        if urgency is not None:
+            if alarmed and urgency is not Urgency.EMERGENCY:
+                raise SafetyViolation(f"{self._role}: {event} is no emergency to it: {actions}")
+            if not agreed and not alarmed:
+                self._broke_off = urgency
+            elif agreed and urgency is Urgency.ORDERLY:
+                self._broke_off = None
+        for action in actions:
+            if type(action) is not act.SessionEnded:
+                continue
+            wanted = Urgency.ORDERLY if action.reason.orderly else Urgency.EMERGENCY
+            now = urgency if not alarmed else wanted
+            if now is not None and now is not wanted:
+                raise SafetyViolation(f"{self._role}: {action.reason.name} by a stop that is {now.name}")
+            before = self._broke_off
+            if before is not None and before is not wanted and action.reason not in _TALK:
+                raise SafetyViolation(
+                    f"{self._role}: {action.reason.name} after a stop that was {before.name}"
+                )
