@@ -19,10 +19,11 @@ _RAMP_S = 20.0
 
 
 class MeasuredRules:
-    """S3, S4 and S5 of a station; V4 and V5 of a vehicle are the same with other words. ``rating_a``: its greatest current."""
+    """Over-current, reverse current, and current after the stop, at an output or an inlet. ``rating_a``: its greatest current; ``over_s``: how
+    long an over-current may last, since a vehicle first asks the station to stop."""
 
-    def __init__(self, role: str, rating_a: float) -> None:
-        self._role, self._rating = role, rating_a
+    def __init__(self, role: str, rating_a: float, *, over_s: float = 0.5) -> None:
+        self._role, self._rating, self._over_s = role, rating_a, over_s
         self._ramp = max(_RAMP_A_PER_S, rating_a / _RAMP_S)
         self._high = self._low = 0.0
         """The currents that may flow, to the vehicle and from it, once everything has settled."""
@@ -64,7 +65,7 @@ class MeasuredRules:
             return
         rules = (
             ("current without permission", self._quiet and abs(current) > 5.0, 0.1),
-            ("over-current", not self._quiet and self._is_over(current), 0.5),
+            ("over-current", not self._quiet and self._is_over(current), self._over_s),
             ("reverse current", not self._quiet and self._is_reverse(current), 0.2),
         )
         for rule, broken, lasts in rules:

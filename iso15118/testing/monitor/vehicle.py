@@ -25,7 +25,7 @@ class VehicleMonitor:
         self._closed = self._live = self._over = False
         self._causes = Causes("vehicle")
         rating = 0.0 if vehicle is None else vehicle.maximum_charge_current_a
-        self._measured = MeasuredRules("vehicle", rating)
+        self._measured = MeasuredRules("vehicle", rating, over_s=2.0)
 
     def inlet(self, values: ev.InletMeasured, now: float | None) -> None:
         """The vehicle's inlet now."""
