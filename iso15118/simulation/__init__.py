@@ -10,7 +10,7 @@ from .battery import Battery
 from .cable_check import InsulationMonitor
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
-from .faults import STATION_CALLS, VEHICLE_CALLS, Faults
+from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
 from .meter import Meter
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
@@ -34,6 +34,7 @@ __all__ = [
     "LoneVehicle",
     "Meter",
     "PlanPhase",
+    "ReadingFault",
     "Record",
     "SimulatedStation",
     "SimulatedVehicle",

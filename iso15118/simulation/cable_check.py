@@ -40,13 +40,20 @@ class InsulationMonitor:
         self, threshold_ohm: float, resistance_ohm: float = 10e6, *, self_test_ok: bool = True
     ) -> None:
         self.threshold_ohm = threshold_ohm
+        self.asked_ohm = 0.0
+        """What a cable check asks for."""
         self.resistance_ohm = resistance_ohm
         self.self_test_ok = self_test_ok
 
     @property
     def good(self) -> bool:
         """The insulation is at or above the threshold."""
-        return self.resistance_ohm >= self.threshold_ohm
+        return self.resistance_ohm >= self.least_ohm
+
+    @property
+    def least_ohm(self) -> float:
+        """The stricter of what the connector has and what was asked for."""
+        return max(self.threshold_ohm, self.asked_ohm)
 
 
 class CableCheck:
@@ -100,7 +107,7 @@ class CableCheck:
         elif not insulation.self_test_ok:
             self._found = "the self test of the insulation monitor failed"
         elif not insulation.good:
-            ohm, least_ohm = insulation.resistance_ohm, insulation.threshold_ohm
+            ohm, least_ohm = insulation.resistance_ohm, insulation.least_ohm
             self._found = f"insulation {ohm / 1e3:.0f} kOhm is below {least_ohm / 1e3:.0f} kOhm"
         self._supply.stop(at_once=True)
         self._agenda.put("cable_check", self._circuit.time + _FALL_S, self._discharged)

@@ -3,21 +3,23 @@
 ``station.faults.late("close_contactors", 5.0)`` holds for the next calls of that name; the names are in
 ``STATION_CALLS`` and ``VEHICLE_CALLS``. In the ``perform`` form a late call takes effect and answers that
 much later, unless a later stop or opening takes it back; in the asynchronous form the coroutine sleeps first.
-The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a time or for ever. Failures
-of the hardware behind the calls (welded contactors, bad insulation) are set on the parts themselves.
+The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a time or for ever; "present" and "inlet" can show the
+faults of ``ReadingFault``. Failures of the hardware behind the calls (welded contactors, bad insulation) are set on the parts themselves.
 """
 
 from __future__ import annotations
 
 import math
 from difflib import get_close_matches
+from enum import Enum
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, HardwareError
 
-__all__ = ["STATION_CALLS", "VEHICLE_CALLS", "Fault", "Faults"]
+__all__ = ["STATION_CALLS", "VEHICLE_CALLS", "Fault", "Faults", "ReadingFault"]
 
 STATION_CALLS = (
     "cable_check",
@@ -47,6 +49,16 @@ VEHICLE_CALLS = (
 Reading = TypeVar("Reading")
 
 
+class ReadingFault(Enum):
+    """What a supply, an inlet or their sensors can do wrong, as far as a measurement shows it."""
+
+    OVER_VOLTAGE = "so many volts more than there should be"
+    OVER_CURRENT = "so many amperes more, in the direction in which they flow"
+    REVERSE = "so many amperes the wrong way"
+    FROZEN = "always the same values, however young they claim to be"
+    STALE = "always the same values, and they say how old they are"
+
+
 class Fault(Struct, frozen=True):
     """One failure: ``error`` is raised, or the call is late by ``delay_s`` clock seconds (infinite: it never
     answers)."""
@@ -67,6 +79,14 @@ class Faults:
         self.calls = calls
         self._armed: dict[str, tuple[Fault, float]] = {}
         self._frozen: dict[str, tuple[Any, float]] = {}
+        self._shown: dict[str, tuple[ReadingFault, float]] = {}
+        self._kept: dict[str, Any] = {}
+
+    def shows(self, call: str, fault: ReadingFault, by: float = 0.0) -> None:
+        """From now on the measurement ``call`` ("present" or "inlet") shows this fault; ``by``: V or A."""
+        self._name(call)
+        self._shown[call] = (fault, by)
+        self._kept.pop(call, None)
 
     def raises(self, call: str, error: Exception | None = None, *, times: float = math.inf) -> None:
         """The next ``times`` calls raise ``error`` (default: a ``HardwareError``)."""
@@ -85,9 +105,10 @@ class Faults:
     def clear(self, call: str | None = None) -> None:
         """All calls, or this one, work again."""
         if call is None:
-            self._armed.clear()
-            self._frozen.clear()
+            for table in (self._armed, self._frozen, self._shown, self._kept):
+                table.clear()
         else:
+            self._shown.pop(call, None)
             self._armed.pop(call, None)
             self._frozen.pop(call, None)
 
@@ -105,6 +126,8 @@ class Faults:
     def reading(self, call: str, present: Reading, now: float) -> Reading:
         """What the property ``call`` shows at the clock's time ``now``: ``present``, or what it froze at.
         Raises what it was told to."""
+        if self._shown and call in self._shown:
+            return self._distorted(call, present, now)
         if not self._armed and not self._frozen:
             return present
         fault = self.take(call)
@@ -120,9 +143,23 @@ class Faults:
             del self._frozen[call]
         return present
 
-    def _arm(self, call: str, fault: Fault, times: float) -> None:
+    def _distorted(self, call: str, present: Any, now: float) -> Any:
+        fault, by = self._shown[call]
+        volts, amperes = present.voltage_v, present.current_a
+        if fault in (ReadingFault.FROZEN, ReadingFault.STALE):
+            kept = self._kept.setdefault(call, replace(present, at=now))
+            return kept if fault is ReadingFault.STALE else replace(kept, at=None)
+        if fault is ReadingFault.OVER_VOLTAGE:
+            return replace(present, voltage_v=volts + by)
+        more = math.copysign(by, amperes)
+        return replace(present, current_a=amperes + more if fault is ReadingFault.OVER_CURRENT else -more)
+
+    def _name(self, call: str) -> None:
         if call not in self.calls:
             near = get_close_matches(call, self.calls, n=1, cutoff=0.0)[0]
             raise ConfigError("call", f"there is no call {call!r} here", f"did you mean {near}?")
+
+    def _arm(self, call: str, fault: Fault, times: float) -> None:
+        self._name(call)
         if times >= 1:
             self._armed[call] = (fault, times)

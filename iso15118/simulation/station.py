@@ -239,7 +239,9 @@ class SimulatedStation:
                 circuit.settle()
             case ReadMeter():
                 self._events.append(self.meter.read())
-            case StartCableCheck(voltage_v):
+            case StartCableCheck(voltage_v, _, insulation_ohm):
+                # The service's threshold, or the connector's own if that is the stricter.
+                self.insulation.asked_ohm = insulation_ohm
                 self.cable_check.start(voltage_v, self._varied(self.cable_check.duration_s))
             case PreCharge(voltage_v):
                 self.supply.pre_charge(voltage_v)
