@@ -19,6 +19,8 @@ from .limits import StationLimits
 __all__ = ["check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
 
 _LONGEST = 300
+_GREATEST = 1e15
+"""Beyond this no quantity fits into a message; a comparison with it also finds what is no number, however large."""
 _FLAGS = (True, False)
 
 
@@ -94,7 +96,7 @@ def _number(event: object, field: str, *, optional: bool = False, least: float =
     value = getattr(event, field)
     if value is None and optional:
         return
-    if type(value) not in (float, int) or not math.isfinite(value) or value < least:
+    if type(value) not in (float, int) or not max(least, -_GREATEST) <= value <= _GREATEST:
         _refuse(event, field, "a finite number" + (" or None" if optional else ""))
 
 
@@ -111,7 +113,7 @@ def _limits(event: Any) -> None:
         value = getattr(limits, name)
         if value is None and name == "power_ramp_w_per_s":
             continue
-        if type(value) not in (float, int) or not (math.isfinite(value) and value >= 0.0):
+        if type(value) not in (float, int) or not 0.0 <= value <= _GREATEST:
             raise ConfigError(f"LimitsChanged.limits.{name}", "is no limit", "a finite number, 0 or more")
 
 

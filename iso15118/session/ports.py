@@ -104,7 +104,10 @@ class DcPowerPort(Protocol):
         ...
 
     async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
-        """Hold the bounds of ``SetPower``; called in every charge loop that changes them."""
+        """Hold all three bounds of ``SetPower`` at any time; called in every charge loop that changes them. ``voltage_v`` is the upper
+        bound with a positive ``current_a`` (to the vehicle) and the lower bound with a negative one; with 0 A nothing may flow either way,
+        whatever the voltage. The current is within the power at the present voltage, so that a supply without a power bound keeps to
+        it, too."""
         ...
 
     async def stop(self, urgency: Urgency) -> None:

@@ -127,7 +127,8 @@ class Faults:
         """What the property ``call`` shows at the clock's time ``now``: ``present``, or what it froze at.
         Raises what it was told to."""
         if self._shown and call in self._shown:
-            return self._distorted(call, present, now)
+            shown: Reading = self._distorted(call, present, now)
+            return shown
         if not self._armed and not self._frozen:
             return present
         fault = self.take(call)

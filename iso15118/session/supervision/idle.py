@@ -5,6 +5,8 @@ A driver looks once a second. As long as there is a finding, the connector is fi
 
 from __future__ import annotations
 
+import math
+
 from iso15118.session.events import InletMeasured, PowerMeasured
 
 from .limits import SupervisionLimits
@@ -38,8 +40,11 @@ class IdleSupervisor:
         if measured is not None:
             current, voltage = measured.current_a, measured.voltage_v
             # Written so that what is no number is a finding, too.
-            self._see(self._current, not abs(current) <= self._none_a, current, self._none_a, now)
-            self._see(self._voltage, not voltage <= self._safe_v, voltage, self._safe_v, now)
+            for watch, value, limit in (
+                (self._current, abs(current), self._none_a),
+                (self._voltage, voltage, self._safe_v),
+            ):
+                self._see(watch, limit < math.inf and not value <= limit, value, limit, now)
         found = None
         for watch in (self._level, self._current, self._voltage):
             found = worse(found, self._found.get(watch))

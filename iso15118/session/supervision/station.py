@@ -45,7 +45,7 @@ class StationSupervisor:
         """The last sample."""
         self.sampled_at = -_INF
         """When the youngest of them was measured."""
-        self.fresh_until = -_INF
+        self.fresh_until = _INF
         """Until then it is young enough; infinite if nobody minds."""
         self.closed = False
         """The contactors, as they report themselves."""

@@ -29,7 +29,7 @@ class VehicleSupervisor:
         """The contactors, as they report themselves."""
         self.inlet_at = self.battery_at = -_INF
         """When the youngest readings were taken."""
-        self.fresh_until = -_INF
+        self.fresh_until = _INF
         """Until then the older of them is young enough; infinite if nobody minds."""
         self._declared_v = maximum_v
         self._rate = limits.ramp(max(charge_a, discharge_a))

@@ -19,8 +19,8 @@ _RAMP_S = 20.0
 
 
 class MeasuredRules:
-    """Over-current, reverse current, and current after the stop, at an output or an inlet. ``rating_a``: its greatest current; ``over_s``: how
-    long an over-current may last, since a vehicle first asks the station to stop."""
+    """Over-current, reverse current, and current after the stop, at an output or an inlet. ``rating_a``: its greatest current; ``over_s``:
+    how long an over-current may last, since a vehicle first asks the station to stop."""
 
     def __init__(self, role: str, rating_a: float, *, over_s: float = 0.5) -> None:
         self._role, self._rating, self._over_s = role, rating_a, over_s

@@ -1,0 +1,516 @@
+"""The supervisors on numbers alone: every rule just below its threshold, above it for less than its time, and above it for as long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from iso15118.errors import ConfigError
+from iso15118.session.events import PowerMeasured
+from iso15118.session.supervision import (
+    Finding,
+    IdleSupervisor,
+    Reaction,
+    Rule,
+    StationSupervisor,
+    SupervisionLimits,
+    VehicleSupervisor,
+    over_voltage_limit,
+)
+
+LOOK_S = 0.05
+FAULT, STOP, WARN = Reaction.FAULT, Reaction.STOP, Reaction.WARN
+
+
+def station(limits: SupervisionLimits | None = None) -> StationSupervisor:
+    """950 V between the two, 500 A each way, everything open."""
+    supervisor = StationSupervisor(limits or SupervisionLimits())
+    supervisor.negotiated(950.0, 500.0, 400.0)
+    return supervisor
+
+
+def charging(supervisor: StationSupervisor, *, amperes: float = 200.0, watts: float = 170_000.0) -> None:
+    supervisor.contactors(True)
+    supervisor.told(True)
+    supervisor.set_power(850.0, amperes, watts, amperes < 0.0, -100.0)
+    supervisor.measured(800.0, min(amperes, 200.0), -50.0, -50.0)
+
+
+def after_stop(supervisor: StationSupervisor, *, emergency: bool, closed: bool = True) -> None:
+    charging(supervisor)
+    supervisor.stop_power(emergency, -100.0)
+    supervisor.contactors(closed)
+
+
+def feed(
+    supervisor: StationSupervisor | VehicleSupervisor, voltage: float, current: float, seconds: float
+) -> list[tuple[float, Finding]]:
+    """Samples every 50 ms from 0 to ``seconds``; what was found, and when."""
+    found = []
+    for number in range(round(seconds / LOOK_S) + 1):
+        now = number * LOOK_S
+        finding = supervisor.measured(voltage, current, now, now)
+        if finding is not None:
+            found.append((now, finding))
+    return found
+
+
+def kind(finding: Finding | None) -> tuple[Rule | None, Reaction | None]:
+    return (None, None) if finding is None else (finding.rule, finding.reaction)
+
+
+def check_phase(supervisor: StationSupervisor) -> None:
+    supervisor.cable_check(900.0)
+
+
+def pre_charge(supervisor: StationSupervisor) -> None:
+    supervisor.pre_charge(800.0, 2.0, -100.0)
+
+
+def giving(supervisor: StationSupervisor) -> None:
+    supervisor.contactors(True)
+    supervisor.told(True)
+    supervisor.set_power(700.0, -200.0, 170_000.0, True, -100.0)
+
+
+STATION: dict[
+    str, tuple[Callable[[StationSupervisor], Any], tuple[float, float], tuple[float, float], Rule, Any]
+] = {
+    # how it is brought about, just below, just above (V, A), the rule, and when it does what
+    "over-voltage": (charging, (885.0, 0.0), (1045.1, 0.0), Rule.OVER_VOLTAGE, [(0.1, FAULT)]),
+    "over-voltage at rest": (
+        lambda s: after_stop(s, emergency=False),
+        (1044.9, 0.0),
+        (1045.1, 0.0),
+        Rule.OVER_VOLTAGE,
+        [(0.1, FAULT)],
+    ),
+    "voltage above asked": (
+        lambda s: charging(s, watts=300_000.0),
+        (892.4, 200.0),
+        (892.6, 200.0),
+        Rule.VOLTAGE_ABOVE_ASKED,
+        [(0.5, STOP), (1.0, FAULT)],
+    ),
+    "voltage below the lower bound": (
+        giving,
+        (665.1, -200.0),
+        (664.9, -200.0),
+        Rule.VOLTAGE_ABOVE_ASKED,
+        [(0.5, STOP), (1.0, FAULT)],
+    ),
+    "over-current": (charging, (800.0, 209.9), (800.0, 210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "over the rating": (
+        lambda s: charging(s, amperes=500.0, watts=400_000.0),
+        (800.0, 524.9),
+        (700.0, 530.1),
+        Rule.OVER_CURRENT,
+        [(0.0, FAULT), (0.5, FAULT)],
+    ),
+    "over-current when giving": (giving, (800.0, -209.9), (800.0, -210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "reverse": (charging, (800.0, -4.9), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
+    "wrong direction": (giving, (800.0, 4.9), (800.0, 5.1), Rule.WRONG_DIRECTION, [(1.0, STOP)]),
+    "without permission": (
+        lambda s: None,
+        (0.0, 4.9),
+        (0.0, 5.1),
+        Rule.CURRENT_WITHOUT_PERMISSION,
+        [(0.1, FAULT)],
+    ),
+    "after an emergency": (
+        lambda s: after_stop(s, emergency=True),
+        (800.0, -4.9),
+        (800.0, -5.1),
+        Rule.CURRENT_WITHOUT_PERMISSION,
+        [(0.1, FAULT)],
+    ),
+    "voltage after the end": (
+        lambda s: after_stop(s, emergency=False, closed=False),
+        (59.9, 0.0),
+        (60.1, 0.0),
+        Rule.VOLTAGE_AFTER_END,
+        [(0.0, WARN)],
+    ),
+    "cable check voltage": (
+        check_phase,
+        (909.9, 0.0),
+        (910.1, 0.0),
+        Rule.CABLE_CHECK_VOLTAGE,
+        [(0.1, FAULT)],
+    ),
+    "cable check current": (
+        check_phase,
+        (900.0, 1.9),
+        (900.0, 2.1),
+        Rule.CABLE_CHECK_CURRENT,
+        [(0.1, FAULT)],
+    ),
+    "pre-charge voltage": (pre_charge, (819.9, 0.0), (820.1, 0.0), Rule.PRE_CHARGE_VOLTAGE, [(0.2, FAULT)]),
+    "pre-charge current": (pre_charge, (800.0, 2.9), (800.0, 3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "pre-charge back": (pre_charge, (800.0, -2.9), (800.0, -3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "over-power": (
+        lambda s: charging(s, amperes=300.0),
+        (800.0, 223.7),
+        (800.0, 223.8),
+        Rule.OVER_POWER,
+        [(1.0, STOP)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATION)
+def test_a_rule_of_the_station(name: str) -> None:
+    bring, below, above, rule, stages = STATION[name]
+    supervisor = station()
+    bring(supervisor)
+    assert feed(supervisor, *below, 15.0) == []
+    for seconds, _ in stages:
+        supervisor = station()
+        bring(supervisor)
+        if seconds > 0.0:
+            earlier = [when for when, _ in stages if when < seconds]
+            assert len(feed(supervisor, *above, seconds - LOOK_S)) == len(earlier), "not before its time"
+            supervisor.measured(*below, seconds, seconds)
+            assert feed(supervisor, *below, 1.0) == [], "over when it is over"
+    supervisor = station()
+    bring(supervisor)
+    found = feed(supervisor, *above, 15.0)
+    assert [(pytest.approx(when), finding.reaction) for when, finding in found] == stages
+    assert {finding.rule for _, finding in found} == {rule}
+    assert found[0][1].since == 0.0
+    assert found[0][1].detail.startswith(rule.value)
+
+
+@pytest.mark.parametrize("name", STATION)
+def test_a_rule_that_is_switched_off_is_not_kept(name: str) -> None:
+    bring, _, above, rule, _ = STATION[name]
+    supervisor = station(SupervisionLimits(off=(rule,)))
+    bring(supervisor)
+    assert [finding for _, finding in feed(supervisor, *above, 5.0) if finding.rule is rule] == []
+
+
+@pytest.mark.parametrize(
+    ("negotiated", "limit"),
+    [
+        (400.0, 440.0),
+        (500.0, 550.0),
+        (700.0, 770.0),
+        (850.0, 935.0),
+        (950.0, 1045.0),
+        (1000.0, 1100.0),
+        (1250.0, 1375.0),
+    ],
+)
+def test_the_lesser_of_a_tenth_and_the_trip(negotiated: float, limit: float) -> None:
+    assert over_voltage_limit(negotiated, 1.1) == pytest.approx(limit)
+    assert over_voltage_limit(negotiated, 9.9) <= 1375.0
+
+
+def test_a_lowered_bound_gives_the_supply_time_and_no_more() -> None:
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(850.0, 50.0, 170_000.0, False, 0.0)
+    # A second, then 25 A/s from 200 A on: at 4 s 125 A may flow, and 6.25 A on top.
+    assert all(supervisor.measured(800.0, 200.0, t, t) is None for t in (0.1, 0.5, 1.0))
+    assert supervisor.measured(800.0, 131.0, 4.0, 4.0) is None
+    assert supervisor.measured(800.0, 140.0, 4.1, 4.1) is None
+    finding = supervisor.measured(800.0, 140.0, 4.7, 4.7)
+    assert kind(finding)[0] is Rule.OVER_CURRENT
+
+
+def test_a_bound_lowered_with_every_message_buys_no_time() -> None:
+    supervisor = station()
+    charging(supervisor)
+    found = None
+    for turn in range(80):  # 10 A less every quarter of a second; the supply does not move
+        now = turn * 0.25
+        supervisor.set_power(850.0, max(190.0 - 10.0 * turn, 0.0), 170_000.0, False, now)
+        found = supervisor.measured(800.0, 200.0, now, now)
+        if found is not None:
+            break
+    assert kind(found)[0] is Rule.OVER_CURRENT
+    assert now <= 3.0
+
+
+def test_an_orderly_stop_may_ramp_and_an_emergency_has_a_second() -> None:
+    for emergency, allowed in ((False, 1.0 + 195.0 / 25.0), (True, 1.0)):
+        supervisor = station()
+        charging(supervisor)
+        supervisor.stop_power(emergency, 0.0)
+        last = 0.0
+        for number in range(400):
+            now = number * LOOK_S
+            current = 200.0 if emergency else max(200.0 - 25.0 * max(now - 1.0, 0.0), 10.0)
+            if supervisor.measured(800.0, current, now, now) is not None:
+                break
+            last = now
+        assert allowed <= last + LOOK_S <= allowed + 0.3
+
+
+def test_ramps_of_a_megawatt_connector_are_steeper() -> None:
+    assert SupervisionLimits().ramp(500.0) == 25.0
+    assert SupervisionLimits().ramp(3000.0) == 150.0
+
+
+def test_the_direction_may_be_turned() -> None:
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(700.0, -100.0, 170_000.0, True, 0.0)
+    assert supervisor.measured(800.0, 150.0, 1.0, 1.0) is None
+    assert supervisor.measured(800.0, -90.0, 12.0, 12.0) is None
+    supervisor.set_power(850.0, 100.0, 170_000.0, False, 20.0)
+    assert supervisor.measured(800.0, -60.0, 21.0, 21.0) is None
+    assert supervisor.measured(800.0, 60.0, 30.0, 30.0) is None
+    assert supervisor.measured(800.0, -10.0, 30.1, 30.1) is None
+    finding = supervisor.measured(800.0, -10.0, 30.3, 30.3)
+    assert kind(finding)[0] is Rule.REVERSE_CURRENT
+
+
+def test_a_battery_that_holds_its_voltage_is_no_fault_of_the_supply() -> None:
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(400.0, 0.0, 170_000.0, False, 0.0)  # the vehicle wants nothing any more
+    assert feed(supervisor, 800.0, 0.0, 5.0) == []
+
+
+def test_frozen_readings_warn_and_then_stop() -> None:
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(850.0, 300.0, 250_000.0, False, 0.0)
+    found = feed(supervisor, 800.0, 200.0, 12.0)
+    assert [(round(when, 6), finding.reaction) for when, finding in found] == [(5.0, WARN), (10.0, STOP)]
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(850.0, 209.0, 250_000.0, False, 0.0)  # by less than 10 A
+    assert feed(supervisor, 800.0, 200.0, 12.0) == []
+    supervisor = station()
+    charging(supervisor)
+    supervisor.set_power(850.0, 300.0, 280_000.0, False, 0.0)
+    assert feed(supervisor, 848.0, 200.0, 12.0) == []  # the voltage bound holds it
+
+
+def test_readings_grow_stale_on_the_clock_of_the_readings() -> None:
+    supervisor = station()
+    supervisor.live_from(10.0)
+    assert supervisor.fresh_until == 11.0
+    supervisor.measured(0.0, 0.0, 10.5, 10.9)
+    assert supervisor.fresh_until == 11.5
+    supervisor.measured(0.0, 0.0, 10.2, 11.2)  # an older one changes nothing
+    assert supervisor.stale(11.499) is None
+    finding = supervisor.stale(11.5)
+    assert kind(finding)[0] is Rule.STALE_READINGS
+    assert finding is None or finding.value == pytest.approx(1.0)
+    assert StationSupervisor(SupervisionLimits(stale_s=None)).stale(1e9) is None
+
+
+def test_contactors_that_stay_closed() -> None:
+    supervisor = station()
+    after_stop(supervisor, emergency=True)
+    supervisor.told(False)
+    found = [(round(when, 6), finding.rule) for when, finding in feed(supervisor, 800.0, 0.0, 5.0)]
+    assert found == [(3.3, Rule.CONTACTOR_LEVEL)]
+
+
+def test_insulation_and_voltage_to_earth() -> None:
+    supervisor = station()
+
+    def ask(ohm: float, now: float, earth: float | None = None) -> Finding | None:
+        return supervisor.insulation(ohm, 100e3, earth, 950.0, now)
+
+    assert ask(100e3, 0.0) is None
+    assert ask(99e3, 1.0) is None
+    assert ask(99e3, 1.95) is None
+    found = ask(99e3, 2.0)
+    assert kind(found)[1] is STOP
+    found = ask(79e3, 3.0)
+    assert kind(found)[1] is FAULT
+    assert ask(1e6, 4.0, 551.0) is None, "once is no time"
+    found = ask(1e6, 5.9, -551.0)
+    assert kind(found)[0] is Rule.VOLTAGE_TO_EARTH
+    supervisor = station()
+    assert ask(1e6, 4.0, 551.0) is None
+    assert ask(1e6, 6.1, 551.0) is None
+    off = station(SupervisionLimits(off=(Rule.INSULATION,)))
+    assert off.insulation(1.0, 100e3, None, 950.0, 0.0) is None
+
+
+def test_two_sensors_of_one_voltage() -> None:
+    supervisor = station()
+    supervisor.measured(800.0, 0.0, 0.0, 0.0)
+    assert supervisor.second_voltage(849.0, 0.1) is None
+    assert supervisor.second_voltage(851.0, 0.1) is None
+    supervisor.measured(800.0, 0.0, 1.05, 1.05)
+    assert supervisor.second_voltage(851.0, 1.05) is None
+    found = supervisor.second_voltage(851.0, 1.1)
+    assert kind(found)[0] is Rule.SENSORS_DISAGREE
+
+
+# -- vehicle ---------------------------------------------------------------------------------------------
+
+
+def vehicle(limits: SupervisionLimits | None = None) -> VehicleSupervisor:
+    """On the cable: 900 V declared, the battery stands 880 V, 300 A asked for."""
+    supervisor = VehicleSupervisor(
+        limits or SupervisionLimits(), maximum_v=900.0, charge_a=500.0, discharge_a=400.0
+    )
+    supervisor.told(True, -100.0)
+    supervisor.contactors(True)
+    supervisor.battery(880.0, 300.0, False, -100.0, -100.0)
+    supervisor.asked(300.0, 0.0, -100.0)
+    return supervisor
+
+
+def bidirectional(supervisor: VehicleSupervisor) -> None:
+    supervisor.asked(300.0, 200.0, -50.0)
+
+
+def stopped(supervisor: VehicleSupervisor) -> None:
+    supervisor.stop(False, -50.0)
+    supervisor.told(False, -50.0)
+    supervisor.contactors(False)
+
+
+VEHICLE: dict[
+    str, tuple[Callable[[VehicleSupervisor], Any], tuple[float, float], tuple[float, float], Rule, Any]
+] = {
+    "over-voltage": (lambda s: None, (888.7, 100.0), (888.9, 100.0), Rule.OVER_VOLTAGE, [(0.2, FAULT)]),
+    "over-current": (
+        lambda s: None,
+        (800.0, 314.9),
+        (800.0, 315.1),
+        Rule.OVER_CURRENT,
+        [(0.5, STOP), (2.0, FAULT)],
+    ),
+    "over the rating": (
+        lambda s: s.asked(500.0, 0.0, -50.0),
+        (800.0, 524.9),
+        (800.0, 530.1),
+        Rule.OVER_CURRENT,
+        [(0.5, FAULT), (2.0, FAULT)],
+    ),
+    "over-current when giving": (
+        bidirectional,
+        (800.0, -209.9),
+        (800.0, -210.1),
+        Rule.OVER_CURRENT,
+        [(0.5, STOP), (2.0, FAULT)],
+    ),
+    "reverse": (lambda s: None, (800.0, -4.9), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
+    "after the stop": (stopped, (0.0, 4.9), (0.0, 5.1), Rule.CURRENT_WITHOUT_PERMISSION, [(0.1, FAULT)]),
+    "the battery wants none": (
+        lambda s: s.battery(880.0, 0.0, False, -50.0, -50.0),
+        (800.0, 4.9),
+        (800.0, 5.1),
+        Rule.BATTERY_WANTS_NONE,
+        [(2.0, STOP), (10.0, FAULT)],
+    ),
+    "a hot inlet": (
+        lambda s: s.battery(880.0, 300.0, True, -50.0, -50.0),
+        (800.0, 4.9),
+        (800.0, 5.1),
+        Rule.INLET_HOT,
+        [(5.0, STOP), (10.0, FAULT)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VEHICLE)
+def test_a_rule_of_the_vehicle(name: str) -> None:
+    bring, below, above, rule, stages = VEHICLE[name]
+    supervisor = vehicle()
+    bring(supervisor)
+    assert feed(supervisor, *below, 15.0) == []
+    for seconds, _ in stages:
+        supervisor = vehicle()
+        bring(supervisor)
+        earlier = [when for when, _ in stages if when < seconds]
+        assert len(feed(supervisor, *above, seconds - LOOK_S)) == len(earlier), "not before its time"
+        supervisor.measured(*below, seconds, seconds)
+        assert feed(supervisor, *below, 1.0) == [], "over when it is over"
+    supervisor = vehicle()
+    bring(supervisor)
+    found = feed(supervisor, *above, 15.0)
+    assert [(pytest.approx(when), finding.reaction) for when, finding in found] == stages
+    assert {finding.rule for _, finding in found} == {rule}
+    off = vehicle(SupervisionLimits(off=(rule,)))
+    bring(off)
+    assert [finding for _, finding in feed(off, *above, 12.0) if finding.rule is rule] == []
+
+
+def test_voltage_behind_open_contactors_is_not_the_vehicles() -> None:
+    supervisor = vehicle()
+    stopped(supervisor)
+    assert feed(supervisor, 1200.0, 0.0, 5.0) == []
+
+
+def test_either_reading_of_the_vehicle_grows_stale() -> None:
+    for youngest in ("inlet", "battery"):
+        supervisor = vehicle()
+        if youngest == "inlet":
+            supervisor.measured(800.0, 0.0, 5.0, 5.0)
+            supervisor.battery(880.0, 300.0, False, 4.5, 5.0)
+        else:
+            supervisor.measured(800.0, 0.0, 4.5, 5.0)
+            supervisor.battery(880.0, 300.0, False, 5.0, 5.0)
+        assert supervisor.stale(5.499) is None
+        found = supervisor.stale(5.5)
+        assert kind(found)[0] is Rule.STALE_READINGS
+        assert found is None or youngest not in found.what
+
+
+def test_a_station_that_tells_other_values() -> None:
+    supervisor = vehicle()
+    supervisor.measured(800.0, 100.0, 0.0, 0.0)
+    assert [supervisor.station_reports(849.0, 114.0, t) for t in (0.0, 9.0)] == [None, None]
+    assert supervisor.station_reports(851.0, 100.0, 10.0) is None
+    found = supervisor.station_reports(851.0, 100.0, 15.0)
+    assert kind(found)[1] is WARN
+    assert supervisor.station_reports(800.0, 100.0, 16.0) is None
+    assert supervisor.station_reports(800.0, 116.0, 20.0) is None
+    assert supervisor.station_reports(800.0, 116.0, 25.0) is not None
+
+
+# -- between sessions, and settings ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("measured", "closed", "rule", "seconds"),
+    [
+        (PowerMeasured(0.0, 0.0), True, Rule.CONTACTOR_LEVEL, 0.3),
+        (PowerMeasured(0.0, -5.1), False, Rule.CURRENT_WITHOUT_PERMISSION, 1.0),
+        (PowerMeasured(float("nan"), 0.0), False, Rule.VOLTAGE_AFTER_END, 5.0),
+        (PowerMeasured(60.1, 0.0), False, Rule.VOLTAGE_AFTER_END, 5.0),
+        (None, True, Rule.CONTACTOR_LEVEL, 0.3),
+    ],
+)
+def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Rule, seconds: float) -> None:
+    idle = IdleSupervisor(SupervisionLimits())
+    assert idle.look(PowerMeasured(59.9, 4.9), False, 0.0) is None
+    assert idle.look(measured, closed, 10.0) is None
+    assert idle.look(measured, closed, 10.0 + seconds - 0.001) is None
+    for now in (10.0 + seconds, 100.0, 1000.0):
+        found = idle.look(measured, closed, now)
+        assert kind(found) == (rule, FAULT)
+    assert idle.look(PowerMeasured(0.0, 0.0), False, 1001.0) is None
+    off = IdleSupervisor(SupervisionLimits(off=(rule,)))
+    assert [off.look(measured, closed, now) for now in (0.0, 50.0)] == [None, None]
+
+
+@pytest.mark.parametrize("name", SupervisionLimits.__struct_fields__)
+def test_settings_that_make_no_sense_are_named(name: str) -> None:
+    for value in (-1.0, float("nan"), float("inf"), "5", True, object()):
+        with pytest.raises(ConfigError, match=name):
+            msgspec.structs.replace(SupervisionLimits(), **{name: value})
+
+
+def test_a_sample_within_all_bounds_looks_at_no_rule() -> None:
+    """What it costs is a handful of comparisons: nothing is called."""
+    supervisor, other = station(), vehicle()
+    charging(supervisor)
+    for one in (supervisor, other):
+        one.measured(800.0, 100.0, 0.0, 0.0)
+        one._judge = None  # type: ignore[method-assign, assignment]
+        assert one.measured(800.0, 100.0, 0.1, 0.1) is None
