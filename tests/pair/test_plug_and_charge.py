@@ -337,6 +337,21 @@ def test_meter_readings_are_confirmed_in_the_loop(service_id: ServiceID, mode: C
     assert scheduled is (mode is ControlMode.SCHEDULED)
 
 
+def test_after_a_confirmation_the_vehicle_has_no_more_time_than_in_the_loop() -> None:
+    confirmed_at: list[float] = []
+
+    def silent_after(sender: str, message: object, now: float) -> bool:
+        if isinstance(message, cm.MeteringConfirmationRes):
+            confirmed_at.append(now)
+        return sender == "secc" or not confirmed_at
+
+    rig = contract_pair("p521", "contract-0", on_message=silent_after, secc={"metering_confirmation_s": 1.0})
+    rig.run(until=lambda: rig.secc.ended is not None)
+    assert rig.secc.ended is not None
+    assert rig.secc.ended.reason is EndReason.TIMEOUT
+    assert rig.now == pytest.approx(confirmed_at[0] + 0.5)
+
+
 def test_no_confirmation_is_asked_for_without_a_contract() -> None:
     heard = Heard()
     rig = contract_pair(

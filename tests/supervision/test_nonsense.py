@@ -164,10 +164,9 @@ def test_every_field_of_every_event(event: ev.Event, state: str) -> None:
                     "nothing is kept"
                 )
                 continue
-            if session.ended is not None and not was_over:
-                if was_live:
-                    assert is_safe_first(actions), (field, value)
-                    assert not live(session)
+            if session.ended is not None and not was_over and was_live:
+                assert is_safe_first(actions), (field, value)
+                assert not live(session)
             if isinstance(event, ALWAYS_ACTS) and was_live:
                 assert is_safe_first(actions)
             # Whatever it was, the session can still be brought to an end, and the output with it.
