@@ -25,7 +25,7 @@ from iso15118.sdp import RateLimit
 from iso15118.secc import SeccSession
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.supervision import IdleSupervisor, SupervisionLimits
+from iso15118.session.supervision import IdleSupervisor
 
 from .contract_calls import trust_of
 from .driver import WORTH_WAITING, SessionDriver
@@ -121,7 +121,9 @@ class SeccSessions:
 
     def open(self) -> None:
         """Look after the hardware from now on, and beat."""
-        self._idle = IdleLook(self._caretaker, IdleSupervisor(SupervisionLimits()), self.service.hardware)
+        self._idle = IdleLook(
+            self._caretaker, IdleSupervisor(self._config.supervision), self.service.hardware
+        )
         self._idle.start(self.service.unsafe)
         alarm, self.inbox.alarm = self.inbox.alarm, None
         if alarm is not None:
