@@ -176,7 +176,11 @@ def test_every_field_of_every_event(event: ev.Event, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("event", [None, "x", 3, object(), ev.PowerMeasured, (), math.nan], ids=repr)
+@pytest.mark.parametrize(
+    "event",
+    [None, "x", 3, object(), ev.PowerMeasured, (), math.nan],
+    ids=["None", "text", "integer", "object", "class", "tuple", "NaN"],
+)
 def test_what_is_no_event(event: Any, state: str) -> None:
     session = STATES[state]()
     with pytest.raises(MisuseError, match="event"):
