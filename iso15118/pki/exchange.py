@@ -11,14 +11,15 @@ from typing import Literal, get_args
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
-from iso15118.pki.issue import load_key, pem
+from iso15118.pki.issue import key_der, key_pem, load_key, pem
 from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.protect import ROUNDS, checked_passphrase, encrypted_key, encrypted_pkcs8
 
 __all__ = [
     "FORMATS",
@@ -42,19 +43,26 @@ def export_credential(
     """The chain and its key as one file. DER holds the leaf alone, without key.
 
     ``passphrase`` encrypts the key; ``name`` is what PKCS#12 calls it. Raises PkiError for a key or a
-    certificate that is none, ConfigError for an unknown format.
+    certificate that is none, ConfigError for an unknown format and an empty passphrase.
     """
     if kind == "der":
         return credential.chain[0]
     if kind not in FORMATS:
         raise ConfigError("format", f"{kind!r} is none", f"one of {', '.join(FORMATS)}")
     key = load_key(credential.key, credential.passphrase)
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        encryption = serialization.BestAvailableEncryption(passphrase)
+    passphrase = checked_passphrase(passphrase)
     if kind == "pem":
-        text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        text = key_pem(key_der(key)) if passphrase is None else encrypted_key(key, passphrase)
         return text + "".join(pem(der) for der in credential.chain).encode()
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = (
+            serialization.PrivateFormat.PKCS12.encryption_builder()
+            .kdf_rounds(ROUNDS)
+            .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+            .hmac_hash(hashes.SHA256())
+            .build(passphrase)
+        )
     try:
         leaf, *others = (x509.load_der_x509_certificate(der) for der in credential.chain)
         return pkcs12.serialize_key_and_certificates(name.encode() or None, key, leaf, others, encryption)
@@ -63,12 +71,12 @@ def export_credential(
 
 
 def export_key(credential: Credential, *, passphrase: bytes | None = None) -> bytes:
-    """The key alone, PKCS#8 in DER; ``passphrase`` encrypts it. Raises PkiError for a key that is none."""
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        encryption = serialization.BestAvailableEncryption(passphrase)
+    """The key alone, PKCS#8 in DER; ``passphrase`` encrypts it. Raises PkiError for a key that is none, ConfigError for an
+    empty passphrase.
+    """
+    passphrase = checked_passphrase(passphrase)
     key = load_key(credential.key, credential.passphrase)
-    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption)
+    return key_der(key) if passphrase is None else encrypted_pkcs8(key, passphrase)
 
 
 def join_credential(

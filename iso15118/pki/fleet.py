@@ -162,9 +162,9 @@ def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
             folder.mkdir(exist_ok=True, mode=0o700)
             name = one.like if one.like != "contract" else f"contract-{one.identifier}"
             (folder / f"{name}.pem").write_text(pem(one.certificate))
-            write_secret(folder / f"{name}.key", key_pem(one.key))
+            write_secret(folder / f"{name}.key", key_pem(one.key), durable=False)
             if one.alternative_key is not None:
-                write_secret(folder / f"{name}.x448.key", key_pem(one.alternative_key))
+                write_secret(folder / f"{name}.x448.key", key_pem(one.alternative_key), durable=False)
             row = Manifest(
                 like=one.like,
                 vehicle=one.vehicle,

@@ -6,7 +6,6 @@ For tests, demonstrations and laboratories. It is no certification authority: ke
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError, PkiError
+from iso15118.files import not_private, write_whole
 from iso15118.pki import build
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
@@ -341,6 +341,8 @@ def _algorithm(rules: PkiProfile, key: PrivateKey) -> str:
 
 
 def _read_key(path: Path) -> bytes:
+    if why := not_private(path.stat(), path):
+        raise PkiError(f"{path}: {why}")
     return key_der(serialization.load_pem_private_key(path.read_bytes(), None))
 
 
@@ -361,9 +363,6 @@ def key_pem(der: bytes) -> bytes:
     )
 
 
-def write_secret(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read."""
-    # Created with its final mode, so that there is no moment at which others may read it.
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
+def write_secret(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file that only its owner may read, whole or not at all. Raises OSError. ``durable``: see ``files.write_whole``."""
+    write_whole(path, data, durable=durable)

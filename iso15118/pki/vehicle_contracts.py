@@ -134,8 +134,19 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
             raise InstallationError("chain", str(error)) from error
 
     def with_contract(self, signer: Signer) -> VehicleContracts:
-        """With one more contract, which takes the place of an older one with its EMAID."""
+        """With one more contract, which takes the place of an older one with its EMAID.
+
+        Raises PkiError if the one that is there is newer, by the beginning of its validity and then its end.
+        """
         new = _contract(signer)
+        for one in self.signers:
+            old = _contract(one)
+            if new is None or old is None or old.emaid != new.emaid:
+                continue
+            if (new.not_before, new.not_after) < (old.not_before, old.not_after):
+                raise PkiError(
+                    f"contract {new.emaid}: there is a newer one, valid from {old.not_before:%Y-%m-%d}"
+                )
         others = tuple(
             one
             for one in self.signers
@@ -154,7 +165,7 @@ class HeldContracts:
         """What was installed, in order."""
 
     def keep(self, contract: Credential) -> None:
-        """Keep a contract."""
+        """Keep a contract. Raises PkiError if there is a newer one of the same EMAID."""
         self.present = self.present.with_contract(signer_of(contract))
         self.stored.append(contract)
 
@@ -202,11 +213,11 @@ class StoredContracts:
         )
 
     def keep(self, contract: Credential) -> None:
-        """Keep a contract. Raises PkiError if it cannot be written."""
+        """Keep a contract. Raises PkiError if it cannot be written, or there is a newer one of the same EMAID."""
         self._store.add_contract(contract)
 
     async def store(self, contract: Credential) -> None:
-        """Keep a contract. Raises PkiError if it cannot be written."""
+        """Keep a contract. Raises PkiError if it cannot be written, or there is a newer one of the same EMAID."""
         self.keep(contract)
 
     def __repr__(self) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from iso15118.errors import ConfigError
+from iso15118.files import read_secret
 from iso15118.pki import IssuedPki, Store
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import ContractService, issuing
 from iso15118.pki.installation import provisioning_of
 from iso15118.pki.profiles import Edition
+from iso15118.pki.protect import opened_key, passphrase_of
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
-from iso15118.settings.reading import read_file
 from iso15118.simulation.backend import ContractBackend, accept_emaids
 
 __all__ = ["backend_of", "store_of"]
-
-_LONGEST_KEY = 64 * 1024
 
 
 def backend_of(
@@ -31,7 +30,7 @@ def backend_of(
     mo: tuple[bytes, ...] = (_certificate(pki, "mo-root"),)
     v2g: tuple[bytes, ...] = (pki.v2g_root,)
     if settings.store is not None:
-        anchors = Store(settings.store).read().anchors
+        anchors = Store(settings.store).read(keys=False).anchors
         mo, v2g = anchors["MO"], anchors["V2G"]
         if not mo and not v2g and not settings.central_validation:
             raise ConfigError(
@@ -71,14 +70,24 @@ def store_of(
     if not settings.use or pki is None:
         return None
     if settings.store is not None:
-        stored = StoredContracts(
-            Store(settings.store),
-            alternative_key=None
-            if settings.x448_key is None
-            else read_file(settings.x448_key, "contracts.x448_key", _LONGEST_KEY),
-            edition=_edition(tls),
+        passphrase = passphrase_of(
+            file=settings.passphrase_file,
+            variable=settings.passphrase_variable,
+            keys=("contracts.passphrase_file", "contracts.passphrase_variable"),
         )
-        _ = stored.present  # what is wrong with it is said now, not when a station is found
+        store = Store(settings.store, passphrase=passphrase)
+        x448_key = None
+        if settings.x448_key is not None:
+            x448_key = opened_key(read_secret(settings.x448_key, key="contracts.x448_key"), passphrase)
+        stored = StoredContracts(store, alternative_key=x448_key, edition=_edition(tls))
+        # What is wrong with it is said now, not when a station is found.
+        if not stored.present.signers and stored.present.provisioning is None:
+            problems = "; ".join(map(str, store.refreshed().problems)) or "it is empty"
+            raise ConfigError(
+                "contracts.store",
+                f"{settings.store} has no contract and no own/oemprov to install one with: {problems}",
+                "`iso15118 pki import` fills it",
+            )
         return stored
     for name in ("oemprov", *settings.names):
         _certificate(pki, name)

@@ -91,6 +91,10 @@ class VehicleContractSettings(Struct, frozen=True, kw_only=True):
     store: Path | None = None
     """Certificate store with contracts, the provisioning chain own/oemprov and roots, in which installed contracts are kept;
     absent: certificates of tls.pki, and nothing is kept. Relative to this file."""
+    passphrase_file: Path | None = None
+    """File whose first line is the passphrase that the store's keys are encrypted with; for its owner only. Relative to this file."""
+    passphrase_variable: str | None = None
+    """Variable of the environment with that passphrase, instead of a file."""
     x448_key: Path | None = None
     """With a store: file (PEM) with the X448 key beside the provisioning certificate's. Relative to this file."""
     names: tuple[str, ...] = ("contract",)

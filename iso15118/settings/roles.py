@@ -137,7 +137,9 @@ def _replace(settings: R, path: Path) -> R:
     else:
         wanted, key = contracts.use, "contracts.use"
         contracts = replace(
-            contracts, x448_key=None if contracts.x448_key is None else folder / contracts.x448_key
+            contracts,
+            x448_key=None if contracts.x448_key is None else folder / contracts.x448_key,
+            passphrase_file=None if contracts.passphrase_file is None else folder / contracts.passphrase_file,
         )
     if wanted and plaintext:
         raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')

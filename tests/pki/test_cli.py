@@ -210,15 +210,32 @@ def test_a_client_hello_is_explained(tmp_path: Path) -> None:
     assert run("explain", tmp_path / "hello")[0] == 4
 
 
-def test_export_and_import(folder: Path, tmp_path: Path) -> None:
-    file = tmp_path / "contract.p12"
-    assert run("export", folder, "contract", file, "--passphrase", "secret")[0] == 0
+def word(path: Path, text: str) -> Path:
+    path.touch(0o600)
+    path.write_text(f"{text}\n")
+    return path
+
+
+def test_export_and_import(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, secret = tmp_path / "contract.p12", word(tmp_path / "word", "secret")
+    assert run("export", folder, "contract", file, "--passphrase-file", secret)[0] == 0
     assert file.stat().st_mode & 0o777 == 0o600
-    status, text = run("import", file, tmp_path / "store", "--passphrase", "secret")
+    status, text = run("import", file, tmp_path / "store", "--passphrase-file", secret)
     assert status == 0
     assert "DE8AACA2B3C4D5" in text
     assert (tmp_path / "store" / "contracts" / "DE8AACA2B3C4D5" / "key.pem").exists()
-    assert run("import", file, tmp_path / "store", "--passphrase", "wrong")[0] == 4
+    wrong = word(tmp_path / "wrong", "wrong")
+    assert run("import", file, tmp_path / "store", "--passphrase-file", wrong)[0] == 4
+    monkeypatch.setenv("ISO15118_PASSPHRASE", "secret")
+    assert run("import", file, tmp_path / "store")[0] == 0
+    monkeypatch.setenv("ISO15118_PASSPHRASE", "")
+    status, text = run("export", folder, "contract", tmp_path / "open.pem")
+    assert (status, "ISO15118_PASSPHRASE is empty" in text) == (2, True)
+    assert not (tmp_path / "open.pem").exists()
+    monkeypatch.delenv("ISO15118_PASSPHRASE")
+    secret.chmod(0o644)
+    status, text = run("import", file, tmp_path / "store", "--passphrase-file", secret)
+    assert (status, f"chmod 600 {secret}" in text) == (2, True)
     assert run("export", folder, "contract", tmp_path / "contract.jks")[0] == 2
     assert run("export", folder, "nobody", tmp_path / "n.pem")[0] == 2
     assert run("export", folder, "secc", tmp_path / "secc.pem")[0] == 0
@@ -332,7 +349,8 @@ def test_a_wrong_message_is_written_with_its_pki(tmp_path: Path, algorithm: str)
 
 
 def test_roots_and_der_go_into_the_store_and_are_listed(folder: Path, tmp_path: Path) -> None:
-    store, secret = tmp_path / "store", ("--store-passphrase", "correct horse")
+    store = tmp_path / "store"
+    secret = ("--store-passphrase-file", word(tmp_path / "word", "correct horse"))
     assert run("export", folder, "v2g-root", tmp_path / "root.der")[0] == 0
     assert run("import", tmp_path / "root.der", store, "--anchor", "v2g", *secret)[0] == 0
     assert run("export", folder, "contract", tmp_path / "c.der", "--key", tmp_path / "c.key")[0] == 0
@@ -350,11 +368,20 @@ def test_roots_and_der_go_into_the_store_and_are_listed(folder: Path, tmp_path: 
     assert "DE8AACA2B3C4D5" in text
     status, text = run("store", store)
     assert status == 4
-    assert "give the passphrase" in text
+    assert "the passphrase is needed" in text
     assert "horse" not in text
     assert run("export", store, "DE8AACA2B3C4D5", tmp_path / "again.p12", *secret)[0] == 0
     assert run("export", store, "nobody", tmp_path / "again.p12", *secret)[0] == 2
     assert run("store", tmp_path / "none")[0] == 4
+    key = store / "contracts" / "DE8AACA2B3C4D5" / "key.pem"
+    key.chmod(0o644)
+    status, text = run("store", store, *secret)
+    assert status == 4
+    assert f"chmod 600 {key}" in text
+    assert "V2G root" in text
+    status, text = run("export", store, "DE8AACA2B3C4D5", tmp_path / "again.p12", *secret)
+    assert (status, f"chmod 600 {key}" in text) == (4, True)
+    assert len(json.loads(run("store", store, *secret, "--json")[1].splitlines()[0])["problems"]) == 1
 
 
 def test_a_cluster_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from iso15118.errors import MisuseError
+from iso15118.errors import MisuseError, PkiError
 from iso15118.messages.iso20.common_messages import CertificateInstallationReq
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki import IssuedPki, Store, issue_leaf, issue_test_pki
@@ -77,6 +77,16 @@ def test_a_fresh_contract_takes_the_place_of_the_old_one() -> None:
     assert emaids(fresh) == [EMAIDS[1], EMAIDS[0]]
     assert again.chain in [one.chain for one in fresh.signers]
     assert repr(again.key)[2:60] not in repr(fresh)
+
+
+def test_an_older_contract_never_takes_the_place_of_a_newer_one() -> None:
+    later = NOW + timedelta(days=1)
+    newer = issue_leaf(issued(), "contract", "new", at=later, names={"emaid": EMAIDS[0]}).credential("new")
+    held = HeldContracts(VehicleContracts(signers=(signer_of(newer),)))
+    with pytest.raises(PkiError, match="there is a newer one"):
+        held.keep(issued().credential("c0"))
+    assert [one.chain for one in held.present.signers] == [newer.chain]
+    assert held.stored == []
 
 
 def test_without_provisioning_certificate_or_roots_nothing_is_asked_for() -> None:

@@ -131,8 +131,60 @@ def test_a_folder_without_the_certificate_is_said(folder: Path) -> None:
             store_of(settings.contracts, settings.tls, pki)
     settings = load_evcc(written(folder, text + 'store = "store"\nx448_key = "pki/pki.json"\n'))
     Store(folder / "store").add_own("oemprov", pki.credential("oemprov"))
-    with pytest.raises(PkiError, match="X448"):
+    (folder / "pki" / "pki.json").chmod(0o644)
+    with pytest.raises(ConfigError, match=r"contracts\.x448_key: .*chmod 600"):
         store_of(settings.contracts, settings.tls, pki)
+    (folder / "pki" / "pki.json").chmod(0o600)
+    with pytest.raises(PkiError, match="private key"):
+        store_of(settings.contracts, settings.tls, pki)
+
+
+@pytest.mark.parametrize("source", ["file", "variable"])
+def test_an_encrypted_store_is_opened_from_the_files(
+    folder: Path, tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pki = read_pki(folder / "pki")
+    sealed = Store(folder / "sealed", passphrase=b"correct horse")
+    sealed.add_contract(pki.credential("contract"))
+    sealed.add_anchor("mo", "mo", pki.certificates["mo-root"])
+    text = f'[tls]\npki = "{folder / "pki"}"\n[contracts]\nuse = true\nstore = "{folder / "sealed"}"\n'
+    settings = load_evcc(written(tmp_path, text))
+    with pytest.raises(PkiError, match="the passphrase is needed"):
+        store_of(settings.contracts, settings.tls, pki)
+    (tmp_path / "word").touch(0o600)
+    (tmp_path / "word").write_text("correct horse\n")
+    monkeypatch.setenv("STORE_WORD", "correct horse")
+    line = {"file": 'passphrase_file = "word"\n', "variable": 'passphrase_variable = "STORE_WORD"\n'}
+    settings = load_evcc(written(tmp_path, text + line[source]))
+    stored = store_of(settings.contracts, settings.tls, pki)
+    assert stored is not None
+    assert len(stored.present.signers) == 1
+    both = load_evcc(written(tmp_path, text + "".join(line.values())))
+    with pytest.raises(ConfigError, match=r"contracts\.passphrase_variable is set too"):
+        store_of(both.contracts, both.tls, pki)
+    station = f'[tls]\npki = "{folder / "pki"}"\n[contracts]\noffer = true\nstore = "{folder / "sealed"}"\n'
+    offered = load_secc(written(tmp_path, station))
+    backend = backend_of(offered.contracts, offered.tls, pki)  # roots only, for which no passphrase is needed
+    assert backend is not None
+    assert backend.trust.mo_anchors == (pki.certificates["mo-root"],)
+
+
+def test_a_store_without_anything_of_use_is_refused_with_the_reason(folder: Path, tmp_path: Path) -> None:
+    pki = read_pki(folder / "pki")
+    Store(tmp_path / "store").add_contract(pki.credential("contract"))
+    key = tmp_path / "store" / "contracts" / "DE8AACA2B3C4D5" / "key.pem"
+    key.chmod(0o666)
+    text = f'[tls]\npki = "{folder / "pki"}"\n[contracts]\nuse = true\nstore = "store"\n'
+    settings = load_evcc(written(tmp_path, text))
+    with pytest.raises(ConfigError, match=r"contracts\.store: .*no contract.*key\.pem: .*chmod"):
+        store_of(settings.contracts, settings.tls, pki)
+
+
+def test_a_test_pki_whose_keys_others_can_read_is_refused(folder: Path, tmp_path: Path) -> None:
+    read_pki(folder / "pki").write(tmp_path)
+    (tmp_path / "secc.key").chmod(0o666)
+    with pytest.raises(PkiError, match=f"secc.key: .*`chmod 600 {tmp_path / 'secc.key'}`"):
+        read_pki(tmp_path)
 
 
 def test_what_a_backend_accepts() -> None:

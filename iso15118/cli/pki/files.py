@@ -1,13 +1,15 @@
-"""``pki export``, ``import`` and ``store``: chains and keys to and from the files of other tools and the store."""
+"""``pki export``, ``import`` and ``store``: chains and keys to and from the files of other tools and the
+store."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from iso15118.cli.pki.common import AsJson, app, print_json, read_file, say, told
+from iso15118.cli.pki.common import TRUST, AsJson, app, print_json, read_file, say, told
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, Store, load
 from iso15118.pki.exchange import (
@@ -20,20 +22,40 @@ from iso15118.pki.exchange import (
 )
 from iso15118.pki.issue import write_secret
 from iso15118.pki.parsed import parse
+from iso15118.pki.protect import passphrase_of
 from iso15118.pki.store import PURPOSES, Contents
 
-Passphrase = Annotated[
-    str | None,
+_VARIABLES = {
+    "--passphrase-file": "ISO15118_PASSPHRASE",
+    "--store-passphrase-file": "ISO15118_STORE_PASSPHRASE",
+}
+"""Where a passphrase is taken from if the option is not there. None is ever on the command line, which every
+user of the machine reads."""
+
+PassphraseFile = Annotated[
+    Path | None,
     typer.Option(
-        envvar="ISO15118_PASSPHRASE", help="What the key in the file is encrypted with.", show_envvar=True
+        "--passphrase-file",
+        help="What the key in the file is encrypted with: first line of this file. Or the variable ISO15118_PASSPHRASE.",
     ),
 ]
-StorePassphrase = Annotated[
-    str | None,
+StorePassphraseFile = Annotated[
+    Path | None,
     typer.Option(
-        envvar="ISO15118_STORE_PASSPHRASE", help="What the store's keys are encrypted with.", show_envvar=True
+        "--store-passphrase-file",
+        help="What the store's keys are encrypted with. Or the variable ISO15118_STORE_PASSPHRASE.",
     ),
 ]
+
+
+def _passphrase(option: str, file: Path | None) -> bytes | None:
+    variable = _VARIABLES[option]
+    given = variable if file is None and variable in os.environ else None
+    return passphrase_of(file=file, variable=given, keys=(option, variable))
+
+
+def _store(directory: Path, passphrase_file: Path | None) -> Store:
+    return Store(directory, passphrase=_passphrase("--store-passphrase-file", passphrase_file))
 
 
 @app.command(name="export")
@@ -41,9 +63,9 @@ def export_(
     directory: Annotated[Path, typer.Argument(help="Folder that pki init wrote, or a certificate store.")],
     name: Annotated[str, typer.Argument(help="Certificate to export, with its chain and key.")],
     out: Annotated[Path, typer.Argument(help="File to write: .p12, .pem or .der (the leaf alone).")],
-    passphrase: Passphrase = None,
+    passphrase_file: PassphraseFile = None,
     key: Annotated[Path | None, typer.Option(help="With .der: file for the key, PKCS#8 in DER.")] = None,
-    store_passphrase: StorePassphrase = None,
+    store_passphrase_file: StorePassphraseFile = None,
 ) -> None:
     """Export a chain and its key as PKCS#12, PEM or DER."""
     with told():
@@ -54,8 +76,8 @@ def export_(
             )
         if key is not None and kind != "der":
             raise ConfigError("--key", f".{kind} has the key in the same file", "leave it out")
-        credential = _credential(directory, name, store_passphrase)
-        secret = passphrase.encode() if passphrase else None
+        credential = _credential(directory, name, store_passphrase_file)
+        secret = _passphrase("--passphrase-file", passphrase_file)
         write_secret(out, export_credential(credential, kind, passphrase=secret, name=name))
         if key is not None:
             write_secret(key, export_key(credential, passphrase=secret))
@@ -75,14 +97,14 @@ def import_(
     key: Annotated[
         Path | None, typer.Option(help="File of the key, if the certificates come without it.")
     ] = None,
-    passphrase: Passphrase = None,
-    store_passphrase: StorePassphrase = None,
+    passphrase_file: PassphraseFile = None,
+    store_passphrase_file: StorePassphraseFile = None,
 ) -> None:
     """Import a chain and its key, or a trusted root, into a certificate store."""
     with told():
-        store = Store(out, passphrase=store_passphrase.encode() if store_passphrase else None)
+        store = _store(out, store_passphrase_file)
         data = read_file(file)
-        secret = passphrase.encode() if passphrase else None
+        secret = _passphrase("--passphrase-file", passphrase_file)
         if anchor is not None:
             roots = import_certificates(data)
             for place, der in enumerate(roots):
@@ -103,14 +125,14 @@ def import_(
 @app.command(name="store")
 def store_(
     directory: Annotated[Path, typer.Argument(help="Certificate store.")],
-    store_passphrase: StorePassphrase = None,
+    store_passphrase_file: StorePassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what a certificate store holds, and until when."""
+    """List what a certificate store holds, until when, and what of it is not used (exit status 4)."""
     with told():
         if not directory.is_dir():
             raise PkiError(f"no certificate store at {directory}")
-        contents = Store(directory, passphrase=store_passphrase.encode() if store_passphrase else None).read()
+        contents = _store(directory, store_passphrase_file).read()
         rows = _rows(contents)
     if as_json:
         print_json(
@@ -119,12 +141,20 @@ def store_(
                 "certificates": rows,
                 "responses": len(contents.responses),
                 "lists": len(contents.crls),
+                "problems": [str(one) for one in contents.problems],
+                "warnings": [str(one) for one in contents.warnings],
             }
         )
-        return
-    for row in rows:
-        typer.echo(f"{row['kind']:<10}{row['name']:<28}{row['expires']}  {row['subject']}")
-    say(False, None, f"{len(contents.responses)} OCSP responses, {len(contents.crls)} revocation lists")
+    else:
+        for row in rows:
+            typer.echo(f"{row['kind']:<10}{row['name']:<28}{row['expires']}  {row['subject']}")
+        say(False, None, f"{len(contents.responses)} OCSP responses, {len(contents.crls)} revocation lists")
+        for one in contents.problems:
+            typer.echo(f"not used: {one}", err=True)
+        for one in contents.warnings:
+            typer.echo(f"warning: {one}", err=True)
+    if contents.problems:
+        raise typer.Exit(TRUST)
 
 
 def _rows(contents: Contents) -> list[dict[str, str]]:
@@ -138,7 +168,7 @@ def _rows(contents: Contents) -> list[dict[str, str]]:
     ]
 
 
-def _credential(directory: Path, name: str, store_passphrase: str | None) -> Credential:
+def _credential(directory: Path, name: str, store_passphrase_file: Path | None) -> Credential:
     if (directory / "pki.json").exists():
         pki = load(directory)
         if name in pki.certificates and pki.issuers[name] is None:  # a root is its own chain
@@ -146,8 +176,11 @@ def _credential(directory: Path, name: str, store_passphrase: str | None) -> Cre
         return pki.credential(name)
     if not (directory / "own").is_dir() and not (directory / "contracts").is_dir():
         raise PkiError(f"{directory} is neither a test PKI (no pki.json) nor a certificate store")
-    contents = Store(directory, passphrase=store_passphrase.encode() if store_passphrase else None).read()
+    contents = _store(directory, store_passphrase_file).read()
     known = {**contents.own, **contents.contracts}
     if name not in known:
+        for one in contents.problems:
+            if name in one.path.parts:
+                raise PkiError(str(one))
         raise ConfigError("NAME", f"{name!r} is not in the store", f"one of {', '.join(known)}")
     return known[name]
