@@ -24,7 +24,7 @@ from iso15118.messages.xmldsig import Signature
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.profiles import AnchorRole, Edition
 from iso15118.pki.raw import VerifyingKey
-from iso15118.pki.revocation import Revocation
+from iso15118.pki.revocation import Revocation, RevocationPolicy
 from iso15118.pki.signature import Form, SignatureVerdict, SignedElement, sign, verify
 from iso15118.pki.signer import Signer
 from iso15118.pki.verify import Environment, verify_chain
@@ -76,8 +76,9 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     central_validation: bool = False
     """Let the backend judge chains that end in a root unknown here, as OCPP's CentralContractValidationAllowed does;
     without it they are refused."""
-    revocation: Revocation | None = None
-    """OCSP responses and lists; without them nothing is said about revocation here, and the backend has to look."""
+    revocation: Revocation | RevocationPolicy | None = None
+    """OCSP responses and lists, or who gives them for each chain (only that can hold responses, which come by place); without them
+    nothing is said about revocation here, and the backend has to look. [V2G20-2443, V2G20-2448]"""
     tolerate: tuple[str, ...] = ()
     """Codes of violations to accept; see ``verify_chain``."""
     providers: tuple[str, ...] = ()
@@ -156,12 +157,17 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
                 at=time_of(unix_time),
                 edition=self.edition,
                 environment=self.environment,
-                revocation=self.revocation,
+                revocation=self._known(chain),
                 tolerate=self.tolerate,
             )
             for kind, ders in anchors
         ]
         return min(verdicts, key=lambda one: (_leads_nowhere(one), len(one.violations)))
+
+    def _known(self, chain: Sequence[bytes]) -> Revocation | None:
+        if isinstance(self.revocation, RevocationPolicy):
+            return self.revocation.evidence(chain, (), leaf_only=False)
+        return self.revocation
 
 
 def _leads_nowhere(verdict: Verdict) -> bool:

@@ -98,6 +98,8 @@ def _judge(
     found: list[Violation] = []
     if listed.issuer != issuer.subject:
         return [violation("crl-issuer", place, listed.issuer.rfc4514_string()[:100])], False
+    if _is_namesakes(listed, issuer):
+        return [violation("crl-issuer", place, "another CA of that name")], False
     key = issuer.certificate.public_key()
     try:
         valid = issuer.key in _KEYS and listed.is_signature_valid(key)  # type: ignore[arg-type]
@@ -111,6 +113,43 @@ def _judge(
         found.append(violation("crl-future", place))
     if listed.next_update_utc is None or (at is not None and listed.next_update_utc < at - skew):
         found.append(violation("crl-stale", place))
-    if any(extension.critical for extension in listed.extensions):
+    scope = _scope(listed)
+    if scope is None:
         found.append(violation("crl-partial", place))
+    elif scope not in ("all", "CAs" if certificate.ca else "leaves"):
+        return [violation("crl-issuer", place, f"a list of {scope} only")], False
     return found, listed.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+
+
+def _is_namesakes(listed: x509.CertificateRevocationList, issuer: Parsed) -> bool:
+    """True if the list names its key, and that is not this issuer's: another CA may have the same name."""
+    try:
+        said = listed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        return False
+    ours = issuer.subject_key_identifier
+    return said is not None and ours is not None and said != ours
+
+
+def _scope(listed: x509.CertificateRevocationList) -> Literal["all", "CAs", "leaves"] | None:
+    """Which certificates of its issuer a list is about (RFC 5280 5.2.5); None for one that is part of a list, or
+    has what is not understood here."""
+    scope: Literal["all", "CAs", "leaves"] = "all"
+    for one in listed.extensions:
+        if not one.critical:
+            continue
+        point = one.value
+        if (
+            not isinstance(point, x509.IssuingDistributionPoint)
+            or point.full_name
+            or point.relative_name
+            or point.only_some_reasons
+            or point.indirect_crl
+            or point.only_contains_attribute_certs
+        ):
+            return None
+        if point.only_contains_ca_certs:
+            scope = "CAs"
+        elif point.only_contains_user_certs:
+            scope = "leaves"
+    return scope

@@ -143,18 +143,22 @@ def verify_response(
     issuer_der: bytes,
     at: datetime,
     nonce: bytes | None = None,
+    nonce_demanded: bool = True,
     longest: timedelta | None = WEEK,
     place: int | None = 0,
 ) -> OcspVerdict:
     """Judge a response about ``certificate_der``, whose issuer must be verified already.
 
-    ``nonce``: what was sent with the request; the response must repeat it. ``longest``: how long a response
+    ``nonce``: what was sent with the request; the response must repeat it, or where it is not demanded, may leave
+    it out: responders that sign in advance do (RFC 5019). ``longest``: how long a response
     may be good for; None for any length. ``place``: the certificate's place in its chain, for the violations.
     """
     try:
         certificate, issuer = parse(certificate_der), parse(issuer_der)
     except UnreadableError as error:
         return OcspVerdict(status="invalid", violations=(violation("malformed", place, str(error)),))
+    if not nonce_demanded and _leaves_nonce_out(response_der):
+        nonce = None
     return judge(response_der, certificate, issuer, at=at, nonce=nonce, longest=longest, place=place)
 
 
@@ -313,7 +317,15 @@ def _signed(response: ocsp.OCSPResponse, one: Parsed) -> bool:
     return True
 
 
+def _leaves_nonce_out(response_der: bytes) -> bool:
+    try:
+        return _nonce(ocsp.load_der_ocsp_response(response_der)) is None
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        return False  # it is judged as it is
+
+
 def _nonce(response: ocsp.OCSPResponse) -> bytes | None:
+    """The nonce that a response repeats. Raises as the library does for extensions that cannot be read."""
     for extension in response.extensions:
         if isinstance(extension.value, x509.OCSPNonce):
             return extension.value.nonce

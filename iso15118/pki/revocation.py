@@ -6,6 +6,7 @@ where there is none, a list of its issuer. Only a revocation counts whatever els
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,6 +23,8 @@ from iso15118.pki.violations import Violation, violation
 __all__ = ["Demand", "Revocation", "RevocationPolicy", "placed"]
 
 Demand = Literal["all", "leaf", "none"]
+_NOT_ITS_LIST = frozenset({"crl-issuer", "crl-malformed", "crl-signature"})
+"""Violations of a list that another CA made, or nobody."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,13 +84,18 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
             yield violation("revoked", place)
 
     def _by_lists(self, place: int, listed: Sequence[tuple[Violation, ...]]) -> tuple[Violation, ...]:
-        own = [some for some in listed if not {row.code for row in some} & {"crl-issuer", "crl-malformed"}]
+        """What the lists of this issuer say. One that is not proven to be its own says nothing, for or
+        against anybody: it is named only where something is demanded and nothing is known."""
+        own = [some for some in listed if not {row.code for row in some} & _NOT_ITS_LIST]
         if own:
             return min(own, key=len)
-        found = tuple(row for some in listed for row in some if row.code == "crl-malformed")
-        if self.required and (place == 0 or not self.leaf_only):
-            found += (violation("status-missing", place),)
-        return found
+        if not self.required or (self.leaf_only and place != 0):
+            return ()
+        signed = tuple(row for some in listed for row in some if row.code == "crl-signature")
+        if signed:
+            return signed  # one bears its name, and a signature that is wrong or another CA's of that name
+        broken = tuple(row for some in listed for row in some if row.code == "crl-malformed")
+        return (*broken, violation("status-missing", place))
 
 
 def _at(some: Sequence[bytes | None], place: int) -> bytes | None:
@@ -132,12 +140,12 @@ def placed(staples: Sequence[bytes], chain: Sequence[bytes]) -> tuple[bytes | No
     if len(staples) >= len(chain):
         return tuple(staples[: len(chain)])
     found: list[bytes | None] = [None] * len(chain)
-    serials = [_serial(der) for der in chain]
+    names = [_name(der) for der in chain]
     strange = []
     for staple in staples:
-        about = _about(staple)
-        if about is not None and about in serials and found[serials.index(about)] is None:
-            found[serials.index(about)] = staple
+        place = _place(staple, names)
+        if place is not None and found[place] is None:
+            found[place] = staple
         else:
             strange.append(staple)
     for staple in strange:
@@ -145,15 +153,31 @@ def placed(staples: Sequence[bytes], chain: Sequence[bytes]) -> tuple[bytes | No
     return tuple(found)
 
 
-def _serial(der: bytes) -> int | None:
+def _name(der: bytes) -> tuple[bytes, int] | None:
+    """What responses call a certificate: its issuer's name (DER) and its serial number."""
     try:
-        return parse(der).serial_number
+        one = parse(der)
+        return one.issuer.public_bytes(), one.serial_number
     except UnreadableError:
         return None
 
 
-def _about(staple: bytes) -> int | None:
+def _place(staple: bytes, names: Sequence[tuple[bytes, int] | None]) -> int | None:
+    """Which of these a response is about. Its issuer's key is compared when it is judged."""
     try:
-        return ocsp.load_der_ocsp_response(staple).serial_number
+        response = ocsp.load_der_ocsp_response(staple)
+        serial, digest = response.serial_number, response.issuer_name_hash
+        hash_name = response.hash_algorithm.name
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
+    for place, name in enumerate(names):
+        if name is not None and name[1] == serial and _hashed(hash_name, name[0]) == digest:
+            return place
+    return None
+
+
+def _hashed(hash_name: str, data: bytes) -> bytes:
+    try:
+        return hashlib.new(hash_name, data, usedforsecurity=False).digest()
+    except ValueError:
+        return b""
