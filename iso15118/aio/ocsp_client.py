@@ -1,56 +1,124 @@
-"""OCSP queries over HTTP, with everything bounded, and the responses of a chain kept fresh in a certificate store.
+"""OCSP queries over HTTP, and the responses of a chain kept in a certificate store, from where they are stapled.
 
-A station fetches those of its own chain, to staple them, and may do the same for vehicles that it expects. Nothing is asked in the middle
-of a handshake.
+A station asks about its own chain, and about vehicles and contracts that have come; see ``status`` for when.
+Nothing is asked in the middle of a handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import urllib.parse
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from iso15118.errors import LinkError, PkiError
-from iso15118.pki.ocsp import OcspVerdict, ocsp_request, verify_response
-from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.crl import verify_crl
+from iso15118.pki.ocsp import HashName, OcspVerdict, ocsp_request, verify_response
+from iso15118.pki.parsed import UnreadableError, is_issued_by, parse
 from iso15118.pki.store import Store
 
-__all__ = ["fetch_response", "refresh_responses"]
+from .http_client import HttpClient
 
-_MAX_HEAD: Final = 16 * 1024
-_MAX_BODY: Final = 32 * 1024
+__all__ = ["Nonce", "OcspAnswer", "OcspClient", "fetch_response", "issuer_among", "refresh_responses"]
+
+Nonce: TypeAlias = Literal["required", "preferred", "none"]
+"""``required``: a response that does not repeat our nonce proves nothing. ``preferred``: a nonce is sent, another one
+in the response is refused, and none at all is taken, since responders that sign in advance (RFC 5019) have none; how
+old it may be is then bounded by its times, a week at most [V2G20-2448]. ``none``: none is sent."""
+
+_MAX_RESPONSE: Final = 32 * 1024
+_MAX_LIST: Final = 4 * 1024 * 1024
+_MAX_URLS: Final = 4
 _NONCE_OCTETS: Final = 16
+
+
+class OcspAnswer(NamedTuple):
+    """What a responder said about one certificate, and what that is worth."""
+
+    octets: bytes
+    verdict: OcspVerdict
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def fetch_response(url: str, request: bytes, *, timeout_s: float = 5.0) -> bytes:
-    """What a responder answers to a request (DER), unjudged. ``url``: plain ``http``, as OCSP has it.
-
-    Raises ``LinkError`` if there is no answer, or none of a sensible size, within ``timeout_s``.
+class OcspClient:
+    """Asks responders. ``http``: the connections to use. ``responder``: this address instead of those that the
+    certificates name. ``nonce``: see :data:`Nonce`. ``hash_name``: with which certificates are named; ``sha1`` for
+    responders of RFC 5019.
     """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host, port = parts.hostname, parts.port or 80
-    except ValueError as error:
-        raise LinkError(f"OCSP responder {url[:200]!r}: {error}") from error
-    if parts.scheme != "http" or not host or any(one in url for one in "\r\n "):
-        raise LinkError(f"OCSP responder {url[:200]!r}: not an http address")
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _post(
-                host, port, urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, "")), request
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        responder: str | None = None,
+        nonce: Nonce = "preferred",
+        hash_name: HashName = "sha256",
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self.http = http
+        self.clock = clock
+        self._responder = responder
+        self._nonce: Nonce = nonce
+        self._hash_name: HashName = hash_name
+
+    async def ask(self, certificate_der: bytes, issuer_der: bytes, *, place: int = 0) -> OcspAnswer:
+        """About one certificate, at each responder that it names until one gives an answer that proves something.
+
+        The last answer, if none does. Raises LinkError if none answers, PkiError for what is no certificate or
+        names no responder; ConfigError without the library.
+        """
+        try:
+            urls = parse(certificate_der).ocsp_urls if self._responder is None else (self._responder,)
+        except UnreadableError as error:
+            raise PkiError(f"no certificate: {error}") from error
+        if not urls:
+            raise PkiError("the certificate names no OCSP responder")
+        answer: OcspAnswer | None = None
+        missing: list[str] = []
+        for url in urls[:_MAX_URLS]:
+            nonce = None if self._nonce == "none" else secrets.token_bytes(_NONCE_OCTETS)
+            request = ocsp_request(certificate_der, issuer_der, nonce=nonce, hash_name=self._hash_name)
+            try:
+                octets = await _post(self.http, url, request)
+            except LinkError as error:
+                missing.append(str(error))
+                continue
+            verdict = verify_response(
+                octets,
+                certificate_der=certificate_der,
+                issuer_der=issuer_der,
+                at=self.clock(),
+                nonce=nonce,
+                nonce_demanded=self._nonce == "required",
+                place=place,
             )
-    except TimeoutError as error:
-        raise LinkError(f"OCSP responder {host}: no answer within {timeout_s:g} s") from error
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-        raise LinkError(f"OCSP responder {host}: {error}") from error
+            answer = OcspAnswer(octets, verdict)
+            if verdict.status != "invalid":
+                break
+        if answer is None:
+            raise LinkError("; ".join(missing))
+        return answer
+
+    async def fetch_list(self, url: str, issuer_der: bytes, certificate_der: bytes) -> bytes | None:
+        """A revocation list (DER), if it is the issuer's of this certificate and good now. Raises LinkError."""
+        data = await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST)
+        status, _ = verify_crl(
+            data, certificate_der=certificate_der, issuer_der=issuer_der, at=self.clock(), place=0
+        )
+        return None if status == "invalid" else data
+
+
+async def fetch_response(url: str, request: bytes, *, timeout_s: float = 5.0) -> bytes:
+    """What a responder answers to a request (DER), unjudged.
+
+    Raises LinkError if there is no answer, or none of a sensible size, within ``timeout_s``.
+    """
+    async with HttpClient(timeout_s=timeout_s) as http:
+        return await _post(http, url, request)
 
 
 async def refresh_responses(
@@ -59,71 +127,58 @@ async def refresh_responses(
     roots: Sequence[bytes],
     *,
     responder: str | None = None,
+    nonce: Nonce = "preferred",
     clock: Callable[[], datetime] = _now,
     timeout_s: float = 5.0,
 ) -> tuple[OcspVerdict | None, ...]:
-    """Ask about every certificate of a chain (DER, leaf first) and keep what was answered; the verdicts, by place.
+    """Ask once about every certificate of a chain (DER, leaf first) and keep what was answered; the verdicts, by place.
 
-    Asked is the responder that each certificate names, or ``responder``. A response that proves nothing is not kept, so an older one
-    that is still good stays. None stands for a certificate without a responder, without an issuer in chain or ``roots`` (DER), or
-    without an answer.
+    A response that proves nothing is not kept, so an older one that is still good stays. None stands for a
+    certificate without a responder, without an issuer in chain or ``roots`` (DER), or without an answer.
     """
     verdicts: list[OcspVerdict | None] = []
-    for place, der in enumerate(chain):
-        issuer = _issuer(der, [*chain[place + 1 :], *roots])
-        url = responder or _responder(der)
-        if issuer is None or url is None:
-            verdicts.append(None)
-            continue
-        nonce = secrets.token_bytes(_NONCE_OCTETS)
-        try:
-            answer = await fetch_response(url, ocsp_request(der, issuer, nonce=nonce), timeout_s=timeout_s)
-        except (LinkError, PkiError):
-            verdicts.append(None)
-            continue
-        verdict = verify_response(
-            answer, certificate_der=der, issuer_der=issuer, at=clock(), nonce=nonce, place=place
-        )
-        if verdict.status != "invalid":
-            store.add_response(der, answer)
-        verdicts.append(verdict)
+    async with HttpClient(timeout_s=timeout_s) as http:
+        client = OcspClient(http, responder=responder, nonce=nonce, clock=clock)
+        for place, der in enumerate(chain):
+            issuer = issuer_among(der, [*chain[place + 1 :], *roots])
+            if issuer is None:
+                verdicts.append(None)
+                continue
+            try:
+                answer = await client.ask(der, issuer, place=place)
+            except (LinkError, PkiError):
+                verdicts.append(None)
+                continue
+            if answer.verdict.status != "invalid":
+                await asyncio.to_thread(store.add_response, der, answer.octets)
+            verdicts.append(answer.verdict)
     return tuple(verdicts)
 
 
-async def _post(host: str, port: int, path: str, body: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port, limit=_MAX_HEAD)
+def issuer_among(der: bytes, candidates: Sequence[bytes]) -> bytes | None:
+    """The certificate (DER) whose name and key issued this one; None if it is not among them."""
     try:
-        name = f"[{host}]" if ":" in host else host
-        head = f"POST {path} HTTP/1.1\r\nHost: {name}:{port}\r\nContent-Type: application/ocsp-request\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii") + body)
-        await writer.drain()
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        status = lines[0].split(" ")
-        if len(status) < 2 or not status[0].startswith("HTTP/1.") or status[1] != "200":
-            raise ValueError(f"it says {lines[0][:80]!r}")
-        answer = b""
-        while piece := await reader.read(_MAX_BODY + 1 - len(answer)):
-            answer += piece
-            if len(answer) > _MAX_BODY:
-                raise ValueError(f"more than {_MAX_BODY} octets")
-        return answer
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
-def _issuer(der: bytes, candidates: Sequence[bytes]) -> bytes | None:
-    try:
-        name = parse(der).issuer
-        return next((one for one in candidates if parse(one).subject == name), None)
+        child = parse(der)
     except UnreadableError:
         return None
+    for one in candidates:
+        try:
+            parent = parse(one)
+        except UnreadableError:
+            continue
+        if parent.subject == child.issuer and is_issued_by(child, parent):
+            return one
+    return None
 
 
-def _responder(der: bytes) -> str | None:
+async def _post(http: HttpClient, url: str, request: bytes) -> bytes:
     try:
-        urls = parse(der).ocsp_urls
-    except UnreadableError:
-        return None
-    return urls[0] if urls else None
+        return await http.post(
+            url,
+            request,
+            kind="application/ocsp-request",
+            accept="application/ocsp-response",
+            most=_MAX_RESPONSE,
+        )
+    except LinkError as error:
+        raise LinkError(f"OCSP responder {error}") from error
