@@ -75,7 +75,8 @@ def expiring(
 
 def check_identity(chains: Iterable[Sequence[bytes]], at: datetime, *, key: str) -> None:
     """Raises ConfigError if a certificate of a chain of ours (DER, leaf first) has run out: every peer would refuse
-    it. ``key``: the setting or argument that it came from. Without a set clock (before 2000) nothing is said.
+    it. ``key``: the setting or argument that it came from. A clock that was never set shows a time long ago, at
+    which nothing has expired.
     """
     for one in expiring(chains, (), at, ahead=timedelta()):
         if one.expired:

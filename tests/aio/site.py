@@ -13,6 +13,7 @@ from typing import Any
 
 from iso15118.aio import EvccClient, PortLimits, SeccServer, SessionResult, StreamLimits, find_interface
 from iso15118.aio.driver import Observer
+from iso15118.aio.link import TlsSource
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import dc
 from iso15118.secc import SeccConfig
@@ -216,7 +217,7 @@ async def site(
     *,
     config: SeccConfig | None = None,
     station: ports.Station | None = None,
-    tls: TlsContext | str | None = "",
+    tls: TlsSource | str | None = "",
     client: dict[str, Any] | None = None,
     observer: Observer | None = None,
     safe_at_the_end: bool = True,

@@ -1,0 +1,142 @@
+"""Certificates that change while a station runs: new keys, roots and evidence for the connections that come, and a
+warning before a certificate of ours runs out.
+
+A connection keeps what it began with, so sessions that run go on as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from iso15118.errors import ConfigError
+from iso15118.pki.renewal import Expiry, check_identity, expiring
+
+if TYPE_CHECKING:
+    from .link import TlsEndpoint, TlsSource
+
+__all__ = ["EXPIRY_AHEAD", "ExpiryWatch", "RenewableTls", "anchors_of", "chains_of"]
+
+_log = logging.getLogger(__name__)
+
+EXPIRY_AHEAD: Final = timedelta(days=14)
+"""How long before the end of a certificate it is said: a leaf of a station is good for two to three months."""
+_EVERY_S: Final = 6 * 3600.0
+_AGAIN: Final = timedelta(days=1)
+"""What was said is said again after this time."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RenewableTls:
+    """A ``TlsSource`` whose context or port can be exchanged, for ``SeccServer(tls=...)`` and ``EvccClient(tls=...)``.
+
+    Raises ConfigError for a source with a certificate of ours that has expired.
+    """
+
+    def __init__(self, source: TlsSource, *, clock: Callable[[], datetime] = _now) -> None:
+        self._clock = clock
+        check_identity(chains_of(source), clock(), key="tls")
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"RenewableTls({self._source!r})"
+
+    @property
+    def source(self) -> TlsSource:
+        """What new connections are made from."""
+        return self._source
+
+    @property
+    def role(self) -> str:
+        """``server`` or ``client``."""
+        return self._source.role
+
+    def connect(self) -> TlsEndpoint:
+        """One end of a new connection."""
+        return self._source.connect()
+
+    def renew(self, source: TlsSource) -> None:
+        """Make new connections from this source; from the event loop's thread. Connections that are there keep theirs.
+
+        Raises ConfigError for a source of the other role, or with a certificate of ours that has expired; then
+        nothing changes.
+        """
+        if source.role != self._source.role:
+            raise ConfigError(
+                "tls", f"a {source.role}'s context in place of a {self._source.role}'s", "the same role"
+            )
+        if isinstance(source, RenewableTls):
+            source = source.source
+        check_identity(chains_of(source), self._clock(), key="tls")
+        self._source = source
+        _log.info("new connections use %r", source)
+
+
+class ExpiryWatch:
+    """Says when certificates of ``tls`` run out: in the log, and to ``news``, ``ahead`` of their end and each day again."""
+
+    def __init__(
+        self,
+        tls: Callable[[], TlsSource | None],
+        *,
+        ahead: timedelta = EXPIRY_AHEAD,
+        news: Callable[[Expiry], None] | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._tls = tls
+        self._ahead = ahead
+        self._news = news
+        self._clock = clock
+        self._said: dict[tuple[str, datetime], datetime] = {}
+
+    def look(self) -> tuple[Expiry, ...]:
+        """Those that run out, the first at the front; what was not said within a day is said."""
+        source, now = self._tls(), self._clock()
+        if source is None:
+            return ()
+        found = expiring(chains_of(source), anchors_of(source), now, ahead=self._ahead)
+        said = {}
+        for one in found:
+            name = one.name, one.not_after
+            last = self._said.get(name)
+            if last is not None and timedelta() <= now - last < _AGAIN:
+                said[name] = last
+                continue
+            said[name] = now
+            (_log.error if one.expired else _log.warning)("the %s: renew it", one)
+            if self._news is not None:
+                try:
+                    self._news(one)
+                except Exception:
+                    _log.exception("the listener to expiries failed")
+        self._said = said
+        return found
+
+    async def run(self) -> None:
+        """Look now and every few hours, until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(_EVERY_S)
+
+
+def chains_of(source: object) -> tuple[Sequence[bytes], ...]:
+    """Our chains (DER, leaf first) in a context, a port, or what is made of them; none for a source of another make."""
+    return tuple(chain for one in _contexts(source) for chain in getattr(one, "chains", ()))
+
+
+def anchors_of(source: object) -> tuple[bytes, ...]:
+    """The roots (DER) that a context or port trusts."""
+    return tuple(dict.fromkeys(der for one in _contexts(source) for der in getattr(one, "anchors", ())))
+
+
+def _contexts(source: object) -> Iterable[object]:
+    if isinstance(source, RenewableTls):
+        return _contexts(source.source)
+    contexts = getattr(source, "contexts", None)
+    return contexts if isinstance(contexts, tuple) else (source,)
