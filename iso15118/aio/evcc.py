@@ -23,6 +23,7 @@ from .driver import SessionDriver
 from .guard import Callback, Port, describe, insist
 from .hardware import PortLimits
 from .heartbeat import Heartbeat
+from .identity import renewable
 from .inbox import ALARMS, Inbox
 from .link import Ending
 from .network import connect, find_interface
@@ -38,10 +39,9 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session import ports
     from iso15118.session.ticket import EvccTicket
-    from iso15118.tls import TlsContext
 
     from .driver import Observer, Watch
-    from .link import StreamEnd, StreamLimits
+    from .link import StreamEnd, StreamLimits, TlsSource
     from .network import Interface
     from .results import SessionResult
 
@@ -66,7 +66,7 @@ class EvccClient:
         config: EvccConfig,
         vehicle: ports.Vehicle,
         interface: Interface | str,
-        tls: TlsContext | None = None,
+        tls: TlsSource | None = None,
         *,
         station: tuple[IPv6Address, int] | None = None,
         sdp_port: int = SDP_PORT,
@@ -88,7 +88,7 @@ class EvccClient:
         self.config = config
         self.vehicle = vehicle
         self.interface = find_interface(interface) if isinstance(interface, str) else interface
-        self._tls = tls
+        self._tls = renewable(tls)
         self._station = station
         self._sdp_port = sdp_port
         self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
@@ -119,7 +119,8 @@ class EvccClient:
         gives way. ``number``: the connection's, for whoever follows ``connections``. ``resume``: the ``ticket`` of the result of a
         session that was paused; if the station does not go on with that, a new one begins.
 
-        Raises ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
+        Raises ``ConfigError`` if a certificate of ours has expired, and
+        ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
         if one side refuses the other, ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
         out of service because of an alarm.
         """
@@ -127,6 +128,8 @@ class EvccClient:
             raise MisuseError("a session of this client is running")
         self._running, self._number = True, number
         try:
+            if self._tls is not None:
+                self._tls.check()
             self._inbox.open(asyncio.get_running_loop(), self._deliver)
             self._inbox.listen(*self._pushing)
             alarm, self._inbox.alarm = self._inbox.alarm, None

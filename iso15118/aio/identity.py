@@ -7,7 +7,6 @@ A connection keeps what it began with, so sessions that run go on as they are.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 from iso15118.errors import ConfigError
 from iso15118.pki.renewal import Expiry, check_identity, expiring
 
+from .logs import Log
+
 if TYPE_CHECKING:
     from .link import TlsEndpoint, TlsSource
 
-__all__ = ["EXPIRY_AHEAD", "ExpiryWatch", "RenewableTls", "anchors_of", "chains_of"]
+__all__ = ["EXPIRY_AHEAD", "ExpiryWatch", "RenewableTls", "anchors_of", "chains_of", "renewable"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 EXPIRY_AHEAD: Final = timedelta(days=14)
 """How long before the end of a certificate it is said: a leaf of a station is good for two to three months."""
@@ -34,15 +35,23 @@ def _now() -> datetime:
 
 
 class RenewableTls:
-    """A ``TlsSource`` whose context or port can be exchanged, for ``SeccServer(tls=...)`` and ``EvccClient(tls=...)``.
+    """A ``TlsSource`` whose context or port can be exchanged; servers and clients make one of what they are given.
 
-    Raises ConfigError for a source with a certificate of ours that has expired.
+    ``ahead``: how long before the end of a certificate of ours, or of a root we trust, that is said, in the log and
+    to ``news``. ``clock``: tells the time that certificates are held against.
     """
 
-    def __init__(self, source: TlsSource, *, clock: Callable[[], datetime] = _now) -> None:
-        self._clock = clock
-        check_identity(chains_of(source), clock(), key="tls")
+    def __init__(
+        self,
+        source: TlsSource,
+        *,
+        ahead: timedelta = EXPIRY_AHEAD,
+        news: Callable[[Expiry], None] | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
         self._source = source
+        self._clock = clock
+        self._watch = ExpiryWatch(lambda: self._source, ahead=ahead, news=news, clock=clock)
 
     def __repr__(self) -> str:
         return f"RenewableTls({self._source!r})"
@@ -61,6 +70,16 @@ class RenewableTls:
         """One end of a new connection."""
         return self._source.connect()
 
+    def check(self) -> None:
+        """Say what runs out soon. Raises ConfigError for a certificate of ours that has expired."""
+        check_identity(chains_of(self._source), self._clock(), key="tls")
+        self._watch.look()
+
+    def start(self) -> asyncio.Task[None]:
+        """:meth:`check` now, and look again from time to time until the task is cancelled. Raises as ``check``."""
+        self.check()
+        return asyncio.get_running_loop().create_task(self._watch.run(), name="expiry of certificates")
+
     def renew(self, source: TlsSource) -> None:
         """Make new connections from this source; from the event loop's thread. Connections that are there keep theirs.
 
@@ -68,14 +87,19 @@ class RenewableTls:
         nothing changes.
         """
         if source.role != self._source.role:
-            raise ConfigError(
-                "tls", f"a {source.role}'s context in place of a {self._source.role}'s", "the same role"
-            )
+            wanted = self._source.role
+            raise ConfigError("tls", f"a {source.role}'s context in place of a {wanted}'s", "the same role")
         if isinstance(source, RenewableTls):
             source = source.source
         check_identity(chains_of(source), self._clock(), key="tls")
         self._source = source
-        _log.info("new connections use %r", source)
+        _log.warning("new connections use %r", source)
+        self._watch.look()
+
+
+def renewable(source: TlsSource | None) -> RenewableTls | None:
+    """The source, made exchangeable if it is not; None for none."""
+    return source if source is None or isinstance(source, RenewableTls) else RenewableTls(source)
 
 
 class ExpiryWatch:
@@ -109,12 +133,12 @@ class ExpiryWatch:
                 said[name] = last
                 continue
             said[name] = now
-            (_log.error if one.expired else _log.warning)("the %s: renew it", one)
+            (_log.error if one.expired else _log.warning)("the %s: renew it", str(one))
             if self._news is not None:
                 try:
                     self._news(one)
-                except Exception:
-                    _log.exception("the listener to expiries failed")
+                except Exception as error:
+                    _log.error("the listener to expiries failed", error=error)
         self._said = said
         return found
 

@@ -7,7 +7,6 @@ A handshake waits for nobody, so what has to be asked for is asked between it an
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from iso15118.pki.revocation import Demand
 from iso15118.pki.verify import Environment, verify_chain
 
 from .link import Ending, StreamEnd
+from .logs import Log
 from .status import fetch_missing
 from .stream import MessageStream
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckedContracts", "CheckedStream", "PeerStatus"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 CHECK_S: Final = 1.5
 
@@ -156,8 +156,8 @@ class CheckedStream(MessageStream):
                 "certificate_unknown",
                 f"what is demanded about it did not come in {self._check_s:g} s",
             )
-        except Exception:
-            _log.exception("the check of a peer failed; it is refused")
+        except Exception as error:
+            _log.error("the check of a peer failed; it is refused", error=error)
             refusal = ("internal_error", "the check of the peer failed")
         self._judging = None
         if self.end is not None:
@@ -212,7 +212,7 @@ class CheckedContracts:
         """Whom the station believes."""
         return self.behind.trust
 
-    async def authorize_contract(self, claim: ContractClaim) -> Refusal | None:
+    async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         """As the one behind it, or a refusal of our own."""
         trust, at = self.behind.trust, self._client.clock()
         first = trust.verify(claim.chain, at.timestamp())

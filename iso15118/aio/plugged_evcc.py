@@ -31,6 +31,7 @@ from iso15118.session.ticket import EvccTicket
 from .calls import brief
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
+from .identity import renewable
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from iso15118.session import ports
     from iso15118.session.actions import Action
     from iso15118.session.events import Event
-    from iso15118.tls import TlsContext
 
+    from .link import TlsSource
     from .network import Interface
     from .results import SessionResult
 
@@ -62,7 +63,7 @@ class PluggedEvcc:
         config: EvccConfig,
         vehicle: ports.Vehicle,
         interface: Interface | str,
-        tls: TlsContext | None,
+        tls: TlsSource | None,
         parts: LinkParts,
         *,
         news: Callable[[Action], None] | None = None,
@@ -71,8 +72,9 @@ class PluggedEvcc:
         self._loop = asyncio.get_running_loop()
         signal = SessionSignal(parts.signalling, vehicle.signal)
         vehicle = dataclasses.replace(vehicle, signal=signal)
+        self._tls = kept = renewable(tls)
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
-            config, vehicle, interface, tls, connections=self._happened, **client
+            config, vehicle, interface, kept, connections=self._happened, **client
         )
         self._news, self._replug = news, parts.replug
         self._linked = self._starting_again = False
@@ -130,11 +132,14 @@ class PluggedEvcc:
         """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
         hardware safe before it gives way. ``resume``: a ticket that was kept, of a session paused in this plug-in before a restart.
 
-        Raises ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
+        Raises ``ConfigError`` if a certificate of ours has expired, and
+        ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
         battery does not report, and what the medium raises.
         """
         if self._over is not None:
             raise MisuseError("this inlet is in use")
+        if self._tls is not None:
+            self._tls.check()
         self._over = self._loop.create_future()
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:

@@ -23,6 +23,7 @@ from iso15118.link.primitives import DLinkTerminate
 from iso15118.sdp import SDP_PORT
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
+from .identity import renewable
 from .secc import SeccServer
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from iso15118.session import ports
     from iso15118.session.actions import Action
     from iso15118.session.events import Event
-    from iso15118.tls import TlsContext
 
+    from .link import TlsSource
     from .network import Interface
     from .results import SessionResult
 
@@ -61,7 +62,7 @@ class PluggedSecc:
         config: SeccConfig,
         station: ports.Station,
         interface: Interface | str,
-        tls: TlsContext | None,
+        tls: TlsSource | None,
         parts: LinkParts,
         *,
         sdp_port: int = SDP_PORT,
@@ -73,11 +74,12 @@ class PluggedSecc:
         self._loop = asyncio.get_running_loop()
         signal = SessionSignal(parts.signalling)
         station = dataclasses.replace(station, signal=signal)
+        self._tls = kept = renewable(tls)
         self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
             config,
             station,
             interface,
-            tls,
+            kept,
             sdp=False,
             sdp_port=sdp_port,
             on_request=on_request,
@@ -129,7 +131,11 @@ class PluggedSecc:
         return self._server.sdp_port if self._server is not None else 0
 
     async def open(self) -> None:
-        """Switch the link on. Where the interface has no address before the link is up, the server follows then."""
+        """Switch the link on. Where the interface has no address before the link is up, the server follows then.
+        Raises ``ConfigError`` if a certificate of ours has expired.
+        """
+        if self._tls is not None:
+            self._tls.check()
         try:
             await self._serve()
         except LinkError as error:
@@ -156,6 +162,12 @@ class PluggedSecc:
     def tell(self, event: Event) -> None:
         """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
         self.driver.tell(event)
+
+    def renew(self, tls: TlsSource) -> None:
+        """As ``SeccServer.renew``, whether a server stands now or not."""
+        if self._tls is None:
+            raise MisuseError("this connector has no TLS")
+        self._tls.renew(tls)
 
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from iso15118.sdp import SDP_PORT
 
 from .evcc import EvccClient
 from .guard import Callback
+from .logs import Log
 from .notify import SystemdNotifier
 from .results import SessionResult
 from .secc import SeccServer
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
     from .connection import LinkParts
     from .driver import Observer
     from .heartbeat import Heartbeat
+    from .link import TlsSource
     from .plugged_evcc import PluggedEvcc
     from .plugged_secc import PluggedSecc
     from .tap import Tap
 
 __all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle", "ticking"]
+
+_log = Log(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
@@ -53,6 +57,7 @@ ORDERLY_S: Final = 12.0
 """How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
 
 _TICK_S: Final = 0.1
+_BESIDE_S: Final = 2.0
 
 
 class Both(Struct, frozen=True):
@@ -72,7 +77,7 @@ def run_station(
     config: SeccConfig,
     station: Callable[[Sleep, Clock], ports.Station],
     interface: str,
-    tls: TlsContext | None,
+    tls: TlsSource | None,
     *,
     port: int | None = None,
     sdp_port: int = SDP_PORT,
@@ -82,11 +87,14 @@ def run_station(
     observer: Observer | None = None,
     link: Callable[[], LinkParts] | None = None,
     news: Callable[[Action], None] | None = None,
+    connection: Callable[..., MessageStream] = MessageStream,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
     ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` after each session.
     ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
+    ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as the keeper of evidence.
     """
 
     async def serve() -> int:
@@ -95,7 +103,14 @@ def run_station(
         server: SeccServer | PluggedSecc
         if link is None:
             server = SeccServer(
-                config, hardware, interface, tls, port=port, sdp_port=sdp_port, observer=observer
+                config,
+                hardware,
+                interface,
+                tls,
+                port=port,
+                sdp_port=sdp_port,
+                observer=observer,
+                connection=connection,
             )
         else:
             from .plugged_secc import PluggedSecc  # with everything below IP, which others need not load
@@ -111,11 +126,12 @@ def run_station(
                 observer=observer,
                 listening=listening,
                 news=news,
+                connection=connection,
             )
         say_listening = Callback("who is told that vehicles can come", listening)
         say_finished = Callback("who is told of results", finished, lasting=True)
         # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
-        async with _signals() as asked, _notifier(server) as notifier, server:
+        async with _signals() as asked, _notifier(server) as notifier, server, running(beside):
             notifier.ready()
             if isinstance(server, SeccServer):
                 say_listening(server)
@@ -144,7 +160,7 @@ def run_vehicle(
     config: EvccConfig,
     vehicle: Callable[[Sleep, Clock], ports.Vehicle],
     interface: str,
-    tls: TlsContext | None,
+    tls: TlsSource | None,
     *,
     sdp_port: int = SDP_PORT,
     observer: Observer | None = None,
@@ -252,6 +268,26 @@ async def _found(make: Callable[..., SeccServer]) -> AsyncIterator[SeccServer]:
         yield server
     finally:
         await server.close()
+
+
+@asynccontextmanager
+async def running(beside: Callable[[], Coroutine[Any, Any, None]] | None) -> AsyncIterator[None]:
+    """``beside`` runs within the block; what it raises is in the log, and ends nothing else."""
+    if beside is None:
+        yield
+        return
+    task = asyncio.get_running_loop().create_task(beside())
+    task.add_done_callback(_tell_end)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,), timeout=_BESIDE_S)
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("what runs beside the station failed: %s", error)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from iso15118.session.actions import EndReason
 
 from .guard import Callback, each, insist
 from .hardware import PortLimits
+from .identity import renewable
 from .interface import Interface, find_interface
 from .logs import Log
 from .presence import Presence
@@ -124,7 +125,8 @@ class SeccServer:
             changed=self._service_changed,
             opening=lambda: self._reception is not None and self._reception.openings > 0,
         )
-        self._tls = tls
+        self._tls = renewable(tls)
+        self._expiry: asyncio.Task[None] | None = None
         self._sdp_wanted, self._sdp_port = sdp, sdp_port
         self._port = port
         self._stream_limits = stream_limits
@@ -148,12 +150,14 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``HardwareError`` naming a port of the station that does not
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if a certificate of ours
+        has expired, ``HardwareError`` naming a port of the station that does not
         take a listener. After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True
         try:
+            self._expiry = None if self._tls is None else self._tls.start()
             self.sessions.listen()
             self.sessions.open()
             self._reception = Reception(
@@ -237,6 +241,8 @@ class SeccServer:
             self._reception = None
         if self._presence is not None:
             self._presence.close()
+        if self._expiry is not None:
+            self._expiry.cancel()
 
     @property
     def interface(self) -> Interface:
@@ -323,6 +329,15 @@ class SeccServer:
         return await self.sessions.wait_finished(count)
 
     # -- commands -----------------------------------------------------------------------------------------
+
+    def renew(self, tls: TlsSource) -> None:
+        """Make new connections from these certificates, roots and evidence; a session that runs goes on with its own.
+
+        Raises ``ConfigError`` for what cannot take their place, then nothing changes; ``MisuseError`` without TLS.
+        """
+        if self._tls is None:
+            raise MisuseError("this server has no TLS")
+        self._tls.renew(tls)
 
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way."""

@@ -7,7 +7,6 @@ Two tasks of one client. What is asked for, and when again, is decided by ``pki.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from iso15118.errors import ConfigError, LinkError, PkiError
 from iso15118.pki.ocsp import verify_response
 from iso15118.pki.renewal import refresh_at, retry_s
 
+from .logs import Log
 from .ocsp_client import issuer_among
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StatusKeeper", "fetch_missing"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _LONGEST_NAP_S: Final = 60.0
 """A new chain, a changed store and a clock that was set are noticed after this time."""
@@ -74,8 +74,8 @@ class StatusKeeper:
                 nap_s = await self.turn()
             except ConfigError:
                 raise
-            except Exception:
-                _log.exception("revocation: a turn of the keeper failed; it goes on")
+            except Exception as error:
+                _log.error("revocation: a turn of the keeper failed; it goes on", error=error)
                 nap_s = _LONGEST_NAP_S
             try:
                 async with asyncio.timeout(nap_s):

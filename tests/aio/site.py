@@ -13,6 +13,7 @@ from typing import Any
 
 from iso15118.aio import EvccClient, PortLimits, SeccServer, SessionResult, StreamLimits, find_interface
 from iso15118.aio.driver import Observer
+from iso15118.aio.identity import RenewableTls
 from iso15118.aio.link import TlsSource
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import dc
@@ -26,8 +27,7 @@ from iso15118.session.ticket import SeccTicket
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.async_ports import StationPorts, VehiclePorts
 from iso15118.testing import SafetyMonitor, SafetyViolation
-from iso15118.tls import TlsContext
-from tests.tls.rig import car, issued, station
+from tests.tls.rig import NOW, car, issued, station
 
 LOOPBACK = find_interface("lo")
 
@@ -44,13 +44,13 @@ QUICK_STREAM = StreamLimits(handshake_s=2.0, linger_s=0.2)
 
 
 @cache
-def secc_tls() -> TlsContext:
-    return station(issued())
+def secc_tls() -> RenewableTls:
+    return RenewableTls(station(issued()), clock=lambda: NOW)
 
 
 @cache
-def evcc_tls() -> TlsContext:
-    return car(issued())
+def evcc_tls() -> RenewableTls:
+    return RenewableTls(car(issued()), clock=lambda: NOW)
 
 
 class Watcher:

@@ -10,6 +10,7 @@ import pytest
 
 from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.identity import ExpiryWatch, RenewableTls, anchors_of, chains_of
+from iso15118.aio.logs import flush
 from iso15118.errors import ConfigError, LinkError, PkiError, TlsError
 from iso15118.pki import Store, issue_test_pki
 from iso15118.pki.issue import issue_leaf
@@ -28,12 +29,12 @@ OTHER = issue_test_pki("iso20", "p521", at=NOW)
 
 
 async def test_new_connections_get_the_new_certificates_and_a_session_that_runs_goes_on() -> None:
-    tls = RenewableTls(station(PKI))
+    tls = RenewableTls(station(PKI), clock=lambda: NOW)
     plant = Plant()
     async with site(plant, tls=tls) as here:
         first = Charging(here)
         await first.under_power(plant)
-        tls.renew(station(OTHER))
+        here.server.renew(station(OTHER))
         await asyncio.sleep(0.05)
         assert first.client.session is not None
         assert first.client.session.state == "DC_ChargeLoop"
@@ -72,7 +73,7 @@ def test_an_own_leaf_that_has_expired_is_refused_with_the_way_out() -> None:
     with pytest.raises(
         ConfigError, match=r"tls: the certificate of ours DC=CPO.*expired.*days ago.*iso15118 pki issue"
     ):
-        RenewableTls(station(PKI), clock=lambda: late)
+        RenewableTls(station(PKI), clock=lambda: late).check()
     check_identity([PKI.secc.chain], datetime(1970, 1, 1, tzinfo=UTC), key="tls")  # no clock is set yet
 
 
@@ -87,6 +88,7 @@ def test_the_end_of_a_certificate_is_said_fourteen_days_ahead_and_each_day_again
     now = end - timedelta(days=13)
     (one,) = watch.look()
     assert (one.kind, one.expired, one.not_after) == ("own", False, end)
+    flush()
     assert "renew it" in caplog.text
     watch.look()
     now += timedelta(hours=25)
@@ -110,6 +112,7 @@ def test_a_shorter_notice_and_a_listener_that_fails(caplog: pytest.LogCaptureFix
     assert watch.look() == ()
     watch = ExpiryWatch(lambda: station(PKI), news=fails, clock=lambda: end - timedelta(days=5))
     assert len(watch.look()) == 1
+    flush()
     assert "the listener to expiries failed" in caplog.text
     assert ExpiryWatch(lambda: None).look() == ()
 

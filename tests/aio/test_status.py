@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from iso15118.aio.http_client import HttpClient
+from iso15118.aio.logs import flush
 from iso15118.aio.ocsp import serve_ocsp
 from iso15118.aio.ocsp_client import OcspClient
 from iso15118.aio.online import CheckedContracts, CheckedStream, PeerStatus
@@ -117,6 +118,7 @@ async def test_a_responder_that_is_away_is_asked_again_later_and_what_is_known_s
             clock.now += timedelta(hours=2)
         assert evidence.responses(CHAIN) == good
         assert all(0.0 < wait <= 60.0 for wait in waits)
+    flush()
     assert "asked again in 60 s" in caplog.text
     assert "asked again in 240 s" in caplog.text
 
@@ -230,6 +232,7 @@ async def test_a_vehicle_that_is_revoked_or_unknown_gets_no_session(
     async with asking(clock, **script) as client, site(connection=checked(client, Evidence())) as here:
         assert not (await here.client().run()).ended.reason.orderly
         assert here.server.finished == 0
+    flush()
     assert why in caplog.text
     assert "vehicle certificates" in caplog.text
 
@@ -261,6 +264,7 @@ async def test_a_check_that_fails_refuses_and_costs_this_connection_only(
     async with site(connection=partial(CheckedStream, check=check)) as here:
         assert not (await here.client().run()).ended.reason.orderly
         await here.charge()
+    flush()
     assert "the check of a peer failed" in caplog.text
 
 
@@ -300,8 +304,8 @@ def claim(pki: IssuedPki = PKI, verified: bool = True) -> ContractClaim:
 class Backend(ContractBackend):
     """What the simulated one decides, by the port's own method."""
 
-    async def authorize_contract(self, one: ContractClaim) -> Refusal | None:
-        return self.decision(one)
+    async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
+        return self.decision(claim) or True
 
 
 @pytest.mark.parametrize(
@@ -322,7 +326,7 @@ async def test_a_contract_is_asked_about_before_the_backend_is(
     async with asking(Clock(), **script) as client:
         contracts = CheckedContracts(behind, client, Evidence())
         assert contracts.trust is trust
-        assert await contracts.authorize_contract(claim()) is refusal
+        assert await contracts.authorize_contract(claim()) is (refusal or True)
     assert len(behind.claims) == (refusal is None)
 
 
