@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.errors import ConfigError, LinkError
@@ -55,6 +56,12 @@ class HttpClient:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    @staticmethod
+    def require() -> None:
+        """Raises ConfigError if the library is not installed; does not load it."""
+        if find_spec("httpx2") is None:
+            raise _missing()
 
     async def prepare(self) -> None:
         """Load the library now, which takes tens of milliseconds, in a thread. Raises ConfigError without it."""
@@ -137,10 +144,12 @@ def _library() -> ModuleType:
     try:
         import httpx2
     except ImportError as error:
-        raise ConfigError(
-            "ocsp", "the package httpx2 is not installed", "pip install 'iso15118-stack[ocsp]'"
-        ) from error
+        raise _missing() from error
     return httpx2
+
+
+def _missing() -> ConfigError:
+    return ConfigError("ocsp", "the package httpx2 is not installed", "pip install 'iso15118-stack[ocsp]'")
 
 
 def _new_client(timeout_s: float, trust_env: bool) -> Any:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from iso15118.errors import LinkError, PkiError
-from iso15118.pki.crl import verify_crl
 from iso15118.pki.ocsp import HashName, OcspVerdict, ocsp_request, verify_response
 from iso15118.pki.parsed import UnreadableError, is_issued_by, parse
 from iso15118.pki.store import Store
+from iso15118.pki.store_files import crl_der
 
 from .http_client import HttpClient
 
@@ -103,13 +103,9 @@ class OcspClient:
             raise LinkError("; ".join(missing))
         return answer
 
-    async def fetch_list(self, url: str, issuer_der: bytes, certificate_der: bytes) -> bytes | None:
-        """A revocation list (DER), if it is the issuer's of this certificate and good now. Raises LinkError."""
-        data = await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST)
-        status, _ = verify_crl(
-            data, certificate_der=certificate_der, issuer_der=issuer_der, at=self.clock(), place=0
-        )
-        return None if status == "invalid" else data
+    async def fetch_list(self, url: str) -> bytes:
+        """A revocation list (DER), which is judged where it is used. Raises LinkError, PkiError for what is no list."""
+        return crl_der(await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST))
 
 
 async def fetch_response(url: str, request: bytes, *, timeout_s: float = 5.0) -> bytes:

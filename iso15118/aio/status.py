@@ -46,19 +46,23 @@ class StatusKeeper:
     """Keeps the responses for ``chains`` fresh in ``evidence``, and in its store.
 
     ``chains``: gives our chains (DER, leaf first), asked each time, so that new ones count; ``roots``: gives the
-    roots (DER) they end in. ``lists``: addresses of revocation lists of their issuers to keep beside them.
+    roots (DER) they end in. ``lists``: addresses of revocation lists to keep beside them, of
+    whatever issuers. ``responses``: ask responders. ``client``: None to follow the store
+    only.
     """
 
     def __init__(
         self,
-        client: OcspClient,
+        client: OcspClient | None,
         evidence: Evidence,
         *,
         chains: Callable[[], Iterable[Sequence[bytes]]],
         roots: Callable[[], Sequence[bytes]],
         lists: Sequence[str] = (),
+        responses: bool = True,
     ) -> None:
         self._client = client
+        self._responses = responses
         self._evidence = evidence
         self._chains, self._roots = chains, roots
         self._lists = tuple(lists)
@@ -91,6 +95,8 @@ class StatusKeeper:
     async def turn(self) -> float:
         """Ask about all that are due, and give the seconds until the next one is."""
         await asyncio.to_thread(self._evidence.refresh)
+        if self._client is None:
+            return _LONGEST_NAP_S
         now = self._client.clock()
         wanted: dict[bytes | str, _Asked] = {}
         roots = list(self._roots())
@@ -99,14 +105,14 @@ class StatusKeeper:
                 issuer = issuer_among(der, [*chain[place + 1 :], *roots])
                 if issuer is None:
                     continue
-                asked = wanted[der] = self._asked.get(der) or _Asked(self._first_due(der, issuer, now))
-                if asked.due <= now:
-                    await self._certificate(der, issuer, place, asked)
-                for url in self._lists:
-                    key = f"{url} {place}"
-                    listed = wanted[key] = self._asked.get(key) or _Asked(now)
-                    if listed.due <= now:
-                        await self._list(url, der, issuer, listed)
+                if self._responses:
+                    asked = wanted[der] = self._asked.get(der) or _Asked(self._first_due(der, issuer, now))
+                    if asked.due <= now:
+                        await self._certificate(self._client, der, issuer, place, asked)
+        for url in self._lists:
+            listed = wanted[url] = self._asked.get(url) or _Asked(now)
+            if listed.due <= now:
+                await self._list(self._client, url, listed)
         self._asked = wanted
         if not wanted:
             return _LONGEST_NAP_S
@@ -124,10 +130,12 @@ class StatusKeeper:
         due = refresh_at(verdict.this_update, verdict.next_update, now)
         return due if due - now > timedelta(minutes=1) else now
 
-    async def _certificate(self, der: bytes, issuer: bytes, place: int, asked: _Asked) -> None:
-        now = self._client.clock()
+    async def _certificate(
+        self, client: OcspClient, der: bytes, issuer: bytes, place: int, asked: _Asked
+    ) -> None:
+        now = client.clock()
         try:
-            answer = await self._client.ask(der, issuer, place=place)
+            answer = await client.ask(der, issuer, place=place)
         except PkiError:  # names no responder, and nothing changes that
             asked.due = now + timedelta(days=1)
             return
@@ -152,17 +160,15 @@ class StatusKeeper:
             except PkiError as error:
                 _log.warning("an OCSP response is not kept for the next start: %s", error)
 
-    async def _list(self, url: str, der: bytes, issuer: bytes, asked: _Asked) -> None:
-        now = self._client.clock()
+    async def _list(self, client: OcspClient, url: str, asked: _Asked) -> None:
+        now = client.clock()
         try:
-            found = await self._client.fetch_list(url, issuer, der)
-        except LinkError as error:
+            self._evidence.add_list(url, await client.fetch_list(url))
+        except (LinkError, PkiError) as error:
             self._failed(asked, now, f"no revocation list: {error}")
             return
         asked.failures = 0
         asked.due = _spread(now + timedelta(hours=1), now)
-        if found is not None:
-            self._evidence.add_list(url, found)
 
     def _failed(self, asked: _Asked, now: datetime, what: str) -> None:
         asked.failures += 1

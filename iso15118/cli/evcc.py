@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.output import by_thread, say
 from iso15118.aio.run import run_vehicle
 from iso15118.cli.ending import ExitStatus
@@ -15,6 +17,10 @@ from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import json_line
 from iso15118.evcc import EvccConfig
+from iso15118.pki import Store
+from iso15118.pki.evidence import Evidence
+from iso15118.pki.vehicle_contracts import StoredContracts
+from iso15118.session import ports
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.roles import load_evcc
@@ -37,14 +43,16 @@ def evcc(
     settings = load_evcc(config)
     vehicle, reported = vehicle_of(settings)
     session = settings.session
-    with by_thread(), tls_of(settings.tls, evcc_context, keylog) as (tls, pki):
+    lists = settings.status.store
+    evidence = None if lists is None else Evidence(Store(lists))
+    with by_thread(), tls_of(settings.tls, evcc_context, keylog, evidence=evidence) as (tls, pki):
         vehicle.contracts = store_of(settings.contracts, settings.tls, pki)
         if pki is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
             session = msgspec.structs.replace(session, evccid=common_name(pki, "vehicle"))
         result, stopped = run_vehicle(
             session,
-            vehicle.ports,
+            lambda sleep, clock: _unhurried(vehicle.ports(sleep, clock)),
             settings.interface,
             tls,
             sdp_port=settings.sdp_port,
@@ -68,3 +76,11 @@ def evcc(
         say(json_line(summary)) if as_json else tell(summary)
     if status := exit_status(summary):
         raise typer.Exit(status)
+
+
+def _unhurried(vehicle: ports.Vehicle) -> ports.Vehicle:
+    """The vehicle with a contract store that writes in a thread: disks and the encryption of keys take their time."""
+    behind = vehicle.contracts
+    if not isinstance(behind, StoredContracts):
+        return vehicle
+    return replace(vehicle, contracts=ThreadedContracts(behind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.show import json_line
+from iso15118.cli.status import StationStatus
 from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
@@ -60,11 +62,15 @@ def secc(
         status = exit_status(summary) or status
         say(json_line(summary)) if as_json else tell(summary)
 
-    with by_thread(), tls_of(settings.tls, secc_context, keylog) as (tls, pki):
-        station.contracts = backend_of(settings.contracts, settings.tls, pki)
+    known = StationStatus(settings)
+    made = tls_of(settings.tls, secc_context, keylog, evidence=known.evidence, demand=known.handshake_demand)
+    with by_thread(), made as (tls, pki):
+        station.contracts = backend_of(
+            settings.contracts, settings.tls, pki, evidence=known.evidence, demand=known.contract_demand
+        )
         run_station(
             settings.session,
-            station.ports,
+            lambda sleep, clock: known.checked(station.ports(sleep, clock)),
             settings.interface,
             tls,
             port=settings.port or None,
@@ -75,6 +81,8 @@ def secc(
             observer=listen_to(reported),
             link=link_of(settings.link, settings.interface, station=True),
             news=tell_link,
+            connection=known.connection(pki),
+            beside=partial(known.keep, tls, () if pki is None else (pki.v2g_root,)),
         )
     if status:
         raise typer.Exit(status)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from iso15118.aio.identity import RenewableTls
 from iso15118.aio.keylog import KeyLogFile
 from iso15118.aio.output import say
 from iso15118.aio.results import SessionResult
@@ -18,6 +20,8 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.pki import IssuedPki
+from iso15118.pki.evidence import Evidence
+from iso15118.pki.revocation import Demand
 from iso15118.session.actions import EndReason, StateEntered
 from iso15118.settings.hardware import Reported
 from iso15118.settings.parts import TlsSettings
@@ -138,9 +142,16 @@ def tell(summary: SessionSummary) -> None:
 
 @contextmanager
 def tls_of(
-    settings: TlsSettings, make: Callable[..., TlsContext], keylog: Path | None = None
-) -> Iterator[tuple[TlsContext | None, IssuedPki | None]]:
+    settings: TlsSettings,
+    make: Callable[..., TlsContext],
+    keylog: Path | None = None,
+    *,
+    evidence: Evidence | None = None,
+    demand: Demand | None = None,
+) -> Iterator[tuple[RenewableTls | None, IssuedPki | None]]:
     """The TLS context that a file asks for, and the certificates behind it; None for plaintext, which is said on stderr.
+    ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
+    Raises ConfigError for a certificate of ours that has expired.
 
     ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
     """
@@ -160,7 +171,17 @@ def tls_of(
             stack.enter_context(ConfigKeys("keylog", written=written))
             log = stack.enter_context(KeyLogFile(wanted))
             warn_of_keylog(wanted)
-        yield make(pki, profile=settings.profile, keylog=log, revocation=settings.revocation), pki
+        context = make(
+            pki,
+            profile=settings.profile,
+            keylog=log,
+            revocation=demand or settings.revocation,
+            evidence=evidence,
+        )
+        tls = RenewableTls(context, ahead=timedelta(days=settings.expiry_warning_days))
+        with ConfigKeys("tls", written="tls.pki"):
+            tls.check()
+        yield tls, pki
 
 
 def listen_to(reported: Reported) -> Callable[[float, Any], None]:

@@ -7,9 +7,11 @@ from iso15118.files import read_secret
 from iso15118.pki import IssuedPki, Store
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import ContractService, issuing
+from iso15118.pki.evidence import Evidence
 from iso15118.pki.installation import provisioning_of
 from iso15118.pki.profiles import Edition
 from iso15118.pki.protect import opened_key, passphrase_of
+from iso15118.pki.revocation import Demand
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
@@ -19,9 +21,15 @@ __all__ = ["backend_of", "store_of"]
 
 
 def backend_of(
-    settings: StationContractSettings, tls: TlsSettings, pki: IssuedPki | None
+    settings: StationContractSettings,
+    tls: TlsSettings,
+    pki: IssuedPki | None,
+    *,
+    evidence: Evidence | None = None,
+    demand: Demand | None = None,
 ) -> ContractBackend | None:
     """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki.
+    ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the settings say.
 
     Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
     """
@@ -44,6 +52,7 @@ def backend_of(
         edition=_edition(tls),
         central_validation=settings.central_validation,
         providers=settings.providers,
+        revocation=None if evidence is None else evidence.policy(demand or settings.revocation or "none"),
     )
     service = None
     if settings.install:

@@ -10,9 +10,11 @@ from msgspec import Meta, Struct
 __all__ = [
     "StationContractSettings",
     "StationSettings",
+    "StationStatusSettings",
     "TlsSettings",
     "VehicleContractSettings",
     "VehicleSettings",
+    "VehicleStatusSettings",
 ]
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -33,11 +35,39 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     """"iso20" as the standard has it; "lab" also accepts the P-256 of today's test peers."""
     revocation: Literal["all", "leaf", "none"] | None = None
     """Certificates of the peer, below its root, that an OCSP response or a revocation list must vouch for. Absent: "all" for a vehicle,
-    which the standard demands [V2G20-1240], and "none" for a station, because vehicles cannot send responses along; "none" for both in
-    "lab"."""
+    which the standard demands [V2G20-1240], and for a station that asks (status.online); "none" for a station that does not, because
+    vehicles cannot send responses along, and in "lab"."""
+    expiry_warning_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 14.0
+    """How long before a certificate of ours or a trusted root expires that is said in the log, each day."""
     keylog: Path | None = None
     """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file. The option --keylog and the variable
     SSLKEYLOGFILE do the same."""
+
+
+class StationStatusSettings(Struct, frozen=True, kw_only=True):
+    """Where a station has its evidence of revocation from, for vehicles, contracts and its own certificates."""
+
+    store: Path | None = None
+    """Certificate store with revocation lists (crl/) and OCSP responses (ocsp/), which are read again when they change; what is fetched is
+    kept there. Relative to this file."""
+    online: bool = False
+    """Ask OCSP responders: about the station's own chain, to staple the answers, and about vehicles and contracts before their session.
+    Needs the extra ocsp."""
+    responder: str | None = None
+    """Ask this address (http://...) instead of those that the certificates name."""
+    lists: tuple[str, ...] = ()
+    """Addresses of revocation lists to fetch once an hour."""
+    nonce: Literal["required", "preferred", "none"] = "preferred"
+    """A response must repeat our nonce ("required"); may leave it out, as those signed in advance do ("preferred"); gets none ("none")."""
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 5.0
+    """How long a responder may take."""
+
+
+class VehicleStatusSettings(Struct, frozen=True, kw_only=True):
+    """Where a vehicle has evidence of revocation from, beside what stations staple."""
+
+    store: Path | None = None
+    """Certificate store with revocation lists (crl/) and OCSP responses (ocsp/). Relative to this file."""
 
 
 class StationSettings(Struct, frozen=True, kw_only=True):
@@ -75,6 +105,9 @@ class StationContractSettings(Struct, frozen=True, kw_only=True):
     """Provider ids told to vehicles; empty: none is told, and all may try."""
     central_validation: bool = False
     """Let the backend decide about contracts under unknown roots, instead of refusing them."""
+    revocation: Literal["all", "leaf", "none"] | None = None
+    """Certificates of a contract, below its root, about which a response or a list must say that they are not revoked. Absent: "all" with
+    status.online, else "none". What is known always counts. [V2G20-2443]"""
     decision_s: Seconds = 0.0
     """How long the backend takes."""
     install: bool = False

@@ -20,9 +20,11 @@ from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import (
     StationContractSettings,
     StationSettings,
+    StationStatusSettings,
     TlsSettings,
     VehicleContractSettings,
     VehicleSettings,
+    VehicleStatusSettings,
 )
 from iso15118.settings.possible import check_station
 from iso15118.settings.reading import read_struct, read_toml
@@ -51,6 +53,7 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    status: StationStatusSettings = field(default_factory=StationStatusSettings)
     station: StationSettings = field(default_factory=StationSettings)
     contracts: StationContractSettings = field(default_factory=StationContractSettings)
 
@@ -65,6 +68,7 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
     link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    status: VehicleStatusSettings = field(default_factory=VehicleStatusSettings)
     vehicle: VehicleSettings = field(default_factory=VehicleSettings)
     contracts: VehicleContractSettings = field(default_factory=VehicleContractSettings)
 
@@ -93,7 +97,25 @@ def load_secc(path: Path) -> SeccSettings:
                 f"any of {names}",
             )
     check_station(settings.station, settings.session.timing)
+    _check_status(settings)
     return _replace(settings, path)
+
+
+def _check_status(settings: SeccSettings) -> None:
+    """What is demanded has to come from somewhere: vehicles and contracts bring no evidence along."""
+    status = settings.status
+    if status.store is not None or status.online or status.lists:
+        return
+    for key, demand in (
+        ("tls.revocation", settings.tls.revocation),
+        ("contracts.revocation", settings.contracts.revocation),
+    ):
+        if demand not in (None, "none"):
+            raise ConfigError(
+                key,
+                f"{demand!r} would refuse everybody: nothing says whether a certificate is revoked",
+                "status.online = true, or status.store with lists",
+            )
 
 
 def load_evcc(path: Path) -> EvccSettings:
@@ -149,6 +171,12 @@ def _replace(settings: R, path: Path) -> R:
         pki=None if tls.pki is None else folder / tls.pki,
         keylog=None if tls.keylog is None else folder / tls.keylog,
     )
+    status = settings.status
+    status = replace(status, store=None if status.store is None else folder / status.store)
     return replace(
-        settings, tls=tls, contracts=contracts, session=replace(settings.session, allow_plaintext=plaintext)
+        settings,
+        tls=tls,
+        status=status,
+        contracts=contracts,
+        session=replace(settings.session, allow_plaintext=plaintext),
     )

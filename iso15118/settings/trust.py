@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from cryptography.x509.oid import NameOID
 
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, load, peer_verifier
+from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand, RevocationPolicy
 from iso15118.settings.staples import TestPkiStaples
-from iso15118.tls import PROFILES, TlsContext, TlsPort
+from iso15118.tls import PROFILES, StapleSource, TlsContext, TlsPort
 
 __all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context", "secc_port"]
 
@@ -32,12 +33,17 @@ def common_name(pki: IssuedPki, name: str) -> str:
 
 
 def secc_context(
-    pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None, revocation: Demand | None = None
+    pki: IssuedPki,
+    *,
+    profile: str = "iso20",
+    keylog: Keylog | None = None,
+    revocation: Demand | None = None,
+    evidence: Evidence | None = None,
 ) -> TlsContext:
     """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM root (none in ``iso2``).
 
-    ``revocation``: what must be known about a vehicle's chain; by default nothing, since vehicles cannot staple and nothing is
-    fetched here.
+    ``revocation``: what must be known about a vehicle's chain in the handshake; by default nothing, since vehicles cannot
+    staple. ``evidence``: what is known, also about our own chain.
     Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
     """
     asks = PROFILES[profile].client_certificate != "none"
@@ -54,11 +60,11 @@ def secc_context(
             anchor_role="OEM",
             clock=_now,
             edition=profile,
-            revocation=RevocationPolicy(demand=revocation or "none"),
+            revocation=_policy(revocation or "none", evidence),
         )
         if asks
         else None,
-        staples=TestPkiStaples(pki),
+        staples=_staples(pki, evidence),
         keylog=keylog,
     )
 
@@ -69,7 +75,12 @@ def secc_port(pki: IssuedPki, older: IssuedPki, *, keylog: Keylog | None = None)
 
 
 def evcc_context(
-    pki: IssuedPki, *, profile: str = "iso20", keylog: Keylog | None = None, revocation: Demand | None = None
+    pki: IssuedPki,
+    *,
+    profile: str = "iso20",
+    keylog: Keylog | None = None,
+    revocation: Demand | None = None,
+    evidence: Evidence | None = None,
 ) -> TlsContext:
     """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G root. Raises as ``secc_context``.
 
@@ -88,10 +99,26 @@ def evcc_context(
             anchor_role="V2G",
             clock=_now,
             edition=profile,
-            revocation=RevocationPolicy(demand=revocation or ("none" if profile == "lab" else "all")),
+            revocation=_policy(revocation or ("none" if profile == "lab" else "all"), evidence),
         ),
         keylog=keylog,
     )
+
+
+def _policy(demand: Demand, evidence: Evidence | None) -> RevocationPolicy:
+    return RevocationPolicy(demand=demand) if evidence is None else evidence.policy(demand)
+
+
+def _staples(pki: IssuedPki, evidence: Evidence | None) -> StapleSource:
+    """What a responder said, and where it said nothing, what a test PKI says of itself if it has the keys for that."""
+    made = TestPkiStaples(pki)
+    if evidence is None:
+        return made
+
+    def staples(chain: Sequence[bytes]) -> list[bytes | None]:
+        return [own or other for own, other in zip(evidence.responses(chain), made(chain), strict=True)]
+
+    return staples
 
 
 def _credential(pki: IssuedPki, name: str) -> Credential:

@@ -165,7 +165,12 @@ async def test_lists_are_kept_fresh_too() -> None:
     async with serving(habit) as (url, seen), HttpClient() as http:
         client = OcspClient(http, responder="http://[::1]:9/", clock=Clock())
         keeper = StatusKeeper(
-            client, evidence, chains=lambda: [CHAIN[:1]], roots=lambda: [CHAIN[1]], lists=[f"{url}/list"]
+            client,
+            evidence,
+            chains=lambda: [CHAIN[:1]],
+            roots=lambda: [CHAIN[1]],
+            lists=[f"{url}/list"],
+            responses=False,
         )
         await keeper.turn()
         await keeper.turn()
