@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, Self
 import msgspec
 
 from iso15118.errors import ConfigError
+from iso15118.files import write_whole
 from iso15118.loopback.summary import LoopbackSummary
 from iso15118.testing.pair import EPOCH
 from iso15118.trace import Capture, Endpoint, Recorder, report
@@ -54,7 +55,7 @@ class SessionFolder:
         self._summary: dict[str, Any] = {}
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._lines = (directory / "session.jsonl").open("wb")
+            self._lines = _private(directory / "session.jsonl")
             try:
                 self._packets = _private(directory / "session.pcapng")
             except BaseException:
@@ -120,7 +121,7 @@ class SessionFolder:
         """The run is over."""
         self._summary = msgspec.to_builtins(summary)
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        (self.directory / "summary.json").write_bytes(text + b"\n")
+        write_whole(self.directory / "summary.json", text + b"\n", durable=False)
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +139,7 @@ class SessionFolder:
             self._packets.write(self._capture.take())
         failure = "" if error is None else f"{kind.__name__ if kind else ''}: {error}"
         page = report(self.recorder, self._summary, failure=failure)
-        (self.directory / "report.html").write_text(page, encoding="utf-8")
+        write_whole(self.directory / "report.html", page.encode(), durable=False)
 
 
 def _private(path: Path) -> BinaryIO:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from iso15118.errors import ConfigError
-from iso15118.pki import der
+from iso15118.pki import asn1
 from iso15118.pki.curves import CURVES
 from iso15118.pki.flaws import Flaws
 from iso15118.pki.profiles import CertificateProfile, PkiProfile
@@ -180,10 +180,8 @@ def resigned(
     certificate_der: bytes, change: Callable[[list[bytes]], list[bytes]], signer: PrivateKey
 ) -> bytes:
     """The certificate with the elements of its signed part changed, signed again by ``signer``."""
-    tbs, algorithm, _ = der.children(certificate_der)
-    changed = der.sequence(*change(der.children(tbs)))
-    value = der.element(der.BIT_STRING, b"\0" + sign(signer, changed))
-    return der.sequence(changed, algorithm, value)
+    changed = asn1.sequence(*change(asn1.elements(asn1.elements(certificate_der)[0])))
+    return asn1.signed(certificate_der, changed, sign(signer, changed))
 
 
 def _extensions(
@@ -246,7 +244,7 @@ def _extensions(
     if flaws.unknown_critical_extension:
         found.append((x509.UnrecognizedExtension(_UNKNOWN, b"\x05\x00"), True))
     if flaws.filler_octets:
-        filler = der.element(der.OCTET_STRING, bytes(flaws.filler_octets))
+        filler = asn1.octet_string(bytes(flaws.filler_octets))
         found.append(
             (x509.UnrecognizedExtension(x509.ObjectIdentifier(f"{_UNKNOWN.dotted_string}.2"), filler), False)
         )
@@ -289,7 +287,7 @@ def _changes(flaws: Flaws, key: PrivateKey) -> list[Callable[[list[bytes]], list
     found: list[Callable[[list[bytes]], list[bytes]]] = []
     if flaws.serial is not None:
         numbers = {"negative": -(2**100) - 1, "zero": 0, "long": 2**200 + 1}
-        serial = der.integer(numbers[flaws.serial])
+        serial = asn1.integer(numbers[flaws.serial])
         found.append(lambda parts: [parts[0], serial, *parts[2:]])
     if flaws.printable_organization:
         found.append(lambda parts: [*parts[:5], _printable(parts[5]), *parts[6:]])
@@ -311,36 +309,28 @@ def _printable(name: bytes) -> bytes:
 
 
 def _first_twice(extensions: bytes) -> bytes:
-    (inner,) = der.children(extensions)
-    rows = der.children(inner)
-    return der.element(0xA3, der.sequence(rows[0], *rows))
+    return asn1.extensions_field(extensions, first_twice=True)
 
 
 def _compressed(key: ec.EllipticCurvePrivateKey) -> bytes:
     public = key.public_key()
     spki = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     point = public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-    return der.sequence(der.children(spki)[0], der.element(der.BIT_STRING, b"\0" + point))
+    return asn1.public_key_info(spki, point=point)
 
 
 def _explicit(key: ec.EllipticCurvePrivateKey) -> bytes:
     """RFC 3279 2.3.5 ECParameters in place of the curve's name, all values right."""
     public = key.public_key()
     spki = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    algorithm, point = der.children(spki)
     curve = CURVES[key.curve.name]
     generator = ec.derive_private_key(1, key.curve).public_key()
     base = generator.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-    prime_field = bytes.fromhex("06072a8648ce3d0101")
-    parameters = der.sequence(
-        der.integer(1),
-        der.sequence(prime_field, der.integer(curve.prime)),
-        der.sequence(
-            der.element(der.OCTET_STRING, (curve.prime - 3).to_bytes(curve.octets, "big")),
-            der.element(der.OCTET_STRING, curve.b.to_bytes(curve.octets, "big")),
-        ),
-        der.element(der.OCTET_STRING, base),
-        der.integer(curve.order),
-        der.integer(1),
+    parameters = asn1.explicit_parameters(
+        prime=curve.prime,
+        a=(curve.prime - 3).to_bytes(curve.octets, "big"),
+        b=curve.b.to_bytes(curve.octets, "big"),
+        base=base,
+        order=curve.order,
     )
-    return der.sequence(der.sequence(der.children(algorithm)[0], parameters), point)
+    return asn1.public_key_info(spki, parameters=parameters)

@@ -1,33 +1,13 @@
-"""The few bits of DER that libraries hide: elements cut out of their sequence and put back changed.
+"""The two readers of DER that the check of a peer's certificate needs in a handshake; everything else is in ``asn1``.
 
-For reading what parsers normalise (string types in names) and for writing what builders refuse to (negative
-cases). Readers raise ValueError for anything that is not DER.
+``cryptography`` reads certificates, and keeps to itself which kind of string each part of a name was written as, and
+the octets of the public key, both of which the profiles have rules about. pyasn1 could tell, at 1 ms for each
+certificate in place of 13 microseconds; the whole check takes 0.3 ms. Readers raise ValueError for what is no DER.
 """
 
 from __future__ import annotations
 
-__all__ = ["children", "element", "head", "integer", "sequence"]
-
-SEQUENCE, INTEGER, BIT_STRING, OCTET_STRING = 0x30, 0x02, 0x03, 0x04
-
-
-def element(tag: int, content: bytes) -> bytes:
-    """One element with a definite length."""
-    count = len(content)
-    if count < 0x80:
-        return bytes([tag, count]) + content
-    octets = count.to_bytes((count.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(octets)]) + octets + content
-
-
-def sequence(*elements: bytes) -> bytes:
-    """A SEQUENCE of elements that are encoded already."""
-    return element(SEQUENCE, b"".join(elements))
-
-
-def integer(value: int) -> bytes:
-    """An INTEGER, of either sign."""
-    return element(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+__all__ = ["children", "head"]
 
 
 def head(data: bytes, at: int = 0) -> tuple[int, int, int]:

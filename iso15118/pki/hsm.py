@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from iso15118.errors import ConfigError, MisuseError
-from iso15118.pki import der
+from iso15118.pki import asn1
 from iso15118.pki.curves import CURVES
 from iso15118.pki.raw import SigningKey, VerifyingKey, signature_octets
 from iso15118.pki.signer import (
@@ -141,7 +141,7 @@ class Pkcs11Token:
             self._session.create_object(
                 {
                     attributes.CLASS: classes.PUBLIC_KEY,
-                    attributes.EC_POINT: der.element(der.OCTET_STRING, point),
+                    attributes.EC_POINT: asn1.octet_string(point),
                 }
                 | common
                 | public
@@ -326,4 +326,4 @@ def _point(octets: bytes) -> bytes:
     """CKA_EC_POINT without its wrapping: an OCTET STRING by the standard, bare in older modules. Told apart by the
     length, since an uncompressed point begins with the octet that is also the tag.
     """
-    return octets if len(octets) in _POINTS or not octets else octets[der.head(octets)[1] :]
+    return octets if len(octets) in _POINTS or not octets else asn1.octets_of(octets)

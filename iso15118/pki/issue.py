@@ -20,10 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.files import not_private, write_whole
-from iso15118.pki import build
+from iso15118.pki import asn1, build
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
-from iso15118.pki.der import head
 from iso15118.pki.profiles import CertificateProfile, PkiProfile, load_profile
 
 __all__ = ["IssuedPki", "issue_leaf", "issue_test_pki", "load", "load_key", "load_public_key"]
@@ -100,7 +99,7 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         """
         directory.mkdir(parents=True, exist_ok=True)
         for name, der in self.certificates.items():
-            (directory / f"{name}.pem").write_text(pem(der))
+            write_whole(directory / f"{name}.pem", pem(der).encode(), mode=0o644, durable=False)
         for name, der in self.keys.items():
             write_secret(directory / f"{name}.key", key_pem(der))
         for name, der in self.alternative_keys.items():
@@ -108,9 +107,8 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         manifest = _Manifest(
             edition=self.edition, issuers=self.issuers, alternative_keys=sorted(self.alternative_keys)
         )
-        (directory / _MANIFEST).write_bytes(
-            msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-        )
+        told = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+        write_whole(directory / _MANIFEST, told, mode=0o644, durable=False)
 
 
 class _Manifest(msgspec.Struct):
@@ -330,7 +328,11 @@ def _responder(rules: PkiProfile, ca: str, row: CertificateProfile) -> Certifica
 
 def _clean(der: bytes) -> bytes:
     """A certificate without what a flaw may have put behind it."""
-    return der[: head(der)[2]]
+    try:
+        x509.load_der_x509_certificate(der)
+    except ValueError:
+        return asn1.whole(der)
+    return der
 
 
 def _algorithm(rules: PkiProfile, key: PrivateKey) -> str:
