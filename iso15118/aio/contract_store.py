@@ -1,4 +1,5 @@
-"""A contract store whose writing does not hold up the event loop: disks and the encryption of keys take their time."""
+"""A contract store whose writing does not hold up the event loop: disks and the encryption of keys take their
+time."""
 
 from __future__ import annotations
 
@@ -35,6 +36,8 @@ class ThreadedContracts:
         return self.behind.present
 
     async def store(self, contract: Credential) -> None:
-        """Keep a contract. Raises as the one behind it; whether it was kept is not known if this is cancelled."""
+        """Keep a contract. Raises as the one behind it; whether it was kept is not known if this is
+        cancelled.
+        """
         async with self._turn:
             await asyncio.to_thread(self.behind.keep, contract)

@@ -1,8 +1,9 @@
-"""HTTP for small signed answers, OCSP responses and revocation lists: everything that the other side decides is
-bounded.
+"""HTTP for small signed answers, OCSP responses and revocation lists: everything that the other side decides
+is bounded.
 
 Over the library ``httpx2`` (extra ``ocsp``), which is loaded with the first request and in a thread. It knows
-chunks, kept connections and interim answers; redirects are followed here, a few of them, to http and https only.
+chunks, kept connections and interim answers; redirects are followed here, a few of them, to http and https
+only.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class HttpClient:
     async def post(self, url: str, body: bytes, *, kind: str, accept: str, most: int) -> bytes:
         """What is answered to ``body`` of the media type ``kind``: ``most`` octets at most, uncompressed.
 
-        Raises LinkError if there is no answer in time, none with status 200, or a longer one; ConfigError without
-        the library.
+        Raises LinkError if there is no answer in time, none with status 200, or a longer one; ConfigError
+        without the library.
         """
         return await self._ask("POST", url, body, {"Content-Type": kind, "Accept": accept}, most)
 

@@ -1,5 +1,5 @@
-"""Certificates that change while a station runs: new keys, roots and evidence for the connections that come, and a
-warning before a certificate of ours runs out.
+"""Certificates that change while a station runs: new keys, roots and evidence for the connections that come,
+and a warning before a certificate of ours runs out.
 
 A connection keeps what it began with, so sessions that run go on as they are.
 """
@@ -24,7 +24,8 @@ __all__ = ["EXPIRY_AHEAD", "ExpiryWatch", "RenewableTls", "anchors_of", "chains_
 _log = Log(__name__)
 
 EXPIRY_AHEAD: Final = timedelta(days=14)
-"""How long before the end of a certificate it is said: a leaf of a station is good for two to three months."""
+"""How long before the end of a certificate it is said: a leaf of a station is good for two to three
+months."""
 _EVERY_S: Final = 6 * 3600.0
 _AGAIN: Final = timedelta(days=1)
 """What was said is said again after this time."""
@@ -35,10 +36,11 @@ def _now() -> datetime:
 
 
 class RenewableTls:
-    """A ``TlsSource`` whose context or port can be exchanged; servers and clients make one of what they are given.
+    """A ``TlsSource`` whose context or port can be exchanged; servers and clients make one of what they are
+    given.
 
-    ``ahead``: how long before the end of a certificate of ours, or of a root we trust, that is said, in the log and
-    to ``news``. ``clock``: tells the time that certificates are held against.
+    ``ahead``: how long before the end of a certificate of ours, or of a root we trust, that is said, in the
+    log and to ``news``. ``clock``: tells the time that certificates are held against.
     """
 
     def __init__(
@@ -76,15 +78,18 @@ class RenewableTls:
         self._watch.look()
 
     def start(self) -> asyncio.Task[None]:
-        """:meth:`check` now, and look again from time to time until the task is cancelled. Raises as ``check``."""
+        """:meth:`check` now, and look again from time to time until the task is cancelled. Raises as
+        ``check``.
+        """
         self.check()
         return asyncio.get_running_loop().create_task(self._watch.run(), name="expiry of certificates")
 
     def renew(self, source: TlsSource) -> None:
-        """Make new connections from this source; from the event loop's thread. Connections that are there keep theirs.
+        """Make new connections from this source; from the event loop's thread. Connections that are there
+        keep theirs.
 
-        Raises ConfigError for a source of the other role, or with a certificate of ours that has expired; then
-        nothing changes.
+        Raises ConfigError for a source of the other role, or with a certificate of ours that has expired;
+        then nothing changes.
         """
         if source.role != self._source.role:
             wanted = self._source.role
@@ -103,7 +108,9 @@ def renewable(source: TlsSource | None) -> RenewableTls | None:
 
 
 class ExpiryWatch:
-    """Says when certificates of ``tls`` run out: in the log, and to ``news``, ``ahead`` of their end and each day again."""
+    """Says when certificates of ``tls`` run out: in the log, and to ``news``, ``ahead`` of their end and each
+    day again.
+    """
 
     def __init__(
         self,
@@ -150,7 +157,9 @@ class ExpiryWatch:
 
 
 def chains_of(source: object) -> tuple[Sequence[bytes], ...]:
-    """Our chains (DER, leaf first) in a context, a port, or what is made of them; none for a source of another make."""
+    """Our chains (DER, leaf first) in a context, a port, or what is made of them; none for a source of
+    another make.
+    """
     return tuple(chain for one in _contexts(source) for chain in getattr(one, "chains", ()))
 
 

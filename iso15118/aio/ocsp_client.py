@@ -1,4 +1,5 @@
-"""OCSP queries over HTTP, and the responses of a chain kept in a certificate store, from where they are stapled.
+"""OCSP queries over HTTP, and the responses of a chain kept in a certificate store, from where they are
+stapled.
 
 A station asks about its own chain, and about vehicles and contracts that have come; see ``status`` for when.
 Nothing is asked in the middle of a handshake.
@@ -23,9 +24,10 @@ from .http_client import HttpClient
 __all__ = ["Nonce", "OcspAnswer", "OcspClient", "fetch_response", "issuer_among", "refresh_responses"]
 
 Nonce: TypeAlias = Literal["required", "preferred", "none"]
-"""``required``: a response that does not repeat our nonce proves nothing. ``preferred``: a nonce is sent, another one
-in the response is refused, and none at all is taken, since responders that sign in advance (RFC 5019) have none; how
-old it may be is then bounded by its times, a week at most [V2G20-2448]. ``none``: none is sent."""
+"""``required``: a response that does not repeat our nonce proves nothing. ``preferred``: a nonce is sent,
+another one in the response is refused, and none at all is taken, since responders that sign in advance (RFC
+5019) have none; how old it may be is then bounded by its times, a week at most [V2G20-2448]. ``none``: none
+is sent."""
 
 _MAX_RESPONSE: Final = 32 * 1024
 _MAX_LIST: Final = 4 * 1024 * 1024
@@ -45,9 +47,9 @@ def _now() -> datetime:
 
 
 class OcspClient:
-    """Asks responders. ``http``: the connections to use. ``responder``: this address instead of those that the
-    certificates name. ``nonce``: see :data:`Nonce`. ``hash_name``: with which certificates are named; ``sha1`` for
-    responders of RFC 5019.
+    """Asks responders. ``http``: the connections to use. ``responder``: this address instead of those that
+    the certificates name. ``nonce``: see :data:`Nonce`. ``hash_name``: with which certificates are named;
+    ``sha1`` for responders of RFC 5019.
     """
 
     def __init__(
@@ -66,10 +68,11 @@ class OcspClient:
         self._hash_name: HashName = hash_name
 
     async def ask(self, certificate_der: bytes, issuer_der: bytes, *, place: int = 0) -> OcspAnswer:
-        """About one certificate, at each responder that it names until one gives an answer that proves something.
+        """About one certificate, at each responder that it names until one gives an answer that proves
+        something.
 
-        The last answer, if none does. Raises LinkError if none answers, PkiError for what is no certificate or
-        names no responder; ConfigError without the library.
+        The last answer, if none does. Raises LinkError if none answers, PkiError for what is no certificate
+        or names no responder; ConfigError without the library.
         """
         try:
             urls = parse(certificate_der).ocsp_urls if self._responder is None else (self._responder,)
@@ -104,7 +107,9 @@ class OcspClient:
         return answer
 
     async def fetch_list(self, url: str) -> bytes:
-        """A revocation list (DER), which is judged where it is used. Raises LinkError, PkiError for what is no list."""
+        """A revocation list (DER), which is judged where it is used. Raises LinkError, PkiError for what is
+        no list.
+        """
         return crl_der(await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST))
 
 
@@ -127,7 +132,8 @@ async def refresh_responses(
     clock: Callable[[], datetime] = _now,
     timeout_s: float = 5.0,
 ) -> tuple[OcspVerdict | None, ...]:
-    """Ask once about every certificate of a chain (DER, leaf first) and keep what was answered; the verdicts, by place.
+    """Ask once about every certificate of a chain (DER, leaf first) and keep what was answered; the verdicts,
+    by place.
 
     A response that proves nothing is not kept, so an older one that is still good stays. None stands for a
     certificate without a responder, without an issuer in chain or ``roots`` (DER), or without an answer.

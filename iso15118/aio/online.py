@@ -1,5 +1,5 @@
-"""Vehicles and contracts held against what responders say now: a TLS peer after its handshake and before its session,
-a contract before the backend is asked. [V2G20-2443, V2G20-2448]
+"""Vehicles and contracts held against what responders say now: a TLS peer after its handshake and before its
+session, a contract before the backend is asked. [V2G20-2443, V2G20-2448]
 
 A handshake waits for nobody, so what has to be asked for is asked between it and the first message.
 """
@@ -46,10 +46,11 @@ Check = Callable[["TlsInfo"], Awaitable[tuple[str, str] | None]]
 
 
 class PeerStatus:
-    """Asks for what is missing about a peer's chain, and then demands it; a :data:`Check` for :class:`CheckedStream`.
+    """Asks for what is missing about a peer's chain, and then demands it; a :data:`Check` for
+    :class:`CheckedStream`.
 
-    ``demand``, ``role``, ``anchors_der``, ``edition``, ``environment``: as for ``verify_chain``. ``older_edition``:
-    on a connection of TLS 1.2.
+    ``demand``, ``role``, ``anchors_der``, ``edition``, ``environment``: as for ``verify_chain``.
+    ``older_edition``: on a connection of TLS 1.2.
     """
 
     def __init__(
@@ -111,11 +112,12 @@ class PeerStatus:
 
 
 class CheckedStream(MessageStream):
-    """A connection whose peer is judged once more after the handshake: ``stream_ready`` comes when ``check`` accepts
-    it. What it sends meanwhile is kept. Give ``partial(CheckedStream, check=...)`` to a server as ``connection``.
+    """A connection whose peer is judged once more after the handshake: ``stream_ready`` comes when ``check``
+    accepts it. What it sends meanwhile is kept. Give ``partial(CheckedStream, check=...)`` to a server as
+    ``connection``.
 
-    ``check_s``: how long the check may take; then the peer is refused. A vehicle waits 2 s for the answer to its first
-    message, which it sends at once.
+    ``check_s``: how long the check may take; then the peer is refused. A vehicle waits 2 s for the answer to
+    its first message, which it sends at once.
     """
 
     def __init__(
@@ -189,8 +191,8 @@ class _Gate:
 
 
 class CheckedContracts:
-    """A station's contract authorizer that asks for what is missing about a contract's chain, demands it, and asks
-    the one behind it only then. Use it in its place.
+    """A station's contract authorizer that asks for what is missing about a contract's chain, demands it, and
+    asks the one behind it only then. Use it in its place.
 
     A chain that ends in no root of ours is passed on as it is: nobody here can ask about it.
     """

@@ -1,5 +1,5 @@
-"""Evidence of revocation kept fresh while a station runs: the responses of its own chains, which it staples, before
-they end; and those of a peer or a contract that has come, asked for when they are needed.
+"""Evidence of revocation kept fresh while a station runs: the responses of its own chains, which it staples,
+before they end; and those of a peer or a contract that has come, asked for when they are needed.
 
 Two tasks of one client. What is asked for, and when again, is decided by ``pki.renewal``.
 """
@@ -45,10 +45,9 @@ class _Asked:
 class StatusKeeper:
     """Keeps the responses for ``chains`` fresh in ``evidence``, and in its store.
 
-    ``chains``: gives our chains (DER, leaf first), asked each time, so that new ones count; ``roots``: gives the
-    roots (DER) they end in. ``lists``: addresses of revocation lists to keep beside them, of
-    whatever issuers. ``responses``: ask responders. ``client``: None to follow the store
-    only.
+    ``chains``: gives our chains (DER, leaf first), asked each time, so that new ones count; ``roots``: gives
+    the roots (DER) they end in. ``lists``: addresses of revocation lists to keep beside them, of whatever
+    issuers. ``responses``: ask responders. ``client``: None to follow the store only.
     """
 
     def __init__(
@@ -178,8 +177,8 @@ class StatusKeeper:
 
 
 async def fetch_missing(client: OcspClient, evidence: Evidence, path: Sequence[bytes], anchor: bytes) -> None:
-    """Ask about those certificates of a verified path (DER, leaf first, below ``anchor``) about which nothing good
-    is known now. What comes is in ``evidence`` afterwards; what does not is in the log. [V2G20-2448]
+    """Ask about those certificates of a verified path (DER, leaf first, below ``anchor``) about which nothing
+    good is known now. What comes is in ``evidence`` afterwards; what does not is in the log. [V2G20-2448]
     """
     parents = [*path[1:], anchor]
     known = evidence.responses(path)

@@ -1,4 +1,5 @@
-"""A station's evidence of revocation as its file wants it: what it has, what it asks for, and who is held against it."""
+"""A station's evidence of revocation as its file wants it: what it has, what it asks for, and who is held
+against it."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ __all__ = ["StationStatus"]
 
 
 class StationStatus:
-    """What ``secc`` needs for ``settings.status``. Raises ConfigError for ``online`` without the extra ``ocsp``."""
+    """What ``secc`` needs for ``settings.status``. Raises ConfigError for ``online`` without the extra
+    ``ocsp``.
+    """
 
     def __init__(self, settings: SeccSettings) -> None:
         self._settings = settings

@@ -1,7 +1,8 @@
-"""DER where no handshake waits for it: what builders refuse to make, for negative cases, and what tokens store.
+"""DER where no handshake waits for it: what builders refuse to make, for negative cases, and what tokens
+store.
 
-Thin over pyasn1, which is loaded with the first call, so that starting a station does not pay for it. Readers raise
-ValueError for anything that is not DER.
+Thin over pyasn1, which is loaded with the first call, so that starting a station does not pay for it. Readers
+raise ValueError for anything that is not DER.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def signed(certificate_der: bytes, tbs: bytes, signature: bytes) -> bytes:
 
 
 def extensions_field(field: bytes, *, first_twice: bool = False) -> bytes:
-    """The extensions field of a certificate, decoded and encoded again, with its first extension doubled if that is wanted."""
+    """The extensions field of a certificate, decoded and encoded again, with its first extension doubled if
+    that is wanted.
+    """
     from pyasn1.type.tag import Tag, tagClassContext, tagFormatConstructed
     from pyasn1.type.univ import Any as AnyElement
     from pyasn1.type.univ import SequenceOf

@@ -1,8 +1,10 @@
-"""The two readers of DER that the check of a peer's certificate needs in a handshake; everything else is in ``asn1``.
+"""The two readers of DER that the check of a peer's certificate needs in a handshake; everything else is in
+``asn1``.
 
-``cryptography`` reads certificates, and keeps to itself which kind of string each part of a name was written as, and
-the octets of the public key, both of which the profiles have rules about. pyasn1 could tell, at 1 ms for each
-certificate in place of 13 microseconds; the whole check takes 0.3 ms. Readers raise ValueError for what is no DER.
+``cryptography`` reads certificates, and keeps to itself which kind of string each part of a name was written
+as, and the octets of the public key, both of which the profiles have rules about. pyasn1 could tell, at 1 ms
+for each certificate in place of 13 microseconds; the whole check takes 0.3 ms. Readers raise ValueError for
+what is no DER.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What we know ourselves about revocation, now: OCSP responses by their certificate, and lists. It changes while
-a station runs; policies made from it always see its present state.
+"""What we know ourselves about revocation, now: OCSP responses by their certificate, and lists. It changes
+while a station runs; policies made from it always see its present state.
 
 No I/O but that of a certificate store, where there is one behind it.
 """
@@ -14,17 +14,19 @@ from datetime import timedelta
 from typing import Final
 
 from iso15118.errors import PkiError
+from iso15118.pki.contents import State
 from iso15118.pki.ocsp import WEEK
 from iso15118.pki.revocation import Demand, RevocationPolicy
 from iso15118.pki.store import Store
+from iso15118.pki.store_reading import state_of
 
 __all__ = ["Evidence"]
 
 _log = logging.getLogger(__name__)
 
 _MOST_RESPONSES: Final = 1024
-"""Beyond it the one that was asked for the longest time ago is forgotten: peers come and go, a few hundred octets
-each."""
+"""Beyond it the one that was asked for the longest time ago is forgotten: peers come and go, a few hundred
+octets each."""
 
 
 class Evidence:
@@ -39,20 +41,26 @@ class Evidence:
         self._stored: dict[str, bytes] = {}
         self._crls: tuple[bytes, ...] = ()
         self._fetched: dict[str, bytes] = {}
+        self._state: State | None = None
         self.refresh()
 
     def __repr__(self) -> str:
         return f"Evidence({len(self._responses)} responses, {len(self.crls())} lists)"
 
     def refresh(self) -> None:
-        """Takes what is new in the store. One that cannot be read now is said in the log, and what was known stays."""
+        """Takes what is new in the store. One that cannot be read now is said in the log, and what was known
+        stays.
+        """
         if self.store is None:
             return
         try:
+            if self._state is not None and self._state == state_of(self.store.directory):
+                return
             contents = self.store.read(keys=False)
-        except PkiError as error:
+        except (PkiError, OSError) as error:
             _log.warning("no new evidence of revocation: %s", error)
             return
+        self._state = contents.state
         self._crls = contents.crls
         for name, der in contents.responses.items():
             if self._stored.get(name) != der:
@@ -64,7 +72,9 @@ class Evidence:
         return (*self._crls, *self._fetched.values())
 
     def responses(self, chain: Sequence[bytes]) -> tuple[bytes | None, ...]:
-        """The response (DER) for each certificate of a chain (DER), as far as there is one; also a source of staples."""
+        """The response (DER) for each certificate of a chain (DER), as far as there is one; also a source of
+        staples.
+        """
         found: list[bytes | None] = []
         for der in chain:
             name = _name(der)

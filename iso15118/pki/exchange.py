@@ -18,7 +18,7 @@ from iso15118.errors import ConfigError, PkiError
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
 from iso15118.pki.issue import key_der, key_pem, load_key, pem
-from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.parsed import UnreadableError, is_issued_by, parse
 from iso15118.pki.protect import ROUNDS, checked_passphrase, encrypted_key, encrypted_pkcs8
 
 __all__ = [
@@ -170,7 +170,10 @@ def _ordered(ders: list[bytes], key: PrivateKey) -> tuple[bytes, ...]:
         raise PkiError("no certificate of the key in the file")
     chain = [leaf]
     while len(chain) <= len(parsed):
-        above = [one for one in parsed if one.subject == chain[-1].issuer and one not in chain]
+        below = chain[-1]
+        above = [one for one in parsed if one.subject == below.issuer and one not in chain]
+        # Another CA may have the issuer's name: the one whose key signed is meant, if there is one.
+        above.sort(key=lambda one, below=below: not is_issued_by(below, one))  # type: ignore[misc]
         if not above or above[0].subject == above[0].issuer:
             break
         chain.append(above[0])

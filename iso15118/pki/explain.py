@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp
 from iso15118.errors import PkiError
 from iso15118.pki.cases.make import ANCHOR_ROLES
 from iso15118.pki.ocsp import judge
-from iso15118.pki.parsed import Parsed, UnreadableError, parse
+from iso15118.pki.parsed import Parsed, UnreadableError, is_issued_by, parse
 from iso15118.pki.profiles import load_profile
 from iso15118.pki.verify import verify_chain
 
@@ -233,7 +233,8 @@ def _believed(
     if not pairs:
         yield "verdict: not judged; name the certificate it is about and the one of its issuer after it"
         return
-    child, parent = pairs[0]
+    # Another CA may have the issuer's name: the one whose key signed the certificate is meant.
+    child, parent = next((one for one in pairs if is_issued_by(*one)), pairs[0])
     verdict = judge(der, child, parent, at=at, place=None)
     yield f"verdict: {'to be believed' if verdict.status != 'invalid' else 'proves nothing'}, about {child.name}"
     for violation in verdict.violations:

@@ -40,8 +40,9 @@ class Expiry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def refresh_at(this_update: datetime, next_update: datetime | None, now: datetime) -> datetime:
-    """When evidence is to be fetched anew: in the middle of its time, so that the other half is left for tries that
-    fail; at the latest a day from now, at the soonest in a minute."""
+    """When evidence is to be fetched anew: in the middle of its time, so that the other half is left for
+    tries that fail; at the latest a day from now, at the soonest in a minute.
+    """
     if next_update is None:
         due = now + _LATEST
     else:
@@ -58,7 +59,9 @@ def retry_s(failures: int) -> float:
 def expiring(
     chains: Iterable[Sequence[bytes]], anchors: Iterable[bytes], at: datetime, *, ahead: timedelta
 ) -> tuple[Expiry, ...]:
-    """Certificates (DER) of our chains and our trust that run out before ``at`` plus ``ahead``, the first at the front."""
+    """Certificates (DER) of our chains and our trust that run out before ``at`` plus ``ahead``, the first at
+    the front.
+    """
     found = {}
     for kind, ders in (("own", [der for chain in chains for der in chain]), ("anchor", list(anchors))):
         for der in ders:
@@ -74,9 +77,9 @@ def expiring(
 
 
 def check_identity(chains: Iterable[Sequence[bytes]], at: datetime, *, key: str) -> None:
-    """Raises ConfigError if a certificate of a chain of ours (DER, leaf first) has run out: every peer would refuse
-    it. ``key``: the setting or argument that it came from. A clock that was never set shows a time long ago, at
-    which nothing has expired.
+    """Raises ConfigError if a certificate of a chain of ours (DER, leaf first) has run out: every peer would
+    refuse it. ``key``: the setting or argument that it came from. A clock that was never set shows a time
+    long ago, at which nothing has expired.
     """
     for one in expiring(chains, (), at, ahead=timedelta()):
         if one.expired:

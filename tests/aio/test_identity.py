@@ -1,4 +1,5 @@
-"""New certificates in a running server, a warning before the old ones end, and none that has ended at the start."""
+"""New certificates in a running server, a warning before the old ones end, and none that has ended at the
+start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Evidence of revocation while a station runs: kept fresh for its own chain, asked for about those who come."""
+"""Evidence of revocation while a station runs: kept fresh for its own chain, asked for about those who
+come."""
 
 from __future__ import annotations
 
@@ -202,7 +203,8 @@ def test_evidence_follows_its_store_and_is_bounded(tmp_path: Path) -> None:
     assert evidence.responses(CHAIN)[0] == response
 
 
-# -- vehicles ---------------------------------------------------------------------------------------------------
+# -- vehicles
+# ---------------------------------------------------------------------------------------------------
 
 
 def checked(client: OcspClient, evidence: Evidence, **more: Any) -> Any:
@@ -298,7 +300,8 @@ async def test_plain_tcp_has_nothing_to_check() -> None:
         await here.charge(tls=None, config=evcc_config(allow_plaintext=True))
 
 
-# -- contracts --------------------------------------------------------------------------------------------------
+# -- contracts
+# --------------------------------------------------------------------------------------------------
 
 
 def claim(pki: IssuedPki = PKI, verified: bool = True) -> ContractClaim:

@@ -1,4 +1,5 @@
-"""Revocation, expiry and encrypted stores from the files of ``iso15118 secc`` and ``evcc``: two processes, and refusals."""
+"""Revocation, expiry and encrypted stores from the files of ``iso15118 secc`` and ``evcc``: two processes,
+and refusals."""
 
 from __future__ import annotations
 

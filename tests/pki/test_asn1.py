@@ -1,4 +1,5 @@
-"""What is made and read with pyasn1: the same octets that OpenSSL understands, and ValueError for what is no DER."""
+"""What is made and read with pyasn1: the same octets that OpenSSL understands, and ValueError for what is no
+DER."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, issue_test_pki
-from iso15118.pki.exchange import export_credential, import_certificates, import_credential
+from iso15118.pki.exchange import export_credential, import_certificates, import_credential, join_credential
 from iso15118.pki.issue import pem
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -85,3 +85,12 @@ def test_the_openssl_command_reads_our_pkcs12(tmp_path: Path, algorithm: str) ->
         check=True,
     )
     assert import_credential(done.stdout) == PKIS[algorithm].secc
+
+
+def test_a_chain_is_ordered_by_keys_and_not_by_names_only() -> None:
+    """Another CA may have the issuer's name, as here where two PKIs have the same names."""
+    twin = issue_test_pki("iso20", "ed448", at=NOW)
+    ours = PKIS["ed448"].secc
+    for strangers in (twin.secc.chain[1:], reversed(twin.secc.chain[1:])):
+        mixed = [*strangers, *reversed(ours.chain)]
+        assert join_credential(mixed, ours.key).chain == ours.chain

@@ -1,4 +1,5 @@
-"""Revocation lists: one that is broken, another CA's, or about others, refuses nobody whom it does not concern."""
+"""Revocation lists: one that is broken, another CA's, or about others, refuses nobody whom it does not
+concern."""
 
 from __future__ import annotations
 
@@ -137,7 +138,8 @@ def test_staples_find_their_certificate_by_issuer_and_number() -> None:
     ]
     assert placed([staples[1]], chain) == (None, staples[1], None)
     assert placed([staples[2], staples[0]], chain) == (staples[0], None, staples[2])
-    # Another CA may have given the same number: that response is about none of these, and is judged and refused.
+    # Another CA may have given the same number: that response is about none of these, and is judged and
+    # refused.
     other = TWIN.secc.chain
     strange = OcspResponder(TWIN).respond(ocsp_request(other[0], other[1]), NOW)
     assert placed([strange, staples[1]], chain) == (strange, staples[1], None)
