@@ -21,7 +21,7 @@ from typing import Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["locked", "not_private", "read_secret", "remove_whole", "sweep", "write_whole"]
+__all__ = ["locked", "make_folder", "not_private", "read_secret", "remove_whole", "sweep", "write_whole"]
 
 NEW, GONE = ".new-", ".gone-"
 """Beginnings of the hidden names of what is not yet there, and of what is there no more."""
@@ -61,6 +61,16 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = T
         raise
     if durable:
         _sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and what is missing above it, each for the owner only, whatever the umask, and there to stay.
+    Raises OSError.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+        _sync(one.parent)
 
 
 def remove_whole(path: Path) -> None:

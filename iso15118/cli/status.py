@@ -92,4 +92,8 @@ class StationStatus:
             lists=self._status.lists,
             responses=self._status.online,
         )
-        await keeper.run()
+        try:
+            await keeper.run()
+        finally:
+            if self._client is not None:
+                await self._client.http.close()

@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 
 from iso15118.errors import ConfigError, PkiError
-from iso15118.files import locked, remove_whole, sweep, write_whole
+from iso15118.files import locked, make_folder, remove_whole, sweep, write_whole
 from iso15118.pki.contents import PURPOSES, Contents, Problem
 from iso15118.pki.credential import Credential
 from iso15118.pki.identifiers import normal_emaid
@@ -195,7 +195,7 @@ class Store:
         what the system refuses.
         """
         try:
-            _make(self.directory)
+            make_folder(self.directory)
             with locked(self.directory):
                 sweep(self.directory)
                 self._mend()
@@ -230,7 +230,7 @@ class Store:
                 raise PkiError(f"{otherwise}: {error}") from error
 
     def _write(self, path: Path, data: bytes) -> None:
-        _make(path.parent)
+        make_folder(path.parent)
         write_whole(path, data)
 
     def _mend(self) -> None:
@@ -252,13 +252,6 @@ class Store:
                     write_whole(file, anew + certificates_)
                     _log.info("certificate store: %s is encrypted anew", file)
         self._all_strong = True  # what is written from now on is
-
-
-def _make(folder: Path) -> None:
-    """The folder and what is missing above it, each for the owner only, whatever the umask."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
 
 
 def _check_newer(leaf: bytes, folder: Path, emaid: str) -> None:

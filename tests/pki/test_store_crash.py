@@ -171,3 +171,21 @@ def test_sweeping_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
     sweep(tmp_path / "store")
     assert (tmp_path / "outside" / "kept").exists()
     assert not list((tmp_path / "store").iterdir())
+
+
+def test_what_is_written_and_every_name_on_the_way_to_it_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses power keeps what it was told to keep."""
+    real, synced = os.fsync, set()
+
+    def fsync(handle: int) -> None:
+        synced.add(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    directory = tmp_path / "new" / "store"
+    Store(directory).add_contract(NEW)
+    key = directory / "contracts" / EMAID / "key.pem"
+    for path in (key, key.parent, *key.parent.parents[: len(key.parent.relative_to(tmp_path).parts)]):
+        assert path.stat().st_ino in synced, path
