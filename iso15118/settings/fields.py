@@ -33,6 +33,7 @@ _UNITS = {
     "soc": "percent",
     "_a": "A",
     "_v": "V",
+    "_days": "days",
     "_s": "seconds",
     "_timer": "bit times",
 }
