@@ -133,8 +133,12 @@ def read_secret(path: Path, *, key: str, limit: int = 64 * 1024) -> bytes:
     Raises ConfigError if it cannot be read, is longer than ``limit`` octets, or is not its owner's alone.
     """
     try:
-        with path.open("rb") as file:
-            why = not_private(os.fstat(file.fileno()), path)
+        # Without waiting: what has the name may be a pipe that nobody writes into.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            told = os.fstat(file.fileno())
+            why = not_private(told, path)
+            if not why and not stat.S_ISREG(told.st_mode):
+                raise ConfigError(key, f"{path} is no ordinary file", "name another file")
             data = b"" if why else file.read(limit + 1)
     except OSError as error:
         raise ConfigError(key, f"{path}: {error.strerror}", "name a file that can be read") from error

@@ -302,6 +302,7 @@ async def test_lists_are_fetched() -> None:
             await client.fetch_list(f"{url}/garbage")
 
 
+@pytest.mark.real_time  # another process answers
 @pytest.mark.parametrize("algorithm", ["p521", "ed448"])
 async def test_a_responder_of_another_make(algorithm: str, tmp_path: Path) -> None:
     now = datetime.now(UTC)

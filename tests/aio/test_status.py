@@ -346,6 +346,7 @@ async def test_a_contract_under_an_unknown_root_is_the_backends_business() -> No
     assert len(behind.claims) == 1
 
 
+@pytest.mark.real_time  # another process answers
 async def test_another_make_of_responder_for_a_whole_path(tmp_path: Path) -> None:
     """Each CA of a contract's chain has its `openssl ocsp`; one of them says revoked."""
     now = datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -184,6 +185,10 @@ def test_a_passphrase_comes_from_a_file_or_a_variable(
     file.chmod(0o640)
     with pytest.raises(ConfigError, match=f"contracts.passphrase_file: .*chmod 600 {file}"):
         passphrase_of(file=file, keys=("contracts.passphrase_file", ""))
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for odd in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigError, match=r"no ordinary file|Is a directory|chmod 700"):
+            passphrase_of(file=odd)
     with pytest.raises(ConfigError, match="No such file"):
         passphrase_of(file=tmp_path / "none")
     monkeypatch.setenv("SOME_WORD", "correct horse")
