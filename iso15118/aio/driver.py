@@ -25,7 +25,7 @@ from .audience import Audience
 from .guard import brief, come_back, describe, each, insist, next_tick, running
 from .link import Ending
 from .logs import Log
-from .results import SessionResult, Tally, summed_up
+from .results import SessionResult, Tally, let_go, summed_up
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -456,7 +456,7 @@ class SessionDriver:
                     result = self._bare_result(safe)
                 self._say(failed)
             if not self.result.done():
-                self.result.set_result(result)
+                self.result.set_result(None if result is None else let_go(result))
             self.audience.show()
             if hardware is not None and not safe:
                 _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])

@@ -128,6 +128,11 @@ class PluggedEvcc:
         if self._client is not None:
             self._client.pause(reason)
 
+    def emergency_shutdown(self, reason: str) -> None:
+        """Off the cable now, if a session runs."""
+        if self._client is not None:
+            self._client.emergency_shutdown(reason)
+
     async def run(self, resume: EvccTicket | None = None) -> SessionResult:
         """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
         hardware safe before it gives way. ``resume``: a ticket that was kept, of a session paused in this plug-in before a restart.

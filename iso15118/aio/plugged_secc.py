@@ -185,7 +185,7 @@ class PluggedSecc:
         return self._server.finished if self._server is not None else 0
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th."""
         server = await asyncio.shield(self._served)
         return await server.wait_finished(count)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .hardware import Hardware
     from .stream import MessageStream
 
-__all__ = ["SessionResult", "Tally", "summed_up"]
+__all__ = ["SessionResult", "Tally", "let_go", "summed_up"]
 
 _FLOWING_A = 1.0
 
@@ -161,3 +161,18 @@ def summed_up(
         refusals=getattr(session, "refusals", ()),
         ticket=getattr(session, "ticket", None) if paused else None,
     )
+
+
+def let_go(result: SessionResult) -> SessionResult:
+    """The result, to be kept for long: an exception in it holds on to no connection, driver or session by its traceback."""
+    for error in (result.error, result.link.error if result.link is not None else None):
+        known: set[int] = set()
+        waiting: list[BaseException | None] = [error]
+        while waiting:
+            one = waiting.pop()
+            if one is None or id(one) in known:
+                continue
+            known.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
+    return result

@@ -56,6 +56,9 @@ Stopped = Callable[[], bool]
 ORDERLY_S: Final = 12.0
 """How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
 
+AT_ONCE_S: Final = 8.0
+"""How long the end of a vehicle's session may take after the second signal, with its connection, before it is dropped and has no result."""
+
 _TICK_S: Final = 0.1
 _BESIDE_S: Final = 2.0
 
@@ -92,7 +95,8 @@ def run_station(
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
-    ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` after each session.
+    ``station`` is given the loop's sleep and clock; ``listening`` is called when vehicles can come, ``finished`` with each session that has
+    ended, once and in order, also with the one that a second signal ends.
     ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
     ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as the keeper of evidence.
     """
@@ -129,15 +133,15 @@ def run_station(
                 connection=connection,
             )
         say_listening = Callback("who is told that vehicles can come", listening)
+        told = 0
         say_finished = Callback("who is told of results", finished, lasting=True)
         # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
         async with _signals() as asked, _notifier(server) as notifier, server, running(beside):
             notifier.ready()
             if isinstance(server, SeccServer):
                 say_listening(server)
-            while sessions is None or server.finished < sessions:
-                seen = server.finished
-                ended = loop.create_task(server.wait_finished(seen + 1))
+            while sessions is None or told < sessions:
+                ended = loop.create_task(server.wait_finished(told + 1))
                 await asyncio.wait((ended, asked.first), return_when=asyncio.FIRST_COMPLETED)
                 if asked.first.done() and server.session is not None:
                     server.stop("the station is switched off")
@@ -147,11 +151,16 @@ def run_station(
                 if not ended.done():
                     ended.cancel()
                 else:
+                    told += 1
                     say_finished(ended.result())
                 if asked.first.done():
                     break
             notifier.stopping()
-            return server.finished
+        # Those that ended at the same time, and the one that the end of the server has ended.
+        while told < server.finished:
+            told += 1
+            say_finished(await server.wait_finished(told))
+        return told
 
     return asyncio.run(serve())
 
@@ -192,6 +201,9 @@ def run_vehicle(
                 await asyncio.wait(
                     (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
                 )
+            if not session.done() and client.session is not None:
+                client.emergency_shutdown("the driver ends the session at once")
+                await asyncio.wait((session,), timeout=AT_ONCE_S)
             if not session.done():
                 session.cancel()
                 await asyncio.wait((session,))

@@ -325,7 +325,8 @@ class SeccServer:
         return self.sessions.heartbeat
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th. So who counts gets every
+        result once, up to the 256 that are kept; they are kept beyond ``close``. Raises ``MisuseError`` for an older one."""
         return await self.sessions.wait_finished(count)
 
     # -- commands -----------------------------------------------------------------------------------------

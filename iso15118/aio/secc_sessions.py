@@ -143,12 +143,16 @@ class SeccSessions:
         self.inbox.close()
 
     async def wait_finished(self, count: int) -> SessionResult:
-        """Wait until ``count`` sessions in all have come to their end; gives the last one."""
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th, however many have ended
+        since. Raises ``MisuseError`` for one that is kept no longer."""
         while self.finished < count:
             if self._finish_news is None or self._finish_news.done():
                 self._finish_news = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._finish_news)
-        return self.results[-1]
+        place = len(self.results) - 1 - (self.finished - count)
+        if not 0 <= place < len(self.results):
+            raise MisuseError(f"session {count} of {self.finished} is not among the {len(self.results)} kept")
+        return self.results[place]
 
     def serve(self, stream: MessageStream, over: Callable[[], None]) -> None:
         """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service."""
