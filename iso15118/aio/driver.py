@@ -200,9 +200,10 @@ class SessionDriver:
         )
         self._say(failed)
 
-    def link_lost(self) -> None:
-        """The data link is gone: the session ends now, and nobody is waited for to close the connection."""
-        self.tell(ev.LinkLost(LinkLoss.LINK_DOWN))
+    def link_lost(self, how: LinkLoss = LinkLoss.LINK_DOWN) -> None:
+        """The data link is gone, or the peer is at its other end no more: the session ends now, and nobody is waited for to close the
+        connection."""
+        self.tell(ev.LinkLost(how))
         if self.stream is not None:
             self.stream.abort()
 

@@ -1,15 +1,19 @@
 """Where connections come in: TLS is agreed on many at once, and those that are ready are handed out one at a time.
 
 A connection that stalls in its handshake costs memory and a place, never the place of a session; whoever agrees first is served
-first. While a session runs nobody is taken in: connections wait in the small backlog of the system.
+first. While a session runs, few are taken in and slowly: the vehicle of that session may have started anew, and is recognised by what it
+proves in its handshake. All others wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from iso15118.sdp import RateLimit
 
 from .logs import Log
 
@@ -34,12 +38,22 @@ _SILENT_S: Final = 0.1
 _ANSWERED_S: Final = 3.0
 """...and for the rest of the handshake: a vehicle's controller may need seconds for its signature."""
 
+BUSY_OPENINGS: Final = 4
+"""Connections in their handshake while a session runs."""
+BUSY_WAITING: Final = 4
+"""Connections that wait for the end of the session that runs; the oldest makes way for a new one."""
+BUSY_RATE: Final = (5.0, 5.0)
+"""Connections a second, and at once, that are taken in while a session runs: their handshakes may cost it a few percent of a processor at
+most. A returning vehicle that has sixteen strangers before it in the system's backlog is heard after 3 s."""
+
 
 class Reception:
     """Takes in the connections of any number of listeners, from ``open`` on.
 
-    ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is ready, has to adopt
-    it at once, and gets no other before ``free`` is called. ``refused`` hears of connections that came to nothing.
+    ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is
+    ready, has to adopt it at once, and gets no other before ``free`` is called. ``refused`` hears of connections that
+    came to nothing. ``returns`` is asked about each connection that came in and agreed on TLS after the session that
+    runs began: True if it is that session's vehicle, whose session ends then; it is the next to be served.
     """
 
     def __init__(
@@ -49,16 +63,19 @@ class Reception:
         taken_in: Callable[[MessageStream], None],
         serve: Callable[[MessageStream], None],
         refused: Callable[[StreamEnd], None],
+        returns: Callable[[MessageStream], bool] | None = None,
         most: int = MAX_OPENINGS,
     ) -> None:
+        self._returns = returns
+        self._busy_rate = RateLimit(*BUSY_RATE)
+        self._newcomers: weakref.WeakSet[MessageStream] = weakref.WeakSet()
+        """Those that came after the session that runs had begun."""
         self._make = make
         self._taken_in, self._serve, self._refused = taken_in, serve, refused
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._openings: dict[MessageStream, float] = {}
         self._ready: deque[MessageStream] = deque()
-        self._inviting = asyncio.Event()
-        self._inviting.set()
         self._busy = self._closed = False
 
     @property
@@ -72,7 +89,6 @@ class Reception:
         """Take connections in until cancelled."""
         loop = self._loop
         while True:
-            await self._inviting.wait()
             try:
                 sock, _ = await loop.sock_accept(listener)
             except ConnectionError:
@@ -83,9 +99,11 @@ class Reception:
                 continue
             stream: MessageStream | None = None
             try:
-                await self._inviting.wait()
+                await self._pace()
                 await self._make_room()
                 stream = self._make(_Guest(self), tls)
+                if self._busy:
+                    self._newcomers.add(stream)
                 self._openings[stream] = loop.time()
                 self._taken_in(stream)
                 await loop.connect_accepted_socket(lambda stream=stream: stream, sock)  # type: ignore[misc]
@@ -115,8 +133,12 @@ class Reception:
 
     # -- the handshakes -----------------------------------------------------------------------------------
 
+    async def _pace(self) -> None:
+        while self._busy and not self._busy_rate.admit(self._loop.time()):  # noqa: ASYNC110 - it is the time that is waited for
+            await asyncio.sleep(1.0 / BUSY_RATE[0])
+
     async def _make_room(self) -> None:
-        while len(self._openings) >= self._most:
+        while len(self._openings) >= (min(self._most, BUSY_OPENINGS) if self._busy else self._most):
             now = self._loop.time()
             oldest = min(self._openings, key=lambda stream: (stream.answered, self._openings[stream]))
             patience = _ANSWERED_S if oldest.answered else _SILENT_S
@@ -134,7 +156,12 @@ class Reception:
             stream.abort()
         elif self._busy:
             stream.hold()
+            if stream in self._newcomers and self._returns is not None and self._returns(stream):
+                self._ready.appendleft(stream)
+                return
             self._ready.append(stream)
+            if len(self._ready) > BUSY_WAITING:
+                self._ready.popleft().close()
         else:
             self._begin(stream)
 
@@ -147,7 +174,7 @@ class Reception:
 
     def _begin(self, stream: MessageStream) -> None:
         self._busy = True
-        self._inviting.clear()
+        self._newcomers.clear()
         try:
             self._serve(stream)
         except BaseException:
@@ -159,8 +186,6 @@ class Reception:
             return
         if self._ready:
             self._begin(self._ready.popleft())
-        else:
-            self._inviting.set()
 
 
 class _Guest:

@@ -17,6 +17,7 @@ from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.events import LinkLoss
 
 from .guard import Callback, each, insist
 from .hardware import PortLimits
@@ -66,8 +67,9 @@ class SeccServer:
     paused before this program was started.
 
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
-    through has the session; while it runs, others wait in the system's small backlog at the expense of their own
-    patience. Raises ``ConfigError`` for settings that do not fit.
+    through has the session; while it runs, a few others wait at the expense of their own patience, and discovery is silent.
+    The vehicle of the session that connects anew (with the same certificate; on a plain connection, from the same
+    link-local address) ends that session, hardware first, and is served next. Raises ``ConfigError`` for settings that do not fit.
 
     An ``interface`` by name may change: a new address, or an interface that is made anew, is found within about a
     second, and news say so (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone ends.
@@ -161,7 +163,11 @@ class SeccServer:
             self.sessions.listen()
             self.sessions.open()
             self._reception = Reception(
-                self._make_stream, taken_in=self._taken_in, serve=self._serve, refused=self._refused
+                self._make_stream,
+                taken_in=self._taken_in,
+                serve=self._serve,
+                refused=self._refused,
+                returns=self._returns,
             )
             self._presence = Presence(
                 self._where,
@@ -295,7 +301,24 @@ class SeccServer:
         return self.state is ServiceState.AVAILABLE
 
     def _may_answer(self, origin: Origin) -> bool:
-        return self.may_invite()
+        """Who can have a session is invited; and so is the vehicle whose session runs: it asks because it has started anew."""
+        if self.may_invite():
+            return True
+        stream = self._running_stream()
+        return stream is not None and not origin.address.is_loopback and stream.peer_address == origin.address
+
+    def _running_stream(self) -> MessageStream | None:
+        driver = self.sessions.driver
+        return driver.stream if driver is not None and not driver.over else None
+
+    def _returns(self, newcomer: MessageStream) -> bool:
+        """Whether this is the vehicle whose session runs. Then that session ends, hardware first, and the vehicle is the next."""
+        running, driver = self._running_stream(), self.sessions.driver
+        if running is None or driver is None or not is_same_vehicle(newcomer, running):
+            return False
+        driver.link_lost(LinkLoss.CONNECTED_ANEW)
+        _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
+        return True
 
     @property
     def session(self) -> SeccSession | None:
@@ -419,3 +442,18 @@ class SeccServer:
 def _abandon(driver: SessionDriver | None) -> None:
     if driver is not None:
         driver.abandon(EndReason.EMERGENCY, "the station is switched off")
+
+
+def is_same_vehicle(one: MessageStream, other: MessageStream) -> bool:
+    """Whether both connections are of the same vehicle: by the certificate that it proved in TLS, which nobody else can.
+
+    Without TLS nothing but the link-local address tells, which is for laboratories; of TLS without a vehicle's
+    certificate nothing is known.
+    """
+    if one.secure != other.secure:
+        return False
+    if not one.secure:
+        address = one.peer_address
+        return address is not None and address.is_link_local and address == other.peer_address
+    chains = [stream.tls_info.peer_chain if stream.tls_info is not None else () for stream in (one, other)]
+    return bool(chains[0]) and bool(chains[1]) and chains[0][0] == chains[1][0]

@@ -12,6 +12,7 @@ import contextlib
 import socket
 import struct
 from enum import Enum
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from iso15118.channel import MessageChannel
@@ -104,6 +105,15 @@ class MessageStream(asyncio.BufferedProtocol):
     def end(self) -> StreamEnd | None:
         """How it ended; None as long as it has not."""
         return self._end
+
+    @property
+    def peer_address(self) -> IPv6Address | None:
+        """Address of the other side, without its port and interface; None before there is one, and after the end."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        try:
+            return IPv6Address(name[0].partition("%")[0]) if name else None
+        except ValueError:
+            return None
 
     @property
     def peer(self) -> str:

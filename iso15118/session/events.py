@@ -86,6 +86,7 @@ class LinkLoss(Enum):
     RESET = "the connection was reset"
     TLS_ALERT = "the peer sent a TLS alert"
     LINK_DOWN = "the data link went down"
+    CONNECTED_ANEW = "the vehicle connected anew: it had started again, or lost its connection without a word"
 
 
 class LinkLost(Event, frozen=True):

@@ -131,7 +131,7 @@ async def test_the_oldest_silent_connection_makes_room() -> None:
             raw.close()
 
 
-async def test_nobody_is_taken_in_while_a_session_runs() -> None:
+async def test_those_that_come_while_a_session_runs_wait_for_its_end() -> None:
     async with Desk() as desk:
         owner = Owner()
         vehicle = await calling(owner, desk.port, car(issued()).connect)
@@ -139,12 +139,32 @@ async def test_nobody_is_taken_in_while_a_session_runs() -> None:
         adopted = Owner()
         desk.served[0].adopt(adopted)
         assert adopted.log == ["ready"]
-        late = [await Raw.to(desk.port) for _ in range(3)]
+        owners = [Owner() for _ in range(2)]
+        late = [await calling(each, desk.port, car(issued()).connect) for each in owners]
+        for each in owners:
+            await each.until(1)
         await asyncio.sleep(0.05)
-        assert len(desk.streams) <= 2  # the one that was being accepted when the session began
+        assert len(desk.served) == 1
         desk.reception.free()
-        await until(lambda: len(desk.streams) == 4)
-        for raw in late:
+        await until(lambda: len(desk.served) == 2)
+        for stream in (*late, vehicle):
+            stream.abort()
+            await stream.wait_closed()
+
+
+async def test_a_flood_of_strangers_while_a_session_runs_is_taken_in_slowly_and_not_kept() -> None:
+    async with Desk(most=64) as desk:
+        vehicle = await calling(Owner(), desk.port, car(issued()).connect)
+        await until(lambda: len(desk.served) == 1)
+        desk.served[0].adopt(Owner())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        raws = [await Raw.to(desk.port) for _ in range(14)]
+        await until(lambda: len(desk.streams) >= 8)
+        assert desk.reception.openings <= 4
+        at_once, per_second = 5, 5.0
+        assert len(desk.streams) - 1 <= at_once + per_second * (loop.time() - began) + 1
+        for raw in raws:
             raw.close()
         vehicle.abort()
         await vehicle.wait_closed()
