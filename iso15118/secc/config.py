@@ -41,7 +41,11 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
     authorization_attempts: int = 10
-    """Contracts that a vehicle may try in one session; the standard names no number, and each one costs a check."""
+    """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
+    each one costs a check."""
+    authorization_pause_s: float = 1.0
+    """After a driver was refused: how long the next question to the backend waits, in s. The standard names no time; a vehicle that asks
+    again at once would ask it hundreds of times a second."""
     metering_confirmation_s: float = 0.0
     """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
     do not know the message, hence off by default."""
@@ -99,6 +103,12 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         for key in ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s"):
             if not 0.0 < getattr(self, key) < 1e6:
                 raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "a positive number")
+        if not (
+            type(self.authorization_pause_s) in (int, float) and 0.0 <= self.authorization_pause_s <= 60.0
+        ):
+            raise ConfigError(
+                "authorization_pause_s", f"{self.authorization_pause_s!r} is no pause", "0 to 60 s"
+            )
         if not 1 <= self.authorization_attempts <= 1000:
             raise ConfigError(
                 "authorization_attempts", f"{self.authorization_attempts} is no limit", "1 to 1000"

@@ -24,6 +24,7 @@ __all__ = [
     "MeteringConfirmed",
     "Notify",
     "OpenContactors",
+    "PeerDeviates",
     "PreCharge",
     "ReadMeter",
     "RequestAuthorization",
@@ -258,6 +259,13 @@ class SupervisionWarning(Notify, frozen=True):
     (``session.supervision.Rule``), ``detail`` is for people."""
 
     rule: str
+    detail: str
+
+
+class PeerDeviates(Notify, frozen=True):
+    """The other side does not do what the standard says, and it was borne with. ``name`` is stable, ``detail`` is for people."""
+
+    name: str
     detail: str
 
 

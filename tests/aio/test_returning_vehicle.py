@@ -106,6 +106,6 @@ async def test_discovery_invites_nobody_during_a_session_but_its_own_vehicle() -
         here.server._running_stream = lambda: running  # type: ignore[method-assign]
         assert here.server._may_answer(own)
         assert not here.server._may_answer(stranger)
-        del here.server._running_stream  # type: ignore[method-assign]
+        del here.server._running_stream
         charging.client.stop("enough")
         await charging.task

@@ -279,3 +279,23 @@ def test_a_charge_loop_answer_of_another_service_is_refused() -> None:
         host.step()
     assert host.session.ended is not None
     assert host.session.ended.reason is EndReason.PARAMETERS_NOT_ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("schema_id", "words"), [(None, "without SchemaID"), (99, "SchemaID 99 was not offered")]
+)
+def test_a_positive_answer_to_the_only_protocol_offered_is_borne_with_and_noted(
+    schema_id: int | None, words: str
+) -> None:
+    host = Host().to("supportedAppProtocol")
+    host.answer(schema_id=schema_id)
+    assert host.session.state == "SessionSetup"
+    (note,) = (action for action in host.book.actions if isinstance(action, act.PeerDeviates))
+    assert note.name == "schema-id"
+    assert words in note.detail
+
+
+def test_a_negative_answer_is_the_end_whatever_schema_it_names() -> None:
+    host = Host().to("supportedAppProtocol")
+    host.answer(response_code=app.ResponseCode.Failed_NoNegotiation, schema_id=1)
+    host.book.ends(EndReason.PROTOCOL_NEGOTIATION_FAILED)

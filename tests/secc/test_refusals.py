@@ -53,10 +53,51 @@ def test_a_rejection_reaches_the_vehicle_with_the_next_answer_and_lets_it_try_ag
     assert response.response_code.value == "WARNING_EIMAuthorizationFailure"
     assert response.evse_processing is Processing.Finished
     drive.book.waits_for("Authorization")
+    drive.book.wait(1.0)
     drive.send(cm.AuthorizationReq)
     drive.book.does(act.RequestAuthorization)
     drive.book.tell(ev.AuthorizationDecided(True))
     assert drive.send(cm.AuthorizationReq).response_code.value == "OK"
+
+
+def test_a_vehicle_that_asks_again_at_once_does_not_make_the_backend_busy() -> None:
+    drive = Drive().to(State.AUTHORIZATION)
+    asked = 0
+    for _ in range(500):  # five seconds of a vehicle in a hurry, and a backend that says no at once
+        drive.send(cm.AuthorizationReq)
+        if any(isinstance(action, act.RequestAuthorization) for action in drive.book.actions):
+            asked += 1
+            drive.book.tell(ev.AuthorizationDecided(False))
+        drive.book.wait(0.01)
+    assert 4 <= asked <= 6
+    drive.book.waits_for("Authorization")
+
+
+def test_attempts_at_a_terminal_are_bounded_and_the_end_names_the_setting() -> None:
+    drive = Drive(config=SeccConfig(services=ALL_SERVICES, authorization_attempts=3)).to(State.AUTHORIZATION)
+    for _ in range(3):
+        drive.send(cm.AuthorizationReq)
+        drive.book.tell(ev.AuthorizationDecided(False))
+        assert drive.send(cm.AuthorizationReq).response_code.value == "WARNING_EIMAuthorizationFailure"
+        drive.book.wait(1.0)
+    response = drive.send(cm.AuthorizationReq)
+    refused(drive, response, "FAILED", EndReason.AUTHORIZATION_FAILED)
+    ended = drive.session.ended
+    assert ended is not None
+    assert "authorization_attempts" in ended.detail
+
+
+def test_a_vehicle_that_leaves_because_it_was_refused_did_not_end_the_session_by_its_own_wish() -> None:
+    drive = Drive().to(State.AUTHORIZATION)
+    drive.send(cm.AuthorizationReq)
+    drive.book.tell(ev.AuthorizationDecided(False))
+    drive.send(cm.AuthorizationReq)
+    assert drive.send(cm.SessionStopReq).response_code.value == "OK"
+    drive.book.ends(EndReason.AUTHORIZATION_FAILED)
+    ended = drive.session.ended
+    assert ended is not None
+    assert not ended.reason.orderly
+    assert "refused" in ended.detail
 
 
 def test_nobody_deciding_is_a_rejection_before_the_vehicle_gives_up() -> None:

@@ -19,7 +19,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import ceil_rational, floor_rational, rational, si
-from iso15118.session.actions import EndReason, UseSchema
+from iso15118.session.actions import EndReason, PeerDeviates, UseSchema
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, Namespace
 
@@ -44,12 +44,24 @@ async def negotiation(talk: Conversation) -> None:
         priority=1,
     )
     response = await exchange(talk, app.SupportedAppProtocolReq(app_protocol=(entry,)))
-    if (
-        response.response_code is app.ResponseCode.Failed_NoNegotiation
-        or response.schema_id != entry.schema_id
-    ):
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, response.response_code.value)
+    _agreed(talk, response, (entry,))
     talk.act(UseSchema("iso20-dc"))
+
+
+def _agreed(
+    talk: Conversation, response: app.SupportedAppProtocolRes, offered: tuple[app.AppProtocol, ...]
+) -> None:
+    """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else: stations in the field leave
+    SchemaID out, or send another one, and that is borne with."""
+    code, chosen = response.response_code, response.schema_id
+    if code is app.ResponseCode.Failed_NoNegotiation:
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, code.value)
+    if any(entry.schema_id == chosen for entry in offered):
+        return
+    wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"
+    if len(offered) > 1:
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
+    talk.act(PeerDeviates("schema-id", f"supportedAppProtocolRes {code.value}, but {wrong}; one was offered"))
 
 
 async def authorization(talk: Conversation) -> None:

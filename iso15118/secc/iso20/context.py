@@ -84,6 +84,12 @@ class Context:
     """The contract that the backend is asked about."""
     contract_refusal: Refusal | None = None
     attempts: int = 0
+    ask_after: float | None = None
+    """External identification: after a refusal, when the next question may go out."""
+    ask_later: bool = False
+    """It was asked for before that time; it goes out with a later repetition of the request."""
+    turned_down: bool = False
+    """The last decision was no, and nobody has been authorized since."""
     """Signed authorizations that were judged."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
@@ -192,7 +198,8 @@ class Context:
         return self.now + self.epoch if self.epoch else None
 
     def forget_authorization(self) -> None:
-        """The decision is told: the vehicle may try again."""
+        """The decision is told, and was no: the vehicle may try again."""
+        self.turned_down = True
         self.authorization_requested = self.authorized = self.asked_with = None
         self.claim = self.contract_refusal = None
 

@@ -87,6 +87,7 @@ def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Reply | Contra
         return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=why)
     verdict = trust.judge(mode, request.header.signature, challenge=ctx.challenge, unix_time=ctx.unix_time)
     if verdict.refusal is not None:
+        ctx.turned_down = True
         return _refused(request, ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     return ContractClaim(
         emaid=verdict.emaid, chain=verdict.chain, evccid=ctx.evccid, verified=verdict.verified
@@ -106,6 +107,7 @@ def contract_decision(request: cm.AuthorizationReq, ctx: Context, claim: Contrac
         why = ctx.contract_refusal or Refusal.REJECTED
         ctx.forget_authorization()
         return _refused(request, ctx, why, f"{claim.emaid}: {why.value}")
+    ctx.turned_down = False
     ctx.emaid, ctx.contract = claim.emaid, claim.chain[0]
     ctx.metering_due = ctx.now + ctx.config.metering_confirmation_s
     return Reply(_answer(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)

@@ -95,9 +95,21 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Reply:
             _authorized(ctx, Code.WARNING_AuthorizationSelectionInvalid, Processing.Finished),
             State.AUTHORIZATION,
         )
+    ctx.attempts += 1
+    if ctx.attempts > ctx.config.authorization_attempts:
+        why = f"{ctx.config.authorization_attempts} attempts to be authorized were refused (session.authorization_attempts)"
+        return Reply(
+            refusal(request, ctx, Code.FAILED), State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=why
+        )
     _remember(request, ctx)
+    ctx.ask_later = ctx.ask_after is not None and ctx.now < ctx.ask_after
+    return _waiting_for_driver(ctx, ask=not ctx.ask_later)
+
+
+def _waiting_for_driver(ctx: Context, *, ask: bool) -> Reply:
+    """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),))
+    return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
@@ -111,18 +123,19 @@ def _driver_decision(ctx: Context) -> Reply:
     if ctx.authorized is None:
         limit = ctx.config.timing.authorization_ongoing_timeout - 5.0
         if asked is not None and ctx.now - asked < limit:
-            return Reply(
-                _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction),
-                State.AUTHORIZATION,
-            )
+            ask = ctx.ask_later and (ctx.ask_after is None or ctx.now >= ctx.ask_after)
+            ctx.ask_later = ctx.ask_later and not ask
+            return _waiting_for_driver(ctx, ask=ask)
         # Nobody decided. Five seconds before the vehicle gives up, it learns so from us.
         ctx.authorized = False
     if not ctx.authorized:
         # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
         ctx.forget_authorization()
+        ctx.ask_after = ctx.now + ctx.config.authorization_pause_s
         return Reply(
             _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
         )
+    ctx.turned_down = False
     return Reply(_authorized(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
 
 
@@ -225,13 +238,18 @@ def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Repl
     this comes."""
     code = request.ev_termination_code
     detail = f"EVTerminationCode {code}" if code else ""
+    end, refused = EndReason.STOPPED_BY_EV, ""
+    if ctx.stop_wanted:
+        end = EndReason.STOPPED_BY_STATION
+    elif ctx.turned_down:  # it leaves because it was not let in
+        end, refused = EndReason.AUTHORIZATION_FAILED, "the vehicle left after it was refused"
     match request.charging_session:
         case cm.ChargingSession.Terminate:
             return Reply(
                 cm.SessionStopRes(header=ctx.header(), response_code=Code.OK),
                 State.ENDED,
-                end=EndReason.STOPPED_BY_STATION if ctx.stop_wanted else EndReason.STOPPED_BY_EV,
-                detail=ctx.stop_wanted or detail,
+                end=end,
+                detail=ctx.stop_wanted or refused or detail,
                 grace=True,
             )
         case cm.ChargingSession.ServiceRenegotiation:
