@@ -60,7 +60,11 @@ class Skipped(Struct, frozen=True):
     def reason(self) -> str:
         """For people."""
         what = payload_type_name(self.payload_type)
-        return f"{self.length} bytes of payload type {what} have no place in this protocol"
+        text = f"{self.length} bytes of payload type {what} have no place in this protocol and were dropped [V2G2-800]"
+        if self.payload_type == PayloadType.SAP:
+            # Seen with vehicles that came before the final text of -20.
+            text += "; in 0x8001 are supportedAppProtocol, DIN 70121 and ISO 15118-2, in 0x8002 and above is ISO 15118-20"
+        return text
 
 
 Item = Received | Undecodable | Skipped

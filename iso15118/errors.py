@@ -12,6 +12,7 @@
     |  |- ConfigError       a wrong key or value in configuration or options
     |  |- TicketError       what was stored of a paused session cannot be used
     |- LinkError            the transport failed: no answer, reset, end of stream
+    |  |- LinkTimeoutError  it took too long to connect or to agree on TLS
     |- TrustError           TLS or certificates: the peer cannot be trusted
     |  |- TlsError          the handshake failed or a record was bad
     |  |- PkiError          a certificate, key or store cannot be used
@@ -26,6 +27,7 @@ __all__ = [
     "FrameError",
     "HardwareError",
     "LinkError",
+    "LinkTimeoutError",
     "MisuseError",
     "PeerError",
     "PkiError",
@@ -110,6 +112,10 @@ class TicketError(MisuseError):
 
 class LinkError(V2GError):
     """The transport failed: nothing answered, the connection was reset or ended."""
+
+
+class LinkTimeoutError(LinkError):
+    """The other end is there, or may be, and was too slow: no TCP connection, or no end of the TLS handshake, in its time."""
 
 
 class TrustError(V2GError):

@@ -12,9 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
+
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
 from iso15118.messages.iso20 import dc
+from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
@@ -107,6 +110,10 @@ def _secured(info: TlsInfo | None) -> SecuredLink | None:
     )
 
 
+_SILENT_ENDS: Final = frozenset((EndReason.TIMEOUT, EndReason.ONGOING_TOO_LONG, EndReason.PEER_VANISHED))
+"""Ends by silence: what was dropped before may be why."""
+
+
 class SessionDriver:
     """One session on one stream; the ``StreamOwner`` of it.
 
@@ -147,6 +154,9 @@ class SessionDriver:
         self._verdict: SessionEnded | None = None
         """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
         self._error: BaseException | None = None
+        self._skipped, self._skip_reason = 0, ""
+        """Frames that nobody here reads, and why the last one was dropped."""
+        self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
         self._finisher: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.hardware: Hardware | None = None
@@ -239,7 +249,10 @@ class SessionDriver:
                 self._count(item.message)
             self._queue.append(ev.MessageReceived(item.message))
         elif type(item) is Skipped:
-            _log.debug("from %s: %s", stream.peer, item.reason)
+            self._skipped += 1
+            self._skip_reason = item.reason
+            if self._skip_rate.admit(self._loop.time()):
+                _log.info("from %s: %s", stream.peer, item.reason)
         else:
             self._queue.append(ev.Undecodable(brief(item.error)))  # type: ignore[union-attr]
         if not self._busy:
@@ -465,6 +478,10 @@ class SessionDriver:
     def _sum_up(self, session: Session | None, hardware: Hardware, safe: bool) -> SessionResult:
         self._tally.over(self._finished)
         ended = self._verdict or (session.ended if session is not None else None)
+        if ended is not None and self._skipped and ended.reason in _SILENT_ENDS:
+            frames = "a frame was" if self._skipped == 1 else f"{self._skipped} frames were"
+            detail = f"{ended.detail}; {frames} dropped, the last one: {self._skip_reason}"
+            ended = msgspec.structs.replace(ended, detail=detail.lstrip("; "))
         return summed_up(self._bare_result(safe, ended), session, hardware, self.stream, self._tally)
 
     def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:

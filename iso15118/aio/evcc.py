@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from iso15118.connection.vocabulary import SessionSetUp, is_set_up
-from iso15118.errors import ConfigError, HardwareError, LinkError, MisuseError, TlsError
+from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutError, MisuseError, TlsError
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
@@ -87,6 +89,7 @@ class EvccClient:
             raise ConfigError("tls", "this is a server's context", "role='client'")
         self.config = config
         self.vehicle = vehicle
+        self._where = interface
         self.interface = find_interface(interface) if isinstance(interface, str) else interface
         self._tls = renewable(tls)
         self._station = station
@@ -200,6 +203,8 @@ class EvccClient:
     # -- inside -------------------------------------------------------------------------------------------
 
     async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
+        if isinstance(self._where, str):
+            self.interface = find_interface(self._where)  # it may have another address since the last session
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
@@ -283,11 +288,27 @@ def _judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Add
     TLS 1.3 lets a client begin before the server has judged it."""
     refused = end is not None and end.ending in _TLS_ENDS
     if result is not None and not (refused and result.exchanges == 0):
-        return result
+        return _with_cause(result, end)
     if end is None:
         raise LinkError(f"the connection to {address} never came about")
     if refused:
         if isinstance(end.error, TlsError):
             raise end.error
         raise TlsError(str(end))
-    raise LinkError(f"no session with {address}: {end}")
+    kind = LinkTimeoutError if end.ending is Ending.HANDSHAKE_TIMEOUT else LinkError
+    raise kind(f"no session with {address}: {end}")
+
+
+_SUDDEN = (Ending.RESET, Ending.CLOSED_BY_PEER, Ending.TRUNCATED)
+
+
+def _with_cause(result: SessionResult, end: StreamEnd | None) -> SessionResult:
+    """A station that goes right after the handshake says nothing, but there are few reasons."""
+    if result.exchanges or result.tls is None or end is None or end.ending not in _SUDDEN:
+        return result
+    likely = (
+        "it ended right after the TLS handshake, before any answer: most likely the station does not accept this "
+        "vehicle's certificate, which TLS 1.3 lets it judge last, or serves somebody else; its log says which"
+    )
+    detail = f"{result.ended.detail}; {likely}" if result.ended.detail else likely
+    return replace(result, ended=replace(result.ended, detail=detail))

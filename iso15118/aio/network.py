@@ -16,7 +16,7 @@ import sys
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
-from iso15118.errors import LinkError
+from iso15118.errors import LinkError, LinkTimeoutError
 from iso15118.sdp import MULTICAST_GROUP, SDP_PORT
 
 from .interface import Interface, find_interface
@@ -86,7 +86,7 @@ async def connect(
             await loop.create_connection(lambda: stream, sock=sock)
     except TimeoutError as error:
         sock.close()
-        raise LinkError(f"no TCP connection to {where} within {timeout_s:g} s") from error
+        raise LinkTimeoutError(f"no TCP connection to {where} within {timeout_s:g} s") from error
     except OSError as error:
         sock.close()
         raise LinkError(f"no TCP connection to {where}: {_words(error)}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from enum import Enum
@@ -254,6 +255,8 @@ class MessageStream(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is about to be closed."""
         end = self._planned_end
+        if end is None and isinstance(exc, ConnectionError) and self._tls is not None and self._listening:
+            end = self._last_words(self._tls)
         if end is None:
             if exc is None or self._phase is _Phase.LINGER:
                 end = StreamEnd(Ending.CLOSED, str(exc or ""))
@@ -269,6 +272,21 @@ class MessageStream(asyncio.BufferedProtocol):
                 self._watch.cancel()
             if not self._closed.done():
                 self._closed.set_result(None)
+
+    def _last_words(self, tls: TlsEndpoint) -> StreamEnd | None:
+        """A peer that sends an alert and resets the connection: what it said may still lie in the socket, and says why."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if sock is None:
+            return None
+        try:
+            while rest := os.read(sock.fileno(), _RECEIVE_BUFFER):
+                tls.receive_data(rest)
+        except (OSError, ValueError):  # nothing more, or no descriptor any more
+            return None
+        except TlsError as error:
+            if tls.alert_received not in (None, "close_notify"):
+                return StreamEnd(Ending.TLS_ALERT, str(error), error)
+        return None
 
     def pause_writing(self) -> None:
         """More waits to be sent than the limit allows. Called from within ``send``: the owner hears of it in

@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from enum import IntEnum
 
-from iso15118.errors import ConfigError, LinkError, MisuseError, PeerError, TrustError, V2GError
+from iso15118.errors import (
+    ConfigError,
+    LinkError,
+    LinkTimeoutError,
+    MisuseError,
+    PeerError,
+    TrustError,
+    V2GError,
+)
 
 __all__ = ["ExitStatus", "report"]
 
@@ -23,6 +31,13 @@ class ExitStatus(IntEnum):
     """As shells say it: ended by SIGINT before anything was asked of a session."""
 
 
+_HINTS = {
+    "whether it is revoked": 'tls.revocation in the file says which certificates must be vouched for: "all", "leaf" or "none"',
+    "unknown_ca": "the roots come from the folder in tls.pki: both ends need the same ones",
+}
+"""Words of an error -> what to look at in the file."""
+
+
 def report(error: V2GError) -> ExitStatus:
     """Tell ``error`` on stderr; the exit status that it means."""
     if isinstance(error, ConfigError):
@@ -30,11 +45,16 @@ def report(error: V2GError) -> ExitStatus:
         print(f"iso15118: {error.key}: {error.reason}{hint}", file=sys.stderr)
     else:
         print(f"iso15118: {error}", file=sys.stderr)
+        for words, hint in _HINTS.items():
+            if words in str(error):
+                print(f"  {hint}", file=sys.stderr)
     match error:
         case MisuseError():
             return ExitStatus.USAGE
         case TrustError():
             return ExitStatus.TRUST
+        case LinkTimeoutError():
+            return ExitStatus.TIMEOUT
         case LinkError() | PeerError():
             return ExitStatus.LINK
         case _:

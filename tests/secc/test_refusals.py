@@ -475,3 +475,13 @@ def test_replacing_fields_keeps_requests_valid() -> None:
     (power,) = drive.book.does(act.SetPower)
     assert isinstance(power, act.SetPower)
     assert power.current_a == 50.0
+
+
+def test_a_refusal_that_a_setting_would_avoid_names_it() -> None:
+    drive = Drive().to(State.DC_PRE_CHARGE)
+    drive.send(dc.DCPreChargeReq, ev_processing=Processing.Ongoing)
+    drive.send(cm.PowerDeliveryReq)
+    ended = drive.session.ended
+    assert ended is not None
+    assert ended.reason is EndReason.SEQUENCE_ERROR
+    assert "session.accept_ongoing_pre_charge" in ended.detail

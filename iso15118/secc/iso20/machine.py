@@ -72,7 +72,7 @@ def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
             refusal(request, ctx, ResponseCode.FAILED_SequenceError),  # [V2G20-459]
             State.ENDED,
             end=EndReason.SEQUENCE_ERROR,
-            detail=f"{kind.__name__} while waiting for {state.value}",
+            detail=f"{kind.__name__} while waiting for {state.value}{_bearable(state, kind)}",
         )
     by_state = BY_STATE.get(kind)
     reply = by_state(request, ctx, state) if by_state is not None else HANDLERS[kind](request, ctx)
@@ -81,3 +81,11 @@ def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
             f"{kind.__name__} led from {state.value} to {reply.next.value}, which the table does not list"
         )
     return reply
+
+
+def _bearable(state: State, kind: type) -> str:
+    """The setting with which this would have been borne with; empty if there is none."""
+    tolerated = TOLERATED.get((state, kind))
+    if tolerated is None or kind not in SEQUENCE[tolerated]:
+        return ""
+    return "; session.accept_ongoing_pre_charge = true bears with it"
