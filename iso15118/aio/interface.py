@@ -20,7 +20,7 @@ from msgspec import Struct
 from iso15118.errors import LinkError
 from iso15118.sdp import MULTICAST_GROUP, SDP_PORT
 
-__all__ = ["Interface", "find_interface", "interface_index", "words_of"]
+__all__ = ["Interface", "find_interface", "interface_index", "require_interface", "words_of"]
 
 _LOOPBACK_NAMES: Final = ("lo", "lo0")
 
@@ -87,6 +87,12 @@ def find_interface(name: str) -> Interface:
         if address.is_link_local:
             return Interface(system_name, index, address)
     raise LinkError(_why_unusable(system_name, error)) from error
+
+
+def require_interface(name: str) -> None:
+    """Raises ``LinkError`` if nobody has this name, with the names that there are: it may come later, but is more likely misspelt."""
+    if not interface_index(name):
+        raise LinkError(_missing(name))
 
 
 def words_of(error: OSError) -> str:

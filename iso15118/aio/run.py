@@ -92,6 +92,7 @@ def run_station(
     news: Callable[[Action], None] | None = None,
     connection: Callable[..., MessageStream] = MessageStream,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    wait_for_interface: bool = False,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
@@ -115,6 +116,7 @@ def run_station(
                 sdp_port=sdp_port,
                 observer=observer,
                 connection=connection,
+                wait_for_interface=wait_for_interface,
             )
         else:
             from .plugged_secc import PluggedSecc  # with everything below IP, which others need not load

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from iso15118.aio.interface import require_interface
 from iso15118.aio.output import say
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote
@@ -21,10 +22,14 @@ __all__ = ["link_of", "tell_link"]
 
 
 def link_of(settings: LinkSettings, interface: str, *, station: bool) -> Callable[[], LinkParts] | None:
-    """Makes the parts within a running event loop, which may raise ``LinkError``; None where there is no plug."""
+    """Makes the parts within a running event loop, which may raise ``LinkError``; None where there is no plug. Raises
+    ``LinkError`` for an interface that does not exist."""
     if not settings.plugged:
         return None
     where = settings.interface or interface
+    for name in {interface, where}:
+        # Behind a plug an address may come later, and is waited for; a name that is misspelt would be waited for as well.
+        require_interface(name)
     return lambda: _parts(settings, where, station=station)
 
 

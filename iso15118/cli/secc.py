@@ -46,6 +46,9 @@ def secc(
     status = ExitStatus.OK
 
     def listening(server: SeccServer) -> None:
+        if server.unreachable_because:
+            say(f"iso15118: waiting: {server.unreachable_because}", error=True)
+            return
         ports = ", ".join(f"{port} ({security.name})" for security, port in server.ports.items())
         where = f"[{server.interface.address}] on {server.interface.name}"
         discovery = f"UDP port {server.sdp_port}" if server.sdp_port else "once the link is ready"
@@ -83,6 +86,7 @@ def secc(
             news=tell_link,
             connection=known.connection(pki),
             beside=partial(known.keep, tls, () if pki is None else (pki.v2g_root,)),
+            wait_for_interface=settings.wait_for_interface,
         )
     if status:
         raise typer.Exit(status)

@@ -17,6 +17,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, is_battery, is_reading, text, what_went_wrong
+from iso15118.session.history import StateHistory
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import EvccTicket
@@ -69,7 +70,7 @@ class EvccSession:
         self.timers = TimerTable()
         self.ended: act.SessionEnded | None = None
         """How it ended; None while it runs."""
-        self.states: list[str] = [CONNECTING]
+        self.states: list[str] = StateHistory([CONNECTING])
         """Every state entered, in order, repeats left out."""
         self._talk = Conversation(config, limits, battery, epoch, contracts, resume)
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None

@@ -18,6 +18,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text, what_went_wrong
+from iso15118.session.history import StateHistory
 from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import SeccTicket
@@ -82,7 +83,7 @@ class SeccSession:
         self.timers = TimerTable()
         self.ended: act.SessionEnded | None = None
         """How it ended; None while it runs."""
-        self.states: list[str] = [CONNECTING]
+        self.states: list[str] = StateHistory([CONNECTING])
         """Every state entered, in order, repeats left out."""
         self.ticket: SeccTicket | None = None
         """Once it is paused: what a later session needs to go on with it."""

@@ -45,7 +45,10 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     """A station: one connector on one network interface."""
 
     interface: str = "lo"
-    """Network interface to the vehicle; "lo" is this machine only."""
+    """Network interface to the vehicle, by its name or an alternative one; "lo" is this machine only."""
+    wait_for_interface: bool = False
+    """Wait for an interface that is missing or has no address yet, instead of ending with exit status 3. One that changes later is found
+    anew in any case."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
     sdp_port: SdpPort = SDP_PORT
@@ -62,7 +65,7 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
     """A vehicle: one inlet on one network interface."""
 
     interface: str = "lo"
-    """Network interface to the station; "lo" is this machine only."""
+    """Network interface to the station, by its name or an alternative one; "lo" is this machine only."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; the same as the station's."""
     link: LinkSettings = field(default_factory=LinkSettings)

@@ -137,6 +137,7 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
                 "node_id",
                 "node_count",
                 "burst_count",
+                "limits_ignored_loops",
             )
             name = key.rpartition(".")[2]
             counts = name in unitless or name.startswith("c_")
