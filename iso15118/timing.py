@@ -69,7 +69,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     """EVCC: from plug-in to SessionSetupRes [V2G2-446]. The value of -2; taken over for -20, where no source
     states it."""
     communication_setup_performance: float = 18.0
-    """SECC: the same [V2G2-716], same remark."""
+    """SECC: the same [V2G2-716], and likewise the value of -2."""
 
     message_timeout: float = 2.0
     """EVCC: wait for a response, all messages but those below (Tables 215 to 218)."""

@@ -278,3 +278,14 @@ def test_no_private_key_and_no_certificate_is_tracked() -> None:
 
 def test_nothing_built_is_tracked() -> None:
     assert [path for path in tracked() if path.suffix in (".so", ".pyc", ".pyd", ".whl")] == []
+
+
+def test_sources_are_documents_that_a_reader_can_find() -> None:
+    """Requirement ids, public documents, or pages that are here; never notes that are somewhere else."""
+    elsewhere = re.compile(r"\bfacts on\b|\bsame remark\b|\(facts\b", re.IGNORECASE)
+    pages = re.compile(r"\bdocs/[a-z-]+\.md")
+    found = [path for path in sources() if path != Path(__file__)] + sorted((ROOT / "docs").glob("*.md"))
+    texts = {name_of(path): path.read_text(encoding="utf-8") for path in found}
+    assert [name for name, text in texts.items() if elsewhere.search(text)] == []
+    named = {page for text in texts.values() for page in pages.findall(text)}
+    assert [page for page in sorted(named) if not (ROOT / page).is_file()] == []

@@ -76,8 +76,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     poll_interval_s: float = 0.1
     """Pause before a request is repeated while the other side says Ongoing, in s."""
     precharge_tolerance_v: float = 20.0
-    """Inlet and battery voltage may differ by this much when the contactors close (facts on robustness,
-    section 4)."""
+    """Inlet and battery voltage may differ by this much when the contactors close (IEC 61851-23,
+    Annex CC; docs/sources.md)."""
     welding_voltage_v: float = 60.0
     """Welding detection is over when the inlet is below this, in V: touch-safe."""
     welding_detection_s: float = 5.0

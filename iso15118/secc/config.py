@@ -30,8 +30,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     allow_plaintext: bool = False
     """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
     precharge_tolerance_v: float = 20.0
-    """Output voltage and target may differ by this much when power delivery starts (facts on robustness,
-    section 4)."""
+    """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
+    docs/sources.md)."""
     precharge_current_a: float = 2.0
     """Current limit of the pre-charge path, after the same source."""
     overvoltage_v: float = 0.0

@@ -2,7 +2,7 @@
 
 DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone; a new service is
 a new entry, its phases and
-its schema. Sources: service ids and parameters, facts on the protocol section 5 and on MCS section 6.
+its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations

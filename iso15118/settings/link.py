@@ -28,9 +28,9 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     to_timer: Byte = 32
     """Length of a transmit opportunity in bit times. Unsettled: the usual default, no public source has a value of ISO 15118-10."""
     burst_count: Byte = 0
-    """Frames beyond the first in one opportunity; same remark."""
+    """Frames beyond the first in one opportunity. Unsettled, as ``to_timer`` is."""
     burst_timer: Byte = 128
-    """Wait for another frame of a burst in bit times; same remark."""
+    """Wait for another frame of a burst in bit times. Unsettled, as ``to_timer`` is."""
 
     def __post_init__(self) -> None:
         if self.node_id is not None and self.node_id >= self.node_count:

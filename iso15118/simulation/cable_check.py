@@ -1,8 +1,8 @@
 """The cable check and the insulation monitor behind it: below 60 V, test voltage, insulation, below 60 V
 again.
 
-After IEC 61851-23 CC.4.1.2, as far as the facts on charger integration give it; durations are settings, real
-hardware takes tens of seconds.
+After IEC 61851-23 CC.4.1.2, as far as public implementations show it; durations are settings, real hardware
+takes tens of seconds.
 """
 
 from __future__ import annotations

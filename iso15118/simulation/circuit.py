@@ -24,8 +24,8 @@ from .supply import Mode, Supply
 __all__ = ["DcCircuit"]
 
 INRUSH_V = 20.0
-"""Contactors that close over more than this are recorded; pre-charge has to come closer (facts on robustness,
-section 4)."""
+"""Contactors that close over more than this are recorded; pre-charge has to come closer (IEC 61851-23,
+Annex CC; docs/sources.md)."""
 
 LOOP_S = 0.25
 """One turn of the charge loop as the standard has it, in s."""

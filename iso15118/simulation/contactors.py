@@ -12,7 +12,7 @@ from enum import Enum
 __all__ = ["OPENING_CURRENT_A", "ContactorFault", "Contactors"]
 
 OPENING_CURRENT_A = 5.0
-"""An orderly opening waits until less than this flows (facts on robustness, section 3H)."""
+"""An orderly opening waits until less than this flows (docs/sources.md, "Hardware")."""
 
 _LOOK_AGAIN_S = 0.02
 # An orderly opening happens after this, whatever flows: contactors are rated for it, and it is counted.

@@ -1,7 +1,7 @@
 """The stations that can be simulated by name: limits, ramps and insulation threshold, as data.
 
 Envelopes: CCS after IEC 61851-23 in its common liquid-cooled form, MCS up to 1250 V, 3000 A and 3.75 MW
-(facts on MCS, section 2).
+(CharIN, MCS white paper 2.0).
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def take_limits(plan: Plan, mode: Any) -> None:
         lower = name.replace("maximum_", "minimum_")
         changed[lower] = min(changed.get(lower, getattr(plan.station, lower)), changed[name])
     plan.station = msgspec.structs.replace(plan.station, **changed)
-    # A station that lets nothing in and wants a minimum out asks for energy [facts on MCS, section 7].
+    # A station that lets nothing in and wants a minimum out asks for energy (docs/sources.md, "Hardware").
     asks = plan.station.maximum_charge_power_w == 0.0 and plan.station.minimum_discharge_power_w > 0.0
     plan.ask_to_discharge_w = plan.station.minimum_discharge_power_w if asks else 0.0
 

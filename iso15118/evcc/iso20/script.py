@@ -67,8 +67,8 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
-    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (facts on
-    # MCS, section 3).
+    # Leaving state C under power is an emergency on MCS, so it is held until the session is over (IEC
+    # 61851-23-3, Annex CC).
     talk.act(SignalReady(False))
     talk.ticket = keep(talk, plan) if paused else None
     return end

@@ -52,8 +52,8 @@ def _row(source: str, *states: State) -> Row:
 
 S = State
 
-# SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (facts on
-# the protocol, section 4).
+# SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (EcoG-io/iso15118,
+# issue 184; docs/sources.md).
 _STOP: dict[type, Row] = {cm.SessionStopReq: _row("V2G20-1633, -1643", S.ENDED, S.SERVICE_DISCOVERY)}
 
 SEQUENCE: dict[State, dict[type, Row]] = {
@@ -69,7 +69,7 @@ SEQUENCE: dict[State, dict[type, Row]] = {
         # [V2G20-2219].
         cm.AuthorizationReq: _row("V2G20-1582, -2219", S.AUTHORIZATION, S.SERVICE_DISCOVERY),
         # Only if it was offered, which the handler looks at; repeated while Ongoing, and until no contract remains.
-        cm.CertificateInstallationReq: _row("facts on the protocol, section 4.3", S.AUTHORIZATION),
+        cm.CertificateInstallationReq: _row("docs/sources.md", S.AUTHORIZATION),
     },
     S.SERVICE_DISCOVERY: _STOP | {
         cm.ServiceDiscoveryReq: _row("V2G20-1248", S.SERVICE_DETAIL),
@@ -88,7 +88,7 @@ SEQUENCE: dict[State, dict[type, Row]] = {
         cm.ScheduleExchangeReq: _row("V2G20-2176", S.SCHEDULE_EXCHANGE, S.DC_CABLE_CHECK),
     },
     S.DC_CABLE_CHECK: _STOP | {
-        dc.DCCableCheckReq: _row("facts on the protocol, section 4.4", S.DC_CABLE_CHECK, S.DC_PRE_CHARGE),
+        dc.DCCableCheckReq: _row("docs/sources.md", S.DC_CABLE_CHECK, S.DC_PRE_CHARGE),
         # A vehicle that only wanted a schedule goes to pause without ever taking power [V2G20-2122].
         cm.PowerDeliveryReq: _row("V2G20-2122", S.SESSION_STOP),
     },
@@ -106,12 +106,12 @@ SEQUENCE: dict[State, dict[type, Row]] = {
         cm.PowerDeliveryReq: _row("V2G20-3210", S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION, S.DC_WELDING_DETECTION),
     },
     S.SCHEDULE_RENEGOTIATION: _STOP | {
-        # Contactors stay closed and no new cable check is made (facts on the protocol, section 4.6).
-        cm.ScheduleExchangeReq: _row("facts on the protocol, section 4.6", S.SCHEDULE_RENEGOTIATION, S.POWER_DELIVERY),
+        # Contactors stay closed and no new cable check is made (docs/sources.md).
+        cm.ScheduleExchangeReq: _row("docs/sources.md", S.SCHEDULE_RENEGOTIATION, S.POWER_DELIVERY),
     },
     S.DC_WELDING_DETECTION: _STOP | {
         # The vehicle ends the poll by EVProcessing Finished; it may leave welding detection out.
-        dc.DCWeldingDetectionReq: _row("facts on the protocol, section 4.4", S.DC_WELDING_DETECTION, S.SESSION_STOP),
+        dc.DCWeldingDetectionReq: _row("docs/sources.md", S.DC_WELDING_DETECTION, S.SESSION_STOP),
     },
     S.SESSION_STOP: dict(_STOP),
     S.ENDED: {},
@@ -129,4 +129,4 @@ ENERGY_STATES = frozenset(
 """States in which the output may carry voltage: the control pilot must stay in C or D here."""
 
 PAUSE_STATES = frozenset({S.DC_WELDING_DETECTION, S.SESSION_STOP})
-"""States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to (facts on the protocol, section 4.6)."""
+"""States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to [V2G2-739] (docs/sources.md)."""
