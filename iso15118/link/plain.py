@@ -19,6 +19,7 @@ from .primitives import (
     LinkReported,
     LinkState,
     PowerOn,
+    Restart,
     WakeUp,
 )
 
@@ -51,6 +52,11 @@ class PlainLink:
         """When to call ``handle_timeout``."""
         return self._deadline
 
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """It has no outputs."""
+        return ()
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; see ``DataLink``."""
         if isinstance(event, PowerOn) and not self._powered:
@@ -63,7 +69,7 @@ class PlainLink:
             return self._begin(now) if before not in _CONNECTED else []
         if isinstance(event, DLinkTerminate):
             return self._end()
-        if isinstance(event, DLinkError):
+        if isinstance(event, DLinkError | Restart):
             return self._end() + self._begin(now)
         if isinstance(event, LinkReported) and not self._paused:
             if not event.up:

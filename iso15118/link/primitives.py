@@ -24,6 +24,7 @@ __all__ = [
     "LinkState",
     "Pilot",
     "PowerOn",
+    "Restart",
     "SetPilot",
     "ShowState",
     "WakeUp",
@@ -64,11 +65,18 @@ class WakeUp(Event, frozen=True):
     """End a pause from this side; the other side's wake-up is seen on the pilot. Ignored unless paused."""
 
 
+class Restart(Event, frozen=True):
+    """Begin anew without pulling the plug, whatever state this is: a station starts the basic signalling anew (E or F and 5 %, or S3 open
+    and closed), a vehicle wakes the station up. No primitive of the standard; budgets are full again. Ignored while unplugged."""
+
+    reason: str = "as the application asks"
+
+
 # -- what a link is told from below
 
 
 class PowerOn(Event, frozen=True):
-    """The hardware is there. A link does nothing before it; the second one changes nothing."""
+    """The hardware is there. A link does nothing before it, and asserts its outputs at it; the second one changes nothing."""
 
 
 class DutyChanged(Event, frozen=True):
@@ -137,6 +145,12 @@ class DataLink(Protocol):
     @property
     def deadline(self) -> float | None:
         """When to call ``handle_timeout``; None if nothing is due."""
+        ...
+
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """What puts this side's outputs where they belong when nothing runs: shown before the start and after the end, whatever a
+        process before this one left there."""
         ...
 
     def handle(self, event: Event, now: float) -> list[Action]:

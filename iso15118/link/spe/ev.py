@@ -17,6 +17,7 @@ from iso15118.link.primitives import (
     LinkReported,
     LinkState,
     PowerOn,
+    Restart,
     ShowState,
     WakeUp,
 )
@@ -24,7 +25,7 @@ from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalState
 
 from .settings import SpeSettings
-from .signalling import CeChanged, CeState, SetPhy, is_mated, is_ready
+from .signalling import CeChanged, CeState, SetPhy, is_emergency, is_fault, is_mated, is_ready
 
 __all__ = ["EvSpe"]
 
@@ -34,6 +35,8 @@ class _Timer(Enum):
     RESUME = "T_conn_resume"
     PULSE = "wake pulse"
     GRACE = "pause or restart"
+    FAULT = "a fault that lasts"
+    WAKE = "the station is woken up"
 
 
 class EvSpe:
@@ -48,6 +51,8 @@ class EvSpe:
         self._carrier = False
         self._paused = False
         self._up = False
+        self._pulses = 0
+        """Wake-ups that are left."""
 
     @property
     def state(self) -> LinkState:
@@ -59,6 +64,11 @@ class EvSpe:
         """When to call ``handle_timeout``."""
         return self._timers.earliest
 
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """V3 open: state B."""
+        return (ShowState(SignalState.B),)
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; see ``DataLink``."""
         if isinstance(event, CeChanged):
@@ -69,12 +79,13 @@ class EvSpe:
             if self._powered:
                 return []
             self._powered = True
-            return self._begin(now) if is_mated(self._ce) else []
-        if isinstance(event, DLinkTerminate):
-            return self._end() if self._state is not LinkState.UNMATCHED else []
-        if isinstance(event, DLinkError):
+            begun = self._begin(now) if is_mated(self._ce) else [SetPhy(False)]
+            return [*self.resting, *begun]
+        if isinstance(event, DLinkTerminate | DLinkError):
             # Back to B within TP_sync_leave, and wait for the station [V2G10-039].
-            return [*self._end(), ShowState(SignalState.B)] if self._state is not LinkState.UNMATCHED else []
+            return [*self._end(), *self.resting]
+        if isinstance(event, Restart):
+            return self._start_anew(event.reason, now) if is_mated(self._ce) and self._powered else []
         if isinstance(event, DLinkPause):
             return self._pause()
         if isinstance(event, WakeUp):
@@ -87,23 +98,53 @@ class EvSpe:
         before, self._ce = self._ce, state
         if state is before or not self._powered:
             return []
-        if not is_mated(state):
-            return [*self._end(), SetPhy(False)] if is_mated(before) else []
-        if not is_mated(before):
+        if state is CeState.A:
+            return [*self._end(), SetPhy(False)]
+        if is_fault(state):
+            return self._faulty(now)
+        self._timers.clear(_Timer.FAULT)
+        if before is CeState.A:
             return self._begin(now)
         if is_ready(state):
             if self._paused:  # S3 closes; what V3 does is this side's own
                 return self._resume(now) if not is_ready(before) else []
-            self._timers.clear(_Timer.GRACE)
+            self._timers.clear(_Timer.GRACE, _Timer.WAKE)
             if not is_ready(before) and self._state is not LinkState.MATCHED:
                 return self._begin(now)  # the station's indication to start, or to start again
             return self._check_ready()
         if self._state is LinkState.MATCHED and not self._paused:
-            if state in (CeState.EC, CeState.EC_AUX):
+            if is_emergency(state):
                 return self._end()
             # The station opened S3: it restarts, or both are about to pause.
             self._timers.set(_Timer.GRACE, now + self._settings.pause_grace)
         return []
+
+    def _faulty(self, now: float) -> list[Action]:
+        """A fault of CE or ID: no unplug, and the transceiver stays on. The station restarts."""
+        if self._paused or self._state is LinkState.UNMATCHED:
+            return []
+        if self._state is LinkState.MATCHED:
+            return [*self._end(), LinkNote(f"state {self._ce.value} of CE; wait for the station")]
+        self._timers.set(_Timer.FAULT, now + self._settings.fault_debounce)
+        return []
+
+    def _start_anew(self, why: str, now: float) -> list[Action]:
+        """The application asks: where S3 is closed the link is set up again, otherwise the station is woken up."""
+        actions = [*self._end(), *self.resting, LinkNote(f"restart {why}")]
+        if is_ready(self._ce):
+            return actions + self._begin(now)
+        self._pulses = self._settings.wake_pulses
+        return actions + self._wake_station(now)
+
+    def _wake_station(self, now: float) -> list[Action]:
+        if self._pulses == 0:
+            return [LinkNote("the station does not wake up")]
+        self._pulses -= 1
+        self._timers.set(_Timer.WAKE, now + self._settings.t_conn_resume)
+        if is_fault(self._ce):
+            return []  # nothing would be seen of it now
+        self._timers.set(_Timer.PULSE, now + self._settings.wake_pulse)
+        return [ShowState(SignalState.C)]
 
     def _begin(self, now: float) -> list[Action]:
         """Bring the link up, also before B [V2G10-028]."""
@@ -180,6 +221,10 @@ class EvSpe:
                 actions += self._end()
             elif timer is _Timer.RESUME:
                 actions += [*self._end(), LinkNote("no link after the pause; wait for the station")]
+            elif timer is _Timer.FAULT:
+                actions += [*self._end(), LinkNote(f"state {self._ce.value} of CE; wait for the station")]
+            elif timer is _Timer.WAKE:
+                actions += self._wake_station(now)
             elif self._carrier:
                 continue  # the link is there, and the station takes its time until B
             else:

@@ -22,9 +22,20 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     t_conn_resume: float = 4.0
     """Wake-up to link; at most 4 s [V2G10-035] [V2G10-042]."""
     restart_guard: float = 3.0
-    """Station: S3 stays open so long before it is closed again; at least 3 s (IEC 61851-23-3 CC.5.2.3.2)."""
+    """Station: S3 stays open so long before it is closed again, and CE has shown no fault for so long; at least 3 s (IEC 61851-23-3
+    CC.5.2.3.2)."""
+    fault_debounce: float = 0.05
+    """Both: a fault of CE or ID, and A, for less than this while no link is up is a bouncing contact and changes nothing. A link that is
+    up ends at once. Not in the standard; contacts bounce for some milliseconds."""
+    replug_debounce: float = 0.05
+    """Station: A for less than this is no new plug-in, so budgets and guard times go on. Not in the standard; nobody is that quick."""
     wake_pulse: float = 0.3
     """Vehicle: length of state C that wakes the station up (CC.5.2.4). Unsettled: the length of a control-pilot toggle."""
+    wake_detect: float = 0.1
+    """Station: a C shorter than this while S3 is open is a glitch and wakes nobody up. Unsettled: half of T_vald_detect_time, as on the
+    control pilot."""
+    wake_pulses: int = 3
+    """Vehicle: how often the station is woken up, t_conn_resume apart, before it is given up. Not in the standard."""
     pause_grace: float = 0.5
     """Vehicle: after S3 opens (B0) the link is held so long: a pause that the upper layers are about to ask for looks the same. Not in the
     standard; a restart takes longer than that."""
@@ -33,6 +44,9 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     refund_retries: bool = False
     """Station: a link that came up gives the restarts back. Unsettled: [V2G10-052] read literally says so, and a flapping link would never
     end."""
+    retry_setup: bool = True
+    """Station: a first set-up without link within tt_ev_link_detect is restarted within c_conn_retry too. Off: it is over until the plug
+    is pulled, as [V2G10-054] to [V2G10-058] may be read; a transceiver that takes 5 s to start would never be served."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -40,11 +54,22 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
             "tt_sync_repetition",
             "t_conn_resume",
             "restart_guard",
+            "fault_debounce",
+            "replug_debounce",
             "wake_pulse",
+            "wake_detect",
             "pause_grace",
         ):
             value = getattr(self, name)
             if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"spe.{name}", f"{value!r} is no duration", "a finite number above 0")
-        if type(self.c_conn_retry) is not int or not 0 <= self.c_conn_retry <= 3:
-            raise ConfigError("spe.c_conn_retry", f"{self.c_conn_retry!r} is not possible", "0 to 3")
+        for name, low, high in (("c_conn_retry", 0, 3), ("wake_pulses", 1, 10)):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ConfigError(f"spe.{name}", f"{value!r} is not possible", f"{low} to {high}")
+        if self.wake_detect >= self.wake_pulse:
+            raise ConfigError(
+                "spe.wake_detect",
+                f"a wake-up of {self.wake_pulse:g} s would never be seen",
+                "less than spe.wake_pulse",
+            )

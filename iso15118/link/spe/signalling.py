@@ -19,6 +19,8 @@ __all__ = [
     "SetPhy",
     "SetS3",
     "as_signal",
+    "is_emergency",
+    "is_fault",
     "is_mated",
     "is_ready",
 ]
@@ -66,12 +68,17 @@ class IdChanged(Event, frozen=True):
 
 class CeAndId:
     """Both together, as one state of CE: a connector is mated when CE and ID say so, and a fault of ID counts as one of CE. Either one
-    lost while ready for energy is an emergency shutdown (IEC 61851-23-3 CC.4.3, CC.4.4), which is the hardware's own within 10 ms."""
+    lost while ready for energy is an emergency shutdown (IEC 61851-23-3 CC.4.3, CC.4.4), which is the hardware's own within 10 ms.
+
+    A plug that goes in may have CE before ID, and is not mated until both are there. ID that is lost from a mated plug while CE is not
+    contradicts CE: a fault until one of them gives way, and no unplug.
+    """
 
     def __init__(self) -> None:
         self._ce = CeState.A
         self._id: IdState | None = None
         self._shown = CeState.A
+        self._was_mated = False
 
     def changed(self, event: CeChanged | IdChanged) -> CeChanged | None:
         """What one of them shows now; the state that comes of it, if that is another one."""
@@ -81,7 +88,9 @@ class CeAndId:
             self._id = event.state
         shown = self._ce
         if self._id is not None and self._id not in _ID_MATED and is_mated(shown):
-            shown = CeState.INVALID if self._id is IdState.INVALID else CeState.A
+            faulty = self._id is IdState.INVALID or self._was_mated
+            shown = CeState.INVALID if faulty else CeState.A
+        self._was_mated = shown is not CeState.A and (self._was_mated or is_mated(shown))
         if shown is self._shown:
             return None
         self._shown = shown
@@ -118,6 +127,7 @@ _SIGNALS = {
 _ID_MATED = frozenset({IdState.MATED, IdState.LIVE, IdState.AUX})
 _READY = frozenset({CeState.B, CeState.B_AUX, CeState.C, CeState.C_AUX})
 _UNMATED = frozenset({CeState.A, CeState.E, CeState.INVALID})
+_EMERGENCY = frozenset({CeState.EC, CeState.EC_AUX})
 
 
 def as_signal(state: CeState) -> SignalState:
@@ -131,5 +141,16 @@ def is_ready(state: CeState) -> bool:
 
 
 def is_mated(state: CeState) -> bool:
-    """A peer is plugged in, ready or not, also in an emergency shutdown."""
+    """A peer is plugged in, ready or not, also in an emergency shutdown. False in a fault of the contacts too: whether anybody is there
+    cannot be told then (``is_fault``). Only A says that nobody is."""
     return state not in _UNMATED
+
+
+def is_fault(state: CeState) -> bool:
+    """CE or ID cannot be relied on: no supply, or a voltage in no window. Neither plugged in nor unplugged."""
+    return state is CeState.E or state is CeState.INVALID
+
+
+def is_emergency(state: CeState) -> bool:
+    """S3 is open while the vehicle's V3 is closed: an emergency shutdown of a link in use, or a vehicle that wakes the station up."""
+    return state in _EMERGENCY
