@@ -173,6 +173,8 @@ class AtEvse:
         return self.hear(SlacMatchReq(source, EVSE, run), now, source)
 
     def link(self, up: bool, now: float) -> list[Action]:
+        """What the modem says to the question that is due by now."""
+        self.evse.handle_timeout(now)
         return self.evse.handle(frame(MODEM, QualcommLinkStatusCnf(int(up)), EVSE), now)
 
 
@@ -192,6 +194,11 @@ class AtEv:
         request = sent(self.first)[0]
         assert isinstance(request, SlacParmReq)
         self.run = request.run_id
+
+    def link(self, up: bool, now: float) -> list[Action]:
+        """What the modem says to the question that is due by now."""
+        self.ev.handle_timeout(now)
+        return self.hear(QualcommLinkStatusCnf(int(up)), now, MODEM)
 
     def hear(self, message: Message, now: float, source: bytes = EVSE) -> list[Action]:
         return self.ev.handle(frame(source, message, CAR), now)

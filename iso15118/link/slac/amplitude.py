@@ -27,12 +27,13 @@ class AmplitudeExchange:
         self._mac, self._settings, self._timing = mac, settings, timing
         self._peer: bytes | None = None
         self._sends = 0
+        self._applied = False
         self.deadline: float | None = None
         """When ``due`` has something to do."""
 
     def start(self, peer: bytes, now: float) -> list[Action]:
         """The link to ``peer`` is up: ask, if there is something to ask for."""
-        self._peer, self._sends = peer, 0
+        self._peer, self._sends, self._applied = peer, 0, False
         return self._ask(peer, now) if self._settings.amplitude_map else []
 
     def stop(self) -> None:
@@ -54,7 +55,8 @@ class AmplitudeExchange:
             self.deadline = None
             return [] if message.result == 0 else [LinkNote("the peer declined the amplitude map")]
         actions: list[Action] = [SendFrame(Frame(self._peer, self._mac, AmpMapCnf()))]
-        if self._settings.apply_amplitude_map:
+        if self._settings.apply_amplitude_map and not self._applied:
+            self._applied = True  # a repetition has lost our answer; another map is none
             actions.append(SendFrame(Frame(self._settings.modem, self._mac, message)))
         return actions
 

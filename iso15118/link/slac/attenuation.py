@@ -47,11 +47,18 @@ class Answer(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """The decision: ``FOUND`` with one candidate, ``POTENTIALLY_FOUND`` with those to validate in their order, or nothing."""
+    """The decision: ``FOUND`` with one candidate, ``POTENTIALLY_FOUND`` with those to validate in their order, or nothing.
+
+    ``fallbacks``: in their order, whom to take where validation settles nothing.
+    """
 
     finding: Finding
     candidates: tuple[Answer, ...]
     reason: str
+    fallbacks: tuple[Answer, ...] = ()
+
+
+_MOST_CANDIDATES = 3  # a station waits 10 s for the match, and a validation takes up to 3.5 s
 
 
 def choose(answers: Sequence[Answer], settings: SlacSettings, *, silent: int = 0) -> Choice:
@@ -76,21 +83,21 @@ def choose(answers: Sequence[Answer], settings: SlacSettings, *, silent: int = 0
             ranked,
             f"the best of {len(ranked)} has {best.attenuation:.1f} dB, above {settings.direct_limit:g} dB: validation decides",
         )
-    if len(ranked) > 1 and ranked[1].attenuation - best.attenuation < settings.margin:
-        return Choice(
-            Finding.POTENTIALLY_FOUND,
-            ranked,
-            f"two stations within {settings.margin:g} dB ({best.attenuation:.1f} and {ranked[1].attenuation:.1f}): validation decides",
+    near = tuple(a for a in ranked if a.attenuation - best.attenuation < settings.margin)
+    if len(near) > 1:
+        reason = (
+            f"two stations within {settings.margin:g} dB "
+            f"({best.attenuation:.1f} and {near[1].attenuation:.1f}): validation decides"
         )
-    if silent:
-        return Choice(
-            Finding.POTENTIALLY_FOUND,
-            ranked,
-            f"{best.attenuation:.1f} dB, but {silent} announced did not answer: validation decides",
-        )
-    if settings.always_validate:
-        return Choice(
-            Finding.POTENTIALLY_FOUND, ranked, f"{best.attenuation:.1f} dB; the settings want a validation"
-        )
-    runner_up = f", the next one {ranked[1].attenuation:.1f} dB" if len(ranked) > 1 else ""
-    return Choice(Finding.FOUND, (best,), f"{best.attenuation:.1f} dB{runner_up}")
+    elif silent:
+        reason = f"{best.attenuation:.1f} dB, but {silent} announced did not answer: validation decides"
+    elif settings.always_validate:
+        reason = f"{best.attenuation:.1f} dB; the settings want a validation"
+    else:
+        runner_up = f", the next one {ranked[1].attenuation:.1f} dB" if len(ranked) > 1 else ""
+        return Choice(Finding.FOUND, (best,), f"{best.attenuation:.1f} dB{runner_up}")
+    strict = settings.strict_choice or settings.always_validate
+    if strict:
+        return Choice(Finding.POTENTIALLY_FOUND, ranked, reason)
+    within = tuple(a for a in ranked if a.attenuation <= settings.direct_limit)
+    return Choice(Finding.POTENTIALLY_FOUND, near[:_MOST_CANDIDATES], reason, within)

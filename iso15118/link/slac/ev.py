@@ -21,6 +21,7 @@ from iso15118.link.primitives import (
     LinkReported,
     LinkState,
     PowerOn,
+    Restart,
     ShowState,
     WakeUp,
     is_digital,
@@ -32,8 +33,9 @@ from .amplitude import AmplitudeExchange
 from .ev_matching import EvMatching, EvPhase
 from .events import FrameReceived, SendFrame
 from .frames import Frame, mmtype_in, parse_frame
+from .ignored import Ignored
 from .keys import Draw, draw_network
-from .messages import AmpMapCnf, AmpMapReq, MmType, SetKeyCnf
+from .messages import AmpMapCnf, AmpMapReq, LumissilLinkStatusCnf, MmType, QualcommLinkStatusCnf, SetKeyCnf
 from .modem import KeyNews, LocalModem
 from .settings import LinkDetection, SlacSettings, SlacTiming
 
@@ -52,6 +54,8 @@ _WANTED = frozenset(
         MmType.LUMISSIL_LINK_STATUS_CNF,
     }
 )
+_MODEM_ONLY = (SetKeyCnf, QualcommLinkStatusCnf, LumissilLinkStatusCnf)
+"""What only the own modem has to say."""
 _CONNECTED = (SignalState.B, SignalState.C, SignalState.D)
 
 
@@ -61,6 +65,7 @@ class _Timer(Enum):
     ASSUMED = "link assumed"
     RESUME = "T_conn_resume"
     TOGGLE = "wake-up toggle"
+    WAKE = "the station is woken up"
 
 
 class EvSlac:
@@ -99,6 +104,9 @@ class EvSlac:
         self._shows_c = False
         self._seen_early = False
         """The link is back while the wake-up still shows C."""
+        self._toggles = 0
+        """Wake-ups that are left."""
+        self._ignored = Ignored()
         self.dropped = 0
 
     @property
@@ -116,6 +124,11 @@ class EvSlac:
         """When to call ``handle_timeout``."""
         run = self._run.deadline if self._run is not None else None
         return earliest((self._timers.earliest, self._modem.deadline, self._amplitudes.deadline, run))
+
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """State B."""
+        return (ShowState(SignalState.B),)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; see ``DataLink``."""
@@ -145,7 +158,10 @@ class EvSlac:
             return self._link_seen(event.up, now, certain=True)
         if isinstance(event, DLinkTerminate | DLinkError):
             # After an error the station shows E or F and B again, and that is where matching begins anew.
-            return self._leave(now) if self._state is not LinkState.UNMATCHED else []
+            left = self._leave(now) if self._state is not LinkState.UNMATCHED else self._give_up()
+            return [*left, *self.resting]
+        if isinstance(event, Restart):
+            return self._start_anew(event.reason, now)
         if isinstance(event, DLinkPause):
             return self._pause()
         if isinstance(event, WakeUp):
@@ -159,7 +175,7 @@ class EvSlac:
             return []
         self._powered = True
         reset = _sends(self._modem.reset()) if self._settings.reset_modem else []
-        return reset + self._begin_if_asked(now)
+        return [*self.resting, *reset, *self._begin_if_asked(now)]
 
     def _begin_if_asked(self, now: float) -> list[Action]:
         if not (self._powered and self._digital and self._signal in _CONNECTED):
@@ -194,6 +210,25 @@ class EvSlac:
             return self._begin_if_asked(now)
         joining = self._run is not None and self._run.phase is EvPhase.MATCHED
         return [] if joining else self._give_up()
+
+    def _start_anew(self, why: str, now: float) -> list[Action]:
+        """The application asks: match anew where the station shows 5 %, otherwise wake it up."""
+        if not self._powered or self._signal not in _CONNECTED:
+            return []
+        left = self._leave(now) if self._state is not LinkState.UNMATCHED else self._give_up()
+        actions = [*left, *self.resting, LinkNote(f"restart {why}")]
+        if self._digital:
+            return actions + self._begin(now)
+        self._toggles = self._settings.c_wake_toggles
+        return actions + self._wake_station(now)
+
+    def _wake_station(self, now: float) -> list[Action]:
+        if self._toggles == 0:
+            return [LinkNote("the station does not wake up")]
+        self._toggles -= 1
+        self._timers.set(_Timer.TOGGLE, now + self._timing.tp_vald_level)
+        self._timers.set(_Timer.WAKE, now + self._timing.t_conn_resume)
+        return [ShowState(SignalState.C)]
 
     def _begin(self, now: float) -> list[Action]:
         """The station wants to talk: match, as often as it takes."""
@@ -268,11 +303,8 @@ class EvSlac:
             self.dropped += 1
             return []
         message = frame.message
-        if isinstance(message, SetKeyCnf):
-            return self._key_news(self._modem.confirmed(message, now), now)
-        status = self._modem.link_status(message)
-        if status is not None:
-            return self._link_seen(status, now)
+        if isinstance(message, _MODEM_ONLY):
+            return self._from_modem(frame, now)
         if frame.destination != self.mac or frame.source == self.mac:
             return []
         if isinstance(message, AmpMapReq | AmpMapCnf):
@@ -282,6 +314,15 @@ class EvSlac:
         if self._run is None:
             return []
         return self._follow(self._run, self._run.handle(message, frame.source, now), now)
+
+    def _from_modem(self, frame: Frame, now: float) -> list[Action]:
+        message = frame.message
+        if isinstance(message, SetKeyCnf):
+            return self._key_news(self._modem.confirmed(message, frame.source, now), now)
+        if not self._modem.is_own(frame.source):
+            return self._modem.foreign(frame, self._ignored)
+        status = self._modem.link_status(message, frame.source)
+        return self._link_seen(status, now) if status is not None else []
 
     def _follow(self, run: EvMatching, actions: list[Action], now: float) -> list[Action]:
         """What the process did, and what that means for the vehicle."""
@@ -378,6 +419,8 @@ class EvSlac:
         if timer is _Timer.TOGGLE:
             early, self._seen_early = self._seen_early, False
             return [ShowState(SignalState.B), *(self._link_seen(True, now) if early else [])]
+        if timer is _Timer.WAKE:
+            return self._wake_station(now)
         return self._lost("the link did not come back after the pause", now)
 
 

@@ -16,6 +16,7 @@ from iso15118.session.events import SignalState
 from .attenuation import GROUPS, Answer, Finding, choose, mean
 from .events import SendFrame
 from .frames import BROADCAST, Frame, mac_text
+from .ignored import Ignored, named_wrong
 from .keys import Draw, Network
 from .messages import (
     AttenCharInd,
@@ -79,6 +80,9 @@ class EvMatching:
         self._announced: dict[bytes, SlacParmCnf] = {}
         self._answers: dict[bytes, Answer] = {}
         self._candidates: list[Answer] = []
+        self._fallbacks: list[Answer] = []
+        """Whom to take where validation settles nothing."""
+        self._ignored = Ignored()
         self._sends = 0
         self._left = 0
         self._sounds = settings.c_match_mnbc
@@ -129,18 +133,26 @@ class EvMatching:
         return []
 
     def _atten_char(self, message: AttenCharInd, source: bytes, now: float) -> list[Action]:
-        if self.phase is EvPhase.PARM or message.run_id != self.run_id or message.source_address != self._mac:
+        if self.phase is EvPhase.PARM or message.run_id != self.run_id:
             return []
+        if message.source_address != self._mac:
+            return self._names_wrong(
+                "CM_ATTEN_CHAR.IND", source, "vehicle", message.source_address, self._mac
+            )
         if len(message.aag) != GROUPS or message.num_sounds == 0:
             return []
         known = source in self._answers
+        answer = Answer(source, mean(message.aag))
         if not known and len(self._answers) >= _MOST_STATIONS:
-            return []
+            farthest = max(self._answers.values(), key=lambda a: a.attenuation)
+            if farthest.attenuation <= answer.attenuation:
+                return []
+            del self._answers[farthest.evse_mac]
         actions: list[Action] = [self._send(source, AttenCharRsp(self._mac, self.run_id))]
         collecting = self.phase in (EvPhase.START_ATTEN_CHAR, EvPhase.SOUNDS, EvPhase.RESULTS)
         if collecting and not known:
-            self._answers[source] = Answer(source, mean(message.aag))
-            actions.append(LinkNote(f"{mac_text(source)} hears us with {mean(message.aag):.1f} dB"))
+            self._answers[source] = answer
+            actions.append(LinkNote(f"{mac_text(source)} hears us with {answer.attenuation:.1f} dB"))
         self._all_answered(now)
         return actions
 
@@ -185,20 +197,30 @@ class EvMatching:
         silent = len(self._announced.keys() - self._answers.keys())
         choice = choose(list(self._answers.values()), self._settings, silent=silent)
         note = LinkNote(f"{choice.finding.value}: {choice.reason}")
-        self._candidates = list(choice.candidates)
+        self._candidates, self._fallbacks = list(choice.candidates), list(choice.fallbacks)
         if choice.finding is Finding.NOT_FOUND:
             return [note, *self._fail(choice.reason)]
         if choice.finding is Finding.FOUND:
             return [note, *self._ask_match(now)]
         return [note, *self._ask_validation(now)]
 
-    def _next_candidate(self, why: str, now: float) -> list[Action]:
+    def _next_candidate(self, why: str, now: float, *, contradicted: bool = False) -> list[Action]:
+        """``contradicted``: it has seen other toggles than ours, so it is not ours whatever else can be said for it."""
         refused = self._candidates.pop(0)
+        if contradicted and refused in self._fallbacks:
+            self._fallbacks.remove(refused)
         self._refusals = 0
         note = LinkNote(f"not {mac_text(refused.evse_mac)}: {why}")
-        if not self._candidates:
+        if self._candidates:
+            return [note, *self._ask_validation(now)]
+        if not self._fallbacks:
             return [note, *self._fail("no station passed the validation")]
-        return [note, *self._ask_validation(now)]
+        best = self._fallbacks[0]
+        self._candidates = [best]
+        taken = LinkNote(
+            f"validation settled nothing: {mac_text(best.evse_mac)} is the nearest with {best.attenuation:.1f} dB"
+        )
+        return [note, taken, *self._ask_match(now)]
 
     # -- validation
 
@@ -224,7 +246,7 @@ class EvMatching:
                 self._timers.clear(_Timer.RESPONSE)
                 if message.toggle_num == self._toggles:
                     return self._ask_match(now)
-                return self._next_candidate(f"it saw {message.toggle_num} toggles", now)
+                return self._next_candidate(f"it saw {message.toggle_num} toggles", now, contradicted=True)
             if message.result is ValidateResult.READY:  # it has not heard our second request
                 return self._second_step(now)
             return self._next_candidate("it gave the validation up", now)
@@ -238,7 +260,7 @@ class EvMatching:
             request = self._send(self._candidates[0].evse_mac, ValidateReq(self._timer_field))
             return [request, *self._toggle(now)]
         if message.result is ValidateResult.NOT_REQUIRED:
-            return self._ask_match(now)
+            return self._not_required(now)
         if message.result is ValidateResult.NOT_READY:
             self._refusals += 1
             if self._refusals <= self._settings.c_ev_match_retry:
@@ -246,6 +268,13 @@ class EvMatching:
                 self._sends = 0
                 return []
         return self._next_candidate("it declined the validation", now)
+
+    def _not_required(self, now: float) -> list[Action]:
+        """It proves nothing, but the station would take us [V2G3-A09-51]."""
+        candidate = self._candidates[0]
+        if not self._settings.always_validate and candidate not in self._fallbacks:
+            self._fallbacks.append(candidate)
+        return self._next_candidate("it says that none is required", now)
 
     def _toggle(self, now: float) -> list[Action]:
         if self._half_toggles == 2 * self._toggles:
@@ -279,14 +308,16 @@ class EvMatching:
         return [self._send(evse_mac, SlacMatchReq(self._mac, evse_mac, self.run_id))]
 
     def _match_cnf(self, message: SlacMatchCnf, source: bytes) -> list[Action]:
-        if (
-            self.phase is not EvPhase.MATCH
-            or source != self._candidates[0].evse_mac
-            or message.run_id != self.run_id
+        if self.phase is not EvPhase.MATCH or message.run_id != self.run_id:
+            return []
+        asked = self._candidates[0].evse_mac
+        for who, there, wanted in (
+            ("vehicle", message.pev_mac, self._mac),
+            ("station", message.evse_mac, asked),
+            ("sender", source, asked),
         ):
-            return []
-        if message.pev_mac != self._mac or message.evse_mac != source:
-            return []
+            if there != wanted:
+                return self._names_wrong("CM_SLAC_MATCH.CNF", source, who, there, wanted)
         self._timers.clear_all()
         self.phase = EvPhase.MATCHED
         self.evse_mac = source
@@ -328,10 +359,17 @@ class EvMatching:
             return self._second_step(now) if again else self._next_candidate("it is silent", now)
         return self._send_match(now) if again else self._fail("no answer to CM_SLAC_MATCH.REQ")
 
+    def _names_wrong(
+        self, message: str, source: bytes, who: str, there: bytes, wanted: bytes
+    ) -> list[Action]:
+        return [
+            LinkNote(text) for text in self._ignored.add(named_wrong(message, source, who, there, wanted))
+        ]
+
     def _fail(self, reason: str) -> list[Action]:
         self._timers.clear_all()
         self.phase = EvPhase.FAILED
-        self.reason = reason
+        self.reason = self._ignored.told_with(reason)
         return []
 
     def _send(self, destination: bytes, message: Message) -> Action:

@@ -1,11 +1,12 @@
 """SLAC of a station (EVSE): its pilot, its modem, and the matching processes of everybody who asks.
 
 A value without I/O, with the contract of ``DataLink``. Nothing a peer sends raises or stops it: malformed frames are
-counted, foreign ones and those out of place ignored.
+counted, foreign ones and those out of place ignored. The pilot is asserted at power-on and at every end, and is never left in E or F.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from enum import Enum
 
@@ -21,6 +22,7 @@ from iso15118.link.primitives import (
     LinkState,
     Pilot,
     PowerOn,
+    Restart,
     SetPilot,
     WakeUp,
 )
@@ -30,22 +32,25 @@ from iso15118.session.events import Event, SignalChanged, SignalState
 from .amplitude import AmplitudeExchange
 from .events import FrameReceived, SendFrame
 from .evse_matching import EvseMatching, EvsePhase
+from .evse_pilot import Demand, StationPilot
+from .evse_runs import Runs
 from .frames import BROADCAST, Frame, mac_text, mmtype_in, parse_frame
+from .ignored import Ignored
 from .keys import Draw, draw_network
 from .messages import (
     AmpMapCnf,
     AmpMapReq,
     AttenCharRsp,
     AttenProfileInd,
+    LumissilLinkStatusCnf,
     MmType,
     MnbcSoundInd,
+    QualcommLinkStatusCnf,
     SetKeyCnf,
     SlacMatchReq,
     SlacParmReq,
     StartAttenCharInd,
-    ValidateCnf,
     ValidateReq,
-    ValidateResult,
 )
 from .modem import KeyNews, LocalModem
 from .settings import LinkDetection, SlacSettings, SlacTiming
@@ -68,13 +73,11 @@ _WANTED = frozenset(
         MmType.LUMISSIL_LINK_STATUS_CNF,
     }
 )
-_CONNECTED = (SignalState.B, SignalState.C, SignalState.D)
+_MODEM_ONLY = (SetKeyCnf, AttenProfileInd, QualcommLinkStatusCnf, LumissilLinkStatusCnf)
+"""What only the own modem has to say."""
 
 
 class _Timer(Enum):
-    INIT = "TT_EVSE_SLAC_init"
-    EF_END = "T_step_EF"
-    ERROR_PAUSE = "steady pilot after an error"
     JOIN = "TT_match_join"
     ASSUMED = "link assumed"
     RESUME = "T_conn_resume"
@@ -104,15 +107,15 @@ class EvseSlac:
         self._timers: Deadlines[_Timer] = Deadlines(_Timer)
         self._state = LinkState.UNMATCHED
         self._powered = False
-        self._signal = SignalState.A
-        self._c_since = 0.0
-        self._driving = False  # this side shows E, F or a steady pilot on purpose
+        self._pilot = StationPilot(self._settings, self._timing)
         self._paused = False
         self._up = False  # what upper layers were told last
         self._no_link = 0
-        self._wake_ups = 0
-        self._runs: dict[tuple[bytes, bytes], EvseMatching] = {}
+        self._rematches = 0
+        self._runs = Runs(self.mac, self._settings, self._timing)
         self._matched: EvseMatching | None = None
+        self._matched_db = math.inf
+        self._ignored = Ignored()
         self.dropped = 0
 
     @property
@@ -128,8 +131,13 @@ class EvseSlac:
     @property
     def deadline(self) -> float | None:
         """When to call ``handle_timeout``."""
-        runs = (run.deadline for run in self._runs.values())
-        return earliest((self._timers.earliest, self._modem.deadline, self._amplitudes.deadline, *runs))
+        parts = (self._modem.deadline, self._amplitudes.deadline, self._runs.deadline, self._pilot.deadline)
+        return earliest((self._timers.earliest, *parts))
+
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """A steady pilot (X1)."""
+        return (SetPilot(Pilot.STEADY),)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; see ``DataLink``."""
@@ -145,6 +153,8 @@ class EvseSlac:
             return self._terminate(now)
         if isinstance(event, DLinkError):
             return self._error(now)
+        if isinstance(event, Restart):
+            return self._start_anew(event.reason, now)
         if isinstance(event, DLinkPause):
             return self._pause()
         if isinstance(event, WakeUp):
@@ -157,46 +167,54 @@ class EvseSlac:
         if self._powered:
             return []
         self._powered = True
-        actions: list[Action] = []
+        actions: list[Action] = [*self.resting]  # whatever a process before this one left there
         if self._settings.reset_modem:
             actions += _sends(self._modem.reset())
         actions += self._renew_key(now)
-        return actions + (self._open(now) if self._signal in _CONNECTED else [])
+        return actions + (self._open(now) if self._pilot.connected else [])
 
     def _signal_changed(self, signal: SignalState, now: float) -> list[Action]:
-        before, self._signal = self._signal, signal
-        if signal is before or not self._powered:
+        before = self._pilot.signal
+        if signal is before:
             return []
-        if signal is SignalState.A:
-            self._driving = False
-            return [SetPilot(Pilot.STEADY), *self._leave(now)]
-        if self._driving:
+        if not self._powered:
+            self._pilot.signal = signal
             return []
-        if signal in _CONNECTED:
-            self._toggle(before, signal, now)
-            if self._paused and signal is SignalState.C:
-                return self._resume(now)
-            return self._open(now) if before not in _CONNECTED and self._state is LinkState.UNMATCHED else []
-        # E or F: the end of a link, but while matching it is how an EIM wake-up looks.
-        return self._leave(now) if self._state is LinkState.MATCHED else []
+        demand = self._pilot.changed(signal, now, self._state, paused=self._paused)
+        if toggle := self._pilot.toggle(before, now):
+            self._runs.toggled(toggle)
+        return self._demanded(demand, now)
 
-    def _toggle(self, before: SignalState, signal: SignalState, now: float) -> None:
-        change = 0
-        if before is SignalState.B and signal is SignalState.C:
-            self._c_since, change = now, 1
-        elif before is SignalState.C and signal is SignalState.B:
-            change = -1 if now - self._c_since < self._timing.t_vald_detect / 2 else 0
-        if change:
-            for run in self._runs.values():
-                run.toggled(change)
+    def _demanded(self, demand: Demand, now: float) -> list[Action]:
+        if demand is Demand.OPEN or demand is Demand.AGAIN:
+            return self._open(now, again=demand is Demand.AGAIN)
+        if demand is Demand.LEAVE:
+            return [*self._pilot.rest(asked=False), *self._leave(now)]
+        if demand is Demand.FAILED:
+            state = self._pilot.signal.value
+            if not self._pilot.may_restart():
+                note = LinkNote(f"no restart left after state {state} of the pilot")
+                return [*self._leave(now), *self._pilot.rest(asked=True), note]
+            return [*self._error(now), LinkNote(f"restart after state {state} of the pilot")]
+        if demand is Demand.RESUME:
+            return self._resume(now)
+        if demand is Demand.GIVE_UP:
+            actions = self._forget()
+            self._state = LinkState.UNMATCHED
+            return [*actions, *self._pilot.rest(asked=False)]
+        return []
 
-    def _open(self, now: float) -> list[Action]:
+    def _open(self, now: float, wait_s: float | None = None, *, again: bool = False) -> list[Action]:
         """Wait for vehicles."""
+        if self._pilot.is_new_plug_in(now):
+            self._refill()
         self._state = LinkState.MATCHING
-        self._wake_ups = self._settings.c_sequ_retry
-        self._timers.set(_Timer.INIT, now + self._timing.tt_evse_slac_init)
         keyless = self._modem.network is None and not self._modem.busy
-        return [*(self._renew_key(now) if keyless else []), SetPilot(Pilot.FIVE_PERCENT)]
+        return [*(self._renew_key(now) if keyless else []), *self._pilot.invite(now, wait_s, again=again)]
+
+    def _refill(self) -> None:
+        self._pilot.refill()
+        self._rematches = self._settings.c_rematch
 
     def _leave(self, now: float) -> list[Action]:
         """Forget everybody and take a key that nobody knows; that is also how a node leaves a network."""
@@ -222,17 +240,23 @@ class EvseSlac:
         return _sends(self._modem.set_key(draw_network(self._draw), now))
 
     def _terminate(self, now: float) -> list[Action]:
-        if self._state is LinkState.UNMATCHED:
-            return []
-        return [*self._leave(now), SetPilot(Pilot.STEADY)]
+        """To rest, in any state: a restart that is under way is broken off."""
+        handed_out = self._state is not LinkState.UNMATCHED
+        return [*(self._leave(now) if handed_out else self._forget()), *self._pilot.rest(asked=True)]
 
-    def _error(self, now: float) -> list[Action]:
-        if self._signal is SignalState.A or not self._powered:
+    def _error(self, now: float, *, rested: bool = False) -> list[Action]:
+        if self._pilot.signal is SignalState.A or not self._powered:
             return []
-        actions = self._leave(now)
-        self._driving = True
-        self._timers.set(_Timer.ERROR_PAUSE, now + self._timing.error_pause)
-        return [*actions, SetPilot(Pilot.STEADY)]
+        return [*self._leave(now), *self._pilot.start_anew(now, rested=rested)]
+
+    def _start_anew(self, why: str, now: float) -> list[Action]:
+        """The application asks: budgets are full."""
+        rested = self._state is LinkState.UNMATCHED and not self._pilot.driving
+        actions = self._error(now, rested=rested)
+        if not actions:
+            return []
+        self._refill()
+        return [*actions, LinkNote(f"restart {why}")]
 
     def _pause(self) -> list[Action]:
         if self._state is not LinkState.MATCHED:
@@ -241,7 +265,7 @@ class EvseSlac:
         self._timers.clear_all()
         self._modem.watch(None, 0.0)
         self._up = False  # so that the wake-up is told
-        return [SetPilot(Pilot.STEADY)]
+        return [*self.resting]
 
     def _resume(self, now: float) -> list[Action]:
         if not self._paused:
@@ -265,30 +289,28 @@ class EvseSlac:
             self.dropped += 1
             return []
         message = frame.message
-        if isinstance(message, SetKeyCnf):
-            return self._key_news(self._modem.confirmed(message, now), now)
-        status = self._modem.link_status(message)
-        if status is not None:
-            return self._link_seen(status, now)
-        if isinstance(message, AttenProfileInd):
-            return self._profile(message, now)
+        if isinstance(message, _MODEM_ONLY):
+            return self._from_modem(frame, now)
         if frame.source == self.mac or frame.destination not in (self.mac, BROADCAST):
             return []
         return self._from_peer(frame, now)
+
+    def _from_modem(self, frame: Frame, now: float) -> list[Action]:
+        message = frame.message
+        if isinstance(message, SetKeyCnf):
+            return self._key_news(self._modem.confirmed(message, frame.source, now), now)
+        if not self._modem.is_own(frame.source):
+            return self._modem.foreign(frame, self._ignored)
+        if isinstance(message, AttenProfileInd):
+            return _sends(self._runs.profile(message, now)) + self._settle_all(now)
+        status = self._modem.link_status(message, frame.source)
+        return self._link_seen(status, now) if status is not None else []
 
     def _key_news(self, news: KeyNews | None, now: float) -> list[Action]:
         if news is not KeyNews.REFUSED:
             return []
         self._timers.set(_Timer.KEY_AGAIN, now + self._timing.set_key_again)
         return [LinkNote("the modem refuses the key")]
-
-    def _profile(self, message: AttenProfileInd, now: float) -> list[Action]:
-        actions: list[Action] = []
-        for run in list(self._runs.values()):
-            if run.ev_mac == message.pev_mac:
-                actions += _sends(run.profile(message, now))
-                actions += self._settle(run, now)
-        return actions
 
     def _from_peer(self, frame: Frame, now: float) -> list[Action]:
         message, source = frame.message, frame.source
@@ -297,10 +319,10 @@ class EvseSlac:
         if isinstance(message, SlacMatchReq):
             return self._match(source, message, now)
         if isinstance(message, StartAttenCharInd | MnbcSoundInd | AttenCharRsp):
-            run = self._runs.get((source, message.run_id))
-            return _sends(run.handle(message, now)) if run is not None else []
+            run = self._runs.of(source, message.run_id)
+            return _sends(run.handle(message, now)) + self._settle(run) if run is not None else []
         if isinstance(message, ValidateReq):
-            return self._validate(source, message, now)
+            return _sends(self._runs.validate(source, message, now))
         if (
             isinstance(message, AmpMapReq | AmpMapCnf)
             and source == self.peer
@@ -310,49 +332,72 @@ class EvseSlac:
         return []
 
     def _parm(self, source: bytes, run_id: bytes, now: float) -> list[Action]:
-        if self._state is not LinkState.MATCHING:
+        if self._state is LinkState.MATCHED:
+            if source != self.peer or self._paused:
+                return []
+            # It has lost its state, or somebody speaks in its name. The modem is asked at once, and sees a link that is gone.
+            self._modem.watch(self._timing.link_poll_matched, now)
+            if self._pilot.signal is not SignalState.B or self._rematches == 0:
+                return []
+        elif self._state is not LinkState.MATCHING:
             return []
-        awake: list[Action] = []
-        if self._driving:  # the vehicle speaks while it is being woken up
-            self._driving = False
-            self._timers.clear(_Timer.EF_END)
-            awake = [SetPilot(Pilot.FIVE_PERCENT)]
-        # While somebody joins, only that vehicle may think again: it has lost our answer, or this request is late. Both can be, so the
-        # link is waited for all the same.
-        if self._matched is not None and source != self._matched.ev_mac:
-            return awake
-        key = (source, run_id)
-        run = self._runs.get(key)
-        if run is None:
-            if len(self._runs) >= self._settings.c_evse_match_parallel:
-                return awake
-            run = self._runs[key] = EvseMatching(self.mac, source, run_id, self._settings, self._timing)
-        self._timers.clear(_Timer.INIT)
-        return awake + _sends(run.start(now))
+        # Others may be measured while somebody joins: only who is heard better takes its place.
+        run = self._runs.admit(source, run_id, keep=self._matched)
+        return _sends(run.start(now)) if run is not None else []
 
     def _match(self, source: bytes, message: SlacMatchReq, now: float) -> list[Action]:
-        run = self._runs.get((source, message.run_id))
-        if run is None or (self._matched is not None and self._matched.ev_mac != source):
-            return []
+        run = self._runs.of(source, message.run_id)
+        if run is None:
+            known = [run for run in self._runs.all_of(source) if run is not self._matched]
+            text = f"CM_SLAC_MATCH.REQ of {mac_text(source)} is for run {message.run_id.hex()}, which is not under way"
+            return [LinkNote(note) for run in known[-1:] for note in run.ignored.add(text)]
+        first: list[Action] = []
+        if run.phase is EvsePhase.MATCH and self._matched is not None and run.names_us(message):
+            if self._state is LinkState.MATCHED:
+                if not self._is_the_matched_one(run):
+                    return []
+                first = self._match_anew(run, now)
+            elif run is not self._matched and source != self.peer:
+                if (run.attenuation or 0.0) > self._matched_db - self._settings.margin:
+                    return []
+                first = self._take_over(run, now)
+        before = run.phase
         frames = run.match(message, self._modem.network)
-        if self._matched is not run and run.phase is EvsePhase.MATCHED:
-            self._matched = run
-            self._runs = {(source, message.run_id): run}
-            self._timers.set(_Timer.JOIN, now + self._timing.tt_match_join)
-            if self._settings.link_detection is LinkDetection.ASSUMED:
-                self._timers.set(_Timer.ASSUMED, now + self._timing.link_assumed)
-            self._modem.watch(self._timing.link_poll, now)
-            return [*_sends(frames), LinkNote(f"matched with {mac_text(source)}")]
-        return _sends(frames)
+        actions = [*first, *_sends(frames), *self._settle(run)]
+        if run.phase is not EvsePhase.MATCHED or before is EvsePhase.MATCHED:
+            return actions
+        self._matched, self._matched_db = run, run.attenuation or 0.0
+        actions += self._pilot.matched()
+        self._timers.set(_Timer.JOIN, now + self._timing.tt_match_join)
+        if self._settings.link_detection is LinkDetection.ASSUMED:
+            self._timers.set(_Timer.ASSUMED, now + self._timing.link_assumed)
+        self._modem.watch(self._timing.link_poll, now)
+        return [*actions, LinkNote(f"matched with {mac_text(source)}")]
 
-    def _validate(self, source: bytes, message: ValidateReq, now: float) -> list[Action]:
-        busy = next((run for run in self._runs.values() if run.validating), None)
-        for run in self._runs.values():
-            if run.ev_mac == source and run.phase is EvsePhase.MATCH:
-                if busy is not None and busy is not run:
-                    return [SendFrame(Frame(source, self.mac, ValidateCnf(0, ValidateResult.NOT_READY)))]
-                return _sends(run.handle(message, now))
-        return []
+    def _is_the_matched_one(self, run: EvseMatching) -> bool:
+        """On the same cable it is heard as it was."""
+        as_before = abs((run.attenuation or 0.0) - self._matched_db) < self._settings.margin
+        return run.ev_mac == self.peer and as_before and self._pilot.signal is SignalState.B
+
+    def _match_anew(self, run: EvseMatching, now: float) -> list[Action]:
+        """The matched vehicle has lost its state: its old link is over. Its request is answered again once there is another key."""
+        self._rematches -= 1
+        note = LinkNote(f"{mac_text(run.ev_mac)} has lost its state and is matched anew")
+        actions = [*self._forget(), note, *self._renew_key(now)]
+        self._state = LinkState.MATCHING
+        self._runs.adopt(run)
+        return actions
+
+    def _take_over(self, run: EvseMatching, now: float) -> list[Action]:
+        """Somebody farther away is joining, who has the key now: another key, and the request is answered again then."""
+        note = LinkNote(
+            f"{mac_text(run.ev_mac)} is nearer than {mac_text(self.peer or b'')}, which was joining"
+        )
+        self._matched = None
+        self._timers.clear(_Timer.JOIN, _Timer.ASSUMED)
+        self._modem.watch(None, now)
+        self._runs.adopt(run)
+        return [note, *self._renew_key(now)]
 
     # -- the link
 
@@ -368,6 +413,8 @@ class EvseSlac:
             self._state = LinkState.MATCHED
             self._timers.clear_all()
             self._modem.watch(self._timing.link_poll_matched, now + self._timing.link_poll_matched)
+            if self._matched is not None:
+                self._runs.adopt(self._matched)
             peer = self.peer
             actions = self._tell(True)
             return actions + self._amplitudes.start(peer, now) if joining and peer is not None else actions
@@ -379,8 +426,11 @@ class EvseSlac:
         return []
 
     def _lost(self, reason: str, now: float) -> list[Action]:
-        """Begin again with a new key while the vehicle is still there."""
-        return [*self._leave(now), LinkNote(reason), *(self._open(now) if self._signal in _CONNECTED else [])]
+        """Begin again with a new key while the vehicle is still there; one that waits for E or F gets it soon."""
+        actions = [*self._leave(now), LinkNote(reason)]
+        if not self._pilot.connected:
+            return actions + self._pilot.rest(asked=False)
+        return actions + self._open(now, self._timing.lost_wait)
 
     # -- time
 
@@ -389,44 +439,34 @@ class EvseSlac:
         actions: list[Action] = []
         while (timer := self._timers.pop(now)) is not None:
             actions += self._expired(timer, now)
+        while (at := self._pilot.deadline) is not None and at <= now:
+            asked = len(self._runs) > 0
+            done, demand = self._pilot.due(now, hearing=any(r.sounded for r in self._runs), asked=asked)
+            actions += [*done, *self._demanded(demand, now)]
         frames, news = self._modem.due(now)
         actions += _sends(frames) + self._key_news(news, now)
         actions += self._amplitudes.due(now)
-        for run in list(self._runs.values()):
+        for run in self._runs:
             actions += _sends(run.due(now))
-            actions += self._settle(run, now)
+        return actions + self._settle_all(now)
+
+    def _settle_all(self, now: float) -> list[Action]:
+        """Tell what the processes have to say, and drop those that failed; the wait for a vehicle goes on."""
+        actions: list[Action] = []
+        for run in self._runs:
+            actions += self._settle(run)
+            if run.phase is EvsePhase.FAILED:
+                self._runs.drop(run)
+                if run.sounded:
+                    self._pilot.heard_out(now)
         return actions
 
-    def _settle(self, run: EvseMatching, now: float) -> list[Action]:
-        """Tell what a process has to say, and drop it when it failed; the wait for a vehicle goes on."""
-        actions: list[Action] = [LinkNote(note) for note in run.notes]
-        run.notes.clear()
-        if run.phase is EvsePhase.FAILED:
-            self._runs.pop((run.ev_mac, run.run_id), None)
-            waiting = self._state is LinkState.MATCHING and self._matched is None and not self._driving
-            if not self._runs and waiting:
-                self._timers.set(_Timer.INIT, now + self._timing.tt_evse_slac_init)
-        return actions
+    @staticmethod
+    def _settle(run: EvseMatching) -> list[Action]:
+        notes, run.notes = run.notes, []
+        return [LinkNote(note) for note in notes]
 
     def _expired(self, timer: _Timer, now: float) -> list[Action]:
-        if timer is _Timer.INIT:
-            if self._wake_ups == 0:
-                actions = self._forget()
-                self._state = LinkState.UNMATCHED
-                return [*actions, SetPilot(Pilot.STEADY), LinkNote("no vehicle began to match")]
-            self._wake_ups -= 1
-            self._driving = True
-            self._timers.set(_Timer.EF_END, now + self._timing.t_step_ef)
-            return [SetPilot(Pilot.STATE_F), LinkNote("wake the vehicle up")]
-        if timer is _Timer.ERROR_PAUSE:
-            self._timers.set(_Timer.EF_END, now + self._timing.t_step_ef)
-            return [SetPilot(Pilot.STATE_F)]
-        if timer is _Timer.EF_END:
-            self._driving = False
-            wake_ups, fresh = self._wake_ups, self._state is LinkState.UNMATCHED
-            actions = self._open(now)
-            self._wake_ups = self._settings.c_sequ_retry if fresh else wake_ups
-            return actions
         if timer is _Timer.JOIN:
             return self._lost("the vehicle did not join", now)
         if timer is _Timer.ASSUMED:

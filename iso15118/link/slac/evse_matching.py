@@ -12,6 +12,7 @@ from iso15118.link.deadlines import Deadlines
 
 from .attenuation import GROUPS, average, mean
 from .frames import Frame, mac_text
+from .ignored import Ignored, named_wrong
 from .keys import Network
 from .messages import (
     AttenCharInd,
@@ -44,6 +45,7 @@ class EvsePhase(Enum):
 
 
 class _Timer(Enum):
+    AGAIN = "a beginning that was repeated"
     SEQUENCE = "TT_match_sequence"
     WINDOW = "TT_EVSE_match_MNBC"
     RESPONSE = "TT_match_response"
@@ -68,6 +70,9 @@ class EvseMatching:
         self, mac: bytes, ev_mac: bytes, run_id: bytes, settings: SlacSettings, timing: SlacTiming
     ) -> None:
         self._mac, self.ev_mac, self.run_id = mac, ev_mac, run_id
+        self.attenuation: float | None = None
+        """How the own modem hears the vehicle, mean in dB; None until it has sounded."""
+        self.ignored = Ignored()
         self._settings, self._timing = settings, timing
         self._timers: Deadlines[_Timer] = Deadlines(_Timer)
         self.phase = EvsePhase.START_ATTEN_CHAR
@@ -91,14 +96,26 @@ class EvseMatching:
         """A validation goes on, so that no other vehicle can have one."""
         return self._validation in (_Validation.READY, _Validation.COUNTING) and self.phase is EvsePhase.MATCH
 
+    @property
+    def sounded(self) -> bool:
+        """The own modem has heard a sound of this vehicle."""
+        return bool(self._profiles)
+
     def start(self, now: float) -> list[Frame]:
-        """Answer CM_SLAC_PARM.REQ, also a repeated one: it starts the process again [V2G3-A09-16]."""
+        """Answer CM_SLAC_PARM.REQ. A repeated one starts the process again [V2G3-A09-16], with the next CM_START_ATTEN_CHAR.IND: a
+        request that was late, or that a stranger repeats, undoes nothing by itself."""
+        if self.phase is EvsePhase.START_ATTEN_CHAR:
+            self._timers.set(_Timer.SEQUENCE, now + self._timing.tt_match_sequence)
+        else:
+            self._timers.set(_Timer.AGAIN, now + self._timing.tt_match_sequence)
+        return [self._frame(SlacParmCnf(self.run_id, self.ev_mac, num_sounds=self._settings.c_match_mnbc))]
+
+    def _start_again(self) -> None:
         self._timers.clear_all()
         self.phase = EvsePhase.START_ATTEN_CHAR
         self._profiles.clear()
+        self.attenuation = None
         self._indication, self._cnf, self._validation = None, None, _Validation.NONE
-        self._timers.set(_Timer.SEQUENCE, now + self._timing.tt_match_sequence)
-        return [self._frame(SlacParmCnf(self.run_id, self.ev_mac, num_sounds=self._settings.c_match_mnbc))]
 
     def handle(self, message: Message, now: float) -> list[Frame]:
         """A message of this vehicle and run, except CM_SLAC_PARM and CM_SLAC_MATCH. What does not fit is ignored."""
@@ -107,11 +124,9 @@ class EvseMatching:
         elif isinstance(message, MnbcSoundInd):
             pass  # the profiles of the modem are what counts
         elif isinstance(message, AttenCharRsp):
-            if (
-                self.phase is EvsePhase.ATTEN_CHAR_RSP
-                and message.source_address == self.ev_mac
-                and message.result == 0
-            ):
+            if message.source_address != self.ev_mac:
+                self._names_wrong("CM_ATTEN_CHAR.RSP", "vehicle", message.source_address, self.ev_mac)
+            elif self.phase is EvsePhase.ATTEN_CHAR_RSP and message.result == 0:
                 self._timers.clear(_Timer.RESPONSE)
                 self.phase = EvsePhase.MATCH
                 self._timers.set(_Timer.SESSION, self._window_end + self._timing.tt_evse_match_session)
@@ -121,9 +136,14 @@ class EvseMatching:
 
     def _start_atten_char(self, message: StartAttenCharInd, now: float) -> None:
         # TIME_OUT is the vehicle's idea of our window; some send 10, and stations that insist on 6 lose them.
-        if self.phase is not EvsePhase.START_ATTEN_CHAR or message.resp_type != 1:
+        if message.resp_type != 1 or message.num_sounds == 0:
             return
-        if message.forwarding_sta != self.ev_mac or message.num_sounds == 0:
+        if message.forwarding_sta != self.ev_mac:
+            self._names_wrong("CM_START_ATTEN_CHAR.IND", "vehicle", message.forwarding_sta, self.ev_mac)
+            return
+        if _Timer.AGAIN in self._timers:
+            self._start_again()
+        if self.phase is not EvsePhase.START_ATTEN_CHAR:
             return
         self._timers.clear(_Timer.SEQUENCE)
         self.phase = EvsePhase.SOUNDS
@@ -145,6 +165,7 @@ class EvseMatching:
             return self._fail("the modem measured no sound")
         aag = average(self._profiles, self._settings.receive_correction)
         self._indication = AttenCharInd(self.ev_mac, self.run_id, min(len(self._profiles), 255), aag)
+        self.attenuation = mean(aag)
         self.notes.append(f"{len(self._profiles)} sounds of {mac_text(self.ev_mac)}: {mean(aag):.1f} dB")
         self.phase = EvsePhase.ATTEN_CHAR_RSP
         self._sends = 0
@@ -155,7 +176,15 @@ class EvseMatching:
         self._timers.set(_Timer.RESPONSE, now + self._timing.tt_match_response)
         return [] if self._indication is None else [self._frame(self._indication)]
 
+    def _names_wrong(self, message: str, who: str, there: bytes, wanted: bytes) -> None:
+        self.notes += self.ignored.add(named_wrong(message, self.ev_mac, who, there, wanted))
+
     # -- validation
+
+    def give_way(self) -> None:
+        """A nearer vehicle has the validation now."""
+        self._validation = _Validation.NONE
+        self._timers.clear(_Timer.VALIDATION)
 
     def _validate(self, message: ValidateReq, now: float) -> list[Frame]:
         if self.phase is not EvsePhase.MATCH:
@@ -208,11 +237,20 @@ class EvseMatching:
 
     # -- the match
 
+    def names_us(self, message: SlacMatchReq) -> bool:
+        """It is for this vehicle and this station."""
+        return message.pev_mac == self.ev_mac and message.evse_mac == self._mac
+
     def match(self, message: SlacMatchReq, network: Network | None) -> list[Frame]:
         """CM_SLAC_MATCH.REQ of this vehicle and run; repeated ones get the same answer. Without a network that the modem confirmed
         nothing is answered, and the vehicle asks again."""
-        if message.pev_mac != self.ev_mac or message.evse_mac != self._mac:
-            return []
+        for who, there, wanted in (
+            ("vehicle", message.pev_mac, self.ev_mac),
+            ("station", message.evse_mac, self._mac),
+        ):
+            if there != wanted:
+                self._names_wrong("CM_SLAC_MATCH.REQ", who, there, wanted)
+                return []
         if self.phase is EvsePhase.MATCH and network is not None and not self.validating:
             self._timers.clear_all()
             self.phase = EvsePhase.MATCHED
@@ -232,6 +270,8 @@ class EvseMatching:
 
     def _expired(self, timer: _Timer, now: float) -> list[Frame]:
         repeats = self._settings.c_ev_match_retry
+        if timer is _Timer.AGAIN:
+            return []  # nothing came of it
         if timer is _Timer.WINDOW:
             return self._indicate(now)
         if timer is _Timer.RESPONSE and self._sends <= repeats:
@@ -246,7 +286,7 @@ class EvseMatching:
     def _fail(self, reason: str) -> list[Frame]:
         self._timers.clear_all()
         self.phase = EvsePhase.FAILED
-        self.notes.append(f"matching with {mac_text(self.ev_mac)} ended: {reason}")
+        self.notes.append(f"matching with {mac_text(self.ev_mac)} ended: {self.ignored.told_with(reason)}")
         return []
 
     def _frame(self, message: Message) -> Frame:

@@ -1,6 +1,7 @@
 """The own modem: setting its key until it takes it, asking for the link status, restarting it. Shared by both roles.
 
-A key counts only once the modem confirmed it. The one before it is not handed out again: somebody else knows it.
+A key counts only once the modem confirmed it. The one before it is not handed out again: somebody else knows it. Only the own modem is
+believed: its address is configured, or learned from the answer that carries the nonce of our key, which nobody on the line has seen.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 from enum import Enum
 
 from iso15118.link.deadlines import Deadlines
+from iso15118.link.primitives import LinkNote
+from iso15118.session.actions import Action
 
-from .frames import Frame
+from .frames import Frame, mac_text
+from .ignored import Ignored
 from .keys import Draw, Network
 from .messages import (
     LumissilLinkStatusCnf,
@@ -54,6 +58,10 @@ class LocalModem:
         self._nonce = b""
         self._tries = 0
         self._poll_every: float | None = None
+        self._asked = False
+        """A question for the link status waits for its answer."""
+        self.address: bytes | None = settings.modem_address or None
+        """The own modem's address; None until it is known."""
         self.network: Network | None = None
         """The network whose key the modem confirmed."""
 
@@ -66,6 +74,18 @@ class LocalModem:
     def busy(self) -> bool:
         """A key is on its way."""
         return self._pending is not None
+
+    def is_own(self, source: bytes) -> bool:
+        """Whether a frame from this address is the own modem's."""
+        return source == self.address
+
+    def foreign(self, frame: Frame, ignored: Ignored) -> list[Action]:
+        """A message that only the own modem may send came from somebody else; what to say about it, once."""
+        if self.address is None:
+            return []
+        name = type(frame.message).__name__
+        text = f"{name} of {mac_text(frame.source)}, which is not our modem {mac_text(self.address)}"
+        return [LinkNote(note) for note in ignored.add(text)]
 
     # -- keys
 
@@ -80,9 +100,13 @@ class LocalModem:
         self._timers.set(_Timer.SET_KEY, now + self._timing.set_key_wait)
         return [self._frame(SetKeyReq(self._nonce, network.nid, network.nmk, cco_capability=self._cco))]
 
-    def confirmed(self, message: SetKeyCnf, now: float) -> KeyNews | None:
+    def confirmed(self, message: SetKeyCnf, source: bytes, now: float) -> KeyNews | None:
         """The modem answered CM_SET_KEY. None: that answers nothing we asked, or the key is tried again."""
         if self._pending is None or message.your_nonce != self._nonce:
+            return None
+        if not self._settings.modem_address:
+            self.address = source
+        elif not self.is_own(source):
             return None
         if self._settings.key_acceptance.accepts(message.result):
             self.network, self._pending = self._pending, None
@@ -111,15 +135,18 @@ class LocalModem:
         self._poll_every = every if asked else None
         if self._poll_every is None:
             self._timers.clear(_Timer.POLL)
+            self._asked = False
         else:
             self._timers.set(_Timer.POLL, now)
 
-    @staticmethod
-    def link_status(message: Message) -> bool | None:
-        """What a message says about the link; None if it is no status."""
-        if isinstance(message, QualcommLinkStatusCnf | LumissilLinkStatusCnf):
-            return message.link_status == 1
-        return None
+    def link_status(self, message: Message, source: bytes) -> bool | None:
+        """What a message says about the link; None if it is no status, not the own modem's, or the answer to no question."""
+        lumissil = self._settings.modem_maker is ModemMaker.LUMISSIL
+        wanted = LumissilLinkStatusCnf if lumissil else QualcommLinkStatusCnf
+        if not isinstance(message, wanted) or not self._asked or not self.is_own(source):
+            return None
+        self._asked = False
+        return bool(message.link_status == 1)
 
     # -- the rest
 
@@ -144,6 +171,7 @@ class LocalModem:
                 lumissil = self._settings.modem_maker is ModemMaker.LUMISSIL
                 frames.append(self._frame(LumissilLinkStatusReq() if lumissil else QualcommLinkStatusReq()))
                 self._timers.set(_Timer.POLL, now + self._poll_every)
+                self._asked = True
         return frames, None
 
     def _frame(self, message: Message) -> Frame:

@@ -93,7 +93,12 @@ class SlacTiming(Struct, frozen=True, kw_only=True):
     t_step_ef: float = 4.0
     """Station: length of state E or F to wake the vehicle up; at least 4 s."""
     error_pause: float = 3.0
-    """Station: steady pilot before E/F after D-LINK_ERROR."""
+    """Station: steady pilot before E/F after D-LINK_ERROR, and after a fault of the pilot."""
+    lost_wait: float = 2.0
+    """Station: after a link that was lost or did not come up, wait for the vehicle's own CM_SLAC_PARM.REQ before E/F wakes it up. Not in
+    the standard, which has T_conn_resetup (15 s) for the whole: with t_step_ef there are 9 s left to notice it and to match."""
+    replug_debounce: float = 0.05
+    """Station: state A for less than this is no new plug-in, so budgets go on. Not in the standard; nobody is that quick."""
     t_conn_resume: float = 6.0
     """Wake-up to link."""
     tp_vald_level: float = 0.3
@@ -138,13 +143,30 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     c_sequ_retry: int = 2
     """Station: E/F wake-ups when no vehicle sends CM_SLAC_PARM.REQ. For DC the standard has none; doing it anyway revives vehicles that
     sleep, 0 turns it off."""
-    c_evse_match_parallel: int = 5
-    """Station: matching processes at a time; it has to serve 5."""
+    c_evse_match_parallel: int = 32
+    """Station: matching processes at a time; it has to serve 5. When all are taken, one that has sounded nothing gives way, then the
+    vehicle that is heard the weakest: strangers cannot lock the own vehicle out. Above 5 since a process costs next to nothing."""
+    runs_per_vehicle: int = 2
+    """Station: matching processes of one vehicle at a time; a vehicle that begins again may have left one behind."""
+    c_rematch: int = 3
+    """Station: how often in one plug-in a matched vehicle that lost its state is matched anew, which is in state B only. Not in the
+    standard; its bound for somebody who speaks in the vehicle's name."""
+    c_fault_restarts: int = 3
+    """Station: restarts after E or F on the pilot that this side does not show, in one plug-in. Not in the standard for CCS; as many as
+    c_conn_retry of MCS."""
+    c_wake_toggles: int = 3
+    """Vehicle: B-C-B toggles, T_conn_resume apart, with which a restart wakes a station up that shows no 5 %; 1 to 3 as in a
+    validation."""
     c_vald_toggles: int = 0
     """Vehicle: toggles of a validation, 1 to 3; 0 draws the number anew each time, so that a neighbour who toggles at the same moment is
     not easily taken for us."""
     always_validate: bool = False
-    """Vehicle: believe nobody without a validation. Surer than attenuation, but stations may decline."""
+    """Vehicle: believe nobody without a validation, nor a station that says that none is required. Surer than attenuation, but stations
+    may decline."""
+    strict_choice: bool = False
+    """Vehicle: a choice that a second station nearby, or a silent one, makes doubtful is settled by validation alone. Off: where
+    validation settles nothing, the best station within direct_limit is taken all the same, as the standard does from the start; with a
+    silent or near neighbour and a station that declines validation there would be no match otherwise."""
     set_key_retries: int = 5
     """How often CM_SET_KEY is sent again to a modem that refuses or does not answer."""
     link_poll_losses: int = 2
@@ -170,13 +192,16 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     validation: ValidationPolicy = ValidationPolicy.SUPPORTED
     """Station: what is said to CM_VALIDATE."""
     modem: bytes = bytes.fromhex("00b052000001")
-    """The own modem's address; the default reaches any local Qualcomm modem."""
+    """Where messages for the own modem go; the default reaches any local Qualcomm modem."""
+    modem_address: bytes = b""
+    """The own modem's address, from which alone its messages are believed; empty: learned from its answer to the first key."""
     reset_modem: bool = False
     """Restart the modem at power-on, where its maker has a message for it."""
     amplitude_map: bytes = b""
     """Carrier reductions asked of the peer once the link is up, one entry of 0 to 15 for each carrier; empty asks for none."""
-    apply_amplitude_map: bool = True
-    """Hand a map that the peer asks for to the own modem. Unsettled: public implementations only confirm it."""
+    apply_amplitude_map: bool = False
+    """Hand a map that the peer asks for to the own modem, once for each link. Unsettled: public implementations only confirm it; and
+    whoever speaks in the peer's name could turn the own modem down."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -185,7 +210,11 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
             ("c_match_mnbc", 10, 20),
             ("c_conn_max_match", 1, 100),
             ("c_sequ_retry", 0, 10),
-            ("c_evse_match_parallel", 1, 64),
+            ("c_evse_match_parallel", 5, 64),
+            ("runs_per_vehicle", 1, 5),
+            ("c_rematch", 0, 100),
+            ("c_fault_restarts", 0, 100),
+            ("c_wake_toggles", 1, 3),
             ("c_vald_toggles", 0, 3),
             ("set_key_retries", 0, 100),
             ("link_poll_losses", 1, 100),
@@ -205,6 +234,8 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
             raise ConfigError("slac.indirect_limit", "it is below direct_limit", "at least as much")
         if len(self.modem) != 6:
             raise ConfigError("slac.modem", "this is no MAC address", "6 bytes")
+        if len(self.modem_address) not in (0, 6):
+            raise ConfigError("slac.modem_address", "this is no MAC address", "6 bytes, or none at all")
         if len(self.amplitude_map) > 2986 or any(entry > 15 for entry in self.amplitude_map):
             raise ConfigError(
                 "slac.amplitude_map", "this is no amplitude map", "up to 2986 entries of 0 to 15"
