@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from iso15118.link.primitives import DLinkError, DLinkTerminate
+from iso15118.link.primitives import DLinkError, DLinkTerminate, ShowState
 from iso15118.session.actions import Action, SessionEnded
-from iso15118.session.events import Event
+from iso15118.session.events import Event, SignalState
 
 from .machine import Connection
 from .vocabulary import ConnectionFailed, Phase, StartDiscovery, StartSession, StationFound
@@ -16,6 +16,18 @@ class EvccConnection(Connection):
     """The vehicle's end of a connector; see ``Connection``. ``setup_s``: V2G_EVCC_CommunicationSetup_Timeout (20 s) [V2G2-446]."""
 
     _last = 0
+
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """State B: S2, or V3 on MCS, is open."""
+        return (ShowState(SignalState.B),)
+
+    def _at_rest_shown(self) -> list[Action]:
+        return [*self.resting]
+
+    def _may_start_again(self, now: float) -> bool:
+        self._rested(now)
+        return self._restarts >= 0  # the search for a station takes one
 
     def _concerns(self, event: Event) -> bool:
         return event.number == self._number  # type: ignore[attr-defined, no-any-return]

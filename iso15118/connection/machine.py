@@ -5,6 +5,8 @@ The role decides when discovery and sessions begin, and what follows a session; 
 
 from __future__ import annotations
 
+import math
+
 from iso15118.link.deadlines import Deadlines, earliest
 from iso15118.link.primitives import (
     DataLink,
@@ -12,10 +14,13 @@ from iso15118.link.primitives import (
     DLinkPause,
     DLinkReady,
     DLinkTerminate,
+    DutyChanged,
+    LinkNote,
     LinkState,
+    Restart,
     WakeUp,
 )
-from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, as_signal, is_mated
+from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, as_signal, is_fault, is_mated
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import Event, SignalChanged, SignalState
 
@@ -38,6 +43,7 @@ from .vocabulary import (
 __all__ = ["Connection"]
 
 _OUTCOMES = (StationFound, ConnectionOpened, ConnectionFailed, SessionSetUp, SessionOver, ConnectionClosed)
+_SIGNALLING = (SignalChanged, DutyChanged, CeChanged)
 _UP = (Phase.DISCOVERY, Phase.SETTING_UP, Phase.SESSION)
 _PLUGGED = (SignalState.B, SignalState.C, SignalState.D)
 _BROKEN = (SignalState.E, SignalState.F)
@@ -68,6 +74,7 @@ class Connection:
         self._verdict: Event = DLinkTerminate()
         """What the link is told once the connection is closed."""
         self._restarts = self.settings.restarts
+        self._gone_at = self._finished_at = -math.inf
         self._contacts = CeAndId()
 
     # -- the contract
@@ -83,8 +90,8 @@ class Connection:
             return self._over_after_all(event.ended, now)
         if isinstance(event, _OUTCOMES):
             return self._outcome(event, now) if self._concerns(event) else []
-        if isinstance(event, DLinkTerminate | DLinkError | DLinkPause):
-            return [*self._drop("as the application asks"), *self._leave(event, now)]
+        if isinstance(event, DLinkTerminate | DLinkError | DLinkPause | Restart):
+            return self._asked(event, now)
         first: list[Action] = []
         if isinstance(event, CeChanged | IdChanged):
             changed = self._contacts.changed(event)
@@ -97,8 +104,13 @@ class Connection:
             plugged = True if event.state in _PLUGGED else False if event.state is SignalState.A else None
             first = self._signalled(plugged, event.state, now)
         elif isinstance(event, CeChanged):
-            first = self._signalled(is_mated(event.state), as_signal(event.state), now)
-        return first + self._follow(self.link.handle(event, now), now)
+            plugged = None if is_fault(event.state) else is_mated(event.state)
+            first = self._signalled(plugged, as_signal(event.state), now)
+        before = self.link.state
+        actions = self.link.handle(event, now)
+        if isinstance(event, _SIGNALLING):
+            return first + self._noticed(before, actions, now)
+        return first + self._follow(actions, now)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """The deadline has come. Earlier calls are harmless."""
@@ -107,8 +119,14 @@ class Connection:
             actions += self._expired(timer, now)
         due = self.link.deadline
         if due is not None and due <= now:
-            actions += self._follow(self.link.handle_timeout(now), now)
+            before = self.link.state
+            actions += self._noticed(before, self.link.handle_timeout(now), now)
         return actions
+
+    @property
+    def resting(self) -> tuple[Action, ...]:
+        """What puts the outputs of this side where they belong when nothing runs; see ``DataLink``."""
+        return self.link.resting
 
     @property
     def at_rest(self) -> bool:
@@ -116,14 +134,33 @@ class Connection:
         idle = self.link.state is LinkState.UNMATCHED and self.link.deadline is None
         return self.phase in (Phase.FINISHED, Phase.LINKING) and idle
 
+    # -- the application
+
+    def _asked(self, event: Event, now: float) -> list[Action]:
+        """A request of the application. A session that runs comes to its end first, for its hardware's sake, but not for ever."""
+        if isinstance(event, Restart):
+            if self.phase is Phase.UNPLUGGED:
+                return []
+            self._restarts = self.settings.restarts
+        running = self.phase is Phase.SESSION
+        actions = self._drop("as the application asks")
+        if not running:
+            return actions + self._leave(event, now)
+        self._timers.clear(ConnectionTimer.SETUP)
+        self._run(ConnectionTimer.CLOSE, self.settings.close_s, now)
+        self._verdict = event
+        return [*actions, *self._enter(Phase.CLOSING)]
+
     # -- the plug
 
     def _signalled(self, plugged: bool | None, signal: SignalState, now: float) -> list[Action]:
         """``plugged``: None if the signal does not tell."""
         if plugged is False:
-            return self._unplugged() if self.phase is not Phase.UNPLUGGED else []
+            return self._unplugged(now) if self.phase is not Phase.UNPLUGGED else []
         if plugged and self.phase is Phase.UNPLUGGED:
-            self.plugged_at, self._restarts = now, self.settings.restarts
+            self.plugged_at = now
+            if now - self._gone_at >= self.settings.replug_s:
+                self._restarts = self.settings.restarts
             self._run(ConnectionTimer.MAX_COMM, self.settings.t_conn_max_comm, now)
             if self.settings.setup_from is SetupFrom.PLUG_IN:
                 self._run(ConnectionTimer.SETUP, self._setup_s, now)
@@ -132,13 +169,41 @@ class Connection:
             return self._lost(f"basic signalling in state {signal.value}", now)
         return []
 
-    def _unplugged(self) -> list[Action]:
-        actions = self._drop("unplugged")
+    def _unplugged(self, now: float) -> list[Action]:
+        actions = [*self._drop("unplugged"), *self._at_rest_shown()]
         self._timers.clear_all()
+        self._gone_at = now
         self.plugged_at = self.linked_at = self._dropped = None
         return [*actions, *self._enter(Phase.UNPLUGGED)]
 
     # -- the link
+
+    def _noticed(self, before: LinkState, actions: list[Action], now: float) -> list[Action]:
+        """A link that begins anew by itself after the end: the other side asks for it through the basic signalling."""
+        asleep = self.phase is Phase.FINISHED and before is LinkState.UNMATCHED
+        if not asleep or self.link.state is LinkState.UNMATCHED:
+            return self._follow(actions, now)
+        if not (self.settings.start_again and self._may_start_again(now)):
+            note = LinkNote("the other side starts again, which is refused: it is over until it is unplugged")
+            return self._follow([*actions, note, *self.link.handle(DLinkTerminate(), now)], now)
+        self._run(ConnectionTimer.RESUME, self.settings.t_conn_resume, now)
+        return [*self._enter(Phase.LINKING), *self._follow(actions, now)]
+
+    def _may_start_again(self, now: float) -> bool:
+        """Within the budget, which is full again after a rest."""
+        self._rested(now)
+        if self._restarts <= 0:
+            return False
+        self._restarts -= 1
+        return True
+
+    def _rested(self, now: float) -> None:
+        if now - self._finished_at >= self.settings.rest_s:
+            self._restarts = self.settings.restarts
+
+    def _at_rest_shown(self) -> list[Action]:
+        """What a side's own outputs have to show once its session is over."""
+        return []
 
     def _follow(self, actions: list[Action], now: float) -> list[Action]:
         """The link's actions, and what they mean for discovery and session. What makes safe comes before all of them."""
@@ -183,12 +248,12 @@ class Connection:
         if isinstance(request, DLinkPause):
             self._restarts = self.settings.restarts
             phase = Phase.PAUSED
-        elif isinstance(request, DLinkError):
+        elif isinstance(request, DLinkError | Restart):
             self._run(ConnectionTimer.RESETUP, self.settings.t_conn_resetup, now)
             phase = Phase.LINKING
         else:
             self._timers.clear_all()
-            phase = Phase.FINISHED
+            phase, self._finished_at = Phase.FINISHED, now
         entered = self._enter(phase)
         return entered + self._follow(self.link.handle(request, now), now)
 
@@ -221,7 +286,7 @@ class Connection:
             self._timers.clear(ConnectionTimer.SETUP)
             self._run(ConnectionTimer.CLOSE, self.settings.close_s, now)
             self._verdict = self._judge(event.ended)
-            return [StopDiscovery(), *self._enter(Phase.CLOSING)]
+            return [*self._at_rest_shown(), StopDiscovery(), *self._enter(Phase.CLOSING)]
         if isinstance(event, ConnectionClosed):
             return self._conclude(now) if self.phase is Phase.CLOSING else []
         return []
@@ -233,11 +298,13 @@ class Connection:
     def _over_after_all(self, ended: SessionEnded, now: float) -> list[Action]:
         """The session had come to its end when its link went: the other side was quicker to leave."""
         self._dropped = None
-        if self.phase in (Phase.UNPLUGGED, Phase.FINISHED) or not isinstance(
-            self._after(ended), DLinkTerminate
-        ):
-            return []
-        return [*self._drop("the session is over"), *self._leave(DLinkTerminate(), now)]
+        shown = self._at_rest_shown()
+        if self.phase is Phase.CLOSING and self._number is None:
+            return [*shown, *self._conclude(now)]  # the application waits for that
+        over = self.phase in (Phase.UNPLUGGED, Phase.FINISHED)
+        if over or not isinstance(self._after(ended), DLinkTerminate):
+            return shown
+        return [*shown, *self._drop("the session is over"), *self._leave(DLinkTerminate(), now)]
 
     def _after(self, ended: SessionEnded) -> Event | None:
         """What both roles do after a session; None where they differ."""

@@ -37,17 +37,33 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     restarts: Annotated[int, Meta(ge=0, le=20)] = 3
     """How often a failed session is followed by another one within one plug-in: a station asks for it by D-LINK_ERROR, a vehicle looks
     for a station again. Not in the standard; without an end, two sides that do not understand each other would go on for ever."""
+    start_again: bool = True
+    """After the end begin anew when the other side asks for it through the basic signalling: a vehicle that toggles the pilot or shows C
+    in X1, as for preconditioning; a station that shows E or F, or 5 % again, or opens and closes S3. Within ``restarts``."""
+    rest_s: float = 60.0
+    """Rest after an end that fills ``restarts`` again. Not in the standard; a vehicle may be plugged in for weeks, and two sides that start
+    each other again and again must not go on for ever at once."""
+    replug_s: float = 0.05
+    """A plug that is out for less than this is a contact that bounces: everything ends, but ``restarts`` goes on. Not in the standard."""
+    assert_every: float = 1.0
+    """How often the outputs (pilot, S3, the vehicle's switch) are shown again, and compared where the port reports what it shows; 0:
+    only when they change. Not in the standard; a port that lost a request, or was reset, is put right."""
     close_s: float = 6.0
     """End of a session to the end of its connection before the data link is left all the same; above the 5 s in which a station waits for
     the vehicle to close."""
 
     def __post_init__(self) -> None:
-        for name in ("t_conn_max_comm", "t_conn_resume", "t_conn_resetup", "close_s"):
+        for name in ("t_conn_max_comm", "t_conn_resume", "t_conn_resetup", "rest_s", "replug_s", "close_s"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
                 raise ConfigError(
                     f"connection.{name}", f"{value!r} is no duration", "a finite number above 0"
                 )
+        every = self.assert_every
+        if type(every) not in (int, float) or not (math.isfinite(every) and every >= 0):
+            raise ConfigError(
+                "connection.assert_every", f"{every!r} is no duration", "a finite number, 0 or more"
+            )
         if type(self.restarts) is not int or not 0 <= self.restarts <= 20:
             raise ConfigError(
                 "connection.restarts", f"{self.restarts!r} is not possible", "a whole number from 0 to 20"

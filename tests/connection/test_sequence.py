@@ -147,7 +147,7 @@ def test_the_basic_signalling_of_ccs_is_put_back_after_the_session() -> None:
     assert isinstance(rig.cable, CcsCable)
     assert rig.cable.plug.pilot is Pilot.STEADY
     pilots = [action.pilot for _, action in rig.secc.journal if isinstance(action, SetPilot)]
-    assert pilots == [Pilot.FIVE_PERCENT, Pilot.STEADY]
+    assert pilots == [Pilot.STEADY, Pilot.FIVE_PERCENT, Pilot.STEADY]
 
 
 def test_s3_is_opened_after_the_session_and_both_transceivers_sleep_when_it_is_unplugged() -> None:
@@ -155,7 +155,11 @@ def test_s3_is_opened_after_the_session_and_both_transceivers_sleep_when_it_is_u
     charge(rig)
     assert isinstance(rig.cable, McsCable)
     assert rig.cable.plug.ce is CeState.B0
-    assert [action.closed for _, action in rig.secc.journal if isinstance(action, SetS3)] == [True, False]
+    assert [action.closed for _, action in rig.secc.journal if isinstance(action, SetS3)] == [
+        False,
+        True,
+        False,
+    ]
     assert not any(isinstance(action, SetPhy) for _, action in rig.secc.journal), "that is for the wire"
     rig.unplug()
     assert not rig.cable.carries()

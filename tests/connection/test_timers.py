@@ -33,6 +33,7 @@ from iso15118.link.primitives import (
     LinkReported,
     LinkState,
     PowerOn,
+    Restart,
 )
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import Event, SignalChanged, SignalState
@@ -49,7 +50,7 @@ class Spy(PlainLink):
         self.asked: list[str] = []
 
     def handle(self, event: Event, now: float) -> list[Action]:
-        if isinstance(event, DLinkTerminate | DLinkError | DLinkPause):
+        if isinstance(event, DLinkTerminate | DLinkError | DLinkPause | Restart):
             self.asked.append(type(event).__name__)
         return super().handle(event, now)
 
@@ -351,7 +352,21 @@ def test_the_application_may_use_the_primitives_itself(request_: Event, phase: P
     station_in_session(machine)
     actions = machine.handle(request_, 5.0)
     assert isinstance(actions[0], DropConnection)
+    assert (machine.phase, link.asked) == (Phase.CLOSING, []), "the hardware is made safe first"
+    machine.handle(over(EndReason.PEER_VANISHED), 5.5)
     assert machine.phase is phase
+    assert link.asked == [type(request_).__name__]
+
+
+@pytest.mark.parametrize("request_", [DLinkTerminate(), DLinkError(), Restart("the user")])
+def test_what_the_application_asks_for_waits_for_a_session_that_does_not_end_for_so_long_only(
+    request_: Event,
+) -> None:
+    machine, link = secc()
+    station_in_session(machine)
+    machine.handle(request_, 5.0)
+    assert machine.handle_timeout(11.0 - TICK) == []
+    machine.handle_timeout(11.0)
     assert link.asked == [type(request_).__name__]
 
 

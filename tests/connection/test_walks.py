@@ -29,6 +29,7 @@ from iso15118.link.primitives import (
     LinkReported,
     LinkState,
     PowerOn,
+    Restart,
     WakeUp,
 )
 from iso15118.link.slac.events import FrameReceived
@@ -58,6 +59,7 @@ def some_event(chance: random.Random, mcs: bool, number: int) -> Event:
         DLinkTerminate,
         DLinkError,
         DLinkPause,
+        Restart,
         lambda: StationFound(number, "there"),
         lambda: ConnectionOpened(number),
         lambda: ConnectionFailed(number, "for some reason"),
@@ -127,5 +129,5 @@ def test_anything_in_any_order(role: type[Connection], kind: str) -> None:
         machine.handle(IdChanged(IdState.MATED), now)
     machine.handle(gone, now)
     assert machine.phase is Phase.UNPLUGGED
-    machine.handle(there, now)
+    machine.handle(there, now + 1.0)
     assert machine.phase in (Phase.LINKING, Phase.DISCOVERY)
