@@ -11,21 +11,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from iso15118.connection.vocabulary import PhaseEntered, TimerLate
-from iso15118.link.primitives import DLinkReady, LinkNote, PowerOn, SetPilot, ShowState
+from iso15118.connection.vocabulary import Phase, PhaseEntered, TimerLate
+from iso15118.link.primitives import DLinkReady, DLinkTerminate, LinkNote, PowerOn, SetPilot, ShowState
 from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import (
     CeAndId,
     CeChanged,
+    CeState,
     IdChanged,
     IdState,
     SetPhy,
     SetS3,
     as_signal,
-    is_mated,
 )
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
+
+from .outputs import AssertedOutputs
 
 if TYPE_CHECKING:
     from iso15118.connection import ConnectionSettings
@@ -81,7 +83,9 @@ class ConnectionDriver:
     ) -> None:
         self.machine = machine
         self.medium = medium
-        self.signalling = signalling
+        self.outputs = _asserted(signalling)
+        if self.outputs is not None:
+            self.outputs.told = self._output_noted
         self._carry_out = carry_out
         self._first = first
         self._news = news
@@ -90,13 +94,16 @@ class ConnectionDriver:
         self._queue: deque[Event | None] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
+        self._asserting: asyncio.TimerHandle | None = None
         self._open = False
         self._listening = False
         self._missed: deque[Event] = deque(maxlen=_MISSED)
         """What the signalling showed while this was closed: a plug that was out and is in again is another plug-in."""
 
     async def open(self) -> None:
-        """Switch on, again after ``close`` too. Raises what the medium raises."""
+        """Switch on, again after ``close`` too. The outputs are put to rest first, whatever was left there. Raises what the medium
+        raises."""
+        self._rest()
         self._open = True
         try:
             await self.medium.open(self.tell)
@@ -104,21 +111,47 @@ class ConnectionDriver:
             self._open = False
             raise
         self.tell(PowerOn())
-        if self.signalling is None:
+        if self.outputs is None:
             return
+        self._assert_again()
         if not self._listening:
             self._listening = True
-            self.signalling.listen(self._signalled)
+            self.outputs.listen(self._signalled)
         while self._missed:
             self._signalled(self._missed.popleft())
 
     async def close(self) -> None:
-        """Switch off: nothing is told or asked any more. Closing twice is harmless."""
+        """Switch off: the outputs are put to rest, and nothing is told or asked any more. Closing twice is harmless."""
         self._open = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._asserting):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._asserting = None
+        self._rest()
         await self.medium.close()
+
+    def leave(self) -> None:
+        """Nothing above needs the link any more, and the hardware is safe: leave it now."""
+        self.tell(DLinkTerminate())
+        if self.machine.phase is Phase.CLOSING:
+            self.tell(DLinkTerminate())  # it would wait for a session that has nothing to say any more
+
+    def _rest(self) -> None:
+        if self.outputs is not None:
+            self.outputs.put(self.machine.resting)
+
+    def _assert_again(self) -> None:
+        every = self.machine.settings.assert_every
+        self._asserting = None
+        if not self._open or self.outputs is None or every == 0.0:
+            return
+        self.outputs.again()
+        self._asserting = self._loop.call_later(every, self._assert_again)
+
+    def _output_noted(self, text: str) -> None:
+        _log.warning("%s", text)
+        if self._news is not None:
+            self._news(LinkNote(text))
 
     def tell(self, event: Event) -> None:
         """Hand an event to the machine: now, or after what it is dealing with."""
@@ -166,8 +199,8 @@ class ConnectionDriver:
         if isinstance(action, SendFrame | SetPhy):
             self.medium.carry(action)
         elif isinstance(action, SetPilot | ShowState | SetS3):
-            if self.signalling is not None:
-                self.signalling.show(action)
+            if self.outputs is not None:
+                self.outputs.show(action)
         elif isinstance(action, _NEWS):
             _log.info("%s", action)
             if self._news is not None:
@@ -188,9 +221,15 @@ class ConnectionDriver:
         self._push(None)
 
 
+def _asserted(signalling: BasicSignalling | None) -> AssertedOutputs | None:
+    if signalling is None or isinstance(signalling, AssertedOutputs):
+        return signalling
+    return AssertedOutputs(signalling)
+
+
 def _is_unplugged(event: Event) -> bool:
     if isinstance(event, CeChanged):
-        return not is_mated(event.state)
+        return event.state is CeState.A
     if isinstance(event, IdChanged):
         return event.state in (IdState.NOT_PRESENT, IdState.UNMATED)
     return isinstance(event, SignalChanged) and event.state is SignalState.A

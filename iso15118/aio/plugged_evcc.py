@@ -25,13 +25,14 @@ from iso15118.connection.vocabulary import (
     StopDiscovery,
 )
 from iso15118.errors import LinkError, MisuseError, V2GError
-from iso15118.link.primitives import DLinkReady, DLinkTerminate
+from iso15118.link.primitives import DLinkReady, Restart
 from iso15118.session.ticket import EvccTicket
 
 from .calls import brief
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
 from .identity import renewable
+from .outputs import AssertedOutputs
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
@@ -70,7 +71,8 @@ class PluggedEvcc:
         **client: Any,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        signal = SessionSignal(parts.signalling, vehicle.signal)
+        outputs = AssertedOutputs(parts.signalling)
+        signal = SessionSignal(outputs, vehicle.signal)
         vehicle = dataclasses.replace(vehicle, signal=signal)
         self._tls = kept = renewable(tls)
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
@@ -83,7 +85,7 @@ class PluggedEvcc:
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
         """The connection whose session runs, or ran last."""
-        self._plugged = self._looking = False
+        self._plugged = self._looking = self._stay = False
         self._error: V2GError | None = None
         self.results: list[SessionResult] = []
         """The sessions of this plug-in, in order."""
@@ -93,7 +95,7 @@ class PluggedEvcc:
         self.driver = ConnectionDriver(
             machine,
             parts.medium,
-            parts.signalling,
+            outputs,
             self._carry_out,
             first=signal.changed,
             news=self._heard,
@@ -133,9 +135,12 @@ class PluggedEvcc:
         if self._client is not None:
             self._client.emergency_shutdown(reason)
 
-    async def run(self, resume: EvccTicket | None = None) -> SessionResult:
+    async def run(self, resume: EvccTicket | None = None, *, stay: bool = False) -> SessionResult:
         """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
         hardware safe before it gives way. ``resume``: a ticket that was kept, of a session paused in this plug-in before a restart.
+
+        ``stay``: only unplugging ends it; a station that starts again after the end (preconditioning, a schedule) is followed then, and
+        ``results`` has every session. Run again while the plug is still in, it wakes the station up and begins anew.
 
         Raises ``ConfigError`` if a certificate of ours has expired, and
         ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
@@ -145,20 +150,31 @@ class PluggedEvcc:
             raise MisuseError("this inlet is in use")
         if self._tls is not None:
             self._tls.check()
-        self._over = self._loop.create_future()
+        self._over, self._stay = self._loop.create_future(), stay
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
             await self.driver.open()
+            if self.connection.phase is Phase.FINISHED:
+                # The same plug-in once more: the station is woken up, and may be willing.
+                self.driver.tell(Restart("it is run again"))
             await self._over
             await self._last_result()
         finally:
             self._over = None
             await self._let_go()
-            self.driver.tell(DLinkTerminate())
+            self.driver.leave()
             await self.driver.close()
         if self.results:
             return self.results[-1]
         raise self._error or LinkError("no data link with a station came about")
+
+    def restart(self, reason: str) -> None:
+        """Begin anew while ``run`` runs, without pulling the plug: a session that runs ends first, then the vehicle matches again, or wakes
+        the station up with toggles of the pilot (with V3 on MCS). Nothing while it is unplugged. Raises ``MisuseError`` where ``run`` is
+        not running: run it again."""
+        if self._over is None:
+            raise MisuseError("the inlet is not in use; run() begins anew by itself")
+        self.driver.tell(Restart(reason))
 
     def tell(self, event: Event) -> None:
         """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
@@ -187,7 +203,9 @@ class PluggedEvcc:
         if isinstance(news, PhaseEntered):
             if news.phase is Phase.LINKING:
                 self._plugged = True
-            elif news.phase is Phase.FINISHED or (news.phase is Phase.UNPLUGGED and self._plugged):
+            elif news.phase is Phase.FINISHED and not self._stay:
+                self._finish()
+            elif news.phase is Phase.UNPLUGGED and self._plugged:
                 self._finish()
         elif isinstance(news, DLinkReady) and news.link:
             self._linked = True

@@ -19,11 +19,12 @@ from iso15118.connection.vocabulary import (
     StopDiscovery,
 )
 from iso15118.errors import LinkError, MisuseError
-from iso15118.link.primitives import DLinkTerminate
+from iso15118.link.primitives import Restart
 from iso15118.sdp import SDP_PORT
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .identity import renewable
+from .outputs import AssertedOutputs
 from .secc import SeccServer
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class PluggedSecc:
         **server: Any,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        signal = SessionSignal(parts.signalling)
+        outputs = AssertedOutputs(parts.signalling)
+        signal = SessionSignal(outputs)
         station = dataclasses.replace(station, signal=signal)
         self._tls = kept = renewable(tls)
         self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
@@ -96,7 +98,7 @@ class PluggedSecc:
         self.driver = ConnectionDriver(
             machine,
             parts.medium,
-            parts.signalling,
+            outputs,
             self._carry_out,
             first=signal.changed,
             news=self._heard,
@@ -153,7 +155,7 @@ class PluggedSecc:
         try:
             if server is not None:
                 await server.close()
-            self.driver.tell(DLinkTerminate())
+            self.driver.leave()
         finally:
             await self.driver.close()
             if self._replugging is not None:
@@ -168,6 +170,11 @@ class PluggedSecc:
         if self._tls is None:
             raise MisuseError("this connector has no TLS")
         self._tls.renew(tls)
+
+    def restart(self, reason: str) -> None:
+        """Begin anew without pulling the plug, whatever state this is: a session that runs ends first, then the station wakes the vehicle
+        up (state F and 5 %; S3 open and closed), which may match and charge again. Nothing while it is unplugged."""
+        self.driver.tell(Restart(reason))
 
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way."""

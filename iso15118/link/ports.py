@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from iso15118.session.actions import Action
 from iso15118.session.events import Event
 
-__all__ = ["BasicSignalling", "LinkMedium", "Listener"]
+__all__ = ["BasicSignalling", "LinkMedium", "Listener", "ReadsBack"]
 
 Listener = Callable[[Event], None]
 
@@ -31,7 +31,21 @@ class BasicSignalling(Protocol):
 
     def show(self, action: Action) -> None:
         """Carry out ``SetPilot`` (CCS) or ``SetS3`` (MCS) at a station; ``ShowState`` at a vehicle, which is V3 on MCS. Others are
-        ignored. Must return at once."""
+        ignored. Must return at once.
+
+        It is a level: the same is asked for again and again (``link.connection.assert_every``), at the start and at the end too, and asking
+        twice must change nothing."""
+        ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """Optional, for a ``BasicSignalling`` whose hardware can measure its own output: what it shows is compared with what it is asked to
+    show, and a difference is told in a ``LinkNote``."""
+
+    def shown(self) -> Action | None:
+        """What is on the output now, as ``SetPilot``, ``SetS3`` or ``ShowState``; None where that cannot be told now. Must return
+        at once."""
         ...
 
 

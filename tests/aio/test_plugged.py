@@ -210,13 +210,6 @@ async def test_no_pilot_while_energy_flows_and_on_again_when_it_is_back(kind: st
         theirs = await here.secc.wait_finished(1)
         assert theirs.ended.reason is EndReason.SIGNAL_LOST
         assert theirs.safe
-        if kind == "spe":  # CE in state E is as good as unplugged
-            mine = await running
-            assert mine.safe
-            here.cable.disturb(False)
-            here.cable.unplug()
-            await here.charge()
-            return
         await until(lambda: len(here.evcc.results) == 1)
         assert here.safe
         here.stop_after(4)
