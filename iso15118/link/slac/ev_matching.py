@@ -241,6 +241,9 @@ class EvMatching:
             return []
         if self.phase is EvPhase.VALIDATE:
             return self._first_step(message, now)
+        if self.phase is EvPhase.TOGGLE and message.result is ValidateResult.READY:
+            # It has not heard our second request, and counts all the same. It gives up after three of these.
+            return [self._send(source, ValidateReq(self._timer_field))]
         if self.phase is EvPhase.TOGGLED:
             if message.result is ValidateResult.SUCCESS:
                 self._timers.clear(_Timer.RESPONSE)

@@ -361,6 +361,8 @@ class EvseSlac:
                 if (run.attenuation or 0.0) > self._matched_db - self._settings.margin:
                     return []
                 first = self._take_over(run, now)
+        if self._matched is None and self._runs.waits_for_nearer(run):
+            return self._settle(run)
         before = run.phase
         frames = run.match(message, self._modem.network)
         actions = [*first, *_sends(frames), *self._settle(run)]

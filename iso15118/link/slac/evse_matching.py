@@ -97,6 +97,11 @@ class EvseMatching:
         return self._validation in (_Validation.READY, _Validation.COUNTING) and self.phase is EvsePhase.MATCH
 
     @property
+    def about_to_match(self) -> bool:
+        """A validation goes on, or has been answered: the vehicle's request follows within seconds, or the process fails."""
+        return self._validation is not _Validation.NONE and self.phase is EvsePhase.MATCH
+
+    @property
     def sounded(self) -> bool:
         """The own modem has heard a sound of this vehicle."""
         return bool(self._profiles)

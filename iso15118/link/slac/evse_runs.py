@@ -95,6 +95,14 @@ class Runs:
         for run in self._runs.values():
             run.toggled(count)
 
+    def waits_for_nearer(self, run: EvseMatching) -> bool:
+        """Somebody who is heard better is about to be matched, so this one's request is left to its repetition."""
+        own = run.attenuation or 0.0
+        return any(
+            other.about_to_match and other.ev_mac != run.ev_mac and (other.attenuation or 0.0) < own
+            for other in self._runs.values()
+        )
+
     def validate(self, source: bytes, message: ValidateReq, now: float) -> list[Frame]:
         """CM_VALIDATE.REQ, which has no run identifier. One vehicle at a time; one that is heard better need not wait for it."""
         run = next((run for run in reversed(self.all_of(source)) if run.phase is EvsePhase.MATCH), None)
