@@ -201,11 +201,15 @@ class SlacDriver:
             self._perform(self.machine.handle(event, self._loop.time()))
 
     def close(self) -> None:
-        """Stop; the machine keeps its state, and the modem its key."""
+        """Stop: the outputs are put to rest; the machine keeps its state, and the modem its key."""
+        if self._closed:
+            return
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self.port.close()
+        for action in self.machine.resting:
+            self._act(action)
 
     def _perform(self, actions: list[Action]) -> None:
         # The timer first: a callback that raises must not leave the machine without one.
