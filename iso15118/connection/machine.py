@@ -75,6 +75,8 @@ class Connection:
         """What the link is told once the connection is closed."""
         self._restarts = self.settings.restarts
         self._gone_at = self._finished_at = -math.inf
+        self._own_fault = False
+        """The last session ended by a fault of this side: only the application, or another plug-in, begins anew."""
         self._contacts = CeAndId()
 
     # -- the contract
@@ -141,7 +143,7 @@ class Connection:
         if isinstance(event, Restart):
             if self.phase is Phase.UNPLUGGED:
                 return []
-            self._restarts = self.settings.restarts
+            self._restarts, self._own_fault = self.settings.restarts, False
         running = self.phase is Phase.SESSION
         actions = self._drop("as the application asks")
         if not running:
@@ -172,7 +174,7 @@ class Connection:
     def _unplugged(self, now: float) -> list[Action]:
         actions = [*self._drop("unplugged"), *self._at_rest_shown()]
         self._timers.clear_all()
-        self._gone_at = now
+        self._gone_at, self._own_fault = now, False
         self.plugged_at = self.linked_at = self._dropped = None
         return [*actions, *self._enter(Phase.UNPLUGGED)]
 
@@ -183,8 +185,9 @@ class Connection:
         asleep = self.phase is Phase.FINISHED and before is LinkState.UNMATCHED
         if not asleep or self.link.state is LinkState.UNMATCHED:
             return self._follow(actions, now)
-        if not (self.settings.start_again and self._may_start_again(now)):
-            note = LinkNote("the other side starts again, which is refused: it is over until it is unplugged")
+        if self._own_fault or not (self.settings.start_again and self._may_start_again(now)):
+            why = "a fault of this side" if self._own_fault else "the settings, or the budget"
+            note = LinkNote(f"the other side starts again, which is refused because of {why}")
             return self._follow([*actions, note, *self.link.handle(DLinkTerminate(), now)], now)
         self._run(ConnectionTimer.RESUME, self.settings.t_conn_resume, now)
         return [*self._enter(Phase.LINKING), *self._follow(actions, now)]
@@ -285,6 +288,7 @@ class Connection:
         if isinstance(event, SessionOver):
             self._timers.clear(ConnectionTimer.SETUP)
             self._run(ConnectionTimer.CLOSE, self.settings.close_s, now)
+            self._own_fault = event.ended.reason in _OWN_FAULTS
             self._verdict = self._judge(event.ended)
             return [*self._at_rest_shown(), StopDiscovery(), *self._enter(Phase.CLOSING)]
         if isinstance(event, ConnectionClosed):
@@ -298,6 +302,7 @@ class Connection:
     def _over_after_all(self, ended: SessionEnded, now: float) -> list[Action]:
         """The session had come to its end when its link went: the other side was quicker to leave."""
         self._dropped = None
+        self._own_fault = self._own_fault or ended.reason in _OWN_FAULTS
         shown = self._at_rest_shown()
         if self.phase is Phase.CLOSING and self._number is None:
             return [*shown, *self._conclude(now)]  # the application waits for that

@@ -41,7 +41,7 @@ class Phase(Enum):
     SESSION = "in a session"
     CLOSING = "the session is over; the connection is being closed"
     PAUSED = "paused; linked, and asleep"
-    FINISHED = "over until it is unplugged"
+    FINISHED = "over until it is unplugged or started again"
 
 
 class ConnectionTimer(Enum):

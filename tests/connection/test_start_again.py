@@ -15,7 +15,7 @@ from iso15118.session.actions import EndReason
 from iso15118.session.events import SignalState
 from iso15118.simulation.cable import CcsCable, McsCable
 from iso15118.testing.plugged import PluggedPair, Side, describe
-from tests.connection.rig import charge, plugged
+from tests.connection.rig import charge, in_session, plugged
 
 SIGNALLED = ("slac", "spe")
 FINISHED = (Phase.FINISHED, Phase.FINISHED)
@@ -156,6 +156,23 @@ def test_a_side_that_is_started_again_and_again_refuses_at_last_and_after_a_rest
     rig.tell(rig.secc, Restart("a tariff"))
     wants_more(rig)
     charges_again(rig)
+
+
+@pytest.mark.parametrize("reason", [EndReason.HARDWARE_FAULT, EndReason.EMERGENCY])
+def test_after_a_fault_of_its_own_a_station_begins_anew_for_its_application_only(reason: EndReason) -> None:
+    rig = in_session("slac")
+    rig.end(reason)
+    rig.run(100.0)
+    for _ in range(3):
+        rig.cable.vehicle.show(ShowState(SignalState.C))
+        rig.run(0.3)
+        rig.cable.vehicle.show(ShowState(SignalState.B))
+        rig.run(10.0)
+    assert rig.secc.phase is Phase.FINISHED
+    assert any("a fault of this side" in note for note in notes(rig.secc))
+    for side in rig.sides:
+        rig.tell(side, Restart("it is mended"))
+    assert rig.run(15.0, lambda: rig.secc.phase is Phase.SESSION)
 
 
 @pytest.mark.parametrize("link", SIGNALLED)
