@@ -203,9 +203,9 @@ class PluggedEvcc:
         if isinstance(news, PhaseEntered):
             if news.phase is Phase.LINKING:
                 self._plugged = True
-            elif news.phase is Phase.FINISHED and not self._stay:
-                self._finish()
-            elif news.phase is Phase.UNPLUGGED and self._plugged:
+            elif (news.phase is Phase.FINISHED and not self._stay) or (
+                news.phase is Phase.UNPLUGGED and self._plugged
+            ):
                 self._finish()
         elif isinstance(news, DLinkReady) and news.link:
             self._linked = True

@@ -206,6 +206,19 @@ def test_a_stranger_who_joins_gives_way_to_the_nearer_vehicle_and_takes_no_key_a
     assert at.evse.peer == CAR
 
 
+def test_a_nearer_vehicle_that_took_over_and_fell_silent_is_not_waited_for_without_end() -> None:
+    at = AtEvse()
+    at.up_to_sounds(0.0, b"stranger", STRANGER)
+    for _ in range(10):
+        at.hear(AttenProfileInd(STRANGER, bytes([30] * 58)), 0.2, MODEM)
+    at.hear(AttenCharRsp(STRANGER, b"stranger"), 0.25, STRANGER)
+    at.match(0.3, b"stranger", STRANGER)
+    at.up_to_match(0.4)
+    at.confirm_key(at.match(0.8), 0.81)
+    shown = [t for t, a in run_to(at.evse, 300.0) if "STATE_F" in repr(a)]
+    assert shown, "it is woken up like any other"
+
+
 def test_a_nearer_vehicle_takes_the_validation_over_and_a_farther_one_waits() -> None:
     at = AtEvse()
     at.up_to_sounds(0.0, b"stranger", STRANGER)

@@ -388,6 +388,7 @@ class EvseSlac:
         actions = [*self._forget(), note, *self._renew_key(now)]
         self._state = LinkState.MATCHING
         self._runs.adopt(run)
+        self._pilot.wait_on(now)
         return actions
 
     def _take_over(self, run: EvseMatching, now: float) -> list[Action]:
@@ -399,6 +400,7 @@ class EvseSlac:
         self._timers.clear(_Timer.JOIN, _Timer.ASSUMED)
         self._modem.watch(None, now)
         self._runs.adopt(run)
+        self._pilot.wait_on(now)
         return [note, *self._renew_key(now)]
 
     # -- the link

@@ -112,6 +112,11 @@ class StationPilot:
         self._timers.clear_all()
         return [SetPilot(Pilot.FIVE_PERCENT)] if was_driving else []
 
+    def wait_on(self, now: float) -> None:
+        """The vehicle that joined does not, and another one is waited for."""
+        self._patience = now + 2 * self._timing.tt_evse_slac_init
+        self._timers.set(_Timer.INIT, now + self._timing.tt_evse_slac_init)
+
     def heard_out(self, now: float) -> None:
         """A vehicle that had sounded came to nothing: it gets TT_EVSE_SLAC_init once more. Not without end: others sound as well."""
         if _Timer.INIT in self._timers:
