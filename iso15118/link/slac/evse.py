@@ -6,7 +6,6 @@ counted, foreign ones and those out of place ignored. The pilot is asserted at p
 
 from __future__ import annotations
 
-import math
 import secrets
 from enum import Enum
 
@@ -33,8 +32,8 @@ from .amplitude import AmplitudeExchange
 from .events import FrameReceived, SendFrame
 from .evse_matching import EvseMatching, EvsePhase
 from .evse_pilot import Demand, StationPilot
-from .evse_runs import Runs
-from .frames import BROADCAST, Frame, mac_text, mmtype_in, parse_frame
+from .evse_runs import Claim, Runs
+from .frames import BROADCAST, Frame, mmtype_in, parse_frame
 from .ignored import Ignored
 from .keys import Draw, draw_network
 from .messages import (
@@ -111,10 +110,7 @@ class EvseSlac:
         self._paused = False
         self._up = False  # what upper layers were told last
         self._no_link = 0
-        self._rematches = 0
         self._runs = Runs(self.mac, self._settings, self._timing)
-        self._matched: EvseMatching | None = None
-        self._matched_db = math.inf
         self._ignored = Ignored()
         self.dropped = 0
 
@@ -126,7 +122,7 @@ class EvseSlac:
     @property
     def peer(self) -> bytes | None:
         """The vehicle's address once it is matched or joins."""
-        return self._matched.ev_mac if self._matched is not None else None
+        return self._runs.matched.ev_mac if self._runs.matched is not None else None
 
     @property
     def deadline(self) -> float | None:
@@ -214,7 +210,7 @@ class EvseSlac:
 
     def _refill(self) -> None:
         self._pilot.refill()
-        self._rematches = self._settings.c_rematch
+        self._runs.rematches = self._settings.c_rematch
 
     def _leave(self, now: float) -> list[Action]:
         """Forget everybody and take a key that nobody knows; that is also how a node leaves a network."""
@@ -223,9 +219,12 @@ class EvseSlac:
         return actions + self._renew_key(now)
 
     def _forget(self) -> list[Action]:
-        self._timers.clear_all()
         self._runs.clear()
-        self._matched, self._paused, self._no_link = None, False, 0
+        return self._unlink()
+
+    def _unlink(self) -> list[Action]:
+        self._timers.clear_all()
+        self._paused, self._no_link = False, 0
         self._amplitudes.stop()
         self._modem.watch(None, 0.0)
         return self._tell(False)
@@ -337,76 +336,38 @@ class EvseSlac:
                 return []
             # It has lost its state, or somebody speaks in its name. The modem is asked at once, and sees a link that is gone.
             self._modem.watch(self._timing.link_poll_matched, now)
-            if self._pilot.signal is not SignalState.B or self._rematches == 0:
+            if self._pilot.signal is not SignalState.B or self._runs.rematches == 0:
                 return []
         elif self._state is not LinkState.MATCHING:
             return []
         # Others may be measured while somebody joins: only who is heard better takes its place.
-        run = self._runs.admit(source, run_id, keep=self._matched)
+        run = self._runs.admit(source, run_id)
         return _sends(run.start(now)) if run is not None else []
 
     def _match(self, source: bytes, message: SlacMatchReq, now: float) -> list[Action]:
-        run = self._runs.of(source, message.run_id)
-        if run is None:
-            known = [run for run in self._runs.all_of(source) if run is not self._matched]
-            text = f"CM_SLAC_MATCH.REQ of {mac_text(source)} is for run {message.run_id.hex()}, which is not under way"
-            return [LinkNote(note) for run in known[-1:] for note in run.ignored.add(text)]
-        first: list[Action] = []
-        if run.phase is EvsePhase.MATCH and self._matched is not None and run.names_us(message):
-            if self._state is LinkState.MATCHED:
-                if not self._is_the_matched_one(run):
-                    return []
-                first = self._match_anew(run, now)
-            elif run is not self._matched and source != self.peer:
-                if (run.attenuation or 0.0) > self._matched_db - self._settings.margin:
-                    return []
-                first = self._take_over(run, now)
-        if self._matched is None and self._runs.waits_for_nearer(run):
-            return self._settle(run)
-        before = run.phase
-        frames = run.match(message, self._modem.network)
-        actions = [*first, *_sends(frames), *self._settle(run)]
-        if run.phase is not EvsePhase.MATCHED or before is EvsePhase.MATCHED:
-            return actions
-        self._matched, self._matched_db = run, run.attenuation or 0.0
-        actions += self._pilot.matched()
-        self._timers.set(_Timer.JOIN, now + self._timing.tt_match_join)
-        if self._settings.link_detection is LinkDetection.ASSUMED:
-            self._timers.set(_Timer.ASSUMED, now + self._timing.link_assumed)
-        self._modem.watch(self._timing.link_poll, now)
-        return [*actions, LinkNote(f"matched with {mac_text(source)}")]
-
-    def _is_the_matched_one(self, run: EvseMatching) -> bool:
-        """On the same cable it is heard as it was."""
-        as_before = abs((run.attenuation or 0.0) - self._matched_db) < self._settings.margin
-        return run.ev_mac == self.peer and as_before and self._pilot.signal is SignalState.B
-
-    def _match_anew(self, run: EvseMatching, now: float) -> list[Action]:
-        """The matched vehicle has lost its state: its old link is over. Its request is answered again once there is another key."""
-        self._rematches -= 1
-        note = LinkNote(f"{mac_text(run.ev_mac)} has lost its state and is matched anew")
-        actions = [*self._forget(), note, *self._renew_key(now)]
-        self._state = LinkState.MATCHING
-        self._runs.adopt(run)
-        self._pilot.wait_on(now)
-        return actions
-
-    def _take_over(self, run: EvseMatching, now: float) -> list[Action]:
-        """Somebody farther away is joining, who has the key now: another key, and the request is answered again then."""
-        note = LinkNote(
-            f"{mac_text(run.ev_mac)} is nearer than {mac_text(self.peer or b'')}, which was joining"
+        linked = self._state is LinkState.MATCHED
+        in_b = self._pilot.signal is SignalState.B
+        frames, notes, claim = self._runs.request(
+            source, message, self._modem.network, linked=linked, in_b=in_b
         )
-        self._matched = None
-        self._timers.clear(_Timer.JOIN, _Timer.ASSUMED)
-        self._modem.watch(None, now)
-        self._runs.adopt(run)
-        self._pilot.wait_on(now)
-        return [note, *self._renew_key(now)]
+        actions = [*_sends(frames), *self._settle_all(now), *(LinkNote(note) for note in notes)]
+        if claim is Claim.MATCHED:
+            actions += self._pilot.matched()
+            self._timers.set(_Timer.JOIN, now + self._timing.tt_match_join)
+            if self._settings.link_detection is LinkDetection.ASSUMED:
+                self._timers.set(_Timer.ASSUMED, now + self._timing.link_assumed)
+            self._modem.watch(self._timing.link_poll, now)
+        elif claim is not Claim.NOTHING:  # the one that has the key is not who gets the network
+            actions += self._unlink()
+            self._state = LinkState.MATCHING
+            self._pilot.wait_on(now)
+            actions += self._renew_key(now)
+        return actions
 
     # -- the link
 
     def _link_seen(self, up: bool, now: float, *, certain: bool = False) -> list[Action]:
-        joining = self._state is LinkState.MATCHING and self._matched is not None
+        joining = self._state is LinkState.MATCHING and self._runs.matched is not None
         resuming = self._state is LinkState.MATCHED and _Timer.RESUME in self._timers
         if self._paused or not (joining or self._state is LinkState.MATCHED):
             return []
@@ -417,8 +378,8 @@ class EvseSlac:
             self._state = LinkState.MATCHED
             self._timers.clear_all()
             self._modem.watch(self._timing.link_poll_matched, now + self._timing.link_poll_matched)
-            if self._matched is not None:
-                self._runs.adopt(self._matched)
+            if self._runs.matched is not None:
+                self._runs.adopt(self._runs.matched)
             peer = self.peer
             actions = self._tell(True)
             return actions + self._amplitudes.start(peer, now) if joining and peer is not None else actions
