@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from iso15118.connection.vocabulary import Phase, PhaseEntered, TimerLate
-from iso15118.link.primitives import DLinkReady, DLinkTerminate, LinkNote, PowerOn, SetPilot, ShowState
+from iso15118.link.primitives import (
+    DLinkReady,
+    DLinkTerminate,
+    LinkNote,
+    LinkReported,
+    PowerOn,
+    SetPilot,
+    ShowState,
+)
 from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import (
     CeAndId,
@@ -135,6 +143,7 @@ class ConnectionDriver:
         self.tell(DLinkTerminate())
         if self.machine.phase is Phase.CLOSING:
             self.tell(DLinkTerminate())  # it would wait for a session that has nothing to say any more
+        self.tell(LinkReported(False))  # what the wire said last is not what it says when it is opened again
 
     def _rest(self) -> None:
         if self.outputs is not None:

@@ -54,8 +54,8 @@ class LinkMedium(Protocol):
     """The wire of one link: frames of a modem, or the carrier of a transceiver."""
 
     async def open(self, tell: Listener) -> None:
-        """Begin: push ``FrameReceived`` and ``LinkReported`` to ``tell`` from now on. Raises ``LinkError`` or ``ConfigError`` if the
-        wire cannot be used."""
+        """Begin: push ``FrameReceived`` and ``LinkReported`` to ``tell`` from now on; a medium that reports a carrier says at once whether
+        it is there, each time. Raises ``LinkError`` or ``ConfigError`` if the wire cannot be used."""
         ...
 
     def carry(self, action: Action) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from iso15118.link.ports import Listener
-from iso15118.link.primitives import DutyChanged, SetPilot, ShowState
+from iso15118.link.primitives import DutyChanged, LinkReported, SetPilot, ShowState
 from iso15118.link.slac.events import FrameReceived, SendFrame
 from iso15118.link.spe.signalling import CeChanged, CeState, IdChanged, IdState, SetPhy, SetS3
 from iso15118.session.actions import Action
@@ -37,6 +37,7 @@ class CableEnd:
         self._do = do
         self._listeners: list[Listener] = []
         self._tell: Listener | None = None
+        self._carrier: LinkReported | None = None
         self._present: dict[type[Event], Event] = {}
 
     def listen(self, listener: Listener) -> None:
@@ -56,6 +57,8 @@ class CableEnd:
     def attach(self, tell: Listener) -> None:
         """The same for who has no event loop."""
         self._tell = tell
+        if self._carrier is not None:
+            tell(self._carrier)
 
     def carry(self, action: Action) -> None:
         """Wire: carry it out."""
@@ -71,7 +74,10 @@ class CableEnd:
             self._present[type(event)] = event
             for listener in self._listeners:
                 listener(event)
-        elif self._tell is not None:
+            return
+        if isinstance(event, LinkReported):
+            self._carrier = event
+        if self._tell is not None:
             self._tell(event)
 
 

@@ -10,15 +10,25 @@ import pytest
 from iso15118.aio.connection import ConnectionDriver, LinkParts
 from iso15118.aio.media import NoMedium, PacketMedium
 from iso15118.aio.plugged_secc import PluggedSecc
-from iso15118.connection import ConnectionSettings, Phase, SeccConnection
+from iso15118.connection import ConnectionSettings, EvccConnection, Phase, SeccConnection
 from iso15118.errors import LinkError, MisuseError
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
-from iso15118.link.primitives import DLinkError, LinkNote, Pilot, SetPilot
+from iso15118.link.primitives import (
+    DLinkError,
+    DLinkReady,
+    LinkNote,
+    LinkReported,
+    Pilot,
+    SetPilot,
+    ShowState,
+)
 from iso15118.link.slac.evse import EvseSlac
+from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
-from iso15118.link.spe.signalling import SetS3
+from iso15118.link.spe.signalling import CeChanged, CeState, SetS3
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.events import SignalChanged, SignalState
+from iso15118.simulation.cable import McsCable, PlainCable
 from tests.aio.site import LOOPBACK, Plant, secc_config, secc_tls
 from tests.aio.test_plugged import connector, free_port, until
 
@@ -39,6 +49,27 @@ async def test_run_again_while_the_plug_is_in_charges_again(kind: str) -> None:
             if kind == "plain":
                 here.secc.restart("nothing shows on a wire without signalling that the vehicle wants more")
         here.cable.unplug()
+
+
+async def test_run_again_a_vehicle_is_not_linked_before_there_is_a_carrier() -> None:
+    """The station switches its transceiver off at the end, when the vehicle may listen no more."""
+    seen: list[bool] = []
+    cables: list[PlainCable | McsCable] = []
+
+    def heard(action: Action) -> None:
+        if action == DLinkReady(True):
+            seen.append(cables[0].carries())
+
+    async with connector("spe", news=heard) as here:
+        cables.append(here.cable)
+        here.cable.plug_in()
+        for _ in range(2):
+            here.stop_after(4)
+            async with asyncio.timeout(15.0):
+                await here.evcc.run()
+                await until(lambda: here.secc.connection.phase is Phase.FINISHED)
+        here.cable.unplug()
+    assert seen == [True, True]
 
 
 @pytest.mark.parametrize("kind", ["plain", "spe"])
@@ -83,6 +114,46 @@ async def test_a_restart_of_a_vehicle_that_does_not_run_is_misuse() -> None:
     async with connector() as here:
         with pytest.raises(MisuseError):
             here.evcc.restart("too early")
+
+
+class Wire(NoMedium):
+    """A transceiver whose carrier a test moves; it says how it is when it is opened."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.tell: Listener | None = None
+
+    async def open(self, tell: Listener) -> None:
+        self.tell = tell
+        tell(LinkReported(self.up))
+
+    async def close(self) -> None:
+        self.tell = None
+
+
+async def test_a_carrier_that_went_while_it_was_closed_is_no_link_when_it_is_opened_again() -> None:
+    port, wire, news = Pilots(ShowState(SignalState.B)), Wire(), list[Action]()
+    here = ConnectionDriver(EvccConnection(EvSpe(), 20.0), wire, port, news.append, news=news.append)
+    await here.open()
+    assert port.listener is not None
+    port.listener(CeChanged(CeState.B0))
+    port.listener(CeChanged(CeState.B))
+    assert DLinkReady(True) in news
+    here.leave()
+    assert DLinkReady(False) in news
+    await here.close()
+    wire.up = False
+    news.clear()
+    port.listener(CeChanged(CeState.A))
+    port.listener(CeChanged(CeState.B0))
+    port.listener(CeChanged(CeState.B))
+    await here.open()
+    assert DLinkReady(True) not in news
+    assert wire.tell is not None
+    wire.tell(LinkReported(True))
+    assert DLinkReady(True) in news
+    here.leave()
+    await here.close()
 
 
 # -- outputs
