@@ -242,6 +242,19 @@ def test_a_stranger_who_asks_does_not_keep_a_sleeping_vehicle_from_being_woken_u
     assert 50.0 <= pilots[0][0] <= 51.0
 
 
+def test_a_stranger_who_sounds_delays_the_wake_up_but_not_without_end() -> None:
+    at = AtEvse()
+    now, woken = 0.0, []
+    while now < 120.0:
+        now += 0.5
+        if round(now * 2) % 4 == 0:
+            at.up_to_sounds(now, b"%08d" % round(now), STRANGER)
+            at.hear(AttenProfileInd(STRANGER, bytes([30] * 58)), now + 0.2, MODEM)
+        woken += [t for t, a in run_to(at.evse, now + 0.4) if "STATE_F" in repr(a)]
+    assert woken
+    assert 50.0 <= woken[0] <= 2 * 50.0 + 12.0
+
+
 # -- the choice among stations
 
 

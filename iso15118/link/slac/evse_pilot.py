@@ -54,7 +54,7 @@ class StationPilot:
         self._c_since = 0.0
         self._wake_ups = 0
         self._faults = settings.c_fault_restarts
-        self._patience = 0.0
+        self._patience = self._grace = 0.0
         self._granted = False
 
     @property
@@ -85,8 +85,17 @@ class StationPilot:
         self.driving, self._granted = False, False
         self._patience = at + init
         self._timers.clear_all()
-        self._timers.set(_Timer.INIT, at)
+        self._wait_until(at)
         return [SetPilot(Pilot.FIVE_PERCENT)]
+
+    def _wait_until(self, at: float) -> None:
+        """A matching that is under way then may still come to its end."""
+        timing, answers = self._timing, self._settings.c_ev_match_retry + 1
+        matching = (
+            timing.tt_evse_match_mnbc + answers * timing.tt_match_response + timing.tt_evse_match_session
+        )
+        self._grace = at + matching
+        self._timers.set(_Timer.INIT, at)
 
     def start_anew(self, now: float, *, rested: bool = False) -> list[Action]:
         """X1, F, and 5 % again. ``rested``: it has been in X1 already."""
@@ -115,12 +124,12 @@ class StationPilot:
     def wait_on(self, now: float) -> None:
         """The vehicle that joined does not, and another one is waited for."""
         self._patience = now + 2 * self._timing.tt_evse_slac_init
-        self._timers.set(_Timer.INIT, now + self._timing.tt_evse_slac_init)
+        self._wait_until(now + self._timing.tt_evse_slac_init)
 
     def heard_out(self, now: float) -> None:
         """A vehicle that had sounded came to nothing: it gets TT_EVSE_SLAC_init once more. Not without end: others sound as well."""
         if _Timer.INIT in self._timers:
-            self._timers.set(_Timer.INIT, min(now + self._timing.tt_evse_slac_init, self._patience))
+            self._wait_until(min(now + self._timing.tt_evse_slac_init, self._patience))
 
     # -- what the vehicle shows
 
@@ -178,7 +187,7 @@ class StationPilot:
             return [], Demand.AGAIN
         if timer is None:
             return [], Demand.NOTHING
-        if (hearing and now < self._patience) or (asked and not hearing and not self._granted):
+        if (hearing and now < self._grace) or (asked and not hearing and not self._granted):
             self._granted = self._granted or not hearing
             self._timers.set(_Timer.INIT, now + self._timing.tt_match_sequence)
             return [], Demand.NOTHING
