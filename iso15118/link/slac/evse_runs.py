@@ -68,7 +68,7 @@ class Runs:
         if run is not None:
             return run
         own = [run for run in self.all_of(source) if run is not self.matched]
-        if len(own) >= self._settings.runs_per_vehicle:
+        if len(own) >= self._settings.c_runs_per_vehicle:
             self.drop(next((run for run in own if not run.sounded), own[0]))
         elif len(self._runs) >= self._settings.c_evse_match_parallel:
             victim = self._least()

@@ -146,7 +146,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
     c_evse_match_parallel: int = 32
     """Station: matching processes at a time; it has to serve 5. When all are taken, one that has sounded nothing gives way, then the
     vehicle that is heard the weakest: strangers cannot lock the own vehicle out. Above 5 since a process costs next to nothing."""
-    runs_per_vehicle: int = 2
+    c_runs_per_vehicle: int = 2
     """Station: matching processes of one vehicle at a time; a vehicle that begins again may have left one behind."""
     c_rematch: int = 3
     """Station: how often in one plug-in a matched vehicle that lost its state is matched anew, which is in state B only. Not in the
@@ -211,7 +211,7 @@ class SlacSettings(Struct, frozen=True, kw_only=True):
             ("c_conn_max_match", 1, 100),
             ("c_sequ_retry", 0, 10),
             ("c_evse_match_parallel", 5, 64),
-            ("runs_per_vehicle", 1, 5),
+            ("c_runs_per_vehicle", 1, 5),
             ("c_rematch", 0, 100),
             ("c_fault_restarts", 0, 100),
             ("c_wake_toggles", 1, 3),

@@ -133,7 +133,7 @@ class EvSpe:
         actions = [*self._end(), *self.resting, LinkNote(f"restart {why}")]
         if is_ready(self._ce):
             return actions + self._begin(now)
-        self._pulses = self._settings.wake_pulses
+        self._pulses = self._settings.c_wake_pulses
         return actions + self._wake_station(now)
 
     def _wake_station(self, now: float) -> list[Action]:

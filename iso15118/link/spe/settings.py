@@ -34,7 +34,7 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     wake_detect: float = 0.1
     """Station: a C shorter than this while S3 is open is a glitch and wakes nobody up. Unsettled: half of T_vald_detect_time, as on the
     control pilot."""
-    wake_pulses: int = 3
+    c_wake_pulses: int = 3
     """Vehicle: how often the station is woken up, t_conn_resume apart, before it is given up. Not in the standard."""
     pause_grace: float = 0.5
     """Vehicle: after S3 opens (B0) the link is held so long: a pause that the upper layers are about to ask for looks the same. Not in the
@@ -63,7 +63,7 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"spe.{name}", f"{value!r} is no duration", "a finite number above 0")
-        for name, low, high in (("c_conn_retry", 0, 3), ("wake_pulses", 1, 10)):
+        for name, low, high in (("c_conn_retry", 0, 3), ("c_wake_pulses", 1, 10)):
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise ConfigError(f"spe.{name}", f"{value!r} is not possible", f"{low} to {high}")
