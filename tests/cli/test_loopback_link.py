@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.rig import iso15118
+from tests.cli.test_two_processes import SDP_PORT
 
 QUICK = ("--soc-target", "22")
 
@@ -47,7 +48,9 @@ def test_in_virtual_time(link: str, service: str, least_s: float, most_s: float)
 
 @pytest.mark.usefixtures("steady_clock")
 @pytest.mark.parametrize(("link", "service"), [("slac", "dc"), ("spe", "mcs")])
-def test_over_tcp(link: str, service: str) -> None:
+def test_over_tcp(link: str, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another process that runs tests may try the same port at the same time.
+    monkeypatch.setattr("iso15118.aio.run_plugged.SDP_PORT", SDP_PORT)
     summary = loopback("--link", link, "--service", service)
     assert summary["transport"] == "tcp"
     assert summary["tls"]["version"] == "TLSv1.3"
