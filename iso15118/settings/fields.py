@@ -26,6 +26,7 @@ from iso15118.timing import Timing
 __all__ = ["Field", "enum_names", "fields"]
 
 _UNITS = {
+    "_a_per_s": "A/s",
     "_ohm": "ohm",
     "_kwh": "kWh",
     "_kw": "kW",
@@ -37,6 +38,7 @@ _UNITS = {
     "_a": "A",
     "_v": "V",
     "_days": "days",
+    "_w": "W",
     "_s": "seconds",
     "_timer": "bit times",
 }

@@ -74,15 +74,21 @@ def read_struct(
 ) -> S:
     """Make a ``kind`` of ``table``, whose dotted name is ``where``.
 
-    ``elsewhere``: fields that are not set here, each with the key that sets it. Raises ``ConfigError`` with the dotted key.
+    ``elsewhere``: fields that are not set here, by name or by dotted key, each with the key that sets it. Raises ``ConfigError`` with
+    the dotted key.
     """
     elsewhere = elsewhere or {}
-    known = {field.name: field for field in fields(kind) if field.name not in elsewhere}
+    own = {field.name: field for field in fields(kind)}
+    known = {
+        name: field
+        for name, field in own.items()
+        if name not in elsewhere and _dotted(where, name) not in elsewhere
+    }
     values: dict[str, Any] = {}
     for name, value in table.items():
         key = _dotted(where, _name(name))
-        if name in elsewhere:
-            raise ConfigError(key, "is not set here", f"use {elsewhere[name]}")
+        if name in own and name not in known:
+            raise ConfigError(key, "is not set here", f"use {elsewhere.get(name) or elsewhere[key]}")
         if name not in known:
             raise ConfigError(
                 key, "there is no such key", f"did you mean {_dotted(where, nearest(name, known))!r}?"

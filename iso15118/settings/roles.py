@@ -16,6 +16,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
+from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import (
     StationContractSettings,
@@ -31,7 +32,7 @@ from iso15118.settings.reading import read_struct, read_toml
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
 
-ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"'}
+ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision": "the table [supervision]"}
 """Fields of a session's configuration that a file sets with another key."""
 
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
@@ -55,6 +56,7 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
+    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
     status: StationStatusSettings = field(default_factory=StationStatusSettings)
     station: StationSettings = field(default_factory=StationSettings)
@@ -70,6 +72,7 @@ class EvccSettings(Struct, frozen=True, kw_only=True):
     """UDP port of discovery; the same as the station's."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
+    supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     tls: TlsSettings = field(default_factory=TlsSettings)
     status: VehicleStatusSettings = field(default_factory=VehicleStatusSettings)
     vehicle: VehicleSettings = field(default_factory=VehicleSettings)
@@ -181,5 +184,5 @@ def _replace(settings: R, path: Path) -> R:
         tls=tls,
         status=status,
         contracts=contracts,
-        session=replace(settings.session, allow_plaintext=plaintext),
+        session=replace(settings.session, allow_plaintext=plaintext, supervision=settings.supervision),
     )

@@ -20,7 +20,7 @@ _WIDTH = 110
 
 
 def to_toml(settings: Struct, *, without: frozenset[str] = frozenset()) -> str:
-    """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not have.
+    """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not have, by name or by dotted key.
 
     Keys that stand for nothing are commented out.
     """
@@ -29,7 +29,7 @@ def to_toml(settings: Struct, *, without: frozenset[str] = frozenset()) -> str:
 
 
 def _table(settings: Struct, where: str, without: frozenset[str]) -> Iterator[str]:
-    own = [field for field in fields(type(settings)) if field.name not in without]
+    own = _own(type(settings), where, without)
     for field in own:
         if field.is_table:
             continue
@@ -43,6 +43,11 @@ def _table(settings: Struct, where: str, without: frozenset[str]) -> Iterator[st
             yield from _comment(_meaning_of(field.kind))
             yield f"[{table}]"
             yield from _table(getattr(settings, field.name), table, without)
+
+
+def _own(kind: type[Struct], where: str, without: frozenset[str]) -> list[Field]:
+    prefix = f"{where}." if where else ""
+    return [one for one in fields(kind) if one.name not in without and prefix + one.name not in without]
 
 
 def _comment(text: str) -> Iterator[str]:
@@ -68,21 +73,24 @@ def _toml(value: Any) -> str:
             return json.dumps(value)  # numbers and truth values are written alike
 
 
-def json_schema(kind: type[Struct], *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The JSON Schema of a file of this kind, with units and defaults."""
-    own = [field for field in fields(kind) if field.name not in without]
+def json_schema(
+    kind: type[Struct], *, without: frozenset[str] = frozenset(), where: str = ""
+) -> dict[str, Any]:
+    """The JSON Schema of a file of this kind, with units and defaults; ``where`` is the dotted name of its table."""
+    own = _own(kind, where, without)
     schema: dict[str, Any] = {
         "type": "object",
         "description": _meaning_of(kind),
-        "properties": {field.name: _property(field, without) for field in own},
+        "properties": {field.name: _property(field, without, where) for field in own},
         "additionalProperties": False,
     }
     return schema
 
 
-def _property(field: Field, without: frozenset[str]) -> dict[str, Any]:
+def _property(field: Field, without: frozenset[str], where: str) -> dict[str, Any]:
     if field.is_table:
-        return json_schema(field.kind, without=without)
+        inner = f"{where}.{field.name}" if where else field.name
+        return json_schema(field.kind, without=without, where=inner)
     names = {bool: "boolean", int: "integer", float: "number"}
     one: dict[str, Any] = {"type": names.get(field.kind, "string")}
     if field.values is not None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from iso15118.errors import ConfigError
 from iso15118.link.slac.settings import KeyAcceptance
-from iso15118.settings.roles import load_evcc, load_secc
+from iso15118.session.supervision import Reaction, Rule
+from iso15118.settings.roles import load, load_evcc, load_secc
 from tests.cli.rig import iso15118
 
 PLAIN = '[tls]\nmode = "plaintext"\n'
@@ -140,9 +142,30 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
                 "limits_ignored_loops",
             )
             name = key.rpartition(".")[2]
-            counts = name in unitless or name.startswith("c_")
+            counts = (
+                name in unitless or name.startswith("c_") or name.endswith(("_factor", "_share", "_loops"))
+            )
             if one.get("type") in ("number", "integer") and not counts:
                 assert one.get("unit"), key
+
+
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_the_supervision_has_a_table_of_its_own(role: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{role}.toml"
+    file.write_text(
+        'tls.mode = "plaintext"\n[supervision]\nstale_s = 2.5\noff = ["over-power"]\nstale_reaction = "stop"\n'
+    )
+    read = load(file, role).session.supervision
+    assert (read.stale_s, read.off, read.stale_reaction) == (2.5, (Rule.OVER_POWER,), Reaction.STOP)
+    for wrong, key in (
+        ("[supervision]\nstale_s = -1.0\n", "supervision.stale_s"),
+        ('[supervision]\noff = ["x"]\n', "supervision.off"),
+        ("[session.supervision]\nstale_s = 1.0\n", "session.supervision"),
+        ("[supervision]\nstale = 1.0\n", "supervision.stale"),
+    ):
+        file.write_text('tls.mode = "plaintext"\n' + wrong)
+        with pytest.raises(ConfigError, match=key):
+            load(file, role)
 
 
 def _keys(where: str, schema: dict[str, object]) -> list[tuple[str, dict[str, object]]]:
