@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import is_reading
-from iso15118.session.supervision import Finding, Reaction, Rule, StationSupervisor
+from iso15118.session.supervision import Finding, Reaction, Rule, SensorSupervisor, StationSupervisor
 from iso15118.timing import Timer, TimerTable
 
 __all__ = ["READY", "HardwareBooks", "reason_of"]
@@ -39,6 +39,7 @@ class HardwareBooks:
 
     def __init__(self, config: SeccConfig, ctx: Context, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
+        self._sensors = SensorSupervisor(config.supervision)
         self.signal: ev.SignalState | None = None
         """Control pilot or CE, as last shown."""
         self._config, self._ctx, self._timers = config, ctx, timers
@@ -135,7 +136,9 @@ class HardwareBooks:
         if type(event) is ev.SecondVoltageMeasured:
             if not is_reading(event.voltage_v, 0.0, event.at):
                 return self._unusable("SecondVoltageMeasured")
-            return self.supervisor.second_voltage(event.voltage_v, ctx.now) if ctx.energized else None
+            if not ctx.energized or ctx.now > self.supervisor.fresh_until:
+                return None
+            return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, ctx.now)
         ohm, to_earth = event.resistance_ohm, event.to_earth_v  # type: ignore[union-attr]
         numbers = is_reading(0.0 if to_earth is None else to_earth, 0.0, event.at)
         if not numbers or type(ohm) not in (float, int) or math.isnan(ohm) or ohm < 0.0:
@@ -143,7 +146,7 @@ class HardwareBooks:
         if ctx.power is None or ctx.service is None or ctx.limits is None:
             return None  # while no energy flows, the cable check looks after it
         maximum = ctx.limits.maximum_voltage_v
-        return self.supervisor.insulation(ohm, ctx.service.isolation_ohm, to_earth, maximum, ctx.now)
+        return self._sensors.insulation(ohm, ctx.service.isolation_ohm, to_earth, maximum, ctx.now)
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:

@@ -16,22 +16,20 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import check_event, text, what_went_wrong
-from iso15118.session.history import StateHistory
+from iso15118.session.actions import Action, EndReason
+from iso15118.session.checks import check_event, text
 from iso15118.session.limits import StationLimits
-from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import SeccTicket
-from iso15118.timing import Timer, TimerTable
+from iso15118.timing import Timer
 
 from .config import SeccConfig
-from .hardware import READY, HardwareBooks, reason_of
+from .funnel import Funnel
 from .iso20.context import Context
 from .iso20.machine import answer, is_request
 from .iso20.parameters import refresh_limits
-from .iso20.pause import PAUSE_DELAY_S, keep
+from .iso20.pause import PAUSE_DELAY_S
 from .iso20.replies import Reply, Wait, refusal
-from .iso20.sequence import ENERGY_STATES, State
+from .iso20.sequence import State
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
@@ -49,17 +47,9 @@ _WAITS_ON_VEHICLE = {
     State.DC_WELDING_DETECTION: (Timer.WELDING_DETECTION, "welding_detection_performance"),
 }
 """States in which the vehicle may repeat its request as Ongoing, each with a timer of our own."""
-_NEEDLESS_WHEN_DOOMED = (
-    Timer.CABLE_CHECK,
-    Timer.PRE_CHARGE,
-    Timer.CONTROL_PILOT,
-    Timer.STOP,
-    Timer.POWER_DELIVERY,
-    Timer.WELDING_DETECTION,
-)
 
 
-class SeccSession:
+class SeccSession(Funnel):
     """One session of one connector.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
@@ -79,24 +69,19 @@ class SeccSession:
         installs: bool = False,
         resume: SeccTicket | Iterable[SeccTicket] = (),
     ) -> None:
-        self.config = config
-        self.timers = TimerTable()
-        self.ended: act.SessionEnded | None = None
-        """How it ended; None while it runs."""
-        self.states: list[str] = StateHistory([CONNECTING])
-        """Every state entered, in order, repeats left out."""
-        self.ticket: SeccTicket | None = None
-        """Once it is paused: what a later session needs to go on with it."""
-        self.error: Exception | None = None
-        """What was raised in this software, if that ended the session."""
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
-        self._ctx = Context(
-            config=config, capabilities=limits, epoch=epoch, trust=trust, installs=installs, tickets=tickets
+        super().__init__(
+            config,
+            Context(
+                config=config,
+                capabilities=limits,
+                epoch=epoch,
+                trust=trust,
+                installs=installs,
+                tickets=tickets,
+            ),
         )
-        self._books = HardwareBooks(config, self._ctx, self.timers)
-        self._state: State | None = None
-        self._waiting: Wait | None = None
-        self._pending: Any = None
+        self.states.append(CONNECTING)
 
     # -- the outer contract
 
@@ -381,20 +366,6 @@ class SeccSession:
             case _:
                 return []
 
-    def _cable_check_finished(self, ok: bool, reason: str) -> list[Action]:
-        ctx = self._ctx
-        self.timers.clear(Timer.CABLE_CHECK)
-        if ctx.cable_check_started is None:
-            return []
-        self._books.supervisor.cable_check_over(ctx.now)
-        if not ok:
-            # Also when it had been good before: nobody goes on with a cable that somebody doubts.
-            ctx.cable_check_ok = False
-            return self._doom(EndReason.CABLE_CHECK_FAILED, reason or EndReason.CABLE_CHECK_FAILED.value)
-        if self._state is State.DC_CABLE_CHECK and ctx.cable_check_ok is None:
-            ctx.cable_check_ok = True
-        return []
-
     def _authorization_decided(self, accepted: bool) -> list[Action]:
         """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
         ctx = self._ctx
@@ -409,150 +380,3 @@ class SeccSession:
         elif not accepted:
             return self._stop("authorization withdrawn")
         return []
-
-    def _contactors(self, closed: Any) -> list[Action]:
-        ctx = self._ctx
-        was, known = ctx.contactors_closed, closed is True or closed is False
-        closed = closed is not False  # what is no level counts as the worse one
-        self._books.contactors(closed)
-        if not known or (closed and not ctx.energized):
-            # Nobody asked for this, or no longer: a late or welded contactor.
-            what = (
-                "contactors closed without permission" if known else "the level of the contactors is unknown"
-            )
-            return self._doom(EndReason.CONTACTOR_FAILED, what)
-        if (
-            was
-            and not closed
-            and self._state in (State.DC_CHARGE_LOOP, State.SCHEDULE_RENEGOTIATION)
-            and ctx.energized
-        ):
-            return self._doom(EndReason.CONTACTOR_FAILED, "contactors opened under power")
-        return []
-
-    def _signal_changed(self, signal: Any) -> list[Action]:
-        if not isinstance(signal, ev.SignalState):
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
-        self._books.signal = signal
-        if signal in READY:
-            self.timers.clear(Timer.CONTROL_PILOT)
-            return []
-        if signal is not ev.SignalState.B:
-            # A: unplugged; E, F: fault. No vehicle to talk to.
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
-        # Contactors that were told to open and still are closed count as power: then it is no longer an
-        # orderly opening.
-        if (self._ctx.energized and self._state in ENERGY_STATES) or self._ctx.contactors_closed:
-            return self._doom(EndReason.SIGNAL_LOST, "control pilot left C under power")
-        return []
-
-    def _stop(self, reason: str, rule: str = "") -> list[Action]:
-        ctx = self._ctx
-        if not ctx.stop_wanted:
-            ctx.stop_wanted, ctx.stop_rule = reason or "stop requested", rule
-            ctx.stop_deadline = ctx.now + self.config.stop_delay_s
-            self.timers.set(Timer.STOP, ctx.stop_deadline)
-        return []
-
-    def _stop_now(self) -> list[Action]:
-        """The vehicle was asked to stop and had its time: the station stops by itself."""
-        ctx, limits = self._ctx, self.config.supervision
-        current = ctx.measured.current_a
-        if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
-            waited = f"{current:.0f} A still flow {self.config.stop_delay_s:g} s after the wish to stop"
-            return self._doom(
-                EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
-            )
-        return self._doom(EndReason.STOPPED_BY_STATION, ctx.stop_wanted, rule=ctx.stop_rule)
-
-    def _found(self, finding: Finding) -> list[Action]:
-        """A rule of the supervision is broken."""
-        ctx, rule, detail = self._ctx, finding.rule.value, finding.detail
-        news = [act.SupervisionWarning(rule, detail)]
-        if finding.reaction is not Reaction.FAULT:
-            if finding.reaction is Reaction.STOP and self.ended is None and ctx.doom is None:
-                self._stop(detail, rule)
-            return list(news)
-        if self.ended is None and ctx.doom is None:
-            ctx.told_safe = False  # whatever was asked for did not help
-            return self._doom(reason_of(finding.rule), detail, rule=rule) + news
-        ctx.told_safe = False
-        return self._make_safe(Urgency.EMERGENCY, detail) + news
-
-    # -- the funnel
-
-    def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
-        ctx = self._ctx
-        if ctx.told_safe and not ctx.contactors_closed:
-            return []
-        return self._books.keep((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
-
-    def _doom(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
-        """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
-        ctx = self._ctx
-        if ctx.doom is None:
-            ctx.doom, ctx.doom_detail, ctx.doom_rule = reason, detail, rule
-        for timer in _NEEDLESS_WHEN_DOOMED:
-            self.timers.clear(timer)
-        actions = self._make_safe(Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail)
-        if self._state is None:
-            return actions + self._end(reason, detail, rule=rule)
-        # A vehicle that does not come to hear of it does not keep the next one waiting for a minute.
-        latest = ctx.now + self.config.stop_delay_s
-        if (deadline := self.timers.deadline_of(Timer.SEQUENCE)) is not None and deadline > latest:
-            self.timers.set(Timer.SEQUENCE, latest)
-        return actions
-
-    def _end(
-        self,
-        reason: EndReason,
-        detail: str = "",
-        response: Any = None,
-        *,
-        connected: bool = True,
-        rule: str = "",
-    ) -> list[Action]:
-        """The one way out."""
-        urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
-        actions = self._make_safe(urgency, detail or reason.value)
-        if response is not None:
-            actions.append(act.Send(response))
-        self.ended = act.SessionEnded(reason, detail, rule or (self._ctx.stop_rule if reason.orderly else ""))
-        self.ticket = keep(self._ctx) if reason is EndReason.PAUSED else None
-        self._state = State.ENDED
-        self._waiting = self._pending = None
-        self.states.append(State.ENDED.value)
-        self.timers.clear_all()
-        actions += [act.StateEntered(State.ENDED.value), self.ended]
-        if connected:
-            # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].
-            actions.append(act.CloseLink(self.config.timing.close_wait if response is not None else 0.0))
-        return actions
-
-    def _late(self, event: ev.Event) -> list[Action]:
-        """After the end only one thing matters: a contactor that closes late is told to open again."""
-        if isinstance(event, ev.ContactorsChanged):
-            closed = event.closed is not False
-            self._books.contactors(closed)
-            if closed:
-                return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
-        return []
-
-    def _broken(self, error: Exception) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say."""
-        self.error = self.error or error
-        ctx = self._ctx
-        detail = what_went_wrong(error)
-        actions: list[Action] = [
-            act.StopPower(Urgency.EMERGENCY),
-            act.OpenContactors(Urgency.EMERGENCY, "a fault of this software"),
-        ]
-        ctx.power, ctx.precharging, ctx.energized, ctx.told_safe = None, False, False, True
-        self._waiting = self._pending = None
-        self.timers.clear_all()
-        if self.ended is None:
-            self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
-            self._state = State.ENDED
-            self.states.append(State.ENDED.value)
-            actions += [act.StateEntered(State.ENDED.value), self.ended, act.CloseLink(0.0)]
-        return actions

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .idle import IdleSupervisor
 from .limits import SupervisionLimits
 from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+from .sensors import SensorSupervisor
 from .station import StationSupervisor, over_voltage_limit
 from .vehicle import VehicleSupervisor
 
@@ -17,6 +18,7 @@ __all__ = [
     "IdleSupervisor",
     "Reaction",
     "Rule",
+    "SensorSupervisor",
     "StationSupervisor",
     "SupervisionLimits",
     "VehicleSupervisor",

@@ -62,9 +62,6 @@ class StationSupervisor:
         self._pre_charge_v, self._pre_charge_a = Ceiling(), 0.0
         self._frozen: tuple[float, float] | None = None
         self._asked_a = 0.0
-        self._insulation_at: float | None = None
-        self._earth_seen = -_INF
-        self._other: tuple[float, float] | None = None
         self._quick = self._pending = False
         self._low_a = self._high_a = self._low_v = self._high_v = self._most_w = 0.0
         self._prepare(limits)
@@ -108,7 +105,6 @@ class StationSupervisor:
             Watch(Rule.OVER_POWER, "W at the output", (at.over_power_s, at.over_power_reaction)),
             Watch(Rule.FROZEN_READINGS, amperes, (at.frozen_warn_s, Reaction.WARN), (at.frozen_stop_s, stop)),
             Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction)),
-            Watch(Rule.SENSORS_DISAGREE, "V apart", (at.sensors_s, fault)),
         ]
         self._watches = tuple(watch)
         (
@@ -127,13 +123,9 @@ class StationSupervisor:
             self._w_power,
             self._w_frozen,
             self._w_level,
-            self._w_sensors,
         ) = watch
         self._back = min(self._reverse_a, self._wrong_a)
         self._most_ahead = self._most_back = _INF
-        self._insulation_on = Rule.INSULATION not in limits.off
-        self._sensors_v = beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
-        self._earth_v = beyond(Rule.VOLTAGE_TO_EARTH, limits.earth_v)
         self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
 
     # -- what is agreed and asked for ----------------------------------------------------------------------
@@ -390,38 +382,3 @@ class StationSupervisor:
         if not self._level_on:
             return None
         return self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now)
-
-    # -- what further sensors say --------------------------------------------------------------------------
-
-    def insulation(
-        self, resistance_ohm: float, least_ohm: float, to_earth_v: float | None, maximum_v: float, now: float
-    ) -> Finding | None:
-        """Insulation while energy flows, and the voltage of a pole to earth."""
-        found = None
-        if not resistance_ohm < least_ohm or not self._insulation_on:
-            self._insulation_at = None
-        else:
-            share = self.limits.insulation_fault_share
-            since = self._insulation_at = now if self._insulation_at is None else self._insulation_at
-            fault = share is not None and resistance_ohm < share * least_ohm
-            if fault or now - since >= self.limits.insulation_s - 1e-9:
-                reaction = Reaction.FAULT if fault else Reaction.STOP
-                found = Finding(Rule.INSULATION, resistance_ohm, least_ohm, since, reaction, "ohm to earth")
-        if to_earth_v is None:
-            return found
-        limit = min(self._earth_v, self.limits.earth_factor * maximum_v)
-        if self._earth_v == _INF or not abs(to_earth_v) > limit:
-            return found
-        seen, self._earth_seen = self._earth_seen, now
-        if now - seen > self.limits.earth_s or now == seen:
-            return found
-        return worse(
-            found, Finding(Rule.VOLTAGE_TO_EARTH, to_earth_v, limit, seen, Reaction.FAULT, "V to earth")
-        )
-
-    def second_voltage(self, voltage_v: float, now: float) -> Finding | None:
-        """The same voltage by another sensor; compared with the last sample if that is young."""
-        if now > self.fresh_until:
-            return None
-        apart = abs(voltage_v - self.voltage_v)
-        return self._w_sensors.look(apart > self._sensors_v, apart, self._sensors_v, now)

@@ -1,0 +1,220 @@
+"""The vehicle's way out: whatever makes a session end comes together here, and takes the vehicle off the cable before anything else.
+
+What its own hardware says is judged here too, since most of it is a reason to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from iso15118.evcc.config import EvccConfig
+from iso15118.evcc.conversation import Conversation, Leave, Step
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.checks import is_battery, is_reading, text, what_went_wrong
+from iso15118.session.history import StateHistory
+from iso15118.session.supervision import Finding, Reaction, Rule
+from iso15118.timing import TimerTable
+
+__all__ = ["ENDED", "Funnel"]
+
+ENDED = "Ended"
+_TALK_FAILED = frozenset(
+    {
+        EndReason.REFUSED,
+        EndReason.TIMEOUT,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.UNKNOWN_SESSION,
+        EndReason.UNDECODABLE,
+        EndReason.PEER_VANISHED,
+    }
+)
+"""Ways to end in which nothing but the conversation failed."""
+
+
+class Funnel:
+    """What ends a session, and how. ``EvccSession`` is one with a script."""
+
+    def __init__(self, config: EvccConfig, talk: Conversation) -> None:
+        self.config = config
+        self.timers = TimerTable()
+        self.ended: act.SessionEnded | None = None
+        """How it ended; None while it runs."""
+        self.states: list[str] = StateHistory()
+        """Every state entered, in order, repeats left out."""
+        self.error: Exception | None = None
+        """What was raised in this software, if that ended the session."""
+        self._talk = talk
+        self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
+        self._step: Step | None = None
+        self._told_safe = False
+        self._may_close = False
+        """The script has asked to close the contactors at some time."""
+        self._ready = False
+        self._leaving: Leave | None = None
+        """The clock has ended a poll while its answer is still awaited."""
+        self._on_cable = False
+        """Asked to close and not to open since, or the contactors are closed: readings are needed."""
+
+    @property
+    def energized(self) -> bool:
+        """The vehicle was asked to close its contactors, and not yet to open them."""
+        return self._may_close and not self._told_safe
+
+    # -- what is asked of the hardware, and what it says
+
+    def _book(self, actions: list[Action]) -> None:
+        """Keep the books on what the hardware is asked for."""
+        supervisor, now = self._talk.supervisor, self._talk.now
+        for action in actions:
+            kind = type(action)
+            if kind is act.CloseContactors:
+                self._told_safe, self._may_close = False, True
+                supervisor.told(True, now)
+            elif kind is act.SignalReady:
+                self._ready = action.ready  # type: ignore[attr-defined]
+            elif kind is act.StopPower:
+                supervisor.stop(action.urgency is Urgency.EMERGENCY, now)  # type: ignore[attr-defined]
+            elif kind is act.OpenContactors:
+                self._told_safe = True
+                supervisor.told(False, now)
+        self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)
+
+    def _signal_changed(self, state: Any) -> list[Action]:
+        if not isinstance(state, ev.SignalState):
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+        if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
+        return []
+
+    def _contactors(self, level: Any) -> list[Action]:
+        talk = self._talk
+        closed = level is not False  # what is no level counts as the worse one
+        was, talk.contactors_closed = talk.contactors_closed, closed
+        talk.supervisor.contactors(closed)
+        self._on_cable = self.ended is None and (closed or self.energized)
+        if closed and level is not True:
+            return self._end(EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
+        if closed and (self._told_safe or not self._may_close):
+            what = "contactors did not open" if was else "contactors closed without permission"
+            return self._end(EndReason.CONTACTOR_FAILED, what)
+        if was and not closed and not self._told_safe:
+            return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
+        return []
+
+    # -- what is measured
+
+    def _inlet(self, event: ev.InletMeasured) -> Finding | None:
+        talk = self._talk
+        voltage, current, at, now = event.voltage_v, event.current_a, event.at, talk.now
+        if not is_reading(voltage, current, at):
+            return self._unusable("InletMeasured")
+        talk.inlet = event
+        return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+
+    def _battery(self, event: ev.BatteryChanged) -> Finding | None:
+        talk, at = self._talk, event.at
+        if not is_battery(event):
+            return self._unusable("BatteryChanged")
+        talk.battery, now = event, talk.now
+        taken = now if at is None or at > now else at
+        talk.supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
+        return None
+
+    def _unusable(self, name: str) -> Finding | None:
+        if Rule.UNUSABLE_READINGS in self.config.supervision.off:
+            return None
+        what = f"({name} is no measurement)"
+        return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, self._talk.now, Reaction.FAULT, what)
+
+    def _found(self, finding: Finding) -> list[Action]:
+        """A rule of the supervision is broken."""
+        talk, rule, detail = self._talk, finding.rule.value, finding.detail
+        news: list[Action] = [act.SupervisionWarning(rule, detail)]
+        if finding.reaction is not Reaction.FAULT:
+            if finding.reaction is Reaction.STOP and self.ended is None and not talk.stop_wanted:
+                talk.stop_wanted, talk.stop_rule = detail, rule
+            return news
+        self._told_safe = False  # whatever was asked for did not help
+        if self.ended is not None:
+            return self._make_safe(Urgency.EMERGENCY, detail) + news
+        level = finding.rule is Rule.CONTACTOR_LEVEL
+        reason = EndReason.CONTACTOR_FAILED if level else EndReason.HARDWARE_FAULT
+        return self._end(reason, detail, rule=rule) + news
+
+    # -- the funnel
+
+    def _make_safe(self, urgency: Urgency, reason: str) -> list[Action]:
+        if self._told_safe and not self._talk.contactors_closed:
+            if not self._ready:
+                return []
+            self._ready = False
+            return [act.SignalReady(False)]
+        actions: list[Action] = [
+            act.StopPower(urgency),
+            act.SignalReady(False),
+            act.OpenContactors(urgency, reason),
+        ]
+        self._book(actions)
+        return actions
+
+    def _end(
+        self, reason: EndReason, detail: str = "", *, connected: bool = True, rule: str = ""
+    ) -> list[Action]:
+        """The one way out."""
+        actions = self._make_safe(
+            Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
+        )
+        left = self._talk.left
+        if left is not None and not left.reason.orderly and reason in _TALK_FAILED - {left.reason}:
+            # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
+            # worth more than how the station took it.
+            reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
+            rule = left.rule
+        self.ended = act.SessionEnded(
+            reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
+        )
+        script, self._script, self._step = self._script, None, None
+        if script is not None:
+            script.close()
+        self.timers.clear_all()
+        self._on_cable = False
+        self.states.append(ENDED)
+        actions += [act.StateEntered(ENDED), self.ended]
+        if connected:
+            actions.append(act.CloseLink())
+        return actions
+
+    def _late(self, event: ev.Event) -> list[Action]:
+        """After the end only one thing matters: a contactor that closes late is told to open again."""
+        if isinstance(event, ev.ContactorsChanged):
+            closed = self._talk.contactors_closed = event.closed is not False
+            self._talk.supervisor.contactors(closed)
+            if closed:
+                return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        return []
+
+    def _broken(self, error: Exception) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say."""
+        self.error = self.error or error
+        detail = what_went_wrong(error)
+        actions: list[Action] = [
+            act.StopPower(Urgency.EMERGENCY),
+            act.SignalReady(False),
+            act.OpenContactors(Urgency.EMERGENCY, "a fault of this software"),
+        ]
+        self._told_safe, self._ready, self._leaving = True, False, None
+        self._step, script, self._script = None, self._script, None
+        self.timers.clear_all()
+        self._on_cable = False
+        if self.ended is None:
+            self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
+            self.states.append(ENDED)
+            actions += [act.StateEntered(ENDED), self.ended, act.CloseLink()]
+        if script is not None:
+            with suppress(Exception):  # it is what failed
+                script.close()
+        return actions

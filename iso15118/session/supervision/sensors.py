@@ -1,0 +1,56 @@
+"""Further sensors of a station, where it has them: insulation while energy flows, a pole's voltage to earth, a second voltage sensor."""
+
+from __future__ import annotations
+
+import math
+
+from .limits import SupervisionLimits
+from .rules import Finding, Reaction, Rule, Watch, worse
+
+__all__ = ["SensorSupervisor"]
+
+_INF = math.inf
+
+
+class SensorSupervisor:
+    """Judges what is measured beside voltage and current. Times are those of the session's clock, in s."""
+
+    def __init__(self, limits: SupervisionLimits) -> None:
+        self.limits = limits
+        self._insulation_at: float | None = None
+        self._earth_seen = -_INF
+        self._insulation_on = Rule.INSULATION not in limits.off
+        self._sensors_v = limits.beyond(Rule.SENSORS_DISAGREE, limits.sensors_v)
+        self._earth_v = limits.beyond(Rule.VOLTAGE_TO_EARTH, limits.earth_v)
+        self._w_sensors = Watch(Rule.SENSORS_DISAGREE, "V apart", (limits.sensors_s, Reaction.FAULT))
+
+    def insulation(
+        self, resistance_ohm: float, least_ohm: float, to_earth_v: float | None, maximum_v: float, now: float
+    ) -> Finding | None:
+        """Insulation while energy flows, and the voltage of a pole to earth."""
+        found = None
+        if not resistance_ohm < least_ohm or not self._insulation_on:
+            self._insulation_at = None
+        else:
+            share = self.limits.insulation_fault_share
+            since = self._insulation_at = now if self._insulation_at is None else self._insulation_at
+            fault = share is not None and resistance_ohm < share * least_ohm
+            if fault or now - since >= self.limits.insulation_s - 1e-9:
+                reaction = Reaction.FAULT if fault else Reaction.STOP
+                found = Finding(Rule.INSULATION, resistance_ohm, least_ohm, since, reaction, "ohm to earth")
+        if to_earth_v is None:
+            return found
+        limit = min(self._earth_v, self.limits.earth_factor * maximum_v)
+        if self._earth_v == _INF or not abs(to_earth_v) > limit:
+            return found
+        seen, self._earth_seen = self._earth_seen, now
+        if now - seen > self.limits.earth_s or now == seen:
+            return found
+        return worse(
+            found, Finding(Rule.VOLTAGE_TO_EARTH, to_earth_v, limit, seen, Reaction.FAULT, "V to earth")
+        )
+
+    def second_voltage(self, voltage_v: float, first_v: float, now: float) -> Finding | None:
+        """The same voltage by another sensor, against a young sample of the first."""
+        apart = abs(voltage_v - first_v)
+        return self._w_sensors.look(apart > self._sensors_v, apart, self._sensors_v, now)
