@@ -38,7 +38,6 @@ _UNITS = {
     "_a": "A",
     "_v": "V",
     "_days": "days",
-    "_w": "W",
     "_s": "seconds",
     "_timer": "bit times",
 }
