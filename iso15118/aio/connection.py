@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from iso15118.connection.vocabulary import Phase, PhaseEntered, TimerLate
@@ -35,6 +35,8 @@ from iso15118.link.spe.signalling import (
 from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
+from .guard import Callback, each
+from .logs import Log
 from .outputs import AssertedOutputs
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ADDRESS_RETRY_S", "ConnectionDriver", "LinkParts", "SessionSignal"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 ADDRESS_RETRY_S: Final = 0.25
 """Carrier is not address: duplicate address detection takes about a second, and is asked about so often."""
@@ -96,7 +98,7 @@ class ConnectionDriver:
             self.outputs.told = self._output_noted
         self._carry_out = carry_out
         self._first = first
-        self._news = news
+        self._news = Callback("who hears of the connector", news, lasting=True)
         self._settled = settled
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Event | None] = deque()
@@ -159,8 +161,7 @@ class ConnectionDriver:
 
     def _output_noted(self, text: str) -> None:
         _log.warning("%s", text)
-        if self._news is not None:
-            self._news(LinkNote(text))
+        self._news(LinkNote(text))
 
     def tell(self, event: Event) -> None:
         """Hand an event to the machine: now, or after what it is dealing with."""
@@ -197,12 +198,17 @@ class ConnectionDriver:
         now = self._loop.time()
         machine = self.machine
         actions = machine.handle_timeout(now) if event is None else machine.handle(event, now)
+        # One port that fails must not keep the others from what makes safe, and nobody is told before that was asked.
+        done = [
+            (action, each(partial(self._do, action))) for action in actions if not isinstance(action, _NEWS)
+        ]
+        for action, failed in done:
+            for error in failed:
+                _log.error("%s could not be carried out", type(action).__name__, error=error)
         for action in actions:
-            try:
-                self._do(action)
-            except Exception:
-                # One port that fails must not keep the others from what makes safe.
-                _log.exception("%s could not be carried out", type(action).__name__)
+            if isinstance(action, _NEWS):
+                self._news(action)
+                _log.info("%s", action)
 
     def _do(self, action: Action) -> None:
         if isinstance(action, SendFrame | SetPhy):
@@ -210,10 +216,6 @@ class ConnectionDriver:
         elif isinstance(action, SetPilot | ShowState | SetS3):
             if self.outputs is not None:
                 self.outputs.show(action)
-        elif isinstance(action, _NEWS):
-            _log.info("%s", action)
-            if self._news is not None:
-                self._news(action)
         else:
             self._carry_out(action)
 

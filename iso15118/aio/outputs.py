@@ -6,15 +6,18 @@ before this one, is put right; one that shows something else is said.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
 from iso15118.session.actions import Action
 
+from .guard import describe, each
+from .logs import Log
+
 __all__ = ["AssertedOutputs"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class AssertedOutputs:
@@ -42,23 +45,20 @@ class AssertedOutputs:
 
     def put(self, actions: Iterable[Action]) -> None:
         """Show these, each whatever becomes of the others; a port that fails is logged."""
-        for action in actions:
-            try:
-                self.show(action)
-            except Exception:  # a port may raise anything, and the other outputs must be shown all the same
-                _log.exception("%s could not be shown", action)
+        shown = tuple(actions)
+        for action, failed in [(action, each(partial(self.show, action))) for action in shown]:
+            for error in failed:
+                _log.error("%s could not be shown", action, error=error)
 
     def again(self) -> None:
         """Compare, and show everything again."""
         self._compare()
         failed = False
         for action in tuple(self._wanted.values()):
-            try:
-                self.port.show(action)
-            except Exception as error:  # as above; said once, for it may go on for hours
+            for error in each(partial(self.port.show, action)):  # said once, for it may go on for hours
                 failed = True
                 if not self._failing:
-                    self.told(f"{action} cannot be shown: {type(error).__name__}")
+                    self.told(f"{action} cannot be shown: {describe(error)}")
         self._failing = failed
         self._settled.update(self._wanted)
 
@@ -67,8 +67,8 @@ class AssertedOutputs:
             return
         try:
             shown = self.port.shown()
-        except Exception:  # reading back is extra, and its failure no reason to stop showing
-            _log.exception("the outputs cannot be read back")
+        except Exception as error:  # reading back is extra, and its failure no reason to stop showing
+            _log.error("the outputs cannot be read back: %s", describe(error), error=error)
             return
         if shown is None or type(shown) not in self._settled:
             return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -28,10 +27,11 @@ from iso15118.errors import LinkError, MisuseError, V2GError
 from iso15118.link.primitives import DLinkReady, Restart
 from iso15118.session.ticket import EvccTicket
 
-from .calls import brief
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
+from .guard import Callback, brief
 from .identity import renewable
+from .logs import Log
 from .outputs import AssertedOutputs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PluggedEvcc"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _LAST_WORD_S: Final = 5.0
 """For a session without link or plug to end by itself; it waits for its own hardware only."""
@@ -78,7 +78,7 @@ class PluggedEvcc:
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
             config, vehicle, interface, kept, connections=self._happened, **client
         )
-        self._news, self._replug = news, parts.replug
+        self._news, self._replug = Callback("the application, told of the plug,", news), parts.replug
         self._linked = self._starting_again = False
         self._client: EvccClient | None = None
         self._attempt: asyncio.Task[None] | None = None
@@ -198,8 +198,7 @@ class PluggedEvcc:
         self.driver.tell(event)
 
     def _heard(self, news: Action) -> None:
-        if self._news is not None:
-            self._news(news)
+        self._news(news)
         if isinstance(news, PhaseEntered):
             if news.phase is Phase.LINKING:
                 self._plugged = True

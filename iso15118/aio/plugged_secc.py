@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -23,7 +22,9 @@ from iso15118.link.primitives import Restart
 from iso15118.sdp import SDP_PORT
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
+from .guard import Callback
 from .identity import renewable
+from .logs import Log
 from .outputs import AssertedOutputs
 from .secc import SeccServer
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PluggedSecc"]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 _REPLUG_S: Final = 1.0
 
@@ -88,7 +89,9 @@ class PluggedSecc:
             connections=self._happened,
             **server,
         )
-        self._news, self._listening, self._replug = news, listening, parts.replug
+        self._news = Callback("the application, told of the plug,", news)
+        self._listening = Callback("who is told that vehicles can come", listening)
+        self._replug = parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
@@ -204,16 +207,14 @@ class PluggedSecc:
             await server.open()
             self._server = server
             self._served.set_result(server)
-            if self._listening is not None:
-                self._listening(server)
+            self._listening(server)
         return self._server
 
     def _happened(self, event: Event) -> None:
         self.driver.tell(event)
 
     def _heard(self, news: Action) -> None:
-        if self._news is not None:
-            self._news(news)
+        self._news(news)
         if isinstance(news, PhaseEntered):
             # Again at the next plug-in: the end of a session may have come after the plug.
             if self._server is not None and (news.phase is Phase.UNPLUGGED or self._unplugged):
