@@ -212,12 +212,14 @@ SECC_PERFORMANCE_TIME: Final[Mapping[str, str]] = _table(
 class TimerTable:
     """The timers that run now, each with its deadline. Setting one that runs moves it."""
 
-    __slots__ = ("_deadlines", "deadline")
+    __slots__ = ("_deadlines", "_earliest", "_known")
 
     def __init__(self) -> None:
         self._deadlines: dict[Timer, float] = {}
-        self.deadline: float | None = None
-        """The earliest deadline, None if no timer runs. Call ``expired`` then."""
+        self._earliest: float | None = None
+        self._known = (
+            True  # the earliest is looked for when somebody asks, and not again until something changes
+        )
 
     def set(self, timer: Timer, deadline: float) -> None:
         """Let ``timer`` fire at ``deadline``. Raises ``MisuseError`` for a deadline that is no finite
@@ -225,17 +227,17 @@ class TimerTable:
         if not math.isfinite(deadline):
             raise MisuseError(f"{deadline!r} is no deadline for the timer {timer}")
         self._deadlines[timer] = deadline
-        self.deadline = min(self._deadlines.values())
+        self._known = False
 
     def clear(self, timer: Timer) -> None:
         """Stop ``timer``; nothing happens if it does not run."""
         if self._deadlines.pop(timer, None) is not None:
-            self.deadline = min(self._deadlines.values(), default=None)
+            self._known = False
 
     def clear_all(self) -> None:
         """Stop every timer."""
         self._deadlines.clear()
-        self.deadline = None
+        self._known = False
 
     def deadline_of(self, timer: Timer) -> float | None:
         """When ``timer`` fires, None if it does not run."""
@@ -243,6 +245,13 @@ class TimerTable:
 
     def __contains__(self, timer: object) -> bool:
         return timer in self._deadlines
+
+    @property
+    def deadline(self) -> float | None:
+        """The earliest deadline, None if no timer runs. Call ``expired`` then."""
+        if not self._known:
+            self._earliest, self._known = min(self._deadlines.values(), default=None), True
+        return self._earliest
 
     def expired(self, now: float) -> list[Timer]:
         """The timers due at ``now``, earliest first, those of one moment in the order of ``Timer``. They no
@@ -252,7 +261,7 @@ class TimerTable:
             due.sort(key=lambda timer: (self._deadlines[timer], _ORDER[timer]))
         for timer in due:
             del self._deadlines[timer]
-        self.deadline = min(self._deadlines.values(), default=None)
+        self._known = self._known and not due
         return due
 
     def __repr__(self) -> str:

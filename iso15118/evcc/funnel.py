@@ -48,6 +48,7 @@ class Funnel:
         self.error: Exception | None = None
         """What was raised in this software, if that ended the session."""
         self._talk = talk
+        self._supervisor = talk.supervisor
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
         self._told_safe = False
@@ -115,14 +116,15 @@ class Funnel:
         talk.inlet = event
         return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
-    def _battery(self, event: ev.BatteryChanged) -> Finding | None:
-        talk, at = self._talk, event.at
+    def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):
-            return self._unusable("BatteryChanged")
+            found = self._unusable("BatteryChanged")
+            return [] if found is None else self._found(found)
+        talk, at = self._talk, event.at
         talk.battery, now = event, talk.now
         taken = now if at is None or at > now else at
-        talk.supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
-        return None
+        self._supervisor.battery(event.maximum_voltage_v, event.target_current_a, event.inlet_hot, taken, now)
+        return []
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self.config.supervision.off:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["EvccSession"]
 
 CONNECTING = "Connecting"
-_FROM_OUTSIDE = frozenset((ev.MessageReceived, ev.InletMeasured, ev.BatteryChanged))
-"""Never refused: what comes from the peer is looked at, and a measurement that is none is a fault."""
 _END_OF_TIME = 1e15
 
 
@@ -69,7 +67,7 @@ class EvccSession(Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._talk.supervisor.fresh_until
+        readings = self._supervisor.fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -107,11 +105,17 @@ class EvccSession(Funnel):
         An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
-        kind = type(event)
-        if kind not in _FROM_OUTSIDE:
+        kind, talk = type(event), self._talk
+        if kind is not ev.InletMeasured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
             check_event(event)
-        talk = self._talk
         try:
+            if (
+                kind is ev.InletMeasured
+                and event.at is None  # type: ignore[attr-defined]
+                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
+            ):
+                talk.now, talk.inlet = now, event  # type: ignore[assignment]
+                return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
@@ -119,8 +123,7 @@ class EvccSession(Funnel):
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:
-                found = self._battery(event)  # type: ignore[arg-type]
-                return [] if found is None else self._found(found)
+                return self._battery(event)  # type: ignore[arg-type]
             if self.ended is not None:
                 return self._late(event)
             if kind is ev.MessageReceived:
@@ -158,7 +161,7 @@ class EvccSession(Funnel):
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
         if self._on_cable:
-            found = self._talk.supervisor.stale(now)
+            found = self._supervisor.stale(now)
             if found is not None:
                 actions += self._found(found)
         return actions

@@ -25,6 +25,9 @@ _SCALES = tuple(
     (exponent, 10.0**-exponent, 32767.0 * 10.0**exponent) for exponent in range(_SMALLEST, _LARGEST + 1)
 )
 
+_TENS = tuple(10.0**exponent for exponent in range(129))
+"""Powers of ten for every exponent that a byte can hold."""
+
 
 def si(number: RationalNumber) -> float:
     """The value in the unit of its field. Any exponent of the type gives a finite float."""
@@ -32,7 +35,7 @@ def si(number: RationalNumber) -> float:
     if exponent == 0:
         return float(number.value)
     # A division by an exact power of ten is correctly rounded; a multiplication by 10**-n is not.
-    return number.value * 10.0**exponent if exponent > 0 else number.value / 10.0**-exponent
+    return number.value * _TENS[exponent] if exponent > 0 else number.value / _TENS[-exponent]
 
 
 @lru_cache(maxsize=4096)

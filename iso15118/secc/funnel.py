@@ -52,6 +52,7 @@ class Funnel:
         """What was raised in this software, if that ended the session."""
         self._ctx = ctx
         self._books = HardwareBooks(config, ctx, self.timers)
+        self._supervisor = self._books.supervisor
         self._state: State | None = None
         self._waiting: Wait | None = None
         self._pending: Any = None
@@ -63,7 +64,7 @@ class Funnel:
         self.timers.clear(Timer.CABLE_CHECK)
         if ctx.cable_check_started is None:
             return []
-        self._books.supervisor.cable_check_over(ctx.now)
+        self._supervisor.cable_check_over(ctx.now)
         if not ok:
             # Also when it had been good before: nobody goes on with a cable that somebody doubts.
             ctx.cable_check_ok = False

@@ -39,8 +39,6 @@ __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
 NEGOTIATING = "supportedAppProtocol"
-_FROM_OUTSIDE = frozenset((ev.MessageReceived, ev.PowerMeasured))
-"""Never refused: what comes from the peer is answered, and a measurement that is none is a fault."""
 _END_OF_TIME = 1e15
 _WAITS_ON_VEHICLE = {
     State.POWER_DELIVERY: (Timer.POWER_DELIVERY, "power_delivery_performance"),
@@ -97,7 +95,7 @@ class SeccSession(Funnel):
         timer, ctx = self.timers.deadline, self._ctx
         if not (ctx.energized or ctx.contactors_closed) or self.ended is not None:
             return timer
-        readings = self._books.supervisor.fresh_until
+        readings = self._supervisor.fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -138,11 +136,17 @@ class SeccSession(Funnel):
         An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
-        kind = type(event)
-        if kind not in _FROM_OUTSIDE:
+        kind, ctx = type(event), self._ctx
+        if kind is not ev.PowerMeasured and kind is not ev.MessageReceived:
             check_event(event)
-        ctx = self._ctx
         try:
+            if (
+                kind is ev.PowerMeasured
+                and event.at is None  # type: ignore[attr-defined]
+                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
+            ):
+                ctx.now, ctx.measured = now, event  # type: ignore[assignment]
+                return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             ctx.now = now
@@ -202,7 +206,7 @@ class SeccSession(Funnel):
                 case _:
                     actions += self._stop_now()
         if (ctx.energized or ctx.contactors_closed) and self.ended is None:
-            found = self._books.supervisor.stale(now)
+            found = self._supervisor.stale(now)
             if found is not None:
                 actions += self._found(found)
         return actions

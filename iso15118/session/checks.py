@@ -10,11 +10,14 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from msgspec.structs import astuple
+
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
 
 from . import events as ev
 from .limits import StationLimits
+from .supervision.rules import HIGHEST_A, HIGHEST_V
 
 __all__ = ["check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
 
@@ -22,6 +25,7 @@ _LONGEST = 300
 _GREATEST = 1e15
 """Beyond this no quantity fits into a message; a comparison with it also finds what is no number, however large."""
 _FLAGS = (True, False)
+_QUANTITIES = ev.BatteryChanged.__struct_fields__.index("complete")
 
 
 def text(value: object) -> str:
@@ -41,7 +45,7 @@ def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
     """Finite numbers, a time if there is one, and nothing beyond the 2000 V and 5000 A that no DC connector has."""
     try:
         # A comparison that no number passes fails for what is not one, too.
-        if not (-2000.0 <= voltage_v <= 2000.0 and -5000.0 <= current_a <= 5000.0):
+        if not (-HIGHEST_V <= voltage_v <= HIGHEST_V and -HIGHEST_A <= current_a <= HIGHEST_A):
             return False
         return at is None or math.isfinite(at)
     except (TypeError, ValueError, ArithmeticError):
@@ -51,22 +55,7 @@ def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
 def is_battery(battery: ev.BatteryChanged) -> bool:
     """Finite numbers throughout, and yes or no where nothing else fits."""
     try:
-        total = (
-            battery.soc
-            + battery.voltage_v
-            + battery.target_voltage_v
-            + battery.target_current_a
-            + battery.maximum_charge_power_w
-            + battery.maximum_charge_current_a
-            + battery.maximum_voltage_v
-            + battery.minimum_voltage_v
-            + battery.energy_to_target_wh
-            + battery.energy_to_maximum_wh
-            + battery.energy_to_minimum_wh
-            + battery.capacity_wh
-            + battery.maximum_discharge_power_w
-            + battery.maximum_discharge_current_a
-        )
+        total = sum(astuple(battery)[:_QUANTITIES])
         return (
             total - total == 0.0  # which is true of no infinity, and of nothing that is no number
             and battery.complete in _FLAGS

@@ -134,10 +134,21 @@ def test_a_station_that_tells_other_values() -> None:
 
 
 def test_a_sample_within_all_bounds_looks_at_no_rule() -> None:
-    """What it costs is a handful of comparisons: nothing is called."""
+    """Such a sample needs a handful of comparisons; one that is outside, or no number, is left to the rules."""
     supervisor, other = station(), vehicle()
     charging(supervisor)
     for one in (supervisor, other):
         one.measured(800.0, 100.0, 0.0, 0.0)
-        one._judge = None  # type: ignore[method-assign, assignment]
-        assert one.measured(800.0, 100.0, 0.1, 0.1) is None
+        assert one.within(800.0, 100.0, 0.1)
+        assert (one.voltage_v, one.current_a) == (800.0, 100.0)
+        for voltage, current, now in (
+            (3000.0, 0.0, 0.2),
+            (800.0, 400.0, 0.2),
+            (800.0, -50.0, 0.2),
+            (float("nan"), 0.0, 0.2),
+            (800.0, float("nan"), 0.2),
+            (800.0, 0.0, float("nan")),
+            (800.0, 0.0, 0.05),
+            ("800", 0.0, 0.2),
+        ):
+            assert not one.within(voltage, current, now)  # type: ignore[arg-type]

@@ -142,6 +142,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     scheduled = config.control_mode is ControlMode.SCHEDULED
     expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
     end: SessionEnded | None = None
+    asked: object = None
     wind_down_until = 0.0
     turn = 0
     while True:
@@ -154,7 +155,11 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
         request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
-        talk.asked(*_asked(request.cl_req_control_mode))
+        mode = request.cl_req_control_mode
+        wish = mode.ev_target_current if scheduled else mode  # type: ignore[union-attr]
+        if wish is not asked:  # equal numbers are mostly one object
+            asked = wish
+            talk.asked(*_asked(mode))
         response = await exchange(talk, request)
         if turn % _COMPARE_EVERY == 0:
             talk.reported(si(response.evse_present_voltage), si(response.evse_present_current))
@@ -182,6 +187,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                     )
                 case EvseNotification.ScheduleRenegotiation:
                     await _renegotiate(talk, plan)
+                    asked = None
                 case EvseNotification.MeteringConfirmation:
                     if response.meter_info is not None:
                         await confirm_metering(talk, plan, response.meter_info, response.receipt)

@@ -171,15 +171,15 @@ class Context:
     ) -> tuple[float, float, float, bool]:
         """Bounds for ``SetPower`` whose current (a magnitude here) keeps the power at the present voltage.
 
-        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, a tenth of a volt upwards: a sensor
-        that shows too little, or nothing yet, then does not let too much current flow. The voltage bound itself is no use: it is above
-        what is there, and would give power away.
+        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, in whole volts upwards, so
+        that new bounds are not needed with every breath of it: a sensor that shows too little, or nothing yet, then does not let too
+        much current flow. The voltage bound itself is no use: it is above what is there, and would give power away.
         """
         volts = max(self.measured.voltage_v, self.reported_v, self.precharge_target_v)
         if power_w <= 0.0:
             current_a = 0.0
         elif volts * current_a > power_w:
-            current_a = power_w / (math.ceil(volts * 10.0) / 10.0)
+            current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
 
     @property

@@ -11,8 +11,10 @@ from enum import Enum, StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Ceiling", "Finding", "Reaction", "Rule", "Watch", "worse"]
+__all__ = ["HIGHEST_A", "HIGHEST_V", "Ceiling", "Finding", "Reaction", "Rule", "Watch", "worse"]
 
+HIGHEST_V, HIGHEST_A = 2000.0, 5000.0
+"""Beyond these no DC connector has anything to measure: a value is then no reading."""
 _NO_TIME = 1e-9  # sums of sample intervals are not exact
 
 

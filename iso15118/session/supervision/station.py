@@ -9,11 +9,12 @@ import math
 from enum import Enum
 
 from .limits import SupervisionLimits
-from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, Watch, worse
 
 __all__ = ["StationSupervisor", "over_voltage_limit"]
 
 _INF = math.inf
+_NEVER = 1e15
 _TRIPS = ((500.0, 550.0), (750.0, 825.0), (850.0, 935.0), (1000.0, 1100.0))
 _HIGHEST_TRIP = 1375.0
 _STILL_A, _STILL_V = 1.0, 2.0
@@ -23,7 +24,7 @@ _STILL_A, _STILL_V = 1.0, 2.0
 def over_voltage_limit(negotiated_v: float, factor: float) -> float:
     """The voltage in V that is too much where both sides can stand ``negotiated_v``."""
     trip = next((trip for most, trip in _TRIPS if negotiated_v <= most), _HIGHEST_TRIP)
-    return min(factor * negotiated_v, trip)
+    return min(factor * negotiated_v, trip) if factor < _INF else _INF
 
 
 class _Asked(Enum):
@@ -55,7 +56,7 @@ class StationSupervisor:
         self._charging, self._discharging = Ceiling(), Ceiling()
         self._charge_rating = self._discharge_rating = _INF
         self._rate = limits.ramp(0.0)
-        self._ceiling_v = _INF
+        self._ceiling_v = HIGHEST_V
         self._bound_v = self._bound_w = 0.0
         self._bound_v_from = -_INF
         self._takes_back = False
@@ -124,18 +125,19 @@ class StationSupervisor:
             self._w_frozen,
             self._w_level,
         ) = watch
-        self._back = min(self._reverse_a, self._wrong_a)
-        self._most_ahead = self._most_back = _INF
+        self._back = min(self._reverse_a, self._wrong_a, HIGHEST_A)
+        self._most_ahead = self._most_back = HIGHEST_A
         self._level_on = limits.contactor_s is not None and Rule.CONTACTOR_LEVEL not in limits.off
 
     # -- what is agreed and asked for ----------------------------------------------------------------------
 
     def negotiated(self, maximum_v: float, charge_a: float, discharge_a: float) -> None:
         """What both sides can stand, and the greatest currents that were offered."""
-        self._ceiling_v = over_voltage_limit(maximum_v, self._factor)
+        # Beyond what any connector can have there are no readings, whatever the rules say.
+        self._ceiling_v = min(over_voltage_limit(maximum_v, self._factor), HIGHEST_V)
         self._charge_rating, self._discharge_rating = charge_a, discharge_a
-        self._most_ahead = charge_a * self._rated + self._over_a
-        self._most_back = discharge_a * self._rated + self._over_a
+        self._most_ahead = min(charge_a * self._rated + self._over_a, HIGHEST_A)
+        self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
         self._rate = self.limits.ramp(max(charge_a, discharge_a))
         self._shorten()
 
@@ -234,18 +236,28 @@ class StationSupervisor:
 
     # -- what is measured ----------------------------------------------------------------------------------
 
+    def within(self, voltage_v: float, current_a: float, now: float) -> bool:
+        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing: ``measured`` has to look."""
+        try:
+            if (
+                self._quick
+                and self.sampled_at <= now < _NEVER
+                and self._low_a <= current_a <= self._high_a
+                and self._low_v <= voltage_v <= self._high_v
+                and -self._most_w <= voltage_v * current_a <= self._most_w
+            ):
+                self.voltage_v, self.current_a, self.sampled_at = voltage_v, current_a, now
+                self.fresh_until = now + self._stale_s
+                return True
+        except (TypeError, ArithmeticError):
+            pass  # no numbers
+        return False
+
     def measured(self, voltage_v: float, current_a: float, at: float, now: float) -> Finding | None:
         """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
         if at > self.sampled_at:
             self.sampled_at, self.fresh_until = at, at + self._stale_s
         self.voltage_v, self.current_a = voltage_v, current_a
-        if (
-            self._quick
-            and self._low_a <= current_a <= self._high_a
-            and self._low_v <= voltage_v <= self._high_v
-            and -self._most_w <= voltage_v * current_a <= self._most_w
-        ):
-            return None
         found = self._judge(voltage_v, current_a, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
@@ -355,13 +367,14 @@ class StationSupervisor:
             bound = self._bound_v
             room = limits.asked_voltage_share * bound
             room = self._asked_v if self._asked_v > room else room
-            self._low_v = bound - room if taking else -_INF
+            self._low_v = bound - room if taking and room < HIGHEST_V else -HIGHEST_V
             high = bound + room
             self._high_v = self._ceiling_v if taking or self._ceiling_v < high else high
             self._most_w = self._bound_w * (1.0 + limits.over_power_share) + self._over_w
         elif self._asked in (_Asked.NOTHING, _Asked.STOPPED):
-            self._low_a, self._high_a, self._low_v = -self._none_a, self._none_a, -_INF
-            self._high_v = self._ceiling_v if self.closed else self._end_v
+            most = self._none_a if self._none_a < HIGHEST_A else HIGHEST_A
+            self._low_a, self._high_a, self._low_v = -most, most, -HIGHEST_V
+            self._high_v = self._ceiling_v if self.closed else min(self._end_v, HIGHEST_V)
             self._most_w = _INF
         else:
             return

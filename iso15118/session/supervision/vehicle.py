@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 
 from .limits import SupervisionLimits
-from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+from .rules import HIGHEST_A, HIGHEST_V, Ceiling, Finding, Reaction, Rule, Watch, worse
 
 __all__ = ["VehicleSupervisor"]
 
 _INF = math.inf
+_NEVER = 1e15
 
 
 class VehicleSupervisor:
@@ -48,9 +49,10 @@ class VehicleSupervisor:
             at.reverse_current_share * max(charge_a, discharge_a),
         )
         self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.no_current_a)
-        self._most_ahead = charge_a * self._rated + self._over_a
-        self._most_back = discharge_a * self._rated + self._over_a
-        self._least_a = min(self._none_a, limits.no_current_a or 0.0, self._over_a)
+        # Beyond what any connector can have there are no readings, whatever the rules say.
+        self._most_ahead = min(charge_a * self._rated + self._over_a, HIGHEST_A)
+        self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
+        self._least_a = min(self._none_a, limits.no_current_a or 0.0, self._over_a, HIGHEST_A)
         self._ceiling_v = self._most_v()
         self._battery_on = Rule.BATTERY_WANTS_NONE not in at.off
         self._hot_on = Rule.INLET_HOT not in at.off
@@ -132,7 +134,8 @@ class VehicleSupervisor:
     def battery(self, maximum_v: float, target_a: float, hot: bool, at: float, now: float) -> None:
         """The battery's management reports what it can stand and what it wants."""
         if at > self.battery_at:
-            self._read(self.inlet_at, at)
+            self.battery_at = at
+            self.fresh_until = (self.inlet_at if self.inlet_at < at else at) + self._stale_s
         wanted = 0.0 if target_a <= 0.0 else _INF
         if maximum_v == self._battery_v and hot is self._hot and wanted == self._wanted.floor:
             return
@@ -142,14 +145,28 @@ class VehicleSupervisor:
             present = max(self.current_a, 0.0)
             self._wanted.ask(wanted, now, 0.0, self._rate, present)
 
+    def within(self, voltage: float, current: float, now: float) -> bool:
+        """One sample of now that breaks no rule, as almost all do: True, and it is taken. False says nothing: ``measured`` has to look."""
+        try:
+            if (
+                self._quick
+                and self.inlet_at <= now < _NEVER
+                and self._low_a <= current <= self._high_a
+                and -HIGHEST_V <= voltage <= self._high_v
+            ):
+                self.voltage_v, self.current_a, self.inlet_at = voltage, current, now
+                self.fresh_until = (now if now < self.battery_at else self.battery_at) + self._stale_s
+                return True
+        except (TypeError, ArithmeticError):
+            pass  # no numbers
+        return False
+
     def measured(self, voltage: float, current: float, at: float, now: float) -> Finding | None:
         """One sample of the inlet, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
         if at > self.inlet_at:
             self.inlet_at = at
             self.fresh_until = (at if at < self.battery_at else self.battery_at) + self._stale_s
         self.voltage_v, self.current_a = voltage, current
-        if self._quick and self._low_a <= current <= self._high_a and voltage <= self._high_v:
-            return None
         found = self._judge(voltage, current, now)
         self._pending = any([watch.since is not None for watch in self._watches])  # noqa: C419 - a list is faster
         self._shorten()
@@ -157,9 +174,9 @@ class VehicleSupervisor:
 
     def _shorten(self) -> None:
         """What is within the tightest bounds breaks no rule: then a sample needs a few comparisons only."""
-        none = self._none_a
+        none = self._none_a if self._none_a < HIGHEST_A else HIGHEST_A
         self._low_a, self._high_a = -none, none
-        self._high_v = self._ceiling_v if self.closed else _INF
+        self._high_v = self._ceiling_v if self.closed else HIGHEST_V
         if self._was_told and not self._told_open:
             bound, back, over = self._charging.floor, self._discharging.floor, self._over_a
             high = bound + over
@@ -171,7 +188,7 @@ class VehicleSupervisor:
 
     def _most_v(self) -> float:
         most = min(self._battery_v, self._declared_v)
-        return most + max(self._over_v, self.limits.inlet_voltage_share * most)
+        return min(most + max(self._over_v, self.limits.inlet_voltage_share * most), HIGHEST_V)
 
     def _judge(self, voltage: float, current: float, now: float) -> Finding | None:
         limits = self.limits

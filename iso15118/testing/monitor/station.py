@@ -22,6 +22,7 @@ __all__ = ["StationMonitor"]
 _REACTION_S = 1.2
 """An output beyond the station's own limits has to be stopped within this: the longest debounce, and two looks of a rig."""
 _NEVER = math.inf
+_TELLING = frozenset((dc.DCChargeParameterDiscoveryReq, cm.ServiceSelectionReq, cm.SessionSetupReq))
 _READY = (ev.SignalState.C, ev.SignalState.D)
 
 
@@ -126,6 +127,8 @@ class StationMonitor:
         return isinstance(event.message, cm.SessionStopReq)
 
     def _learn(self, event: ev.Event) -> None:
+        if type(event) is ev.MessageReceived and type(event.message) not in _TELLING:
+            return
         match event:
             case ev.AuthorizationDecided(accepted=True):
                 # An answer that nobody asked for proves nothing.
@@ -160,6 +163,14 @@ class StationMonitor:
                 pass
 
     def _action(self, action: act.Action, before: list[act.Action], was_over: bool, now: float) -> None:
+        if type(action) is act.SetPower:
+            self._power(action)
+            self._need(not self._condemned and not was_over, "power after the decision to stop")
+            self._live = True
+            return
+        if type(action) is act.Send:
+            self._sent(action.message, before, was_over)
+            return
         match action:
             case act.RequestAuthorization():
                 self._asked = True
@@ -200,28 +211,12 @@ class StationMonitor:
                 )
                 self._need(not self._condemned and not was_over, "contactors after the decision to stop")
                 self._live = True
-            case act.SetPower():
-                self._power(action)
-                self._need(not self._condemned and not was_over, "power after the decision to stop")
-                self._live = True
             case act.OpenContactors():
                 self._need(
                     any(isinstance(earlier, act.StopPower) for earlier in before),
                     "contactors opened before current zero",
                 )
                 self._live = False
-            case act.Send(message=message):
-                self._need(not was_over, "a message after the end")
-                if isinstance(message, cm.SessionSetupRes):
-                    self._set_up(message)
-                elif isinstance(message, dc.DCChargeParameterDiscoveryRes):
-                    self._offered_v = si(message.dc_cpd_res_energy_transfer_mode.evse_maximum_voltage)
-                code = getattr(message, "response_code", None)
-                if self._condemned and code is not None and code.value.startswith("OK"):
-                    self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
-                told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
-                if code is not None and code.value.startswith("FAILED") and (self._live or not told):
-                    self._violation(f"{type(message).__name__} {code.value} before the hardware is safe")
             case act.SessionEnded() | act.CloseLink():
                 self._need(not self._live, f"{type(action).__name__} before current zero and contactors open")
                 if self._closed:
@@ -230,6 +225,19 @@ class StationMonitor:
                         told, f"{type(action).__name__} with closed contactors that nobody told to open"
                     )
                 self._over = True
+
+    def _sent(self, message: Any, before: list[act.Action], was_over: bool) -> None:
+        self._need(not was_over, "a message after the end")
+        if isinstance(message, cm.SessionSetupRes):
+            self._set_up(message)
+        elif isinstance(message, dc.DCChargeParameterDiscoveryRes):
+            self._offered_v = si(message.dc_cpd_res_energy_transfer_mode.evse_maximum_voltage)
+        code = getattr(message, "response_code", None)
+        if self._condemned and code is not None and code.value.startswith("OK"):
+            self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
+        told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
+        if code is not None and code.value.startswith("FAILED") and (self._live or not told):
+            self._violation(f"{type(message).__name__} {code.value} before the hardware is safe")
 
     def _set_up(self, response: cm.SessionSetupRes) -> None:
         """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
