@@ -32,11 +32,13 @@ MAY_IMPORT = {
     "contracts": BASE,
     "pki": BASE | {"exi", "contracts"},
     "channel": BASE | {"v2gtp", "exi"},
+    # SI numbers in, SI numbers out: of the messages only how a number is rounded on the wire.
+    "energy": BASE,
     # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
     # A paused session is tied to its peer by the certificate that TLS proved.
     "session": BASE | {"timing", "contracts", "pki", "tls"},
-    "secc": BASE | {"timing", "session", "contracts", "pki"},
-    "evcc": BASE | {"timing", "session", "contracts", "pki"},
+    "secc": BASE | {"timing", "session", "contracts", "pki", "energy"},
+    "evcc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "link": BASE | {"timing", "session"},
     "connection": BASE | {"timing", "session", "link"},
     "simulation": BASE | {"session", "link", "contracts", "pki"},
@@ -190,6 +192,7 @@ def test_sessions_and_everything_below_read_no_clock() -> None:
         "v2gtp",
         "sdp",
         "channel",
+        "energy",
         "session",
         "secc",
         "evcc",

@@ -1,5 +1,5 @@
-"""Physical quantities on the wire and in SI: RationalNumber of ISO 15118-20 to floats and back, and session
-ids.
+"""Physical quantities, moments and session ids on the wire and in SI: RationalNumber and time stamps of ISO
+15118-20 to floats and back.
 
 RationalNumber is an exponent and a 16-bit value: above 32.767 of a unit, digits get lost, and whoever rounds
 must know which side is safe.
@@ -9,11 +9,28 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable
+from enum import Enum
 from functools import lru_cache
 
 from .iso20.common_types import RationalNumber
 
-__all__ = ["NO_SESSION", "ceil_rational", "floor_rational", "new_session_id", "rational", "si"]
+__all__ = [
+    "NO_SESSION",
+    "TimeStampUnit",
+    "anchored",
+    "ceil_rational",
+    "ceiled",
+    "floor_rational",
+    "floored",
+    "new_session_id",
+    "rational",
+    "si",
+    "time_stamp",
+    "towards_zero",
+    "unit_of",
+    "unix_time",
+]
 
 NO_SESSION = bytes(8)
 """The session id of the first SessionSetupReq; never the id of an open session."""
@@ -60,7 +77,27 @@ def ceil_rational(value: float) -> RationalNumber:
     return _pack(value, math.ceil)
 
 
-def _pack(value: float, to_int: object) -> RationalNumber:
+def floored(value: float) -> float:
+    """The greatest quantity that the wire can say and that is not above ``value``, as the peer will read it.
+    The one way to round a maximum: what is asked or checked later is compared with this."""
+    return si(floor_rational(value))
+
+
+def ceiled(value: float) -> float:
+    """The least quantity that the wire can say and that is not below ``value``: the one way to round a
+    minimum."""
+    return si(ceil_rational(value))
+
+
+def towards_zero(value: float) -> float:
+    """``value`` in tenths, never further from zero than it was: a tenth of an ampere is what a megawatt cable
+    resolves, and rounding asks for no more than is wanted."""
+    # 16.1 * 10 is 161.00000000000003, other products fall short of the tenth that they are.
+    tenths = math.floor(abs(value) * 10.0 + 1e-7)
+    return math.copysign(tenths / 10.0, value) if tenths else 0.0
+
+
+def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
     whole = int(value) if math.isfinite(value) else None
     if whole is None:
         raise ValueError(f"{value!r} is no physical quantity")
@@ -75,8 +112,51 @@ def _pack(value: float, to_int: object) -> RationalNumber:
             # step in every direction.
             if math.isclose(nearest, scaled, rel_tol=1e-12, abs_tol=1e-9):
                 return RationalNumber(exponent=exponent, value=nearest)
-            return RationalNumber(exponent=exponent, value=to_int(scaled))  # type: ignore[operator]
+            return RationalNumber(exponent=exponent, value=to_int(scaled))
     raise ValueError(f"{value!r} does not fit a RationalNumber")
+
+
+class TimeStampUnit(Enum):
+    """The unit of TimeStamp, TimeAnchor and MeterTimestamp. Unsettled: public stacks send seconds since 1970,
+    one commercial station microseconds, so both are read and one is sent."""
+
+    SECONDS = 1
+    MICROSECONDS = 1_000_000
+
+
+def time_stamp(unix_s: float, unit: TimeStampUnit = TimeStampUnit.SECONDS) -> int:
+    """``unix_s`` (s since 1970) as it is sent; never negative."""
+    return max(int(unix_s * unit.value), 0)
+
+
+_MICROSECONDS_FROM, _MILLISECONDS_FROM = 10**14, 10**11
+# As seconds these are the years 5138 and later, as microseconds 1973: no stamp of one unit is taken for one of
+# another.
+
+
+def unix_time(stamp: int) -> float:
+    """A time stamp of the peer in s since 1970, whatever unit it has: microseconds and milliseconds are known
+    by their size."""
+    if stamp >= _MICROSECONDS_FROM:
+        return stamp / 1e6
+    return stamp / 1e3 if stamp >= _MILLISECONDS_FROM else float(stamp)
+
+
+def unit_of(stamp: int) -> str:
+    """The unit that ``unix_time`` reads it in, for people; empty for seconds."""
+    if stamp >= _MICROSECONDS_FROM:
+        return "microseconds"
+    return "milliseconds" if stamp >= _MILLISECONDS_FROM else ""
+
+
+def anchored(anchor: int, sent: int, now: float) -> float:
+    """When a TimeAnchor is, on the clock of ``now``: the moment at which the message came in, whose header
+    says that it was sent at ``sent``.
+
+    Only the difference of the two counts, so that the peer's clock need not be right. An anchor of 0 is the
+    moment of the message, and so is every anchor of a peer whose header has no time.
+    """
+    return now + unix_time(anchor) - unix_time(sent) if anchor and sent else now
 
 
 def new_session_id() -> bytes:
