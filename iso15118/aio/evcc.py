@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from iso15118.connection.vocabulary import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutError, MisuseError, TlsError
 from iso15118.evcc import EvccSession
-from iso15118.sdp import SDP_PORT, Conflict, Refused, Security
+from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
+from iso15118.session.actions import EndReason, StateEntered
 
 from . import readings
 from .contract_calls import contracts_of
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ipaddress import IPv6Address
 
     from iso15118.evcc import EvccConfig
-    from iso15118.sdp import SdpAction
     from iso15118.session import actions as act
     from iso15118.session import ports
     from iso15118.session.ticket import EvccTicket
@@ -250,20 +249,9 @@ class EvccClient:
             return self._station
         security = Security.TLS if self._tls is not None else Security.NONE
         found = await discover(
-            self.interface,
-            security=security,
-            port=self._sdp_port,
-            timing=self.config.timing,
-            on_action=self._discovered,
+            self.interface, security=security, port=self._sdp_port, timing=self.config.timing
         )
         return found.response.address, found.response.port
-
-    def _discovered(self, action: SdpAction) -> None:
-        """What of a search may be an attack is news."""
-        if isinstance(action, Conflict):
-            self._news(PeerDeviates("second-station", action.reason))
-        elif isinstance(action, Refused) and action.downgrade:
-            self._news(PeerDeviates("less-security", f"{action.origin}: {action.reason}"))
 
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver

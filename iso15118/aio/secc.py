@@ -289,9 +289,7 @@ class SeccServer:
             return ServiceState.CLOSED
         if self.sessions.driver is not None:  # or its hardware is still being made safe
             return ServiceState.IN_SESSION
-        if self.sessions.service.reason:
-            return ServiceState.OUT_OF_SERVICE
-        return ServiceState.UNREACHABLE if self.unreachable_because else ServiceState.AVAILABLE
+        return ServiceState.OUT_OF_SERVICE if self.sessions.service.reason else ServiceState.AVAILABLE
 
     @property
     def out_of_service_because(self) -> str:

@@ -24,7 +24,6 @@ class ServiceState(Enum):
     AVAILABLE = "available"
     IN_SESSION = "in session"
     OUT_OF_SERVICE = "out of service"
-    UNREACHABLE = "its interface cannot be used"
 
 
 class Service:

@@ -6,11 +6,14 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
+import warnings
 from enum import Enum
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.messages.values import TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -52,15 +55,30 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for contracts when none can be used, in every session, or never."""
     maximum_contracts: int = 4
     """How many contracts the vehicle takes in one session."""
-    control_mode: ControlMode = ControlMode.SCHEDULED
-    """Who sets the power: the vehicle (Scheduled) or the station (Dynamic)."""
-    departure_time_s: int = 7200
-    """Time until the vehicle leaves, in s from now; Dynamic mode requires one."""
+    control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
+    """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
+    offer one only."""
+    control_mode: ControlMode | None = None
+    """Deprecated: the only control mode. Use control_modes, which it replaces."""
+    departure_time_s: int | None = None
+    """Time until the vehicle leaves, in s from the moment it is connected: it counts down in what is told to
+    the station, and the session ends when it is over. Absent: nobody knows; where Dynamic mode requires a
+    time, a day is told."""
     minimum_soc: int = 20
     """State of charge in percent below which nothing is given back, and to which a Dynamic station charges
     first."""
     target_soc: int = 80
     """State of charge in percent at which the vehicle stops."""
+    least_energy_wh: float = 0.05
+    """A battery that lacks less than this has what it wants, in Wh: requests are rounded up to whole ones, so
+    that less cannot be asked for."""
+    no_power_s: float = 3600.0
+    """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
+    for minutes; for longer there is the pause."""
+    below_minimum_s: float = 60.0
+    """How long the battery may want less than the least that the two sides can charge with before the vehicle
+    leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
+    up first."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False
@@ -70,9 +88,16 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
     meter_info_every: int = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
-    loop_interval_s: float = 0.25
-    """From one charge-loop request to the next, in s; 0.25 is what the standard asks for at most
-    [V2G20-1499]. 0: as fast as it goes."""
+    time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
+    """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
+    station does. Both are read."""
+    strict_evse_id: bool = False
+    """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
+    and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only
+    noted."""
+    loop_interval_s: float | None = None
+    """From one charge-loop request to the next, in s. Absent: timing.sequence_performance_loop, which is what
+    the standard asks for at most [V2G20-1499]. 0: as fast as it goes."""
     poll_interval_s: float = 0.1
     """Pause before a request is repeated while the other side says Ongoing, in s."""
     precharge_tolerance_v: float = 20.0
@@ -93,6 +118,16 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """When measured values end the session."""
 
     def __post_init__(self) -> None:
+        if self.control_mode is not None:
+            warnings.warn(
+                "EvccConfig.control_mode is deprecated: use control_modes", DeprecationWarning, stacklevel=2
+            )
+            force_setattr(self, "control_modes", (self.control_mode,))
+            force_setattr(self, "control_mode", None)
+        if not self.control_modes or len(set(self.control_modes)) != len(self.control_modes):
+            raise ConfigError(
+                "control_modes", "none, or one twice", "scheduled, dynamic or both, the best first"
+            )
         if not 1 <= len(self.evccid) <= 255:
             raise ConfigError("evccid", f"{len(self.evccid)} characters", "1 to 255")
         if not self.services:
@@ -121,20 +156,38 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.minimum_soc} is above target_soc = {self.target_soc}",
                 "at most target_soc",
             )
-        if not 0 <= self.departure_time_s <= 2**32 - 1:
+        if self.departure_time_s is not None and not 0 <= self.departure_time_s <= 2**32 - 1:
             raise ConfigError("departure_time_s", f"{self.departure_time_s} does not fit", "0 to 4294967295")
         if self.meter_info_every < 0:
             raise ConfigError("meter_info_every", f"{self.meter_info_every} is negative", "0 or more")
         limit = self.timing.sequence_timeout_loop
-        if not 0.0 <= self.loop_interval_s < limit:
+        if not 0.0 <= self.loop_s < limit:
             raise ConfigError(
                 "loop_interval_s",
-                f"{self.loop_interval_s!r} would end every session",
+                f"{self.loop_s!r} would end every session",
                 f"0 to below {limit:g}",
             )
+        if not self.poll_interval_s <= self.timing.sequence_performance:
+            raise ConfigError(
+                "poll_interval_s",
+                f"{self.poll_interval_s!r} is longer than a request may take",
+                f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
+            )
+        for key in ("no_power_s", "below_minimum_s"):
+            if not 0.0 < getattr(self, key) < 1e9:
+                raise ConfigError(
+                    key, f"{getattr(self, key)!r} makes no sense", "a positive number of seconds"
+                )
+        if not 0.0 <= self.least_energy_wh < 1e6:
+            raise ConfigError("least_energy_wh", f"{self.least_energy_wh!r} makes no sense", "0 to 1000000")
         for key in ("poll_interval_s", "precharge_tolerance_v", "welding_voltage_v", "welding_detection_s"):
             if not 0.0 <= getattr(self, key) < 1e4:
                 raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 10000")
+
+    @property
+    def loop_s(self) -> float:
+        """``loop_interval_s``, or what stands for it."""
+        return self.timing.sequence_performance_loop if self.loop_interval_s is None else self.loop_interval_s
 
 
 def _names() -> str:

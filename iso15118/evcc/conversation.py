@@ -15,8 +15,15 @@ from msgspec import Struct
 from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.messages.iso20.common_types import MessageHeader
-from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import Action, EndReason, SessionEnded, SupervisionWarning
+from iso15118.messages.values import NO_SESSION, time_stamp
+from iso15118.session.actions import (
+    Action,
+    EndReason,
+    PeerDeviates,
+    Send,
+    SessionEnded,
+    SupervisionWarning,
+)
 from iso15118.session.events import BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
@@ -153,6 +160,13 @@ class Conversation:
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
+        self.departure_at: float | None = None
+        """When the vehicle leaves, on the session's clock; None: nobody knows."""
+        self.beside: type | None = None
+        """The response awaited on another stream, beside the conversation."""
+        self.beside_until = 0.0
+        """Afterwards nobody waits for it any more."""
+        self.noted: set[str] = set()
         self.epoch = epoch
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
         self._header: MessageHeader | None = None
@@ -169,7 +183,7 @@ class Conversation:
 
     def header(self) -> MessageHeader:
         """The header of a request sent now."""
-        stamp = self.unix_time
+        stamp = time_stamp(self.now + self.epoch, self.config.time_stamp_unit)
         header = self._header
         if header is None or header.time_stamp != stamp or header.session_id != self.session_id:
             header = self._header = MessageHeader(session_id=self.session_id, time_stamp=stamp)
@@ -178,6 +192,18 @@ class Conversation:
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""
         self.outbox.extend(actions)
+
+    def note(self, name: str, detail: str) -> None:
+        """Tell the application once that the station deviates and was understood all the same."""
+        if name not in self.noted:
+            self.noted.add(name)
+            self.act(PeerDeviates(name, detail))
+
+    def send_beside(self, request: Any, response_type: type) -> None:
+        """Send ``request`` on a stream of its own: the script goes on, and its answer is only looked at for a
+        refusal."""
+        self.beside, self.beside_until = response_type, self.now + self.config.timing.message_timeout
+        self.act(Send(request))
 
     def asked(self, charge_a: float, discharge_a: float) -> None:
         """The station is asked for at most these currents in A from now on."""

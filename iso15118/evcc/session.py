@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.dc import on_wire
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver, Until
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.iso20.script import iso20_session
+from iso15118.messages.values import unit_of
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -49,7 +51,9 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
     ) -> None:
-        super().__init__(config, Conversation(config, limits, battery, epoch, contracts, resume))
+        # What is declared is rounded once; all that is asked for later is computed from that.
+        talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume)
+        super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
 
@@ -225,6 +229,8 @@ class EvccSession(Funnel):
 
     def _message(self, message: Any) -> list[Action]:
         step = self._step
+        if type(message) is self._talk.beside:
+            return self._beside(message)
         if not isinstance(step, Exchange):
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} without a request")
         kind = type(message)
@@ -237,6 +243,13 @@ class EvccSession(Funnel):
             # The station's first answer brings the id; from then on it is the same to the end [V2G20-751].
             talk = self._talk
             failed = message.response_code.value.startswith("FAILED")
+            if failed and step.state == "SessionSetup":
+                # There is no session yet, and so no id that could be right.
+                return self._end(
+                    EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
+                )
+            if unit := unit_of(message.header.time_stamp):
+                talk.note("time-stamp-unit", f"the station's time stamps are {unit}")
             # A station that does not join the paused session gives a new id with its first answer.
             anew = (
                 step.state == "SessionSetup"
@@ -259,6 +272,16 @@ class EvccSession(Funnel):
             return self._resume(error=leaving)
         return self._resume(message)
 
+    def _beside(self, message: Any) -> list[Action]:
+        """An answer on another stream: the script goes on unless it refuses."""
+        talk = self._talk
+        talk.beside = None
+        if message.header.session_id != talk.session_id:
+            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+        if message.response_code.value.startswith("FAILED"):
+            return self._end(EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}")
+        return []
+
     # -- hardware and application
 
     def _other(self, event: ev.Event) -> list[Action]:
@@ -269,6 +292,8 @@ class EvccSession(Funnel):
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
+                if self.config.departure_time_s is not None:
+                    talk.departure_at = talk.now + self.config.departure_time_s
                 self._script = iso20_session(talk, lambda: self.timers.clear(Timer.LINK))
                 return self._resume()
             case ev.LinkLost(how=how):

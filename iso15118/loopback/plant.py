@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -107,9 +108,9 @@ def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -
     return EvccConfig(
         services=(order.energy_service.id,),
         identification=(Identification[order.auth.upper()],),
-        control_mode=order.control_mode,
+        control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),
-        target_soc=round(order.soc_target),
+        target_soc=math.ceil(order.soc_target),
         departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
         allow_plaintext=allow_plaintext,
         **pace,  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
+from iso15118.messages.values import TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -34,9 +35,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     docs/sources.md)."""
     precharge_current_a: float = 2.0
     """Current limit of the pre-charge path, after the same source."""
-    overvoltage_v: float = 0.0
+    overvoltage_v: float = 0.5
     """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in
-    V."""
+    V. Vehicles round the two apart: by a tenth of a volt, or by half a volt where they round to whole ones.
+    The output is held below the maximum in any case."""
     stop_delay_s: float = 10.0
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
@@ -49,6 +51,32 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     metering_confirmation_s: float = 0.0
     """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
     do not know the message, hence off by default."""
+    meter_age_s: float = 1.0
+    """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
+    in s: the meter is read again. One second is what readings of a charger are commonly good for."""
+    time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
+    """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
+    station does. Both are read."""
+    schedule_overrun_s: float = 60.0
+    """How long the last power of a schedule goes on to hold behind its end, in s; then the vehicle gets none
+    until there is a new one. The standard names no time; a minute is enough to agree on a new one."""
+    schedule_renegotiation_s: float = 300.0
+    """Ask the vehicle for another schedule when there is more power than it says, or when it is over, but not
+    more often than every so many s, because the power rests meanwhile; 0 never asks."""
+    power_tolerance_w: float = 0.0
+    """PowerTolerance of the schedules offered: how far off its profile the vehicle may be, in W; 0 names
+    none."""
+    profile_tolerance_w: float = 300.0
+    """How far the measured power may exceed the vehicle's own profile before that counts as a violation, in
+    W; never less than 3 % of it. No public source names a value."""
+    profile_warning_s: float = 5.0
+    """How long it may, in s, before the charge loop says WARNING_EVPowerProfileViolation [V2G20-1864]."""
+    profile_failure_s: float = 60.0
+    """How long it may, in s, before the session ends with FAILED_EVPowerProfileViolation."""
+    tolerate_odd_values: bool = False
+    """Take requests whose values contradict the standard where nothing here depends on them: MinimumSOC above
+    TargetSOC [V2G20-1640], MaximumSupportingPoints outside 12 to 1024, an empty EVCCID. Otherwise they are
+    refused with FAILED."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
     allow_pause: bool = True
@@ -123,6 +151,19 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.pause_validity_s!r} is no validity",
                 "a positive number; allow_pause = false refuses",
             )
+        for key in ("meter_age_s", "profile_warning_s", "profile_failure_s"):
+            if not 0.0 < getattr(self, key) < 1e6:
+                raise ConfigError(
+                    key, f"{getattr(self, key)!r} makes no sense", "a positive number of seconds"
+                )
+        for key in (
+            "schedule_overrun_s",
+            "schedule_renegotiation_s",
+            "power_tolerance_w",
+            "profile_tolerance_w",
+        ):
+            if not 0.0 <= getattr(self, key) < 1e9:
+                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 or more")
         if not 0.0 <= self.overvoltage_v <= 100.0:
             raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -56,6 +58,8 @@ class Funnel:
         self._state: State | None = None
         self._waiting: Wait | None = None
         self._pending: Any = None
+        self._closes_at = 0.0
+        """After the end: until then a vehicle that was refused may say goodbye."""
 
     # -- what the hardware says
 
@@ -189,16 +193,26 @@ class Funnel:
         actions += [act.StateEntered(State.ENDED.value), self.ended]
         if connected:
             # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].
-            actions.append(act.CloseLink(self.config.timing.close_wait if response is not None else 0.0))
+            grace_s = self.config.timing.close_wait if response is not None else 0.0
+            if type(response) is not cm.SessionStopRes:
+                self._closes_at = self._ctx.now + grace_s
+            actions.append(act.CloseLink(grace_s))
         return actions
 
     def _late(self, event: ev.Event) -> list[Action]:
-        """After the end only one thing matters: a contactor that closes late is told to open again."""
+        """After the end two things matter: a contactor that closes late is told to open again, and a vehicle
+        that was refused may still say goodbye while it is waited for."""
         if isinstance(event, ev.ContactorsChanged):
             closed = event.closed is not False
             self._books.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+        ctx = self._ctx
+        stop = event.message if isinstance(event, ev.MessageReceived) else None
+        waited_for = ctx.now < self._closes_at
+        if type(stop) is cm.SessionStopReq and waited_for and stop.header.session_id == ctx.session_id:
+            self._closes_at = ctx.now  # one is enough
+            return [act.Send(cm.SessionStopRes(header=ctx.header(), response_code=ResponseCode.OK))]
         return []
 
     def _broken(self, error: Exception) -> list[Action]:

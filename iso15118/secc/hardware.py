@@ -61,8 +61,10 @@ class HardwareBooks:
                 self._live()
                 self.supervisor.told(True)
             elif kind is act.StopPower:
-                ctx.power, ctx.precharging = None, False
+                ctx.power, ctx.precharging, ctx.wish = None, False, None
                 self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, ctx.now)  # type: ignore[attr-defined]
+            elif kind is act.ReadMeter:
+                ctx.meter_asked = ctx.now
             elif kind is act.OpenContactors:
                 ctx.energized, ctx.told_safe = False, True
                 self.supervisor.told(False)
@@ -103,21 +105,6 @@ class HardwareBooks:
             self._timers.set(Timer.PRE_CHARGE, ctx.now + self._config.timing.pre_charge_performance)
         ctx.precharging = True
         self.supervisor.pre_charge(action.voltage_v, action.current_a, ctx.now)
-
-    def tighten(self) -> list[Action]:
-        """A lower limit holds at once, not with the vehicle's next request."""
-        ctx = self._ctx
-        if ctx.power is None or ctx.limits is None:
-            return []
-        voltage, current, power, back = ctx.power
-        limits = ctx.limits
-        if back:
-            most_a, power = limits.maximum_discharge_current_a, min(power, limits.maximum_discharge_power_w)
-        else:
-            most_a, power = limits.maximum_charge_current_a, min(power, limits.maximum_charge_power_w)
-            voltage = min(voltage, limits.maximum_voltage_v)
-        bounds = ctx.within_power(voltage, min(abs(current), most_a), power, back)
-        return self.keep((act.SetPower(*bounds),)) if bounds != ctx.power else []
 
     # -- what is measured ----------------------------------------------------------------------------------
 

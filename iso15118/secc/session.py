@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.iso20.common_types import DisplayParameters, ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason
@@ -25,6 +27,7 @@ from iso15118.timing import Timer
 from .config import SeccConfig
 from .funnel import Funnel
 from .iso20.context import Context
+from .iso20.loop import present_bounds
 from .iso20.machine import answer, is_request
 from .iso20.parameters import refresh_limits
 from .iso20.pause import PAUSE_DELAY_S
@@ -51,10 +54,12 @@ class SeccSession(Funnel):
     """One session of one connector.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what
-    the station can give now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the
-    time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
-    contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that were paused here.
+    in their order. ``limits`` is what the station can give now, ``hardware`` what it could give at best,
+    which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
+    so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
+    stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
+    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
+    were paused here.
     """
 
     def __init__(
@@ -66,12 +71,14 @@ class SeccSession(Funnel):
         trust: ContractTrust | None = None,
         installs: bool = False,
         resume: SeccTicket | Iterable[SeccTicket] = (),
+        hardware: StationLimits | None = None,
     ) -> None:
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
             Context(
                 config=config,
+                hardware=limits if hardware is None else hardware,
                 capabilities=limits,
                 epoch=epoch,
                 trust=trust,
@@ -126,6 +133,11 @@ class SeccSession(Funnel):
         return tuple(self._ctx.spent)
 
     @property
+    def display(self) -> DisplayParameters | None:
+        """What the vehicle last let the station show of itself; None before."""
+        return self._ctx.display
+
+    @property
     def energized(self) -> bool:
         """The hardware was asked for voltage, current or closed contactors, and not yet to take it back."""
         return self._ctx.energized
@@ -163,6 +175,9 @@ class SeccSession(Funnel):
                 actions = self._other(event)
             if self._waiting is not None:
                 actions += self._try_waiting(timed_out=False)
+            if ctx.news:
+                actions += ctx.news
+                ctx.news.clear()
             return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
             return self._broken(error)
@@ -219,14 +234,16 @@ class SeccSession(Funnel):
             return self._negotiation(message)
         if not is_request(message):
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} is no request")
-        if self._waiting is not None:
+        beside = type(message) is cm.MeteringConfirmationReq  # on a stream of its own: the loop goes on
+        if self._waiting is not None and not beside:
             self._waiting = None
             return self._end(
                 EndReason.SEQUENCE_ERROR,
                 "a second request before the answer to the first",
                 refusal(message, ctx, ResponseCode.FAILED_SequenceError),
             )
-        self.timers.clear(Timer.SEQUENCE)
+        if not beside:
+            self.timers.clear(Timer.SEQUENCE)
         if ctx.doom is not None:
             failed = refusal(message, ctx, ResponseCode.FAILED)
             return self._end(ctx.doom, ctx.doom_detail, failed, rule=ctx.doom_rule)
@@ -236,7 +253,8 @@ class SeccSession(Funnel):
         reply = answer(message, ctx, state)
         if type(reply) is Wait:
             self._waiting, self._pending = reply, message
-            self.timers.set(Timer.ANSWER, reply.deadline)
+            due = ctx.now + self.config.timing.answer_time_of(type(message).__name__)
+            self.timers.set(Timer.ANSWER, min(reply.deadline, due))
             return self._books.keep(reply.before)
         return self._reply(reply)  # type: ignore[arg-type]
 
@@ -272,12 +290,12 @@ class SeccSession(Funnel):
         if reply.next is not self._state:
             actions += self._enter(reply.next)
         timing = self.config.timing
-        # The short timer holds after a charge-loop response, and what comes beside it: PowerDeliveryRes leaves 60 s
-        # [V2G20-1500, V2G20-443].
-        short = type(reply.response) in (dc.DCChargeLoopRes, cm.MeteringConfirmationRes)
-        self.timers.set(
-            Timer.SEQUENCE, ctx.now + (timing.sequence_timeout_loop if short else timing.sequence_timeout)
-        )
+        if type(reply.response) is cm.MeteringConfirmationRes:
+            return actions  # beside the loop, whose own time runs on
+        # The short timer holds after a charge-loop response only [V2G20-1500, V2G20-443].
+        short = type(reply.response) is dc.DCChargeLoopRes
+        limit = timing.sequence_timeout_loop if short else timing.sequence_timeout
+        self.timers.set(Timer.SEQUENCE, ctx.now + limit)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -342,17 +360,15 @@ class SeccSession(Funnel):
                     ctx.installation.answered = True
                     ctx.installation.response, ctx.installation.refusal = response, refusal
                 return []
-            case ev.MeterRead():
-                ctx.meter = event
+            case ev.MeterRead(at=at):
+                ctx.meter = event if at is not None else replace(event, at=ctx.now)
                 return []
             case ev.LimitsChanged(limits=limits):
                 ctx.capabilities = limits
-                refresh_limits(ctx)
-                return self._books.tighten()
+                return self._rebound()
             case ev.SetPointChanged(power_w=power):
                 ctx.set_point_w = power
-                refresh_limits(ctx)
-                return []
+                return self._rebound()
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):
@@ -384,3 +400,13 @@ class SeccSession(Funnel):
         elif not accepted:
             return self._stop("authorization withdrawn")
         return []
+
+    def _rebound(self) -> list[Action]:
+        """Other limits, or another set-point, hold at once, not with the vehicle's next request: lower ones,
+        and higher ones as far as its last request allows it."""
+        ctx = self._ctx
+        refresh_limits(ctx)
+        bounds = present_bounds(ctx)
+        if ctx.power is None or bounds is None or bounds == ctx.power:
+            return []
+        return self._books.keep((act.SetPower(*bounds),))

@@ -42,6 +42,7 @@ __all__ = [
     "SupervisionWarning",
     "Urgency",
     "UseSchema",
+    "VehicleDisplay",
 ]
 
 
@@ -232,6 +233,25 @@ class ChargingNeeds(Notify, frozen=True):
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+
+
+class VehicleDisplay(Notify, frozen=True, kw_only=True):
+    """Station: what the vehicle lets it show to the customer (DisplayParameters); told again when it changes.
+    None: not said.
+
+    States of charge in percent, times in s from now, energy in Wh.
+    """
+
+    present_soc: int | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    maximum_soc: int | None = None
+    to_minimum_s: int | None = None
+    to_target_s: int | None = None
+    to_maximum_s: int | None = None
+    charging_complete: bool | None = None
+    capacity_wh: float | None = None
+    inlet_hot: bool | None = None
 
 
 class MeteringConfirmed(Notify, frozen=True):

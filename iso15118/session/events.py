@@ -169,12 +169,13 @@ class SecondVoltageMeasured(Event, frozen=True):
 
 class MeterRead(Event, frozen=True):
     """A reading of the station's energy meter: energy to and from the vehicle in Wh, with an optional
-    signature of the meter."""
+    signature of the meter. ``at``: when it was taken, on the session's clock; None: just now."""
 
     meter_id: str
     charged_wh: float
     discharged_wh: float = 0.0
     signature: bytes | None = None
+    at: float | None = None
 
 
 class BatteryChanged(Event, frozen=True):

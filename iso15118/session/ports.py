@@ -41,9 +41,11 @@ __all__ = [
     "HeartbeatPort",
     "InletPort",
     "MeterPort",
+    "RatedPowerPort",
     "SignalPort",
     "Station",
     "Vehicle",
+    "capabilities_of",
 ]
 
 Listener = Callable[[Event], None]
@@ -124,6 +126,22 @@ class DcPowerPort(Protocol):
     def present(self) -> PowerMeasured:
         """Voltage and current at the output now."""
         ...
+
+
+@runtime_checkable
+class RatedPowerPort(DcPowerPort, Protocol):
+    """A DC supply that also says what it could give at best. Then this is what a vehicle is offered, and a
+    station that is held back when the vehicle is plugged in charges at full power once it is released."""
+
+    @property
+    def capabilities(self) -> StationLimits:
+        """What the supply can give when nothing holds it back; read once when a session begins."""
+        ...
+
+
+def capabilities_of(power: DcPowerPort) -> StationLimits | None:
+    """For ``SeccSession(hardware=...)``: what this supply can give at best, None if it does not say."""
+    return power.capabilities if isinstance(power, RatedPowerPort) else None
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ _UNITS = {
     "_ohm": "ohm",
     "_kwh": "kWh",
     "_kw": "kW",
+    "_wh": "Wh",
     "_w": "W",
     "_share": "share, 1 is all of it",
     "_factor": "times as much",

@@ -57,7 +57,7 @@ def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
         taper_floor=kind.taper_floor,
         constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
     )
-    circuit = DcCircuit(time_scale=kind.time_scale, loop_s=max(session.loop_interval_s, _LOOP_S))
+    circuit = DcCircuit(time_scale=kind.time_scale, loop_s=max(session.loop_s, _LOOP_S))
     vehicle = LoneVehicle(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:

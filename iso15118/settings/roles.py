@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -31,6 +32,8 @@ from iso15118.settings.possible import check_station
 from iso15118.settings.reading import read_struct, read_toml
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
+
+_log = logging.getLogger(__name__)
 
 ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision": "the table [supervision]"}
 """Fields of a session's configuration that a file sets with another key."""
@@ -126,7 +129,10 @@ def _check_status(settings: SeccSettings) -> None:
 
 def load_evcc(path: Path) -> EvccSettings:
     """The settings of a vehicle, from a file. Raises ``ConfigError``."""
-    settings = read_struct(EvccSettings, read_toml(path), elsewhere=ELSEWHERE)
+    table = read_toml(path)
+    settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
+    if "control_mode" in table.get("session", ()):
+        _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
     megawatt = any(service in _MCS for service in settings.session.services)
     check_link(settings.link, megawatt=megawatt, why="session.services")
     vehicle, target = settings.vehicle, settings.session.target_soc

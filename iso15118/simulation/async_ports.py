@@ -198,6 +198,11 @@ class _Power:
         return self._plant.station.limits
 
     @property
+    def capabilities(self) -> StationLimits:
+        """What the supply could give at best."""
+        return self._plant.station.capabilities
+
+    @property
     def present(self) -> PowerMeasured:
         return self._plant.station.measure(self._plant.look())
 

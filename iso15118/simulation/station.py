@@ -104,8 +104,9 @@ class SimulatedStation:
         self.faults = Faults(STATION_CALLS)
         self.plan = plan
         self.supply = Supply(kind)
-        if not bidirectional:
-            self.supply.derate(_charge_only(kind.limits))
+        self.capabilities = kind.limits if bidirectional else _charge_only(kind.limits)
+        """What the supply can give at best, whatever it is held back to."""
+        self.supply.derate(self.capabilities)
         self.outlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
         self.meter = Meter(meter_id)
         self.insulation = InsulationMonitor(kind.isolation_threshold_ohm, insulation_ohm)

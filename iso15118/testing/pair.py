@@ -8,6 +8,7 @@ safety monitor watches both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from iso15118.contracts import Refusal
 from iso15118.evcc import EvccConfig, EvccSession
@@ -42,6 +43,7 @@ class Pair:
     ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
     ``leaves``: what stands for the certificates of station and vehicle, by which a paused session knows its peer; ``paused`` and
     ``resume`` are the tickets of earlier sessions.
+    ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
     ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
     ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
@@ -63,6 +65,8 @@ class Pair:
         leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
         paused: Sequence[SeccTicket] = (),
         resume: EvccTicket | None = None,
+        contrary_station: Any = None,
+        contrary_vehicle: Any = None,
         look_s: float = 0.3,
     ) -> None:
         self.now = self.begun_at = now
@@ -76,6 +80,7 @@ class Pair:
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
             resume=paused,
+            hardware=station.capabilities,
         )
         self.evcc = EvccSession(
             evcc,
@@ -85,7 +90,10 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
         )
-        self.monitor = SafetyMonitor(secc, station.limits, vehicle.limits, paused=tuple(paused))
+        # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
+        self.secc = self.secc if contrary_station is None else contrary_station
+        self.evcc = self.evcc if contrary_vehicle is None else contrary_vehicle
+        self.monitor = SafetyMonitor(secc, station.capabilities, vehicle.limits, paused=tuple(paused))
         self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
         self.transfer_s = 0.0

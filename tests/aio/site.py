@@ -203,7 +203,7 @@ def secc_config(**settings: Any) -> SeccConfig:
 def evcc_config(**settings: Any) -> EvccConfig:
     defaults: dict[str, Any] = {
         "services": (ServiceID.MCS,),
-        "control_mode": ControlMode.SCHEDULED,
+        "control_modes": (ControlMode.SCHEDULED,),
         "loop_interval_s": 0.01,
         "poll_interval_s": 0.01,
         "welding_detection_s": 2.0,

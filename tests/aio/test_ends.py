@@ -14,12 +14,10 @@ from iso15118.aio import EvccClient
 from iso15118.aio.link import Ending, StreamLimits
 from iso15118.aio.logs import flush
 from iso15118.aio.network import listen_tcp
-from iso15118.aio.sdp import serve_sdp
 from iso15118.cli.ending import ExitStatus, report
-from iso15118.errors import LinkError, LinkTimeoutError, TlsError
+from iso15118.errors import LinkTimeoutError, TlsError
 from iso15118.sdp import Security
-from iso15118.session.actions import EndReason, Notify, PeerDeviates
-from iso15118.timing import Timing
+from iso15118.session.actions import EndReason
 from iso15118.v2gtp import PayloadType, encode_frame
 from tests.sample_messages import SAP_REQ, SETUP
 from tests.tls.rig import car, issued, station
@@ -123,21 +121,3 @@ def test_errors_name_the_setting_that_helps(capsys: pytest.CaptureFixture[str]) 
     error = TlsError("secc certificates: status-missing: nothing says whether it is revoked", alert="x")
     assert report(error) is ExitStatus.TRUST
     assert "tls.revocation" in capsys.readouterr().err
-
-
-async def test_an_offer_of_less_security_is_news_to_the_application() -> None:
-    news: list[Notify] = []
-    listener = await serve_sdp(LOOPBACK, {Security.NONE: 61342}, port=0)
-    client = EvccClient(
-        evcc_config(timing=Timing(sdp_requests=1, sdp_retry=0.2)),
-        Plant().evcc,
-        LOOPBACK,
-        evcc_tls(),
-        sdp_port=listener.port,
-        port_limits=QUICK_PORTS,
-        news=news.append,
-    )
-    with pytest.raises(LinkError):
-        await client.run()
-    listener.close()
-    assert [one.name for one in news if isinstance(one, PeerDeviates)] == ["less-security"]

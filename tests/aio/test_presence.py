@@ -13,17 +13,13 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from iso15118.aio import SeccServer
 from iso15118.aio import presence as module
 from iso15118.aio.interface import find_interface
 from iso15118.aio.logs import flush
 from iso15118.aio.presence import InterfaceLost, InterfaceReady, Presence, StationLock
-from iso15118.aio.service import ServiceState
 from iso15118.errors import LinkError
 from iso15118.sdp import SdpRequest, SdpResponse, Security
 from iso15118.session.actions import Notify
-
-from .site import Plant, secc_config
 
 NEAR, FAR = (f"pr{os.getpid()}{end}" for end in "nf")
 SDP_PORT = 20_000 + os.getpid() % 20_000
@@ -224,7 +220,6 @@ def test_two_stations_on_one_interface_are_told_apart() -> None:
         script = f"""
 from iso15118.aio.interface import find_interface
 from iso15118.aio.presence import StationLock
-from iso15118.aio.service import ServiceState
 from iso15118.errors import LinkError
 try:
     StationLock(find_interface("lo"), {SDP_PORT})
@@ -254,17 +249,3 @@ async def test_an_interface_that_the_caller_made_is_not_watched() -> None:
         assert station.presence.interface.address == IPv6Address("::1")
         assert station.presence.sdp_port > 0
         assert len(asyncio.all_tasks()) == 2
-
-
-@pytest.mark.netns
-async def test_a_server_says_that_it_cannot_be_reached_and_serves_again(machine: None) -> None:
-    server = SeccServer(secc_config(allow_plaintext=True), Plant().secc, NEAR, sdp_port=SDP_PORT)
-    async with server:
-        assert server.state is ServiceState.AVAILABLE
-        ip("-6", "addr", "del", "fe80::15/64", "dev", NEAR)
-        await until(lambda: server.state is ServiceState.UNREACHABLE)
-        assert "link-local" in server.unreachable_because
-        ip("-6", "addr", "add", "fe80::18/64", "dev", NEAR, "nodad")
-        await until(lambda: server.state is ServiceState.AVAILABLE)
-        assert server.interface.address == IPv6Address("fe80::18")
-        assert server.ports

@@ -49,7 +49,7 @@ async def found_trusted_and_charged(service: ServiceID, mode: ControlMode) -> No
     plant = Plant(kind="mcs-gen1", battery=battery, plan=plan)
     config = secc_config(services=(service,))
     async with site(plant, config=config) as here:
-        client = here.client(config=evcc_config(services=(service,), control_mode=mode))
+        client = here.client(config=evcc_config(services=(service,), control_modes=(mode,)))
         mine = await client.run()
         theirs = await here.server.wait_finished(1)
         assert [watcher.seen > 100 for watcher in here.watchers] == [True, True]

@@ -20,6 +20,7 @@ from iso15118.sdp import Security
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.services import ControlMode
 from tests import clock
 from tests.tls.rig import car, issued, station, strangers
 
@@ -374,9 +375,7 @@ async def test_a_station_is_told_the_standing_set_point_and_signal_by_level() ->
     plant = Plant()
     async with site(plant) as here:
         here.server.tell(ev.SetPointChanged(100_000.0))
-        result = await here.charge(
-            loops=20, config=evcc_config(control_mode=evcc_config().control_mode.__class__.DYNAMIC)
-        )
+        result = await here.charge(loops=20, config=evcc_config(control_modes=(ControlMode.DYNAMIC,)))
         assert 50.0 < result.peak_power_kw <= 100.1
 
 

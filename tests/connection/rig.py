@@ -65,7 +65,7 @@ def plugged(
 
     wishes: dict[str, Any] = {
         "services": (service,),
-        "control_mode": ControlMode.SCHEDULED,
+        "control_modes": (ControlMode.SCHEDULED,),
         "target_soc": target_soc,
         "minimum_soc": 10,
     }

@@ -105,7 +105,7 @@ def joined(rig: PluggedPair, log: Log, old: bytes) -> bool:
 @pytest.mark.parametrize("kind", LINKS)
 @pytest.mark.parametrize("mode", list(ControlMode), ids=lambda mode: mode.name)
 def test_charge_pause_wake_charge_and_unplug(kind: str, mode: ControlMode) -> None:
-    rig, log = paused(kind, evcc={"control_mode": mode})
+    rig, log = paused(kind, evcc={"control_modes": (mode,)})
     (ticket,) = rig.paused
     assert rig.resume is not None
     old = rig.pairs[0].secc.session_id

@@ -79,7 +79,7 @@ class Host:
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
-        self.config = config or EvccConfig(services=(service,), control_mode=control_mode)
+        self.config = config or EvccConfig(services=(service,), control_modes=(control_mode,))
         self.session = EvccSession(
             self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts, resume=resume
         )

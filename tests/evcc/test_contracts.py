@@ -32,16 +32,20 @@ def host(state: str, config: EvccConfig = BY_CONTRACT) -> Host:
     if state == "CertificateInstallation":
         return Host(config=config, contracts=held(issued("ed448")).present).to(state)
     one = Host(config=config, contracts=held(issued("ed448"), "contract-0").present)
-    if state == "Authorization":
-        return one.to(state)
+    return one.to(state)
+
+
+def confirming() -> Host:
+    """A vehicle in the loop that has just been asked to confirm a reading."""
+    one = Host(config=BY_CONTRACT, contracts=held(issued("ed448"), "contract-0").present)
     one.to("DC_ChargeLoop")
     status = EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
     one.answer(evse_status=status, meter_info=MeterInfo(meter_id="M1", charged_energy_reading_wh=7))
-    assert one.session.state == state
+    assert isinstance(one.request, cm.MeteringConfirmationReq)
     return one
 
 
-STATES = ("CertificateInstallation", "Authorization", "MeteringConfirmation")
+STATES = ("CertificateInstallation", "Authorization")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -64,12 +68,39 @@ def test_every_response_code(state: str, code: ResponseCode) -> None:
         assert one.session.refusals == (f"DE8AA000000001: {code.value}",)
 
 
+@pytest.mark.parametrize("code", list(ResponseCode), ids=lambda code: code.value)
+def test_every_code_of_a_confirmation_that_runs_beside_the_loop(code: ResponseCode) -> None:
+    one = confirming()
+    one.wait(0.3)
+    assert isinstance(one.request, dc.DCChargeLoopReq)  # the loop did not wait for it
+    one.tell(ev.MessageReceived(one.response(cm.MeteringConfirmationRes, response_code=code)))
+    if code.value.startswith("FAILED"):
+        one.book.ends(EndReason.REFUSED)
+        return
+    assert one.session.ended is None
+    one.answer()
+    one.wait(0.3)
+    assert isinstance(one.request, dc.DCChargeLoopReq)
+
+
+def test_a_station_that_never_answers_a_confirmation_costs_the_confirmation_only() -> None:
+    one = confirming()
+    status = EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
+    reading = MeterInfo(meter_id="M1", charged_energy_reading_wh=8)
+    for _ in range(16):
+        one.wait(0.25)
+        assert one.session.state == "DC_ChargeLoop"
+        one.answer(evse_status=status, meter_info=reading)
+    asked = [sent for sent in one.sent if isinstance(sent, cm.MeteringConfirmationReq)]
+    assert len(asked) == 3  # another one whenever nobody waits for the last any more
+    assert one.session.ended is None
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_only_the_awaited_answer_is_taken(state: str) -> None:
     awaited = {
         "CertificateInstallation": cm.CertificateInstallationRes,
         "Authorization": cm.AuthorizationRes,
-        "MeteringConfirmation": cm.MeteringConfirmationRes,
     }[state]
     for kind in ANSWERS[1:]:
         if kind is awaited:
@@ -81,7 +112,7 @@ def test_only_the_awaited_answer_is_taken(state: str) -> None:
 
 @pytest.mark.parametrize(
     ("state", "limit_s"),
-    [("CertificateInstallation", 5.0), ("Authorization", 2.0), ("MeteringConfirmation", 2.0)],
+    [("CertificateInstallation", 5.0), ("Authorization", 2.0)],
 )
 def test_silence_ends_every_state_in_its_time(state: str, limit_s: float) -> None:
     one = host(state)
@@ -91,7 +122,7 @@ def test_silence_ends_every_state_in_its_time(state: str, limit_s: float) -> Non
     one.book.ends(EndReason.TIMEOUT)
 
 
-@pytest.mark.parametrize("state", STATES[:2])
+@pytest.mark.parametrize("state", STATES)
 def test_ongoing_for_ever_ends_after_a_minute(state: str) -> None:
     one = host(state)
     began = one.book.now

@@ -26,7 +26,7 @@ def turn(host: Host, **limits: Any) -> Any:
 def charging(
     service: ServiceID = ServiceID.MCS_BPT, mode: ControlMode = ControlMode.SCHEDULED, **config: Any
 ) -> Host:
-    host = Host(service, mode, config=EvccConfig(services=(service,), control_mode=mode, **config))
+    host = Host(service, mode, config=EvccConfig(services=(service,), control_modes=(mode,), **config))
     host.to("DC_ChargeLoop")
     host.measure(BATTERY_V, 100.0)
     return host

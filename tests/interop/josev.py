@@ -224,7 +224,7 @@ def toml(case: Case, role: str, pki: Path) -> str:
     identification = 'identification = ["pnc"]\n' if case.contract else ""
     use = "[contracts]\nuse = true\n" if case.contract else ""
     return (
-        f'{head}{identification}services = ["{case.service}"]\ncontrol_mode = "{case.control}"\ntarget_soc = 21\nminimum_soc = 10\n'
+        f'{head}{identification}services = ["{case.service}"]\ncontrol_modes = ["{case.control}"]\ntarget_soc = 21\nminimum_soc = 10\n'
         # A small battery near its target: some tens of turns at the peer's pace.
         f"{use}[vehicle]\nbattery_kwh = 4.0\nsoc = 20.0\nempty_v = 380.0\nfull_v = 420.0\nresistance_ohm = 0.05\n"
         "maximum_current_a = 60.0\nmaximum_power_kw = 25.0\n"

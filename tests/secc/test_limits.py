@@ -200,14 +200,19 @@ def test_a_charge_only_service_never_discharges_whatever_the_set_point() -> None
     assert bounds(drive, drive.dynamic())[1:] == (0.0, 0.0)
 
 
-def test_the_meter_is_read_when_asked_and_told_with_the_next_answer() -> None:
+def test_a_fresh_reading_is_told_when_asked_and_kept_fresh_from_then_on() -> None:
     drive = charging()
+    drive.send(dc.DCChargeLoopReq)
     drive.book.tell(ev.MeterRead("M1", 1234.9, 56.7))
     answer = drive.send(dc.DCChargeLoopReq, meter_info_requested=True)
     assert answer.meter_info.charged_energy_reading_wh == 1234
     assert answer.meter_info.bpt_discharged_energy_reading_wh == 56
-    assert any(isinstance(action, act.ReadMeter) for action in drive.book.actions)
+    assert answer.meter_info.meter_timestamp == 1_790_000_000
     assert drive.send(dc.DCChargeLoopReq).meter_info is None
+    for _ in range(2):
+        drive.book.wait(0.3)
+        drive.send(dc.DCChargeLoopReq)
+    drive.book.does(act.ReadMeter)
 
 
 def test_the_answer_tells_what_flows() -> None:

@@ -161,7 +161,7 @@ ALLOWED = {
     "DC_PreCharge": ["DCPreChargeReq"],
     "PowerDelivery": ["PowerDeliveryReq"],
     "DC_ChargeLoop": ["DCChargeLoopReq", "MeteringConfirmationReq", "PowerDeliveryReq"],
-    "ScheduleRenegotiation": ["ScheduleExchangeReq"],
+    "ScheduleRenegotiation": ["PowerDeliveryReq", "ScheduleExchangeReq"],
     "DC_WeldingDetection": ["DCWeldingDetectionReq"],
     "SessionStop": [],
     "Ended": [],

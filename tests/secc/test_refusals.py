@@ -347,6 +347,7 @@ def test_every_charge_progress_where_it_may_come(state: State, progress: cm.Char
     response = drive.send(cm.PowerDeliveryReq, charge_progress=progress)
     expected = {
         (State.DC_CABLE_CHECK, "Stop"): "OK",
+        (State.DC_CABLE_CHECK, "Standby"): "WARNING_StandbyNotAllowed",  # [V2G20-2122]
         (State.POWER_DELIVERY, "Start"): None,
         (State.POWER_DELIVERY, "Stop"): "OK",  # contactors never closed: nothing to wait for
         (State.DC_CHARGE_LOOP, "Start"): "OK",

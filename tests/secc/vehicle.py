@@ -98,6 +98,8 @@ class Drive:
 
     def send(self, kind: type, **changes: Any) -> Any:
         """Send such a request; the answer, if one was sent."""
+        if self.output is not None:
+            self.book.tell(self.output)  # as a driver does before every message
         self.book.receive(self.request(kind, **changes))
         sent = [action.message for action in self.book.actions if isinstance(action, act.Send)]
         return sent[0] if sent else None

@@ -10,14 +10,16 @@ from typing import Any
 
 from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Until
 from iso15118.evcc.iso20.exchange import exchange, poll
-from iso15118.evcc.iso20.loop import loop_request, take_limits
+from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
+from iso15118.evcc.iso20.needs import enough
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import confirm_metering
+from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
-from iso15118.messages.values import floor_rational, rational, si
+from iso15118.messages.values import floored, rational, si
 from iso15118.session.actions import (
     CloseContactors,
     EndReason,
@@ -37,10 +39,6 @@ _WIND_DOWN_S = (
     3.0  # how long the station has to bring the current down before PowerDelivery(Stop) says so again
 )
 _COMPARE_EVERY = 4  # turns; what the station tells is compared with what is measured about once a second
-_TOLERANCE = {
-    True: cm.PowerToleranceAcceptance.PowerToleranceConfirmed,
-    False: cm.PowerToleranceAcceptance.PowerToleranceNotConfirmed,
-}
 
 
 async def cable_check(talk: Conversation) -> None:
@@ -60,14 +58,14 @@ async def cable_check(talk: Conversation) -> None:
 async def pre_charge(talk: Conversation) -> None:
     """Have the station match the battery's voltage, close the contactors, and only then say that pre-charge
     is done [V2G20-2006]."""
-    target = talk.battery.voltage_v
+    target = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
 
     def request(processing: Processing) -> dc.DCPreChargeReq:
         return dc.DCPreChargeReq(
             header=talk.header(),
             ev_processing=processing,
             ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
-            ev_target_voltage=floor_rational(round(target, 1)),
+            ev_target_voltage=rational(target),
         )
 
     def matched(response: object) -> bool:
@@ -93,53 +91,26 @@ async def start(talk: Conversation, plan: Plan) -> None:
     """Ask for power along the schedule."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    plan.discharge_channel = plan.separate_channels and discharging_wanted(talk, plan)
+    channel = cm.ChannelSelection.Discharge if plan.discharge_channel else cm.ChannelSelection.Charge
     await exchange(
         talk,
         cm.PowerDeliveryReq(
             header=talk.header(),
             ev_processing=Processing.Finished,
             charge_progress=cm.ChargeProgress.Start,
-            ev_power_profile=_profile(talk, plan),
+            ev_power_profile=power_profile(talk, plan),
+            bpt_channel_selection=channel if plan.separate_channels else None,
         ),
     )
     plan.power_delivered = True
-
-
-def _profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
-    """The power the vehicle means to take: the schedule's entries, none above what it can take itself."""
-    mode: cm.EVPPTControlMode = cm.DynamicEVPPTControlMode()
-    own = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
-    entries: tuple[cm.PowerScheduleEntry, ...] = (
-        cm.PowerScheduleEntry(duration=86_400, power=floor_rational(own)),
-    )
-    if plan.schedule is not None:
-        power_schedule = plan.schedule.charging_schedule.power_schedule
-        # Optional in the schema, but a station with the PyPI package iso15118 takes no profile without it.
-        # Where no tolerance is named there is nothing to break.
-        promised = talk.config.confirm_power_tolerance or power_schedule.power_tolerance is None
-        mode = cm.ScheduledEVPPTControlMode(
-            selected_schedule_tuple_id=plan.schedule.schedule_tuple_id,
-            power_tolerance_acceptance=_TOLERANCE[promised],
-        )
-        offered = power_schedule.power_schedule_entries.power_schedule_entry
-        after = plan.schedule_from
-        entries = ()
-        for entry in offered:
-            power = min(own, plan.scheduled_power_w(after))
-            entries += (cm.PowerScheduleEntry(duration=entry.duration, power=floor_rational(power)),)
-            after += entry.duration
-    return cm.EVPowerProfile(
-        time_anchor=talk.unix_time,
-        evppt_control_mode=mode,
-        ev_power_profile_entries=cm.EVPowerProfileEntryList(ev_power_profile_entry=entries),
-    )
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     """Turn after turn until the battery, the driver or the station has had enough; then wind the current
     down. Returns who ended it."""
     config = talk.config
-    scheduled = config.control_mode is ControlMode.SCHEDULED
+    scheduled = plan.control_mode is ControlMode.SCHEDULED
     expected = plan.service.scheduled_res if scheduled else plan.service.dynamic_res
     end: SessionEnded | None = None
     asked: object = None
@@ -148,10 +119,16 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     while True:
         began = talk.now
         if end is None:
-            end = _enough(talk)
+            end = enough(talk, plan)
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
+        if end is None and plan.schedule_over(began):
+            await _renegotiate(talk, plan)
+        elif end is None and plan.discharge_channel is not (
+            plan.separate_channels and discharging_wanted(talk, plan)
+        ):
+            await start(talk, plan)  # over the other channel [V2G20-2123]
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
         request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
@@ -190,11 +167,11 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                     asked = None
                 case EvseNotification.MeteringConfirmation:
                     if response.meter_info is not None:
-                        await confirm_metering(talk, plan, response.meter_info, response.receipt)
+                        confirm_metering(talk, plan, response.meter_info, response.receipt)
                 case EvseNotification.ExitStandby:
                     pass  # never in standby
-        if talk.now < began + config.loop_interval_s:
-            await Until(began + config.loop_interval_s)
+        if talk.now < began + config.loop_s:
+            await Until(began + config.loop_s)
 
 
 def _asked(mode: Any) -> tuple[float, float]:
@@ -205,17 +182,6 @@ def _asked(mode: Any) -> tuple[float, float]:
         return (current, 0.0) if current >= 0.0 else (0.0, -current)
     discharge = getattr(mode, "ev_maximum_discharge_current", None)
     return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else si(discharge)
-
-
-def _enough(talk: Conversation) -> SessionEnded | None:
-    if talk.stop_wanted:
-        return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    if talk.pause_wanted:
-        return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
-    battery = talk.battery
-    if battery.complete or battery.energy_to_target_wh <= 0.0:
-        return SessionEnded(EndReason.STOPPED_BY_EV, "")
-    return None
 
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """What the vehicle says in a turn of the charge loop, and what it takes from the answer.
 
-Targets stay within the battery's present limits, the station's limits and the schedule; the sign of the
-current is decided here.
+Targets stay within the battery's present limits, the station's limits and the schedule, all as they were
+rounded for the wire; the sign of the current is decided here.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Any
 
 import msgspec
 
+from iso15118.energy.dc import QUANTITIES, Bounds, PresentLimits, charging, discharging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.needs import departure_s, energies
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import DisplayParameters, RationalNumber
-from iso15118.messages.values import floor_rational, rational, si
+from iso15118.messages.iso20.common_types import DisplayParameters
+from iso15118.messages.values import ceiled, floor_rational, floored, rational, si, towards_zero
 from iso15118.session.events import BatteryChanged
 from iso15118.session.services import ControlMode
 
-__all__ = ["loop_request", "take_limits"]
+__all__ = ["discharging_wanted", "loop_request", "take_limits"]
 
 
 def loop_request(
@@ -29,7 +31,7 @@ def loop_request(
     battery = talk.battery
     mode = (
         _scheduled(talk, plan, battery, winding_down)
-        if talk.config.control_mode is ControlMode.SCHEDULED
+        if plan.control_mode is ControlMode.SCHEDULED
         else _dynamic(talk, plan, battery, winding_down)
     )
     return dc.DCChargeLoopReq(
@@ -63,8 +65,9 @@ def _display(
     )
 
 
-def _discharging(talk: Conversation, plan: Plan, battery: BatteryChanged) -> bool:
+def discharging_wanted(talk: Conversation, plan: Plan) -> bool:
     """The station asks for energy, the driver allows it, and the battery is above its minimum."""
+    battery = talk.battery
     return (
         plan.ask_to_discharge_w > 0.0
         and plan.service.bidirectional
@@ -74,114 +77,114 @@ def _discharging(talk: Conversation, plan: Plan, battery: BatteryChanged) -> boo
     )
 
 
+def _now(battery: BatteryChanged, talk: Conversation) -> PresentLimits:
+    """What the battery takes and gives now, within what the vehicle declared."""
+    return tightened(
+        talk.limits,
+        {
+            "maximum_charge_power_w": battery.maximum_charge_power_w,
+            "maximum_charge_current_a": battery.maximum_charge_current_a,
+            "maximum_discharge_power_w": battery.maximum_discharge_power_w,
+            "maximum_discharge_current_a": battery.maximum_discharge_current_a,
+            "maximum_voltage_v": min(battery.target_voltage_v, battery.maximum_voltage_v),
+        },
+    )
+
+
 def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_down: bool) -> Any:
-    station, limits = plan.station, talk.limits
-    voltage = min(battery.target_voltage_v, limits.maximum_voltage_v)
+    station, own = plan.station, _now(battery, talk)
     present = max(battery.voltage_v, 1.0)
+    current = 0.0
     if winding_down:
-        current = 0.0
-    elif _discharging(talk, plan, battery):
-        power = min(
-            station.maximum_discharge_power_w,
-            battery.maximum_discharge_power_w,
-            limits.maximum_discharge_power_w,
-        )
-        current = -min(
-            power / present,
-            station.maximum_discharge_current_a,
-            battery.maximum_discharge_current_a,
-            limits.maximum_discharge_current_a,
-        )
+        pass
+    elif discharging_wanted(talk, plan):
+        wanted = Bounds(0.0, -battery.maximum_discharge_current_a, plan.scheduled_discharge_w(talk.now))
+        # What it asks for is a wish: only its hardware needs a minimum.
+        least_w = min(plan.offer.minimum_discharge_power_w, station.maximum_discharge_power_w)
+        hardware = msgspec.structs.replace(station, minimum_discharge_power_w=least_w)
+        bounds = discharging(wanted, hardware, own, present)
+        current = -min(-bounds.current_a, bounds.power_w / present)
     else:
-        power = min(
-            station.maximum_charge_power_w,
-            battery.maximum_charge_power_w,
-            limits.maximum_charge_power_w,
-            plan.scheduled_power_w(talk.now),
-        )
-        current = min(
-            battery.target_current_a,
-            power / present,
-            station.maximum_charge_current_a,
-            battery.maximum_charge_current_a,
-            limits.maximum_charge_current_a,
-        )
+        wanted = Bounds(own.maximum_voltage_v, battery.target_current_a, plan.scheduled_power_w(talk.now))
+        bounds = charging(wanted, station, own, present)
+        current = towards_zero(min(bounds.current_a, bounds.power_w / present))
+        least_a = max(station.minimum_charge_current_a, own.minimum_charge_current_a)
+        least_w = max(station.minimum_charge_power_w, own.minimum_charge_power_w)
+        if not reaches(current, bounds.power_w, present, least_a, least_w):
+            current = 0.0  # what is left after rounding is less than one of the two can do
     charge: dict[str, Any] = {
-        "ev_target_energy_request": rational(round(battery.energy_to_target_wh)),
-        "ev_target_current": _towards_zero(current),
-        "ev_target_voltage": floor_rational(round(voltage, 1)),
-        "ev_maximum_charge_power": floor_rational(battery.maximum_charge_power_w),
-        "ev_maximum_charge_current": floor_rational(battery.maximum_charge_current_a),
-        "ev_maximum_voltage": floor_rational(limits.maximum_voltage_v),
+        "ev_target_energy_request": energies(talk)["ev_target_energy_request"],
+        "ev_target_current": rational(towards_zero(current)),
+        "ev_target_voltage": floor_rational(own.maximum_voltage_v),
+        "ev_maximum_charge_power": floor_rational(own.maximum_charge_power_w),
+        "ev_maximum_charge_current": floor_rational(own.maximum_charge_current_a),
+        "ev_maximum_voltage": rational(talk.limits.maximum_voltage_v),
     }
     if not plan.service.bidirectional:
         return dc.ScheduledDCCLReqControlMode(**charge)
     return dc.BPTScheduledDCCLReqControlMode(
         **charge,
-        ev_maximum_discharge_power=floor_rational(battery.maximum_discharge_power_w),
-        ev_maximum_discharge_current=floor_rational(battery.maximum_discharge_current_a),
+        ev_maximum_discharge_power=floor_rational(own.maximum_discharge_power_w),
+        ev_maximum_discharge_current=floor_rational(own.maximum_discharge_current_a),
     )
 
 
-def _towards_zero(current: float) -> RationalNumber:
-    """A tenth of an ampere is what a megawatt cable resolves; rounding never asks for more."""
-    tenths = int(current * 10.0)
-    return rational(tenths / 10.0)
-
-
 def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_down: bool) -> Any:
-    limits = talk.limits
-    target = 0.0 if winding_down else battery.energy_to_target_wh
-    current = 0.0 if winding_down else battery.target_current_a
+    own = _now(battery, talk)
+    current = 0.0 if winding_down else min(battery.target_current_a, own.maximum_charge_current_a)
+    power, least = floored(own.maximum_charge_power_w), own.minimum_charge_power_w
+    voltage = floored(own.maximum_voltage_v)
     charge: dict[str, Any] = {
-        "departure_time": talk.config.departure_time_s,
-        "ev_target_energy_request": rational(round(target)),
-        "ev_maximum_energy_request": rational(round(battery.energy_to_maximum_wh)),
+        "departure_time": departure_s(talk),
         # Winding down, nothing may be taken either: a minimum not yet reached says so.
-        "ev_minimum_energy_request": rational(0.0 if winding_down else round(battery.energy_to_minimum_wh)),
-        "ev_maximum_charge_power": floor_rational(battery.maximum_charge_power_w),
-        "ev_minimum_charge_power": rational(0.0),
+        **energies(talk, nothing=winding_down),
+        "ev_maximum_charge_power": rational(power),
+        "ev_minimum_charge_power": rational(min(ceiled(least), power)),
         # The station sets the current: taper and constant power reach it as the vehicle's present maximum.
-        "ev_maximum_charge_current": _towards_zero(min(current, battery.maximum_charge_current_a)),
-        "ev_maximum_voltage": floor_rational(
-            round(min(battery.target_voltage_v, limits.maximum_voltage_v), 1)
-        ),
-        "ev_minimum_voltage": floor_rational(limits.minimum_voltage_v),
+        "ev_maximum_charge_current": rational(max(towards_zero(current), 0.0)),
+        "ev_maximum_voltage": rational(voltage),
+        "ev_minimum_voltage": rational(min(talk.limits.minimum_voltage_v, voltage)),
     }
     if not plan.service.bidirectional:
         return dc.DynamicDCCLReqControlMode(**charge)
     allowed = talk.config.allow_discharge and not winding_down
+    most = floored(own.maximum_discharge_power_w) if allowed else 0.0
     return dc.BPTDynamicDCCLReqControlMode(
         **charge,
-        ev_maximum_discharge_power=floor_rational(battery.maximum_discharge_power_w if allowed else 0.0),
-        ev_minimum_discharge_power=rational(0.0),
-        ev_maximum_discharge_current=floor_rational(battery.maximum_discharge_current_a if allowed else 0.0),
+        ev_maximum_discharge_power=rational(most),
+        ev_minimum_discharge_power=rational(min(ceiled(own.minimum_discharge_power_w), most)),
+        ev_maximum_discharge_current=floor_rational(own.maximum_discharge_current_a if allowed else 0.0),
     )
 
 
 def take_limits(plan: Plan, mode: Any) -> None:
-    """The station's limits of this turn; one that it leaves out stays as it was."""
+    """The station's limits of this turn, within its offer; one that it leaves out stays as it was."""
     if mode == plan.last_mode:
         return
     plan.last_mode = mode
-    changed: dict[str, float] = {}
+    offer, now = plan.offer, plan.station
+    said: dict[str, float] = {}
     for name, field in _FIELDS:
         number = getattr(mode, field, None)
         if number is not None:
             # Some stations give discharge limits a sign: there the magnitude counts. A charging limit below
             # zero lets nothing in.
-            changed[name] = abs(si(number)) if "discharge" in name else max(si(number), 0.0)
-    # The values are the peer's: a minimum above its maximum must not stop us, so the minima follow.
-    for name in [name for name in changed if name.startswith("minimum_")]:
-        upper = name.replace("minimum_", "maximum_")
-        changed[name] = min(changed[name], changed.get(upper, getattr(plan.station, upper)))
-    for name in [name for name in changed if name.startswith("maximum_")]:
-        lower = name.replace("maximum_", "minimum_")
-        changed[lower] = min(changed.get(lower, getattr(plan.station, lower)), changed[name])
-    plan.station = msgspec.structs.replace(plan.station, **changed)
+            said[name] = abs(si(number)) if "discharge" in name else max(si(number), 0.0)
+    changed: dict[str, float] = {}
+    for what in QUANTITIES:
+        most, least = f"maximum_{what}", f"minimum_{what}"
+        # The loop narrows the offer and never widens it [V2G20-2654, V2G20-2655]. The values are the peer's: a
+        # minimum above its maximum must not stop us, so the minimum follows.
+        changed[most] = min(said.get(most, getattr(now, most)), getattr(offer, most))
+        changed[least] = min(said.get(least, getattr(now, least)), changed[most])
+        if changed[most] < getattr(offer, least) and what != "voltage_v":
+            changed[most] = changed[least] = 0.0  # less than the station's hardware can do
+        else:
+            changed[least] = min(max(changed[least], getattr(offer, least)), changed[most])
+    plan.station = now = msgspec.structs.replace(offer, **changed)
     # A station that lets nothing in and wants a minimum out asks for energy (docs/sources.md, "Hardware").
-    asks = plan.station.maximum_charge_power_w == 0.0 and plan.station.minimum_discharge_power_w > 0.0
-    plan.ask_to_discharge_w = plan.station.minimum_discharge_power_w if asks else 0.0
+    asks = now.maximum_charge_power_w == 0.0 and now.minimum_discharge_power_w > 0.0
+    plan.ask_to_discharge_w = now.minimum_discharge_power_w if asks else 0.0
 
 
 _FIELDS = (

@@ -5,14 +5,16 @@ A paused session is only named to the station that it was paused with [V2G20-253
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.conversation import Conversation, SessionOver
 from iso15118.evcc.iso20.exchange import exchange
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
+from iso15118.session.actions import EndReason
 from iso15118.session.services import SERVICES
 from iso15118.session.ticket import EvccTicket, binding_of
 
@@ -29,6 +31,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     if ticket is not None and _may_go_on(talk, ticket):
         talk.session_id = ticket.session_id
     response = await exchange(talk, cm.SessionSetupReq(header=talk.header(), evccid=talk.config.evccid))
+    _look_at(talk, response.evseid)
     joined = (
         ticket is not None
         and talk.session_id == ticket.session_id
@@ -39,8 +42,23 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         talk.resume = talk.contract = None
         return False
     plan.service, plan.parameter_set_id = SERVICES[ticket.service], ticket.parameter_set_id
+    plan.control_mode = ticket.control_mode
     talk.contract = _contract(talk, ticket)
     return True
+
+
+_EVSE_ID = re.compile(r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9*]{1,30}", re.IGNORECASE)
+_UNNAMED = "ZZ00000"  # [V2G20-192]
+
+
+def _look_at(talk: Conversation, evse_id: str) -> None:
+    """An EVSEID that is none is noted, or leads away from the station."""
+    if evse_id == _UNNAMED or _EVSE_ID.fullmatch(evse_id):
+        return
+    said = f"the station's EVSEID {evse_id[:40]!r} is not formed as the standard says"
+    if talk.config.strict_evse_id:
+        raise SessionOver(EndReason.REFUSED, said)
+    talk.note("evse-id", said)
 
 
 def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
@@ -51,7 +69,7 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
         and ticket.is_of(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == config.evccid
         and ticket.service in config.services
-        and ticket.control_mode is config.control_mode
+        and ticket.control_mode in config.control_modes
         and (not ticket.emaid or _contract(talk, ticket) is not None)
     )
 
@@ -75,7 +93,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         binding=binding,
         service=plan.service.id,
         parameter_set_id=plan.parameter_set_id,
-        control_mode=talk.config.control_mode,
+        control_mode=plan.control_mode,
         emaid=talk.contract.emaid if talk.contract is not None else "",
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,

@@ -1,19 +1,36 @@
 """What the vehicle learnt about this session on its way: the service, the station's limits and the schedule
 it follows.
 
-One value per session, filled step by step by the script's phases, in SI units.
+One value per session, filled step by step by the script's phases, in SI units and on the session's clock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from iso15118.messages.iso20.common_messages import ScheduleTuple
-from iso15118.messages.values import si
-from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, EnergyService, ServiceID
+from msgspec import Struct
 
-__all__ = ["Plan"]
+from iso15118.energy.schedule import Schedule
+from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
+from iso15118.messages.values import anchored, si
+from iso15118.session.limits import StationLimits
+from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
+
+__all__ = ["ChosenSchedule", "Plan", "read_schedule"]
+
+_NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+
+
+class ChosenSchedule(Struct, frozen=True, kw_only=True):
+    """The schedule that the vehicle follows, on its own clock."""
+
+    tuple_id: int
+    charging: Schedule
+    discharging: Schedule | None
+    """Magnitudes; None where none was given."""
+    anchor: int
+    """TimeAnchor as the station wrote it."""
+    names_tolerance: bool
 
 
 @dataclass(slots=True)
@@ -22,29 +39,69 @@ class Plan:
 
     service: EnergyService = field(default_factory=lambda: SERVICES[ServiceID.DC])
     parameter_set_id: int = 0
-    station: StationLimits = field(
-        default_factory=lambda: StationLimits(
-            maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0
-        )
-    )
+    control_mode: ControlMode = ControlMode.SCHEDULED
+    separate_channels: bool = False
+    """Charging and discharging have channels of their own, which PowerDelivery chooses between
+    [V2G20-2123]."""
+    discharge_channel: bool = False
+    """The one for discharging is chosen."""
+    offer: StationLimits = _NOTHING
+    """What the station's hardware can do, as it said before the charge."""
+    station: StationLimits = _NOTHING
     """The station's limits now: what it offered, tightened by its charge-loop answers."""
-    schedule: ScheduleTuple | None = None
-    schedule_from: float = 0.0
+    schedule: ChosenSchedule | None = None
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None
     """The control mode element of the last charge-loop answer; it rarely changes."""
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
+    idle_since: float | None = None
+    """Since when nothing has flowed, though something might."""
+    too_little_since: float | None = None
+    """Since when the battery wants less than the two sides can charge with."""
 
     def scheduled_power_w(self, now: float) -> float:
-        """What the chosen schedule allows at ``now`` (s), in W; past its end the last entry goes on to hold."""
-        if self.schedule is None:
+        """What the chosen schedule allows at ``now`` (s), in W: nothing before its anchor, and nothing once
+        it is over."""
+        return float("inf") if self.schedule is None else self.schedule.charging.at(now)
+
+    def scheduled_discharge_w(self, now: float) -> float:
+        """The same for what is given back; where the station gave no schedule for that, its limits alone
+        count."""
+        if self.schedule is None or self.schedule.discharging is None:
             return float("inf")
-        entries = self.schedule.charging_schedule.power_schedule.power_schedule_entries.power_schedule_entry
-        end = self.schedule_from
-        for entry in entries:
-            end += entry.duration
-            if now < end:
-                return max(si(entry.power), 0.0)
-        return max(si(entries[-1].power), 0.0)
+        return self.schedule.discharging.at(now)
+
+    def schedule_over(self, now: float) -> bool:
+        """The chosen schedule says nothing about ``now`` any more."""
+        return self.schedule is not None and now >= self.schedule.charging.over_at
+
+
+def read_schedule(offered: ScheduleTuple, sent: int, now: float) -> ChosenSchedule:
+    """``offered`` in a message that came in at ``now`` and whose header says ``sent``. Raises ``ValueError``
+    for a schedule of no duration."""
+    power_schedule = offered.charging_schedule.power_schedule
+    discharging = offered.discharging_schedule
+    return ChosenSchedule(
+        tuple_id=offered.schedule_tuple_id,
+        charging=_read(offered.charging_schedule, sent, now, charging=True),
+        discharging=None if discharging is None else _read(discharging, sent, now, charging=False),
+        anchor=power_schedule.time_anchor,
+        names_tolerance=power_schedule.power_tolerance is not None,
+    )
+
+
+def _read(schedule: ChargingSchedule, sent: int, now: float, *, charging: bool) -> Schedule:
+    power_schedule = schedule.power_schedule
+    begins = anchored(power_schedule.time_anchor, sent, now)
+    entries = power_schedule.power_schedule_entries.power_schedule_entry
+    # What is given back is written with either sign: its magnitude counts. A charging power below zero lets
+    # nothing in.
+    return Schedule.of(
+        begins,
+        (
+            (float(entry.duration), max(si(entry.power), 0.0) if charging else abs(si(entry.power)))
+            for entry in entries
+        ),
+    )

@@ -14,7 +14,7 @@ import msgspec
 from iso15118.errors import MisuseError, PkiError
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation
-from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.exchange import poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
@@ -136,18 +136,16 @@ async def _install(talk: Conversation) -> None:
             return
 
 
-async def confirm_metering(
-    talk: Conversation, plan: Plan, reading: MeterInfo, receipt: Receipt | None
-) -> None:
+def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt: Receipt | None) -> None:
     """Sign what the station's meter says with the contract that pays [V2G20-1083]."""
     contract = talk.contract
-    if contract is None:
+    if contract is None or (talk.beside is not None and talk.now < talk.beside_until):
         return
     from iso15118.pki.authorization import signed_metering
 
     mode: cm.SMDTControlMode = cm.DynamicSMDTControlMode()
-    if talk.config.control_mode is ControlMode.SCHEDULED and plan.schedule is not None:
-        mode = cm.ScheduledSMDTControlMode(selected_schedule_tuple_id=plan.schedule.schedule_tuple_id)
+    if plan.control_mode is ControlMode.SCHEDULED and plan.schedule is not None:
+        mode = cm.ScheduledSMDTControlMode(selected_schedule_tuple_id=plan.schedule.tuple_id)
     data = cm.SignedMeteringData(
         id=_METERING_ID,
         session_id=talk.session_id,
@@ -160,8 +158,10 @@ async def confirm_metering(
     except PkiError as error:  # what the meter says is not denied, only not confirmed
         talk.refusals.append(f"meter reading: {error}")
         return
-    await exchange(
-        talk, cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data)
+    # On a stream of its own: the charge loop goes on meanwhile.
+    talk.send_beside(
+        cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data),
+        cm.MeteringConfirmationRes,
     )
 
 

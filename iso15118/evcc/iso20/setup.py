@@ -12,16 +12,24 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver
 from iso15118.evcc.iso20.exchange import exchange, poll
-from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
+from iso15118.evcc.iso20.plan import Plan, read_schedule
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
-from iso15118.messages.values import ceil_rational, floor_rational, rational, si
+from iso15118.messages.values import rational, si, unit_of
 from iso15118.session.actions import EndReason, PeerDeviates, UseSchema
 from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, Namespace
+from iso15118.session.services import (
+    SERVICES,
+    BptChannel,
+    ControlMode,
+    GeneratorMode,
+    MobilityNeedsMode,
+    Namespace,
+)
 
 __all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule"]
 
@@ -115,15 +123,20 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             raise SessionOver(
                 EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}"
             )
-        fitting = [
-            parameters
-            for parameters in detail.service_parameter_list.parameter_set
-            if _number(parameters, "ControlMode") == talk.config.control_mode
-        ]
-        if fitting:
-            # This vehicle knows its needs; it asks the station for them only where nothing else is offered.
-            chosen = min(fitting, key=_needs_from_station)
+        for mode in talk.config.control_modes:
+            fitting = [
+                parameters
+                for parameters in detail.service_parameter_list.parameter_set
+                if _number(parameters, "ControlMode") == mode
+                # A vehicle that follows the grid cannot form one.
+                and _number(parameters, "GeneratorMode") != GeneratorMode.GRID_FORMING
+            ]
+            if not fitting:
+                continue
+            chosen = min(fitting, key=_nuisance)
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
+            plan.control_mode = mode
+            plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
             await exchange(
                 talk,
@@ -132,7 +145,8 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             return
     wishes = ", ".join(service.name for service in talk.config.services)
     raise Leave(
-        EndReason.PARAMETERS_NOT_ACCEPTED, f"no service for {wishes} in {talk.config.control_mode.name}"
+        EndReason.PARAMETERS_NOT_ACCEPTED,
+        f"no service for {wishes} in {' or '.join(mode.name for mode in talk.config.control_modes)}",
     )
 
 
@@ -143,30 +157,35 @@ def _number(parameters: cm.ParameterSet, name: str) -> int | None:
     return None
 
 
-def _needs_from_station(parameters: cm.ParameterSet) -> bool:
-    return _number(parameters, "MobilityNeedsMode") == MobilityNeedsMode.PROVIDED_BY_SECC
+def _nuisance(parameters: cm.ParameterSet) -> tuple[bool, bool]:
+    """This vehicle knows its needs and asks the station for them only where nothing else is offered, and it
+    changes channels to give energy back only where there are two."""
+    return (
+        _number(parameters, "MobilityNeedsMode") == MobilityNeedsMode.PROVIDED_BY_SECC,
+        _number(parameters, "BPTChannel") == BptChannel.SEPARATED,
+    )
 
 
 async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     """Declare the vehicle's limits and take the station's; types must belong to the service on both sides."""
     _stop_if_wanted(talk)
-    limits = talk.limits
+    limits = talk.limits  # rounded when the session began
     mode: dict[str, Any] = {
-        "ev_maximum_charge_power": floor_rational(limits.maximum_charge_power_w),
-        "ev_minimum_charge_power": ceil_rational(limits.minimum_charge_power_w),
-        "ev_maximum_charge_current": floor_rational(limits.maximum_charge_current_a),
-        "ev_minimum_charge_current": ceil_rational(limits.minimum_charge_current_a),
-        "ev_maximum_voltage": floor_rational(limits.maximum_voltage_v),
-        "ev_minimum_voltage": ceil_rational(limits.minimum_voltage_v),
+        "ev_maximum_charge_power": rational(limits.maximum_charge_power_w),
+        "ev_minimum_charge_power": rational(limits.minimum_charge_power_w),
+        "ev_maximum_charge_current": rational(limits.maximum_charge_current_a),
+        "ev_minimum_charge_current": rational(limits.minimum_charge_current_a),
+        "ev_maximum_voltage": rational(limits.maximum_voltage_v),
+        "ev_minimum_voltage": rational(limits.minimum_voltage_v),
         "target_soc": talk.config.target_soc,
     }
     if plan.service.bidirectional:
         allowed = 1.0 if talk.config.allow_discharge else 0.0
         mode |= {
-            "ev_maximum_discharge_power": floor_rational(limits.maximum_discharge_power_w * allowed),
-            "ev_minimum_discharge_power": ceil_rational(limits.minimum_discharge_power_w * allowed),
-            "ev_maximum_discharge_current": floor_rational(limits.maximum_discharge_current_a * allowed),
-            "ev_minimum_discharge_current": ceil_rational(limits.minimum_discharge_current_a * allowed),
+            "ev_maximum_discharge_power": rational(limits.maximum_discharge_power_w * allowed),
+            "ev_minimum_discharge_power": rational(limits.minimum_discharge_power_w * allowed),
+            "ev_maximum_discharge_current": rational(limits.maximum_discharge_current_a * allowed),
+            "ev_minimum_discharge_current": rational(limits.minimum_discharge_current_a * allowed),
         }
     response = await exchange(
         talk,
@@ -180,13 +199,19 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
             EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(offer).__name__} does not belong to the chosen service"
         )
     try:
-        plan.station = _station_limits(offer)
+        plan.station = plan.offer = _station_limits(offer)
     except ConfigError as error:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, str(error)) from error
     if plan.station.minimum_voltage_v > limits.maximum_voltage_v:
         raise Leave(
             EndReason.PARAMETERS_NOT_ACCEPTED, "the station's minimum voltage is above the vehicle's maximum"
         )
+    for what in ("charge_power_w", "charge_current_a"):
+        if getattr(plan.station, f"minimum_{what}") > getattr(limits, f"maximum_{what}") > 0.0:
+            raise Leave(
+                EndReason.PARAMETERS_NOT_ACCEPTED,
+                f"the station's minimum_{what} is above the vehicle's maximum",
+            )
     if plan.station.maximum_voltage_v < talk.battery.voltage_v:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, "the station cannot reach the battery's voltage")
 
@@ -224,27 +249,34 @@ async def schedule(talk: Conversation, plan: Plan) -> None:
         reason=EndReason.ONGOING_TOO_LONG,
     )
     if response.response_code is ResponseCode.WARNING_ScheduleRenegotiationFailed:
+        if plan.power_delivered:
+            return  # the old one stays
         raise Leave(EndReason.REFUSED, response.response_code.value)
     answer = response.se_res_control_mode
-    scheduled = talk.config.control_mode is ControlMode.SCHEDULED
+    scheduled = plan.control_mode is ControlMode.SCHEDULED
     if isinstance(answer, cm.ScheduledSEResControlMode) is not scheduled:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(answer).__name__} in the other control mode")
-    if isinstance(answer, cm.ScheduledSEResControlMode):
-        plan.schedule, plan.schedule_from = answer.schedule_tuple[0], talk.now
+    if not isinstance(answer, cm.ScheduledSEResControlMode):
+        return
+    try:
+        plan.schedule = read_schedule(answer.schedule_tuple[0], response.header.time_stamp, talk.now)
+    except ValueError as error:
+        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"the station offers {error}") from error
+    if unit := unit_of(plan.schedule.anchor):
+        talk.note("time-stamp-unit", f"the station's time stamps are {unit}")
+    if plan.schedule_over(talk.now):
+        # Before the charge there is nothing to agree on; in the middle of it the vehicle leaves as if it had
+        # enough.
+        reason = EndReason.STOPPED_BY_EV if plan.power_delivered else EndReason.PARAMETERS_NOT_ACCEPTED
+        raise Leave(reason, "the schedule that the station offers is over")
 
 
 def _needs(talk: Conversation, plan: Plan) -> cm.SEReqControlMode:
-    battery = talk.battery
-    energies: dict[str, Any] = {
-        "ev_target_energy_request": rational(round(battery.energy_to_target_wh)),
-        "ev_maximum_energy_request": rational(round(battery.energy_to_maximum_wh)),
-        "ev_minimum_energy_request": rational(round(battery.energy_to_minimum_wh)),
-    }
-    if talk.config.control_mode is ControlMode.SCHEDULED:
-        return cm.ScheduledSEReqControlMode(departure_time=talk.config.departure_time_s, **energies)
+    if plan.control_mode is ControlMode.SCHEDULED:
+        return cm.ScheduledSEReqControlMode(departure_time=departure_s(talk), **energies(talk))
     return cm.DynamicSEReqControlMode(
-        departure_time=talk.config.departure_time_s,
+        departure_time=departure_or_a_day(talk),
         minimum_soc=talk.config.minimum_soc,
         target_soc=talk.config.target_soc,
-        **energies,
+        **energies(talk),
     )

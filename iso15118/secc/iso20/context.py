@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.contracts import ContractClaim, Refusal
-from iso15118.messages.iso20.common_types import MessageHeader, MeterInfo
-from iso15118.messages.values import NO_SESSION
+from iso15118.energy.schedule import Schedule
+from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo
+from iso15118.messages.values import NO_SESSION, time_stamp
 from iso15118.secc.config import SeccConfig
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, Notify, PeerDeviates
 from iso15118.session.events import MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
@@ -51,6 +52,8 @@ class Context:
     """One session. ``epoch`` is what must be added to the session's clock to get Unix time in seconds."""
 
     config: SeccConfig
+    hardware: StationLimits
+    """What the station can give at best: this is offered, whatever holds at the moment."""
     capabilities: StationLimits
     """What the station can give now; changes with LimitsChanged."""
     epoch: float = 0.0
@@ -117,6 +120,19 @@ class Context:
     """``limits`` in wire types, rebuilt when they change."""
     loop_mode: Any = None
     """The control mode element of the next charge-loop response, rebuilt with ``wire``."""
+    wish: Any = None
+    """The control mode element of the last charge-loop request: what the bounds are computed from when a
+    limit changes between two."""
+    schedule: Schedule | None = None
+    """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
+    profile: Schedule | None = None
+    """What the vehicle means to take of it."""
+    exceeded_since: float | None = None
+    """Since when more flows than that."""
+    renegotiate_until: float = 0.0
+    """Until then the vehicle is asked for another schedule."""
+    renegotiate_next: float = 0.0
+    """Not before is it asked again."""
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
 
@@ -131,6 +147,17 @@ class Context:
     """PreCharge was asked for and not yet taken back."""
     contactors_closed: bool = False
     meter: MeterRead | None = None
+    """The last reading, with the moment when it was taken."""
+    meter_asked: float = -1e9
+    """When the meter was last asked."""
+    meter_silent_since: MeterRead | None = None
+    """The reading after which the meter was waited for in vain."""
+    meter_told: bool = False
+    """A charge-loop answer of this session had a reading."""
+    meter_of_interest: bool = False
+    """The vehicle asks for readings, so a fresh one is kept at hand."""
+    display: DisplayParameters | None = None
+    """What the vehicle last showed of itself."""
 
     # -- what has been asked of the hardware
     power: tuple[float, float, float, bool] | None = None
@@ -158,6 +185,10 @@ class Context:
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     doom_detail: str = ""
     doom_rule: str = ""
+
+    news: list[Notify] = field(default_factory=list)
+    """For the application, once everything else is on its way."""
+    noted: set[str] = field(default_factory=set)
 
     _header: MessageHeader | None = None
 
@@ -203,10 +234,16 @@ class Context:
         self.authorization_requested = self.authorized = self.asked_with = None
         self.claim = self.contract_refusal = None
 
+    def note(self, name: str, detail: str) -> None:
+        """Tell the application once that the vehicle deviates and was understood all the same."""
+        if name not in self.noted:
+            self.noted.add(name)
+            self.news.append(PeerDeviates(name, detail))
+
     def header(self) -> MessageHeader:
-        """The header of a response sent now; kept while the second and the session id stay the same."""
-        stamp = int(self.now + self.epoch)
+        """The header of a response sent now; kept while time stamp and session id stay the same."""
+        stamp = time_stamp(self.now + self.epoch, self.config.time_stamp_unit)
         header = self._header
         if header is None or header.time_stamp != stamp or header.session_id != self.session_id:
-            header = self._header = MessageHeader(session_id=self.session_id, time_stamp=max(stamp, 0))
+            header = self._header = MessageHeader(session_id=self.session_id, time_stamp=stamp)
         return header

@@ -22,11 +22,11 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
-from iso15118.session.services import ControlMode
 from iso15118.session.supervision import Rule
 
 from .context import Context
 from .replies import Reply, Wait, refusal
+from .schedules import take_profile
 from .sequence import State
 
 __all__ = ["cable_check", "cable_check_voltage", "power_delivery", "pre_charge", "welding_detection"]
@@ -85,9 +85,10 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
         return _failed(
             request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions"
         )
+    most = min(vehicle.maximum_voltage_v, limits.maximum_voltage_v)
     # Neither side works below its minimum, and 0 V is no battery; a volt of room, since both round.
     lowest = max(vehicle.minimum_voltage_v, limits.minimum_voltage_v) - _ROUNDING_V
-    if not max(lowest, _ROUNDING_V) <= target <= min(vehicle.maximum_voltage_v, limits.maximum_voltage_v):
+    if not max(lowest, _ROUNDING_V) <= target <= most + ctx.config.overvoltage_v:
         return _failed(
             request,
             ctx,
@@ -95,6 +96,7 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
             EndReason.PRE_CHARGE_FAILED,
             f"target {target:g} V is beyond the limits",
         )
+    target = min(target, most)
     ctx.delivered = False
     before: tuple[Action, ...] = ()
     if ctx.precharge_started is None:
@@ -120,9 +122,13 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context, state: State) -> 
             # A cable check that still runs has voltage on the cable: it is taken away first.
             safe = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
             return Reply(_ok(ctx), State.SESSION_STOP, safe)
+        if progress is cm.ChargeProgress.Standby:
+            return Reply(refusal(request, ctx, Code.WARNING_StandbyNotAllowed), state)
         return _out_of_sequence(request, ctx)
     if progress is cm.ChargeProgress.Stop:
         return _stop(request, ctx)
+    if state is State.SCHEDULE_RENEGOTIATION:
+        return _out_of_sequence(request, ctx)  # first the schedule
     if request.ev_processing is not Processing.Finished:
         # The vehicle still computes its profile and will ask again.
         return Reply(_ok(ctx), state) if state is State.POWER_DELIVERY else _out_of_sequence(request, ctx)
@@ -130,8 +136,8 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context, state: State) -> 
         case cm.ChargeProgress.Start:
             return _start(request, ctx)
         case cm.ChargeProgress.Standby:
-            if state is not State.DC_CHARGE_LOOP:
-                return _out_of_sequence(request, ctx)  # standby is only for a loop that runs
+            if not ctx.contactors_closed:
+                return _out_of_sequence(request, ctx)  # standby is for power that was there before
             return Reply(refusal(request, ctx, Code.WARNING_StandbyNotAllowed), state)
         case cm.ChargeProgress.ScheduleRenegotiation:
             if state is not State.DC_CHARGE_LOOP:
@@ -140,18 +146,12 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context, state: State) -> 
 
 
 def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
-    bad = _profile_violation(request, ctx)
-    if bad is not None:
-        return _failed(
-            request,
-            ctx,
-            bad,
-            EndReason.PARAMETERS_NOT_ACCEPTED,
-            "the power profile does not fit the schedule",
-        )
+    code, wrong = take_profile(request, ctx)
+    if wrong:
+        return _failed(request, ctx, code, EndReason.PARAMETERS_NOT_ACCEPTED, wrong)
     if ctx.contactors_closed and ctx.delivered:
         # After a renegotiation: the battery holds the output, and nothing has to be compared.
-        return Reply(_ok(ctx), State.DC_CHARGE_LOOP)
+        return Reply(_ok(ctx, code), State.DC_CHARGE_LOOP)
     if not (ctx.authorized and ctx.cable_check_ok and ctx.precharge_started is not None):
         return _failed(
             request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions"
@@ -171,7 +171,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
     def finish(ctx: Context, timed_out: bool) -> Reply | None:
         if ctx.contactors_closed:
             ctx.delivered = True
-            return Reply(_ok(ctx), State.DC_CHARGE_LOOP, (ReadMeter(),))
+            return Reply(_ok(ctx, code), State.DC_CHARGE_LOOP, (ReadMeter(),))
         if timed_out:
             return _failed(
                 request,
@@ -183,25 +183,6 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
         return None
 
     return Wait((CloseContactors(deadline),), deadline, finish)
-
-
-def _profile_violation(request: cm.PowerDeliveryReq, ctx: Context) -> ResponseCode | None:
-    """What is wrong with the EVPowerProfile; a vehicle that sends none follows the schedule as it stands."""
-    profile = request.ev_power_profile
-    if profile is None or ctx.offered is None:
-        return None
-    scheduled = ctx.control_mode is ControlMode.SCHEDULED
-    chosen = profile.evppt_control_mode
-    if isinstance(chosen, cm.ScheduledEVPPTControlMode) is not scheduled:
-        return Code.FAILED_EVPowerProfileInvalid
-    if isinstance(chosen, cm.ScheduledEVPPTControlMode) and chosen.selected_schedule_tuple_id != 1:
-        return Code.FAILED_ScheduleSelectionInvalid
-    upper, lower = ctx.offered.maximum_charge_power_w, -ctx.offered.maximum_discharge_power_w
-    for entry in profile.ev_power_profile_entries.ev_power_profile_entry:
-        # Half a per cent of room: both sides round the same limit to a RationalNumber.
-        if not lower * 1.005 <= si(entry.power) <= upper * 1.005:
-            return Code.FAILED_EVPowerProfileInvalid
-    return None
 
 
 def _stop(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
@@ -236,8 +217,8 @@ def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Reply:
     return Reply(response, State.SESSION_STOP if done else State.DC_WELDING_DETECTION)
 
 
-def _ok(ctx: Context) -> cm.PowerDeliveryRes:
-    return cm.PowerDeliveryRes(header=ctx.header(), response_code=Code.OK)
+def _ok(ctx: Context, code: ResponseCode = Code.OK) -> cm.PowerDeliveryRes:
+    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
 
 
 def _out_of_sequence(request: object, ctx: Context) -> Reply:

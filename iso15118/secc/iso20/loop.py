@@ -9,30 +9,45 @@ from __future__ import annotations
 
 from typing import Any
 
+from iso15118.energy.dc import LOSS, Bounds, charging, discharging, nothing
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import (
+    DisplayParameters,
     EvseNotification,
     EVSEStatus,
     MeterInfo,
-    RationalNumber,
     ResponseCode,
 )
-from iso15118.messages.values import rational, si
-from iso15118.session.actions import Action, EndReason, ReadMeter, SetPower, SupervisionWarning
+from iso15118.messages.values import rational, si, time_stamp
+from iso15118.session.actions import (
+    Action,
+    EndReason,
+    ReadMeter,
+    SetPower,
+    SupervisionWarning,
+    VehicleDisplay,
+)
 from iso15118.session.events import MeterRead
-from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode
 from iso15118.session.supervision import Rule
 
 from .context import Context
 from .plug_and_charge import metering_wanted
-from .replies import Reply, refusal
+from .replies import Reply, Wait, refusal
+from .schedules import allowed_w, ask_anew, profile_exceeded
 from .sequence import State
+from .wire import loop_limits
 
-__all__ = ["charge_loop"]
+__all__ = ["charge_loop", "present_bounds"]
+
+_METER_SHARE = 0.8
+"""Of the time in which a charge-loop answer is due, spent at most on waiting for the meter."""
+_AT_THE_LIMIT = 0.99
+"""What is measured never quite reaches a limit."""
 
 
-def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
+def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply | Wait:
     """One turn: set the bounds, tell what flows, pass on what the station wants the vehicle to know."""
     service, vehicle, limits = ctx.service, ctx.vehicle, ctx.limits
     mode: Any = request.cl_req_control_mode
@@ -48,65 +63,101 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply:
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
     kind = type(mode)
     if kind is not (service.scheduled_req if scheduled else service.dynamic_req):
-        return _failed(
-            request,
-            ctx,
-            ResponseCode.FAILED_WrongChargeParameter,
-            EndReason.PARAMETERS_NOT_ACCEPTED,
-            f"{kind.__name__} does not belong to the chosen service and control mode",
-        )
+        return _wrong(request, ctx, f"{kind.__name__} does not belong to the chosen service and control mode")
     if scheduled:
         target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
         if target_v > vehicle.maximum_voltage_v + ctx.config.overvoltage_v or target_v < 0.0:
-            return _failed(
+            return _wrong(
                 request,
                 ctx,
-                ResponseCode.FAILED_WrongChargeParameter,
-                EndReason.PARAMETERS_NOT_ACCEPTED,
                 f"voltage target {target_v:g} V, own maximum {vehicle.maximum_voltage_v:g} V",
             )
         if target_a < 0.0 and not service.bidirectional:
-            return _failed(
-                request,
-                ctx,
-                ResponseCode.FAILED_WrongChargeParameter,
-                EndReason.PARAMETERS_NOT_ACCEPTED,
-                "a negative current in a service that only charges",
-            )
-        bounds = _scheduled(mode, target_v, target_a, vehicle, limits, service.bidirectional)
-        discharging = target_a < 0.0
-    else:
-        target_v, target_a = limits.maximum_voltage_v, limits.maximum_charge_current_a
-        bounds = _dynamic(mode, vehicle, limits, service.bidirectional, ctx.set_point_w)
-        discharging = (ctx.set_point_w or 0.0) < 0.0 and service.bidirectional and _may_discharge(mode)
-    measured = ctx.measured
-    power = ctx.within_power(bounds[0], abs(bounds[1]), bounds[2], discharging)
-    before: tuple[Action, ...] = () if power == ctx.power else (SetPower(*power),)
+            return _wrong(request, ctx, "a negative current in a service that only charges")
+    code = profile_exceeded(ctx)
+    if code is ResponseCode.FAILED_EVPowerProfileViolation:
+        return _failed(
+            request, ctx, code, EndReason.PARAMETERS_NOT_ACCEPTED, "more power than the vehicle's own profile"
+        )
+    ctx.wish = mode
+    bounds = present_bounds(ctx)
+    before: tuple[Action, ...] = () if bounds is None or bounds == ctx.power else (SetPower(*bounds),)
     if scheduled and not -limits.maximum_discharge_current_a <= target_a <= limits.maximum_charge_current_a:
         before += _ignored(ctx, target_a, limits)
     else:
         ctx.loops_beyond = 0
-    meter_info = None
+    _take_display(request.display_parameters, ctx)
+    return _answer(request, ctx, code, before)
+
+
+def _answer(
+    request: dc.DCChargeLoopReq, ctx: Context, code: ResponseCode, before: tuple[Action, ...]
+) -> Reply | Wait:
+    """The answer at once, or as soon as the meter has said what it has to tell."""
     confirm = metering_wanted(ctx)
-    if (request.meter_info_requested or confirm) and ctx.meter is not None:
-        # Asked for, it shall be given [V2G20-1081]; the next answer carries a fresher one.
-        meter_info = _meter_info(ctx, ctx.meter)
-        before = (*before, ReadMeter())
+    ctx.meter_of_interest = ctx.meter_of_interest or request.meter_info_requested or confirm
+    # Asked for, it shall be given [V2G20-1081]; a station with a meter tells it in the first answer in any
+    # case [V2G20-1833].
+    wanted = ctx.meter is not None and (request.meter_info_requested or confirm or not ctx.meter_told)
+    most = ctx.config.meter_age_s
+    # A meter that was waited for in vain is not waited for again until it has said something.
+    silent = wanted and ctx.meter is ctx.meter_silent_since and _age(ctx) > most
+    if not wanted or silent or _age(ctx) <= most:
+        if (
+            ctx.meter_of_interest
+            and ctx.meter is not None
+            and min(_age(ctx), ctx.now - ctx.meter_asked) >= most / 2.0
+        ):
+            before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
+        return _reply(request, ctx, code, before, told=wanted and not silent, confirm=confirm)
+    deadline = ctx.now + _METER_SHARE * ctx.config.timing.answer_time_of("DCChargeLoopReq")
+
+    def finish(ctx: Context, timed_out: bool) -> Reply | None:
+        fresh = _age(ctx) <= most
+        if not fresh and not timed_out:
+            return None
+        if not fresh:
+            ctx.meter_silent_since = ctx.meter
+        return _reply(request, ctx, code, (), told=fresh, confirm=confirm and fresh)
+
+    return Wait((*before, ReadMeter()), deadline, finish)
+
+
+def _age(ctx: Context) -> float:
+    """How long ago the last reading was taken, in s."""
+    taken = ctx.meter.at if ctx.meter is not None else None
+    return ctx.now - taken if taken is not None else float("inf")
+
+
+def _reply(
+    request: dc.DCChargeLoopReq,
+    ctx: Context,
+    code: ResponseCode,
+    before: tuple[Action, ...],
+    *,
+    told: bool,
+    confirm: bool,
+) -> Reply:
+    measured, limits = ctx.measured, ctx.limits
+    meter_info = None
+    if told and ctx.meter is not None:
+        meter_info, ctx.meter_told = _meter_info(ctx, ctx.meter), True
         if confirm:
             ctx.metering_asked.append(meter_info)
-    power_w = abs(measured.voltage_v * measured.current_a)
+    power, current, voltage = (
+        (False, False, False) if limits is None else _achieved(request.cl_req_control_mode, ctx, limits)
+    )
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
-        response_code=ResponseCode.OK,
-        evse_status=_status(ctx, confirm=confirm),
+        response_code=code,
+        evse_status=_status(ctx, confirm=confirm and meter_info is not None),
         meter_info=meter_info,
         receipt=None,
         evse_present_current=rational(round(measured.current_a, 1)),
         evse_present_voltage=rational(round(measured.voltage_v, 1)),
-        evse_power_limit_achieved=power_w >= _power_limit(measured.current_a, limits),
-        evse_current_limit_achieved=target_a > limits.maximum_charge_current_a
-        or -target_a > limits.maximum_discharge_current_a,
-        evse_voltage_limit_achieved=target_v > limits.maximum_voltage_v,
+        evse_power_limit_achieved=power,
+        evse_current_limit_achieved=current,
+        evse_voltage_limit_achieved=voltage,
         cl_res_control_mode=ctx.loop_mode,
     )
     return Reply(response, State.DC_CHARGE_LOOP, before)
@@ -131,64 +182,53 @@ def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Acti
     return (SupervisionWarning(Rule.LIMITS_IGNORED.value, what),)
 
 
-def _or(number: RationalNumber | None, declared: float) -> float:
-    """A limit repeated in the loop may tighten what was declared, never widen it."""
-    return declared if number is None else max(min(si(number), declared), 0.0)
+# -- bounds
 
 
-def _scheduled(
-    mode: Any,
-    target_v: float,
-    target_a: float,
-    vehicle: VehicleLimits,
-    limits: StationLimits,
-    bidirectional: bool,
-) -> tuple[float, float, float]:
-    """Bounds (V, A, W) for a vehicle that names its targets."""
-    if target_a >= 0.0:
-        return (
-            min(target_v, limits.maximum_voltage_v, _or(mode.ev_maximum_voltage, vehicle.maximum_voltage_v)),
-            min(
-                target_a,
-                limits.maximum_charge_current_a,
-                _or(mode.ev_maximum_charge_current, vehicle.maximum_charge_current_a),
-            ),
-            min(
-                limits.maximum_charge_power_w,
-                _or(mode.ev_maximum_charge_power, vehicle.maximum_charge_power_w),
-            ),
-        )
-    return _discharge(mode, vehicle, limits, -target_a, limits.maximum_discharge_power_w)
+def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
+    """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W,
+    discharging); None before the first request."""
+    bounds = _wanted(ctx)
+    if bounds is None:
+        return None
+    return ctx.within_power(bounds.voltage_v, abs(bounds.current_a), bounds.power_w, bounds.current_a < 0.0)
+
+
+def _wanted(ctx: Context) -> Bounds | None:
+    service, vehicle, limits, mode = ctx.service, ctx.vehicle, ctx.limits, ctx.wish
+    if service is None or vehicle is None or limits is None or mode is None:
+        return None
+    now = loop_limits(mode, vehicle)
+    present_v = ctx.measured.voltage_v
+    if ctx.control_mode is ControlMode.DYNAMIC:
+        return _dynamic(mode, ctx.set_point_w, limits, now, present_v, service.bidirectional)
+    target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
+    if target_a < 0.0:
+        wanted = Bounds(0.0, target_a, limits.maximum_discharge_power_w)
+        return discharging(wanted, limits, now, present_v, loss=LOSS)
+    # The vehicle may ask for more than the schedule has; it is not given.
+    return charging(Bounds(target_v, target_a, allowed_w(ctx)), limits, now, present_v, loss=LOSS)
 
 
 def _dynamic(
-    mode: Any, vehicle: VehicleLimits, limits: StationLimits, bidirectional: bool, set_point_w: float | None
-) -> tuple[float, float, float]:
-    """Bounds (V, A, W) where the station chooses: the set-point, or all that both sides can do."""
+    mode: Any,
+    set_point_w: float | None,
+    limits: StationLimits,
+    vehicle: Any,
+    present_v: float,
+    bidirectional: bool,
+) -> Bounds:
+    """Where the station chooses: the set-point, or all that both sides can do."""
     if set_point_w is not None and set_point_w < 0.0:
-        if bidirectional and _may_discharge(mode):
-            return _discharge(mode, vehicle, limits, limits.maximum_discharge_current_a, -set_point_w)
-        return (
-            min(_or(mode.ev_maximum_voltage, vehicle.maximum_voltage_v), limits.maximum_voltage_v),
-            0.0,
-            0.0,
-        )
-    wanted = si(mode.ev_target_energy_request) > 0.0
-    power = min(
-        limits.maximum_charge_power_w, _or(mode.ev_maximum_charge_power, vehicle.maximum_charge_power_w)
-    )
-    if set_point_w is not None:
-        power = min(power, set_point_w)
-    return (
-        min(limits.maximum_voltage_v, _or(mode.ev_maximum_voltage, vehicle.maximum_voltage_v)),
-        min(
-            limits.maximum_charge_current_a,
-            _or(mode.ev_maximum_charge_current, vehicle.maximum_charge_current_a),
-        )
-        if wanted
-        else 0.0,
-        power if wanted else 0.0,
-    )
+        if not (bidirectional and _may_discharge(mode)):
+            return nothing(limits, vehicle)
+        wanted = Bounds(0.0, -limits.maximum_discharge_current_a, -set_point_w)
+        return discharging(wanted, limits, vehicle, present_v, loss=LOSS)
+    if si(mode.ev_target_energy_request) <= 0.0:
+        return nothing(limits, vehicle)
+    power = limits.maximum_charge_power_w if set_point_w is None else set_point_w
+    wanted = Bounds(limits.maximum_voltage_v, limits.maximum_charge_current_a, power)
+    return charging(wanted, limits, vehicle, present_v, loss=LOSS)
 
 
 def _may_discharge(mode: Any) -> bool:
@@ -200,55 +240,85 @@ def _may_discharge(mode: Any) -> bool:
     return floor is None or si(floor) < 0.0
 
 
-def _discharge(
-    mode: Any, vehicle: VehicleLimits, limits: StationLimits, current_a: float, power_w: float
-) -> tuple[float, float, float]:
-    current = min(
-        current_a,
-        limits.maximum_discharge_current_a,
-        _or(mode.ev_maximum_discharge_current, vehicle.maximum_discharge_current_a),
+def _achieved(mode: Any, ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
+    """Whether power, current and voltage are at the station's limit: measured there, or the vehicle asks for
+    more."""
+    voltage, current = ctx.measured.voltage_v, ctx.measured.current_a
+    asked_v = asked_a = 0.0
+    if ctx.control_mode is ControlMode.SCHEDULED:
+        asked_v, asked_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
+    if current < 0.0 or asked_a < 0.0:
+        most_a, most_w = limits.maximum_discharge_current_a, limits.maximum_discharge_power_w
+    else:
+        most_a, most_w = limits.maximum_charge_current_a, limits.maximum_charge_power_w
+    flowing_a = abs(current)
+    return (
+        _at(flowing_a * voltage, abs(asked_a) * voltage, most_w),
+        _at(flowing_a, abs(asked_a), most_a),
+        _at(voltage if flowing_a > 0.0 else 0.0, asked_v, limits.maximum_voltage_v),
     )
-    power = min(
-        power_w,
-        limits.maximum_discharge_power_w,
-        _or(mode.ev_maximum_discharge_power, vehicle.maximum_discharge_power_w),
-    )
-    # The lower voltage bound: neither side goes below its minimum. A minimum that the vehicle raises in the
-    # loop is followed.
-    voltage = max(limits.minimum_voltage_v, vehicle.minimum_voltage_v)
-    if mode.ev_minimum_voltage is not None:
-        # Beyond what both sides can have nothing flows anyway, and no supply is told of a voltage that it does not have.
-        highest = min(limits.maximum_voltage_v, vehicle.maximum_voltage_v)
-        voltage = max(voltage, min(si(mode.ev_minimum_voltage), highest))
-    return voltage, -current, power
 
 
-def _power_limit(current_a: float, limits: StationLimits) -> float:
-    """The station's limit in the direction of the flow, less one per cent: measured power never quite reaches
-    it."""
-    limit = limits.maximum_charge_power_w if current_a >= 0.0 else limits.maximum_discharge_power_w
-    return 0.99 * limit
+def _at(measured: float, asked: float, limit: float) -> bool:
+    return asked > limit or (limit > 0.0 and measured >= _AT_THE_LIMIT * limit)
+
+
+# -- what is told beside it
+
+
+def _take_display(shown: DisplayParameters | None, ctx: Context) -> None:
+    """What the vehicle lets the station show is kept, and told when it changes."""
+    if shown is None or shown == ctx.display:
+        return
+    ctx.display = shown
+    capacity = shown.battery_energy_capacity
+    ctx.news.append(
+        VehicleDisplay(
+            present_soc=shown.present_soc,
+            minimum_soc=shown.minimum_soc,
+            target_soc=shown.target_soc,
+            maximum_soc=shown.maximum_soc,
+            to_minimum_s=shown.remaining_time_to_minimum_soc,
+            to_target_s=shown.remaining_time_to_target_soc,
+            to_maximum_s=shown.remaining_time_to_maximum_soc,
+            charging_complete=shown.charging_complete,
+            capacity_wh=None if capacity is None else si(capacity),
+            inlet_hot=shown.inlet_hot,
+        )
+    )
 
 
 def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
-    if not ctx.stop_wanted:
-        if (left := ctx.pause_until - ctx.now) > 0.0:
-            return EVSEStatus(notification_max_delay=int(left), evse_notification=EvseNotification.Pause)
-        if not confirm:
-            return None
-        return EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification.MeteringConfirmation)
-    delay = int(max((ctx.stop_deadline or ctx.now) - ctx.now, 0.0))
-    return EVSEStatus(notification_max_delay=delay, evse_notification=EvseNotification.Terminate)
+    """One notification at a time: the end first, then a pause, another schedule, a confirmed reading. Delays
+    count down [V2G20-3318]."""
+    if ctx.stop_wanted:
+        left, notification = (ctx.stop_deadline or ctx.now) - ctx.now, EvseNotification.Terminate
+    elif ctx.pause_until > ctx.now:
+        left, notification = ctx.pause_until - ctx.now, EvseNotification.Pause
+    elif ask_anew(ctx):
+        left, notification = ctx.renegotiate_until - ctx.now, EvseNotification.ScheduleRenegotiation
+    elif confirm:
+        left, notification = 0.0, EvseNotification.MeteringConfirmation
+    else:
+        return None
+    return EVSEStatus(notification_max_delay=int(max(left, 0.0)), evse_notification=notification)
 
 
 def _meter_info(ctx: Context, meter: MeterRead) -> MeterInfo:
     bidirectional = ctx.service is not None and ctx.service.bidirectional
+    taken = ctx.now if meter.at is None else meter.at
     return MeterInfo(
         meter_id=meter.meter_id[:32],
         charged_energy_reading_wh=int(meter.charged_wh),
         bpt_discharged_energy_reading_wh=int(meter.discharged_wh) if bidirectional else None,
         meter_signature=meter.signature,
-        meter_timestamp=max(int(ctx.now + ctx.epoch), 0),
+        meter_timestamp=time_stamp(taken + ctx.epoch, ctx.config.time_stamp_unit),
+    )
+
+
+def _wrong(request: object, ctx: Context, detail: str) -> Reply:
+    return _failed(
+        request, ctx, ResponseCode.FAILED_WrongChargeParameter, EndReason.PARAMETERS_NOT_ACCEPTED, detail
     )
 
 

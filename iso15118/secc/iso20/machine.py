@@ -12,9 +12,10 @@ from typing import Any
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.values import unit_of
 from iso15118.session.actions import EndReason
 
-from . import delivery, loop, parameters, plug_and_charge, setup
+from . import delivery, loop, parameters, plug_and_charge, schedules, setup
 from .context import Context
 from .replies import REQUESTS, Reply, Wait, refusal
 from .sequence import SEQUENCE, TOLERATED, State
@@ -32,7 +33,7 @@ HANDLERS: dict[type, Handler] = {
     cm.ServiceDetailReq: setup.service_detail,
     cm.ServiceSelectionReq: setup.service_selection,
     dc.DCChargeParameterDiscoveryReq: parameters.charge_parameter_discovery,
-    cm.ScheduleExchangeReq: parameters.schedule_exchange,
+    cm.ScheduleExchangeReq: schedules.schedule_exchange,
     dc.DCCableCheckReq: delivery.cable_check,
     dc.DCPreChargeReq: delivery.pre_charge,
     dc.DCChargeLoopReq: loop.charge_loop,
@@ -55,6 +56,8 @@ def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
     """The answer to ``request`` in ``state``; whatever the table does not list is refused and ends the
     session."""
     kind = type(request)
+    if unit := unit_of(request.header.time_stamp):
+        ctx.note("time-stamp-unit", f"the vehicle's time stamps are {unit}")
     if kind is not cm.SessionSetupReq and request.header.session_id != ctx.session_id:
         # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
         return Reply(

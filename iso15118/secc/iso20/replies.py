@@ -37,7 +37,6 @@ class Reply(Struct, frozen=True):
     before: tuple[Action, ...] = ()
     end: EndReason | None = None
     detail: str = ""
-    grace: bool = False
     rule: str = ""
     """The supervision's rule that is the reason for ``end``."""
 
@@ -158,7 +157,7 @@ REQUESTS: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
     dc.DCChargeParameterDiscoveryReq: (
         dc.DCChargeParameterDiscoveryRes,
         lambda ctx: {
-            "dc_cpd_res_energy_transfer_mode": offer(ctx.offered or ctx.capabilities, ctx.service or _DC)
+            "dc_cpd_res_energy_transfer_mode": offer(ctx.offered or ctx.hardware, ctx.service or _DC)
         },
     ),
     cm.ScheduleExchangeReq: (

@@ -89,8 +89,9 @@ SEQUENCE: dict[State, dict[type, Row]] = {
     },
     S.DC_CABLE_CHECK: _STOP | {
         dc.DCCableCheckReq: _row("docs/sources.md", S.DC_CABLE_CHECK, S.DC_PRE_CHARGE),
-        # A vehicle that only wanted a schedule goes to pause without ever taking power [V2G20-2122].
-        cm.PowerDeliveryReq: _row("V2G20-2122", S.SESSION_STOP),
+        # A vehicle that only wanted a schedule goes to pause without ever taking power, or asks for standby,
+        # which is not granted [V2G20-2122].
+        cm.PowerDeliveryReq: _row("V2G20-2122", S.DC_CABLE_CHECK, S.SESSION_STOP),
     },
     S.DC_PRE_CHARGE: _STOP | {
         # EVProcessing Ongoing: pre-charge again; Finished: power delivery [V2G20-2005, V2G20-2006].
@@ -108,6 +109,8 @@ SEQUENCE: dict[State, dict[type, Row]] = {
     S.SCHEDULE_RENEGOTIATION: _STOP | {
         # Contactors stay closed and no new cable check is made (docs/sources.md).
         cm.ScheduleExchangeReq: _row("docs/sources.md", S.SCHEDULE_RENEGOTIATION, S.POWER_DELIVERY),
+        # Whoever does not want another schedule must be able to stop.
+        cm.PowerDeliveryReq: _row("V2G20-3210", S.DC_WELDING_DETECTION),
     },
     S.DC_WELDING_DETECTION: _STOP | {
         # The vehicle ends the poll by EVProcessing Finished; it may leave welding detection out.

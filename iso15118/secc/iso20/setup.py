@@ -35,6 +35,13 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
     replaced [V2G20-2626, V2G20-2627]."""
     ctx.evccid = request.evccid
+    if not request.evccid and not ctx.config.tolerate_odd_values:
+        return Reply(
+            refusal(request, ctx, Code.FAILED),
+            State.ENDED,
+            end=EndReason.PARAMETERS_NOT_ACCEPTED,
+            detail="the EVCCID is empty",
+        )
     if join(request, ctx):
         joined = cm.SessionSetupRes(
             header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=ctx.config.evse_id
@@ -233,11 +240,22 @@ def _not_selected(request: cm.ServiceSelectionReq, ctx: Context, code: ResponseC
     return Reply(refusal(request, ctx, code), State.ENDED, end=EndReason.PARAMETERS_NOT_ACCEPTED, detail=why)
 
 
+_LONGEST = 200
+"""Of what the vehicle says about its leaving, in characters; the schema allows 80 and 160."""
+
+
+def _termination(request: cm.SessionStopReq) -> str:
+    """Why the vehicle leaves, in its own words, on one line of printable characters: it goes to logs,
+    terminals and ports."""
+    code, why = request.ev_termination_code, request.ev_termination_explanation
+    said = ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
+    return "".join(letter if letter.isprintable() else " " for letter in said[:_LONGEST])
+
+
 def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Reply:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
-    code = request.ev_termination_code
-    detail = f"EVTerminationCode {code}" if code else ""
+    detail = _termination(request)
     end, refused = EndReason.STOPPED_BY_EV, ""
     if ctx.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
@@ -250,14 +268,13 @@ def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Repl
                 State.ENDED,
                 end=end,
                 detail=ctx.stop_wanted or refused or detail,
-                grace=True,
             )
         case cm.ChargingSession.ServiceRenegotiation:
             # Legal only once a service was selected, otherwise it would be a way round authorization, and
             # never under power [V2G20-1477].
             if ctx.config.service_renegotiation and ctx.service is not None and not ctx.energized:
                 ctx.service = ctx.parameter_set = ctx.vehicle = ctx.offered = ctx.limits = None
-                ctx.wire = ctx.loop_mode = None
+                ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
                 ctx.cable_check_started = ctx.precharge_started = None
                 ctx.cable_check_ok = None
                 ctx.detailed.clear()
@@ -275,7 +292,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Repl
             why = ctx.stop_wanted or why_no_pause(ctx, state)
             if not why:
                 response = cm.SessionStopRes(header=ctx.header(), response_code=Code.OK)
-                return Reply(response, State.ENDED, end=EndReason.PAUSED, detail=detail, grace=True)
+                return Reply(response, State.ENDED, end=EndReason.PAUSED, detail=detail)
             return Reply(
                 refusal(request, ctx, Code.FAILED_PauseNotAllowed),
                 State.ENDED,

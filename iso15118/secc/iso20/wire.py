@@ -1,6 +1,6 @@
 """Limits of both sides between SI floats and the wire types of ISO 15118-20 over DC messages.
 
-Maxima are rounded down and minima up, so that what the peer reads is never more than what was meant.
+How they are rounded is said in one place, ``energy.dc.on_wire``; what comes in is exact.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from typing import Any
 
 from msgspec import Struct
 
+from iso15118.energy.dc import PresentLimits, on_wire, tightened
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import RationalNumber
-from iso15118.messages.values import ceil_rational, floor_rational, si
+from iso15118.messages.values import floor_rational, rational, si
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import EnergyService
 
-__all__ = ["StationLimitsOnWire", "offer", "vehicle_limits"]
+__all__ = ["StationLimitsOnWire", "loop_limits", "offer", "vehicle_limits"]
 
 
 def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
-    """What the vehicle declared in DC_ChargeParameterDiscoveryReq. Raises ``ConfigError`` for negative or
-    reversed limits."""
+    """What the vehicle declared in DC_ChargeParameterDiscoveryReq. Discharge limits may have either sign,
+    their magnitude counts: both are seen in the field. Raises ``ConfigError`` for negative charge limits and
+    for reversed ones."""
     charge = {
         "maximum_charge_power_w": si(mode.ev_maximum_charge_power),
         "minimum_charge_power_w": si(mode.ev_minimum_charge_power),
@@ -32,12 +34,35 @@ def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
     if isinstance(mode, dc.BPTDCCPDReqEnergyTransferMode):
         return VehicleLimits(
             **charge,
-            maximum_discharge_power_w=si(mode.ev_maximum_discharge_power),
-            minimum_discharge_power_w=si(mode.ev_minimum_discharge_power),
-            maximum_discharge_current_a=si(mode.ev_maximum_discharge_current),
-            minimum_discharge_current_a=si(mode.ev_minimum_discharge_current),
+            maximum_discharge_power_w=abs(si(mode.ev_maximum_discharge_power)),
+            minimum_discharge_power_w=abs(si(mode.ev_minimum_discharge_power)),
+            maximum_discharge_current_a=abs(si(mode.ev_maximum_discharge_current)),
+            minimum_discharge_current_a=abs(si(mode.ev_minimum_discharge_current)),
         )
     return VehicleLimits(**charge)
+
+
+def loop_limits(mode: Any, declared: VehicleLimits) -> PresentLimits:
+    """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never
+    widen it."""
+    repeated: dict[str, float] = {}
+    for name, field in _LOOP:
+        number = getattr(mode, field, None)
+        if number is not None:
+            repeated[name] = abs(si(number)) if "discharge" in name else si(number)
+    return tightened(declared, repeated)
+
+
+_LOOP = (
+    ("maximum_charge_power_w", "ev_maximum_charge_power"),
+    ("minimum_charge_power_w", "ev_minimum_charge_power"),
+    ("maximum_charge_current_a", "ev_maximum_charge_current"),
+    ("maximum_voltage_v", "ev_maximum_voltage"),
+    ("minimum_voltage_v", "ev_minimum_voltage"),
+    ("maximum_discharge_power_w", "ev_maximum_discharge_power"),
+    ("minimum_discharge_power_w", "ev_minimum_discharge_power"),
+    ("maximum_discharge_current_a", "ev_maximum_discharge_current"),
+)
 
 
 class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
@@ -55,15 +80,16 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, limits: StationLimits) -> StationLimitsOnWire:
         """``limits`` on the wire."""
+        limits = on_wire(limits)
         return cls(
-            maximum_charge_power=floor_rational(limits.maximum_charge_power_w),
-            minimum_charge_power=ceil_rational(limits.minimum_charge_power_w),
-            maximum_charge_current=floor_rational(limits.maximum_charge_current_a),
-            maximum_voltage=floor_rational(limits.maximum_voltage_v),
-            maximum_discharge_power=floor_rational(limits.maximum_discharge_power_w),
-            minimum_discharge_power=ceil_rational(limits.minimum_discharge_power_w),
-            maximum_discharge_current=floor_rational(limits.maximum_discharge_current_a),
-            minimum_voltage=ceil_rational(limits.minimum_voltage_v),
+            maximum_charge_power=rational(limits.maximum_charge_power_w),
+            minimum_charge_power=rational(limits.minimum_charge_power_w),
+            maximum_charge_current=rational(limits.maximum_charge_current_a),
+            maximum_voltage=rational(limits.maximum_voltage_v),
+            maximum_discharge_power=rational(limits.maximum_discharge_power_w),
+            minimum_discharge_power=rational(limits.minimum_discharge_power_w),
+            maximum_discharge_current=rational(limits.maximum_discharge_current_a),
+            minimum_voltage=rational(limits.minimum_voltage_v),
         )
 
     def control_mode(self, of_type: type) -> Any:
@@ -87,22 +113,23 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
 
 def offer(limits: StationLimits, service: EnergyService) -> dc.AnyDCCPDResEnergyTransferMode:
     """The station's side of DC_ChargeParameterDiscoveryRes for this service."""
+    limits = on_wire(limits)
     charge: dict[str, Any] = {
-        "evse_maximum_charge_power": floor_rational(limits.maximum_charge_power_w),
-        "evse_minimum_charge_power": ceil_rational(limits.minimum_charge_power_w),
-        "evse_maximum_charge_current": floor_rational(limits.maximum_charge_current_a),
-        "evse_minimum_charge_current": ceil_rational(limits.minimum_charge_current_a),
-        "evse_maximum_voltage": floor_rational(limits.maximum_voltage_v),
-        "evse_minimum_voltage": ceil_rational(limits.minimum_voltage_v),
+        "evse_maximum_charge_power": rational(limits.maximum_charge_power_w),
+        "evse_minimum_charge_power": rational(limits.minimum_charge_power_w),
+        "evse_maximum_charge_current": rational(limits.maximum_charge_current_a),
+        "evse_minimum_charge_current": rational(limits.minimum_charge_current_a),
+        "evse_maximum_voltage": rational(limits.maximum_voltage_v),
+        "evse_minimum_voltage": rational(limits.minimum_voltage_v),
     }
     if limits.power_ramp_w_per_s is not None:
         charge["evse_power_ramp_limitation"] = floor_rational(limits.power_ramp_w_per_s)
     if service.bidirectional:
         return dc.BPTDCCPDResEnergyTransferMode(
             **charge,
-            evse_maximum_discharge_power=floor_rational(limits.maximum_discharge_power_w),
-            evse_minimum_discharge_power=ceil_rational(limits.minimum_discharge_power_w),
-            evse_maximum_discharge_current=floor_rational(limits.maximum_discharge_current_a),
-            evse_minimum_discharge_current=ceil_rational(limits.minimum_discharge_current_a),
+            evse_maximum_discharge_power=rational(limits.maximum_discharge_power_w),
+            evse_minimum_discharge_power=rational(limits.minimum_discharge_power_w),
+            evse_maximum_discharge_current=rational(limits.maximum_discharge_current_a),
+            evse_minimum_discharge_current=rational(limits.minimum_discharge_current_a),
         )
     return dc.DCCPDResEnergyTransferMode(**charge)

@@ -227,13 +227,15 @@ class StationMonitor:
                 self._over = True
 
     def _sent(self, message: Any, before: list[act.Action], was_over: bool) -> None:
-        self._need(not was_over, "a message after the end")
+        # A vehicle that was refused may still say goodbye, and is answered.
+        goodbye = was_over and isinstance(message, cm.SessionStopRes)
+        self._need(goodbye or not was_over, "a message after the end")
         if isinstance(message, cm.SessionSetupRes):
             self._set_up(message)
         elif isinstance(message, dc.DCChargeParameterDiscoveryRes):
             self._offered_v = si(message.dc_cpd_res_energy_transfer_mode.evse_maximum_voltage)
         code = getattr(message, "response_code", None)
-        if self._condemned and code is not None and code.value.startswith("OK"):
+        if self._condemned and not goodbye and code is not None and code.value.startswith("OK"):
             self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
         told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
         if code is not None and code.value.startswith("FAILED") and (self._live or not told):
@@ -284,8 +286,8 @@ class StationMonitor:
         else:
             self._need(self._bidirectional, "discharge without a bidirectional service")
             most_v = station.maximum_voltage_v
-            most_a = min(station.maximum_discharge_current_a, si(declared.ev_maximum_discharge_current))
-            most_w = min(station.maximum_discharge_power_w, si(declared.ev_maximum_discharge_power))
+            most_a = min(station.maximum_discharge_current_a, abs(si(declared.ev_maximum_discharge_current)))
+            most_w = min(station.maximum_discharge_power_w, abs(si(declared.ev_maximum_discharge_power)))
         if volts > most_v * TOLERANCE or abs(amperes) > most_a * TOLERANCE or watts > most_w * TOLERANCE:
             raise SafetyViolation(f"{action} beyond {most_v} V, {most_a} A, {most_w} W")
         # A supply that is told current and voltage only must not exceed the power at the voltage that is there.

@@ -1,0 +1,97 @@
+"""What the vehicle needs and until when: energies and departure as it tells them, and when it has had enough.
+
+Energies are rounded so that none is lost: what is still wanted never becomes a request for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from iso15118.energy.dc import reaches
+from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages.values import ceil_rational, ceiled, floored, rational
+from iso15118.session.actions import EndReason, SessionEnded
+
+__all__ = ["departure_or_a_day", "departure_s", "energies", "enough"]
+
+_A_DAY = 86_400
+_FLOWS_A = 1.0
+"""Less than this is a measurement of nothing."""
+
+
+def departure_s(talk: Conversation) -> int | None:
+    """Time until the vehicle leaves, in s from now; None if nobody knows."""
+    return None if talk.departure_at is None else max(int(talk.departure_at - talk.now), 0)
+
+
+def departure_or_a_day(talk: Conversation) -> int:
+    """The same where the standard requires a time."""
+    known = departure_s(talk)
+    return _A_DAY if known is None else known
+
+
+def energies(talk: Conversation, *, nothing: bool = False) -> dict[str, Any]:
+    """The three energy requests in whole Wh; ``nothing``: none is wanted any more, and a minimum not yet
+    reached does not count either."""
+    battery = talk.battery
+    target = 0.0 if nothing else ceiled(math.ceil(_wanted_wh(talk)))
+    most = max(floored(math.floor(battery.energy_to_maximum_wh)), target)
+    least = 0.0 if nothing else min(ceiled(math.ceil(battery.energy_to_minimum_wh)), target)
+    return {
+        "ev_target_energy_request": rational(target),
+        "ev_maximum_energy_request": rational(most),
+        "ev_minimum_energy_request": ceil_rational(least),
+    }
+
+
+def _wanted_wh(talk: Conversation) -> float:
+    """What the battery lacks until its own target or the driver's, whichever comes first."""
+    battery = talk.battery
+    to_driver_wh = (talk.config.target_soc - battery.soc) / 100.0 * battery.capacity_wh
+    return min(battery.energy_to_target_wh, to_driver_wh)
+
+
+def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop."""
+    if talk.stop_wanted:
+        return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    if talk.pause_wanted:
+        return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
+    if talk.battery.complete or _wanted_wh(talk) <= talk.config.least_energy_wh:
+        return SessionEnded(EndReason.STOPPED_BY_EV, "")
+    if talk.departure_at is not None and talk.now >= talk.departure_at:
+        return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
+    return _no_way_on(talk, plan)
+
+
+def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
+    """Nothing flows, and nothing will: the vehicle does not wait for ever."""
+    config, now = talk.config, talk.now
+    resting = plan.scheduled_power_w(now) <= 0.0  # as agreed
+    if resting or abs(talk.inlet.current_a) >= _FLOWS_A:
+        plan.idle_since = None
+    elif plan.idle_since is None:
+        plan.idle_since = now
+    elif now - plan.idle_since >= config.no_power_s:
+        return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
+    if not _below_minimum(talk, plan):
+        plan.too_little_since = None
+    elif plan.too_little_since is None:
+        plan.too_little_since = now
+    elif now - plan.too_little_since >= config.below_minimum_s:
+        return SessionEnded(
+            EndReason.STOPPED_BY_EV, "the battery takes less than the least that can be given"
+        )
+    return None
+
+
+def _below_minimum(talk: Conversation, plan: Plan) -> bool:
+    battery, own, station = talk.battery, talk.limits, plan.station
+    least_a = max(own.minimum_charge_current_a, station.minimum_charge_current_a)
+    least_w = max(own.minimum_charge_power_w, station.minimum_charge_power_w)
+    if (least_a <= 0.0 and least_w <= 0.0) or plan.ask_to_discharge_w > 0.0:
+        return False
+    amperes = min(battery.target_current_a, battery.maximum_charge_current_a)
+    return not reaches(amperes, battery.maximum_charge_power_w, battery.voltage_v, least_a, least_w)

@@ -1,0 +1,96 @@
+"""No setting without an effect: every field of every settings class is read somewhere outside its own
+class."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from iso15118.evcc import EvccConfig
+from iso15118.secc import SeccConfig
+from iso15118.settings import roles
+from iso15118.timing import EVCC_MESSAGE_TIMEOUT, SECC_PERFORMANCE_TIME, Timing
+
+PACKAGE = Path(__file__).parents[2] / "iso15118"
+ACCESSORS = {"message_timeout_of": EVCC_MESSAGE_TIMEOUT, "answer_time_of": SECC_PERFORMANCE_TIME}
+"""Methods of ``Timing`` that read a field by the name of a request."""
+FOLDED: dict[tuple[type, str], str] = {(EvccConfig, "control_mode"): "control_modes"}
+"""A field that its own class turns into another one."""
+
+
+def settings_classes() -> list[type[msgspec.Struct]]:
+    """The classes of both roles, and of every table in their files."""
+    found: list[type[msgspec.Struct]] = [SeccConfig, EvccConfig, Timing]
+    queue: list[type] = [roles.SeccSettings, roles.EvccSettings]
+    while queue:
+        kind = queue.pop()
+        if kind not in found:
+            found.append(kind)
+        for field in msgspec.structs.fields(kind):
+            if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+                queue.append(field.type)
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+@cache
+def read_outside(kind: type) -> set[str]:
+    """Names read anywhere in the package but in the body of this class, or in a method of it that is called from outside."""
+    home = Path(str(__import__(kind.__module__, fromlist=["_"]).__file__))
+    names: set[str] = set()
+    own: list[ast.FunctionDef] = []
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if path == home:
+            (body,) = (
+                node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__
+            )
+            tree.body.remove(body)
+            own = [node for node in body.body if isinstance(node, ast.FunctionDef)]
+        else:
+            # By name, as a timer that is chosen from a table.
+            names |= {
+                node.value
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            }
+        names |= attributes(tree)
+    for method in own:
+        if method.name in names:
+            names |= attributes(method)
+    for accessor, table in ACCESSORS.items():
+        if kind is Timing and accessor in names:
+            names |= set(table.values())
+    return names
+
+
+def attributes(tree: ast.AST) -> set[str]:
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+@pytest.mark.parametrize("kind", settings_classes(), ids=lambda kind: kind.__name__)
+def test_every_setting_is_read(kind: type[msgspec.Struct]) -> None:
+    read = read_outside(kind)
+    unread = [name for name in kind.__struct_fields__ if FOLDED.get((kind, name), name) not in read]
+    assert unread == []
+
+
+def test_the_walk_finds_the_classes() -> None:
+    names = {kind.__name__ for kind in settings_classes()}
+    assert names >= {
+        "SeccConfig",
+        "EvccConfig",
+        "Timing",
+        "SeccSettings",
+        "EvccSettings",
+        "TlsSettings",
+        "VehicleSettings",
+        "SlacTiming",
+    }
