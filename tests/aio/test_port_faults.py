@@ -29,7 +29,7 @@ FAULT = {R.HARDWARE_FAULT}
 
 STATION = {
     # call -> why the station's session may end, and the port named in the fault (empty: a warning, no fault)
-    "authorize": ({R.STOPPED_BY_EV}, ""),
+    "authorize": ({R.AUTHORIZATION_FAILED}, ""),
     "cable_check": (FAULT | {R.CABLE_CHECK_FAILED}, "cable check"),
     "pre_charge": (FAULT, "power"),
     "close_contactors": (FAULT | {R.CONTACTOR_FAILED}, "contactors"),
