@@ -6,6 +6,7 @@ interrupted there. ``make`` targets are looked up in the Makefile; what the demo
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import re
@@ -103,10 +104,22 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
 
 
+def test_the_unit_of_systemd_asks_for_what_the_station_tells() -> None:
+    (text,) = [text for kind, text in blocks(ROOT / "docs" / "safety.md") if kind == "ini"]
+    unit = configparser.ConfigParser()
+    unit.read_string(text)
+    service = unit["Service"]
+    assert service["Type"] == "notify", "READY=1 is told: tests/aio/test_notify.py"
+    assert float(service["WatchdogSec"]) >= 1.0, "WATCHDOG=1 is told three times in that time"
+    program, *options = service["ExecStart"].split()
+    assert Path(program).name == "iso15118"
+    assert options[:2] == ["secc", "-c"]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_piece_of_python_runs(page: Path, tmp_path: Path) -> None:
     for kind, text in blocks(page):
-        assert kind in ("python", "console", "toml"), f"nobody runs {kind}"
+        assert kind in ("python", "console", "toml", "ini"), f"nobody runs {kind}"
         if kind != "python":
             continue
         command = [sys.executable, "-c", text]
