@@ -12,8 +12,8 @@ from typing import Any
 from iso15118.channel import MessageChannel, Received
 from iso15118.evcc import EvccConfig
 from iso15118.secc import SeccConfig
-from iso15118.session.actions import Action, Send
-from iso15118.session.events import Event, InletMeasured, MessageReceived, PowerMeasured
+from iso15118.session.actions import Action, ReadMeter, Send
+from iso15118.session.events import Event, InletMeasured, MessageReceived, MeterRead, PowerMeasured
 from iso15118.session.services import ServiceID
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.testing import Pair
@@ -70,7 +70,12 @@ class _Talk:
             self.now += _STEP_S
             volts = 700.0 + turn % _VOLTAGES / 10.0
             self.secc.handle(PowerMeasured(volts + 0.5, 1000.0), self.now)
-            answer = _sent(self.secc.handle(self.request, self.now))
+            actions = self.secc.handle(self.request, self.now)
+            if any(
+                type(action) is ReadMeter for action in actions
+            ):  # now and then, as the vehicle asks for it
+                actions += self.secc.handle(MeterRead("M", float(turn)), self.now)
+            answer = _sent(actions)
             received = _read(self.vehicle, self.station.encode(answer))
             self.evcc.handle(InletMeasured(volts, 1000.0), self.now)
             self.evcc.handle(self.battery, self.now)
