@@ -214,6 +214,16 @@ class Port:
             come_back(error)
             raise HardwareError(f"{self.name}.{attribute} cannot be judged: {describe(error)}") from error
 
+    def has(self, attribute: str) -> bool:
+        """Whether it has an attribute that ports may do without; one that raises when it is looked up counts as there."""
+        try:
+            getattr(self._port, attribute)
+        except AttributeError:
+            return False
+        except BaseException as error:
+            come_back(error)
+        return True
+
     def tell(self, method: str, *values: Any) -> str:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
         name = f"{self.name}.{method}"

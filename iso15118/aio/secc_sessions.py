@@ -275,6 +275,7 @@ class SeccSessions:
         return SeccSession(
             self._config,
             hardware.limits(),
+            hardware=hardware.capabilities(),
             epoch=epoch,
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from iso15118.errors import HardwareError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -114,6 +116,12 @@ class StationHardware(SideHardware):
         ``HardwareError`` if the supply does not say."""
         self._read_supply()
         return self._in_force()
+
+    def capabilities(self) -> StationLimits | None:
+        """What the supply could give at best, whatever holds now; None if it does not say. Raises as ``limits`` does."""
+        if not self._output.has("capabilities"):
+            return None
+        return self._output.read("capabilities", readings.station_limits)
 
     def managed(self, limits: StationLimits) -> StationLimits:
         """The energy manager allows this from now on; what holds then. Raises as ``limits`` does."""
@@ -234,6 +242,8 @@ class StationHardware(SideHardware):
 
     def _read(self, result: object) -> None:
         reading = readings.meter(result, "meter.read")
+        if reading.at is None:
+            reading = msgspec.structs.replace(reading, at=self._loop.time())
         if self._first_reading is None:
             self._first_reading = reading
         self._last_reading = reading

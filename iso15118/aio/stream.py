@@ -45,11 +45,12 @@ class _Phase(Enum):
     NEW = "not connected yet"
     HANDSHAKE = "TLS is being agreed"
     OPEN = "messages both ways"
-    GRACE = "our last message is sent, the peer may close; what still comes in is dropped"
+    GRACE = "our last answer is sent, the peer may close, or say goodbye first and be answered"
     LINGER = "our side is closed; what still comes in is dropped"
     GONE = "nothing any more"
 
 
+_TALKING: Final = frozenset((_Phase.OPEN, _Phase.GRACE))
 _PEER_IS_DONE: Final = frozenset((Ending.CLOSED_BY_PEER, Ending.TRUNCATED, Ending.TLS_ALERT))
 _NETWORK_IS_DONE: Final = frozenset(
     (Ending.RESET, Ending.LINK_DOWN, Ending.CLOSED, Ending.ABORTED, Ending.NOT_READING)
@@ -129,7 +130,7 @@ class MessageStream(asyncio.BufferedProtocol):
         ``stream_ready``. Trouble of the link is no exception here: it comes as the end.
         """
         data = self._channel.encode(message)
-        if self._phase is not _Phase.OPEN:
+        if self._phase not in _TALKING:
             if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
                 raise MisuseError("the connection is not ready: wait for stream_ready")
             return
@@ -177,8 +178,8 @@ class MessageStream(asyncio.BufferedProtocol):
     def close(self, grace_s: float = 0.0) -> None:
         """Close in order: what was sent still arrives, then close_notify, then the end of the stream.
 
-        With ``grace_s`` the peer may close first, for that many seconds [V2G20-1643]. The owner hears of
-        nothing more but the end.
+        With ``grace_s`` the peer may close first, for that many seconds [V2G20-1643]; what it still sends meanwhile is delivered, and
+        can be answered. Without it the owner hears of nothing more but the end.
         """
         if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
             self.abort()
@@ -230,7 +231,7 @@ class MessageStream(asyncio.BufferedProtocol):
         try:
             if self._tls is not None:
                 self._receive_records(self._tls, data)
-            elif self._phase is _Phase.OPEN:
+            elif self._phase in _TALKING:
                 self._deliver(data)
         except FrameError as error:
             self._finish(StreamEnd(Ending.BROKEN_FRAME, str(error), error))
@@ -307,7 +308,7 @@ class MessageStream(asyncio.BufferedProtocol):
         self._flush(tls)
         if self._phase is _Phase.HANDSHAKE and tls.handshake_complete:
             self._open()
-        if plain and self._phase is _Phase.OPEN:
+        if plain and self._phase in _TALKING:
             self._deliver(plain)
         if tls.peer_closed and self._listening:
             self._finish(StreamEnd(Ending.CLOSED_BY_PEER))
@@ -327,7 +328,7 @@ class MessageStream(asyncio.BufferedProtocol):
         while items:
             for item in items:
                 received(self, item)
-                if self._phase is not _Phase.OPEN:
+                if self._phase not in _TALKING:
                     return
             if not channel.more:
                 return

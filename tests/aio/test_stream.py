@@ -312,12 +312,14 @@ async def test_with_grace_the_peer_may_close_first() -> None:
         server.stream.close(grace_s=5)
         assert await raw.receive() == wire(SETUP)
         await raw.send(wire(LOOP))
-        await asyncio.sleep(0.02)
+        await server.until(2)
         assert server.ends == []
+        server.stream.send(SETUP)  # a goodbye is answered
+        assert await raw.receive() == wire(SETUP)
         raw.end()
         assert (await server.ended()).ending is Ending.CLOSED_BY_PEER
         raw.close()
-    assert server.messages == []
+    assert server.messages == [LOOP]
 
 
 async def test_grace_runs_out() -> None:
