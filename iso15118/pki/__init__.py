@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from iso15118.pki.credential import Credential
 from iso15118.pki.issue import IssuedPki, issue_leaf, issue_test_pki, load
+from iso15118.pki.peer import PeerVerifier, peer_verifier
 from iso15118.pki.profiles import PkiProfile, RoleProfile, load_profile
 from iso15118.pki.revocation import Revocation
 from iso15118.pki.store import Store
-from iso15118.pki.verify import peer_verifier, verify_chain
+from iso15118.pki.verify import verify_chain
 from iso15118.pki.violations import Verdict, Violation
 
 __all__ = [
     "Credential",
     "IssuedPki",
+    "PeerVerifier",
     "PkiProfile",
     "Revocation",
     "RoleProfile",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -19,11 +21,14 @@ from iso15118.pki.build import PrivateKey
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.violations import Violation, violation
 
-__all__ = ["crl", "judge_crl", "verify_crl"]
+__all__ = ["crl", "judge_crl", "lists", "verify_crl"]
 
 _MAX_OCTETS = 4 * 1024 * 1024
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
 _OLD = frozenset({"crl-stale", "crl-future"})
+_REMEMBERED = 32
+"""Lists that are not read again for each chain, and signatures on them that are not verified again: both depend on the octets alone.
+Freshness is judged anew each time."""
 
 
 def crl(
@@ -75,13 +80,71 @@ def judge_crl(
     """:func:`verify_crl` for certificates that are parsed already; without a clock its freshness is not judged."""
     try:
         found, revoked = _judge(crl_der, certificate, issuer, at, place, skew)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except _FAULTS as error:
         return "invalid", (violation("crl-malformed", place, str(error)[:100]),)
     if found:
         if revoked and {one.code for one in found} <= _OLD:
             found.append(violation("revoked", place))  # what is on an old list stays revoked
         return "invalid", tuple(found)
     return ("revoked", (violation("revoked", place),)) if revoked else ("good", ())
+
+
+def lists(crl_der: bytes, certificate: Parsed) -> bool:
+    """True if a list of ours names the certificate by its issuer's name and its serial number. Whether that issuer signed the list is not
+    said: that is for when the issuer's certificate is not there."""
+    try:
+        listed = _read(bytes(crl_der))
+    except _FAULTS:
+        return False
+    said, known = listed.key, certificate.authority_key_identifier
+    namesake = said is not None and known is not None and said != known
+    return (
+        not namesake and listed.issuer == certificate.issuer and certificate.serial_number in listed.serials
+    )
+
+
+_Scope = Literal["all", "CAs", "leaves"]
+_FAULTS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension)
+
+
+class _List(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checks need of a list."""
+
+    issuer: x509.Name
+    last_update: datetime
+    next_update: datetime | None
+    key: bytes | None
+    """Identifier of the key that it says it is signed with."""
+    scope: _Scope | None
+    serials: frozenset[int]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read(crl_der: bytes) -> _List:
+    """A list, read completely: a hundred thousand serial numbers are looked up in a moment, and read once."""
+    if len(crl_der) > _MAX_OCTETS:
+        raise ValueError(f"{len(crl_der)} octets")
+    listed = x509.load_der_x509_crl(crl_der)
+    return _List(
+        issuer=listed.issuer,
+        last_update=listed.last_update_utc,
+        next_update=listed.next_update_utc,
+        key=_key_of(listed),
+        scope=_scope(listed),
+        serials=frozenset(row.serial_number for row in listed),
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_signed_by(crl_der: bytes, issuer_der: bytes) -> bool:
+    issuer = parse(issuer_der)
+    if issuer.key not in _KEYS:
+        return False
+    try:
+        key = issuer.certificate.public_key()
+        return x509.load_der_x509_crl(crl_der).is_signature_valid(key)  # type: ignore[arg-type]  # of one of _KEYS
+    except InvalidSignature:
+        return False
 
 
 def _judge(
@@ -92,49 +155,43 @@ def _judge(
     place: int | None,
     skew: timedelta,
 ) -> tuple[list[Violation], bool]:
-    if len(crl_der) > _MAX_OCTETS:
-        raise ValueError(f"{len(crl_der)} octets")
-    listed = x509.load_der_x509_crl(crl_der)
+    crl_der = bytes(crl_der)
+    listed = _read(crl_der)
     found: list[Violation] = []
     if listed.issuer != issuer.subject:
         return [violation("crl-issuer", place, listed.issuer.rfc4514_string()[:100])], False
-    if _is_namesakes(listed, issuer):
+    if (
+        None not in (listed.key, issuer.subject_key_identifier)
+        and listed.key != issuer.subject_key_identifier
+    ):
         return [violation("crl-issuer", place, "another CA of that name")], False
-    key = issuer.certificate.public_key()
-    try:
-        valid = issuer.key in _KEYS and listed.is_signature_valid(key)  # type: ignore[arg-type]
-    except InvalidSignature:
-        valid = False
-    if not valid:
+    if not _is_signed_by(crl_der, issuer.der):
         found.append(violation("crl-signature", place))
     if issuer.key_usage is not None and "cRLSign" not in issuer.key_usage:
         found.append(violation("crl-usage", place, issuer.name[:100]))
-    if at is not None and listed.last_update_utc > at + skew:
+    if at is not None and listed.last_update - at > skew:
         found.append(violation("crl-future", place))
-    if listed.next_update_utc is None or (at is not None and listed.next_update_utc < at - skew):
+    if listed.next_update is None or (at is not None and at - listed.next_update > skew):
         found.append(violation("crl-stale", place))
-    scope = _scope(listed)
-    if scope is None:
+    if listed.scope is None:
         found.append(violation("crl-partial", place))
-    elif scope not in ("all", "CAs" if certificate.ca else "leaves"):
-        return [violation("crl-issuer", place, f"a list of {scope} only")], False
-    return found, listed.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+    elif listed.scope not in ("all", "CAs" if certificate.ca else "leaves"):
+        return [violation("crl-issuer", place, f"a list of {listed.scope} only")], False
+    return found, certificate.serial_number in listed.serials
 
 
-def _is_namesakes(listed: x509.CertificateRevocationList, issuer: Parsed) -> bool:
-    """True if the list names its key, and that is not this issuer's: another CA may have the same name."""
+def _key_of(listed: x509.CertificateRevocationList) -> bytes | None:
+    """The key that a list says it is signed with, if it says so: another CA may have the same name."""
     try:
-        said = listed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        return listed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound:
-        return False
-    ours = issuer.subject_key_identifier
-    return said is not None and ours is not None and said != ours
+        return None
 
 
-def _scope(listed: x509.CertificateRevocationList) -> Literal["all", "CAs", "leaves"] | None:
+def _scope(listed: x509.CertificateRevocationList) -> _Scope | None:
     """Which certificates of its issuer a list is about (RFC 5280 5.2.5); None for one that is part of a list, or
     has what is not understood here."""
-    scope: Literal["all", "CAs", "leaves"] = "all"
+    scope: _Scope = "all"
     for one in listed.extensions:
         if not one.critical:
             continue

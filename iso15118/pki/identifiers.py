@@ -16,6 +16,7 @@ __all__ = [
     "CheckDigit",
     "emaid_check_digit",
     "evccid_check_digit",
+    "fault_of",
     "is_emaid",
     "is_evccid",
     "is_pcid",
@@ -149,3 +150,33 @@ IDENTIFIERS: dict[str, Callable[[str, CheckDigit], bool]] = {
     "SECCID": is_seccid,
 }
 """The checks by the names that profiles use."""
+
+
+def fault_of(kind: str, text: str, check: CheckDigit = "any") -> str:
+    """Why a text is no such identifier, in words, with the check digit that it should have if only that is wrong. Empty if it is one."""
+    if IDENTIFIERS[kind](text, check):
+        return ""
+    right = _right_digit(kind, text, check)
+    return _SHAPES[kind] if right is None else f"its check digit is {right}"
+
+
+_SHAPES = {
+    "EMAID": "two letters for the country, three characters for the provider, nine more, and perhaps a check digit",
+    "PCID": "17 capitals and digits, and perhaps a check digit",
+    "EVCCID": "three characters for the maker, V, 15 or more characters, and a check digit, without I, O and Q",
+    "SECCID": "two letters for the country, three characters for the operator, S, and 32 or more characters",
+}
+
+
+def _right_digit(kind: str, text: str, check: CheckDigit) -> str | None:
+    """The check digit of a text that is an identifier but for this one; None if more is wrong."""
+    if len(text) > _MAX_OCTETS:
+        return None
+    if kind == "EMAID" and (match := _EMAID.fullmatch(text)) is not None:
+        return emaid_check_digit(match[1] + match[3] + match[4])
+    if kind == "EVCCID" and (match := _EVCCID.fullmatch(text)) is not None:
+        return evccid_check_digit(*match.groups()[:-1])
+    rules = {"mod-37-36": _ALPHABET, "powers": "0123456789X"}
+    if kind in ("PCID", "SECCID") and check in rules and text:
+        return next((one for one in rules[check] if IDENTIFIERS[kind](text[:-1] + one, check)), None)
+    return None

@@ -21,6 +21,7 @@ from cryptography.x509 import ocsp
 from iso15118.errors import PkiError
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.parsed import Parsed, UnreadableError, is_issued_by, parse
+from iso15118.pki.rules import outside
 from iso15118.pki.violations import Violation, violation
 
 __all__ = [
@@ -45,6 +46,9 @@ _MAX_CERTIFICATES = 4
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
 _NOT_PROVEN = frozenset({"ocsp-certificate", "ocsp-signature", "ocsp-responder", "ocsp-responder-usage"})
 """Violations with which nobody entitled has said anything about the certificate."""
+
+_DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+"""With which a response may be signed."""
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303 - names a certificate, protects nothing
@@ -204,14 +208,14 @@ def _judge(
     wrong: list[Violation] = []
     if not _is_about(single, certificate, issuer):
         wrong.append(violation("ocsp-certificate", place, f"serial number {single.serial_number:x}"))
-    wrong += _signature(response, issuer, at, place, skew)
+    wrong += _signature(response, certificate, issuer, at, place, skew)
     this_update, next_update = single.this_update_utc, single.next_update_utc
-    if at is not None and this_update > at + skew:
+    if at is not None and this_update - at > skew:
         wrong.append(violation("ocsp-future", place, f"{this_update:%Y-%m-%d %H:%M} UTC"))
     if next_update is None:
         wrong.append(violation("ocsp-no-next-update", place))
     else:
-        if at is not None and next_update < at - skew:
+        if at is not None and at - next_update > skew:
             wrong.append(violation("ocsp-stale", place, f"since {next_update:%Y-%m-%d %H:%M} UTC"))
         if longest is not None and next_update - this_update > longest:
             wrong.append(violation("ocsp-too-long", place, f"{(next_update - this_update).days} days"))
@@ -258,7 +262,12 @@ def _is_about(single: ocsp.OCSPSingleResponse, certificate: Parsed, issuer: Pars
 
 
 def _signature(
-    response: ocsp.OCSPResponse, issuer: Parsed, at: datetime | None, place: int | None, skew: timedelta
+    response: ocsp.OCSPResponse,
+    certificate: Parsed,
+    issuer: Parsed,
+    at: datetime | None,
+    place: int | None,
+    skew: timedelta,
 ) -> list[Violation]:
     """The issuer itself, or one that it appointed with a certificate of its own. (RFC 6960 4.2.2.2)"""
     if _is_responder(response, issuer):
@@ -270,16 +279,37 @@ def _signature(
     ]
     if not candidates:
         return [violation("ocsp-responder", place, "its certificate is not there")]
-    responder = candidates[0]
-    if not _signed(response, responder):
+    signers = [one for one in candidates if _signed(response, one)]
+    if not signers:
         return [violation("ocsp-signature", place)]
+    # Several certificates may have the responder's name and key: the one with the fewest faults is the one it meant.
+    return min((_delegated(one, certificate, issuer, at, place, skew) for one in signers), key=len)
+
+
+def _delegated(
+    responder: Parsed,
+    certificate: Parsed,
+    issuer: Parsed,
+    at: datetime | None,
+    place: int | None,
+    skew: timedelta,
+) -> list[Violation]:
+    """What is wrong with a responder that is not the issuer itself."""
+    name = responder.name[:100]
     found = []
+    if responder.key_bits == certificate.key_bits:
+        found.append(violation("ocsp-responder", place, f"{name} vouches for itself"))
     if responder.issuer != issuer.subject or not is_issued_by(responder, issuer):
-        found.append(violation("ocsp-responder", place, responder.name[:100]))
-    if "OCSPSigning" not in (responder.extended_key_usage or ()):
-        found.append(violation("ocsp-responder-usage", place, responder.name[:100]))
-    if at is not None and not responder.not_before - skew <= at <= responder.not_after + skew:
-        found.append(violation("ocsp-responder-expired", place, responder.name[:100]))
+        found.append(violation("ocsp-responder", place, name))
+    usages = responder.key_usage
+    if "OCSPSigning" not in (responder.extended_key_usage or ()) or (
+        usages is not None and "digitalSignature" not in usages
+    ):
+        found.append(violation("ocsp-responder-usage", place, name))
+    if responder.version != 3 or responder.not_understood:
+        found.append(violation("ocsp-responder", place, f"{name}: not a certificate that can be judged"))
+    if outside(responder, at, skew):
+        found.append(violation("ocsp-responder-expired", place, name))
     return found
 
 
@@ -307,7 +337,7 @@ def _signed(response: ocsp.OCSPResponse, one: Parsed) -> bool:
             key.verify(response.signature, response.tbs_response_bytes)
             return True
         digest = response.signature_hash_algorithm
-        if not isinstance(key, ec.EllipticCurvePublicKey) or digest is None:
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(digest, _DIGESTS):
             return False
         if not response.signature_algorithm_oid.dotted_string.startswith("1.2.840.10045.4.3."):
             return False

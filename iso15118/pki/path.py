@@ -1,5 +1,4 @@
-"""Paths from a leaf to an anchor: all there are, whatever order the certificates came in, and why there is
-none.
+"""Paths from a leaf to an anchor: all there are, whatever order the certificates came in; and where there is none, how far it goes.
 
 Only names and signatures count here; whether the certificates on the path may stand there is for ``verify``
 to say.
@@ -12,10 +11,12 @@ from collections.abc import Sequence
 from iso15118.pki.parsed import Parsed, is_issued_by
 from iso15118.pki.violations import Violation, violation
 
-__all__ = ["Path", "find_paths"]
+__all__ = ["Dead", "Path", "find_paths"]
 
 Path = tuple[tuple[int, ...], int]
 """Places in the given chain from the leaf up, and the place of the anchor."""
+Dead = tuple[tuple[int, ...], Violation]
+"""Places of a path that reaches no anchor, and what stopped it."""
 
 _MAX_LENGTH = 5
 """Certificates below the anchor: a leaf, two Sub-CAs and a cross-certificate, or one more Sub-CA than profiles
@@ -28,11 +29,14 @@ _MAX_SIGNATURES = 64
 
 def find_paths(
     certificates: dict[int, Parsed], anchors: Sequence[Parsed]
-) -> tuple[list[Path], list[Violation]]:
-    """All paths of certificate 0; if there is none, what stopped the longest attempt."""
+) -> tuple[list[Path], list[Dead]]:
+    """All paths of certificate 0; if there is none, the longest of those that reach no anchor."""
     search = _Search(certificates, anchors)
     search.extend((0,))
-    return search.paths, [] if search.paths else [search.obstacle]
+    if search.paths:
+        return search.paths, []
+    longest = max(len(places) for places, _ in search.dead)
+    return [], [one for one in search.dead if len(one[0]) == longest]
 
 
 class _Search:
@@ -42,12 +46,15 @@ class _Search:
         self.certificates = certificates
         self.anchors = anchors
         self.paths: list[Path] = []
-        self.obstacle = violation("issuer-unknown", 0)
-        self._deepest = 0
+        self.dead: list[Dead] = []
         self._signatures: dict[tuple[bytes, bytes], bool] = {}
+        # A root sent along is no link of the chain: trust comes from our copy of it. A certificate that was sent twice is one.
         known = {anchor.der for anchor in anchors}
-        # A root sent along is no link of the chain: trust comes from our copy of it.
-        self._pool = [place for place, one in certificates.items() if place != 0 and one.der not in known]
+        self._pool: list[int] = []
+        for place, one in certificates.items():
+            if place != 0 and one.der not in known:
+                known.add(one.der)
+                self._pool.append(place)
 
     def extend(self, path: tuple[int, ...]) -> None:
         child = self.certificates[path[-1]]
@@ -61,17 +68,25 @@ class _Search:
                 went_on = True
         if len(path) < _MAX_LENGTH:
             for place in named:
-                if len(self.paths) < _MAX_PATHS and self._signed(child, self.certificates[place]):
+                if self._goes_on and self._signed(child, self.certificates[place]):
                     went_on = True
                     self.extend((*path, place))
-        if not went_on and len(path) > self._deepest:
-            self._deepest = len(path)
-            if named:
-                self.obstacle = violation("signature", path[-1], f"by {child.issuer_name}")
-            elif named_anchors:
-                self.obstacle = violation("root-mismatch", path[-1], child.issuer_name)
-            else:
-                self.obstacle = violation("issuer-unknown", path[-1], child.issuer_name)
+        if not went_on and self._goes_on:
+            self.dead.append((path, self._obstacle(path, bool(named), bool(named_anchors))))
+
+    @property
+    def _goes_on(self) -> bool:
+        return len(self.paths) < _MAX_PATHS and len(self.dead) < _MAX_PATHS
+
+    def _obstacle(self, path: tuple[int, ...], named: bool, named_anchors: bool) -> Violation:
+        child = self.certificates[path[-1]]
+        if named and len(path) >= _MAX_LENGTH:
+            return violation("too-many-sub-cas", None, f"more than {_MAX_LENGTH - 1}")
+        if named:
+            return violation("signature", path[-1], f"by {child.issuer_name}")
+        if named_anchors:
+            return violation("root-mismatch", path[-1], child.issuer_name)
+        return violation("issuer-unknown", path[-1], child.issuer_name)
 
     def _signed(self, child: Parsed, parent: Parsed) -> bool:
         pair = (child.der, parent.der)

@@ -92,11 +92,15 @@ class RoleProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     check_digit: CheckDigit = "any"
     """How the check digit of a PCID or SECCID is judged; no public source settles either, so by default not at all."""
     domain_component: str | None = None
+    unsettled_domain_components: tuple[str, ...] = ()
+    """Others that some documents name for the role: a violation of its own, ``domain-component-unsettled``."""
     domain_component_suffix: bool = False
     """The domain component may have something before the value."""
     sub_ca_domain_components: tuple[str, ...] = ()
     """What a Sub-CA's domain component may be, if it has one."""
     sub_ca_without_extended_key_usage: bool = False
+    sub_ca_extended_key_usage: tuple[ExtendedKeyUsageName, ...] = ()
+    """What a Sub-CA's extended key usage has among others, if it has the extension at all."""
     organization: bool = False
     """The leaf names exactly one organization."""
     subject: tuple[str, ...] = ()
@@ -126,6 +130,11 @@ class PkiProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ocsp_url: str
     cross_indication: str = "1.0.15118.20.0.6"
     """Access method in authorityInfoAccess that marks a cross-certificate."""
+    self_signed_anchors: bool = True
+    """A trust anchor is a root: self-signed."""
+    tolerated: tuple[str, ...] = ()
+    """Codes of violations that are reported and accepted, since the rule is not one of this edition, or not settled; ``refuse=`` of
+    ``verify_chain`` makes one of them count."""
     algorithms: dict[str, Algorithm]
     certificates: dict[str, CertificateProfile] = {}
     responder: Responder | None = None

@@ -6,7 +6,7 @@ Nothing that a peer sends raises anything: bad bytes are violations like any oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -14,13 +14,14 @@ import msgspec
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import rules
+from iso15118.pki.crl import lists
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.path import find_paths
 from iso15118.pki.profiles import AnchorRole, PkiProfile, RoleProfile, load_profile
-from iso15118.pki.revocation import Revocation, RevocationPolicy
-from iso15118.pki.violations import CODES, Verdict, Violation, violation
+from iso15118.pki.revocation import Revocation
+from iso15118.pki.violations import CODES, Verdict, Violation, rule_of, violation
 
-__all__ = ["Anchors", "Environment", "peer_verifier", "verify_chain"]
+__all__ = ["Anchors", "Environment", "anchor_problems", "verify_chain"]
 
 Environment = Literal["public", "private"]
 Anchors: TypeAlias = Sequence[bytes] | Mapping[AnchorRole, Sequence[bytes]]
@@ -28,6 +29,8 @@ Anchors: TypeAlias = Sequence[bytes] | Mapping[AnchorRole, Sequence[bytes]]
 _MAX_CERTIFICATES = 8
 """Certificates a peer may send: a chain of four, and room for a second branch."""
 _ANCHOR_ROLES = ("V2G", "OEM", "MO", "CPS", "PE")
+_LONGEST_SKEW = timedelta(days=366)
+"""A clock that may be further off than that is none."""
 
 
 def verify_chain(
@@ -42,6 +45,7 @@ def verify_chain(
     revocation: Revocation | None = None,
     skew: timedelta = timedelta(),
     tolerate: Collection[str] = (),
+    refuse: Collection[str] = (),
 ) -> Verdict:
     """Check a peer's certificates (DER, leaf first, the others in any order).
 
@@ -51,9 +55,12 @@ def verify_chain(
     a violation of its own (revocation is judged even so, but for the freshness of its evidence). ``edition``:
     ``iso20``, ``iso20amd1``, ``iso2`` or ``lab``. ``environment``: a private one needs neither Sub-CAs nor OCSP
     responders. ``revocation``: OCSP responses and lists; without it, nothing is said about revocation. ``skew``:
-    how far our clock may be off, in both directions. ``tolerate``: codes of violations to accept and report.
+    how far our clock may be off, in both directions, a year at most. ``tolerate``: codes of violations to accept and report, beside
+    those that the edition's profile tolerates. ``refuse``: codes of those that count nevertheless.
 
-    Of several paths to a root, the one with the fewest violations counts, those that are not tolerated first.
+    Of several paths to a root, the one with the fewest violations counts, those that are not tolerated first. Where no path reaches a
+    root, the longest part of one is judged by the same rules, as if its root were known: that it is not, ``issuer-unknown``, stands
+    beside all else that is wrong.
 
     Raises ConfigError for names that do not exist and a time without zone, PkiError for an anchor that is no
     certificate.
@@ -61,78 +68,31 @@ def verify_chain(
     profile = load_profile(edition)
     if at is not None and at.utcoffset() is None:
         raise ConfigError("at", "a time without time zone", "for example datetime.now(UTC)")
-    if skew < timedelta():
-        raise ConfigError("skew", f"{skew.total_seconds():g} s", "zero or more")
-    if unknown := set(tolerate) - CODES.keys():
-        raise ConfigError("tolerate", f"no violation is called {', '.join(sorted(unknown))}")
+    if not timedelta() <= skew <= _LONGEST_SKEW:
+        raise ConfigError("skew", f"{skew.total_seconds():g} s", "zero or more, a year at most")
+    for name, wanted in (("tolerate", tolerate), ("refuse", refuse)):
+        if unknown := set(wanted) - CODES.keys():
+            raise ConfigError(name, f"no violation is called {', '.join(sorted(unknown))}")
+    accepted = {*tolerate, *profile.tolerated} - {*refuse}
     anchors = _read_anchors(anchors_der, anchor_role)
     use = _Use(profile, _role(profile, role), anchors, at, skew, environment, revocation)
-    candidates = [_whole(one, tolerate) for one in _judged(chain_der, use)]
+    candidates = [_whole(one, accepted, edition) for one in _judged(chain_der, use)]
     return min(candidates, key=lambda one: (len(one.violations), len(one.tolerated)))
 
 
-def peer_verifier(
-    *,
-    role: str,
-    anchors_der: Anchors,
-    anchor_role: str = "",
-    clock: Callable[[], datetime | None],
-    edition: str,
-    environment: Environment = "public",
-    revocation: RevocationPolicy | Callable[[Sequence[bytes]], Revocation | None] | None = None,
-    skew: timedelta = timedelta(),
-    tolerate: Collection[str] = (),
-    report: Callable[[Verdict], None] | None = None,
-    older_edition: str | None = None,
-) -> Callable[..., tuple[str, str] | None]:
-    """The check of a TLS peer, for ``iso15118.tls.TlsContext(verify=...)``; the arguments are those of
-    :func:`verify_chain`.
-
-    ``revocation``: what is demanded and known when a chain comes, as a policy that also takes what the peer has
-    stapled, or as a callable that leaves that out; None: nothing is said about it.
-    ``older_edition``: what holds instead of ``edition`` on a connection of TLS 1.2. The first violation
-    decides the alert; the text names them all. ``report`` gets each verdict, also the good ones.
+def anchor_problems(
+    anchors_der: Anchors, anchor_role: str = "", *, at: datetime | None, edition: str, skew: timedelta = timedelta()
+) -> list[tuple[str, Violation]]:
+    """Trust anchors that nobody's chain can end in, each by its name and with the reason: expired, no CA, no root. Raises as
+    ``verify_chain``.
     """
-    # Once now, so that wrong names and anchors show when the station starts and not when a car arrives.
-    verify_chain(
-        [],
-        role=role,
-        anchors_der=anchors_der,
-        anchor_role=anchor_role,
-        at=clock(),
-        edition=edition,
-        skew=skew,
-        tolerate=tolerate,
-    )
-
-    def verify(
-        chain: list[bytes], staples: list[bytes] | None = None, version: str = "TLSv1.3"
-    ) -> tuple[str, str] | None:
-        older = version != "TLSv1.3"
-        pending = staples is None and older  # they come, and then this is called again
-        evidence: Revocation | None = None
-        if revocation is not None and not pending:
-            if isinstance(revocation, RevocationPolicy):
-                evidence = revocation.evidence(chain, staples or (), leaf_only=older)
-            else:
-                evidence = revocation(chain)
-        verdict = verify_chain(
-            chain,
-            role=role,
-            anchors_der=anchors_der,
-            anchor_role=anchor_role,
-            at=clock(),
-            edition=older_edition if older and older_edition is not None else edition,
-            environment=environment,
-            revocation=evidence,
-            skew=skew,
-            tolerate=tolerate,
-        )
-        if report is not None and not (pending and verdict.ok):
-            report(verdict)
-        return None if verdict.ok else (verdict.violations[0].alert, f"{role} certificates: {verdict}")
-
-    return verify
+    profile = load_profile(edition)
+    return [
+        (one.certificate.name, problem)
+        for one in _read_anchors(anchors_der, anchor_role)
+        for problem in rules.anchor(one.certificate, profile, at, skew)
+        if problem.code not in profile.tolerated
+    ]
 
 
 def _role(profile: PkiProfile, role: str) -> RoleProfile:
@@ -172,13 +132,21 @@ class _Use(NamedTuple):
     revocation: Revocation | None
 
 
-def _whole(verdict: Verdict, tolerate: Collection[str]) -> Verdict:
-    """The verdict with what is tolerated set apart."""
+def _whole(verdict: Verdict, tolerate: Collection[str], edition: str) -> Verdict:
+    """The verdict with what is tolerated set apart, and with the rules of this edition."""
+    found = [_cited(one, edition) for one in verdict.violations]
     return msgspec.structs.replace(
         verdict,
-        violations=tuple(one for one in verdict.violations if one.code not in tolerate),
-        tolerated=tuple(one for one in verdict.violations if one.code in tolerate),
+        violations=tuple(one for one in found if one.code not in tolerate),
+        tolerated=tuple(one for one in found if one.code in tolerate),
     )
+
+
+def _cited(one: Violation, edition: str) -> Violation:
+    """A rule that was not named for the occasion is the edition's own."""
+    if one.rule != CODES[one.code].rule or (rule := rule_of(one.code, edition)) == one.rule:
+        return one
+    return msgspec.structs.replace(one, rule=rule)
 
 
 def _judged(chain_der: Sequence[bytes], use: _Use) -> Iterator[Verdict]:
@@ -201,13 +169,15 @@ def _judged(chain_der: Sequence[bytes], use: _Use) -> Iterator[Verdict]:
     if 0 not in certificates:
         yield Verdict((*found, *_anchor_kind(use, {one.kind for one in use.anchors})))
         return
-    paths, obstacles = find_paths(certificates, [one.certificate for one in use.anchors])
-    if not paths:
-        found += _anchor_kind(use, {one.kind for one in use.anchors})
-        yield Verdict((*found, *obstacles, *_each(certificates, use)))
+    paths, dead = find_paths(certificates, [one.certificate for one in use.anchors])
     for places, anchor in paths:
-        wrong = _along(places, use.anchors[anchor], certificates, use)
-        yield Verdict((*found, *wrong), path=places, anchor=use.anchors[anchor].certificate.der)
+        trusted = use.anchors[anchor]
+        wrong = [*_anchor_kind(use, {trusted.kind}), *_along(places, trusted.certificate, certificates, use)]
+        yield Verdict((*found, *wrong), path=places, anchor=trusted.certificate.der)
+    if dead:
+        found += _anchor_kind(use, {one.kind for one in use.anchors})
+    for places, obstacle in dead:
+        yield _without_root(places, [*found, obstacle], certificates, use)
 
 
 def _anchor_kind(use: _Use, kinds: Collection[str]) -> Iterator[Violation]:
@@ -216,33 +186,47 @@ def _anchor_kind(use: _Use, kinds: Collection[str]) -> Iterator[Violation]:
         yield violation("anchor-role", None, f"{' and '.join(sorted(kinds))}, not {' or '.join(allowed)}")
 
 
-def _each(certificates: dict[int, Parsed], use: _Use) -> Iterator[Violation]:
-    """What can be said without a path: each certificate by itself, but for a root that was sent along."""
-    yield from rules.leaf(certificates[0], use.demands)
-    for place, one in certificates.items():
-        if place == 0 or one.subject != one.issuer:
-            yield from rules.every(place, one, use.demands, use.profile, use.at, use.environment, use.skew)
+def _without_root(
+    places: tuple[int, ...], found: list[Violation], certificates: dict[int, Parsed], use: _Use
+) -> Verdict:
+    """A path that reaches no anchor. Its own root may have been sent along: that one is not trusted, and is not part of the chain, but
+    what it issued is judged by it."""
+    top = certificates[places[-1]]
+    if len(places) > 1 and top.subject == top.issuer:
+        below = places[:-1]
+        return Verdict((*found, *_along(below, top, certificates, use)), path=below)
+    return Verdict((*found, *_along(places, None, certificates, use)), path=places)
 
 
 def _along(
-    places: tuple[int, ...], trusted: _Anchor, certificates: dict[int, Parsed], use: _Use
+    places: tuple[int, ...], anchor: Parsed | None, certificates: dict[int, Parsed], use: _Use
 ) -> Iterator[Violation]:
-    """What is wrong on one path, from the anchor's part to the leaf's."""
-    anchor, profile, at, skew = trusted.certificate, use.profile, use.at, use.skew
-    yield from _anchor_kind(use, {trusted.kind})
-    if at is not None and not anchor.not_before - skew <= at <= anchor.not_after + skew:
-        yield violation("anchor-expired", None, anchor.name)
-    if anchor.key not in {row.key for row in profile.algorithms.values()}:
-        yield violation("key-type", None, anchor.key)
+    """What is wrong on one path, from the anchor's part to the leaf's. ``anchor``: None if nobody knows who issued the topmost."""
+    profile, at, skew = use.profile, use.at, use.skew
     chain = [certificates[place] for place in places]
-    yield from rules.depth(chain, profile, use.environment)
+    top = len(chain) - 1
+    # Only a root can vouch for another root: further down, the mark of a cross-certificate is somebody's own word.
+    cross = top if anchor is not None and top > 0 and rules.marked_cross(chain[top], profile) else None
+    if anchor is not None:
+        yield from rules.anchor(anchor, profile, at, skew, sub_cas_below=top)
+    yield from rules.depth(top - (cross is not None), profile, use.environment, whole=anchor is not None)
     for below, (place, one) in enumerate(zip(places[1:], chain[1:], strict=True)):
-        cross = rules.is_cross(one, profile)
-        yield from rules.issuing(place, one, use.demands, sub_cas_below=below, cross=cross)
-    for place, child, parent in zip(places, chain, [*chain[1:], anchor], strict=True):
-        yield from rules.link(place, child, parent, profile)
+        yield from rules.issuing(place, one, use.demands, sub_cas_below=below, cross=below + 1 == cross)
+    issuers = [*chain[1:], anchor]
+    for place, child, parent in zip(places, chain, issuers, strict=True):
+        if parent is not None:
+            crossed = cross is not None and parent is chain[cross]
+            yield from rules.link(place, child, parent, profile, under_cross=crossed)
     for place, one in zip(places, chain, strict=True):
         yield from rules.every(place, one, use.demands, profile, at, use.environment, skew)
-    yield from rules.leaf(chain[0], use.demands)
-    if use.revocation is not None:
+    yield from rules.leaf(chain[0], use.demands, profile)
+    keys: list[tuple[int | None, Parsed]] = list(zip(places, chain, strict=True))
+    yield from rules.shared_keys(keys if anchor is None else [*keys, (None, anchor)])
+    if use.revocation is None:
+        return
+    if anchor is not None:
         yield from use.revocation.violations(places, chain, anchor, at, skew)
+        return
+    yield from use.revocation.violations(places[:-1], chain[:-1], chain[-1], at, skew)
+    if any(lists(crl, chain[-1]) for crl in use.revocation.crls):
+        yield violation("revoked", places[-1], "on a list of ours, by the name of its issuer")

@@ -7,11 +7,14 @@ Levels: ``rfc5280`` for what breaks any X.509 path, ``profile`` for the certific
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
-__all__ = ["CODES", "Code", "Level", "Verdict", "Violation", "violation"]
+from iso15118.printable import printable
+
+__all__ = ["CODES", "Code", "Level", "Verdict", "Violation", "rule_of", "violation"]
 
 Level = Literal["rfc5280", "profile", "policy"]
 
@@ -58,6 +61,16 @@ CODES: dict[str, Code] = {
     "expired": Code("rfc5280", "RFC5280-6.1.3", "certificate_expired", "past its validity"),
     "not-yet-valid": Code("rfc5280", "RFC5280-6.1.3", "certificate_expired", "before its validity"),
     "anchor-expired": Code("profile", "anchor-validity", "unknown_ca", "the anchor is outside its validity"),
+    "anchor-not-a-ca": Code(
+        "rfc5280", "RFC5280-4.2.1.9", "unknown_ca", "the anchor is no CA: it vouches for nobody"
+    ),
+    "anchor-not-self-signed": Code(
+        "profile", "root-profile", "unknown_ca", "the anchor is no root: another one has issued it"
+    ),
+    "validity-not-nested": Code(
+        "profile", "ISO15118-20-amd1", "bad_certificate", "valid at times when its issuer is not"
+    ),
+    "same-key": Code("policy", "one-key-one-role", "bad_certificate", "the key of another certificate"),
     "clock-not-set": Code(
         "policy", "clock", "certificate_unknown", "validity cannot be judged without a clock"
     ),
@@ -163,6 +176,9 @@ CODES: dict[str, Code] = {
     "sub-ca-extended-key-usage": Code(
         "profile", "vehicle-profile", "bad_certificate", "Sub-CA with extended key usage"
     ),
+    "issuer-extended-key-usage": Code(
+        "profile", "RFC5280-4.2.1.12", "unsupported_certificate", "Sub-CA for other usages than the role's"
+    ),
     # The profile of the role.
     "leaf-is-ca": Code(
         "profile", "leaf-profile", "unsupported_certificate", "the leaf may issue certificates"
@@ -183,6 +199,9 @@ CODES: dict[str, Code] = {
         "profile", "V2G20-2598", "bad_certificate", "the name has not just the attributes of the role"
     ),
     "domain-component": Code("profile", "V2G2-925", "bad_certificate", "domain component of another role"),
+    "domain-component-unsettled": Code(
+        "profile", "ISO15118-20-annex-B", "bad_certificate", "a domain component that is not settled"
+    ),
     "no-domain-component": Code("profile", "V2G2-925", "bad_certificate", "no domain component"),
     "several-domain-components": Code(
         "profile", "leaf-profile", "bad_certificate", "more than one domain component"
@@ -193,6 +212,32 @@ CODES: dict[str, Code] = {
 }
 """Every code there is. Rules: requirement ids, RFC sections, or a word for what several clauses say together.
 """
+
+_ISO20_RULES = {
+    "domain-component": "ISO15118-20-annex-B",
+    "no-domain-component": "ISO15118-20-annex-B",
+}
+_ISO2_RULES = {
+    "no-certificate": "ISO15118-2-annex-F",
+    "status-missing": "V2G2-873",
+    "ocsp-not-one": "RFC6066-8",
+    "ocsp-no-next-update": "RFC6960-4.2.2.1",
+    "ocsp-too-long": "RFC6960-4.2.2.1",
+    "key-type": "ISO15118-2-annex-F",
+    "signature-algorithm": "ISO15118-2-annex-F",
+    "mixed-algorithms": "ISO15118-2-annex-F",
+    "validity-not-nested": "RFC5280-4.1.2.5",
+    "domain-component-unsettled": "ISO15118-2-annex-F",
+    "subject": "ISO15118-2-annex-F",
+    "identifier": "ISO15118-2-annex-H",
+}
+"""Where an edition has its rule elsewhere than the table says."""
+
+
+def rule_of(code: str, edition: str) -> str:
+    """The rule that a violation breaks, in the document of this edition (``iso2``; any other is of ISO 15118-20)."""
+    own = _ISO2_RULES if edition == "iso2" else _ISO20_RULES
+    return own.get(code, CODES[code].rule)
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -216,9 +261,6 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{which}: {CODES[self.code].meaning}{said} [{self.rule}]"
 
 
-_LONGEST_DETAIL = 300
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """Result of a check: every violation found, the path's first."""
 
@@ -226,14 +268,24 @@ class Verdict(msgspec.Struct, frozen=True):
     tolerated: tuple[Violation, ...] = ()
     """Violations that the caller chose to accept; to be reported, not hidden."""
     path: tuple[int, ...] = ()
-    """Places in the given chain of the certificates of the path, from the leaf up; empty if there is none."""
+    """Places in the given chain of the certificates that were judged, from the leaf up: a path to the anchor, or without one the longest
+    part of a path. Empty if the leaf cannot be read."""
     anchor: bytes | None = None
-    """The root (DER) that the path ends in."""
+    """The root (DER) that the path ends in; None if it reaches none."""
 
     @property
     def ok(self) -> bool:
         """True if the chain may be used."""
         return not self.violations
+
+    @property
+    def verified(self) -> bool:
+        """True if it may be used, and leads to a root that is trusted: what was tolerated may be the missing root."""
+        return self.ok and self.anchor is not None
+
+    def certificates(self, chain_der: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of the certificates that were given (DER) that are on the path, from the leaf up; the others prove nothing."""
+        return tuple(chain_der[place] for place in self.path)
 
     def __repr__(self) -> str:
         return f"Verdict({self}, {len(self.tolerated)} tolerated, path {self.path})"
@@ -242,9 +294,8 @@ class Verdict(msgspec.Struct, frozen=True):
         return "ok" if self.ok else "; ".join(map(str, self.violations))
 
 
-def violation(code: str, certificate: int | None, detail: str = "") -> Violation:
+def violation(code: str, certificate: int | None, detail: str = "", *, rule: str = "") -> Violation:
     """A violation of this kind, with its rule and level from the table. ``detail`` may quote what a peer sent: it goes to logs and
     terminals, so it is cut short, and has nothing in it that is not printed.
     """
-    shown = "".join(letter if letter.isprintable() else " " for letter in detail[:_LONGEST_DETAIL])
-    return Violation(code, certificate, CODES[code].rule, CODES[code].level, shown)
+    return Violation(code, certificate, rule or CODES[code].rule, CODES[code].level, printable(detail))

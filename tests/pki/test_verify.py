@@ -110,7 +110,7 @@ def test_one_fault_is_one_violation(name: str) -> None:
         tolerate=[code],
     )
     assert tolerated.ok
-    assert [one.code for one in tolerated.tolerated] == [code]
+    assert code in [one.code for one in tolerated.tolerated]
 
 
 def test_a_makers_prefix_before_ev_is_accepted() -> None:

@@ -134,10 +134,17 @@ fn staple_source(callable: Py<PyAny>) -> tls::StapleSource {
     })
 }
 
+/// What the check says of a chain: the path that it verified and its anchor, or an alert and the reason.
+#[derive(FromPyObject)]
+enum Checked {
+    Refusal(String, String),
+    Path(Vec<Vec<u8>>, Option<Vec<u8>>),
+}
+
 /// The Python callable as the check of the peer's chain. Whatever it does wrong refuses the peer.
 fn chain_check(callable: Py<PyAny>) -> tls::ChainCheck {
     Box::new(move |peer: &tls::PeerCertificates<'_>| {
-        let verdict = Python::attach(|py| -> PyResult<Option<(String, String)>> {
+        let verdict = Python::attach(|py| -> PyResult<Option<Checked>> {
             let listed = |ders: &[Vec<u8>]| {
                 ders.iter()
                     .map(|der| PyBytes::new(py, der).unbind())
@@ -155,8 +162,9 @@ fn chain_check(callable: Py<PyAny>) -> tls::ChainCheck {
             reason,
         };
         match verdict {
-            Ok(None) => Ok(()),
-            Ok(Some((alert, reason))) => match tls::RefusalAlert::from_name(&alert) {
+            Ok(None) => Ok(None),
+            Ok(Some(Checked::Path(chain, anchor))) => Ok(Some(tls::VerifiedPath { chain, anchor })),
+            Ok(Some(Checked::Refusal(alert, reason))) => match tls::RefusalAlert::from_name(&alert) {
                 Some(alert) => Err(tls::Refusal { alert, reason }),
                 None => Err(broken(format!(
                     "the chain check named an alert it cannot send ({alert}): {reason}"
@@ -177,8 +185,14 @@ struct TlsConnection {
 #[pymethods]
 impl TlsConnection {
     #[new]
-    fn new(py: Python<'_>, context: &TlsContext) -> PyResult<Self> {
-        let inner = tls::Connection::new(&context.inner).map_err(|e| to_python(py, &e))?;
+    #[pyo3(signature = (context, *, beside_newer = false))]
+    fn new(py: Python<'_>, context: &TlsContext, beside_newer: bool) -> PyResult<Self> {
+        let made = if beside_newer {
+            tls::Connection::beside_newer(&context.inner)
+        } else {
+            tls::Connection::new(&context.inner)
+        };
+        let inner = made.map_err(|e| to_python(py, &e))?;
         Ok(Self {
             inner,
             plaintext: Vec::new(),
@@ -258,6 +272,9 @@ impl TlsConnection {
     }
 }
 
+/// Certificates of a path (DER, leaf first), and its anchor.
+type VerifiedPath<'py> = (Vec<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
+
 /// What a handshake agreed on.
 #[pyclass(frozen, module = "iso15118._native")]
 struct TlsInfo {
@@ -298,6 +315,15 @@ impl TlsInfo {
             .iter()
             .map(|der| PyBytes::new(py, der))
             .collect()
+    }
+
+    #[getter]
+    fn verified<'py>(&self, py: Python<'py>) -> Option<VerifiedPath<'py>> {
+        self.inner.verified.as_ref().map(|path| {
+            let chain = path.chain.iter().map(|der| PyBytes::new(py, der));
+            let anchor = path.anchor.as_ref().map(|der| PyBytes::new(py, der));
+            (chain.collect(), anchor)
+        })
     }
 
     #[getter]

@@ -1,12 +1,12 @@
 //! One end of one connection: ciphertext in and out, plaintext out and in, and what was agreed.
 
-use crate::context::{Context, Role, Settings, Version};
+use crate::context::{Context, Role, Settings, VerifiedPath, Version};
 use crate::error::{reasons, Error, Kind};
 use crate::ffi;
 use crate::shared::{index, locked, noted, Shared};
 use crate::wire::Wire;
 use openssl::error::ErrorStack;
-use openssl::ssl::{self, ErrorCode, Ssl, SslStream, StatusType};
+use openssl::ssl::{self, ErrorCode, Ssl, SslStream, SslVersion, StatusType};
 use std::ffi::{c_int, c_long};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -28,8 +28,10 @@ pub struct Info {
     pub signature: Option<String>,
     /// Scheme of the peer's CertificateVerify, if it sent a certificate.
     pub peer_signature: Option<String>,
-    /// Certificates of the peer as DER, leaf first; empty if it sent none.
+    /// Certificates of the peer as DER, as it sent them: leaf first, the others in any order and of any worth; empty if it sent none.
     pub peer_chain: Vec<Vec<u8>>,
+    /// Those of them that the check verified, if it says which.
+    pub verified: Option<VerifiedPath>,
     /// Names (DER) that the peer sent as certificate_authorities.
     pub peer_authorities: Vec<Vec<u8>>,
     /// OCSP responses (DER) that came with the certificates of the peer.
@@ -50,6 +52,16 @@ pub struct Connection {
 impl Connection {
     /// A client has its ClientHello to send at once.
     pub fn new(context: &Context) -> Result<Self, Error> {
+        Self::made(context, false)
+    }
+
+    /// A server's end of TLS 1.2 on a port where another context serves TLS 1.3: its ServerHello carries the sentinel by which a client
+    /// that has TLS 1.3 knows that somebody took it out of the ClientHello (RFC 8446 section 4.1.3).
+    pub fn beside_newer(context: &Context) -> Result<Self, Error> {
+        Self::made(context, true)
+    }
+
+    fn made(context: &Context, beside_newer: bool) -> Result<Self, Error> {
         let failed = |e: ErrorStack| Error::configuration("connection", &e);
         let mut ssl = Ssl::new(&context.ssl).map_err(failed)?;
         let shared = Arc::new(Shared::new(context.settings.clone()));
@@ -67,7 +79,15 @@ impl Connection {
                 }
                 ssl.set_connect_state();
             }
-            Role::Server => ssl.set_accept_state(),
+            Role::Server => {
+                if beside_newer && context.settings.max_version == Version::Tls12 {
+                    // OpenSSL writes the sentinel where it could have agreed on TLS 1.3 itself. It never does: there are no suites for it
+                    // in this context, and a ClientHello with TLS 1.3 goes to the other one.
+                    ssl.set_max_proto_version(Some(SslVersion::TLS1_3))
+                        .map_err(failed)?;
+                }
+                ssl.set_accept_state();
+            }
         }
         let stream = SslStream::new(ssl, Wire::default()).map_err(failed)?;
         let mut new = Self {
@@ -268,6 +288,7 @@ impl Connection {
             signature: ffi::own_signature(ssl).map(scheme_name),
             peer_signature: ffi::peer_signature(ssl).map(scheme_name),
             peer_chain: locked(&self.shared.peer_chain).clone(),
+            verified: locked(&self.shared.verified).clone(),
             peer_authorities: names
                 .map(|n| n.iter().filter_map(|n| n.to_der().ok()).collect())
                 .unwrap_or_default(),

@@ -73,8 +73,19 @@ pub struct PeerCertificates<'a> {
     pub version: Version,
 }
 
-/// Decides about the peer's certificates. Called in the handshake, before anything is accepted.
-pub type ChainCheck = Box<dyn Fn(&PeerCertificates<'_>) -> Result<(), Refusal> + Send + Sync>;
+/// What a check found good: not all that the peer sent, but the certificates that lead from its leaf to a trust anchor.
+#[derive(Clone, Debug)]
+pub struct VerifiedPath {
+    /// As DER, leaf first, in order, without the anchor.
+    pub chain: Vec<Vec<u8>>,
+    /// As DER; None if the check accepts a chain without one.
+    pub anchor: Option<Vec<u8>>,
+}
+
+/// Decides about the peer's certificates. Called in the handshake, before anything is accepted. None accepts them without a word on
+/// which path was verified.
+pub type ChainCheck =
+    Box<dyn Fn(&PeerCertificates<'_>) -> Result<Option<VerifiedPath>, Refusal> + Send + Sync>;
 
 /// OCSP responses (DER) for the certificates of one of our chains, by its place among the identities; None where there is none.
 pub type StapleSource = Box<dyn Fn(usize) -> Vec<Option<Vec<u8>>> + Send + Sync>;

@@ -19,6 +19,6 @@ pub use alert::{alert_name, RefusalAlert};
 pub use connection::{Connection, Info};
 pub use context::{
     ChainCheck, ClientCertificate, Context, Identity, OlderLists, PeerCertificates, Refusal, Role,
-    Settings, StapleSource, TrustedCaChoice, Version,
+    Settings, StapleSource, TrustedCaChoice, VerifiedPath, Version,
 };
 pub use error::{Error, Kind};

@@ -1,7 +1,7 @@
 //! What OpenSSL's callbacks learn and decide in the course of one connection.
 
 use crate::alert::{alert_name, RefusalAlert};
-use crate::context::{Identity, PeerCertificates, Role, Settings, Version};
+use crate::context::{Identity, PeerCertificates, Role, Settings, VerifiedPath, Version};
 use crate::ffi;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
@@ -15,6 +15,7 @@ const NO_ALERT: i32 = -1;
 pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) peer_chain: Mutex<Vec<Vec<u8>>>,
+    pub(crate) verified: Mutex<Option<VerifiedPath>>,
     pub(crate) staples: Mutex<Vec<Vec<u8>>>,
     pub(crate) trusted_ca: Mutex<TrustedCa>,
     pub(crate) refusal: Mutex<Option<String>>,
@@ -50,6 +51,7 @@ impl Shared {
         Self {
             settings,
             peer_chain: Mutex::default(),
+            verified: Mutex::default(),
             staples: Mutex::default(),
             trusted_ca: Mutex::default(),
             refusal: Mutex::default(),
@@ -106,10 +108,17 @@ impl Shared {
             staples: complete.then_some(&staples[..]),
             version,
         };
-        check(&peer).map_err(|refusal| {
-            *locked(&self.refusal) = Some(refusal.reason);
-            refusal.alert
-        })
+        match check(&peer) {
+            Ok(path) => {
+                *locked(&self.verified) = path;
+                Ok(())
+            }
+            Err(refusal) => {
+                *locked(&self.verified) = None;
+                *locked(&self.refusal) = Some(refusal.reason);
+                Err(refusal.alert)
+            }
+        }
     }
 
     /// Responses for the chain with this leaf.
