@@ -40,7 +40,12 @@ class ContractClaim(Struct, frozen=True, kw_only=True):
     emaid: str
     """Common name of the contract certificate, as it stands there."""
     chain: tuple[bytes, ...]
-    """Certificates as DER, the contract's first, without a root: what a backend needs for its own check."""
+    """Certificates as DER that the station judged, the contract's first, in order, without a root: what a backend needs for its own check.
+    What the vehicle sent beside them is not in here."""
     evccid: str
-    verified: bool = True
-    """The chain ends in a root that the station trusts; False: nobody but the backend can tell."""
+    """How the vehicle introduced itself."""
+    verified: bool = False
+    """The chain is good and ends in a root that the station trusts. False: nothing is wrong with it but that its root is unknown here, and
+    the backend has to judge it by roots of its own; anybody can make such a chain, for whatever EMAID."""
+    certificate_name: str = ""
+    """Common name of the certificate that the vehicle proved in TLS; empty without one."""

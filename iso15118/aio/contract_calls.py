@@ -108,13 +108,13 @@ class ContractCalls:
         port = self._installing
         _give_up(self._service)
         if port is None:
-            self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+            self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, action.request))
             return
         self._service = Question(
             self._loop,
             "contract_certificates.certificate_installation",
-            self._answered,
-            self._unanswered,
+            partial(self._answered, action.request),
+            partial(self._unanswered, action.request),
         )
         octets = exi.encode(_SCHEMA, action.request)
         limit_s = max(action.deadline - self._loop.time(), 0.001)
@@ -148,9 +148,9 @@ class ContractCalls:
         _log.warning("the contract %s is refused: %s", claim.emaid, complaint)
         self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
 
-    def _answered(self, result: object) -> None:
+    def _answered(self, request: object, result: object) -> None:
         if isinstance(result, Refusal):
-            self._tell(ev.ContractCertificateAnswered(None, result))
+            self._tell(ev.ContractCertificateAnswered(None, result, request))
             return
         if not isinstance(result, bytes) or len(result) > _LONGEST_ANSWER:
             raise HardwareError(
@@ -162,11 +162,11 @@ class ContractCalls:
             raise HardwareError(brief(f"the contract-certificate service's answer: {error}")) from error
         if not isinstance(response, CertificateInstallationRes):
             raise HardwareError(f"the contract-certificate service answered {type(response).__name__}")
-        self._tell(ev.ContractCertificateAnswered(response, None))
+        self._tell(ev.ContractCertificateAnswered(response, None, request))
 
-    def _unanswered(self, complaint: str) -> None:
+    def _unanswered(self, request: object, complaint: str) -> None:
         _log.warning("no contract for the vehicle: %s", complaint)
-        self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+        self._tell(ev.ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request))
 
 
 def _port(port: object, name: str) -> Port | None:

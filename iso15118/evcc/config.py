@@ -88,6 +88,14 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
     meter_info_every: int = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
+    meter_tolerance: float = 0.05
+    """By what part of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and the
+    loss in the cable between them, stay well within 5 %."""
+    meter_tolerance_wh: float = 100.0
+    """And by how many Wh beside: what a meter counts in one step, and what flowed before the first reading."""
+    meter_delay_s: float = 10.0
+    """And by what flows in so many s at the highest power of the session: a station reads its meter every few seconds, and tells the
+    reading later still."""
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
@@ -167,6 +175,11 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.loop_s!r} would end every session",
                 f"0 to below {limit:g}",
             )
+        if not 0.0 <= self.meter_tolerance <= 1.0:
+            raise ConfigError("meter_tolerance", f"{self.meter_tolerance!r} is no part of a whole", "0 to 1")
+        for key in ("meter_tolerance_wh", "meter_delay_s"):
+            if not 0.0 <= getattr(self, key) < 1e6:
+                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 1000000")
         if not self.poll_interval_s <= self.timing.sequence_performance:
             raise ConfigError(
                 "poll_interval_s",

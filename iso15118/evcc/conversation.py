@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
+from iso15118.evcc.metering import MeterWatch
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import NO_SESSION, time_stamp
 from iso15118.session.actions import (
@@ -121,6 +122,10 @@ class Conversation:
         """The battery as last reported."""
         self.inlet = InletMeasured(0.0)
         """The inlet as last measured."""
+        self.meter = MeterWatch(config)
+        """The vehicle's own count of energy, and the station's readings beside it."""
+        self.unsigned: set[str] = set()
+        """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
         self.secure = False
         """TLS 1.3 holds."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Conversation, Leave, Step
+from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -114,6 +115,7 @@ class Funnel:
         if not is_reading(voltage, current, at):
             return self._unusable("InletMeasured")
         talk.inlet = event
+        talk.meter.measured(event, now)
         return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
@@ -167,6 +169,7 @@ class Funnel:
         self, reason: EndReason, detail: str = "", *, connected: bool = True, rule: str = ""
     ) -> list[Action]:
         """The one way out."""
+        detail = printable(detail)  # words of the station may be in it, and it goes to ports and logs
         actions = self._make_safe(
             Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
         )

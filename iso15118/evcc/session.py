@@ -6,9 +6,11 @@ before anything is said.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.dc import on_wire
+from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver, Until
 from iso15118.evcc.funnel import Funnel
@@ -51,6 +53,10 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
     ) -> None:
+        if not math.isfinite(epoch):
+            raise ConfigError(
+                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
+            )
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume)
         super().__init__(config, talk)

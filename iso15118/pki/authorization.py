@@ -6,13 +6,14 @@ Pure functions over messages, roots and a time. What a backend thinks of the con
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from iso15118.contracts import Refusal
+from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import MisuseError
 from iso15118.messages.iso20.common_messages import (
     ContractCertificateChain,
@@ -21,6 +22,7 @@ from iso15118.messages.iso20.common_messages import (
     SubCertificates,
 )
 from iso15118.messages.xmldsig import Signature
+from iso15118.pki.identifiers import normal_emaid
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.profiles import AnchorRole, Edition
 from iso15118.pki.raw import VerifyingKey
@@ -58,8 +60,12 @@ class AuthorizationVerdict(msgspec.Struct, frozen=True, kw_only=True):
     emaid: str = ""
     """Common name of the contract certificate; empty if it has none."""
     chain: tuple[bytes, ...] = ()
-    verified: bool = True
-    """The chain ends in one of the station's roots."""
+    """The certificates (DER) that were judged, from the contract's up, without the root: a path to one of the station's roots, or where
+    only the root is unknown the whole of it below that. Empty where nothing could be judged."""
+    presented: tuple[bytes, ...] = ()
+    """All that the vehicle sent, in its order; others than those in ``chain`` prove nothing."""
+    verified: bool = False
+    """The chain is good and ends in one of the station's roots. Never true beside a refusal."""
     detail: str = ""
     """For people: everything that is wrong."""
 
@@ -74,8 +80,9 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     """Profile to judge by; ``lab`` takes P-256."""
     environment: Environment = "public"
     central_validation: bool = False
-    """Let the backend judge chains that end in a root unknown here, as OCPP's CentralContractValidationAllowed does;
-    without it they are refused."""
+    """Let the backend judge chains whose root is unknown here, as OCPP's CentralContractValidationAllowed does; without it they are
+    refused. Whoever sets it needs a backend that has the roots: anybody can make a chain of his own that is right in all but its root, for
+    whatever EMAID."""
     revocation: Revocation | RevocationPolicy | None = None
     """OCSP responses and lists, or who gives them for each chain (only that can hold responses, which come by place); without them
     nothing is said about revocation here, and the backend has to look. [V2G20-2443, V2G20-2448]"""
@@ -93,43 +100,77 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         *,
         challenge: bytes,
         unix_time: float | None,
+        tls_leaf: bytes = b"",
     ) -> AuthorizationVerdict:
         """Judge the signed element of an AuthorizationReq: challenge [V2G20-2565], signature [V2G20-461], chain.
 
-        ``unix_time``: seconds since 1970; None if no clock is set. Nothing that the vehicle sends raises anything.
+        ``unix_time``: seconds since 1970; None if no clock is set. ``tls_leaf``: see ``judge_chain``. Nothing that the vehicle sends
+        raises anything.
         """
         leaf = mode.contract_certificate_chain
-        chain = (leaf.certificate, *leaf.sub_certificates.certificate)
+        sent = (leaf.certificate, *leaf.sub_certificates.certificate)
         if not hmac.compare_digest(mode.gen_challenge, challenge):
             return AuthorizationVerdict(
-                refusal=Refusal.CHALLENGE, chain=chain, detail="another challenge was signed"
+                refusal=Refusal.CHALLENGE, presented=sent, detail="another challenge was signed"
             )
         try:
             parsed = parse(leaf.certificate)
             public = parsed.certificate.public_key()
         except (UnreadableError, UnsupportedAlgorithm, ValueError, TypeError) as error:
-            return AuthorizationVerdict(refusal=Refusal.CHAIN, chain=chain, detail=f"contract: {error}"[:200])
+            return AuthorizationVerdict(
+                refusal=Refusal.CHAIN, presented=sent, detail=f"contract: {error}"[:200]
+            )
         emaid = parsed.common_names[0] if parsed.common_names else ""
         if not isinstance(public, VerifyingKey):
             detail = f"a contract with a {parsed.key} key, which signs no messages"
-            return AuthorizationVerdict(refusal=Refusal.CHAIN, emaid=emaid, chain=chain, detail=detail)
+            return AuthorizationVerdict(refusal=Refusal.CHAIN, emaid=emaid, presented=sent, detail=detail)
         signed = verify(signature, public, [SignedElement(_SCHEMA, mode)], forms=self.forms)
         if not signed.ok:
             return AuthorizationVerdict(
-                refusal=Refusal.SIGNATURE, emaid=emaid, chain=chain, detail=str(signed)
+                refusal=Refusal.SIGNATURE, emaid=emaid, presented=sent, detail=str(signed)
             )
-        verdict = self.verify(chain, unix_time)
-        refusal = refusal_of(verdict)
-        unknown = {one.code for one in verdict.violations} == _UNKNOWN_ROOT
-        if self.central_validation and unknown:
+        return self.judge_chain(sent, unix_time, tls_leaf=tls_leaf)
+
+    def judge_chain(
+        self, chain: Sequence[bytes], unix_time: float | None, *, tls_leaf: bytes = b""
+    ) -> AuthorizationVerdict:
+        """Judge a contract's chain (DER, leaf first), whose owner has proven to hold its key.
+
+        With ``central_validation`` one thing may be left to the backend: that the root is unknown here. Everything else that is wrong
+        with the part below it is refused all the same, and so is a contract without the Sub-CA that issued it, of which nothing could be
+        judged. ``tls_leaf``: the vehicle's certificate in TLS, whose key must not be the contract's.
+        """
+        sent = tuple(chain)
+        verdict = self.verify(sent, unix_time)
+        path = verdict.certificates(sent)
+        refusal, detail = refusal_of(verdict), "" if verdict.ok else str(verdict)[:500]
+        if refusal is not None and self.central_validation and self._lacks_its_root_only(verdict):
             refusal = None
+        if refusal is None and _same_key(sent[0], tls_leaf):
+            refusal, detail = Refusal.CHAIN, "the contract has the key of the vehicle's TLS certificate"
         return AuthorizationVerdict(
             refusal=refusal,
-            emaid=emaid,
-            chain=chain,
-            verified=verdict.ok,
-            detail="" if verdict.ok else str(verdict)[:500],
+            emaid=_emaid_of(sent),
+            chain=path,
+            presented=sent,
+            verified=refusal is None and verdict.verified,
+            detail=detail,
         )
+
+    def still_holds(self, claim: ContractClaim, unix_time: float | None) -> bool:
+        """True if a contract that was accepted once would be accepted now, by the same rules: verified if it was that, and otherwise with
+        an unknown root as the only thing that is wrong with it."""
+        verdict = self.judge_chain(claim.chain, unix_time)
+        return (
+            verdict.refusal is None
+            and (verdict.verified or not claim.verified)
+            and normal_emaid(verdict.emaid) == normal_emaid(claim.emaid)
+        )
+
+    def _lacks_its_root_only(self, verdict: Verdict) -> bool:
+        """In a public environment a Sub-CA stands between contract and root; if it was not sent, more is missing than the root."""
+        only = {one.code for one in verdict.violations} == _UNKNOWN_ROOT
+        return only and len(verdict.path) > (1 if self.environment == "public" else 0)
 
     def judge_metering(
         self, data: SignedMeteringData, signature: Signature | None, contract_der: bytes
@@ -145,24 +186,17 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
 
     def verify(self, chain: Sequence[bytes], unix_time: float | None) -> Verdict:
         """Check a contract's chain against the roots of providers, and those of V2G where there are any."""
-        anchors: list[tuple[AnchorRole, tuple[bytes, ...]]] = [("MO", self.mo_anchors)]
-        if self.v2g_anchors:
-            anchors.append(("V2G", self.v2g_anchors))
-        verdicts = [
-            verify_chain(
-                chain,
-                role="contract",
-                anchors_der=ders,
-                anchor_role=kind,
-                at=time_of(unix_time),
-                edition=self.edition,
-                environment=self.environment,
-                revocation=self._known(chain),
-                tolerate=self.tolerate,
-            )
-            for kind, ders in anchors
-        ]
-        return min(verdicts, key=lambda one: (_leads_nowhere(one), len(one.violations)))
+        anchors: dict[AnchorRole, Sequence[bytes]] = {"MO": self.mo_anchors, "V2G": self.v2g_anchors}
+        return verify_chain(
+            chain,
+            role="contract",
+            anchors_der={kind: ders for kind, ders in anchors.items() if ders},
+            at=time_of(unix_time),
+            edition=self.edition,
+            environment=self.environment,
+            revocation=self._known(chain),
+            tolerate=self.tolerate,
+        )
 
     def _known(self, chain: Sequence[bytes]) -> Revocation | None:
         if isinstance(self.revocation, RevocationPolicy):
@@ -170,8 +204,18 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         return self.revocation
 
 
-def _leads_nowhere(verdict: Verdict) -> bool:
-    return any(one.code in _UNKNOWN_ROOT for one in verdict.violations)
+def _emaid_of(chain: Sequence[bytes]) -> str:
+    try:
+        return next(iter(parse(chain[0]).common_names), "")
+    except (UnreadableError, IndexError):
+        return ""
+
+
+def _same_key(one: bytes, other: bytes) -> bool:
+    try:
+        return bool(other) and parse(one).key_bits == parse(other).key_bits
+    except UnreadableError:
+        return False
 
 
 def refusal_of(verdict: Verdict) -> Refusal | None:
@@ -211,5 +255,10 @@ def signed_metering(signer: Signer, data: SignedMeteringData, *, form: Form = "s
 
 
 def time_of(unix_time: float | None) -> datetime | None:
-    """Seconds since 1970 as ``verify_chain`` wants them; None if no clock is set."""
-    return None if unix_time is None else datetime.fromtimestamp(unix_time, UTC)
+    """Seconds since 1970 as ``verify_chain`` wants them; None if no clock is set, or what it says is no time."""
+    if unix_time is None or not math.isfinite(unix_time):
+        return None
+    try:
+        return datetime.fromtimestamp(unix_time, UTC)
+    except (ValueError, OverflowError, OSError):  # beyond the calendar
+        return None

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from iso15118.contracts import Refusal
@@ -26,11 +27,13 @@ from iso15118.messages.iso2 import (
     V2GMessage,
 )
 from iso15118.messages.xmldsig import Signature
-from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust, refusal_of
+from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust
+from iso15118.pki.identifiers import normal_emaid
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.raw import VerifyingKey
 from iso15118.pki.signature import SignatureVerdict, SignedElement, sign, verify
 from iso15118.pki.signer import Signer
+from iso15118.printable import printable
 
 __all__ = [
     "RESPONSE_CODES",
@@ -97,28 +100,31 @@ def judge_authorization(
     chain: Sequence[bytes],
     trust: ContractTrust,
     unix_time: float | None,
+    emaid: str = "",
 ) -> AuthorizationVerdict:
     """Judge an AuthorizationReq by the chain of PaymentDetailsReq and the challenge of its answer. [V2G2-475]
 
-    ``trust``: with the edition ``iso2``. Nothing that the vehicle sends raises anything.
+    ``trust``: with the edition ``iso2``. ``emaid``: the eMAID of PaymentDetailsReq, which must be the contract's; hyphens, case and check
+    digit do not count. Nothing that the vehicle sends raises anything.
     """
     request, sent = message.body.body_element, tuple(chain)
     given = request.gen_challenge if isinstance(request, AuthorizationReq) else None
     if given is None or not hmac.compare_digest(given, challenge):
         return AuthorizationVerdict(
-            refusal=Refusal.CHALLENGE, chain=sent, detail="another challenge, or none, was signed"
+            refusal=Refusal.CHALLENGE, presented=sent, detail="another challenge, or none, was signed"
         )
     signed = judge_request(message, sent[0] if sent else b"")
     if not signed.ok:
-        return AuthorizationVerdict(refusal=Refusal.SIGNATURE, chain=sent, detail=str(signed))
-    verdict = trust.verify(sent, unix_time)
-    return AuthorizationVerdict(
-        refusal=refusal_of(verdict),
-        emaid=next(iter(parse(sent[0]).common_names), ""),
-        chain=sent,
-        verified=verdict.ok,
-        detail="" if verdict.ok else str(verdict)[:500],
-    )
+        return AuthorizationVerdict(refusal=Refusal.SIGNATURE, presented=sent, detail=str(signed))
+    verdict = trust.judge_chain(sent, unix_time)
+    if verdict.refusal is None and emaid and normal_emaid(emaid) != normal_emaid(verdict.emaid):
+        return msgspec.structs.replace(
+            verdict,
+            refusal=Refusal.CHAIN,
+            verified=False,
+            detail=printable(f"the contract of {verdict.emaid} is not that of {emaid}"),
+        )
+    return verdict
 
 
 def signed_tariffs(tariffs: Sequence[SalesTariff], signer: Signer) -> Signature:

@@ -33,6 +33,7 @@ __all__ = [
     "cert_id",
     "ocsp_request",
     "ocsp_response",
+    "says_revoked",
     "verify_response",
 ]
 
@@ -183,6 +184,27 @@ def judge(
     except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         found = violation("ocsp-malformed", place, str(error)[:100])
         return OcspVerdict(status="invalid", violations=(found,))
+
+
+def says_revoked(response_der: bytes, certificate: Parsed) -> bool:
+    """True if a response says, by its issuer's name and its serial number, that the certificate is revoked. Who signed the response is not
+    looked at: that is for when the issuer's certificate is not there."""
+    try:
+        if len(response_der) > _MAX_OCTETS:
+            return False
+        response = ocsp.load_der_ocsp_response(response_der)
+        return any(
+            single.serial_number == certificate.serial_number
+            and single.issuer_name_hash == _name_hash(certificate.issuer, single.hash_algorithm.name)
+            and _status(single) == "revoked"
+            for single in response.responses
+        )
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        return False
+
+
+def _name_hash(name: x509.Name, hash_name: str) -> bytes:
+    return hashlib.new(hash_name, name.public_bytes(), usedforsecurity=False).digest()
 
 
 def _judge(
@@ -363,8 +385,12 @@ def _nonce(response: ocsp.OCSPResponse) -> bytes | None:
 
 
 def _cert_id(certificate: Parsed, issuer: Parsed, hash_name: HashName) -> CertId:
-    name = hashlib.new(hash_name, issuer.subject.public_bytes(), usedforsecurity=False).digest()
-    return CertId(hash_name, name, _key_hash(issuer, hash_name), certificate.serial_number)
+    return CertId(
+        hash_name,
+        _name_hash(issuer.subject, hash_name),
+        _key_hash(issuer, hash_name),
+        certificate.serial_number,
+    )
 
 
 def _key_hash(one: Parsed, hash_name: HashName) -> bytes:

@@ -27,9 +27,7 @@ _MAX_SIGNATURES = 64
 """Signature checks for one chain; honest chains need a handful."""
 
 
-def find_paths(
-    certificates: dict[int, Parsed], anchors: Sequence[Parsed]
-) -> tuple[list[Path], list[Dead]]:
+def find_paths(certificates: dict[int, Parsed], anchors: Sequence[Parsed]) -> tuple[list[Path], list[Dead]]:
     """All paths of certificate 0; if there is none, the longest of those that reach no anchor."""
     search = _Search(certificates, anchors)
     search.extend((0,))

@@ -54,9 +54,7 @@ class PeerVerifier:
         # Once now, so that wrong names and anchors show when the station starts and not when a car arrives.
         now = clock()
         self._judge([], now, edition, None)
-        for name, problem in anchor_problems(
-            anchors_der, anchor_role, at=now, edition=edition, skew=skew
-        ):
+        for name, problem in anchor_problems(anchors_der, anchor_role, at=now, edition=edition, skew=skew):
             if problem.code not in tolerate:
                 _log.warning("trust anchor %s for %s certificates: %s", name, role, problem)
 

@@ -138,9 +138,9 @@ def issuing(
         yield violation("no-subject-key-identifier", place)
     if one.extended_key_usage is not None and demands.sub_ca_without_extended_key_usage:
         yield violation("sub-ca-extended-key-usage", place)
-    if one.extended_key_usage is not None and _ANY_USE not in one.extended_key_usage:
-        if absent := set(demands.sub_ca_extended_key_usage) - one.extended_key_usage:
-            yield violation("issuer-extended-key-usage", place, f"without {', '.join(sorted(absent))}")
+    uses = one.extended_key_usage
+    if uses is not None and _ANY_USE not in uses and (absent := {*demands.sub_ca_extended_key_usage} - uses):
+        yield violation("issuer-extended-key-usage", place, f"without {', '.join(sorted(absent))}")
     allowed = demands.sub_ca_domain_components
     for component in one.domain_components if not cross else ():
         if allowed and not _matches(component, allowed, suffix=demands.domain_component_suffix):

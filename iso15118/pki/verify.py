@@ -15,6 +15,7 @@ import msgspec
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import rules
 from iso15118.pki.crl import lists
+from iso15118.pki.ocsp import says_revoked
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.path import find_paths
 from iso15118.pki.profiles import AnchorRole, PkiProfile, RoleProfile, load_profile
@@ -81,7 +82,12 @@ def verify_chain(
 
 
 def anchor_problems(
-    anchors_der: Anchors, anchor_role: str = "", *, at: datetime | None, edition: str, skew: timedelta = timedelta()
+    anchors_der: Anchors,
+    anchor_role: str = "",
+    *,
+    at: datetime | None,
+    edition: str,
+    skew: timedelta = timedelta(),
 ) -> list[tuple[str, Violation]]:
     """Trust anchors that nobody's chain can end in, each by its name and with the reason: expired, no CA, no root. Raises as
     ``verify_chain``.
@@ -228,5 +234,11 @@ def _along(
         yield from use.revocation.violations(places, chain, anchor, at, skew)
         return
     yield from use.revocation.violations(places[:-1], chain[:-1], chain[-1], at, skew)
-    if any(lists(crl, chain[-1]) for crl in use.revocation.crls):
-        yield violation("revoked", places[-1], "on a list of ours, by the name of its issuer")
+    # The issuer of the topmost is not there to check the evidence by; that it is revoked counts all the same.
+    place, known = places[-1], use.revocation
+    if any(lists(crl, chain[-1]) for crl in known.crls) or any(
+        response is not None and says_revoked(response, chain[-1])
+        for some in (known.staples, known.responses)
+        for response in some[place : place + 1]
+    ):
+        yield violation("revoked", place, "by the name of its issuer")

@@ -5,6 +5,8 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
+from enum import Enum
+
 from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
@@ -14,7 +16,14 @@ from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
-__all__ = ["SeccConfig"]
+__all__ = ["EvccidMismatch", "SeccConfig"]
+
+
+class EvccidMismatch(Enum):
+    """What comes of a vehicle that introduces itself by another EVCCID than its certificate has."""
+
+    REFUSE = "the session ends"
+    FLAG = "it goes on, and everybody is told both names"
 
 
 class SeccConfig(Struct, frozen=True, kw_only=True):
@@ -42,6 +51,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     stop_delay_s: float = 10.0
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
+    evccid_mismatch: EvccidMismatch = EvccidMismatch.REFUSE
+    """A vehicle whose SessionSetupReq names another EVCCID than the certificate that it proved in TLS. Refused by default: the name in the
+    certificate is the EVCCID [V2G20-2598], and whoever authorizes by it would charge one vehicle to the account of another. Where the
+    certificate's name is no EVCCID, as with today's test peers, there is nothing to compare."""
     authorization_attempts: int = 10
     """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
     each one costs a check."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -156,7 +157,7 @@ class Funnel:
 
     def _doom(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
         """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
-        ctx = self._ctx
+        ctx, detail = self._ctx, printable(detail)
         if ctx.doom is None:
             ctx.doom, ctx.doom_detail, ctx.doom_rule = reason, detail, rule
         for timer in _NEEDLESS_WHEN_DOOMED:
@@ -180,6 +181,7 @@ class Funnel:
         rule: str = "",
     ) -> list[Action]:
         """The one way out."""
+        detail = printable(detail)  # words of the vehicle may be in it, and it goes to ports and logs
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:

@@ -7,11 +7,13 @@ legal when stands in the edition's table; how the hardware is driven stands behi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from iso15118.errors import ConfigError
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -73,6 +75,10 @@ class SeccSession(Funnel):
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
     ) -> None:
+        if not math.isfinite(epoch):
+            raise ConfigError(
+                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
+            )
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -355,8 +361,8 @@ class SeccSession(Funnel):
                     return []  # about a contract that is no longer asked about
                 ctx.contract_refusal = refusal
                 return self._decided(refusal is None)
-            case ev.ContractCertificateAnswered(response=response, refusal=refusal):
-                if ctx.installation is not None:
+            case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
+                if ctx.installation is not None and ctx.installation.asked == asked:
                     ctx.installation.answered = True
                     ctx.installation.response, ctx.installation.refusal = response, refusal
                 return []

@@ -20,8 +20,10 @@ __all__ = [
     "CloseContactors",
     "CloseLink",
     "EndReason",
+    "EvccidMismatch",
     "HardwareAction",
     "MeteringConfirmed",
+    "MeteringRefused",
     "Notify",
     "OpenContactors",
     "PeerDeviates",
@@ -154,6 +156,9 @@ class RequestAuthorization(HardwareAction, frozen=True):
     """Ask terminal or backend whether this vehicle may charge (``AuthorizationDecided`` answers)."""
 
     evccid: str
+    """How the vehicle introduced itself: anybody may call himself so."""
+    certificate_name: str = ""
+    """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
@@ -252,6 +257,20 @@ class VehicleDisplay(Notify, frozen=True, kw_only=True):
     charging_complete: bool | None = None
     capacity_wh: float | None = None
     inlet_hot: bool | None = None
+
+
+class EvccidMismatch(Notify, frozen=True):
+    """Station: the vehicle goes by another name than its certificate says; ``SeccConfig.evccid_mismatch`` decides what comes of it."""
+
+    evccid: str
+    certificate_name: str
+
+
+class MeteringRefused(Notify, frozen=True):
+    """Vehicle: it does not sign a meter reading, and charges on; ``reason`` is for people."""
+
+    meter_id: str
+    reason: str
 
 
 class MeteringConfirmed(Notify, frozen=True):

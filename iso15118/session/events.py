@@ -144,11 +144,15 @@ class PowerMeasured(Event, frozen=True):
 
 
 class InletMeasured(Event, frozen=True):
-    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery). ``at`` as in ``PowerMeasured``."""
+    """Present values at the vehicle's inlet: voltage in V, current in A (negative: out of the battery). ``at`` as in ``PowerMeasured``.
+    ``charged_wh`` and ``discharged_wh``: counters of a meter in the vehicle, from whenever it began to count; without one the energy is
+    found from voltage and current."""
 
     voltage_v: float
     current_a: float = 0.0
     at: float | None = None
+    charged_wh: float | None = None
+    discharged_wh: float | None = None
 
 
 class InsulationMeasured(Event, frozen=True):
@@ -229,10 +233,12 @@ class ContractDecided(Event, frozen=True):
 
 
 class ContractCertificateAnswered(Event, frozen=True):
-    """The contract-certificate service answered: with its response message as it signed it, or with a refusal."""
+    """The contract-certificate service answered: with its response message as it signed it, or with a refusal. ``request``: that of the
+    ``RequestContractCertificate`` which this is the answer to; one to a request that is not pending, or to none, is ignored."""
 
     response: Any = None
     refusal: Refusal | None = None
+    request: Any = None
 
 
 class LimitsChanged(Event, frozen=True):

@@ -63,9 +63,14 @@ def backend_of(
             oem_anchors=[pki.oem_root],
             edition=_edition(tls),
         )
+    # What the station may not know, the backend does: the roots of the same test PKI.
+    central = ContractTrust(
+        mo_anchors=(_certificate(pki, "mo-root"),), v2g_anchors=(pki.v2g_root,), edition=_edition(tls)
+    )
     return ContractBackend(
         trust,
         accept_emaids(settings.accept),
+        central=central if settings.central_validation else None,
         service=service,
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,

@@ -5,8 +5,11 @@ What it decides by is data.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import structs
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import PkiError
@@ -28,13 +31,16 @@ class InstallationService(Protocol):
 
 
 def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusal | None]:
-    """A decision by EMAIDs or their beginnings; "*" takes every contract that the station found good."""
+    """A decision by EMAIDs or their beginnings, "*" for all, about contracts that somebody has verified: an EMAID in a certificate whose
+    root nobody knows is what anybody may write."""
     wanted = tuple(one.replace("-", "").upper() for one in accepted)
 
     def decide(claim: ContractClaim) -> Refusal | None:
         emaid = claim.emaid.replace("-", "").upper()
+        if not claim.verified:
+            return Refusal.PROVIDER_UNKNOWN
         if "*" in wanted:
-            return None if claim.verified else Refusal.PROVIDER_UNKNOWN
+            return None
         if any(emaid.startswith(one) for one in wanted):
             return None
         known = any(emaid[:5] == one[:5] for one in wanted)
@@ -45,7 +51,9 @@ def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusa
 
 class ContractBackend:
     """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no
-    contracts are installed. ``decision_s`` and ``installation_s``: how long either takes, in s of the clock.
+    contracts are installed. ``decision_s`` and ``installation_s``: how long either takes, in s of the clock. ``central``: roots that the
+    backend has itself, by which it judges what the station could not (``central_validation``), at the time of ``clock``, in s since 1970;
+    None: such contracts are refused.
     """
 
     def __init__(
@@ -56,7 +64,11 @@ class ContractBackend:
         service: InstallationService | None = None,
         decision_s: float = 0.0,
         installation_s: float = 0.0,
+        central: ContractTrust | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self.central = central
+        self.clock = clock
         self.trust = trust
         self.decide = decide
         self.service = service
@@ -68,6 +80,11 @@ class ContractBackend:
     def decision(self, claim: ContractClaim) -> Refusal | None:
         """None if the contract pays."""
         self.claims.append(claim)
+        if not claim.verified and self.central is not None:
+            verdict = self.central.judge_chain(claim.chain, self.clock())
+            if verdict.refusal is not None:
+                return verdict.refusal
+            claim = structs.replace(claim, emaid=verdict.emaid, verified=verdict.verified)
         return self.decide(claim)
 
     def certificate(self, request: Any) -> tuple[Any, Refusal | None]:

@@ -276,7 +276,7 @@ class SimulatedStation:
                 self._later(
                     "certificate_installation",
                     backend.installation_s,
-                    lambda: ContractCertificateAnswered(*backend.certificate(request)),
+                    lambda: ContractCertificateAnswered(*backend.certificate(request), request),
                 )
 
     def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:

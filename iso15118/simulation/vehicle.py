@@ -124,7 +124,8 @@ class SimulatedVehicle:
         circuit = self.circuit
         circuit.advance(now)
         voltage_v = circuit.cable_v if circuit.plugged else 0.0
-        present = InletMeasured(voltage_v, circuit.current_a)
+        battery = self.battery
+        present = InletMeasured(voltage_v, circuit.current_a, battery.charged_wh, battery.discharged_wh)
         return self.faults.reading("inlet", present, now)
 
     def battery_state(self, now: float) -> BatteryChanged:

@@ -339,8 +339,8 @@ def _guarded(
         match action:
             case act.RequestContractAuthorization(claim):
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
-            case act.RequestContractCertificate():
-                return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE)]
+            case act.RequestContractCertificate(request):
+                return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

@@ -13,6 +13,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.pki import issue_test_pki
 from iso15118.pki.contract_service import emaid_for, issuing
+from iso15118.pki.parsed import parse
 from iso15118.secc.iso20.plug_and_charge import AUTHORIZATION_CODES, INSTALLATION_CODES
 from iso15118.session.actions import EndReason, MeteringConfirmed
 from iso15118.session.events import AuthorizationDecided, ContractDecided
@@ -311,6 +312,32 @@ def test_a_root_that_only_the_backend_knows() -> None:
         assert heard.codes(cm.AuthorizationRes)[-1] == code
         safe(rig)
     assert [claim.verified for claim in claims] == [False]
+
+
+def test_a_self_made_contract_for_somebody_elses_emaid_does_not_pay() -> None:
+    """Right in all but its root, as anybody can make one: the station leaves it to the backend, whose roots decide."""
+    known, thief = (
+        issue_test_pki(at=DAY, organization="Elsewhere"),
+        issue_test_pki(at=DAY, organization="Thief"),
+    )
+    emaid = parse(known.certificates["contract"]).common_names[0]
+    assert emaid == parse(thief.certificates["contract"]).common_names[0]
+    station = trust(issued("p521"), central_validation=True)
+    for vehicle, central, code in (
+        (known, trust(known), "OK"),
+        (thief, trust(known), "WARNING_CertificateValidationError"),
+        (thief, None, "WARNING_eMSPUnknown"),
+    ):
+        heard = Heard()
+        accepts = accept_emaids((emaid.replace("-", "")[:14],))
+        backend = ContractBackend(station, accepts, central=central, clock=DAY.timestamp)
+        rig = contract_pair("p521", store=held(vehicle, "contract"), backend=backend, on_message=heard)
+        rig.run()
+        safe(rig)
+        assert heard.codes(cm.AuthorizationRes)[-1] == code
+        assert bool(rig.secc.emaid) is (code == "OK")
+        assert ("DC_ChargeLoop" in rig.secc.states) is (code == "OK")
+        assert [claim.verified for claim in backend.claims] == [False]
 
 
 @pytest.mark.parametrize("mode", list(ControlMode), ids=lambda one: one.name)

@@ -79,7 +79,8 @@ def test_a_driver_who_is_let_in_too_late_does_not_let_a_refused_contract_pay() -
 def test_an_installation_waits_for_the_service_and_then_says_ongoing() -> None:
     one = drive()
     one.book.receive(one.request(cm.CertificateInstallationReq))
-    one.book.does(act.RequestContractCertificate)
+    (asked,) = one.book.does(act.RequestContractCertificate)
+    assert isinstance(asked, act.RequestContractCertificate)
     one.book.wait(3.999)
     assert not [action for action in one.book.actions if isinstance(action, act.Send)]
     one.book.wait(0.002)
@@ -87,7 +88,7 @@ def test_an_installation_waits_for_the_service_and_then_says_ongoing() -> None:
     assert answer.evse_processing is Processing.Ongoing
     one.book.receive(one.request(cm.CertificateInstallationReq))
     one.book.does()
-    one.book.tell(ContractCertificateAnswered(None, Refusal.NO_CONTRACT))
+    one.book.tell(ContractCertificateAnswered(None, Refusal.NO_CONTRACT, asked.request))
     one.book.sends(cm.CertificateInstallationRes, "WARNING_NoContractMatchingPCIDFound")
     assert one.session.state == State.AUTHORIZATION.value
 
@@ -116,8 +117,8 @@ def test_installation_has_an_end() -> None:
     codes = []
     for _ in range(33):
         one.book.receive(one.request(cm.CertificateInstallationReq))
-        if one.session._ctx.installation is not None:
-            one.book.tell(ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE))
+        if (pending := one.session._ctx.installation) is not None:
+            one.book.tell(ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, pending.asked))
         codes.append(one.book.sends(cm.CertificateInstallationRes).response_code.value)
     assert codes == ["WARNING_NoCertificateAvailable"] * 32 + ["WARNING_NoContractMatchingPCIDFound"]
 
@@ -136,7 +137,9 @@ def test_installation_only_where_it_is_offered(installs: bool) -> None:
 def test_a_backend_that_answers_in_the_other_kind_of_message_is_not_passed_on() -> None:
     one = drive()
     one.book.receive(one.request(cm.CertificateInstallationReq))
-    one.book.tell(ContractCertificateAnswered(one.request(cm.SessionStopReq)))
+    (asked,) = one.book.does(act.RequestContractCertificate)
+    assert isinstance(asked, act.RequestContractCertificate)
+    one.book.tell(ContractCertificateAnswered(one.request(cm.SessionStopReq), None, asked.request))
     one.book.sends(cm.CertificateInstallationRes, "WARNING_NoCertificateAvailable")
 
 

@@ -196,6 +196,9 @@ def test_what_a_backend_accepts() -> None:
     assert any_good(claim("DE8AA1", verified=False)) is Refusal.PROVIDER_UNKNOWN
     some = accept_emaids(("DE-8AA-00000", "FRXYZ"))
     assert some(claim("DE-8AA-000000001")) is None
-    assert some(claim("FRXYZ000000001", verified=False)) is None
+    assert some(claim("FRXYZ000000001")) is None
+    assert (
+        some(claim("FRXYZ000000001", verified=False)) is Refusal.PROVIDER_UNKNOWN
+    )  # anybody may write that name
     assert some(claim("DE8AA999999999")) is Refusal.REJECTED
     assert some(claim("NLABC999999999")) is Refusal.PROVIDER_UNKNOWN

@@ -13,7 +13,7 @@ from iso15118.evcc.iso20.exchange import exchange, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
 from iso15118.evcc.iso20.needs import enough
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import confirm_metering
+from iso15118.evcc.iso20.plug_and_charge import confirm_metering, reading_of
 from iso15118.evcc.iso20.profile import power_profile
 from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
@@ -146,6 +146,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 f"{type(response.cl_res_control_mode).__name__} does not belong to the chosen service",
             )
         take_limits(plan, response.cl_res_control_mode)
+        if response.meter_info is not None:
+            talk.meter.saw(reading_of(response.meter_info))
         status = response.evse_status
         if status is not None and end is None:
             match status.evse_notification:

@@ -6,6 +6,7 @@ conversation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,19 @@ from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.exchange import poll
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.metering import MeterReading
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
 from iso15118.messages.xmldsig import Signature
-from iso15118.session.actions import EndReason, StoreContract
+from iso15118.printable import printable
+from iso15118.session.actions import EndReason, MeteringRefused, StoreContract
 from iso15118.session.services import ControlMode
 
 if TYPE_CHECKING:
     from iso15118.pki.signature import Form
     from iso15118.pki.vehicle_contracts import Contract
 
-__all__ = ["confirm_metering", "plug_and_charge"]
+__all__ = ["confirm_metering", "plug_and_charge", "reading_of"]
 
 _MOST_PRIORITIZED = 8
 """Of PrioritizedEMAIDs."""
@@ -137,9 +140,17 @@ async def _install(talk: Conversation) -> None:
 
 
 def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt: Receipt | None) -> None:
-    """Sign what the station's meter says with the contract that pays [V2G20-1083]."""
+    """Sign what the station's meter says with the contract that pays [V2G20-1083], if it fits what the vehicle has measured itself.
+    Otherwise nothing is confirmed, and the charge goes on: it is for the station to draw its conclusions."""
     contract = talk.contract
     if contract is None or (talk.beside is not None and talk.now < talk.beside_until):
+        return
+    if why := talk.meter.why_not(reading_of(reading)):
+        kind = re.sub(r"-?[0-9]+", "", why)
+        if kind not in talk.unsigned:
+            talk.unsigned.add(kind)
+            talk.refusals.append(f"meter reading not signed: {why}")
+            talk.act(MeteringRefused(printable(reading.meter_id), why))
         return
     from iso15118.pki.authorization import signed_metering
 
@@ -162,6 +173,18 @@ def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt
     talk.send_beside(
         cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data),
         cm.MeteringConfirmationRes,
+    )
+
+
+def reading_of(info: MeterInfo) -> MeterReading:
+    """A reading as the vehicle compares it."""
+    return MeterReading(
+        meter_id=info.meter_id,
+        charged_wh=float(info.charged_energy_reading_wh),
+        discharged_wh=None
+        if info.bpt_discharged_energy_reading_wh is None
+        else float(info.bpt_discharged_energy_reading_wh),
+        at=None if info.meter_timestamp is None else float(info.meter_timestamp),
     )
 
 

@@ -40,6 +40,8 @@ class Installation:
 
     request: tuple[Any, ...]
     """All of it but the header: a repeated request must be the same."""
+    asked: Any
+    """The whole request as it was passed on, by which its answer is known."""
     deadline: float
     """After it nobody waits for the service any more."""
     answered: bool = False
@@ -62,6 +64,8 @@ class Context:
     # -- who and what
     session_id: bytes = NO_SESSION
     evccid: str = ""
+    certificate_name: str = ""
+    """Common name of the certificate that the vehicle proved in TLS."""
     authorization_requested: float | None = None
     """When the authorizer was asked; None before."""
     authorized: bool | None = None

@@ -98,6 +98,6 @@ def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
     if claim is not None:
         if ctx.trust is None or not ctx.offers_contracts:
             return False
-        if claim.verified and not ctx.trust.verify(claim.chain, ctx.unix_time).ok:
+        if not ctx.trust.still_holds(claim, ctx.unix_time):
             return False  # the vehicle is authorized anew, where it is told what is wrong
     return ticket.service in config.services and ticket.parameter_set in config.parameter_sets(ticket.service)

@@ -15,6 +15,7 @@ import msgspec
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, ResponseCode
+from iso15118.printable import printable
 from iso15118.session.actions import (
     EndReason,
     MeteringConfirmed,
@@ -85,12 +86,22 @@ def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Reply | Contra
         failed = refusal(request, ctx, Code.FAILED)
         why = f"{ctx.config.authorization_attempts} contracts were tried"
         return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=why)
-    verdict = trust.judge(mode, request.header.signature, challenge=ctx.challenge, unix_time=ctx.unix_time)
+    verdict = trust.judge(
+        mode,
+        request.header.signature,
+        challenge=ctx.challenge,
+        unix_time=ctx.unix_time,
+        tls_leaf=ctx.tls.peer_chain[0] if ctx.tls is not None and ctx.tls.peer_chain else b"",
+    )
     if verdict.refusal is not None:
         ctx.turned_down = True
         return _refused(request, ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     return ContractClaim(
-        emaid=verdict.emaid, chain=verdict.chain, evccid=ctx.evccid, verified=verdict.verified
+        emaid=verdict.emaid,
+        chain=verdict.chain,
+        evccid=ctx.evccid,
+        verified=verdict.verified,
+        certificate_name=ctx.certificate_name,
     )
 
 
@@ -130,8 +141,7 @@ def _warned(ctx: Context, code: ResponseCode) -> Reply:
 
 def _refused(request: Any, ctx: Context, why: Refusal, detail: str) -> Reply:
     code = AUTHORIZATION_CODES[why]
-    # Names of certificates are in it, which nobody has verified: it goes to logs and terminals.
-    said = "".join(letter if letter.isprintable() else " " for letter in detail[:300])
+    said = printable(detail)  # names of certificates are in it, which nobody has verified
     ctx.refusals.append(said)
     if code.value.startswith("FAILED"):
         return Reply(
@@ -157,7 +167,7 @@ def certificate_installation(request: cm.CertificateInstallationReq, ctx: Contex
         if ctx.installations > _MOST_INSTALLATIONS:
             return Reply(_not_installed(request, ctx, Refusal.NO_CONTRACT), State.AUTHORIZATION)
         deadline = now + timing.ongoing_performance
-        ctx.installation = Installation(wanted, deadline)
+        ctx.installation = Installation(wanted, request, deadline)
         before = (RequestContractCertificate(request, deadline),)
     elif pending.request != wanted:
         return _out_of_sequence(request, ctx, "another request while the first is answered Ongoing")

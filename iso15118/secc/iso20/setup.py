@@ -9,7 +9,10 @@ from __future__ import annotations
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import new_session_id
-from iso15118.session.actions import EndReason, RequestAuthorization, SessionResumed
+from iso15118.printable import printable
+from iso15118.secc.config import EvccidMismatch
+from iso15118.session import actions
+from iso15118.session.actions import EndReason, Notify, RequestAuthorization, SessionResumed
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
 from .context import Context
@@ -42,17 +45,39 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
             end=EndReason.PARAMETERS_NOT_ACCEPTED,
             detail="the EVCCID is empty",
         )
+    ctx.certificate_name = ctx.tls.peer_name if ctx.tls is not None else ""
+    news: tuple[Notify, ...] = ()
+    if is_another(ctx.evccid, ctx.certificate_name):
+        if ctx.config.evccid_mismatch is EvccidMismatch.REFUSE:
+            ctx.session_id = new_session_id()
+            why = f"the vehicle of certificate {ctx.certificate_name} calls itself {ctx.evccid}"
+            failed = refusal(request, ctx, Code.FAILED)
+            return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=printable(why))
+        news = (actions.EvccidMismatch(ctx.evccid, ctx.certificate_name),)
     if join(request, ctx):
         joined = cm.SessionSetupRes(
             header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=ctx.config.evse_id
         )
-        news = SessionResumed(ctx.session_id, ctx.evccid, ctx.emaid)
-        return Reply(joined, State.DC_CHARGE_PARAMETER_DISCOVERY, (news,))
+        resumed = SessionResumed(ctx.session_id, ctx.evccid, ctx.emaid)
+        return Reply(joined, State.DC_CHARGE_PARAMETER_DISCOVERY, (*news, resumed))
     ctx.session_id = new_session_id()
     response = cm.SessionSetupRes(
         header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=ctx.config.evse_id
     )
-    return Reply(response, State.AUTHORIZATION_SETUP)
+    return Reply(response, State.AUTHORIZATION_SETUP, news)
+
+
+def is_another(evccid: str, certificate_name: str) -> bool:
+    """True if a vehicle's certificate has an EVCCID, and it is another one than the vehicle says. Hyphens do not count."""
+    if not certificate_name or _plain(evccid) == _plain(certificate_name):
+        return False
+    from iso15118.pki.identifiers import is_evccid  # here: certificates are loaded by who has some
+
+    return is_evccid(certificate_name)
+
+
+def _plain(evccid: str) -> str:
+    return evccid.replace("-", "").upper()
 
 
 def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Reply:
@@ -116,7 +141,8 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Reply:
 def _waiting_for_driver(ctx: Context, *, ask: bool) -> Reply:
     """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    return Reply(waiting, State.AUTHORIZATION, (RequestAuthorization(ctx.evccid),) if ask else ())
+    asked = RequestAuthorization(ctx.evccid, ctx.certificate_name)
+    return Reply(waiting, State.AUTHORIZATION, (asked,) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
@@ -248,8 +274,9 @@ def _termination(request: cm.SessionStopReq) -> str:
     """Why the vehicle leaves, in its own words, on one line of printable characters: it goes to logs,
     terminals and ports."""
     code, why = request.ev_termination_code, request.ev_termination_explanation
-    said = ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
-    return "".join(letter if letter.isprintable() else " " for letter in said[:_LONGEST])
+    return printable(
+        ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
+    )
 
 
 def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Reply:

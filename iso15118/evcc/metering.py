@@ -1,0 +1,125 @@
+"""What the vehicle has measured itself, and whether a reading of the station's meter fits it: only such a reading is signed.
+
+The vehicle's signature is what the driver is billed by. Quantities are in SI units and Wh; no message type of an edition is known here.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+from iso15118.session.events import InletMeasured
+
+from .config import EvccConfig
+
+__all__ = ["MeterReading", "MeterWatch"]
+
+
+class MeterReading(Struct, frozen=True, kw_only=True):
+    """One reading of the station's meter, whatever the edition: energy to and from the vehicle in Wh, and the time on its face in s."""
+
+    meter_id: str
+    charged_wh: float
+    discharged_wh: float | None = None
+    at: float | None = None
+
+
+class _Energy(Struct, frozen=True):
+    """Energy to and from the vehicle in Wh, by its own measurement."""
+
+    charged_wh: float = 0.0
+    discharged_wh: float = 0.0
+
+
+def _is_count(energy_wh: object) -> bool:
+    """A counter's value, or none at all: it comes from a port."""
+    return energy_wh is None or (type(energy_wh) in (float, int) and math.isfinite(energy_wh))  # type: ignore[arg-type]
+
+
+class MeterWatch:
+    """Counts the energy at the inlet for one session, and follows the readings that the station shows."""
+
+    def __init__(self, config: EvccConfig) -> None:
+        self._config = config
+        self._own = _Energy()
+        self._inlet: InletMeasured | None = None
+        self._at = 0.0
+        self._counted: _Energy | None = None
+        """The vehicle's own counters when they were first seen."""
+        self._peak_w = 0.0
+        self._first: tuple[MeterReading, _Energy] | None = None
+        """The first reading of the session, and what the vehicle had measured by then."""
+        self._last: MeterReading | None = None
+        """The highest one."""
+
+    def measured(self, inlet: InletMeasured, now: float) -> None:
+        """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times current since the last one."""
+        power_w = inlet.voltage_v * inlet.current_a
+        if not (math.isfinite(power_w) and _is_count(inlet.charged_wh) and _is_count(inlet.discharged_wh)):
+            return
+        self._peak_w = max(self._peak_w, abs(power_w))
+        before, self._inlet = self._inlet, inlet
+        hours, self._at = (now - self._at) / 3600.0, now
+        if inlet.charged_wh is not None:
+            counters = _Energy(inlet.charged_wh, inlet.discharged_wh or 0.0)
+            start = self._counted = self._counted or counters
+            self._own = _Energy(
+                counters.charged_wh - start.charged_wh, counters.discharged_wh - start.discharged_wh
+            )
+        elif before is not None and hours > 0.0:
+            energy_wh = (before.voltage_v * before.current_a + power_w) / 2.0 * hours
+            own = self._own
+            self._own = _Energy(
+                own.charged_wh + max(energy_wh, 0.0), own.discharged_wh + max(-energy_wh, 0.0)
+            )
+
+    def saw(self, reading: MeterReading) -> None:
+        """A reading came with an answer of the station, to be signed or not: the first one is where the session began."""
+        if self._first is None:
+            self._first = reading, self._own
+            self._last = reading
+
+    def why_not(self, reading: MeterReading) -> str:
+        """Why this reading is not signed; empty if it may be. One that may be is where the next must not fall below."""
+        self.saw(reading)
+        if self._first is None or self._last is None:
+            return "no reading was seen"
+        first, own = self._first
+        problem = self._of_this_session(reading, self._last) or self._fits(reading, first, own)
+        if not problem:
+            self._last = reading
+        return problem
+
+    def _of_this_session(self, reading: MeterReading, last: MeterReading) -> str:
+        if reading.meter_id != last.meter_id:
+            return "of another meter than before in this session"
+        if reading.charged_wh < last.charged_wh or (reading.discharged_wh or 0.0) < (
+            last.discharged_wh or 0.0
+        ):
+            return "lower than one before in this session"
+        if reading.at is not None and last.at is not None and reading.at < last.at:
+            return "older than one before in this session"
+        return ""
+
+    def _fits(self, reading: MeterReading, first: MeterReading, own: _Energy) -> str:
+        if not self._tallies(own.charged_wh + own.discharged_wh, 0.0):
+            return "the first one that was seen is not from the beginning of the session"
+        for what, metered, mine in (
+            ("charged", reading.charged_wh - first.charged_wh, self._own.charged_wh - own.charged_wh),
+            (
+                "given back",
+                (reading.discharged_wh or 0.0) - (first.discharged_wh or 0.0),
+                self._own.discharged_wh - own.discharged_wh,
+            ),
+        ):
+            if not self._tallies(metered, mine):
+                return f"{metered:.0f} Wh {what} since the session began, where the vehicle measured {mine:.0f} Wh"
+        return ""
+
+    def _tallies(self, metered_wh: float, mine_wh: float) -> bool:
+        """The two differ by no more than meters do, and by what may have flowed since the reading was taken."""
+        config = self._config
+        late_wh = self._peak_w * config.meter_delay_s / 3600.0
+        allowed = abs(mine_wh) * config.meter_tolerance + config.meter_tolerance_wh + late_wh
+        return abs(metered_wh - mine_wh) <= allowed
