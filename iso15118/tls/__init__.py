@@ -6,7 +6,15 @@ acceptable.
 
 from __future__ import annotations
 
-from iso15118.tls.connection import Identity, PeerCheck, StapleSource, TlsConnection, TlsContext, TlsInfo
+from iso15118.tls.connection import (
+    Identity,
+    PathCheck,
+    PeerCheck,
+    StapleSource,
+    TlsConnection,
+    TlsContext,
+    TlsInfo,
+)
 from iso15118.tls.port import PortConnection, TlsPort
 from iso15118.tls.profiles import DUAL, ISO2, ISO20, LAB, PROFILES, TlsProfile
 
@@ -17,6 +25,7 @@ __all__ = [
     "LAB",
     "PROFILES",
     "Identity",
+    "PathCheck",
     "PeerCheck",
     "PortConnection",
     "StapleSource",

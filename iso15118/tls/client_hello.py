@@ -13,10 +13,16 @@ from iso15118.errors import TlsError
 from iso15118.tls.profiles import ISO20
 from iso15118.tls.trusted_ca_keys import TrustedAuthority, parse_trusted_ca_keys
 
-__all__ = ["ClientHello", "ClientHelloReader", "parse_client_hello"]
+__all__ = ["ClientHello", "ClientHelloReader", "TooMuchError", "parse_client_hello"]
 
-MAX_OCTETS = 64 * 1024
-"""A ClientHello of the field has a few hundred octets; the protocol allows 16 MiB."""
+MAX_OCTETS = 16 * 1024
+"""A ClientHello of the field has a few hundred octets, and one that names fifty roots a few thousand; the protocol allows 16 MiB. It is
+read before anybody has proven anything, so it must not cost much."""
+_MOST_NUMBERS = 512
+"""Cipher suites, groups or schemes in a list: several times all that there are."""
+_MOST_NAMES = 256
+"""Roots that a client names: up to ten of each root CA while roots roll over [V2G2-878], of more CAs than there are."""
+_MOST_EXTENSIONS = 128
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _VERSIONS = {0x0304: "TLSv1.3", 0x0303: "TLSv1.2", 0x0302: "TLSv1.1", 0x0301: "TLSv1.0", 0x0300: "SSLv3"}
@@ -40,6 +46,10 @@ _SCHEMES = {
 }
 _FRAGMENTS = {1: 512, 2: 1024, 3: 2048, 4: 4096}
 ISO2_SUITES = ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256")
+
+
+class TooMuchError(TlsError):
+    """A ClientHello that nobody needs, and that would cost more than a stranger may: it is not handed to any TLS library either."""
 
 
 class ClientHello(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +168,9 @@ class ClientHelloReader:
             if message[0] != _CLIENT_HELLO:
                 raise TlsError("not a ClientHello", alert="unexpected_message")
             if self._length > 4 + MAX_OCTETS:
-                raise TlsError("a ClientHello of more than 64 KiB", alert="illegal_parameter")
+                raise TooMuchError(
+                    f"a ClientHello of more than {MAX_OCTETS} octets", alert="illegal_parameter"
+                )
         else:
             return _hello(_Reader(bytes(message[4:whole])))
         del waiting[:at]
@@ -200,6 +212,8 @@ class _Reader:
     def numbers(self, octets: int) -> list[int]:
         if len(self.data) % octets:
             raise TlsError("a list with half an entry", alert="decode_error")
+        if len(self.data) > octets * _MOST_NUMBERS:
+            raise TooMuchError(f"a list of more than {_MOST_NUMBERS} entries", alert="illegal_parameter")
         return [self.number(octets) for _ in range(len(self.data) // octets)]
 
     @property
@@ -220,6 +234,8 @@ def _hello(body: _Reader) -> ClientHello:
             kind = rows.number(2)
             if kind in found:
                 raise TlsError(f"extension {kind} twice", alert="illegal_parameter")
+            if len(found) >= _MOST_EXTENSIONS:
+                raise TooMuchError(f"more than {_MOST_EXTENSIONS} extensions", alert="illegal_parameter")
             found[kind] = rows.vector(2)
         if body.left:
             raise TlsError("octets after the ClientHello", alert="decode_error")
@@ -246,7 +262,9 @@ def _named(table: dict[int, str], numbers: list[int]) -> tuple[str, ...]:
 
 def _names(data: _Reader) -> tuple[bytes, ...]:
     rows = data.vector(2)
-    found = []
+    found: list[bytes] = []
     while rows.left:
+        if len(found) >= _MOST_NAMES:
+            raise TooMuchError(f"more than {_MOST_NAMES} certificate_authorities", alert="illegal_parameter")
         found.append(rows.vector(2).data)
     return tuple(found)

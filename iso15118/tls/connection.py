@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -26,7 +26,16 @@ from iso15118.tls.trusted_ca_keys import (
     trusted_ca_keys,
 )
 
-__all__ = ["Identity", "PeerCheck", "StapleSource", "TlsConnection", "TlsContext", "TlsInfo"]
+__all__ = [
+    "Identity",
+    "PathCheck",
+    "PathVerdict",
+    "PeerCheck",
+    "StapleSource",
+    "TlsConnection",
+    "TlsContext",
+    "TlsInfo",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +55,30 @@ class PeerCheck(Protocol):
         certificate_unknown, unknown_ca, decrypt_error, handshake_failure, internal_error. What is refused in the second
         call for TLS 1.2 gets bad_certificate_status_response, whatever is named. A check that raises, or returns anything
         else, refuses the peer with internal_error.
+
+        Which certificates were verified is known only from a check that also is a :class:`PathCheck`.
         """
+
+
+class PathVerdict(Protocol):
+    """What a :class:`PathCheck` finds; e.g. an ``iso15118.pki.Verdict``."""
+
+    @property
+    def anchor(self) -> bytes | None:
+        """The trust anchor (DER) that the path ends in."""
+
+    def certificates(self, chain_der: Sequence[bytes], /) -> tuple[bytes, ...]:
+        """Those of the certificates (DER) that are on the path, from the leaf up."""
+
+
+class PathCheck(PeerCheck, Protocol):
+    """A check that says which path it verified; ``iso15118.pki.PeerVerifier`` is one. It is asked by these two methods."""
+
+    def verdict(self, chain: list[bytes], staples: list[bytes] | None, version: str, /) -> PathVerdict:
+        """What is to be said about the certificates, as ``PeerCheck`` gets them."""
+
+    def refusal(self, verdict: Any, /) -> tuple[str, str] | None:
+        """What that means to the connection, as ``PeerCheck`` returns it."""
 
 
 StapleSource = Callable[[Sequence[bytes]], Sequence[bytes | None]]
@@ -84,7 +116,8 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
     client_signature: str | None
     """The same for the client; None if it had no certificate."""
     peer_chain: tuple[bytes, ...]
-    """The peer's verified certificates (DER), leaf first; empty for a client without certificate."""
+    """The peer's certificates (DER) that were verified: the path from its leaf to the ``anchor``, in order, without that. Only the leaf,
+    whose key it proved, if the check does not say which path it took; empty for a client without certificate."""
     peer_authorities: tuple[bytes, ...]
     """Names (DER) of the roots that the peer trusts, as far as it told."""
     deviations: tuple[str, ...]
@@ -94,7 +127,9 @@ class TlsInfo(msgspec.Struct, frozen=True, kw_only=True):
     staples: tuple[bytes, ...] = ()
     """OCSP responses (DER) that the peer sent, without gaps for certificates that had none."""
     anchor: bytes | None = None
-    """The trust anchor (DER) that the peer's chain ends in; None if the peer has no chain, or no anchors were given."""
+    """The trust anchor (DER) that this path ends in; None if the peer has no certificate, or the check does not say."""
+    presented: tuple[bytes, ...] = ()
+    """All certificates (DER) that the peer sent, in its order. Whoever sent them may have put in what he liked beside the leaf."""
 
     @property
     def edition(self) -> Literal["iso20", "iso2"]:
@@ -178,7 +213,7 @@ class TlsContext:
             if role == "server" and staples is not None
             else None,
             keylog=keylog is not None,
-            check=verify,
+            check=None if verify is None else partial(_checked, verify),
         )
 
     def __repr__(self) -> str:
@@ -188,14 +223,27 @@ class TlsContext:
         """True if one of these names (DER) issued a certificate of one of our chains."""
         return any(issuer in names for issuer in self._issuers)
 
-    def connect(self) -> TlsConnection:
+    def connect(self, *, beside_newer: bool = False) -> TlsConnection:
         """One end of a new connection. A client has bytes to send at once: call
-        :meth:`TlsConnection.data_to_send`.
+        :meth:`TlsConnection.data_to_send`. ``beside_newer``: another context of this server serves TLS 1.3, and this one of TLS 1.2
+        marks its ServerHello accordingly (RFC 8446 section 4.1.3).
         """
-        return TlsConnection(self)
+        return TlsConnection(self, beside_newer=beside_newer)
 
 
 # No methods of the context, which would then hold itself through its native half for ever.
+
+
+def _checked(
+    verify: PeerCheck, chain: list[bytes], staples: list[bytes] | None, version: str
+) -> tuple[str, str] | tuple[list[bytes], bytes | None] | None:
+    """What the native half is told: None, a refusal, or the path that was verified, and its anchor."""
+    verdict_of, refusal_of = getattr(verify, "verdict", None), getattr(verify, "refusal", None)
+    if verdict_of is None or refusal_of is None:
+        return verify(chain, staples, version)
+    verdict: PathVerdict = verdict_of(chain, staples, version)
+    refusal: tuple[str, str] | None = refusal_of(verdict)
+    return refusal or (list(verdict.certificates(chain)), verdict.anchor)
 
 
 def _choose(roots: Sequence[bytes | None], data: bytes) -> int | None:
@@ -223,9 +271,9 @@ class TlsConnection:
 
     __slots__ = ("_context", "_info", "_native")
 
-    def __init__(self, context: TlsContext) -> None:
+    def __init__(self, context: TlsContext, *, beside_newer: bool = False) -> None:
         self._context = context
-        self._native = _native.TlsConnection(context._native)
+        self._native = _native.TlsConnection(context._native, beside_newer=beside_newer)
         self._info: TlsInfo | None = None
 
     def receive_data(self, data: bytes) -> bytes:
@@ -290,6 +338,7 @@ class TlsConnection:
         if self._info is None and (agreed := self._native.info) is not None:
             ours, theirs = agreed.signature, agreed.peer_signature
             client, server = (ours, theirs) if self._context.role == "client" else (theirs, ours)
+            path, anchor = agreed.verified or (agreed.peer_chain[:1], None)
             self._info = TlsInfo(
                 profile=self._context.profile.name,
                 version=agreed.version,
@@ -297,14 +346,15 @@ class TlsConnection:
                 group=agreed.group,
                 server_signature=server or "",
                 client_signature=client,
-                peer_chain=tuple(agreed.peer_chain),
+                peer_chain=tuple(path),
                 peer_authorities=tuple(agreed.peer_authorities),
                 deviations=self._context.profile.deviations(),
                 trusted_authorities=parse_trusted_ca_keys(agreed.trusted_ca_keys)
                 if agreed.trusted_ca_keys is not None
                 else (),
                 staples=tuple(agreed.staples),
-                anchor=root_of(tuple(agreed.peer_chain), self._context.anchors),
+                anchor=anchor,
+                presented=tuple(agreed.peer_chain),
             )
         return self._info
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from iso15118.errors import MisuseError, TlsError
-from iso15118.tls.client_hello import MAX_OCTETS, ClientHello, ClientHelloReader
+from iso15118.tls.client_hello import MAX_OCTETS, ClientHello, ClientHelloReader, TooMuchError
 from iso15118.tls.connection import TlsConnection, TlsContext, TlsInfo
 from iso15118.tls.trusted_ca_keys import choose_chain
 
 __all__ = ["PortConnection", "TlsPort"]
 
+_ILLEGAL_PARAMETER = bytes([21, 3, 3, 0, 2, 2, 47])
+"""A record with a fatal alert."""
 _VERSIONS = ("TLSv1.3", "TLSv1.2")
 
 
@@ -36,6 +38,7 @@ class TlsPort:
         if any(context.role != "server" for context in contexts):
             raise TlsError("a port has contexts of servers only")
         self.contexts = tuple(contexts)
+        self._has_newest = any(_has(context, "TLSv1.3") for context in self.contexts)
 
     def __repr__(self) -> str:
         return f"TlsPort({', '.join(context.profile.name for context in self.contexts)})"
@@ -43,6 +46,11 @@ class TlsPort:
     def connect(self) -> PortConnection:
         """One end of a new connection; it becomes a real one with the ClientHello."""
         return PortConnection(self)
+
+    def connection(self, context: TlsContext) -> TlsConnection:
+        """One end of a connection by a context of this port. A vehicle that has TLS 1.3 and is served TLS 1.2 learns from the ServerHello
+        that the station has more, so that nobody between them can take it out of the ClientHello unnoticed."""
+        return context.connect(beside_newer=self._has_newest and not _has(context, "TLSv1.3"))
 
     def choose(self, hello: ClientHello) -> TlsContext:
         """The context for this vehicle."""
@@ -78,7 +86,7 @@ def _fit(context: TlsContext, hello: ClientHello) -> tuple[bool, bool]:
 class PortConnection:
     """One end of a connection that is a ``TlsConnection`` once the ClientHello is complete, and behaves as one before."""
 
-    __slots__ = ("_begun", "_connection", "_error", "_port", "_reader")
+    __slots__ = ("_alert", "_begun", "_connection", "_error", "_port", "_reader")
 
     def __init__(self, port: TlsPort) -> None:
         self._port = port
@@ -86,6 +94,7 @@ class PortConnection:
         self._reader = ClientHelloReader()
         self._connection: TlsConnection | None = None
         self._error: TlsError | None = None
+        self._alert = b""
 
     def receive_data(self, data: bytes) -> bytes:
         """See ``TlsConnection.receive_data``."""
@@ -96,6 +105,8 @@ class PortConnection:
         self._begun += data
         try:
             hello = self._reader.feed(data)
+        except TooMuchError as error:
+            raise self._refuse(error) from None
         except TlsError:
             # The strictest context answers to what cannot be read, in its own words.
             chosen: TlsContext | None = self._port.contexts[0]
@@ -103,11 +114,12 @@ class PortConnection:
             chosen = None if hello is None else self._port.choose(hello)
         if chosen is None:
             if len(self._begun) > 2 * MAX_OCTETS:
-                self._error = TlsError("a ClientHello in too many pieces")
-                raise self._error
+                raise self._refuse(
+                    TooMuchError("a ClientHello in too many pieces", alert="illegal_parameter")
+                )
             return b""
         begun, self._begun = bytes(self._begun), bytearray()
-        self._connection = chosen.connect()
+        self._connection = self._port.connection(chosen)
         return self._connection.receive_data(begun)
 
     def send_data(self, data: bytes) -> None:
@@ -120,7 +132,10 @@ class PortConnection:
 
     def data_to_send(self) -> bytes:
         """See ``TlsConnection.data_to_send``."""
-        return self._connection.data_to_send() if self._connection is not None else b""
+        if self._connection is not None:
+            return self._connection.data_to_send()
+        alert, self._alert = self._alert, b""
+        return alert
 
     def eof_received(self) -> None:
         """See ``TlsConnection.eof_received``."""
@@ -158,12 +173,20 @@ class PortConnection:
     @property
     def alert_sent(self) -> str | None:
         """See ``TlsConnection.alert_sent``."""
-        return self._connection.alert_sent if self._connection is not None else None
+        if self._connection is not None:
+            return self._connection.alert_sent
+        return self._error.alert if isinstance(self._error, TooMuchError) else None
 
     @property
     def alert_received(self) -> str | None:
         """See ``TlsConnection.alert_received``."""
         return self._connection.alert_received if self._connection is not None else None
+
+    def _refuse(self, error: TlsError) -> TlsError:
+        """Say so with the one alert that needs no TLS library: in the clear, as all alerts are before the keys."""
+        self._error, self._alert = error, _ILLEGAL_PARAMETER
+        self._begun.clear()
+        return error
 
     def _open(self) -> TlsConnection:
         if self._connection is None:

@@ -19,6 +19,10 @@ __all__ = ["IdentifierType", "TrustedAuthority", "choose_chain", "parse_trusted_
 _SHA1_OCTETS = 20
 _MAX_OCTETS = 1 << 14
 """Far above what twenty names need."""
+_MOST_ENTRIES = 256
+"""Roots in one list: up to ten of each root CA while roots roll over [V2G2-878], of more CAs than there are. An entry may have one octet
+only, so that the length alone bounds nothing."""
+_KINDS = frozenset({0, 1, 2, 3})
 
 
 class IdentifierType(IntEnum):
@@ -63,7 +67,9 @@ def parse_trusted_ca_keys(data: bytes) -> tuple[TrustedAuthority, ...]:
     while at < len(data):
         code = data[at]
         at += 1
-        if code not in IdentifierType.__members__.values():
+        if len(found) >= _MOST_ENTRIES:
+            raise TlsError(f"trusted_ca_keys of more than {_MOST_ENTRIES} roots", alert="decode_error")
+        if code not in _KINDS:
             raise TlsError(f"trusted_ca_keys with an identifier of type {code}", alert="decode_error")
         kind = IdentifierType(code)
         octets = 0 if kind is IdentifierType.PRE_AGREED else _SHA1_OCTETS

@@ -22,7 +22,8 @@ STATUS = EVSEStatus(notification_max_delay=0, evse_notification=EvseNotification
 
 
 def reading(charged_wh: float, **changes: Any) -> MeterReading:
-    return MeterReading(**({"meter_id": "M1", "charged_wh": charged_wh} | changes))
+    fields: dict[str, Any] = {"meter_id": "M1", "charged_wh": charged_wh} | changes
+    return MeterReading(**fields)
 
 
 def after(
@@ -95,9 +96,8 @@ def in_the_loop() -> Host:
     return one.to("DC_ChargeLoop")
 
 
-def shown(one: Host, wh: int, **changes: Any) -> None:
-    info = MeterInfo(**({"meter_id": "M1", "charged_energy_reading_wh": wh} | changes))
-    one.answer(evse_status=STATUS, meter_info=info)
+def shown(one: Host, wh: int) -> None:
+    one.answer(evse_status=STATUS, meter_info=MeterInfo(meter_id="M1", charged_energy_reading_wh=wh))
 
 
 def test_a_reading_that_does_not_fit_is_told_once_and_the_loop_goes_on() -> None:
@@ -124,5 +124,6 @@ def test_a_reading_that_does_not_fit_is_told_once_and_the_loop_goes_on() -> None
 @pytest.mark.parametrize("key", ["meter_tolerance", "meter_tolerance_wh", "meter_delay_s"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), 1e9])
 def test_a_tolerance_that_is_none(key: str, value: float) -> None:
+    wrong: dict[str, Any] = {key: value}
     with pytest.raises(ConfigError, match=key):
-        EvccConfig(**{key: value})
+        EvccConfig(**wrong)

@@ -125,7 +125,7 @@ def test_the_chain_under_a_root_that_the_car_names_is_chosen() -> None:
     for pki in (first, second):
         client = joined(car(first, anchors=[pki.v2g_root], verify=lambda *_: None), server)[0]
         assert client.info is not None
-        assert client.info.peer_chain == pki.secc.chain
+        assert client.info.presented == pki.secc.chain
 
 
 def test_a_station_without_a_chain_under_the_named_roots_says_so() -> None:

@@ -141,10 +141,15 @@ def test_before_the_client_hello_there_is_nothing() -> None:
 def test_a_client_hello_in_endless_pieces_is_given_up() -> None:
     theirs = port().connect()
     record = b"\x16\x03\x01\x00\x01"
-    header = b"".join(record + bytes([octet]) for octet in (1, 0, 0xFF, 0xFF))
-    assert theirs.receive_data(header + (record + b"\x00") * 20_000) == b""
+    header = b"".join(record + bytes([octet]) for octet in (1, 0, 0x3F, 0xFF))
+    assert theirs.receive_data(header + (record + b"\x00") * 5_000) == b""
     with pytest.raises(TlsError, match="too many pieces"):
-        theirs.receive_data((record + b"\x00") * 5_000)
+        theirs.receive_data((record + b"\x00") * 1_000)
+    assert theirs.data_to_send() == b"\x15\x03\x03\x00\x02\x02\x2f"
+    assert theirs.alert_sent == "illegal_parameter"
+    with pytest.raises(TlsError, match="too many pieces"):
+        theirs.receive_data(b"more")
+    assert theirs.data_to_send() == b""
 
 
 def test_every_truncation_and_many_flips_of_a_client_hello_are_survived() -> None:

@@ -164,7 +164,8 @@ fn chain_check(callable: Py<PyAny>) -> tls::ChainCheck {
         match verdict {
             Ok(None) => Ok(None),
             Ok(Some(Checked::Path(chain, anchor))) => Ok(Some(tls::VerifiedPath { chain, anchor })),
-            Ok(Some(Checked::Refusal(alert, reason))) => match tls::RefusalAlert::from_name(&alert) {
+            Ok(Some(Checked::Refusal(alert, reason))) => match tls::RefusalAlert::from_name(&alert)
+            {
                 Some(alert) => Err(tls::Refusal { alert, reason }),
                 None => Err(broken(format!(
                     "the chain check named an alert it cannot send ({alert}): {reason}"

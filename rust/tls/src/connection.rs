@@ -81,10 +81,11 @@ impl Connection {
             }
             Role::Server => {
                 if beside_newer && context.settings.max_version == Version::Tls12 {
-                    // OpenSSL writes the sentinel where it could have agreed on TLS 1.3 itself. It never does: there are no suites for it
-                    // in this context, and a ClientHello with TLS 1.3 goes to the other one.
+                    // OpenSSL writes the sentinel where it could have agreed on TLS 1.3 itself. It never comes to that: a ClientHello with
+                    // TLS 1.3 goes to the other context, and what is agreed here is held against the profile once more at the end.
                     ssl.set_max_proto_version(Some(SslVersion::TLS1_3))
                         .map_err(failed)?;
+                    ffi::allow_newer_suite(&mut ssl).map_err(failed)?;
                 }
                 ssl.set_accept_state();
             }

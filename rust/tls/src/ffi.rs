@@ -69,6 +69,7 @@ extern "C" {
         replace: c_int,
     ) -> c_int;
     fn SSL_certs_clear(ssl: *mut sys::SSL);
+    fn SSL_set_ciphersuites(ssl: *mut sys::SSL, names: *const c_char) -> c_int;
     fn SSL_get_peer_signature_type_nid(ssl: *const sys::SSL, nid: *mut c_int) -> c_int;
     fn SSL_get_signature_type_nid(ssl: *const sys::SSL, nid: *mut c_int) -> c_int;
     fn SSL_CTX_set_tlsext_max_fragment_length(ctx: *mut sys::SSL_CTX, mode: u8) -> c_int;
@@ -310,6 +311,12 @@ pub(crate) fn restrict_identities(
         succeeded(done)?;
     }
     Ok(())
+}
+
+/// Give a connection of TLS 1.2 a suite of TLS 1.3: without one OpenSSL does not begin where that version is allowed.
+pub(crate) fn allow_newer_suite(ssl: &mut SslRef) -> Result<(), ErrorStack> {
+    // SAFETY: the SSL is valid and borrowed exclusively; the name is a C string that OpenSSL only reads.
+    succeeded(unsafe { SSL_set_ciphersuites(ssl.as_ptr(), c"TLS_AES_256_GCM_SHA384".as_ptr()) })
 }
 
 /// Cap the Certificate message of a peer, in octets.
