@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from iso15118.errors import ConfigError
 from iso15118.files import read_secret
 from iso15118.pki import IssuedPki, Store
@@ -71,6 +73,7 @@ def backend_of(
         trust,
         accept_emaids(settings.accept),
         central=central if settings.central_validation else None,
+        clock=time.time,
         service=service,
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,

@@ -5,7 +5,6 @@ What it decides by is data.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,7 +64,7 @@ class ContractBackend:
         decision_s: float = 0.0,
         installation_s: float = 0.0,
         central: ContractTrust | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.central = central
         self.clock = clock
