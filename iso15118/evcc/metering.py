@@ -60,7 +60,8 @@ class MeterWatch:
             return
         self._peak_w = max(self._peak_w, abs(power_w))
         before, self._inlet = self._inlet, inlet
-        hours, self._at = (now - self._at) / 3600.0, now
+        at = now if inlet.at is None else min(inlet.at, now)
+        hours, self._at = (at - self._at) / 3600.0, at
         if inlet.charged_wh is not None:
             counters = _Energy(inlet.charged_wh, inlet.discharged_wh or 0.0)
             start = self._counted = self._counted or counters

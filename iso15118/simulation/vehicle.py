@@ -125,7 +125,12 @@ class SimulatedVehicle:
         circuit.advance(now)
         voltage_v = circuit.cable_v if circuit.plugged else 0.0
         battery = self.battery
-        present = InletMeasured(voltage_v, circuit.current_a, battery.charged_wh, battery.discharged_wh)
+        present = InletMeasured(
+            voltage_v,
+            circuit.current_a,
+            charged_wh=battery.charged_wh,
+            discharged_wh=battery.discharged_wh,
+        )
         return self.faults.reading("inlet", present, now)
 
     def battery_state(self, now: float) -> BatteryChanged:

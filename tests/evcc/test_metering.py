@@ -83,9 +83,9 @@ def test_a_first_reading_late_in_the_session_proves_nothing() -> None:
 
 def test_counters_of_the_vehicle_count_more_than_voltage_times_current() -> None:
     watch = MeterWatch(BY_CONTRACT)
-    watch.measured(ev.InletMeasured(400.0, 0.0, 777.0, 5.0), 0.0)
+    watch.measured(ev.InletMeasured(400.0, 0.0, charged_wh=777.0, discharged_wh=5.0), 0.0)
     watch.saw(reading(0.0))
-    watch.measured(ev.InletMeasured(400.0, 0.0, 10_777.0, 5.0), 60.0)
+    watch.measured(ev.InletMeasured(400.0, 0.0, charged_wh=10_777.0, discharged_wh=5.0), 60.0)
     assert watch.why_not(reading(10_000.0)) == ""
     watch.measured(ev.InletMeasured(float("nan"), float("inf")), 61.0)
     assert watch.why_not(reading(10_001.0)) == ""
