@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from iso15118.cli.terminal import echo
 from iso15118.codegen.model import SchemaError
 from iso15118.codegen.vendor import compile_package
 from iso15118.errors import ConfigError
@@ -38,4 +39,4 @@ def codegen(
     except SchemaError as error:
         raise ConfigError(schema.name, str(error)) from None
     for file in files:
-        print(file)
+        echo(file)

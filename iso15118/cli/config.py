@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from iso15118.cli.show import print_json
+from iso15118.cli.terminal import echo, echo_lines
 from iso15118.errors import ConfigError
 from iso15118.settings import choose
 from iso15118.settings.reading import read_toml
@@ -39,9 +40,9 @@ def show(file: File = None, config: Option = None, role: Role = None) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
     path = _one(file, config)
     if path is None:
-        print(to_toml(ROLES[_named(role)](), without=_WITHOUT), end="")
+        echo_lines(to_toml(ROLES[_named(role)](), without=_WITHOUT))
     else:
-        print(to_toml(load(path, _role(path, role)), without=_WITHOUT), end="")
+        echo_lines(to_toml(load(path, _role(path, role)), without=_WITHOUT))
 
 
 @app.command()
@@ -60,7 +61,7 @@ def validate(
     if as_json:
         print_json({"file": str(path), "role": which, "valid": True})
     else:
-        print(f"{path}: a valid configuration of the {which.upper()}")
+        echo(f"{path}: a valid configuration of the {which.upper()}")
 
 
 @app.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from enum import IntEnum
 
+from iso15118.cli.terminal import echo
 from iso15118.errors import (
     ConfigError,
     LinkError,
@@ -41,13 +41,14 @@ _HINTS = {
 def report(error: V2GError) -> ExitStatus:
     """Tell ``error`` on stderr; the exit status that it means."""
     if isinstance(error, ConfigError):
-        hint = f"\n  {error.hint}" if error.hint else ""
-        print(f"iso15118: {error.key}: {error.reason}{hint}", file=sys.stderr)
+        echo(f"iso15118: {error.key}: {error.reason}", err=True)
+        if error.hint:
+            echo(f"  {error.hint}", err=True)
     else:
-        print(f"iso15118: {error}", file=sys.stderr)
+        echo(f"iso15118: {error}", err=True)
         for words, hint in _HINTS.items():
             if words in str(error):
-                print(f"  {hint}", file=sys.stderr)
+                echo(f"  {hint}", err=True)
     match error:
         case MisuseError():
             return ExitStatus.USAGE

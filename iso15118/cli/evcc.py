@@ -10,12 +10,12 @@ import msgspec
 import typer
 
 from iso15118.aio.contract_store import ThreadedContracts
-from iso15118.aio.output import by_thread, say
+from iso15118.aio.output import by_thread
 from iso15118.aio.run import run_vehicle
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
-from iso15118.cli.show import json_line
+from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.evcc import EvccConfig
 from iso15118.pki import Store
 from iso15118.pki.evidence import Evidence
@@ -73,7 +73,7 @@ def evcc(
         soc=(settings.vehicle.soc, battery.soc),
     )
     with by_thread():
-        say(json_line(summary)) if as_json else tell(summary)
+        echo_soon(json_line(summary)) if as_json else tell(summary)
     if status := exit_status(summary):
         raise typer.Exit(status)
 

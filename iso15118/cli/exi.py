@@ -6,7 +6,6 @@ The result goes to stdout and nothing else does; what cannot be decoded or encod
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import typer
 
 from iso15118 import exi
 from iso15118.cli.octets import AUTO, decode_any, octets_of, read_source
+from iso15118.cli.terminal import echo, echo_lines, json_text, xml_text
 from iso15118.errors import ConfigError, ExiError
 from iso15118.settings import choose
 
@@ -55,11 +55,11 @@ def decode(
         raise ConfigError("--json", "--xml was given too", "choose one of them")
     found = decode_any(octets_of(source), _known(schema), fragment=fragment)
     for note in found.notes:
-        print(f"iso15118 exi: {note}", file=sys.stderr)
+        echo(f"iso15118 exi: {note}", err=True)
     if as_json:
-        print(exi.to_json(found.message, schema=found.schema))
+        echo(json_text(exi.to_json(found.message, schema=found.schema)))
     else:
-        print(exi.to_xml(found.message, schema=found.schema, pretty=True), end="")
+        echo_lines(xml_text(exi.to_xml(found.message, schema=found.schema, pretty=True)))
 
 
 @app.command()
@@ -77,7 +77,7 @@ def encode(
     read = exi.from_json if text.lstrip().startswith("{") else exi.from_xml
     name = choose("--schema", schema, exi.SCHEMAS) if schema == AUTO else _known(schema)
     message = read(name, text, fragment=fragment)
-    print(exi.encode(name, message, fragment=fragment).hex())
+    echo(exi.encode(name, message, fragment=fragment).hex())
 
 
 @app.command()
@@ -92,7 +92,7 @@ def diff(
     pair = [decode_any(octets_of(source), name, fragment=fragment).message for source in (left, right)]
     lines = exi.diff(*pair)
     for line in lines:
-        print(line)
+        echo(line)
     if lines:
         raise typer.Exit(1)
 

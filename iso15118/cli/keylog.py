@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+from iso15118.cli.terminal import echo
 
 __all__ = ["KEYLOG_VARIABLE", "keylog_of_environment", "warn_of_keylog"]
 
@@ -20,6 +21,4 @@ def keylog_of_environment() -> Path | None:
 
 def warn_of_keylog(path: Path) -> None:
     """Say it where people look."""
-    print(
-        f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", file=sys.stderr
-    )
+    echo(f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", err=True)

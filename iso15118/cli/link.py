@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from iso15118.aio.interface import require_interface
-from iso15118.aio.output import say
+from iso15118.cli.terminal import echo_soon
 from iso15118.connection.vocabulary import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote
 from iso15118.session.actions import Action
@@ -46,7 +46,7 @@ def tell_link(news: Action) -> None:
             text = f"D-LINK_READY({'link established' if link else 'no link'})"
         case _:
             return
-    say(f"iso15118: link: {text}", error=True)
+    echo_soon(f"iso15118: link: {text}", err=True)
 
 
 def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:

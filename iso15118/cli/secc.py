@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from iso15118.aio.output import by_thread, say
+from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station
 from iso15118.aio.secc import SeccServer
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
-from iso15118.cli.show import json_line
 from iso15118.cli.status import StationStatus
+from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
@@ -47,12 +47,12 @@ def secc(
 
     def listening(server: SeccServer) -> None:
         if server.unreachable_because:
-            say(f"iso15118: waiting: {server.unreachable_because}", error=True)
+            echo_soon(f"iso15118: waiting: {server.unreachable_because}", err=True)
             return
         ports = ", ".join(f"{port} ({security.name})" for security, port in server.ports.items())
         where = f"[{server.interface.address}] on {server.interface.name}"
         discovery = f"UDP port {server.sdp_port}" if server.sdp_port else "once the link is ready"
-        say(f"iso15118: listening at {where}, TCP port {ports}, discovery {discovery}", error=True)
+        echo_soon(f"iso15118: listening at {where}, TCP port {ports}, discovery {discovery}", err=True)
 
     def finished(result: SessionResult) -> None:
         nonlocal status
@@ -63,7 +63,7 @@ def secc(
         )
         counted[:] = meter.charged_wh, meter.discharged_wh
         status = exit_status(summary) or status
-        say(json_line(summary)) if as_json else tell(summary)
+        echo_soon(json_line(summary)) if as_json else tell(summary)
 
     known = StationStatus(settings)
     made = tls_of(settings.tls, secc_context, keylog, evidence=known.evidence, demand=known.handshake_demand)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -13,12 +12,12 @@ from msgspec import Struct
 
 from iso15118.aio.identity import RenewableTls
 from iso15118.aio.keylog import KeyLogFile
-from iso15118.aio.output import say
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
+from iso15118.cli.terminal import echo, echo_soon
 from iso15118.pki import IssuedPki
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand
@@ -131,13 +130,14 @@ def tell(summary: SessionSummary) -> None:
     """One session for people, on stdout."""
     tls = "plaintext" if summary.tls is None else f"{summary.tls['version']} with client certificate"
     soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
-    say(
-        f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}\n"
-        f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}\n"
-        f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V\n"
+    for line in (
+        f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
+        f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}",
+        f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V",
         f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
-        f"with {summary.peer}, {tls}"
-    )
+        f"with {summary.peer}, {tls}",
+    ):
+        echo_soon(line)
 
 
 @contextmanager
@@ -156,9 +156,9 @@ def tls_of(
     ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
     """
     if settings.pki is None or settings.mode == "plaintext":
-        print(
+        echo(
             "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
-            file=sys.stderr,
+            err=True,
         )
         yield None, None
         return
@@ -191,6 +191,6 @@ def listen_to(reported: Reported) -> Callable[[float, Any], None]:
         if type(what) is Received:
             reported(what.message, now)
         elif type(what) is StateEntered and what.state == CHARGE_LOOP:
-            say("iso15118: in the charge loop", error=True)
+            echo_soon("iso15118: in the charge loop", err=True)
 
     return observe

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from iso15118 import __version__
 from iso15118.cli.ending import ExitStatus, report
 from iso15118.cli.options import given_once
+from iso15118.cli.terminal import LineFormatter, echo
 from iso15118.errors import ConfigError, V2GError
 from iso15118.settings import choose, nearest
 
@@ -64,7 +65,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"iso15118-stack {__version__}")
+        echo(f"iso15118-stack {__version__}")
         raise typer.Exit
 
 
@@ -79,9 +80,9 @@ def common(
 ) -> None:
     """Options that stand before the command."""
     level = choose("--log-level", log_level, LEVELS)
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except V2GError as error:
         return report(error)
     except TimeoutError as error:
-        print(f"iso15118: {error}", file=sys.stderr)
+        echo(f"iso15118: {error}", err=True)
         return ExitStatus.TIMEOUT
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED

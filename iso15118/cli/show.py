@@ -7,24 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
+from iso15118.cli.terminal import print_json
+from iso15118.printable import escaped
 
 if TYPE_CHECKING:
     from iso15118.loopback import LoopbackSummary
 
-__all__ = ["json_line", "print_json", "print_summary", "progress_bar"]
-
-
-def print_json(value: Any) -> None:
-    """One line on stdout."""
-    print(json_line(value))
-
-
-def json_line(value: Any) -> str:
-    """The same as a text."""
-    return msgspec.json.encode(value).decode()
+__all__ = ["print_json", "print_summary", "progress_bar"]
 
 
 @contextmanager
@@ -60,9 +51,9 @@ def print_summary(summary: LoopbackSummary) -> None:
     table.add_column(overflow="fold")
     ok = summary.result == "ok"
     result = Text("ok" if ok else "failed", style="green" if ok else "red")
-    table.add_row("result", result.append("" if ok else f": {summary.detail}", style="default"))
+    table.add_row("result", result.append("" if ok else f": {escaped(summary.detail)}", style="default"))
     for name, text in _rows(summary):
-        table.add_row(name, Text(text))
+        table.add_row(name, Text(escaped(text)))
     Console(highlight=False).print(table)
 
 

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from iso15118.cli.show import print_json
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.link.slac.watch import Kind, Sentence, SlacWatch
+from iso15118.printable import escaped
 
 __all__ = ["app"]
 
@@ -80,7 +82,7 @@ def _listen(interface: str, out: _Output, seconds: float | None) -> None:
     from iso15118.aio.watch import run_watch
 
     def listening() -> None:
-        print(f"iso15118: listening on {interface}", file=sys.stderr, flush=True)
+        echo(f"iso15118: listening on {interface}", err=True, flush=True)
 
     run_watch(interface, lambda data: out.frame(data, time.time()), seconds=seconds, listening=listening)
 
@@ -125,6 +127,6 @@ def _for_people() -> Print:
         indent = "" if sentence.kind is Kind.FRAME else "    "
         text = Text(f"{since:9.3f}  {indent}")
         refused = "refused: " if sentence.kind is Kind.REFUSED else ""
-        console.print(text.append(refused + sentence.text, style=_STYLES.get(sentence.kind, "")))
+        console.print(text.append(escaped(refused + sentence.text), style=_STYLES.get(sentence.kind, "")))
 
     return show

@@ -88,8 +88,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
     meter_info_every: int = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
-    meter_tolerance: float = 0.05
-    """By what part of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and the
+    meter_tolerance_percent: float = 5.0
+    """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and the
     loss in the cable between them, stay well within 5 %."""
     meter_tolerance_wh: float = 100.0
     """And by how many Wh beside: what a meter counts in one step, and what flowed before the first reading."""
@@ -175,8 +175,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.loop_s!r} would end every session",
                 f"0 to below {limit:g}",
             )
-        if not 0.0 <= self.meter_tolerance <= 1.0:
-            raise ConfigError("meter_tolerance", f"{self.meter_tolerance!r} is no part of a whole", "0 to 1")
+        if not 0.0 <= self.meter_tolerance_percent <= 100.0:
+            raise ConfigError(
+                "meter_tolerance_percent", f"{self.meter_tolerance_percent!r} is no percentage", "0 to 100"
+            )
         for key in ("meter_tolerance_wh", "meter_delay_s"):
             if not 0.0 <= getattr(self, key) < 1e6:
                 raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 1000000")

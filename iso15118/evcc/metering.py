@@ -122,5 +122,6 @@ class MeterWatch:
         """The two differ by no more than meters do, and by what may have flowed since the reading was taken."""
         config = self._config
         late_wh = self._peak_w * config.meter_delay_s / 3600.0
-        allowed = abs(mine_wh) * config.meter_tolerance + config.meter_tolerance_wh + late_wh
+        part_wh = abs(mine_wh) * config.meter_tolerance_percent / 100.0
+        allowed = part_wh + config.meter_tolerance_wh + late_wh
         return abs(metered_wh - mine_wh) <= allowed

@@ -143,11 +143,13 @@ class SessionFolder:
 
 
 def _private(path: Path) -> BinaryIO:
-    """A new file that only its owner may read. What was there is replaced, never followed or shared."""
+    """A new file that only its owner may read: names of vehicles and contracts are in it, and in the capture the secrets of TLS. What was
+    there is replaced, never followed or shared."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
     return os.fdopen(descriptor, "wb")
+
 
 
 def _end(address: tuple[str, int], *, station: bool) -> Endpoint:

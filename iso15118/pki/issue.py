@@ -28,7 +28,7 @@ from iso15118.pki.profiles import CertificateProfile, PkiProfile, load_profile
 __all__ = ["IssuedPki", "issue_leaf", "issue_test_pki", "load", "load_key", "load_public_key"]
 
 DEFAULT_SECCID = "DE-ABC-S-00000000000000000000000000000001"
-DEFAULT_EVCCID = "WVWV000000000ABCDEF7"
+DEFAULT_EVCCID = "WVWV123456789ABCDEF7"
 DEFAULT_EMAID = "DE-8AA-CA2B3C4D5-L"
 DEFAULT_PCID = "WVW123456789ABCDE7"
 _MANIFEST = "pki.json"

@@ -28,6 +28,8 @@ __all__ = ["Field", "enum_names", "fields"]
 _UNITS = {
     "_a_per_s": "A/s",
     "_ohm": "ohm",
+    "_percent": "percent",
+    "_wh": "Wh",
     "_kwh": "kWh",
     "_kw": "kW",
     "_wh": "Wh",

@@ -121,7 +121,7 @@ def test_a_reading_that_does_not_fit_is_told_once_and_the_loop_goes_on() -> None
     assert one.session.state == "MeteringConfirmation", "one that fits is signed after all"
 
 
-@pytest.mark.parametrize("key", ["meter_tolerance", "meter_tolerance_wh", "meter_delay_s"])
+@pytest.mark.parametrize("key", ["meter_tolerance_percent", "meter_tolerance_wh", "meter_delay_s"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), 1e9])
 def test_a_tolerance_that_is_none(key: str, value: float) -> None:
     wrong: dict[str, Any] = {key: value}

@@ -22,6 +22,7 @@ from iso15118.cli.pki.common import (
     say,
     told,
 )
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.pki import load
 from iso15118.pki.cases import Area, all_cases, find_case, variants
@@ -44,8 +45,8 @@ def cases(
         return
     for one in listed:
         expected = ", ".join(one.expect.codes) or "accepted"
-        typer.echo(f"{one.name:<36}{one.area:<14}{expected:<40}{one.about}")
-    typer.echo(f"{len(listed)} cases")
+        echo(f"{one.name:<36}{one.area:<14}{expected:<40}{one.about}")
+    echo(f"{len(listed)} cases")
 
 
 @app.command(name="break")
@@ -108,5 +109,5 @@ def serve_ocsp(
                 host=host,
                 port=port,
                 delay=delay,
-                started=lambda at, on: typer.echo(f"http://{at}:{on}/ answers {answer}"),
+                started=lambda at, on: echo(f"http://{at}:{on}/ answers {answer}"),
             )

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from iso15118.cli.terminal import echo, print_json
 from iso15118.errors import ConfigError, LinkError, MisuseError, PkiError
 
 __all__ = [
@@ -55,17 +55,17 @@ def told() -> Iterator[None]:
     try:
         yield
     except MisuseError as error:
-        typer.echo(f"iso15118 pki: {error}", err=True)
+        echo(f"iso15118 pki: {error}", err=True)
         raise typer.Exit(CONFIGURATION) from None
     except LinkError as error:
-        typer.echo(f"iso15118 pki: {error}", err=True)
+        echo(f"iso15118 pki: {error}", err=True)
         raise typer.Exit(PEER) from None
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        typer.echo(f"iso15118 pki: {text}", err=True)
+        echo(f"iso15118 pki: {text}", err=True)
         raise typer.Exit(TRUST) from None
     except PkiError as error:
-        typer.echo(f"iso15118 pki: {error}", err=True)
+        echo(f"iso15118 pki: {error}", err=True)
         raise typer.Exit(TRUST) from None
 
 
@@ -119,9 +119,4 @@ def time_of(text: str | None) -> datetime:
 
 def say(as_json: bool, what: object, line: str) -> None:
     """The result, as JSON or as a line."""
-    print_json(what) if as_json else typer.echo(line)
-
-
-def print_json(value: object) -> None:
-    """One JSON object on stdout."""
-    typer.echo(msgspec.json.encode(value).decode())
+    print_json(what) if as_json else echo(line)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from iso15118.cli.pki.common import TRUST, AsJson, app, print_json, read_file, say, told
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, Store, load
 from iso15118.pki.exchange import (
@@ -81,7 +82,7 @@ def export_(
         write_secret(out, export_credential(credential, kind, passphrase=secret, name=name))
         if key is not None:
             write_secret(key, export_key(credential, passphrase=secret))
-    typer.echo(str(out))
+    echo(str(out))
 
 
 @app.command(name="import")
@@ -119,7 +120,7 @@ def import_(
             if name is not None:
                 store.add_own(name, credential)
             said = name or store.add_contract(credential)
-    typer.echo(f"{out}: {said}")
+    echo(f"{out}: {said}")
 
 
 @app.command(name="store")
@@ -147,12 +148,12 @@ def store_(
         )
     else:
         for row in rows:
-            typer.echo(f"{row['kind']:<10}{row['name']:<28}{row['expires']}  {row['subject']}")
+            echo(f"{row['kind']:<10}{row['name']:<28}{row['expires']}  {row['subject']}")
         say(False, None, f"{len(contents.responses)} OCSP responses, {len(contents.crls)} revocation lists")
         for one in contents.problems:
-            typer.echo(f"not used: {one}", err=True)
+            echo(f"not used: {one}", err=True)
         for one in contents.warnings:
-            typer.echo(f"warning: {one}", err=True)
+            echo(f"warning: {one}", err=True)
     if contents.problems:
         raise typer.Exit(TRUST)
 

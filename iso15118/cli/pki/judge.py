@@ -20,6 +20,7 @@ from iso15118.cli.pki.common import (
     time_of,
     told,
 )
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError, TlsError
 from iso15118.pki import Revocation, Verdict, verify_chain
 from iso15118.pki.cases.make import ANCHOR_ROLES
@@ -47,7 +48,7 @@ def explain(
     """Say in plain words what a file is, who trusts whom, and what is wrong."""
     with told():
         for line in _explained(files, edition, time_of(at)):
-            typer.echo(line)
+            echo(line)
 
 
 def _explained(files: list[Path], edition: str | None, at: datetime) -> Iterator[str]:
@@ -195,8 +196,8 @@ def _row(one: object) -> object:
 
 
 def _print_text(verdict: Verdict) -> None:
-    typer.echo("ok" if verdict.ok else "refused")
+    echo("ok" if verdict.ok else "refused")
     for one in verdict.violations:
-        typer.echo(f"  {one.code}: {one} ({one.level})")
+        echo(f"  {one.code}: {one} ({one.level})")
     for one in verdict.tolerated:
-        typer.echo(f"  tolerated {one.code}: {one} ({one.level})")
+        echo(f"  tolerated {one.code}: {one} ({one.level})")

@@ -23,6 +23,7 @@ from iso15118.cli.pki.common import (
     say,
     told,
 )
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki, issue_test_pki, load, load_profile
 from iso15118.pki.fleet import dask_executor, issue_fleet, write_fleet
@@ -89,8 +90,8 @@ def init(
     if as_json:
         print_json({"directory": str(directory), "edition": edition, "certificates": list(made.certificates)})
     else:
-        typer.echo(f"{directory}: {', '.join(made.certificates)}")
-        typer.echo("Keys are unencrypted and for tests only.")
+        echo(f"{directory}: {', '.join(made.certificates)}")
+        echo("Keys are unencrypted and for tests only.")
 
 
 @app.command()

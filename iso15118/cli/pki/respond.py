@@ -13,6 +13,7 @@ import typer
 
 from iso15118 import exi
 from iso15118.cli.pki.common import TRUST, AsJson, Existing, app, print_json, read_file, told
+from iso15118.cli.terminal import echo
 from iso15118.contracts import Refusal
 from iso15118.errors import ConfigError, ExiError
 from iso15118.messages import iso2
@@ -77,9 +78,9 @@ def respond(
     if as_json:
         print_json({"schema": schema, "refused": refused, "exi_response": text})
     elif refused is None:
-        typer.echo(text)
+        echo(text)
     if refused is not None:
-        typer.echo(f"iso15118 pki: no contract: {refused}", err=True)
+        echo(f"iso15118 pki: no contract: {refused}", err=True)
         raise typer.Exit(TRUST)
 
 

@@ -1,0 +1,91 @@
+"""The one way to a terminal: every command prints through here, so that a name in a certificate or a message is shown, not obeyed.
+
+Text goes out line by line with what is not printed escaped; JSON and XML keep their meaning, with escapes of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+
+from iso15118.printable import escaped
+
+__all__ = [
+    "LineFormatter",
+    "echo",
+    "echo_lines",
+    "echo_soon",
+    "json_line",
+    "json_text",
+    "print_json",
+    "xml_text",
+]
+
+
+def echo(text: object = "", *, err: bool = False, flush: bool = False) -> None:
+    """Print a line on stdout or stderr. Whatever is in it, it stays one line."""
+    print(escaped(str(text)), file=sys.stderr if err else sys.stdout, flush=flush)
+
+
+def echo_lines(text: str, *, err: bool = False, flush: bool = False) -> None:
+    """Print lines that are ours, such as a file of settings; what stands in them is escaped line by line."""
+    for line in text.splitlines():
+        echo(line, err=err)
+    if flush:
+        (sys.stderr if err else sys.stdout).flush()
+
+
+def echo_soon(text: object = "", *, err: bool = False) -> None:
+    """Print a line by the thread that ``aio`` has for it: for commands whose event loop must not wait for a terminal."""
+    from iso15118.aio.output import say  # here: commands without a loop load none
+
+    say(escaped(str(text)), error=err)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on stdout."""
+    print(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """The same as a text."""
+    return json_text(msgspec.json.encode(value).decode())
+
+
+def json_text(text: str) -> str:
+    r"""JSON that says the same in characters that are printed: the others stand in strings only, and are written as ``\u202e``."""
+    return _replaced(text, lambda code: "".join(f"\\u{unit:04x}" for unit in _utf16(code)))
+
+
+def xml_text(text: str) -> str:
+    """XML that says the same in characters that are printed: the others are written as ``&#x202e;``."""
+    return _replaced(text, lambda code: f"&#x{code:x};")
+
+
+def _replaced(text: str, written: Any) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else written(ord(letter)) for letter in text
+    )
+
+
+def _utf16(code: int) -> tuple[int, ...]:
+    if code < 0x10000:
+        return (code,)
+    return 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + ((code - 0x10000) & 0x3FF)
+
+
+class LineFormatter(logging.Formatter):
+    """Log lines for a terminal: what a peer said in them is shown, not obeyed."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """As the base class does it, on one line."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
+        """As the base class does it, each line of the traceback escaped."""
+        return "\n".join(escaped(line) for line in super().formatException(ei).splitlines())
