@@ -89,8 +89,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     meter_info_every: int = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
     meter_tolerance_percent: float = 5.0
-    """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and the
-    loss in the cable between them, stay well within 5 %."""
+    """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and
+    the loss in the cable between them, stay well within 5 %."""
     meter_tolerance_wh: float = 100.0
     """And by how many Wh beside: what a meter counts in one step, and what flowed before the first reading."""
     meter_delay_s: float = 10.0

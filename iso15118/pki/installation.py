@@ -178,6 +178,9 @@ def accept_contract(
     )
     if not verdict.ok:
         raise refused("contract", verdict)
+    contract = verdict.certificates(contract)  # what was put in beside it is neither kept nor sent on
+    if parsed(leaf.certificate).key_bits == parsed(provisioning.signer.chain[0]).key_bits:
+        raise InstallationError("contract-key", "the contract has the key of the provisioning certificate")
     if data.tpm_encrypted_private_key is not None:
         if provisioning.tpm is None:
             raise InstallationError("tpm", "the key is wrapped for a TPM, which this vehicle has none of")

@@ -218,7 +218,7 @@ def accept_contract(
     if not signed.ok:
         raise InstallationError("signature", str(signed))
     chain = _ders(response.contract_signature_cert_chain)
-    _acceptable(chain, "contract", "MO", mo_anchors, at)
+    chain = _acceptable(chain, "contract", "MO", mo_anchors, at)
     leaf = parsed(chain[0])
     contract = leaf.certificate.public_key()
     if not isinstance(contract, ec.EllipticCurvePublicKey):
@@ -241,10 +241,12 @@ def accept_contract(
 
 def _acceptable(
     chain: Sequence[bytes], role: str, kind: str, anchors: Sequence[bytes], at: datetime | None
-) -> None:
+) -> tuple[bytes, ...]:
+    """The path that was verified: what was sent beside it is neither kept nor sent on."""
     verdict = verify_chain(chain, role=role, anchors_der=anchors, anchor_role=kind, at=at, edition=_EDITION)
     if not verdict.ok:
         raise refused(role, verdict)
+    return verdict.certificates(chain)
 
 
 def _chain(ders: Sequence[bytes], element_id: str | None = None) -> CertificateChain:

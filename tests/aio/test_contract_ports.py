@@ -143,7 +143,8 @@ def test_the_service_is_asked_and_whatever_is_wrong_with_it_is_a_refusal(
     provide: Any, refusal: Refusal
 ) -> None:
     action = act.RequestContractCertificate(request(), 0.04)
-    assert told(Site(provide=provide), action) == [ev.ContractCertificateAnswered(None, refusal)]
+    answer = ev.ContractCertificateAnswered(None, refusal, action.request)
+    assert told(Site(provide=provide), action) == [answer]
 
 
 def test_only_the_last_request_is_answered() -> None:
@@ -157,7 +158,7 @@ def test_only_the_last_request_is_answered() -> None:
     calls: list[bytes] = []
     action = act.RequestContractCertificate(request(), 0.04)
     assert told(Site(provide=slow), action, action) == [
-        ev.ContractCertificateAnswered(None, Refusal.NO_CONTRACT)
+        ev.ContractCertificateAnswered(None, Refusal.NO_CONTRACT, action.request)
     ]
 
 
@@ -173,6 +174,7 @@ def test_the_service_gets_the_octets_and_its_answer_arrives_as_it_signed_it() ->
     assert isinstance(event, ev.ContractCertificateAnswered)
     assert isinstance(event.response, cm.CertificateInstallationRes)
     assert event.response.header.signature is not None
+    assert event.request is wanted, "it says what it is the answer to"
     ((octets, schema),) = site.asked
     assert (exi.decode("iso20-common", octets), schema) == (wanted, "iso20-common")
 

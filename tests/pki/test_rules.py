@@ -62,8 +62,7 @@ def tolerated(verdict: Verdict) -> list[str]:
 
 
 def test_validity_lies_within_the_issuers_by_amendment_1_and_is_told_elsewhere() -> None:
-    longer = {"name": "cpo-sub2", "valid_days": 5000.0}  # its issuer ends after 1461 days
-    pki = made_with(**longer)
+    pki = made_with("cpo-sub2", valid_days=5000.0)  # its issuer ends after 1461 days
     assert judged(pki).ok
     assert tolerated(judged(pki)) == ["validity-not-nested"]
     assert judged(pki).tolerated[0].level == "profile"
@@ -263,7 +262,17 @@ def said_by(responder: bytes, key: Any) -> set[str]:
 
 def test_a_responder_is_judged_in_full() -> None:
     assert said_by(*delegated()) == set()
-    usage = x509.KeyUsage(*([False] * 5), True, True, False, False)
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
     for changes, code in (
         ({"without": (x509.ExtendedKeyUsage,)}, "ocsp-responder-usage"),

@@ -12,9 +12,17 @@ from iso15118.messages.iso20.common_messages import (
     PnCAReqAuthorizationMode,
     SubCertificates,
 )
-from iso15118.messages.xmldsig import DigestMethod, Signature, SignatureMethod, Transform, Transforms
+from iso15118.messages.xmldsig import (
+    DigestMethod,
+    Signature,
+    SignatureMethod,
+    SignatureValue,
+    Transform,
+    Transforms,
+)
 from iso15118.pki.raw import SigningKey
-from iso15118.pki.signature import Form, SignedElement, sign, verify
+from iso15118.pki.signature import Form, SignedElement, sign, signed_octets, verify
+from iso15118.pki.signer import SoftwareSigner
 
 KEYS: dict[str, SigningKey] = {
     "p256": ec.generate_private_key(ec.SECP256R1()),
@@ -112,6 +120,28 @@ def test_our_own_mistakes_are_ours() -> None:
         [authorization()],
     )
     assert [fault for fault, _ in verdict.faults] == ["key"]
+
+
+@each_key
+@pytest.mark.parametrize("form", ["standalone", "combined"])
+def test_what_the_key_signed_is_refused_all_the_same_if_it_may_not_stand_there(kind: str, form: Form) -> None:
+    """An XPath step would select what is digested, HMACOutputLength would cut the value short: the value itself is right here."""
+    key = KEYS[kind]
+    good = sign(key, [authorization()], form=form).signed_info
+    (step,) = good.reference[0].transforms.transform  # type: ignore[union-attr]  # our own
+    bent = msgspec.structs.replace(step, x_path=("//*[true()]",))
+    reference = msgspec.structs.replace(good.reference[0], transforms=Transforms(transform=(bent,)))
+    method = msgspec.structs.replace(good.signature_method, hmac_output_length=8)
+    for info, fault in (
+        (msgspec.structs.replace(good, reference=(reference,)), "transforms"),
+        (msgspec.structs.replace(good, signature_method=method), "signature-method"),
+    ):
+        value = SoftwareSigner(key).sign(signed_octets(info, form, "iso20-common"))
+        signature = Signature(signed_info=info, signature_value=SignatureValue(value=value))
+        verdict = verify(signature, key.public_key(), [authorization()])
+        assert [name for name, _ in verdict.faults] == [fault]
+        assert verdict.form == form
+        assert not verdict.ok
 
 
 def test_references_without_uri_or_with_odd_ones_are_refused() -> None:
