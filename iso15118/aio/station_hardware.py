@@ -210,7 +210,7 @@ class StationHardware(SideHardware):
         self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
-        self._authorizer.ask(self._terminal.call("authorize", action.evccid), self._limits.authorization_s)
+        self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
         if self._counter is not None:
@@ -272,6 +272,15 @@ class StationHardware(SideHardware):
             return self._output.read("present", readings.output)
         except HardwareError:
             return None
+
+
+def _ask_terminal(terminal: Port, action: act.RequestAuthorization) -> Any:
+    """With what the vehicle has proven, if the terminal wants to know that."""
+    try:
+        proven = terminal.look_up("authorize_vehicle")
+    except AttributeError:
+        return terminal.look_up("authorize")(action.evccid)
+    return proven(action.evccid, action.certificate_name)
 
 
 def _run_cable_check(port: Port, action: act.StartCableCheck) -> Any:

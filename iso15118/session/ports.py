@@ -45,6 +45,7 @@ __all__ = [
     "SignalPort",
     "Station",
     "Vehicle",
+    "VehicleAuthorizer",
     "capabilities_of",
 ]
 
@@ -169,7 +170,17 @@ class Authorizer(Protocol):
     """Terminal or backend that decides about the driver (EIM)."""
 
     async def authorize(self, evccid: str) -> bool:
-        """True if this vehicle may charge."""
+        """True if this vehicle may charge. ``evccid`` is its own word; see ``VehicleAuthorizer``."""
+        ...
+
+
+@runtime_checkable
+class VehicleAuthorizer(Authorizer, Protocol):
+    """An authorizer that wants to know what is proven of the vehicle, and not only what it says."""
+
+    async def authorize_vehicle(self, evccid: str, certificate_name: str) -> bool:
+        """Asked instead of ``authorize`` where it is there. ``certificate_name``: common name of the certificate that the vehicle proved in
+        TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
         ...
 
 
