@@ -177,6 +177,7 @@ def tls_of(
             keylog=log,
             revocation=demand or settings.revocation,
             evidence=evidence,
+            refuse=settings.refuse,
         )
         tls = RenewableTls(context, ahead=timedelta(days=settings.expiry_warning_days))
         with ConfigKeys("tls", written="tls.pki"):

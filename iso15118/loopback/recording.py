@@ -151,6 +151,5 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "wb")
 
 
-
 def _end(address: tuple[str, int], *, station: bool) -> Endpoint:
     return Endpoint(IPv6Address(address[0].partition("%")[0]), address[1], station)

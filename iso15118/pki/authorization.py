@@ -88,6 +88,8 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     nothing is said about revocation here, and the backend has to look. [V2G20-2443, V2G20-2448]"""
     tolerate: tuple[str, ...] = ()
     """Codes of violations to accept; see ``verify_chain``."""
+    refuse: tuple[str, ...] = ()
+    """Codes of violations that count though the edition tolerates them."""
     providers: tuple[str, ...] = ()
     """Provider ids told to vehicles (SupportedProviders), such as ``DE8AA``; empty: none is told, all may try."""
     forms: tuple[Form, ...] = ("standalone", "combined")
@@ -196,6 +198,7 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
             environment=self.environment,
             revocation=self._known(chain),
             tolerate=self.tolerate,
+            refuse=self.refuse,
         )
 
     def _known(self, chain: Sequence[bytes]) -> Revocation | None:

@@ -115,7 +115,7 @@ def _verdict(
         tolerate=() if top.subject == top.issuer else ("issuer-unknown",),
     )
     by_name = {one.der: one.name for one in parsed}
-    if verdict.path and verdict.anchor is not None:
+    if verdict.anchor is not None:
         steps = [by_name[ders[place]] for place in reversed(verdict.path)]
         yield "trust: " + ", which vouches for ".join([by_name[verdict.anchor], *steps])
     elif top.subject != top.issuer:
@@ -123,7 +123,7 @@ def _verdict(
     if verdict.ok:
         means = (
             "if that root is trusted"
-            if verdict.path
+            if verdict.anchor is not None
             else "as far as it can be judged without what is missing"
         )
         yield f"verdict: good as {_WORDS[role]}, by the rules of {chosen}, {means}"
@@ -146,7 +146,11 @@ def _top(parsed: Sequence[Parsed]) -> Parsed:
 
 
 def _certificate(place: int, one: Parsed, all_of_them: Mapping[int, Parsed], at: datetime) -> Iterator[str]:
-    cross = CROSS_INDICATION in one.access_methods
+    marked = CROSS_INDICATION in one.access_methods
+    # Only a root may put the mark there; as long as its issuer is not here, it is nobody's word but the certificate's.
+    cross = marked and any(
+        other.subject == one.issuer and other.subject == other.issuer for other in all_of_them.values()
+    )
     kind: Kind = (
         "root"
         if one.subject == one.issuer
@@ -158,6 +162,8 @@ def _certificate(place: int, one: Parsed, all_of_them: Mapping[int, Parsed], at:
     )
     role = guess_role(one) if kind == "leaf" else None
     yield f"{place}: {kind} {one.name}" + (f", {_WORDS[role]}" if role else "")
+    if marked and not cross:
+        yield "   it has the mark of a cross-certificate, and no root is here that has put it there"
     issuers = [n for n, other in all_of_them.items() if other.subject == one.issuer and other is not one]
     if kind != "root":
         yield f"   issued by {one.issuer_name}" + (

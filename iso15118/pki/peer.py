@@ -72,6 +72,9 @@ class PeerVerifier:
                 evidence = self._revocation(chain)
         own = self._older_edition if older and self._older_edition is not None else self._edition
         verdict = self._judge(chain, self._clock(), own, evidence)
+        if verdict.ok and verdict.tolerated and not pending:
+            accepted = "; ".join(map(str, verdict.tolerated))
+            _log.info("%s certificates are accepted, although %s", self._role, accepted)
         if self._report is not None and not (pending and verdict.ok):
             self._report(verdict)
         return verdict

@@ -39,6 +39,9 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     vehicles cannot send responses along, and in "lab"."""
     expiry_warning_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 14.0
     """How long before a certificate of ours or a trusted root expires that is said in the log, each day."""
+    refuse: tuple[str, ...] = ()
+    """Codes of violations of the peer's certificates that count although the profile reports and accepts them, since the rule is not
+    settled ("domain-component-unsettled": a station with DC=CSO instead of CPO) or comes with Amendment 1 only ("validity-not-nested")."""
     keylog: Path | None = None
     """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file. The option --keylog and the variable
     SSLKEYLOGFILE do the same."""

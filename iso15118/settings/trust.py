@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,11 +39,12 @@ def secc_context(
     keylog: Keylog | None = None,
     revocation: Demand | None = None,
     evidence: Evidence | None = None,
+    refuse: Collection[str] = (),
 ) -> TlsContext:
     """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM root (none in ``iso2``).
 
     ``revocation``: what must be known about a vehicle's chain in the handshake; by default nothing, since vehicles cannot
-    staple. ``evidence``: what is known, also about our own chain.
+    staple. ``evidence``: what is known, also about our own chain. ``refuse``: see ``verify_chain``.
     Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
     """
     asks = PROFILES[profile].client_certificate != "none"
@@ -61,6 +62,7 @@ def secc_context(
             clock=_now,
             edition=profile,
             revocation=_policy(revocation or "none", evidence),
+            refuse=refuse,
         )
         if asks
         else None,
@@ -81,11 +83,13 @@ def evcc_context(
     keylog: Keylog | None = None,
     revocation: Demand | None = None,
     evidence: Evidence | None = None,
+    refuse: Collection[str] = (),
 ) -> TlsContext:
     """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G root. Raises as ``secc_context``.
 
     ``revocation``: what must be known about a station's chain. By default every certificate below the root [V2G20-1240], in ``iso2`` the
-    leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing.
+    leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing. ``refuse``: see
+    ``verify_chain``.
     """
     anchors = [pki.v2g_root]
     return TlsContext(
@@ -100,6 +104,7 @@ def evcc_context(
             clock=_now,
             edition=profile,
             revocation=_policy(revocation or ("none" if profile == "lab" else "all"), evidence),
+            refuse=refuse,
         ),
         keylog=keylog,
     )

@@ -141,6 +141,10 @@ def verify(
     ] = False,
     private: Annotated[bool, typer.Option("--private", help="A private environment.")] = False,
     tolerate: Annotated[list[str] | None, typer.Option(help="Code of a violation to accept.")] = None,
+    refuse: Annotated[
+        list[str] | None,
+        typer.Option(help="Code of a violation that counts, though the edition tolerates it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a certificate chain, and name every violation."""
@@ -162,6 +166,7 @@ def verify(
             ),
             skew=timedelta(seconds=skew),
             tolerate=tolerate or (),
+            refuse=refuse or (),
         )
     print_json(_plain(verdict)) if as_json else _print_text(verdict)
     if not verdict.ok:
