@@ -6,6 +6,7 @@ Pure functions over messages, roots and a time. What a backend thinks of the con
 from __future__ import annotations
 
 import hmac
+import logging
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from iso15118.pki.raw import VerifyingKey
 from iso15118.pki.revocation import Revocation, RevocationPolicy
 from iso15118.pki.signature import Form, SignatureVerdict, SignedElement, sign, verify
 from iso15118.pki.signer import Signer
-from iso15118.pki.verify import Environment, verify_chain
+from iso15118.pki.verify import Environment, anchor_problems, verify_chain
 from iso15118.pki.violations import Verdict
 
 __all__ = [
@@ -40,6 +41,8 @@ __all__ = [
     "signed_metering",
     "time_of",
 ]
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = "iso20-common"
 _ID = "id1"
@@ -71,7 +74,11 @@ class AuthorizationVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a station believes about contracts: roots (DER) per purpose, and how strict it is."""
+    """Whom a station believes about contracts: roots (DER) per purpose, and how strict it is. A root that no contract's chain can end in
+    (no CA, no root) is logged as a warning.
+
+    Raises ConfigError for an edition that does not exist, PkiError for a root that is no certificate.
+    """
 
     mo_anchors: tuple[bytes, ...] = ()
     v2g_anchors: tuple[bytes, ...] = ()
@@ -94,6 +101,12 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
     """Provider ids told to vehicles (SupportedProviders), such as ``DE8AA``; empty: none is told, all may try."""
     forms: tuple[Form, ...] = ("standalone", "combined")
     """Encodings of SignedInfo that are taken."""
+
+    def __post_init__(self) -> None:
+        # Now, and not when a vehicle comes.
+        for name, problem in anchor_problems(self._anchors(), at=None, edition=self.edition):
+            if problem.code not in self.tolerate:
+                _log.warning("trust anchor %s for contracts: %s", name, problem)
 
     def judge(
         self,
@@ -188,11 +201,10 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
 
     def verify(self, chain: Sequence[bytes], unix_time: float | None) -> Verdict:
         """Check a contract's chain against the roots of providers, and those of V2G where there are any."""
-        anchors: dict[AnchorRole, Sequence[bytes]] = {"MO": self.mo_anchors, "V2G": self.v2g_anchors}
         return verify_chain(
             chain,
             role="contract",
-            anchors_der={kind: ders for kind, ders in anchors.items() if ders},
+            anchors_der=self._anchors(),
             at=time_of(unix_time),
             edition=self.edition,
             environment=self.environment,
@@ -205,6 +217,10 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.revocation, RevocationPolicy):
             return self.revocation.evidence(chain, (), leaf_only=False)
         return self.revocation
+
+    def _anchors(self) -> dict[AnchorRole, Sequence[bytes]]:
+        given: dict[AnchorRole, Sequence[bytes]] = {"MO": self.mo_anchors, "V2G": self.v2g_anchors}
+        return {kind: ders for kind, ders in given.items() if ders}
 
 
 def _emaid_of(chain: Sequence[bytes]) -> str:

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import ConfigError, PkiError
 from iso15118.messages.iso2 import AuthorizationReq, V2GMessage
 from iso15118.pki import IssuedPki, Revocation, issue_test_pki, load_profile
 from iso15118.pki.authorization import ContractTrust, time_of
@@ -239,3 +240,16 @@ def test_what_is_tolerated_is_not_verified() -> None:
     lax = ContractTrust(mo_anchors=(OURS.certificates["mo-root"],), tolerate=("issuer-unknown",))
     judged = lax.judge_chain(STRANGER.chain("contract"), AT)
     assert (judged.refusal, judged.verified) == (None, False)
+
+
+def test_roots_are_looked_at_when_the_station_is_set_up(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(PkiError, match="trust anchor"):
+        ContractTrust(mo_anchors=(b"nothing",))
+    with pytest.raises(ConfigError, match="edition"):
+        ContractTrust(edition="iso99")  # type: ignore[arg-type]
+    ContractTrust(mo_anchors=(OURS.certificates["mo-root"],))
+    assert caplog.records == []
+    ContractTrust(mo_anchors=(OURS.certificates["mo-sub1"], OURS.certificates["contract"]))
+    said = " ".join(record.getMessage() for record in caplog.records)
+    assert "no root" in said
+    assert "no CA" in said
