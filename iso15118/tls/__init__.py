@@ -6,15 +6,8 @@ acceptable.
 
 from __future__ import annotations
 
-from iso15118.tls.connection import (
-    Identity,
-    PathCheck,
-    PeerCheck,
-    StapleSource,
-    TlsConnection,
-    TlsContext,
-    TlsInfo,
-)
+from iso15118.tls.checks import Identity, PathCheck, PeerCheck, StapleSource
+from iso15118.tls.connection import TlsConnection, TlsContext, TlsInfo
 from iso15118.tls.port import PortConnection, TlsPort
 from iso15118.tls.profiles import DUAL, ISO2, ISO20, LAB, PROFILES, TlsProfile
 
