@@ -133,7 +133,7 @@ def test_a_station_answers_a_spoiled_authorization_with_its_code(case: Case, alg
         assert rig.secc.ended.reason is EndReason.AUTHORIZATION_FAILED
         assert rig.evcc.ended.reason is EndReason.REFUSED
     else:
-        assert rig.secc.ended.reason is EndReason.STOPPED_BY_EV
+        assert rig.secc.ended.reason is EndReason.AUTHORIZATION_FAILED
         assert rig.evcc.ended.reason is EndReason.AUTHORIZATION_FAILED
     assert "DC_CableCheck" not in rig.secc.states
 
