@@ -32,7 +32,6 @@ _UNITS = {
     "_wh": "Wh",
     "_kwh": "kWh",
     "_kw": "kW",
-    "_wh": "Wh",
     "_w": "W",
     "_share": "share, 1 is all of it",
     "_factor": "times as much",
