@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
@@ -238,7 +239,7 @@ class Lane:
             if call is None or task is None:  # cannot be: what is left belongs to a call
                 return
             self._in_worker = True
-            result, error = await _go_on(coroutine, waits_for, cancel=call.dropped or call.overdue)
+            result, error = await _go_on(call.name, coroutine, waits_for, cancel=call.dropped or call.overdue)
             self._in_worker = False
             if isinstance(error, asyncio.CancelledError):
                 task.uncancel()
@@ -359,7 +360,7 @@ async def _awaiting(awaitable: Any) -> Any:
 
 @types.coroutine
 def _go_on(
-    coroutine: Any, waits_for: Any, *, cancel: bool
+    name: str, coroutine: Any, waits_for: Any, *, cancel: bool
 ) -> Generator[Any, Any, tuple[Any, BaseException | None]]:
     """Drive a coroutine that has begun already to its end: what it returned, or what it raised."""
     step: Callable[[], Any] | None = None
@@ -367,12 +368,15 @@ def _go_on(
         step = partial(coroutine.throw, asyncio.CancelledError())
     while True:
         if step is not None:
+            began = time.perf_counter()
             try:
                 waits_for = step()
             except StopIteration as stop:
                 return stop.value, None
             except BaseException as error:
                 return None, error
+            finally:
+                running.took(name, time.perf_counter() - began)
         try:
             answer = yield waits_for
         except GeneratorExit:  # the lane's task itself is thrown away

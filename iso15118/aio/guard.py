@@ -6,7 +6,9 @@ Nothing here raises what they raise. ``tests/aio/test_guard_source.py`` holds th
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -31,6 +33,8 @@ __all__ = [
 _log = Log(__name__)
 
 _LONGEST_TEXT: Final = 200
+_ONE_WISH_S: Final = 10.0
+"""A program that is about to end needs the loop to make its hardware safe: within this time, further wishes to end are the same one."""
 
 Value = TypeVar("Value")
 
@@ -41,10 +45,10 @@ Value = TypeVar("Value")
 def brief(text: object) -> str:
     """Somebody else's text for a log or a report: on one line, printable, not long. An object without a text gives the name of its type."""
     try:
-        words = str(text)[: 2 * _LONGEST_TEXT]
+        words = str.__getitem__(str(text), slice(2 * _LONGEST_TEXT))
     except BaseException as error:
         come_back(error)
-        return f"{type(text).__name__}, which has no text"
+        return f"{_kind(text)}, which has no text"
     words = "".join(letter if letter.isprintable() else " " for letter in words)
     return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
 
@@ -52,25 +56,40 @@ def brief(text: object) -> str:
 def describe(error: BaseException) -> str:
     """Somebody else's exception in words, with its type."""
     text = brief(error)
-    kind = type(error).__name__
+    kind = _kind(error)
     return brief(f"{kind}: {text}") if text and not text.startswith(kind) else text or kind
+
+
+def _kind(value: object) -> str:
+    """The name of its class, whatever the class says of itself."""
+    name: str = type.__dict__["__name__"].__get__(type(value))
+    return name
 
 
 # -- taking steps -------------------------------------------------------------------------------------------
 
 
 def come_back(error: BaseException) -> None:
-    """A wish to end the program was caught where others still had to be asked: it comes out of the loop in its next turn.
+    """A wish to end the program was caught where others still had to be asked: it comes out of the loop in its next turn, once.
 
-    Any other exception is no such wish and stays where it was caught.
+    Any other exception is no such wish and stays where it was caught; so does one in a thread beside the loop, where it ends nothing.
     """
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        try:
-            asyncio.get_running_loop().call_soon(_raise, error)
-        except (
-            RuntimeError
-        ):  # another thread than the loop's: it ends that thread, and nobody is being asked from there
-            raise error from None
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        if threading.current_thread() is threading.main_thread():
+            raise error from None  # no loop: then nobody is being asked either
+        return
+    now = time.monotonic()
+    if now >= _wished.get(loop, now):
+        _wished[loop] = now + _ONE_WISH_S
+        loop.call_soon(_raise, error)
+
+
+_wished: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, float]] = weakref.WeakKeyDictionary()
+"""Until when a loop ends by the wish that came out of it."""
 
 
 def _raise(error: BaseException) -> None:
@@ -137,6 +156,7 @@ class Callback:
         """Tell it."""
         if self._call is None:
             return
+        began = time.perf_counter()
         try:
             self._call(*what)
         except BaseException as error:
@@ -145,13 +165,14 @@ class Callback:
             again = "" if self._lasting else ", and is not called any more"
             _log.error("%s failed%s: %s", self._name, again, describe(error), error=error)
             come_back(error)
+        running.took(self._name, time.perf_counter() - began)
 
 
 # -- ports ----------------------------------------------------------------------------------------------------
 
 
 class Running:
-    """Which call of a port has the loop now, and which one had it for the longest time since this was last asked."""
+    """Which call of a port or of the application had the loop for the longest time since this was last asked."""
 
     __slots__ = ("_longest_s", "_name")
 
@@ -226,8 +247,7 @@ class Port:
 
     def tell(self, method: str, *values: Any) -> str:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
-        name = f"{self.name}.{method}"
-        began = time.perf_counter()
+        name, began = f"{self.name}.{method}", time.perf_counter()
         try:
             _call(self._port, method, values)
         except BaseException as error:
