@@ -1,4 +1,7 @@
-"""The primitives by which the drivers reach what is not theirs: whatever a port, a callback or an exception does, the next step is taken."""
+"""The primitives by which the drivers reach what is not theirs.
+
+Whatever a port, a callback or an exception does: the next step is taken.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from iso15118.aio.guard import Callback, Port, brief, come_back, describe, each,
 from iso15118.errors import HardwareError
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     """Has no text and no representation."""
 
     def __str__(self) -> str:
@@ -32,10 +35,10 @@ class Nameless(type):
         raise ValueError("no name")
 
 
-class WithoutAName(Exception, metaclass=Nameless):
+class NamelessError(Exception, metaclass=Nameless):
     """An exception of such a class."""
 
-    __str__ = Unprintable.__str__
+    __str__ = UnprintableError.__str__
 
 
 class Odd(str):
@@ -51,7 +54,7 @@ class Odd(str):
 
 
 ENDS = (KeyboardInterrupt, SystemExit)
-STAYS = (Exception, BaseException, GeneratorExit, StopIteration, asyncio.CancelledError, Unprintable)
+STAYS = (Exception, BaseException, GeneratorExit, StopIteration, asyncio.CancelledError, UnprintableError)
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -86,7 +89,7 @@ async def let_out() -> list[BaseException]:
         ("a\nb\x1b[31m", "a b [31m"),
         ("x" * 500, "x" * 197 + "..."),
         (10**5000, "int, which has no text"),
-        (Unprintable(), "Unprintable, which has no text"),
+        (UnprintableError(), "UnprintableError, which has no text"),
         ("\ud800", " "),
     ],
     ids=["control characters", "long", "a number too long to print", "no text", "half a character"],
@@ -110,7 +113,7 @@ def test_a_text_that_is_none_when_it_is_used_costs_nothing_but_itself() -> None:
         (ValueError("no reading"), "ValueError: no reading"),
         (ValueError(), "ValueError"),
         (ValueError("ValueError: once"), "ValueError: once"),
-        (Unprintable(), "Unprintable, which has no text"),
+        (UnprintableError(), "UnprintableError, which has no text"),
     ],
     ids=["with a text", "without one", "that says its kind", "unprintable"],
 )
@@ -119,8 +122,8 @@ def test_an_exception_in_words(error: BaseException, text: str) -> None:
 
 
 def test_an_exception_of_which_nothing_can_be_said_has_words_all_the_same() -> None:
-    assert describe(WithoutAName()) != ""
-    assert brief(WithoutAName()) != ""
+    assert describe(NamelessError()) != ""
+    assert brief(NamelessError()) != ""
 
 
 # -- steps ----------------------------------------------------------------------------------------------------
@@ -279,9 +282,11 @@ async def test_a_lasting_callback_is_called_again_and_again(kind: type[BaseExcep
 
 async def test_a_callback_that_fails_is_said_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        Callback("the observer", raising(Unprintable()))(1)
+        Callback("the observer", raising(UnprintableError()))(1)
         logs.flush()
-    assert "the observer failed, and is not called any more: Unprintable, which has no text" in caplog.text
+    assert (
+        "the observer failed, and is not called any more: UnprintableError, which has no text" in caplog.text
+    )
 
 
 def test_a_callback_in_a_thread_of_its_own_does_not_end_that_thread() -> None:

@@ -1,0 +1,244 @@
+"""What the source of the drivers has to look like, read from it: foreign code is reached through the guard alone, and nothing that can
+fail or block stands before a step that makes safe.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+AIO = Path(__file__).parents[2] / "iso15118" / "aio"
+
+LOGS_BY_ITSELF = {"logs.py", "output.py"}
+"""These are the way to the log."""
+
+NOT_YET = {"sdp.py", "connection.py", "media.py", "plugged_secc.py", "plugged_evcc.py"}
+"""Files that still have a logger of their own. Only taken from, never added to."""
+
+ORDERED = ("driver.py", "hardware.py", "station_hardware.py", "vehicle_hardware.py", "port_calls.py")
+
+MAKES_SAFE = {"make_safe", "stop", "open", "tell", "withdraw", "_withdraw", "_stop_power", "_open_contactors"}
+"""Methods that ask for a safe hardware, or tell the session so that it does."""
+
+CAN_FAIL_OR_BLOCK = {"_news", "news", "_observer", "observer", "_watch", "_show", "_say", "print", "describe"}
+STREAM = {"close", "abort", "send"}
+
+PORT_FIELDS = {
+    "power", "contactors", "cable_check", "authorizer", "meter", "energy", "signal", "contract_authorizer",
+    "contract_certificates", "battery", "inlet", "contracts", "heartbeat",
+}  # fmt: skip
+
+
+def sources() -> list[Path]:
+    return sorted(AIO.glob("*.py"))
+
+
+def tree(name: str) -> ast.Module:
+    return ast.parse((AIO / name).read_text())
+
+
+def ids(path: Path) -> str:
+    return path.name
+
+
+def imports_logging(module: ast.Module) -> bool:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import) and any(
+            alias.name.split(".")[0] == "logging" for alias in node.names
+        ):
+            return True
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "logging":
+            return True
+    return False
+
+
+@pytest.mark.parametrize("path", sources(), ids=ids)
+def test_nobody_but_the_log_imports_logging(path: Path) -> None:
+    if path.name in LOGS_BY_ITSELF | NOT_YET:
+        return
+    assert not imports_logging(tree(path.name)), (
+        f"{path.name}: use aio.logs.Log, which never raises or blocks"
+    )
+
+
+def test_the_list_of_those_that_do_all_the_same_only_becomes_shorter() -> None:
+    assert {name for name in NOT_YET if not imports_logging(tree(name))} == set(), "take these from the list"
+
+
+# -- ports are reached by the guard -------------------------------------------------------------------------
+
+
+def port_attributes() -> set[str]:
+    """What the ports of a station and a vehicle are made of, as their tables have it."""
+    from iso15118.session import ports
+
+    return {name for table in (ports._STATION, ports._VEHICLE) for port in table.values() for name in port}
+
+
+def is_port(node: ast.expr) -> bool:
+    """``self.station.power``, ``vehicle.contactors`` and the like: a field of the bundle itself."""
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in PORT_FIELDS
+        and isinstance(node.value, ast.Name | ast.Attribute)
+        and (node.value.id if isinstance(node.value, ast.Name) else node.value.attr) in {"station", "vehicle"}
+    )
+
+
+def reaches(module: ast.Module) -> Iterator[str]:
+    attributes = port_attributes()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute) and is_port(node.value):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            name = node.args[1]
+            if is_port(node.args[0]) or (isinstance(name, ast.Constant) and name.value in attributes):
+                yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=ids)
+def test_nobody_but_the_guard_reaches_into_a_port(path: Path) -> None:
+    if path.name == "guard.py":
+        return
+    assert list(reaches(tree(path.name))) == [], "wrap the port with guard.Port"
+
+
+def test_that_would_be_seen() -> None:
+    module = ast.parse(
+        "def f(self):\n    self.station.power.stop()\n    getattr(x, 'closed')\n    station.meter.read\n"
+    )
+    assert len(list(reaches(module))) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["driver.py", "hardware.py", "station_hardware.py", "vehicle_hardware.py", "idle.py"]
+)
+def test_the_drivers_put_nobodys_exception_into_words_but_by_the_guard(name: str) -> None:
+    """``str(error)`` of a foreign exception may raise; of our own ``HardwareError`` it may not."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.ExceptHandler) and node.name is not None:
+            kind = ast.unparse(node.type) if node.type is not None else ""
+            if kind == "HardwareError":
+                continue
+            for inside in ast.walk(node):
+                if isinstance(inside, ast.FormattedValue):
+                    used = {n.id for n in ast.walk(inside) if isinstance(n, ast.Name)}
+                    assert node.name not in used, f"{name}, line {inside.lineno}: use describe()"
+
+
+# -- the order ------------------------------------------------------------------------------------------------
+
+
+def called(node: ast.AST) -> str:
+    """The name of what is called, or handed to ``each`` or ``partial`` to be called."""
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute):
+            return node.func.attr
+        if isinstance(node.func, ast.Name):
+            return node.func.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return ""
+
+
+def is_log(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("_log.", "logging."))
+
+
+def is_stream(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STREAM):
+        return False
+    return "stream" in ast.unparse(node.func.value)
+
+
+def in_order(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """Everything in it, as it is written; what is defined inside is not run here."""
+
+    def walk(node: ast.AST) -> Iterator[ast.AST]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+                continue
+            if (
+                isinstance(child, ast.If)
+                and leaves(child)
+                and not any(makes_safe(n) for n in ast.walk(child))
+            ):
+                continue  # another way out, on which there is nothing to be made safe
+            yield child
+            yield from walk(child)
+
+    yield from walk(function)
+
+
+def leaves(branch: ast.If) -> bool:
+    return not branch.orelse and isinstance(branch.body[-1], ast.Return)
+
+
+def makes_safe(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call | ast.Attribute)
+        and called(node) in MAKES_SAFE
+        and "stream" not in ast.unparse(node)
+    )
+
+
+def early(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """What stands before the first step that makes safe and must not; empty if nothing does, or if the function makes nothing safe."""
+    steps = list(in_order(function))
+    safe = [(node.lineno, node.col_offset) for node in steps if makes_safe(node)]  # type: ignore[attr-defined]  # an expression
+    if not safe:
+        return ""
+    first = min(safe)
+    for node in steps:
+        if not isinstance(node, ast.Call) or (node.lineno, node.col_offset) >= first:
+            continue
+        if is_log(node) or is_stream(node) or called(node) in CAN_FAIL_OR_BLOCK:
+            return f"line {node.lineno}: {ast.unparse(node)} stands before what makes safe"
+    return ""
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_nothing_that_can_fail_or_block_stands_before_what_makes_safe(name: str) -> None:
+    found = {function.name: why for function in functions(tree(name)) if (why := early(function))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "wrong"),
+    [
+        ("def f(self):\n    _log.error('x')\n    self.hardware.make_safe('y')", True),
+        ("def f(self):\n    self.hardware.make_safe('y')\n    _log.error('x')", False),
+        ("def f(self):\n    self.stream.close()\n    each(self.hardware.make_safe)", True),
+        ("def f(self):\n    self._observer(1)\n    self.tell(ev.LinkLost())", True),
+        ("def f(self):\n    text = describe(error)\n    self.contactors.open(text)", True),
+        ("def f(self):\n    each(partial(self.hardware.make_safe, d), self.stream.close)", False),
+        ("def f(self):\n    self.stream.send(1)", False),
+    ],
+)
+def test_that_order_would_be_seen(source: str, wrong: bool) -> None:
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert bool(early(function)) is wrong
+
+
+def test_the_functions_that_make_safe_are_looked_at() -> None:
+    """The rule above holds for something: these have it in them."""
+    for name, function in (
+        ("driver.py", "abandon"),
+        ("driver.py", "_break"),
+        ("driver.py", "stream_ended"),
+        ("station_hardware.py", "make_safe"),
+        ("vehicle_hardware.py", "make_safe"),
+        ("hardware.py", "settle"),
+    ):
+        found = [f for f in functions(tree(name)) if f.name == function]
+        assert any(makes_safe(node) for f in found for node in in_order(f)), (name, function)
