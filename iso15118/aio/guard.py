@@ -28,6 +28,7 @@ __all__ = [
     "insist",
     "next_tick",
     "running",
+    "shown",
 ]
 
 _log = Log(__name__)
@@ -51,6 +52,16 @@ def brief(text: object) -> str:
         return f"{_kind(text)}, which has no text"
     words = "".join(letter if letter.isprintable() else " " for letter in words)
     return words if len(words) <= _LONGEST_TEXT else words[: _LONGEST_TEXT - 3] + "..."
+
+
+def shown(value: object) -> str:
+    """Somebody else's value as Python writes it, in the form of ``brief``."""
+    try:
+        text = repr(value)
+    except BaseException as error:
+        come_back(error)
+        return f"{_kind(value)}, which has no text"
+    return brief(text)
 
 
 def describe(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from iso15118.errors import HardwareError, MisuseError
 from iso15118.session import events as ev
 
 from . import readings
-from .guard import Port, brief
+from .guard import Port, brief, shown
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["ALARMS", "Inbox", "checked"]
 
 _NOT_FROM_HERE: Final = (ev.Connected, ev.MessageReceived, ev.Undecodable)
+_KNOWN: Final[frozenset[type[ev.Event]]] = frozenset(
+    kind
+    for kind in vars(ev).values()
+    if isinstance(kind, type)
+    and issubclass(kind, ev.Event)
+    and kind is not ev.Event
+    and kind not in _NOT_FROM_HERE
+)
 ALARMS: Final = (ev.HardwareFault, ev.EmergencyShutdown)
 """Never refused, whatever is in them, and never lost."""
 
@@ -105,23 +113,25 @@ def _fields(kind: type[ev.Event]) -> tuple[tuple[str, Any], ...]:
 
 
 def checked(event: object) -> ev.Event:
-    """The event with its fields in their types; raises ``MisuseError`` naming the field that cannot be. An alarm always comes through."""
-    if not isinstance(event, ev.Event) or isinstance(event, _NOT_FROM_HERE):
-        raise MisuseError(f"{type(event).__name__} cannot be pushed")
-    kind = type(event)
-    if kind is ev.HardwareFault:
-        return ev.HardwareFault(brief(event.port), brief(event.reason))  # type: ignore[attr-defined]  # of that type
-    if kind is ev.EmergencyShutdown:
-        return ev.EmergencyShutdown(brief(event.reason))  # type: ignore[attr-defined]  # of that type
+    """The event with its fields in their types; raises ``MisuseError`` naming the field that cannot be. An alarm always comes through.
+
+    What is of a class of the application's own counts as the event that it is derived from."""
+    kind = next((base for base in type(event).__mro__ if base in _KNOWN), None)
+    if kind is None:
+        raise MisuseError(f"{brief(type(event).__name__)} cannot be pushed")
+    if kind in ALARMS:
+        return kind(*(brief(_field(event, name)) for name in kind.__struct_fields__))
     values = {}
     for field, wanted in _fields(kind):
-        value = getattr(event, field)
+        name, value = f"{kind.__name__}.{field}", _field(event, field)
+        if isinstance(value, float):
+            value = float.__float__(value)  # of a numeric library: a plain one from now on
+            if not math.isfinite(value):
+                raise MisuseError(f"{name} is {value!r}, which is no finite number")
         try:
             value = msgspec.convert(value, wanted, strict=True)
         except Exception as error:
-            raise MisuseError(f"{kind.__name__}.{field} is {brief(repr(value))}: {brief(error)}") from error
-        if isinstance(value, float) and not math.isfinite(value):
-            raise MisuseError(f"{kind.__name__}.{field} is {value!r}, which is no finite number")
+            raise MisuseError(f"{name} is {shown(value)}: {brief(error)}") from error
         values[field] = value
     if kind is ev.LimitsChanged:
         try:
@@ -129,3 +139,10 @@ def checked(event: object) -> ev.Event:
         except HardwareError as error:
             raise MisuseError(str(error)) from error
     return kind(**values)
+
+
+def _field(event: object, name: str) -> Any:
+    try:
+        return getattr(event, name)
+    except Exception as error:
+        return error  # what cannot be had has no text either, and is of no type that is wanted

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
+
 from iso15118.errors import HardwareError
 from iso15118.session.events import BatteryChanged, InletMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 
-from .guard import brief
+from .guard import shown
 
 __all__ = ["battery", "inlet", "level", "meter", "output", "station_limits", "vehicle_limits"]
 
@@ -25,6 +27,8 @@ MOST_WH: Final = 1e9
 """Of a battery."""
 MOST_METER_WH: Final = 1e15
 """Of a meter's whole life; more does not fit into a message either."""
+MOST_S: Final = 1e10
+"""On any clock: 300 years."""
 _SOC: Final = (-1.0, 101.0)
 """A gauge may be a little off at its ends."""
 _LONGEST_ID: Final = 256
@@ -54,13 +58,11 @@ def _measured(value: Any, kind: type[Measured], port: str) -> Measured:
             and type(amperes) is float
             and -MOST_V <= volts <= MOST_V
             and -MOST_A <= amperes <= MOST_A
+            and value.at is None
         ):
             return value
     name = f"{port}.present"
-    reading = _exact(value, kind, name)
-    _within(reading.voltage_v, MOST_V, name, "voltage_v")
-    _within(reading.current_a, MOST_A, name, "current_a")
-    return reading
+    return _plain(_exact(value, kind, name), _MEASURED, name)
 
 
 def battery(value: Any, port: str) -> BatteryChanged:
@@ -68,16 +70,12 @@ def battery(value: Any, port: str) -> BatteryChanged:
     if type(value) is BatteryChanged and _is_plain(value):
         return value
     name = f"{port}.state"
-    reading = _exact(value, BatteryChanged, name)
-    for field, most in _BATTERY:
-        _within(getattr(reading, field), most, name, field)
+    reading = _plain(_exact(value, BatteryChanged, name), _BATTERY, name)
     if not _SOC[0] <= reading.soc <= _SOC[1]:
         raise HardwareError(f"{name}.soc is {reading.soc!r}, which is no percentage")
     for field in ("complete", "inlet_hot"):
         if type(getattr(reading, field)) is not bool:
-            raise HardwareError(
-                f"{name}.{field} is {brief(repr(getattr(reading, field)))}, not True or False"
-            )
+            raise HardwareError(f"{name}.{field} is {shown(getattr(reading, field))}, not True or False")
     return reading
 
 
@@ -115,15 +113,15 @@ def _is_plain(state: BatteryChanged) -> bool:
         and -MOST_A <= state.maximum_discharge_current_a <= MOST_A
         and type(state.complete) is bool
         and type(state.inlet_hot) is bool
+        and state.at is None
     )
 
 
 def meter(value: Any, name: str) -> MeterRead:
     """What ``meter.read`` returned."""
-    reading = _exact(value, MeterRead, name)
-    for field in ("charged_wh", "discharged_wh"):
+    reading = _plain(_exact(value, MeterRead, name), _METER, name)
+    for field, _ in _METER:
         number = getattr(reading, field)
-        _within(number, MOST_METER_WH, name, field)
         if number < 0:
             raise HardwareError(f"{name}.{field} is {number!r}: a meter counts up from 0")
     if type(reading.meter_id) is not str or len(reading.meter_id) > _LONGEST_ID:
@@ -140,23 +138,12 @@ def level(value: Any, port: str) -> bool:
 
 def station_limits(value: Any, port: str) -> StationLimits:
     """``power.limits``."""
-    return _limits(_exact(value, StationLimits, f"{port}.limits"), f"{port}.limits")
+    return _plain(_exact(value, StationLimits, f"{port}.limits"), _STATION_LIMITS, f"{port}.limits")
 
 
 def vehicle_limits(value: Any, port: str) -> VehicleLimits:
     """``battery.limits``."""
-    return _limits(_exact(value, VehicleLimits, f"{port}.limits"), f"{port}.limits")
-
-
-Limits = TypeVar("Limits", StationLimits, VehicleLimits)
-
-
-def _limits(limits: Limits, name: str) -> Limits:
-    for field in limits.__struct_fields__:
-        number = getattr(limits, field)
-        if number is not None:
-            _within(number, MOST_W, name, field)
-    return limits
+    return _plain(_exact(value, VehicleLimits, f"{port}.limits"), _VEHICLE_LIMITS, f"{port}.limits")
 
 
 def _exact(value: Any, kind: type[Reading], name: str) -> Reading:
@@ -165,11 +152,30 @@ def _exact(value: Any, kind: type[Reading], name: str) -> Reading:
     return value
 
 
-def _within(number: Any, most: float, name: str, field: str) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not -most <= number <= most:
-        raise HardwareError(f"{name}.{field} is {brief(repr(number))}, which is no measurement")
+def _plain(reading: Reading, fields: tuple[tuple[str, float], ...], name: str) -> Reading:
+    """The reading with plain numbers in these fields, each within its magnitude.
+
+    A numeric library's own float is a number too, but nothing that comes after should have to trust its arithmetic.
+    """
+    changed = {}
+    for field, most in fields:
+        number = getattr(reading, field)
+        if number is None and field in _MAY_BE_ABSENT:
+            continue
+        kind = type(number)
+        if kind is not float and kind is not int and issubclass(kind, float):
+            changed[field] = number = float.__float__(number)
+            kind = float
+        if (kind is not float and kind is not int) or not -most <= number <= most:
+            raise HardwareError(f"{name}.{field} is {shown(number)}, which is no measurement")
+    return structs.replace(reading, **changed) if changed else reading  # type: ignore[type-var]  # all of them are structs
 
 
+_MAY_BE_ABSENT: Final = frozenset(("at", "power_ramp_w_per_s"))
+_MEASURED: Final = (("voltage_v", MOST_V), ("current_a", MOST_A), ("at", MOST_S))
+_METER: Final = (("charged_wh", MOST_METER_WH), ("discharged_wh", MOST_METER_WH))
+_STATION_LIMITS: Final = tuple((field, MOST_W) for field in StationLimits.__struct_fields__)
+_VEHICLE_LIMITS: Final = tuple((field, MOST_W) for field in VehicleLimits.__struct_fields__)
 _BATTERY: Final = (
     ("soc", 1_000.0),
     ("voltage_v", MOST_V),
@@ -185,4 +191,5 @@ _BATTERY: Final = (
     ("capacity_wh", MOST_WH),
     ("maximum_discharge_power_w", MOST_W),
     ("maximum_discharge_current_a", MOST_A),
+    ("at", MOST_S),
 )

@@ -14,17 +14,10 @@ from typing import Any
 import pytest
 
 from iso15118.aio import logs
-from iso15118.aio.guard import Callback, Port, brief, come_back, describe, each, insist, running
+from iso15118.aio.guard import Callback, Port, brief, come_back, describe, each, insist, running, shown
 from iso15118.errors import HardwareError
 
-
-class UnprintableError(Exception):
-    """Has no text and no representation."""
-
-    def __str__(self) -> str:
-        raise ValueError("no text")
-
-    __repr__ = __str__
+from .hostile import UnprintableError
 
 
 class Nameless(type):
@@ -76,7 +69,7 @@ async def let_out() -> list[BaseException]:
             return None
         return original(callback, *values, **settings)
 
-    loop.call_soon = call_soon  # type: ignore[method-assign]
+    loop.call_soon = call_soon  # type: ignore[method-assign, assignment]  # for this test
     return found
 
 
@@ -96,6 +89,19 @@ async def let_out() -> list[BaseException]:
 )
 def test_somebody_elses_text_is_short_and_printable(what: object, text: str) -> None:
     assert brief(what) == text
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("a\nb", "'a\\nb'"),
+        (10**5000, "int, which has no text"),
+        (UnprintableError(), "UnprintableError, which has no text"),
+    ],
+    ids=["text", "a number too long to print", "no text"],
+)
+def test_somebody_elses_value_as_python_writes_it(what: object, text: str) -> None:
+    assert shown(what) == text
 
 
 def test_a_text_that_is_none_when_it_is_used_costs_nothing_but_itself() -> None:
