@@ -49,7 +49,9 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
         raise ConfigError(
             name, f"{type(port).__name__} has no {attribute}", _remedy(attribute, kind)
         ) from None
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):  # somebody ends the program
+        raise
+    except BaseException as error:
         raise ConfigError(
             name, f"looking it up raises {type(error).__name__}", _remedy(attribute, kind)
         ) from error
@@ -79,7 +81,9 @@ def _has(port: object, attribute: str) -> bool:
             getattr(port, attribute)
         except AttributeError:
             return False
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
             return True  # it is there; what it raises is dealt with when it is read
     return True
 
