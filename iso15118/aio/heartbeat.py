@@ -17,7 +17,7 @@ from typing import Final
 from iso15118.errors import ConfigError
 from iso15118.session.actions import Notify
 
-from .guard import Callback, Port, next_tick, running
+from .guard import Callback, Port, come_back, describe, next_tick, running
 from .logs import Log
 
 __all__ = ["BEAT_S", "Heartbeat", "LoopLate", "WatchdogThread"]
@@ -85,7 +85,11 @@ class Heartbeat:
         now = loop.time()
         late, self._due_at = now - self._due_at, next_tick(now, BEAT_S)
         self._timer = loop.call_at(self._due_at, self._due)
-        self._reason = self._able()
+        try:
+            self._reason = self._able()
+        except BaseException as error:  # who cannot say whether it is able is not
+            self._reason = f"that cannot be told: {describe(error)}"
+            come_back(error)
         if not self._reason:
             self._count += 1
             self._beaten = time.monotonic()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from .guard import brief
+from .hardware import NO_CURRENT_A
 from .logs import Log
 
 if TYPE_CHECKING:
@@ -69,12 +70,17 @@ class IdleLook:
             hardware.close()
 
     async def settle(self) -> bool:
-        """Have the hardware made safe where it is not, and wait for that no longer than its calls may take. True if it is safe."""
-        hardware = self._hardware
-        if hardware is None or not self._trouble:
+        """Nobody looks any more: have the hardware made safe unless it shows now that it is, and wait for that no longer than its calls may
+        take. True if it is safe."""
+        if self._timer is None:
             return not self._trouble
-        if await hardware.settle():
-            self._trouble = ""
+        hardware = self._hardware
+        if hardware is None:
+            hardware = self._hardware = self._make(_hear)
+        measured, closed = hardware.present()
+        quiet = measured is not None and abs(measured.current_a) < NO_CURRENT_A
+        if self._trouble or closed is not False or not quiet:
+            self._trouble = "" if await hardware.settle() else self._trouble or hardware.why_unsafe()
         return not self._trouble
 
     def _due(self) -> None:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from .guard import brief, describe
 from .logs import Log
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["SystemdNotifier"]
 
 _log = Log(__name__)
 
+_AT_MOST_EVERY_S: Final = 0.02
+"""systemd counts in microseconds; nobody restarts a process after so few."""
 _STATUS_S: Final = 1.0
 """How often the status is told where no watchdog is asked for."""
 
@@ -36,8 +39,8 @@ class SystemdNotifier:
         self._seen = 0
         mine = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         micros = os.environ.get("WATCHDOG_USEC", "")
-        self._watched = mine and micros.isdigit() and int(micros) > 0
-        self._every_s = int(micros) / 3e6 if self._watched else _STATUS_S
+        self._watched = mine and micros.isascii() and micros.isdigit() and int(micros) > 0
+        self._every_s = max(int(micros) / 3e6, _AT_MOST_EVERY_S) if self._watched else _STATUS_S
         self._socket: socket.socket | None = None
         if self._address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -68,7 +71,11 @@ class SystemdNotifier:
         if heartbeat is not None:
             self._seen = heartbeat.count
         alive = "WATCHDOG=1\n" if self._watched and beaten else ""
-        self._send(f"{alive}STATUS={self._status()}")
+        try:
+            status = brief(self._status())
+        except Exception as error:  # whoever cannot say what it does is alive all the same
+            status = describe(error)
+        self._send(f"{alive}STATUS={status}")
 
     def _send(self, text: str) -> None:
         if self._socket is None:

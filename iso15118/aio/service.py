@@ -47,7 +47,7 @@ class Service:
 
     def tell(self, reason: str) -> None:
         """An alarm, or a wish of the application: holds until ``clear``. The first reason stays."""
-        self._told = self._told or reason or "no reason given"
+        self._told = self._told or ("" if reason is None else brief(reason)) or "no reason given"
         self._say()
 
     def alarm(self, event: ev.HardwareFault | ev.EmergencyShutdown) -> None:

@@ -1,0 +1,313 @@
+"""The heartbeat beats only while the loop turns and the hardware can be made safe, says why it does not, and a thread drops the contactors
+when it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from iso15118.aio import logs
+from iso15118.aio.guard import Callback, Port
+from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
+from iso15118.errors import ConfigError
+from iso15118.simulation import ContactorFault
+
+from .site import Plant, Stopper, site
+
+ENOUGH_S = 20.0
+"""Longer than anything here takes on the slowest machine."""
+
+
+class Line:
+    """A heartbeat port that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+        self.wrong: BaseException | None = None
+
+    def beat(self, count: int) -> None:
+        self.counts.append(count)
+        if self.wrong is not None:
+            raise self.wrong
+
+
+class Owner:
+    """What stands for a server: whether it is able, and the news it heard."""
+
+    def __init__(self, port: Any = None) -> None:
+        self.trouble = ""
+        self.news: list[Any] = []
+        beat = None if port is None else Port(port, "heartbeat")
+        self.heartbeat = Heartbeat(lambda: self.trouble, Callback("news", self.news.append), beat)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(ENOUGH_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.005)
+
+
+async def test_it_beats_from_its_start_on_and_tells_the_port_each_number() -> None:
+    line = Line()
+    here = Owner(line)
+    assert here.heartbeat.count == 0
+    assert here.heartbeat.age == float("inf")
+    assert here.heartbeat.reason == "it has not been started"
+    here.heartbeat.start()
+    assert here.heartbeat.count == 1
+    await until(lambda: here.heartbeat.count >= 4)
+    here.heartbeat.stop("closed")
+    assert line.counts == list(range(1, here.heartbeat.count + 1))
+    assert here.heartbeat.reason == "closed"
+    count = here.heartbeat.count
+    await asyncio.sleep(3 * BEAT_S)
+    assert here.heartbeat.count == count
+
+
+async def test_it_stops_with_a_reason_and_comes_back() -> None:
+    here = Owner()
+    here.heartbeat.start()
+    here.trouble = "power.stop raised ValueError"
+    await until(lambda: here.heartbeat.reason != "")
+    assert here.heartbeat.reason == "power.stop raised ValueError"
+    count = here.heartbeat.count
+    await asyncio.sleep(3 * BEAT_S)
+    assert here.heartbeat.count == count
+    here.trouble = ""
+    await until(lambda: here.heartbeat.count > count)
+    assert here.heartbeat.reason == ""
+    here.heartbeat.stop("")
+
+
+async def test_an_owner_that_cannot_say_is_not_able() -> None:
+    here = Owner()
+    here.heartbeat.start()
+
+    def raises() -> str:
+        raise ZeroDivisionError("a fault of this software")
+
+    here.heartbeat._able = raises
+    await until(lambda: "ZeroDivisionError" in here.heartbeat.reason)
+    count = here.heartbeat.count
+    await asyncio.sleep(3 * BEAT_S)
+    assert here.heartbeat.count == count
+    here.heartbeat.stop("")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no line"), asyncio.CancelledError(), GeneratorExit(), BaseException()]
+)
+async def test_a_port_that_fails_is_left_alone_and_the_heartbeat_goes_on(error: BaseException) -> None:
+    line = Line()
+    line.wrong = error
+    here = Owner(line)
+    here.heartbeat.start()
+    await until(lambda: here.heartbeat.count >= 3)
+    here.heartbeat.stop("")
+    assert line.counts == [1]
+
+
+async def test_a_late_loop_is_told_with_the_port_call_that_had_it() -> None:
+    class Slow:
+        @property
+        def present(self) -> int:
+            time.sleep(0.3)
+            return 1
+
+    here = Owner()
+    here.heartbeat.start()
+    await asyncio.sleep(0)
+    Port(Slow(), "power").read("present", lambda value, name: value)
+    await until(
+        lambda: any(isinstance(what, LoopLate) and what.call == "power.present" for what in here.news)
+    )
+    late = next(what for what in here.news if what.call == "power.present")
+    assert late.seconds >= 0.2
+    here.heartbeat.stop("")
+    logs.flush()
+
+
+async def test_a_heartbeat_line_that_blocks_is_named_too() -> None:
+    class Blocks(Line):
+        def beat(self, count: int) -> None:
+            super().beat(count)
+            if count == 2:
+                time.sleep(0.3)
+
+    here = Owner(Blocks())
+    here.heartbeat.start()
+    await until(lambda: any(what.call == "heartbeat.beat" for what in here.news))
+    here.heartbeat.stop("")
+
+
+async def test_it_can_be_read_from_any_thread() -> None:
+    here = Owner()
+    here.heartbeat.start()
+    age, count, reason = await asyncio.to_thread(
+        lambda: (here.heartbeat.age, here.heartbeat.count, here.heartbeat.reason)
+    )
+    assert 0.0 <= age < ENOUGH_S
+    assert count >= 1
+    assert reason == ""
+    here.heartbeat.stop("")
+
+
+# -- the watchdog ---------------------------------------------------------------------------------------------
+
+
+class Dropped:
+    """The firmware's part: keeps the reasons, and may raise."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.reasons: list[str] = []
+        self.threads: set[int] = set()
+        self.error = error
+
+    def __call__(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.threads.add(threading.get_ident())
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("limit_s", [0.0, 0.19, -1.0, float("nan"), float("inf")])
+def test_a_limit_that_is_none_is_refused(limit_s: float) -> None:
+    with pytest.raises(ConfigError, match="limit_s"):
+        WatchdogThread(Owner().heartbeat, lambda reason: None, limit_s)
+
+
+async def test_the_watchdog_drops_while_a_port_blocks_the_loop_and_again_the_next_time() -> None:
+    here, dropped = Owner(), Dropped()
+    here.heartbeat.start()
+    watchdog = WatchdogThread(here.heartbeat, dropped, 0.3)
+    watchdog.start()
+    await asyncio.sleep(2 * BEAT_S)
+    for time_of in (1, 2):
+        time.sleep(1.2)  # noqa: ASYNC251 - that is the test
+        assert len(dropped.reasons) >= time_of  # while the loop still hung, not after it
+        await until(lambda: here.heartbeat.age < 0.2)
+        await asyncio.sleep(0.2)
+    watchdog.close()
+    await asyncio.to_thread(watchdog.join)
+    here.heartbeat.stop("")
+    assert dropped.reasons[0].startswith("no heartbeat for")
+    assert watchdog.dropped == len(dropped.reasons)
+    assert dropped.threads == {watchdog.ident}
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), SystemExit(1), BaseException()])
+async def test_a_drop_that_raises_does_not_end_the_watchdog(error: BaseException) -> None:
+    here, dropped = Owner(), Dropped(error)
+    here.heartbeat.start()
+    here.trouble = "contactors.open failed"
+    watchdog = WatchdogThread(here.heartbeat, dropped, 0.3)
+    watchdog.start()
+    await until(lambda: len(dropped.reasons) >= 1)
+    here.trouble = ""
+    await until(lambda: here.heartbeat.age < 0.2)
+    await asyncio.sleep(0.2)
+    here.trouble = "again"
+    await until(lambda: len(dropped.reasons) >= 2)
+    assert dropped.reasons[0] == "contactors.open failed"
+    assert watchdog.is_alive()
+    watchdog.close()
+    await asyncio.to_thread(watchdog.join)
+    here.heartbeat.stop("")
+
+
+async def test_closing_the_watchdog_drops_nothing() -> None:
+    here, dropped = Owner(), Dropped()
+    here.heartbeat.start()
+    watchdog = WatchdogThread(here.heartbeat, dropped, 5.0)
+    watchdog.start()
+    watchdog.close()
+    await asyncio.to_thread(watchdog.join)
+    here.heartbeat.stop("")
+    assert dropped.reasons == []
+
+
+# -- of a server and a client ---------------------------------------------------------------------------------
+
+
+async def test_a_server_beats_through_a_session_and_its_port_is_told() -> None:
+    plant, line = Plant(), Line()
+    async with site(plant, station=replace(plant.secc, heartbeat=line)) as here:
+        before = here.server.heartbeat.count
+        await here.charge()
+        assert here.server.heartbeat.count > before
+        assert here.server.heartbeat.reason == ""
+    assert here.server.heartbeat.reason == "the server is closed"
+    assert line.counts == list(range(1, here.server.heartbeat.count + 1))
+
+
+async def test_a_client_beats_while_it_runs() -> None:
+    async with site() as here:
+        client = here.client()
+        assert client.heartbeat.reason == "it has not been started"
+        stopper = Stopper(5)
+        stopper.client = client = here.client(observer=stopper)
+        await client.run()
+        assert client.heartbeat.count >= 1
+        assert client.heartbeat.reason == "no session runs"
+
+
+async def test_a_safe_call_that_fails_stops_it() -> None:
+    plant = Plant()
+    reasons: list[str] = []
+    async with site(plant) as here:
+
+        def break_it(client: Any) -> None:
+            plant.station.faults.raises("stop_power")
+            here.server.emergency_shutdown("test")
+
+        stopper = Stopper(5, break_it)
+        stopper.client = client = here.client(observer=stopper)
+        running = asyncio.create_task(client.run())
+        await until(lambda: reasons.append(here.server.heartbeat.reason) or "stop" in reasons[-1])  # type: ignore[func-returns-value]  # for its None
+        await running
+        await here.server.wait_finished(1)
+        assert "power.stop" in reasons[-1]
+        plant.station.faults.clear()
+        await until(lambda: here.server.heartbeat.reason == "")
+
+
+async def test_unsafe_contactors_between_sessions_stop_it() -> None:
+    plant = Plant()
+    async with site(plant, safe_at_the_end=False) as here:
+        await here.charge()
+        plant.station.outlet.fault = ContactorFault.WELDED
+        plant.station.outlet.closed = True
+        await until(lambda: here.server.heartbeat.reason != "")
+        assert "contactor" in here.server.heartbeat.reason
+        count = here.server.heartbeat.count
+        await asyncio.sleep(3 * BEAT_S)
+        assert here.server.heartbeat.count == count
+        plant.station.outlet.fault = None
+        await until(lambda: here.server.heartbeat.reason == "")
+
+
+async def test_readings_that_stop_coming_stop_it() -> None:
+    """The driver's own clock looks at the hardware; where that does not come about, nobody may count on this server."""
+    plant = Plant()
+    async with site(plant) as here:
+
+        def break_it(client: Any) -> None:
+            driver = here.server.sessions.driver
+            assert driver is not None
+            assert driver.hardware is not None
+            cast("Any", driver.hardware).measure = lambda now: ()  # nobody reads any more
+
+        stopper = Stopper(5, break_it)
+        stopper.client = client = here.client(observer=stopper)
+        running = asyncio.create_task(client.run())
+        await until(lambda: "no reading for" in here.server.heartbeat.reason)
+        here.server.emergency_shutdown("test")
+        await running
+        await here.server.wait_finished(1)
