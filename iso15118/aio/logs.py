@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from typing import Any, Final
 
 __all__ = ["Log", "flush"]
@@ -20,13 +21,34 @@ _MOST_WAITING: Final = 10_000
 _AT_EXIT_S: Final = 1.0
 
 
+class _Said:
+    """What was said, when and from which thread: a record is made of it by the writer, for an application may have a factory of its own
+    for records, which may fail or block like its handlers."""
+
+    __slots__ = ("at", "level", "logger", "text", "thread", "trouble", "values")
+
+    def __init__(
+        self, logger: logging.Logger, level: int, text: str, values: tuple[Any, ...], trouble: Any
+    ) -> None:
+        self.logger, self.level, self.text, self.values, self.trouble = logger, level, text, values, trouble
+        self.at, self.thread = time.time(), threading.current_thread()
+
+    def record(self) -> logging.LogRecord:
+        """For the handlers of the logger."""
+        made = self.logger.makeRecord(
+            self.logger.name, self.level, "", 0, self.text, self.values, self.trouble
+        )
+        made.relativeCreated -= (made.created - self.at) * 1000.0
+        made.created, made.msecs = self.at, float(int(self.at % 1.0 * 1000.0))
+        made.thread, made.threadName = self.thread.ident, self.thread.name
+        return made
+
+
 class _Writer:
     """Hands records to their loggers, in order, on a daemon thread that is made with the first record."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[logging.Logger, logging.LogRecord] | threading.Event] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: queue.SimpleQueue[_Said | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._dropped = 0
 
@@ -34,15 +56,19 @@ class _Writer:
         """This is a child process now, without the threads of its parent: what it says is written by one of its own."""
         self.__init__()  # type: ignore[misc]  # all of it anew, its lock included
 
-    def put(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+    def put(self, said: _Said) -> None:
         """Write this when its turn comes."""
         if self._waiting.qsize() >= _MOST_WAITING:
             self._dropped += 1
             return
-        self._waiting.put((logger, record))
+        self._waiting.put(said)
         if self._thread is None:
-            self._thread = thread = threading.Thread(target=self._work, name="iso15118 log", daemon=True)
-            thread.start()
+            thread = threading.Thread(target=self._work, name="iso15118 log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads on this machine, or the interpreter ends
+                return
+            self._thread = thread
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was said so far is written. False if that takes longer than ``timeout_s``."""
@@ -58,12 +84,13 @@ class _Writer:
             if isinstance(item, threading.Event):
                 item.set()
                 continue
-            logger, record = item
             try:
-                logger.handle(record)
+                item.logger.handle(item.record())
                 if self._dropped and self._waiting.empty():
                     dropped, self._dropped = self._dropped, 0
-                    logger.warning("%d lines of the log were dropped: its handlers are too slow", dropped)
+                    item.logger.warning(
+                        "%d lines of the log were dropped: its handlers are too slow", dropped
+                    )
             except BaseException:  # noqa: S112 - a handler of the application failed: there is nobody to tell
                 continue
 
@@ -115,7 +142,6 @@ class Log:
             logger = self._logger
             if logger.isEnabledFor(level):
                 trouble = None if error is None else (type(error), error, error.__traceback__)
-                record = logger.makeRecord(logger.name, level, "", 0, text, values, trouble)
-                _writer.put(logger, record)
+                _writer.put(_Said(logger, level, text, values, trouble))
         except Exception:  # noqa: S110 - a log that cannot be written costs its line
             pass

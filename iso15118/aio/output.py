@@ -29,14 +29,22 @@ class _Writer:
         self._thread: threading.Thread | None = None
         self.lost = 0
 
+    def forget(self) -> None:
+        """This is a child process now, without the threads of its parent: what it says is written by one of its own."""
+        self.__init__()  # type: ignore[misc]  # all of it anew, its lock included
+
     def put(self, line: str, error: bool) -> None:
         if self._waiting.qsize() >= _MOST_WAITING:
             self.lost += 1
             return
         self._waiting.put((line, error))
         if self._thread is None:
-            self._thread = thread = threading.Thread(target=self._work, name="iso15118 output", daemon=True)
-            thread.start()
+            thread = threading.Thread(target=self._work, name="iso15118 output", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads on this machine, or the interpreter ends
+                return
+            self._thread = thread
 
     def flush(self, timeout_s: float) -> bool:
         if self._thread is None:
@@ -56,7 +64,7 @@ class _Writer:
                 stream = sys.stderr if error else sys.stdout
                 if stream is not None:  # there is none in a process without a terminal
                     _write(stream, line + "\n")
-            except Exception:  # whatever a stream, or what stands in its place, may raise
+            except BaseException:  # whatever a stream, or what stands in its place, may raise
                 self.lost += 1
 
 
@@ -73,6 +81,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 _writer: Final = _Writer()
+os.register_at_fork(after_in_child=_writer.forget)
 
 
 def say(line: str, *, error: bool = False) -> None:

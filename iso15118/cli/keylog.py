@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from iso15118.cli.terminal import echo
+from iso15118.cli.terminal import echo_soon
 
 __all__ = ["KEYLOG_VARIABLE", "keylog_of_environment", "warn_of_keylog"]
 
@@ -21,4 +21,4 @@ def keylog_of_environment() -> Path | None:
 
 def warn_of_keylog(path: Path) -> None:
     """Say it where people look."""
-    echo(f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", err=True)
+    echo_soon(f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", err=True)

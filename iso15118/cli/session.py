@@ -17,7 +17,7 @@ from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
-from iso15118.cli.terminal import echo, echo_soon
+from iso15118.cli.terminal import echo_soon
 from iso15118.pki import IssuedPki
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand
@@ -156,7 +156,7 @@ def tls_of(
     ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
     """
     if settings.pki is None or settings.mode == "plaintext":
-        echo(
+        echo_soon(
             "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
             err=True,
         )
