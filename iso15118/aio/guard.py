@@ -37,6 +37,11 @@ _LONGEST_TEXT: Final = 200
 _ONE_WISH_S: Final = 10.0
 """A program that is about to end needs the loop to make its hardware safe: within this time, further wishes to end are the same one."""
 
+_WORTH_NAMING_S: Final = 0.01
+"""A reading that takes longer is remembered for who asks why the loop was late."""
+
+_clock = time.perf_counter
+
 Value = TypeVar("Value")
 
 
@@ -167,7 +172,7 @@ class Callback:
         """Tell it."""
         if self._call is None:
             return
-        began = time.perf_counter()
+        began = _clock()
         try:
             self._call(*what)
         except BaseException as error:
@@ -176,7 +181,7 @@ class Callback:
             again = "" if self._lasting else ", and is not called any more"
             _log.error("%s failed%s: %s", self._name, again, describe(error), error=error)
             come_back(error)
-        running.took(self._name, time.perf_counter() - began)
+        running.took(self._name, _clock() - began)
 
 
 # -- ports ----------------------------------------------------------------------------------------------------
@@ -233,11 +238,15 @@ class Port:
 
         Raises ``HardwareError`` for whatever goes wrong, and nothing else.
         """
+        began = _clock()
         try:
             value = getattr(self._port, attribute)
         except BaseException as error:
             come_back(error)
             raise HardwareError(f"{self.name}.{attribute} raised {describe(error)}") from error
+        took_s = _clock() - began
+        if took_s > _WORTH_NAMING_S:  # asked here, since this is read many thousand times a second
+            running.took(f"{self.name}.{attribute}", took_s)
         try:
             return check(value, self.name)
         except HardwareError:
@@ -258,14 +267,14 @@ class Port:
 
     def tell(self, method: str, *values: Any) -> str:
         """Call a method that answers at once and returns nothing. Gives what went wrong; empty if nothing did."""
-        name, began = f"{self.name}.{method}", time.perf_counter()
+        name, began = f"{self.name}.{method}", _clock()
         try:
             _call(self._port, method, values)
         except BaseException as error:
             come_back(error)
             return f"{name} raised {describe(error)}"
         finally:
-            running.took(name, time.perf_counter() - began)
+            running.took(name, _clock() - began)
         return ""
 
 

@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from iso15118.errors import ConfigError
@@ -139,9 +138,5 @@ class WatchdogThread(threading.Thread):
             elif not lost:
                 lost = True
                 self.dropped += 1
-                with suppress(
-                    SystemExit, KeyboardInterrupt
-                ):  # it goes on watching, whatever the application wants in this thread
-                    self._drop(
-                        self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs"
-                    )
+                # What it raises stays in the callback: this thread goes on watching.
+                self._drop(self._heartbeat.reason or f"no heartbeat for {age:.2f} s: the event loop hangs")

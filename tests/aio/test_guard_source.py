@@ -15,7 +15,7 @@ AIO = Path(__file__).parents[2] / "iso15118" / "aio"
 LOGS_BY_ITSELF = {"logs.py", "output.py"}
 """These are the way to the log."""
 
-NOT_YET = {"sdp.py", "connection.py", "media.py", "plugged_secc.py", "plugged_evcc.py"}
+NOT_YET = {"connection.py", "plugged_secc.py", "plugged_evcc.py"}
 """Files that still have a logger of their own. Only taken from, never added to."""
 
 ORDERED = ("driver.py", "hardware.py", "station_hardware.py", "vehicle_hardware.py", "port_calls.py")

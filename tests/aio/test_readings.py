@@ -75,6 +75,8 @@ PLACES = [(what, name) for what, (_, reading) in READINGS.items() for name in nu
 
 def read(what: str, value: Any) -> Any:
     """Read it as the drivers do."""
+    if what == "meter.read":
+        return readings.meter(value, what)
     port, attribute = what.split(".")
 
     class Ports:
