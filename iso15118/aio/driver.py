@@ -435,7 +435,14 @@ class SessionDriver:
     def _finish_soon(self) -> None:
         if self._finisher is None and not self.result.done():
             self._finished = self._loop.time()
-            self._finisher = self._loop.create_task(self._finish())
+            self._begin_to_finish()
+
+    def _begin_to_finish(self, before: asyncio.Task[None] | None = None) -> None:
+        """The end is a task of its own; one that was cancelled before its first turn has done nothing, and is made anew."""
+        if self.result.done() or self._loop.is_closed():
+            return
+        self._finisher = self._loop.create_task(self._finish(), name=f"end of a session: {self.role}")
+        self._finisher.add_done_callback(self._begin_to_finish)
 
     def _no_session(self) -> None:
         if not self.result.done():
@@ -495,5 +502,7 @@ class SessionDriver:
             started=self._started,
             finished=self._finished,
             safe=safe,
-            error=self._error if isinstance(self._error, Exception) else None,
+            error=self._error
+            if isinstance(self._error, Exception) and not isinstance(self._error, HardwareError)
+            else None,
         )

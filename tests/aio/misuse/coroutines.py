@@ -184,7 +184,7 @@ COROUTINES = [
     Way("hangs", _async(_hangs)),
     Way("hangs and does not care about being cancelled", _async(_hangs_on)),
     Way("hangs once", _async(_hangs), times=1),
-    Way("is late", _async(_late), prevents=False),
+    Way("is late", _async(_late)),  # cancelled before it does anything
     Way("is late and does not care about being cancelled", _async(_late_and_stubborn), prevents=False),
     Way("works in a thread", _async(_in_a_thread), prevents=False, threads=True),
     Way("blocks in a later step", _async(_blocks_later), prevents=False, times=3),

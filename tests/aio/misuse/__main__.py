@@ -1,0 +1,128 @@
+"""``python -m tests.aio.misuse --all [--role secc|evcc] [--seed N]``: tries the cases, prints what was found and the counts.
+
+Each failure is one line that ``--case LINE`` tries again alone. What fails is tried twice before it counts: the machine may be busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+
+from tests import clock
+
+from .cases import Case, all_cases, case_of, sample
+from .trial import Outcome, trial
+
+HANGS_S = 120.0
+"""Of the real clock. A case that takes longer keeps the thread, and no other one is tried after it."""
+KINDS = ("unsafe", "dishonest", "stuck", "blamed", "unserved", "unseen")
+
+
+def attempt(case: Case, *, real: bool = False) -> Outcome:
+    """Try one case in a loop of its own."""
+    out = Outcome(case)
+    watchdog = threading.Timer(HANGS_S, _hangs, (case,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        clock.run(trial(case, out), real=real or case.way.threads)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if not case.way.ends_program:
+            out.add("unseen", f"the program ended by {type(error).__name__}")
+    except BaseException as error:
+        out.add("unseen", f"the trial raised {type(error).__name__}: {error}")
+    finally:
+        watchdog.cancel()
+    return out
+
+
+def _hangs(case: Case) -> None:
+    sys.stdout.write(json.dumps({"failed": str(case), "kind": "stuck", "what": "it hangs"}) + "\n")
+    sys.stdout.flush()
+    os._exit(1)
+
+
+def run(cases: Iterable[Case]) -> Counter[str]:
+    """Try these; failures as lines of JSON. Gives the counts."""
+    counts: Counter[str] = Counter()
+    for number, case in enumerate(cases):
+        out = attempt(case)
+        if out.problems:
+            out = attempt(case, real=False)
+        counts["cases"] += 1
+        counts["hit"] += out.hit
+        counts["refused"] += out.refused
+        for kind in {kind for kind, _ in out.problems}:
+            counts[kind] += 1
+        for kind, what in dict.fromkeys(out.problems):
+            print(json.dumps({"failed": str(case), "kind": kind, "what": what}), flush=True)
+        if number % 20 == 0:
+            gc.collect()
+    return counts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.aio.misuse", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="every case")
+    parser.add_argument("--sample", type=int, default=250, help="so many cases, without --all")
+    parser.add_argument("--role", choices=("secc", "evcc"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--case", help="one case, as it was printed")
+    parser.add_argument("--only", default="", help="cases with this in their line")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--shard", default="0/1", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    roles = (given.role,) if given.role else ("secc", "evcc")
+    cases = (
+        [case_of(given.case)]
+        if given.case
+        else [case for case in all_cases(roles) if given.only in str(case)]
+    )
+    if not given.all and not given.case:
+        cases = sample(cases, given.sample, given.seed)
+    began = time.monotonic()
+    if given.jobs > 1:
+        counts = _in_processes(sys.argv[1:] if arguments is None else arguments, given.jobs)
+    else:
+        shard, shards = map(int, given.shard.split("/"))
+        logging.getLogger("iso15118").setLevel(logging.CRITICAL + 1)
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # coroutines that nobody awaits are among the cases
+            counts = run(cases[shard::shards])
+            gc.collect()
+    print(json.dumps({"counts": counts, "seconds": round(time.monotonic() - began, 1)}), flush=True)
+    return 1 if any(counts[kind] for kind in KINDS) else 0
+
+
+def _in_processes(arguments: list[str], jobs: int) -> Counter[str]:
+    command = [sys.executable, "-m", "tests.aio.misuse", *arguments, "--jobs", "1"]
+    running = [
+        subprocess.Popen([*command, "--shard", f"{number}/{jobs}"], stdout=subprocess.PIPE, text=True)
+        for number in range(jobs)
+    ]
+    counts: Counter[str] = Counter()
+    for process in running:
+        out, _ = process.communicate()
+        for line in out.splitlines():
+            said = json.loads(line)
+            if "counts" in said:
+                counts.update(said["counts"])
+            else:
+                print(line, flush=True)
+                counts[said["kind"]] += said["what"] == "it hangs"
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Both sides of a trial: every port behind a spy that notes when it is asked for what, and misbehaves when its time has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
+
+from iso15118.aio import EvccClient, PortLimits, SeccServer
+from iso15118.messages.iso20 import dc
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.port_checks import Kind
+
+from .cases import CALLBACK, TABLES, Case
+
+__all__ = ["ENERGISES", "LIMITS", "MAKES_SAFE", "Hand", "Side"]
+
+LIMITS = PortLimits(
+    power_s=0.2,
+    pre_charge_s=1.0,
+    contactors_s=0.3,
+    signal_s=0.2,
+    meter_s=0.1,
+    authorization_s=1.0,
+    look_s=0.01,
+)
+LIMIT_OF = {
+    "power.pre_charge": LIMITS.pre_charge_s,
+    "cable_check.run": 1.0,
+    "authorizer.authorize": LIMITS.authorization_s,
+}
+PORT_LIMIT = {
+    "power": LIMITS.power_s,
+    "contactors": LIMITS.contactors_s,
+    "signal": LIMITS.signal_s,
+    "meter": LIMITS.meter_s,
+}
+ENERGISES = {"power.pre_charge", "power.set_power", "contactors.close", "cable_check.run"}
+MAKES_SAFE = {"secc": ("power.stop", "contactors.open"), "evcc": ("contactors.open",)}
+STATES = {
+    "Authorization": "authorization",
+    "DC_CableCheck": "cable check",
+    "DC_PreCharge": "pre-charge",
+    "DC_WeldingDetection": "welding",
+    "SessionStop": "session stop",
+}
+LOOPS_BEFORE, LOOPS = 3, 6
+"""Of the charge loop: before a port turns bad in it, and before the vehicle ends it."""
+
+
+class Hand:
+    """What a port reaches of its program; not from within itself."""
+
+    def __init__(self, owner: SeccServer | EvccClient, close: Callable[[], None]) -> None:
+        self._owner, self._close = owner, close
+        self._inside = False
+
+    def _once(self, call: Callable[[], None]) -> None:
+        if self._inside:
+            return
+        self._inside = True
+        try:
+            call()
+        finally:
+            self._inside = False
+
+    def stop(self) -> None:
+        self._once(lambda: self._owner.stop("misuse"))
+
+    def emergency(self) -> None:
+        self._once(lambda: self._owner.emergency_shutdown("misuse"))
+
+    def fault(self) -> None:
+        self._once(lambda: self._owner.tell(ev.HardwareFault("misuse", "of a port")))
+
+    def close(self) -> None:
+        self._once(self._close)
+
+    def limit_of(self, place: str) -> float:
+        return LIMIT_OF.get(place) or PORT_LIMIT.get(place.split(".")[0], 0.2)
+
+
+class Side:
+    """One role of a trial. ``log``: what was asked for, and when."""
+
+    def __init__(self, role: str, bundle: Any, case: Case | None) -> None:
+        self.role, self.case = role, case
+        self.hand: Hand | None = None
+        self.log: list[tuple[float, str]] = []
+        self.hits: list[float] = []
+        self.armed = False
+        self.fault_at: float | None = None
+        self.ended_at: float | None = None
+        self.loops = 0
+        self.enough: Callable[[], None] = lambda: None
+        self.other: Side | None = None
+        self._looked = 0
+        self._loop = asyncio.get_running_loop()
+        table = TABLES[role]
+        parts = {f.name: getattr(bundle, f.name) for f in fields(bundle)} | extras(role)
+        self.bundle = type(bundle)(
+            **{
+                name: None if part is None else Spy(self, part, name, table[name])
+                for name, part in parts.items()
+            }
+        )
+        self.log.clear()
+
+    # -- the misbehaviour -----------------------------------------------------------------------------------
+
+    def enter(self, phase: str) -> None:
+        """The session of this side is in this phase now."""
+        if self.case is not None and self.case.phase == phase:
+            self.armed = True
+
+    def cure(self) -> None:
+        """All is well from now on."""
+        self.armed, self.case = False, None
+
+    def misuse(self, place: str) -> bool:
+        """It misbehaves this time."""
+        case = self.case
+        if not self.armed or case is None or case.place != place:
+            return False
+        self._looked += 1
+        way = case.way
+        if not way.skip < self._looked <= way.skip + way.times:
+            return False
+        self.hits.append(self._loop.time())
+        return True
+
+    def look_up(self, real: Any, place: str, kind: Kind) -> Any:
+        self.log.append((self._loop.time(), place))
+        attribute = getattr(real, place.split(".")[1])
+        if self.case is not None and self.hand is not None and self.misuse(place):
+            return self.case.way.make(attribute, self.hand, place)
+        return attribute
+
+    def callback(self, name: str) -> Callable[..., None]:
+        """One of the application's; it hears and says nothing unless it misbehaves."""
+        place = f"{CALLBACK}.{name}"
+
+        def call(*values: Any) -> None:
+            if self.case is not None and self.hand is not None and self.misuse(place):
+                self.case.way.make(lambda *_: None, self.hand, place)(*values)
+
+        return call
+
+    # -- what the session does --------------------------------------------------------------------------------
+
+    def watch(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
+        """See in which phase it is, and when it heard of a fault or ended."""
+        if type(event) is ev.HardwareFault and self.fault_at is None:
+            self.fault_at = now
+        for action in actions:
+            if isinstance(action, act.StateEntered) and action.state in STATES:
+                self.enter(STATES[action.state])
+            elif isinstance(action, act.CloseContactors):
+                self.enter("closing")
+            elif isinstance(action, act.SessionEnded):
+                self.ended_at = now
+                self.enter("ended")
+        if self.role == "evcc" and isinstance(event, ev.MessageReceived):
+            self._count(event.message)
+        return actions
+
+    def _count(self, message: object) -> None:
+        if type(message) is not dc.DCChargeLoopRes:
+            return
+        self.loops += 1
+        sides = (self, self.other) if self.other is not None else (self,)
+        if self.loops == LOOPS_BEFORE:
+            for side in sides:
+                side.enter("charging")
+        elif self.loops == LOOPS:
+            for side in sides:
+                side.enter("stopping")
+            self.enough()
+
+    def asked_since_energised(self, until: float) -> dict[str, float]:
+        """For each call that makes safe: when it was first asked for after what was last switched on before ``until``; empty if nothing
+        was."""
+        on = [at for at, place in self.log if place in ENERGISES and at <= until]
+        if not on:
+            return {}
+        return {
+            safe: min((at for at, place in self.log if place == safe and at >= on[-1]), default=float("inf"))
+            for safe in MAKES_SAFE[self.role]
+        }
+
+
+class Spy:
+    """A port in front of the real one."""
+
+    def __init__(self, side: Side, real: Any, port: str, table: dict[str, Kind]) -> None:
+        self._side, self._real, self._port, self._table = side, real, port, table
+
+    def __getattr__(self, name: str) -> Any:
+        kind = self._table.get(name)
+        if kind is None:
+            return getattr(self._real, name)
+        return self._side.look_up(self._real, f"{self._port}.{name}", kind)
+
+
+def extras(role: str) -> dict[str, Any]:
+    """Ports that the simulated plant has none of."""
+
+    async def refuses(*_: object) -> bool:
+        return False
+
+    found: dict[str, Any] = {"heartbeat": SimpleNamespace(beat=lambda count: None)}
+    if role == "secc":
+        found["contract_authorizer"] = SimpleNamespace(trust=None, authorize_contract=refuses)
+        found["contract_certificates"] = SimpleNamespace(certificate_installation=refuses)
+    else:
+        found["contracts"] = SimpleNamespace(present=None, store=refuses)
+    return found
