@@ -63,6 +63,7 @@ class Trial:
             LOOPBACK,
             None,
             sdp=False,
+            sdp_port=0,
             port_limits=LIMITS,
             stream_limits=QUICK_STREAM,
             watch=self.secc.watch,
