@@ -6,6 +6,7 @@ Each failure is one line that ``--case LINE`` tries again alone. What fails is t
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import json
 import logging
@@ -16,11 +17,12 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tests import clock
 
 from .cases import Case, all_cases, case_of, sample
+from .interpreters import tests_with
 from .trial import Outcome, trial
 
 HANGS_S = 120.0
@@ -28,14 +30,18 @@ HANGS_S = 120.0
 KINDS = ("unsafe", "dishonest", "stuck", "blamed", "unserved", "unseen")
 
 
-def attempt(case: Case, *, real: bool = False) -> Outcome:
-    """Try one case in a loop of its own."""
+def attempt(case: Case, loop: str = "steady") -> Outcome:
+    """Try one case in a loop of its own, of this kind."""
     out = Outcome(case)
     watchdog = threading.Timer(HANGS_S, _hangs, (case,))
     watchdog.daemon = True
     watchdog.start()
     try:
-        clock.run(trial(case, out), real=real or case.way.threads)
+        if loop == "steady":
+            clock.run(trial(case, out), real=case.way.threads)
+        else:
+            with asyncio.Runner(loop_factory=factory(loop)) as runner:
+                runner.run(trial(case, out))
     except (KeyboardInterrupt, SystemExit) as error:
         if not case.way.ends_program:
             out.add("unseen", f"the program ended by {type(error).__name__}")
@@ -46,19 +52,36 @@ def attempt(case: Case, *, real: bool = False) -> Outcome:
     return out
 
 
+def factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Makes loops of this kind, which run on real time."""
+    if loop == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    if loop == "eager":
+
+        def eager() -> asyncio.AbstractEventLoop:
+            made = asyncio.new_event_loop()
+            made.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]  # from Python 3.12 on
+            return made
+
+        return eager
+    return asyncio.new_event_loop
+
+
 def _hangs(case: Case) -> None:
     sys.stdout.write(json.dumps({"failed": str(case), "kind": "stuck", "what": "it hangs"}) + "\n")
     sys.stdout.flush()
     os._exit(1)
 
 
-def run(cases: Iterable[Case]) -> Counter[str]:
+def run(cases: Iterable[Case], loop: str = "steady") -> Counter[str]:
     """Try these; failures as lines of JSON. Gives the counts."""
     counts: Counter[str] = Counter()
     for number, case in enumerate(cases):
-        out = attempt(case)
+        out = attempt(case, loop)
         if out.problems:
-            out = attempt(case, real=False)
+            out = attempt(case, loop)
         counts["cases"] += 1
         counts["hit"] += out.hit
         counts["refused"] += out.refused
@@ -80,8 +103,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--case", help="one case, as it was printed")
     parser.add_argument("--only", default="", help="cases with this in their line")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--loop", choices=("steady", "asyncio", "eager", "uvloop"), default="steady")
+    parser.add_argument(
+        "--python", metavar="VERSION", help="run the tests of the drivers with this interpreter"
+    )
+    parser.add_argument("tests", nargs="*", help="with --python: these only")
     parser.add_argument("--shard", default="0/1", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if given.python:
+        return tests_with(given.python, given.tests)
     roles = (given.role,) if given.role else ("secc", "evcc")
     cases = (
         [case_of(given.case)]
@@ -99,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # coroutines that nobody awaits are among the cases
-            counts = run(cases[shard::shards])
+            counts = run(cases[shard::shards], given.loop)
             gc.collect()
     print(json.dumps({"counts": counts, "seconds": round(time.monotonic() - began, 1)}), flush=True)
     return 1 if any(counts[kind] for kind in KINDS) else 0

@@ -1,0 +1,88 @@
+"""A part of the misuses, chosen by a seed, and what must hold of each; all of them are tried by ``python -m tests.aio.misuse --all``.
+
+They run in processes of their own: some want to end the program, and one that hung would take the tests with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from iso15118.session import ports
+from iso15118.session.port_checks import Kind
+
+from .cases import NOT_HERE, TABLES, all_cases, sample
+
+SEED = int(os.environ.get("ISO15118_MISUSE_SEED", "20"))
+AT_MOST_S = 600.0
+
+
+def run(module: str, *arguments: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The counts, and what failed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments, "--seed", str(SEED)],
+        capture_output=True,
+        text=True,
+        timeout=AT_MOST_S,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines, done.stderr
+    return lines[-1], lines[:-1]
+
+
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_ports_and_callbacks_that_misbehave(role: str) -> None:
+    said, failed = run("tests.aio.misuse", "--role", role, "--sample", "125")
+    assert failed == []
+    counts = said["counts"]
+    assert counts["cases"] == 125
+    assert counts["hit"] >= 75  # the others were not asked any more when they turned bad
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_on_other_loops(loop: str) -> None:
+    said, failed = run("tests.aio.misuse", "--sample", "16", "--loop", loop, "--jobs", "8")
+    assert failed == []
+    assert said["counts"]["cases"] == 16
+
+
+def test_cancellations_at_random_points() -> None:
+    counts, failed = run("tests.aio.misuse.cancel", "--count", "70")
+    assert failed == []
+    assert counts["cancellations"] == 70
+
+
+def test_programs_that_end_at_random_moments() -> None:
+    counts, failed = run("tests.aio.misuse.programs", "--count", "36")
+    assert failed == []
+    assert counts["programs"] == 36
+    assert counts["had power"] >= 18
+
+
+def test_every_port_and_method_is_among_the_cases() -> None:
+    tried = {(case.role, case.place) for case in all_cases()}
+    for role, table in TABLES.items():
+        for port, attributes in table.items():
+            for attribute in attributes:
+                place = f"{port}.{attribute}"
+                assert (role, place) in tried or place in NOT_HERE
+    assert TABLES == {"secc": ports._STATION, "evcc": ports._VEHICLE}
+
+
+def test_a_sample_has_every_place_and_every_way_that_it_has_room_for() -> None:
+    cases = list(all_cases())
+    chosen = sample(cases, 250, SEED)
+    assert len(set(chosen)) == 250
+    assert {(case.role, case.place) for case in chosen} == {(case.role, case.place) for case in cases}
+    assert {case.way.name for case in chosen if case.kind is Kind.ASKED} >= {
+        "hangs",
+        "is missing",
+        "returns a task",
+    }
+    assert sample(cases, 250, SEED) == chosen
