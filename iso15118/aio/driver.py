@@ -144,6 +144,9 @@ class SessionDriver:
         self._look_s = look_s
         self._loop = asyncio.get_running_loop()
         self._queue: deque[ev.Event] = deque()
+        self._aside: deque[ev.Event] = deque()
+        """Told by the hardware while it was being measured: nothing is measured for these."""
+        self._measuring = False
         self._early: list[ev.Event] = []
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -189,7 +192,8 @@ class SessionDriver:
             if type(event) in WORTH_WAITING:
                 self._early.append(event)
             return
-        self._queue.append(event)
+        # A port that tells something whenever it is read would otherwise be read because of that, without end.
+        (self._aside if self._measuring else self._queue).append(event)
         if not self._busy:
             self._run()
 
@@ -276,11 +280,14 @@ class SessionDriver:
 
     def _run(self) -> None:
         """Deal with everything in the queue, and with what that brings along."""
-        queue = self._queue
+        queue, aside = self._queue, self._aside
         self._busy = True
         try:
-            while queue:
-                self._step(queue.popleft())
+            while queue or aside:
+                if aside:
+                    self._step(aside.popleft(), measure=False)
+                else:
+                    self._step(queue.popleft())
         except BaseException as error:
             self._break(error)
         finally:
@@ -347,19 +354,24 @@ class SessionDriver:
             self._busy = False
         self._run()
 
-    def _step(self, event: ev.Event) -> None:
+    def _step(self, event: ev.Event, *, measure: bool = True) -> None:
         session = self.session
         if session is None or self._error is not None:
             return
         now = self._loop.time()
-        if type(event) not in _ACT_FIRST:
+        if measure and type(event) not in _ACT_FIRST:
             self._measure(session, now)
         self._carry_out(event, session.handle(event, now), now)
 
     def _measure(self, session: Session, now: float) -> None:
         if self.hardware is None:
             return
-        for event in self.hardware.measure(now):
+        self._measuring = True
+        try:
+            measured = self.hardware.measure(now)
+        finally:
+            self._measuring = False
+        for event in measured:
             actions = session.handle(event, now)
             if actions or self._watch is not None or self.audience.sees_all:
                 self._carry_out(event, actions, now)
@@ -420,6 +432,7 @@ class SessionDriver:
             self.audience.note(self._loop.time(), self._verdict)
         self._error = self._error or error
         self._queue.clear()
+        self._aside.clear()
         failed += each(self._close_stream)
         self._say([error, *failed])
         come_back(error)

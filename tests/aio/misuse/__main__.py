@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import json
 import logging
@@ -25,7 +26,7 @@ from .cases import Case, all_cases, case_of, sample
 from .interpreters import tests_with
 from .trial import Outcome, trial
 
-HANGS_S = 120.0
+HANGS_S = 60.0
 """Of the real clock. A case that takes longer keeps the thread, and no other one is tried after it."""
 KINDS = ("unsafe", "dishonest", "stuck", "blamed", "unserved", "unseen")
 
@@ -70,6 +71,7 @@ def factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _hangs(case: Case) -> None:
+    faulthandler.dump_traceback(all_threads=True)
     sys.stdout.write(json.dumps({"failed": str(case), "kind": "stuck", "what": "it hangs"}) + "\n")
     sys.stdout.flush()
     os._exit(1)

@@ -54,8 +54,8 @@ LOOPS_BEFORE, LOOPS = 3, 6
 class Hand:
     """What a port reaches of its program; not from within itself."""
 
-    def __init__(self, owner: SeccServer | EvccClient, close: Callable[[], None]) -> None:
-        self._owner, self._close = owner, close
+    def __init__(self, owner: SeccServer | EvccClient, close: Callable[[], None], news: ev.Event) -> None:
+        self._owner, self._close, self._news = owner, close, news
         self._inside = False
 
     def _once(self, call: Callable[[], None]) -> None:
@@ -78,6 +78,10 @@ class Hand:
 
     def close(self) -> None:
         self._once(self._close)
+
+    def news(self) -> None:
+        """Each time, from within itself as well: a port that pushes whatever it is asked."""
+        self._owner.tell(self._news)
 
     def limit_of(self, place: str) -> float:
         return LIMIT_OF.get(place) or PORT_LIMIT.get(place.split(".")[0], 0.2)

@@ -15,6 +15,7 @@ from iso15118.aio import EvccClient, SeccServer, SessionResult
 from iso15118.aio.service import ServiceState
 from iso15118.errors import V2GError
 from iso15118.session.actions import EndReason
+from iso15118.session.events import LimitsChanged, SignalChanged, SignalState
 from tests.aio.site import LOOPBACK, QUICK_STREAM, Plant, evcc_config, secc_config
 
 from .cases import Case
@@ -69,7 +70,7 @@ class Trial:
             watch=self.secc.watch,
             **{name: self.secc.callback(name) for name in ("news", "observer", "connections")},  # type: ignore[arg-type]
         )
-        self.secc.hand = Hand(self.server, self._close_server)
+        self.secc.hand = Hand(self.server, self._close_server, LimitsChanged(self.plant.station.limits))
 
     def client(self) -> EvccClient:
         client = EvccClient(
@@ -82,7 +83,7 @@ class Trial:
             watch=self.evcc.watch,
             **{name: self.evcc.callback(name) for name in ("news", "observer", "connections")},  # type: ignore[arg-type]
         )
-        self.evcc.hand = Hand(client, self._cancel_client)
+        self.evcc.hand = Hand(client, self._cancel_client, SignalChanged(SignalState.C))
         self.evcc.loops = 0
         self.evcc.enough = lambda: client.stop("enough")
         return client

@@ -12,7 +12,7 @@ import msgspec
 
 from tests.aio.hostile import FloatLike, Lying, Unprintable
 
-from .ways import BLOCK_S, LOOK_UP, Hands, Make, Way, block, from_a_thread
+from .ways import BACK_TO, BLOCK_S, LOOK_UP, Hands, Make, Way, block, from_a_thread
 
 __all__ = ["READ_WAYS"]
 
@@ -110,10 +110,7 @@ READ_WAYS = [
     Way("blocks", _blocks, prevents=False, times=3),
     Way("raises ValueError once", _raises, times=1),
     Way("raises ValueError the second time", _raises, times=1, skip=1),
-    *(
-        Way(f"calls {what} back", _calls(what), prevents=False)
-        for what in ("stop", "emergency", "fault", "close")
-    ),
+    *(Way(f"calls {what} back", _calls(what), prevents=False) for what in BACK_TO),
     Way(
         "calls emergency from another thread",
         _calls("emergency", thread=True),

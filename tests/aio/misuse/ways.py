@@ -18,6 +18,7 @@ from tests.clock import SteadyLoop
 
 __all__ = [
     "BACK",
+    "BACK_TO",
     "BLOCK_S",
     "ENDS",
     "ERRORS",
@@ -36,6 +37,9 @@ __all__ = [
 BLOCK_S = 0.2
 
 
+BACK_TO = ("stop", "emergency", "fault", "close", "news")
+
+
 class Hands(Protocol):
     """What a port can reach of the program around it."""
 
@@ -43,6 +47,7 @@ class Hands(Protocol):
     def emergency(self) -> None: ...
     def fault(self) -> None: ...
     def close(self) -> None: ...
+    def news(self) -> None: ...
     def limit_of(self, place: str) -> float: ...
 
 
@@ -162,10 +167,7 @@ ONCE = [
     Way("raises ValueError the second time", _call_raises(ERRORS["ValueError"]), times=1, skip=1),
 ]
 BACK = [
-    *(
-        Way(f"calls {what} back", _calls_back(what), prevents=False)
-        for what in ("stop", "emergency", "fault", "close")
-    ),
+    *(Way(f"calls {what} back", _calls_back(what), prevents=False) for what in BACK_TO),
     *(
         Way(
             f"calls {what} from another thread",
