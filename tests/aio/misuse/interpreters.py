@@ -79,7 +79,9 @@ def tests_with(version: str, more: list[str]) -> int:
         subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout.strip(),
         flush=True,
     )
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "PYTHONFAULTHANDLER": "1"
+    }
     tests = more or list(TESTS)
     return subprocess.run(
         [python, "-m", "pytest", "-q", *tests], cwd=here, env=environment, check=False
