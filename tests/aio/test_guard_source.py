@@ -15,9 +15,6 @@ AIO = Path(__file__).parents[2] / "iso15118" / "aio"
 LOGS_BY_ITSELF = {"logs.py", "output.py"}
 """These are the way to the log."""
 
-NOT_YET = {"connection.py", "plugged_secc.py", "plugged_evcc.py"}
-"""Files that still have a logger of their own. Only taken from, never added to."""
-
 ORDERED = ("driver.py", "hardware.py", "station_hardware.py", "vehicle_hardware.py", "port_calls.py")
 
 MAKES_SAFE = {"make_safe", "stop", "open", "tell", "withdraw", "_withdraw", "_stop_power", "_open_contactors"}
@@ -57,15 +54,11 @@ def imports_logging(module: ast.Module) -> bool:
 
 @pytest.mark.parametrize("path", sources(), ids=ids)
 def test_nobody_but_the_log_imports_logging(path: Path) -> None:
-    if path.name in LOGS_BY_ITSELF | NOT_YET:
+    if path.name in LOGS_BY_ITSELF:
         return
     assert not imports_logging(tree(path.name)), (
         f"{path.name}: use aio.logs.Log, which never raises or blocks"
     )
-
-
-def test_the_list_of_those_that_do_all_the_same_only_becomes_shorter() -> None:
-    assert {name for name in NOT_YET if not imports_logging(tree(name))} == set(), "take these from the list"
 
 
 # -- ports are reached by the guard -------------------------------------------------------------------------
