@@ -161,6 +161,7 @@ class SessionDriver:
         """Frames that nobody here reads, and why the last one was dropped."""
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
         self._finisher: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self.session: Session | None = None
         self.hardware: Hardware | None = None
         self.stream: MessageStream | None = None
@@ -241,6 +242,7 @@ class SessionDriver:
             self._no_session()
             stream.abort()
             return
+        self._keeper = self._loop.create_task(self._keep_the_loop(), name=f"session: {self.role}")
         self._run()
         self._sample_later()
 
@@ -456,6 +458,17 @@ class SessionDriver:
             return
         self._finisher = self._loop.create_task(self._finish(), name=f"end of a session: {self.role}")
         self._finisher.add_done_callback(self._begin_to_finish)
+
+    async def _keep_the_loop(self) -> None:
+        """Nothing to do until the session is over. Whoever ends all tasks, as ``asyncio.run`` does when its program has ended and closed
+        nothing, ends this one too, and waits for it: so long there is a loop on which hardware can be made safe."""
+        try:
+            await asyncio.wait((self.result,))
+        except asyncio.CancelledError:
+            self.abandon(EndReason.EMERGENCY, "all tasks of the program were ended")
+            limit_s = self.settles_within_s
+            await insist(lambda: asyncio.wait((self.result,), timeout=limit_s), limit_s)
+            raise
 
     def _no_session(self) -> None:
         if not self.result.done():

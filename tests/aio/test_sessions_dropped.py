@@ -9,14 +9,25 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import EvccClient
+from iso15118.aio import EvccClient, SeccServer
 from iso15118.messages.iso20 import dc
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from iso15118.session.events import Event
 from tests import clock
 
-from .site import Plant, Site, Stopper, site
+from .site import (
+    LOOPBACK,
+    QUICK_PORTS,
+    Plant,
+    Site,
+    Stopper,
+    evcc_config,
+    evcc_tls,
+    secc_config,
+    secc_tls,
+    site,
+)
 
 
 class Charging:
@@ -212,3 +223,33 @@ async def test_every_event_may_meet_a_fault_of_this_software() -> None:
         assert failed > 8
         here.server.sessions.watch = watch
         await here.charge()
+
+
+@pytest.mark.parametrize("side", ["station", "vehicle"])
+def test_a_program_that_closes_nothing_ends_when_its_contactors_are_open(side: str) -> None:
+    """Its main task returns under power. ``asyncio.run`` waits for the tasks that there are then, and one of them is of the session."""
+    plants: list[Plant] = []
+
+    async def main() -> None:
+        plant = Plant()
+        plants.append(plant)
+        # That of the other side is quick: nobody else keeps the loop.
+        faults = plant.station.faults if side == "station" else plant.vehicle.faults
+        faults.late("open_contactors", 0.25)
+        server = SeccServer(
+            secc_config(), plant.secc, LOOPBACK, secc_tls(), sdp=False, sdp_port=0, port_limits=QUICK_PORTS
+        )
+        await server.open()
+        where = LOOPBACK.address, next(iter(server.ports.values()))
+        reached = asyncio.Event()
+        stopper = Stopper(5, lambda client: reached.set())
+        client = stopper.client = EvccClient(
+            evcc_config(), plant.evcc, LOOPBACK, evcc_tls(), port_limits=QUICK_PORTS, observer=stopper
+        )
+        running = asyncio.create_task(client.run(where))
+        await asyncio.wait((asyncio.create_task(reached.wait()), running), return_when=asyncio.FIRST_COMPLETED)
+        assert plant.station.outlet.closed
+
+    clock.run(main())
+    assert not plants[0].station.outlet.closed
+    assert not plants[0].vehicle.inlet.closed

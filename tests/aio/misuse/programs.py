@@ -129,10 +129,10 @@ def main() -> int:
     for ended in run(given.count, given.seed):
         counts["programs"] += 1
         counts["had power"] += ended.powered
-        kind = "lost its loop" if ended.program.end in TAKE_THE_LOOP else "left unsafe"
-        counts[kind] += bool(ended.wrong)
+        lost = ended.program.end in TAKE_THE_LOOP
+        counts["lost its loop" if lost else "left unsafe"] += bool(ended.wrong)
         for wrong in ended.wrong:
-            print(json.dumps({"failed": str(ended.program), "what": wrong}), flush=True)
+            print(json.dumps({"lost" if lost else "failed": str(ended.program), "what": wrong}), flush=True)
     print(json.dumps(counts))
     return 1 if counts["left unsafe"] else 0
 
