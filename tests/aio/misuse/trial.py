@@ -269,3 +269,4 @@ async def trial(case: Case, out: Outcome) -> None:
     finally:
         await here.close()
         following.cancel()
+        await asyncio.wait((following,))
