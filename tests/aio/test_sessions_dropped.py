@@ -247,7 +247,9 @@ def test_a_program_that_closes_nothing_ends_when_its_contactors_are_open(side: s
             evcc_config(), plant.evcc, LOOPBACK, evcc_tls(), port_limits=QUICK_PORTS, observer=stopper
         )
         running = asyncio.create_task(client.run(where))
-        await asyncio.wait((asyncio.create_task(reached.wait()), running), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            (asyncio.create_task(reached.wait()), running), return_when=asyncio.FIRST_COMPLETED
+        )
         assert plant.station.outlet.closed
 
     clock.run(main())
