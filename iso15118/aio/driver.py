@@ -10,9 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
@@ -25,10 +23,10 @@ from iso15118.session.events import LinkLoss
 from iso15118.session.secured import SecuredLink
 
 from .audience import Audience
+from .finishing import Finishing, Session
 from .guard import brief, come_back, describe, each, insist, next_tick, running
 from .link import Ending
 from .logs import Log
-from .results import SessionResult, Tally, let_go, summed_up
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -44,11 +42,6 @@ _log = Log(__name__)
 
 _QUIET_LOOK_S: Final = 1.0
 """How often the hardware is looked at while nothing has been asked of it yet."""
-_INSIST_S: Final = 2.0
-"""However often everything is cancelled: so long the end insists on a safe hardware beyond what the ports' limits give it."""
-_WIND_UP_S: Final = 12.0
-"""For the last reading of the meter, and for contracts that are still being stored."""
-
 Observer = Callable[[float, Any], None]
 """Gets the time and everything that passes, in order: what came in (``channel.Item``), events, actions, and the
 ``StreamEnd``. It is called when all that follows from an event has been done, never before. What it raises is logged once, and it is
@@ -57,26 +50,6 @@ not called again."""
 Watch = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
 """Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time, after they were carried
 out. For tests; what it raises ends the session as a fault of this software."""
-
-
-class Session(Protocol):
-    """The outer contract of both roles."""
-
-    ended: SessionEnded | None
-    states: list[str]
-
-    def handle(self, event: ev.Event, now: float) -> list[act.Action]: ...
-
-    def handle_timeout(self, now: float) -> list[act.Action]: ...
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def session_id(self) -> bytes: ...
 
 
 _LOSSES = {
@@ -110,11 +83,7 @@ def _secured(info: TlsInfo | None) -> SecuredLink | None:
     )
 
 
-_SILENT_ENDS: Final = frozenset((EndReason.TIMEOUT, EndReason.ONGOING_TOO_LONG, EndReason.PEER_VANISHED))
-"""Ends by silence: what was dropped before may be why."""
-
-
-class SessionDriver:
+class SessionDriver(Finishing):
     """One session on one stream; the ``StreamOwner`` of it.
 
     ``take_hardware`` and then ``make_session`` are called when the connection is ready; either may raise.
@@ -135,54 +104,23 @@ class SessionDriver:
         watch: Watch | None = None,
         look_s: float = 0.05,
     ) -> None:
-        self.role = role
+        super().__init__(role, Audience(observer, news))
         self._take_hardware = take_hardware
         self._make_session = make_session
         self._first = first
-        self.audience = Audience(observer, news)
         self._watch = watch
         self._look_s = look_s
-        self._loop = asyncio.get_running_loop()
         self._queue: deque[ev.Event] = deque()
         self._aside: deque[ev.Event] = deque()
         """Told by the hardware while it was being measured: nothing is measured for these."""
         self._measuring = False
         self._early: list[ev.Event] = []
         self._busy = False
-        self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
-        self._sampler: asyncio.TimerHandle | None = None
-        self._tally = Tally()
-        self._started = self._finished = self._loop.time()
-        self._verdict: SessionEnded | None = None
-        """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
-        self._error: BaseException | None = None
-        self._skipped, self._skip_reason = 0, ""
-        """Frames that nobody here reads, and why the last one was dropped."""
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
-        self._finisher: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self.session: Session | None = None
-        self.hardware: Hardware | None = None
-        self.stream: MessageStream | None = None
-        self.link_end: StreamEnd | None = None
-        self.unsafe_because = ""
-        """Once it is over: why the hardware is not safe; empty if it is."""
-        self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
-        """Done when everything is over; None if there was no session."""
 
     # -- from outside -------------------------------------------------------------------------------------
-
-    @property
-    def over(self) -> bool:
-        """The session is not running any more; the hardware may still be on its way to safety."""
-        return self._finisher is not None or self.result.done()
-
-    @property
-    def settles_within_s(self) -> float:
-        """How long the end may take from now: its calls by their limits, and what has to be wound up then."""
-        settling = 0.0 if self.hardware is None else self.hardware.settles_within_s
-        return settling + _INSIST_S + _WIND_UP_S
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a
@@ -439,26 +377,6 @@ class SessionDriver:
         self._say([error, *failed])
         come_back(error)
 
-    def _close_stream(self) -> None:
-        if self.stream is not None:
-            self.stream.close()
-
-    def _say(self, failed: list[BaseException]) -> None:
-        for error in failed:
-            _log.error("a fault of this software ends the session: %s", describe(error), error=error)
-
-    def _finish_soon(self) -> None:
-        if self._finisher is None and not self.result.done():
-            self._finished = self._loop.time()
-            self._begin_to_finish()
-
-    def _begin_to_finish(self, before: asyncio.Task[None] | None = None) -> None:
-        """The end is a task of its own; one that was cancelled before its first turn has done nothing, and is made anew."""
-        if self.result.done() or self._loop.is_closed():
-            return
-        self._finisher = self._loop.create_task(self._finish(), name=f"end of a session: {self.role}")
-        self._finisher.add_done_callback(self._begin_to_finish)
-
     async def _keep_the_loop(self) -> None:
         """Nothing to do until the session is over. Whoever ends all tasks, as ``asyncio.run`` does when its program has ended and closed
         nothing, ends this one too, and waits for it: so long there is a loop on which hardware can be made safe."""
@@ -469,66 +387,3 @@ class SessionDriver:
             limit_s = self.settles_within_s
             await insist(lambda: asyncio.wait((self.result,), timeout=limit_s), limit_s)
             raise
-
-    def _no_session(self) -> None:
-        if not self.result.done():
-            self.result.set_result(None)
-
-    async def _finish(self) -> None:
-        """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
-        at its end, does not keep it from that."""
-        hardware, session = self.hardware, self.session
-        safe = False
-        result: SessionResult | None = None
-        try:
-            if hardware is not None:
-                settled, _ = await insist(hardware.settle, hardware.settles_within_s + _INSIST_S)
-                safe = settled is True
-                self.unsafe_because = "" if safe else hardware.why_unsafe()
-                async with asyncio.timeout(_WIND_UP_S):
-                    await insist(hardware.wind_up, 0.0)
-        except BaseException as error:
-            self._say([error])
-            come_back(error)
-        finally:
-            for timer in (self._timer, self._sampler):
-                if timer is not None:
-                    timer.cancel()
-            if hardware is not None:
-                failed = each(hardware.close)
-                try:
-                    result = self._sum_up(session, hardware, safe)
-                except BaseException as error:
-                    failed.append(error)
-                    result = self._bare_result(safe)
-                self._say(failed)
-            if not self.result.done():
-                self.result.set_result(None if result is None else let_go(result))
-            self.audience.show()
-            if hardware is not None and not safe:
-                _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
-
-    def _sum_up(self, session: Session | None, hardware: Hardware, safe: bool) -> SessionResult:
-        self._tally.over(self._finished)
-        ended = self._verdict or (session.ended if session is not None else None)
-        if ended is not None and self._skipped and ended.reason in _SILENT_ENDS:
-            frames = "a frame was" if self._skipped == 1 else f"{self._skipped} frames were"
-            detail = f"{ended.detail}; {frames} dropped, the last one: {self._skip_reason}"
-            ended = msgspec.structs.replace(ended, detail=detail.lstrip("; "))
-        return summed_up(self._bare_result(safe, ended), session, hardware, self.stream, self._tally)
-
-    def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:
-        """What can be said of a session of which nothing can be computed."""
-        return SessionResult(
-            role=self.role,
-            ended=ended or self._verdict or SessionEnded(EndReason.INTERNAL_ERROR, "it never ended"),
-            exchanges=self._tally.exchanges,
-            charge_loops=self._tally.charge_loops,
-            link=self.link_end,
-            started=self._started,
-            finished=self._finished,
-            safe=safe,
-            error=self._error
-            if isinstance(self._error, Exception) and not isinstance(self._error, HardwareError)
-            else None,
-        )

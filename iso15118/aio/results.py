@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from iso15118.session.events import InletMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
-    from .driver import Session
+    from .finishing import Session
     from .hardware import Hardware
     from .stream import MessageStream
 

@@ -1,0 +1,179 @@
+"""The end of a session: its hardware is brought to safety and waited for, whoever cancels that, and what it was is summed up.
+
+``driver`` runs the session; what both need to know of it stands here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from iso15118.errors import HardwareError
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, SessionEnded
+
+from .audience import Audience
+from .guard import come_back, describe, each, insist
+from .logs import Log
+from .results import SessionResult, Tally, let_go, summed_up
+
+if TYPE_CHECKING:
+    from .hardware import Hardware
+    from .link import StreamEnd
+    from .stream import MessageStream
+
+__all__ = ["Finishing", "Session"]
+
+_log = Log(__name__)
+
+_INSIST_S: Final = 2.0
+"""However often everything is cancelled: so long the end insists on a safe hardware beyond what the ports' limits give it."""
+_WIND_UP_S: Final = 12.0
+"""For the last reading of the meter, and for contracts that are still being stored."""
+
+_SILENT_ENDS: Final = frozenset((EndReason.TIMEOUT, EndReason.ONGOING_TOO_LONG, EndReason.PEER_VANISHED))
+"""Ends by silence: what was dropped before may be why."""
+
+
+class Session(Protocol):
+    """The outer contract of both roles."""
+
+    ended: SessionEnded | None
+    states: list[str]
+
+    def handle(self, event: ev.Event, now: float) -> list[act.Action]: ...
+
+    def handle_timeout(self, now: float) -> list[act.Action]: ...
+
+    @property
+    def deadline(self) -> float | None: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def session_id(self) -> bytes: ...
+
+
+class Finishing:
+    """What is known of one session, and how it comes to its end. Wait for ``result``."""
+
+    def __init__(self, role: str, audience: Audience) -> None:
+        self.role = role
+        self.audience = audience
+        self._loop = asyncio.get_running_loop()
+        self._tally = Tally()
+        self._started = self._finished = self._loop.time()
+        self._verdict: SessionEnded | None = None
+        """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
+        self._error: BaseException | None = None
+        self._skipped, self._skip_reason = 0, ""
+        """Frames that nobody here reads, and why the last one was dropped."""
+        self._finisher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._sampler: asyncio.TimerHandle | None = None
+        self.session: Session | None = None
+        self.hardware: Hardware | None = None
+        self.stream: MessageStream | None = None
+        self.link_end: StreamEnd | None = None
+        self.unsafe_because = ""
+        """Once it is over: why the hardware is not safe; empty if it is."""
+        self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
+        """Done when everything is over; None if there was no session."""
+
+    @property
+    def over(self) -> bool:
+        """The session is not running any more; the hardware may still be on its way to safety."""
+        return self._finisher is not None or self.result.done()
+
+    @property
+    def settles_within_s(self) -> float:
+        """How long the end may take from now: its calls by their limits, and what has to be wound up then."""
+        settling = 0.0 if self.hardware is None else self.hardware.settles_within_s
+        return settling + _INSIST_S + _WIND_UP_S
+
+    def _close_stream(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+    def _say(self, failed: list[BaseException]) -> None:
+        for error in failed:
+            _log.error("a fault of this software ends the session: %s", describe(error), error=error)
+
+    def _finish_soon(self) -> None:
+        if self._finisher is None and not self.result.done():
+            self._finished = self._loop.time()
+            self._begin_to_finish()
+
+    def _begin_to_finish(self, before: asyncio.Task[None] | None = None) -> None:
+        """The end is a task of its own; one that was cancelled before its first turn has done nothing, and is made anew."""
+        if self.result.done() or self._loop.is_closed():
+            return
+        self._finisher = self._loop.create_task(self._finish(), name=f"end of a session: {self.role}")
+        self._finisher.add_done_callback(self._begin_to_finish)
+
+    def _no_session(self) -> None:
+        if not self.result.done():
+            self.result.set_result(None)
+
+    async def _finish(self) -> None:
+        """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
+        at its end, does not keep it from that."""
+        hardware, session = self.hardware, self.session
+        safe = False
+        result: SessionResult | None = None
+        try:
+            if hardware is not None:
+                settled, _ = await insist(hardware.settle, hardware.settles_within_s + _INSIST_S)
+                safe = settled is True
+                self.unsafe_because = "" if safe else hardware.why_unsafe()
+                async with asyncio.timeout(_WIND_UP_S):
+                    await insist(hardware.wind_up, 0.0)
+        except BaseException as error:
+            self._say([error])
+            come_back(error)
+        finally:
+            for timer in (self._timer, self._sampler):
+                if timer is not None:
+                    timer.cancel()
+            if hardware is not None:
+                failed = each(hardware.close)
+                try:
+                    result = self._sum_up(session, hardware, safe)
+                except BaseException as error:
+                    failed.append(error)
+                    result = self._bare_result(safe)
+                self._say(failed)
+            if not self.result.done():
+                self.result.set_result(None if result is None else let_go(result))
+            self.audience.show()
+            if hardware is not None and not safe:
+                _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
+
+    def _sum_up(self, session: Session | None, hardware: Hardware, safe: bool) -> SessionResult:
+        self._tally.over(self._finished)
+        ended = self._verdict or (session.ended if session is not None else None)
+        if ended is not None and self._skipped and ended.reason in _SILENT_ENDS:
+            frames = "a frame was" if self._skipped == 1 else f"{self._skipped} frames were"
+            detail = f"{ended.detail}; {frames} dropped, the last one: {self._skip_reason}"
+            ended = msgspec.structs.replace(ended, detail=detail.lstrip("; "))
+        return summed_up(self._bare_result(safe, ended), session, hardware, self.stream, self._tally)
+
+    def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:
+        """What can be said of a session of which nothing can be computed."""
+        return SessionResult(
+            role=self.role,
+            ended=ended or self._verdict or SessionEnded(EndReason.INTERNAL_ERROR, "it never ended"),
+            exchanges=self._tally.exchanges,
+            charge_loops=self._tally.charge_loops,
+            link=self.link_end,
+            started=self._started,
+            finished=self._finished,
+            safe=safe,
+            error=self._error
+            if isinstance(self._error, Exception) and not isinstance(self._error, HardwareError)
+            else None,
+        )
