@@ -42,12 +42,12 @@ class MeterWatch:
 
     def __init__(self, config: EvccConfig) -> None:
         self._config = config
-        self._own = _Energy()
-        self._inlet: InletMeasured | None = None
-        self._at = 0.0
+        self._charged_wh = self._discharged_wh = 0.0
+        """By the vehicle's own measurement, since the session began."""
         self._counted: _Energy | None = None
         """The vehicle's own counters when they were first seen."""
-        self._peak_w = 0.0
+        self._at: float | None = None
+        self._power_w = self._peak_w = 0.0
         self._first: tuple[MeterReading, _Energy] | None = None
         """The first reading of the session, and what the vehicle had measured by then."""
         self._last: MeterReading | None = None
@@ -56,29 +56,29 @@ class MeterWatch:
     def measured(self, inlet: InletMeasured, now: float) -> None:
         """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times current since the last one."""
         power_w = inlet.voltage_v * inlet.current_a
-        if not (math.isfinite(power_w) and _is_count(inlet.charged_wh) and _is_count(inlet.discharged_wh)):
+        charged_wh, discharged_wh = inlet.charged_wh, inlet.discharged_wh
+        if not (math.isfinite(power_w) and _is_count(charged_wh) and _is_count(discharged_wh)):
             return
         self._peak_w = max(self._peak_w, abs(power_w))
-        before, self._inlet = self._inlet, inlet
+        if charged_wh is not None:
+            if self._counted is None:
+                self._counted = _Energy(charged_wh, discharged_wh or 0.0)
+            self._charged_wh = charged_wh - self._counted.charged_wh
+            self._discharged_wh = (discharged_wh or 0.0) - self._counted.discharged_wh
+            return
         at = now if inlet.at is None else min(inlet.at, now)
-        hours, self._at = (at - self._at) / 3600.0, at
-        if inlet.charged_wh is not None:
-            counters = _Energy(inlet.charged_wh, inlet.discharged_wh or 0.0)
-            start = self._counted = self._counted or counters
-            self._own = _Energy(
-                counters.charged_wh - start.charged_wh, counters.discharged_wh - start.discharged_wh
-            )
-        elif before is not None and hours > 0.0:
-            energy_wh = (before.voltage_v * before.current_a + power_w) / 2.0 * hours
-            own = self._own
-            self._own = _Energy(
-                own.charged_wh + max(energy_wh, 0.0), own.discharged_wh + max(-energy_wh, 0.0)
-            )
+        if self._at is not None and at > self._at:
+            energy_wh = (self._power_w + power_w) / 2.0 * (at - self._at) / 3600.0
+            if energy_wh > 0.0:
+                self._charged_wh += energy_wh
+            else:
+                self._discharged_wh -= energy_wh
+        self._at, self._power_w = at, power_w
 
     def saw(self, reading: MeterReading) -> None:
         """A reading came with an answer of the station, to be signed or not: the first one is where the session began."""
         if self._first is None:
-            self._first = reading, self._own
+            self._first = reading, _Energy(self._charged_wh, self._discharged_wh)
             self._last = reading
 
     def why_not(self, reading: MeterReading) -> str:
@@ -107,11 +107,11 @@ class MeterWatch:
         if not self._tallies(own.charged_wh + own.discharged_wh, 0.0):
             return "the first one that was seen is not from the beginning of the session"
         for what, metered, mine in (
-            ("charged", reading.charged_wh - first.charged_wh, self._own.charged_wh - own.charged_wh),
+            ("charged", reading.charged_wh - first.charged_wh, self._charged_wh - own.charged_wh),
             (
                 "given back",
                 (reading.discharged_wh or 0.0) - (first.discharged_wh or 0.0),
-                self._own.discharged_wh - own.discharged_wh,
+                self._discharged_wh - own.discharged_wh,
             ),
         ):
             if not self._tallies(metered, mine):

@@ -125,6 +125,7 @@ class EvccSession(Funnel):
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
                 talk.now, talk.inlet = now, event  # type: ignore[assignment]
+                talk.meter.measured(event, now)  # type: ignore[arg-type]
                 return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault

@@ -274,9 +274,8 @@ def _termination(request: cm.SessionStopReq) -> str:
     """Why the vehicle leaves, in its own words, on one line of printable characters: it goes to logs,
     terminals and ports."""
     code, why = request.ev_termination_code, request.ev_termination_explanation
-    return printable(
-        ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
-    )
+    said = ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
+    return printable(said, _LONGEST)
 
 
 def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Reply:
