@@ -24,6 +24,8 @@ __all__ = ["IdleLook"]
 _log = Log(__name__)
 
 LOOK_S: Final = 1.0
+LOOK_AGAIN_S: Final = 0.2
+"""While something is not as it should be: it is made safe again as often, until it shows that it is."""
 
 
 class IdleLook:
@@ -45,6 +47,8 @@ class IdleLook:
         self._hardware: SideHardware | None = None
         self._timer: asyncio.Handle | None = None
         self._trouble = ""
+        self._closed = False
+        """By the last look."""
         self.looked_at = self._loop.time()
         """When the hardware was last looked at."""
 
@@ -84,7 +88,7 @@ class IdleLook:
         return not self._trouble
 
     def _due(self) -> None:
-        self._timer = self._loop.call_later(LOOK_S, self._due)
+        self._timer = timer = self._loop.call_later(LOOK_S, self._due)
         self.looked_at = now = self._loop.time()
         hardware = self._hardware
         if hardware is None:
@@ -95,12 +99,16 @@ class IdleLook:
             trouble = hardware.why_unsafe() if hardware.told_safe else self._trouble
         if trouble:
             hardware.make_safe(trouble)
+        if (trouble or self._closed) and self._timer is timer:
+            timer.cancel()
+            self._timer = self._loop.call_later(LOOK_AGAIN_S, self._due)
         if trouble != self._trouble:
             self._trouble = trouble
             self._found(trouble)
 
     def _look(self, hardware: SideHardware, now: float) -> str:
         measured, closed = hardware.present()
+        self._closed = closed is not False
         if closed is None:
             return "the level of the contactors cannot be read"
         if measured is None:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import structs
 
-from iso15118.errors import HardwareError
+from iso15118.errors import ConfigError, HardwareError
 from iso15118.session.events import BatteryChanged, InletMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 
@@ -120,7 +120,7 @@ def _is_plain(state: BatteryChanged) -> bool:
 def meter(value: Any, name: str) -> MeterRead:
     """What ``meter.read`` returned."""
     reading = _plain(_exact(value, MeterRead, name), _METER, name)
-    for field, _ in _METER:
+    for field in ("charged_wh", "discharged_wh"):
         number = getattr(reading, field)
         if number < 0:
             raise HardwareError(f"{name}.{field} is {number!r}: a meter counts up from 0")
@@ -138,12 +138,28 @@ def level(value: Any, port: str) -> bool:
 
 def station_limits(value: Any, port: str) -> StationLimits:
     """``power.limits``."""
-    return _plain(_exact(value, StationLimits, f"{port}.limits"), _STATION_LIMITS, f"{port}.limits")
+    return _limits(
+        _plain(_exact(value, StationLimits, f"{port}.limits"), _STATION_LIMITS, f"{port}.limits"), port
+    )
 
 
 def vehicle_limits(value: Any, port: str) -> VehicleLimits:
     """``battery.limits``."""
-    return _plain(_exact(value, VehicleLimits, f"{port}.limits"), _VEHICLE_LIMITS, f"{port}.limits")
+    return _limits(
+        _plain(_exact(value, VehicleLimits, f"{port}.limits"), _VEHICLE_LIMITS, f"{port}.limits"), port
+    )
+
+
+Limits = TypeVar("Limits", StationLimits, VehicleLimits)
+
+
+def _limits(limits: Limits, port: str) -> Limits:
+    """Limits judge themselves when they are made; a port may have changed its own in place since then."""
+    try:
+        limits.__post_init__()
+    except ConfigError as error:
+        raise HardwareError(f"{port}.limits: {error}") from error
+    return limits
 
 
 def _exact(value: Any, kind: type[Reading], name: str) -> Reading:
@@ -173,7 +189,7 @@ def _plain(reading: Reading, fields: tuple[tuple[str, float], ...], name: str) -
 
 _MAY_BE_ABSENT: Final = frozenset(("at", "power_ramp_w_per_s"))
 _MEASURED: Final = (("voltage_v", MOST_V), ("current_a", MOST_A), ("at", MOST_S))
-_METER: Final = (("charged_wh", MOST_METER_WH), ("discharged_wh", MOST_METER_WH))
+_METER: Final = (("charged_wh", MOST_METER_WH), ("discharged_wh", MOST_METER_WH), ("at", MOST_S))
 _STATION_LIMITS: Final = tuple((field, MOST_W) for field in StationLimits.__struct_fields__)
 _VEHICLE_LIMITS: Final = tuple((field, MOST_W) for field in VehicleLimits.__struct_fields__)
 _BATTERY: Final = (

@@ -153,3 +153,10 @@ def test_another_class_is_no_reading(what: str) -> None:
 def test_what_no_charger_has_is_no_reading(what: str, name: str, value: Any) -> None:
     with pytest.raises(HardwareError, match=name):
         read(what, with_field(READINGS[what][1], name, value))
+
+
+@pytest.mark.parametrize("what", ["power.limits", "battery.limits"])
+@pytest.mark.parametrize(("name", "value"), [("maximum_voltage_v", -1.0), ("minimum_voltage_v", 1000.0)])
+def test_limits_that_were_changed_in_place_are_judged_again(what: str, name: str, value: float) -> None:
+    with pytest.raises(HardwareError, match=rf"{what}: {name}"):
+        read(what, with_field(READINGS[what][1], name, value))

@@ -288,3 +288,17 @@ async def test_a_vehicle_whose_signal_takes_no_listener_says_so_and_runs_the_nex
         result = await stopped(client)
         assert result.safe
         assert moody.listeners == 1
+
+
+async def test_contactors_between_sessions_are_opened_soon_though_the_first_opening_fails() -> None:
+    plant = Plant()
+    async with site(plant) as here:
+        await here.charge()
+        plant.station.faults.raises("open_contactors", times=1)
+        began = plant.clock()
+        plant.station.outlet.request_close(plant.circuit.time)
+        await until(lambda: not plant.station_safe)
+        await until(lambda: plant.station_safe)
+        assert plant.clock() - began < 2.5
+        await until(lambda: state(here) is ServiceState.AVAILABLE)
+        await here.charge()

@@ -197,7 +197,10 @@ class Trial:
         self.judge_result(server.results[-1] if before or server.results else None, "secc")
         await asyncio.sleep(SOON_S)
         self.judge_times()
-        if case.phase == "idle":
+        lies = (
+            case.place == "contactors.closed" and case.way.lies
+        )  # then nobody can see what happens between sessions
+        if case.phase == "idle" and not lies:
             self.bad.enter("idle")
             self.plant.station.outlet.request_close(self.plant.circuit.time)
             await asyncio.sleep(3.0)
