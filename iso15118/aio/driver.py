@@ -238,7 +238,7 @@ class SessionDriver(Finishing):
 
     def _after(self) -> None:
         session = self.session
-        if self._finisher is not None:
+        if self._ending:
             return
         if session is None or session.ended is not None or self._verdict is not None:
             self._finish_soon()
@@ -364,7 +364,7 @@ class SessionDriver(Finishing):
         failed: list[BaseException] = []
         if self.hardware is not None:
             failed = each(partial(self.hardware.make_safe, "a fault of this software"))
-        first = self._verdict is None and self._finisher is None
+        first = self._verdict is None and not self._ending
         if first:
             port = isinstance(error, HardwareError)
             reason = EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR

@@ -72,6 +72,8 @@ class Finishing:
         self._error: BaseException | None = None
         self._skipped, self._skip_reason = 0, ""
         """Frames that nobody here reads, and why the last one was dropped."""
+        self._ending = False
+        """The end has begun. Told apart from its task, which may run before anybody has it (eager tasks of Python 3.12)."""
         self._finisher: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sampler: asyncio.TimerHandle | None = None
@@ -87,7 +89,7 @@ class Finishing:
     @property
     def over(self) -> bool:
         """The session is not running any more; the hardware may still be on its way to safety."""
-        return self._finisher is not None or self.result.done()
+        return self._ending or self.result.done()
 
     @property
     def settles_within_s(self) -> float:
@@ -104,7 +106,8 @@ class Finishing:
             _log.error("a fault of this software ends the session: %s", describe(error), error=error)
 
     def _finish_soon(self) -> None:
-        if self._finisher is None and not self.result.done():
+        if not self._ending and not self.result.done():
+            self._ending = True
             self._finished = self._loop.time()
             self._begin_to_finish()
 

@@ -45,7 +45,11 @@ def test_ports_and_callbacks_that_misbehave(role: str) -> None:
     assert counts["hit"] >= 75  # the others were not asked any more when they turned bad
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+LOOPS = ["asyncio", "uvloop", *(["eager"] if sys.version_info >= (3, 12) else [])]
+"""Tasks that begin at once are of Python 3.12: ``--python 3.12`` runs this there."""
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_on_other_loops(loop: str) -> None:
     said, failed = run("tests.aio.misuse", "--sample", "16", "--loop", loop, "--jobs", "8")
     assert failed == []
