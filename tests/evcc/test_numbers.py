@@ -174,6 +174,22 @@ def test_when_its_schedule_is_over_the_vehicle_asks_for_another_one() -> None:
     assert power(last.cl_req_control_mode) == pytest.approx(70_000.0, abs=100.0)
 
 
+def test_what_is_asked_for_after_another_schedule_is_no_over_current() -> None:
+    host = scheduled(((2, 100_000.0),), SENT)
+    host.battery(target_current_a=100.0)
+    host.measure(BATTERY_V, 100.0)
+    while not isinstance(host.request, cm.PowerDeliveryReq):
+        go(host)
+    host.answer()
+    host.measure(BATTERY_V, 0.0)
+    host.answer(se_res_control_mode=schedule(((3600, 100_000.0),), 0))
+    host.answer()
+    host.measure(BATTERY_V, 100.0)
+    for _ in range(20):
+        assert si(turn(host).ev_target_current) == 100.0
+    assert host.session.ended is None
+
+
 def test_a_schedule_that_is_over_again_is_left_in_an_orderly_way() -> None:
     host = scheduled(((2, 100_000.0),), SENT)
     while not isinstance(host.request, cm.PowerDeliveryReq):

@@ -125,6 +125,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             return end
         if end is None and plan.schedule_over(began):
             await _renegotiate(talk, plan)
+            asked = None  # the supervision was told meanwhile that nothing is asked for
         elif end is None and plan.discharge_channel is not (
             plan.separate_channels and discharging_wanted(talk, plan)
         ):
