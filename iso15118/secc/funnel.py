@@ -38,6 +38,10 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.WELDING_DETECTION,
 )
 
+_CONTACTORS_CLOSED = (State.DC_CHARGE_LOOP, State.SCHEDULE_RENEGOTIATION, State.POWER_DELIVERY)
+"""States in which contactors that are closed stay so until they are told to open. In PowerDelivery they are closed after a renegotiation:
+opened by themselves, they may not be closed again, because nothing was pre-charged since."""
+
 
 class Funnel:
     """What ends a session, and how. ``SeccSession`` is one with a conversation."""
@@ -89,12 +93,7 @@ class Funnel:
                 "contactors closed without permission" if known else "the level of the contactors is unknown"
             )
             return self._doom(EndReason.CONTACTOR_FAILED, what)
-        if (
-            was
-            and not closed
-            and self._state in (State.DC_CHARGE_LOOP, State.SCHEDULE_RENEGOTIATION)
-            and ctx.energized
-        ):
+        if was and not closed and self._state in _CONTACTORS_CLOSED and ctx.energized:
             return self._doom(EndReason.CONTACTOR_FAILED, "contactors opened under power")
         return []
 

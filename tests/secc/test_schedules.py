@@ -189,3 +189,15 @@ def test_more_power_than_the_own_profile_is_a_warning_after_a_while_and_the_end_
     assert list(codes.values())[-1] == "FAILED_EVPowerProfileViolation"
     assert drive.session.ended.reason is EndReason.PARAMETERS_NOT_ACCEPTED
     assert not drive.session.energized
+
+
+def test_contactors_that_opened_by_themselves_between_two_schedules_are_not_closed_without_a_pre_charge() -> None:
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.send(dc.DCChargeLoopReq)
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
+    drive.send(cm.ScheduleExchangeReq)
+    assert drive.session.state == State.POWER_DELIVERY.value
+    drive.book.tell(ev.ContactorsChanged(False))
+    drive.book.does(act.StopPower, act.OpenContactors)
+    assert drive.send(cm.PowerDeliveryReq).response_code is ResponseCode.FAILED
+    drive.book.ends(EndReason.CONTACTOR_FAILED)

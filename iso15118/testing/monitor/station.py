@@ -138,6 +138,8 @@ class StationMonitor:
             case ev.CableCheckFinished(ok=ok):
                 self._cable_checked = ok and self._checking
             case ev.ContactorsChanged(closed=closed):
+                if self._closed and not closed:
+                    self._precharge_v = None  # whoever closes them again pre-charges again
                 self._closed = closed
             case ev.HardwareFault() | ev.EmergencyShutdown():
                 self._condemned = str(event)
