@@ -378,3 +378,23 @@ def test_settings_that_make_no_sense_are_named(name: str) -> None:
     for value in (-1.0, float("nan"), float("inf"), "5", True, object()):
         with pytest.raises(ConfigError, match=name):
             msgspec.structs.replace(SupervisionLimits(), **{name: value})
+
+
+@pytest.mark.parametrize("targets", [(700.0,), (700.0, 700.5), (700.0, 699.9, 699.8)])
+def test_a_target_that_is_lowered_again_and_again_excuses_no_voltage(targets: tuple[float, ...]) -> None:
+    supervisor = StationSupervisor(SupervisionLimits())
+    charging(supervisor, watts=300_000.0)
+    supervisor.measured(800.0, 200.0, 0.0, 0.0)
+    found: list[Finding] = []
+    now = 0.0
+    for turn in range(200):
+        now = 0.1 * turn
+        supervisor.set_power(targets[turn % len(targets)] - 0.001 * turn, 200.0, 300_000.0, False, now)
+        finding = supervisor.measured(800.0, 200.0, now, now)
+        if finding is not None:
+            found.append(finding)
+    # 1 s to hear of it, 8 s at 25 A/s, and then the time of the rule.
+    assert [kind(one) for one in found] == [
+        (Rule.VOLTAGE_ABOVE_ASKED, STOP),
+        (Rule.VOLTAGE_ABOVE_ASKED, FAULT),
+    ]

@@ -182,9 +182,13 @@ class StationSupervisor:
         if other.floor != 0.0:
             self._lower(other, 0.0, now)
         if voltage_v < self._bound_v or takes_back is not self._takes_back:
-            # The battery holds the voltage: what has to fall is the current.
+            # The battery holds the voltage: what has to fall is the current. A supply that did not follow the last bound in its time is
+            # given no other: else a vehicle that lowers its target again and again would keep the rule from ever being broken.
             at_most = now + self.limits.settle_s + abs(self.current_a) / self._rate
-            self._bound_v_from = at_most if self._bound_v_from <= now else min(self._bound_v_from, at_most)
+            if now < self._bound_v_from:
+                self._bound_v_from = min(self._bound_v_from, at_most)
+            elif takes_back is not self._takes_back or not self._off_bound(self.voltage_v, self.current_a)[0]:
+                self._bound_v_from = at_most
         self._bound_v, self._bound_w, self._takes_back = voltage_v, power_w, takes_back
         if not -self._frozen_a <= current_a - self._asked_a <= self._frozen_a:
             if self._frozen is None and self._follows():
@@ -325,10 +329,8 @@ class StationSupervisor:
             back = discharge + max(self._reverse_a, room)
             found = worse(found, self._w_reverse.look(-current > back, current, -back, now))
 
-        flows = abs(current) > (limits.no_current_a or 0.0) and now >= self._bound_v_from
-        room = max(self._asked_v, limits.asked_voltage_share * self._bound_v)
-        edge = self._bound_v - room if taking else self._bound_v + room
-        off = flows and (voltage < edge if taking else voltage > edge)
+        off, edge = self._off_bound(voltage, current)
+        off = off and now >= self._bound_v_from
         found = worse(found, self._w_asked_voltage.look(off, voltage, edge, now))
 
         settled = ahead == (self._discharging if taking else self._charging).floor
@@ -336,6 +338,14 @@ class StationSupervisor:
         power = abs(voltage * current)
         found = worse(found, self._w_power.look(settled and power > most_w, power, most_w, now))
         return worse(found, self._still(voltage, current, now))
+
+    def _off_bound(self, voltage: float, current: float) -> tuple[bool, float]:
+        """Whether current flows beyond the voltage that is asked for, and where that begins."""
+        room = max(self._asked_v, self.limits.asked_voltage_share * self._bound_v)
+        flows = abs(current) > (self.limits.no_current_a or 0.0)
+        if self._takes_back:
+            return flows and voltage < self._bound_v - room, self._bound_v - room
+        return flows and voltage > self._bound_v + room, self._bound_v + room
 
     def _still(self, voltage: float, current: float, now: float) -> Finding | None:
         """Frozen readings: the bound that the current kept to has moved, and neither current nor voltage did."""
