@@ -304,7 +304,7 @@ class SessionDriver(Finishing):
         self._carry_out(event, session.handle(event, now), now)
 
     def _measure(self, session: Session, now: float) -> None:
-        if self.hardware is None:
+        if self.hardware is None or self._handed_over:
             return
         self._measuring = True
         try:
@@ -345,7 +345,8 @@ class SessionDriver(Finishing):
                 self._count(action.message)
             stream.send(action.message)
         elif isinstance(action, act.HardwareAction):
-            hardware.do(action)
+            if not self._handed_over:
+                hardware.do(action)
         elif type(action) is act.UseSchema:
             stream.select(action.edition)
         elif type(action) is act.CloseLink:
@@ -362,7 +363,7 @@ class SessionDriver(Finishing):
         """A fault of this software, or a wish to end the program that came out of it: this session is over, and nobody can say in which
         state it is."""
         failed: list[BaseException] = []
-        if self.hardware is not None:
+        if self.hardware is not None and not self._handed_over:
             failed = each(partial(self.hardware.make_safe, "a fault of this software"))
         first = self._verdict is None and not self._ending
         if first:

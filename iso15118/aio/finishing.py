@@ -81,6 +81,9 @@ class Finishing:
         self.hardware: Hardware | None = None
         self.stream: MessageStream | None = None
         self.link_end: StreamEnd | None = None
+        self._handed_over = False
+        """The hardware is somebody else's by now: the connection may still be open, so that the peer can say goodbye, but nothing that
+        comes over it looks at the hardware or asks for anything."""
         self.unsafe_because = ""
         """Once it is over: why the hardware is not safe; empty if it is."""
         self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
@@ -142,6 +145,7 @@ class Finishing:
             for timer in (self._timer, self._sampler):
                 if timer is not None:
                     timer.cancel()
+            self._handed_over = True
             if hardware is not None:
                 failed = each(hardware.close)
                 try:

@@ -191,7 +191,9 @@ def test_more_power_than_the_own_profile_is_a_warning_after_a_while_and_the_end_
     assert not drive.session.energized
 
 
-def test_contactors_that_opened_by_themselves_between_two_schedules_are_not_closed_without_a_pre_charge() -> None:
+def test_contactors_that_opened_by_themselves_between_two_schedules_are_not_closed_without_a_pre_charge() -> (
+    None
+):
     drive = Drive().to(State.DC_CHARGE_LOOP)
     drive.send(dc.DCChargeLoopReq)
     drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
