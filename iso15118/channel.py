@@ -103,6 +103,10 @@ def _stream(
 _BESIDE: Final = frozenset({"MeteringConfirmation"})
 """Exchanges that run on a stream of their own, beside a charge loop."""
 
+_MOST_SKIPPED: Final = 256
+"""Messages in a row that nobody reads. They are to be ignored [V2G2-800], but each costs time of a loop that other sessions share, and
+the smallest are 8 octets: a peer that sends nothing else is no peer."""
+
 NEGOTIATION: Final = "app"
 
 EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
@@ -155,7 +159,7 @@ class MessageChannel:
     def __init__(self, codec: Codec = exi) -> None:
         self._decode = codec.decode_with_notes
         self._encode = codec.encode
-        self._reader = FrameReader()
+        self._reader = FrameReader(most_skipped=_MOST_SKIPPED)
         self.select(NEGOTIATION)
 
     @property

@@ -154,15 +154,23 @@ class FrameReader:
     """Takes the bytes of a stream as they come and gives the messages in them.
 
     ``caps`` says which payload types are accepted and how long each may be; it may be replaced between two
-    calls. Everything else is skipped up to ``skip_cap`` bytes. Of a message not yet complete at most its cap
-    is held in memory.
+    calls. Everything else is skipped up to ``skip_cap`` bytes, and for ``most_skipped`` messages in a row (None: any number). Of a message
+    not yet complete at most its cap is held in memory.
     """
 
-    __slots__ = ("_broken", "_buffer", "_to_skip", "caps", "skip_cap")
+    __slots__ = ("_broken", "_buffer", "_skipped", "_to_skip", "caps", "most_skipped", "skip_cap")
 
-    def __init__(self, caps: Mapping[int, int] = PAYLOAD_CAPS, *, skip_cap: int = SKIP_CAP) -> None:
+    def __init__(
+        self,
+        caps: Mapping[int, int] = PAYLOAD_CAPS,
+        *,
+        skip_cap: int = SKIP_CAP,
+        most_skipped: int | None = None,
+    ) -> None:
         self.caps = caps
         self.skip_cap = skip_cap
+        self.most_skipped = most_skipped
+        self._skipped = 0
         self._buffer = bytearray()
         self._to_skip = 0
         self._broken: FrameError | None = None
@@ -182,7 +190,8 @@ class FrameReader:
         """The messages that ``data`` completes, in order: at most ``limit`` if given, the rest stay for a
         call with ``b""``.
 
-        Raises ``FrameError`` for a header that is none or a length over its cap. The stream is lost then:
+        Raises ``FrameError`` for a header that is none, a length over its cap, and too many skipped messages
+        in a row. The stream is lost then:
         nothing behind that header can be found again, and every later call raises the same. Messages before
         it are returned first, the next call raises.
         """
@@ -195,6 +204,7 @@ class FrameReader:
                 and length <= self.caps.get(payload_type, -1)
                 and limit != 0
             ):
+                self._skipped = 0
                 return [Frame(payload_type, data[HEADER_LENGTH:])]
         return self._receive_any(data, limit)
 
@@ -244,4 +254,13 @@ class FrameReader:
                 f"payload of {length} bytes announced for type {payload_type_name(payload_type)}, "
                 f"at most {self.skip_cap if cap is None else cap} are accepted"
             )
-        return cap is not None
+        if cap is not None:
+            self._skipped = 0
+            return True
+        self._skipped += 1
+        if self.most_skipped is not None and self._skipped > self.most_skipped:
+            raise FrameError(
+                f"more than {self.most_skipped} messages in a row of payload types that nobody reads here, "
+                f"the last of {payload_type_name(payload_type)}"
+            )
+        return False

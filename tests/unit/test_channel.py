@@ -273,3 +273,22 @@ def test_a_message_that_its_schema_does_not_allow_is_an_exi_error() -> None:
 
 def test_what_is_sent_is_exi() -> None:
     assert exi.decode("iso20-common", dc_channel().encode(SETUP)[8:]) == SETUP
+
+
+def test_a_peer_that_sends_nothing_but_what_nobody_reads_is_given_up() -> None:
+    channel = MessageChannel()
+    nothing = encode_frame(0x9999, b"")
+    items = channel.receive_data(nothing * 3)
+    while channel.more:
+        items += channel.receive_data(b"")
+    assert [type(item) for item in items] == [Skipped] * 3
+    channel.select("iso20-dc")
+    message = channel.encode(SETUP)
+    for _ in range(3):  # among messages any number
+        items = channel.receive_data(nothing * 200 + message)
+        assert len(items) == 201
+        assert isinstance(items[-1], Received)
+    assert len(channel.receive_data(nothing * 8000)) == 256
+    assert channel.more
+    with pytest.raises(FrameError, match="256 messages in a row"):
+        channel.receive_data(b"")
