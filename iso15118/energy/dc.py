@@ -169,7 +169,7 @@ def charging(
     wanted: Bounds, station: Limits, vehicle: Limits, present_v: float, *, loss: float = 1.0
 ) -> Bounds:
     """The bounds for ``wanted`` within the limits of both sides; no current where a minimum of either would
-    not be reached.
+    not be reached, or where ``wanted`` is below the station's minimum voltage.
 
     ``present_v`` is the voltage at which the current would flow.
     """
@@ -178,6 +178,9 @@ def charging(
     watts = min(wanted.power_w, station.maximum_charge_power_w, vehicle.maximum_charge_power_w)
     least_a = max(station.minimum_charge_current_a, vehicle.minimum_charge_current_a)
     least_w = max(station.minimum_charge_power_w, vehicle.minimum_charge_power_w)
+    if volts < station.minimum_voltage_v:
+        # No supply is told of a voltage that it does not have, and nothing flows at one that the vehicle did not ask for.
+        return Bounds(min(station.minimum_voltage_v, station.maximum_voltage_v), 0.0, 0.0)
     if not reaches(amperes, watts, present_v, least_a, least_w, loss=loss):
         return Bounds(volts, 0.0, 0.0)
     return Bounds(volts, amperes, watts)

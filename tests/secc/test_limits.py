@@ -221,3 +221,14 @@ def test_the_answer_tells_what_flows() -> None:
     answer = drive.send(dc.DCChargeLoopReq)
     assert si(answer.evse_present_voltage) == pytest.approx(812.3)
     assert si(answer.evse_present_current) == pytest.approx(987.6, abs=0.1)
+
+
+@pytest.mark.parametrize("volts", [0.0, 1.0, 199.0])
+@pytest.mark.parametrize("mode", list(ControlMode), ids=lambda one: one.name)
+def test_no_supply_is_told_of_a_voltage_below_its_own_minimum(mode: ControlMode, volts: float) -> None:
+    drive = charging(mode=mode)
+    if mode is ControlMode.DYNAMIC:
+        wish = drive.dynamic(ev_maximum_voltage=rational(volts), ev_minimum_voltage=rational(0.0))
+    else:
+        wish = drive.scheduled(100.0, volts)
+    assert bounds(drive, wish) == (STATION.minimum_voltage_v, 0.0, 0.0)
