@@ -344,9 +344,8 @@ class SessionDriver(Finishing):
             if self.role == "secc":
                 self._count(action.message)
             stream.send(action.message)
-        elif isinstance(action, act.HardwareAction):
-            if not self._handed_over:
-                hardware.do(action)
+        elif isinstance(action, act.HardwareAction) and not self._handed_over:
+            hardware.do(action)
         elif type(action) is act.UseSchema:
             stream.select(action.edition)
         elif type(action) is act.CloseLink:

@@ -82,8 +82,7 @@ class Finishing:
         self.stream: MessageStream | None = None
         self.link_end: StreamEnd | None = None
         self._handed_over = False
-        """The hardware is somebody else's by now: the connection may still be open, so that the peer can say goodbye, but nothing that
-        comes over it looks at the hardware or asks for anything."""
+        """The hardware is the next session's by now: what still comes over the connection neither looks at it nor asks for anything."""
         self.unsafe_because = ""
         """Once it is over: why the hardware is not safe; empty if it is."""
         self.result: asyncio.Future[SessionResult | None] = self._loop.create_future()
