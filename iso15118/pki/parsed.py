@@ -7,6 +7,7 @@ exceptions; here is the one place where they are caught.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -24,6 +25,10 @@ __all__ = ["Parsed", "UnreadableError", "is_issued_by", "parse"]
 
 MAX_OCTETS = 16 * 1024
 """No certificate of any edition comes near this; what is longer is not even looked at."""
+
+_MOST_PARTS = 64
+"""Extensions, attributes of a name, and uses: an honest certificate has about ten of each. Every rule looks at all of them, on every path,
+before the peer has proven anything."""
 
 _REMEMBERED = 128
 """Certificates, and signatures on those of Sub-CAs and OCSP responders, that are not read and verified again: reading and signature depend
@@ -148,12 +153,17 @@ def _read(der: bytes) -> Parsed:
         # Not covered by the signature, and not looked at by the library: several encodings of one certificate.
         raise ValueError("signature with unused bits")
     extensions = certificate.extensions
+    _count("extensions", extensions)
+    _count("attributes of a name", certificate.subject.rdns)
+    _count("attributes of a name", certificate.issuer.rdns)
     constraints = _extension(extensions, x509.BasicConstraints)
     usage = _extension(extensions, x509.KeyUsage)
     extended = _extension(extensions, x509.ExtendedKeyUsage)
     subject_key = _extension(extensions, x509.SubjectKeyIdentifier)
     authority_key = _extension(extensions, x509.AuthorityKeyIdentifier)
     access = _extension(extensions, x509.AuthorityInformationAccess)
+    _count("uses", extended or ())
+    _count("places to ask at", access or ())
     key, uncompressed = _key(certificate)
     oid = certificate.signature_algorithm_oid.dotted_string
     return Parsed(
@@ -192,6 +202,11 @@ def _read(der: bytes) -> Parsed:
         ocsp_urls=_ocsp_urls(access) if access is not None else (),
         access_methods=frozenset(one.access_method.dotted_string for one in access or ()),
     )
+
+
+def _count(what: str, parts: Iterable[object]) -> None:
+    if (count := len(list(parts))) > _MOST_PARTS:
+        raise ValueError(f"{count} {what}")
 
 
 def is_issued_by(child: Parsed, parent: Parsed) -> bool:

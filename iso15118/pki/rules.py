@@ -21,6 +21,8 @@ _STRINGS = {"CN": _UTF8, "O": _UTF8, "OU": _UTF8, "DC": _IA5, "C": _PRINTABLE}
 """ASN.1 tags of the attributes of a name."""
 _ANY_USE = "2.5.29.37.0"
 _LONGEST_ATTRIBUTE = 64
+_NAMED = 4
+"""Things of one kind that are wrong with one certificate, and are called by their names: a peer chooses how many there are."""
 _LONGEST_SERIAL = 20 * 8 - 1
 """Bits of a serial number that fits 20 octets as a signed number."""
 
@@ -49,8 +51,8 @@ def every(
         octets = len(one.subject_key_identifier)
         if octets not in profile.ski_octets:
             yield violation("subject-key-identifier", place, f"{octets} octets")
-    for oid in one.not_understood:
-        yield violation("critical-extension", place, oid)
+    if one.not_understood:
+        yield violation("critical-extension", place, ", ".join(one.not_understood[:_NAMED]))
     if len(one.der) > profile.certificate_octets:
         yield violation("oversize", place, f"{len(one.der)} octets, not {profile.certificate_octets} at most")
     if one.key not in {row.key for row in profile.algorithms.values()}:
@@ -68,11 +70,16 @@ def every(
 
 
 def _strings(place: int, one: Parsed, profile: PkiProfile) -> Iterator[Violation]:
-    for name, tag, length in one.attributes:
-        if not 1 <= length <= _LONGEST_ATTRIBUTE:
-            yield violation("name-length", place, f"{name} of {length} characters")
-        if profile.utf8_names and tag != _STRINGS.get(name, tag):
-            yield violation("name-string", place, name)
+    long = [
+        f"{name} of {length} characters"
+        for name, _, length in one.attributes
+        if not 1 <= length <= _LONGEST_ATTRIBUTE
+    ]
+    if long:
+        yield violation("name-length", place, ", ".join(long[:_NAMED]))
+    odd = [name for name, tag, _ in one.attributes if profile.utf8_names and tag != _STRINGS.get(name, tag)]
+    if odd:
+        yield violation("name-string", place, ", ".join(odd[:_NAMED]))
 
 
 def outside(one: Parsed, at: datetime | None, skew: timedelta) -> str:

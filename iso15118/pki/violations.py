@@ -261,6 +261,10 @@ class Violation(msgspec.Struct, frozen=True):
         return f"{which}: {CODES[self.code].meaning}{said} [{self.rule}]"
 
 
+_SAID = 32
+"""Violations that a verdict's text names: a peer decides how long it gets, and it goes to logs."""
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """Result of a check: every violation found, the path's first."""
 
@@ -291,7 +295,11 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"Verdict({self}, {len(self.tolerated)} tolerated, path {self.path})"
 
     def __str__(self) -> str:
-        return "ok" if self.ok else "; ".join(map(str, self.violations))
+        if self.ok:
+            return "ok"
+        said = "; ".join(map(str, self.violations[:_SAID]))
+        more = len(self.violations) - _SAID
+        return said if more <= 0 else f"{said}; and {more} more"
 
 
 def violation(code: str, certificate: int | None, detail: str = "", *, rule: str = "") -> Violation:
