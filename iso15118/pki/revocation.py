@@ -26,6 +26,9 @@ Demand = Literal["all", "leaf", "none"]
 _NOT_ITS_LIST = frozenset({"crl-issuer", "crl-malformed", "crl-signature"})
 """Violations of a list that another CA made, or nobody."""
 
+_ONCE_GOOD = frozenset({"ocsp-stale"})
+"""Violations of a response with which nothing else is wrong than that its time is over."""
+
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """Evidence and how much of it is demanded."""
@@ -35,7 +38,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     [V2G20-2388]
     """
     responses: tuple[bytes | None, ...] = ()
-    """OCSP responses (DER) that we have ourselves, by place; without nonce."""
+    """OCSP responses (DER) that we have ourselves, by place; without nonce. One that is past its next update counts as none, unless it
+    says ``revoked``."""
     crls: tuple[bytes, ...] = ()
     """Revocation lists (DER) of any issuers."""
     nonces: tuple[bytes | None, ...] = ()
@@ -65,18 +69,22 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
         self, place: int, one: Parsed, issuer: Parsed, at: datetime | None, skew: timedelta
     ) -> Iterator[Violation]:
         staple, own = _at(self.staples, place), _at(self.responses, place)
-        if staple is not None:
-            nonce = _at(self.nonces, place)
-        else:
-            staple, own, nonce = own, None, None
         listed = [judge_crl(some, one, issuer, at=at, place=place, skew=skew)[1] for some in self.crls]
         if staple is not None:
-            verdict = judge(
+            nonce = _at(self.nonces, place)
+            found = judge(
                 staple, one, issuer, at=at, nonce=nonce, longest=self.longest, place=place, skew=skew
-            )
-            found = verdict.violations
+            ).violations
             if own is not None:
                 listed.append(judge(own, one, issuer, at=at, longest=None, place=place, skew=skew).violations)
+        elif own is not None:
+            verdict = judge(own, one, issuer, at=at, longest=self.longest, place=place, skew=skew)
+            found = verdict.violations
+            if {row.code for row in found} == _ONCE_GOOD:
+                # Kept from an earlier visit: it says no more than none at all.
+                found = self._by_lists(place, listed)
+                if any(row.code == "status-missing" for row in found):
+                    found = verdict.violations
         else:
             found = self._by_lists(place, listed)
         yield from found

@@ -21,7 +21,7 @@ from iso15118.aio.ocsp_client import OcspClient
 from iso15118.aio.online import CheckedContracts, CheckedStream, PeerStatus
 from iso15118.aio.status import StatusKeeper, fetch_missing
 from iso15118.contracts import ContractClaim, Refusal
-from iso15118.pki import IssuedPki, issue_test_pki
+from iso15118.pki import IssuedPki, issue_test_pki, peer_verifier
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.crl import crl
 from iso15118.pki.evidence import Evidence
@@ -336,6 +336,28 @@ async def test_a_contract_is_asked_about_before_the_backend_is(
         assert contracts.trust is trust
         assert await contracts.authorize_contract(claim()) is (refusal or True)
     assert len(behind.claims) == (refusal is None)
+
+
+async def test_a_contract_and_a_vehicle_that_come_again_weeks_later_are_asked_about_again() -> None:
+    """Nothing is demanded before somebody was asked, and what was kept of the last visit is over."""
+    clock, evidence = Clock(), Evidence()
+    trust = ContractTrust(mo_anchors=(PKI.certificates["mo-root"],), revocation=evidence.policy("none"))
+    vehicles = peer_verifier(
+        role="vehicle",
+        anchors_der={"OEM": [PKI.oem_root]},
+        clock=clock,
+        edition="iso20",
+        revocation=evidence.policy("none"),
+    )
+    async with asking(clock) as client:
+        contracts = CheckedContracts(Backend(trust), client, evidence)
+        for _ in range(3):
+            at = clock.now.timestamp()
+            assert trust.judge_chain(PKI.credential("contract").chain, at).refusal is None
+            assert await contracts.authorize_contract(claim()) is True
+            assert vehicles(list(PKI.vehicle.chain)) is None
+            await fetch_missing(client, evidence, PKI.vehicle.chain, PKI.oem_root)
+            clock.now += 9 * DAY
 
 
 async def test_a_contract_under_an_unknown_root_is_the_backends_business() -> None:

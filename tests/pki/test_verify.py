@@ -457,6 +457,30 @@ def made_small(key: Any) -> bytes:
     return builder.sign(key, None).public_bytes(Encoding.DER)
 
 
+def test_a_response_of_ours_that_is_over_counts_as_none() -> None:
+    leaf, sub2, _ = PKI.secc.chain
+    key, day = load_key(PKI.keys["cpo-sub2"]), timedelta(days=1)
+    good, revoked = (evidence(status, NOW).staples[0] for status in ("good", "revoked"))
+    late = NOW + 9 * day
+    serial = x509.load_der_x509_certificate(leaf).serial_number
+    empty, listed = (
+        crl(sub2, key, last_update=NOW, next_update=late + day, revoked=serials)
+        for serials in ((), (serial,))
+    )
+    for known, expected in (
+        (Revocation(responses=(good,), required=False), []),
+        (Revocation(responses=(good,), leaf_only=True), ["ocsp-stale"]),
+        (Revocation(responses=(good,), crls=(empty,), leaf_only=True), []),
+        (Revocation(responses=(good,), crls=(listed,), required=False), ["revoked"]),
+        (Revocation(responses=(revoked,), required=False), ["ocsp-stale", "revoked"]),
+        (
+            Revocation(staples=(good,), required=False),
+            ["ocsp-stale"],
+        ),  # it is the peer's task to have a good one
+    ):
+        assert [code for code, _ in codes(check(PKI.secc.chain, at=late, revocation=known))] == expected
+
+
 def test_what_a_peer_calls_itself_is_shown_on_one_line_and_not_for_ever() -> None:
     key = load_key(ED448.keys["secc"])
     name = x509.Name(
