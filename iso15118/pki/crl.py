@@ -25,7 +25,8 @@ __all__ = ["crl", "judge_crl", "lists", "verify_crl"]
 
 _MAX_OCTETS = 4 * 1024 * 1024
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
-_OLD = frozenset({"crl-stale", "crl-future"})
+_STILL_COUNTS = frozenset({"crl-stale", "crl-future", "crl-partial"})
+"""Violations of a list that proves nobody good, and yet revokes those whom it names."""
 _REMEMBERED = 32
 """Lists that are not read again for each chain, and signatures on them that are not verified again: both depend on the octets alone.
 Freshness is judged anew each time."""
@@ -83,8 +84,10 @@ def judge_crl(
     except _FAULTS as error:
         return "invalid", (violation("crl-malformed", place, str(error)[:100]),)
     if found:
-        if revoked and {one.code for one in found} <= _OLD:
-            found.append(violation("revoked", place))  # what is on an old list stays revoked
+        if revoked and {one.code for one in found} <= _STILL_COUNTS:
+            found.append(
+                violation("revoked", place)
+            )  # what is on an old list, or on a part of one, is revoked
         return "invalid", tuple(found)
     return ("revoked", (violation("revoked", place),)) if revoked else ("good", ())
 
@@ -125,14 +128,38 @@ def _read(crl_der: bytes) -> _List:
     if len(crl_der) > _MAX_OCTETS:
         raise ValueError(f"{len(crl_der)} octets")
     listed = x509.load_der_x509_crl(crl_der)
+    scope = _scope(listed)
     return _List(
         issuer=listed.issuer,
         last_update=listed.last_update_utc,
         next_update=listed.next_update_utc,
         key=_key_of(listed),
-        scope=_scope(listed),
-        serials=frozenset(row.serial_number for row in listed),
+        scope=scope,
+        serials=_serials(listed, scope),
     )
+
+
+def _serials(listed: x509.CertificateRevocationList, scope: _Scope | None) -> frozenset[int]:
+    """Those of its own issuer's certificates that it revokes: none of an indirect list, which names other issuers row by row."""
+    if scope is not None:
+        return frozenset(row.serial_number for row in listed)
+    try:
+        point = listed.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+        if point.indirect_crl or point.only_contains_attribute_certs:
+            return frozenset()
+    except x509.ExtensionNotFound:
+        pass
+    return frozenset(row.serial_number for row in listed if not _is_taken_back(row))
+
+
+def _is_taken_back(row: x509.RevokedCertificate) -> bool:
+    """A row of a delta list that says: no longer revoked (RFC 5280 5.3.1)."""
+    try:
+        return row.extensions.get_extension_for_class(x509.CRLReason).value.reason is (
+            x509.ReasonFlags.remove_from_crl
+        )
+    except x509.ExtensionNotFound:
+        return False
 
 
 @lru_cache(maxsize=_REMEMBERED)

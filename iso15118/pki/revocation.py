@@ -26,6 +26,8 @@ Demand = Literal["all", "leaf", "none"]
 _NOT_ITS_LIST = frozenset({"crl-issuer", "crl-malformed", "crl-signature"})
 """Violations of a list that another CA made, or nobody."""
 
+_PROVES_NOTHING = frozenset({"crl-stale", "crl-future", "crl-partial"})
+"""Violations of a list that is its issuer's, and with which it can only revoke."""
 _ONCE_GOOD = frozenset({"ocsp-stale"})
 """Violations of a response with which nothing else is wrong than that its time is over."""
 
@@ -95,9 +97,12 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
         """What the lists of this issuer say. One that is not proven to be its own says nothing, for or
         against anybody: it is named only where something is demanded and nothing is known."""
         own = [some for some in listed if not {row.code for row in some} & _NOT_ITS_LIST]
+        demanded = self.required and not (self.leaf_only and place != 0)
+        if not demanded:
+            own = [some for some in own if not some or {row.code for row in some} - _PROVES_NOTHING]
         if own:
             return min(own, key=len)
-        if not self.required or (self.leaf_only and place != 0):
+        if not demanded:
             return ()
         signed = tuple(row for some in listed for row in some if row.code == "crl-signature")
         if signed:

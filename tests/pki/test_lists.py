@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -34,6 +35,7 @@ def listing(
     pki: object = PKI,
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     until: datetime = NOW + DAY,
+    row: tuple[x509.ExtensionType, bool] | None = None,
 ) -> bytes:
     """A list with the key it is signed with named in it."""
     assert pki in (PKI, TWIN)
@@ -48,8 +50,10 @@ def listing(
     for value, critical in extensions:
         builder = builder.add_extension(value, critical)
     for serial in serials:
-        row = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY).build()
-        builder = builder.add_revoked_certificate(row)
+        revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY)
+        if row is not None:
+            revoked = revoked.add_extension(*row)
+        builder = builder.add_revoked_certificate(revoked.build())
     return builder.sign(load_key(made.keys[by]), None).public_bytes(Encoding.DER)
 
 
@@ -127,6 +131,46 @@ def test_a_part_of_a_list_is_no_proof() -> None:
     )
     found = check(Revocation(crls=(listing(extensions=((part, True),)),), leaf_only=True))
     assert [one.code for one in found.violations] == ["crl-partial"]
+
+
+@pytest.mark.parametrize("kind", ["part", "changes"])
+def test_whom_a_part_of_a_list_names_is_revoked(kind: str) -> None:
+    """It proves nobody good; but its issuer has signed it, and a responder's answer may be older."""
+    extension: x509.ExtensionType = x509.DeltaCRLIndicator(1)
+    if kind == "part":
+        place = [x509.UniformResourceIdentifier("http://lists.invalid/7")]
+        extension = x509.IssuingDistributionPoint(place, None, False, False, None, False, False)
+    revoking, other = (listing(serial, extensions=((extension, True),)) for serial in (SERIAL, SERIAL + 1))
+    good = OcspResponder(PKI).reply(ocsp_request(LEAF, SUB2), NOW).octets
+    cases: tuple[dict[str, Any], ...] = (
+        {"staples": (good,)},
+        {"responses": (good,)},
+        {"crls": (listing(), revoking)},
+        {"crls": (revoking, listing())},
+    )
+    for known in cases:
+        crls = (*known.get("crls", ()), revoking)
+        found = check(Revocation(**(known | {"crls": crls}), required=False)).violations
+        assert [one.code for one in found] == ["revoked"]
+        assert check(Revocation(**(known | {"crls": (other,)}), required=False)).ok
+
+
+def test_a_part_of_a_list_revokes_nobody_of_another_issuer_and_nobody_whom_it_takes_back() -> None:
+    indirect = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
+    assert check(
+        Revocation(crls=(listing(SERIAL, extensions=((indirect, True),)), listing()), required=False)
+    ).ok
+    back = (x509.CRLReason(x509.ReasonFlags.remove_from_crl), False)
+    taken = listing(SERIAL, extensions=((x509.DeltaCRLIndicator(1), True),), row=back)
+    assert check(Revocation(crls=(taken, listing()), required=False)).ok
+
+
+def test_a_list_that_proves_nothing_refuses_nobody_where_nothing_is_demanded() -> None:
+    old = listing(until=NOW - DAY / 2)
+    assert check(Revocation(crls=(old,), required=False)).ok
+    assert [one.code for one in check(Revocation(crls=(old,), leaf_only=True)).violations] == ["crl-stale"]
+    named = check(Revocation(crls=(listing(SERIAL, until=NOW - DAY / 2),), required=False))
+    assert [one.code for one in named.violations] == ["crl-stale", "revoked"]
 
 
 def test_staples_find_their_certificate_by_issuer_and_number() -> None:
