@@ -3,14 +3,16 @@ is bounded.
 
 Over the library ``httpx2`` (extra ``ocsp``), which is loaded with the first request and in a thread. It knows
 chunks, kept connections and interim answers; redirects are followed here, a few of them, to http and https
-only.
+only, and from elsewhere never to this machine or its own link.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import urllib.parse
 from importlib.util import find_spec
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.errors import ConfigError, LinkError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-__all__ = ["HttpClient"]
+__all__ = ["HttpClient", "redirected"]
 
 _REDIRECTS: Final = 3
 _AGAIN: Final = frozenset({301, 302, 307, 308})
@@ -93,7 +95,7 @@ class HttpClient:
                     status, data = await self._once(method, url, body, head, most)
                     if status == _OK:
                         return data
-                    url = urllib.parse.urljoin(url, data.decode("latin-1"))
+                    url = redirected(url, data.decode("latin-1"))
                     host = _host(url)
                     if status == _SEE_OTHER:
                         method, body = "GET", None
@@ -139,6 +141,31 @@ def _host(url: str) -> str:
     if not url.isascii() or any(one <= " " or one == "\x7f" for one in url):
         raise LinkError(f"{url[:200]!r} is no http or https address")
     return host if port is None else f"{host}:{port}"
+
+
+def redirected(url: str, location: str) -> str:
+    """Where a redirect leads to. Raises LinkError if that may not be asked."""
+    target = urllib.parse.urljoin(url, location)
+    host = _host(target)
+    if _is_near(target) and not _is_near(url):
+        raise LinkError(f"{host}: a redirect to this machine or its own link is not followed")
+    return target
+
+
+def _is_near(url: str) -> bool:
+    """The address is this machine's own, or one of its link, written out in any way that the system reads: what listens there trusts
+    whoever can reach it, and an answer over plain http may have been changed on its way."""
+    name = (urllib.parse.urlsplit(url).hostname or "").partition("%")[0].rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        # Also 127.1, 0x7f000001 and the like.
+        address = ip_address(name if ":" in name else socket.inet_aton(name))
+    except (ValueError, OSError):
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _library() -> ModuleType:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from iso15118.aio.http_client import HttpClient
+from iso15118.aio.http_client import HttpClient, redirected
 from iso15118.aio.ocsp import serve_ocsp
 from iso15118.aio.ocsp_client import OcspClient, fetch_response, issuer_among, refresh_responses
 from iso15118.errors import ConfigError, LinkError, PkiError
@@ -204,6 +204,33 @@ async def test_a_redirect_is_followed_with_the_same_request(status: str, methods
         assert await fetch_response(f"{url}/here", b"request") == made
     assert [head.split()[0] for head in seen.heads] == methods
     assert seen.bodies == [b"request", b"request" if methods[1] == "POST" else b""]
+
+
+def test_a_redirect_leads_nowhere_near() -> None:
+    """What listens on this machine for itself alone is not asked because somebody on the way of an answer says so."""
+    for near in (
+        "http://127.0.0.1:8080/reboot",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://0.0.0.0/",
+        "http://169.254.169.254/latest",
+        "http://LOCALHOST/",
+        "http://a.localhost./",
+        "http://[::1]:9/",
+        "http://[::]/",
+        "http://[::ffff:127.0.0.1]/",
+        "https://[fe80::1%25eth0]/",
+        "//127.0.0.1/x",
+    ):
+        with pytest.raises(LinkError, match="redirect to this machine"):
+            redirected("http://ocsp.example/x", near)
+        redirected("http://[::1]:80/", near)  # it was asked already
+    for elsewhere in ("https://ocsp.example/y", "/y", "http://192.0.2.7/", "http://127.example/"):
+        redirected("http://ocsp.example/x", elsewhere)
+    for nowhere in ("file:///etc/passwd", "ftp://x/", "http://user@x/"):
+        with pytest.raises(LinkError, match="no http or https address"):
+            redirected("http://ocsp.example/x", nowhere)
 
 
 async def test_redirects_come_to_an_end() -> None:
