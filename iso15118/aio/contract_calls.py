@@ -13,6 +13,7 @@ from iso15118 import exi
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ExiError, HardwareError
 from iso15118.messages.iso20.common_messages import CertificateInstallationRes
+from iso15118.printable import printable
 from iso15118.session import events as ev
 
 from .guard import Port, brief
@@ -145,7 +146,7 @@ class ContractCalls:
         self._tell(ev.ContractDecided(claim, None))
 
     def _undecided(self, claim: ContractClaim, complaint: str) -> None:
-        _log.warning("the contract %s is refused: %s", claim.emaid, complaint)
+        _log.warning("the contract %s is refused: %s", printable(claim.emaid), complaint)
         self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
 
     def _answered(self, request: object, result: object) -> None:

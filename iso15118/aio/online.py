@@ -19,6 +19,7 @@ from iso15118.pki.authorization import refusal_of
 from iso15118.pki.profiles import AnchorRole
 from iso15118.pki.revocation import Demand
 from iso15118.pki.verify import Environment, verify_chain
+from iso15118.printable import printable
 
 from .link import Ending, StreamEnd
 from .logs import Log
@@ -233,5 +234,5 @@ class CheckedContracts:
         verdict = demanding.verify(claim.chain, at.timestamp())
         if verdict.ok:
             return None
-        _log.warning("the contract %s is refused: %s", claim.emaid, verdict)
+        _log.warning("the contract %s is refused: %s", printable(claim.emaid), verdict)
         return refusal_of(verdict)

@@ -230,6 +230,11 @@ class Store:
                 raise PkiError(f"{otherwise}: {error}") from error
 
     def _write(self, path: Path, data: bytes) -> None:
+        for folder in path.relative_to(self.directory).parents:
+            if (self.directory / folder).is_symlink() and folder.name:
+                raise PkiError(
+                    f"certificate store: {self.directory / folder} is a link, which is not followed"
+                )
         make_folder(path.parent)
         write_whole(path, data)
 

@@ -133,8 +133,14 @@ class _Reader:
             if why:
                 refused.add(one.parts)
                 self._problems.append(Problem(path=one.path, reason=why))
+            elif stat.S_ISDIR(one.told.st_mode):
+                if one.path.is_symlink():
+                    why = "it is a link to a folder, which is not followed; put the folder itself there"
+                    self._problems.append(Problem(path=one.path, reason=why))
             elif stat.S_ISREG(one.told.st_mode):
                 yield one
+            else:
+                self._problems.append(Problem(path=one.path, reason="it is no ordinary file"))
 
     def _anchors(self, files: dict[tuple[str, ...], _Entry], purpose: str) -> tuple[bytes, ...]:
         found: list[bytes] = []

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from iso15118.errors import PkiError
 from iso15118.files import locked, sweep, write_whole
 from iso15118.pki import Credential, Store, issue_test_pki
 from iso15118.pki.issue import issue_leaf
@@ -161,6 +162,21 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     write_whole(tmp_path / "secret", b"key")
     assert (tmp_path / "elsewhere").read_bytes() == b"untouched"
     assert not (tmp_path / "secret").is_symlink()
+
+
+def test_a_contract_is_not_kept_behind_a_link_where_it_would_not_be_read(tmp_path: Path) -> None:
+    store, elsewhere = Store(tmp_path / "store"), tmp_path / "elsewhere"
+    emaid = store.add_contract(OLD)
+    (tmp_path / "store" / "contracts" / emaid).rename(elsewhere)
+    (tmp_path / "store" / "contracts" / emaid).symlink_to(elsewhere)
+    assert [str(one.path.name) for one in store.read().problems] == [emaid]
+    before = {one.name: one.read_bytes() for one in elsewhere.iterdir()}
+    with pytest.raises(PkiError, match="link"):
+        store.add_contract(OLD)
+    assert {one.name: one.read_bytes() for one in elsewhere.iterdir()} == before
+    # The store itself may be one: its owner said so.
+    (tmp_path / "here").symlink_to(tmp_path / "store")
+    Store(tmp_path / "here").add_crl("some", b"")
 
 
 def test_sweeping_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
