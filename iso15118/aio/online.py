@@ -209,11 +209,19 @@ class CheckedContracts:
         self.behind = behind
         self._client, self._evidence = client, evidence
         self._demand: Demand = demand
+        self._trust: tuple[ContractTrust, ContractTrust] | None = None
 
     @property
     def trust(self) -> ContractTrust:
-        """Whom the station believes."""
-        return self.behind.trust
+        """Whom the station believes. Where it has no evidence of its own, what responders have said so far counts: a paused session goes on
+        without this being asked, and not with a contract that is known to be revoked."""
+        behind = self.behind.trust
+        if behind.revocation is not None:
+            return behind
+        if self._trust is None or self._trust[0] is not behind:
+            knowing = msgspec.structs.replace(behind, revocation=self._evidence.policy("none"))
+            self._trust = behind, knowing
+        return self._trust[1]
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         """As the one behind it, or a refusal of our own."""

@@ -333,7 +333,7 @@ async def test_a_contract_is_asked_about_before_the_backend_is(
     behind = Backend(trust)
     async with asking(Clock(), **script) as client:
         contracts = CheckedContracts(behind, client, Evidence())
-        assert contracts.trust is trust
+        assert contracts.trust.mo_anchors == trust.mo_anchors
         assert await contracts.authorize_contract(claim()) is (refusal or True)
     assert len(behind.claims) == (refusal is None)
 
@@ -358,6 +358,20 @@ async def test_a_contract_and_a_vehicle_that_come_again_weeks_later_are_asked_ab
             assert vehicles(list(PKI.vehicle.chain)) is None
             await fetch_missing(client, evidence, PKI.vehicle.chain, PKI.oem_root)
             clock.now += 9 * DAY
+
+
+async def test_a_paused_session_does_not_go_on_with_a_contract_that_a_responder_has_revoked() -> None:
+    clock, evidence = Clock(), Evidence()
+    paused = claim()
+    trust = ContractTrust(mo_anchors=(PKI.certificates["mo-root"],))
+    async with asking(clock, script={"contract": "revoked"}) as client:
+        contracts = CheckedContracts(Backend(trust), client, evidence)
+        assert contracts.trust.still_holds(paused, clock.now.timestamp())
+        assert await contracts.authorize_contract(paused) is Refusal.REVOKED  # the same contract, in between
+        assert not contracts.trust.still_holds(paused, clock.now.timestamp())
+        assert contracts.trust is contracts.trust
+    own = msgspec.structs.replace(trust, revocation=Evidence().policy("leaf"))
+    assert CheckedContracts(Backend(own), client, evidence).trust is own
 
 
 async def test_a_contract_under_an_unknown_root_is_the_backends_business() -> None:
