@@ -25,6 +25,7 @@ from iso15118.session.secured import SecuredLink
 from .audience import Audience
 from .finishing import Finishing, Session
 from .guard import brief, come_back, describe, each, insist, next_tick, running
+from .inbox import ALARMS
 from .link import Ending
 from .logs import Log
 
@@ -121,6 +122,13 @@ class SessionDriver(Finishing):
         self._keeper: asyncio.Task[None] | None = None
 
     # -- from outside -------------------------------------------------------------------------------------
+
+    @property
+    def unheard(self) -> list[ev.Event]:
+        """Alarms that were told and that no session has heard of, because none began: they hold beyond this driver."""
+        return (
+            [] if self.session is not None else [event for event in self._early if isinstance(event, ALARMS)]
+        )
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a

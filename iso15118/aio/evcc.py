@@ -236,6 +236,8 @@ class EvccClient:
             raise
         finally:
             self._driver = None
+            for alarm in driver.unheard:
+                self._deliver(alarm)
         return _judge(result, driver.link_end, address)
 
     def _heard(self, news: act.Notify) -> None:

@@ -25,6 +25,7 @@ from iso15118.connection.vocabulary import (
 )
 from iso15118.errors import LinkError, MisuseError, V2GError
 from iso15118.link.primitives import DLinkReady, Restart
+from iso15118.session.events import EmergencyShutdown
 from iso15118.session.ticket import EvccTicket
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
@@ -81,6 +82,8 @@ class PluggedEvcc:
         self._news, self._replug = Callback("the application, told of the plug,", news), parts.replug
         self._linked = self._starting_again = False
         self._client: EvccClient | None = None
+        self._alarm: EmergencyShutdown | None = None
+        """Told before there was a client."""
         self._attempt: asyncio.Task[None] | None = None
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
@@ -131,8 +134,10 @@ class PluggedEvcc:
             self._client.pause(reason)
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Off the cable now, if a session runs."""
-        if self._client is not None:
+        """Off the cable now, if a session runs; otherwise the vehicle is out of service until ``client.back_in_service()``."""
+        if self._client is None:
+            self._alarm = self._alarm or EmergencyShutdown(reason)  # for the client, once there is one
+        else:
             self._client.emergency_shutdown(reason)
 
     async def run(self, resume: EvccTicket | None = None, *, stay: bool = False) -> SessionResult:
@@ -281,7 +286,9 @@ class PluggedEvcc:
     async def _look_for_station(self) -> tuple[IPv6Address, int]:
         while self._client is None:
             try:
-                self._client = self._make_client()
+                self._client = client = self._make_client()
+                if self._alarm is not None:
+                    client.tell(self._alarm)
             except LinkError as error:
                 _log.info("the interface cannot be used yet: %s", error)
                 await asyncio.sleep(ADDRESS_RETRY_S)
