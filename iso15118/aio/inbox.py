@@ -65,6 +65,11 @@ class Inbox:
         """Keep what comes, and deliver nothing."""
         self._loop = self._deliver = None
 
+    @property
+    def orphaned(self) -> bool:
+        """Nobody can be told: it is closed, or its loop is, which is what a program leaves behind that closed nothing."""
+        return self._loop is None or self._loop.is_closed()
+
     def listen(self, *ports: Port) -> None:
         """Have these ports push here, those that do not yet. Raises ``HardwareError`` naming one that does not take a listener."""
         for port in ports:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,7 +21,7 @@ from iso15118.connection.vocabulary import (
     SessionSetUp,
     is_set_up,
 )
-from iso15118.errors import HardwareError, MisuseError
+from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.sdp import RateLimit
 from iso15118.secc import SeccSession
 from iso15118.session import actions as act
@@ -56,6 +57,7 @@ _RESULTS_KEPT: Final = 256
 _TICKETS_KEPT: Final = 16  # one plug, but vehicles may pause and never come back; the oldest makes room
 _STALE_S: Final = 1.0
 """Without a reading for so long while energy may flow, the heartbeat stops."""
+_NO_END: Final = "the last session did not come to its end"
 
 
 class SeccSessions:
@@ -115,7 +117,12 @@ class SeccSessions:
     # -- for the server -----------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take a listener."""
+        """Hear what ports and the application push. Raises ``HardwareError`` naming a port that does not take a listener, ``ConfigError``
+        for contactors or a supply that another open server has."""
+        for other in tuple(_open):
+            if other is not self and not other.inbox.orphaned:
+                _refuse_common_ports(self._station, other._station)
+        _open.add(self)
         self.inbox.open(asyncio.get_running_loop(), self._deliver)
         self.inbox.listen(*self._pushing)
 
@@ -139,6 +146,7 @@ class SeccSessions:
         if self._idle is not None:
             self._idle.stop()
             self._idle = None
+        _open.discard(self)
         self.heartbeat.stop("the server is closed")
         self.inbox.close()
 
@@ -146,8 +154,10 @@ class SeccSessions:
         """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th, however many have ended
         since. Raises ``MisuseError`` for one that is kept no longer."""
         while self.finished < count:
-            if self._finish_news is None or self._finish_news.done():
-                self._finish_news = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            # Who waited in an earlier run of this server may have left a future of a loop that is closed.
+            if self._finish_news is None or self._finish_news.get_loop() is not loop:
+                self._finish_news = loop.create_future()
             await asyncio.shield(self._finish_news)
         place = len(self.results) - 1 - (self.finished - count)
         if not 0 <= place < len(self.results):
@@ -190,7 +200,10 @@ class SeccSessions:
             self._happened(ConnectionClosed(number))
 
     def keep(self, driver: SessionDriver) -> None:
-        """What became of a session."""
+        """What became of a session, and what it left behind: that outlives this server's being closed and opened again."""
+        self.service.hardware(driver.unsafe_because if driver.result.done() else _NO_END)
+        for alarm in driver.unheard:
+            self._deliver(alarm)
         result = driver.result.result() if driver.result.done() and not driver.result.cancelled() else None
         if result is None:
             self.refused(driver.link_end)
@@ -205,8 +218,9 @@ class SeccSessions:
                 self.tickets.append(driver.session.ticket)
         self.results.append(result)
         self.finished += 1
-        if self._finish_news is not None and not self._finish_news.done():
-            self._finish_news.set_result(None)
+        waited_for, self._finish_news = self._finish_news, None
+        if waited_for is not None and not waited_for.done() and not waited_for.get_loop().is_closed():
+            waited_for.set_result(None)
         self._happened(SessionOver(self._number, result.ended))
 
     # -- events -------------------------------------------------------------------------------------------
@@ -289,10 +303,26 @@ class SeccSessions:
         result: asyncio.Future[SessionResult | None],
     ) -> None:
         """The hardware is safe, or out of service; the connection may still wait to be closed."""
-        if self.driver is driver:
-            self.driver = None
-            self.service.hardware(driver.unsafe_because)
-            if self._idle is not None:
-                self._idle.start(driver.unsafe_because)
-            self.keep(driver)
-        over()
+        try:
+            if self.driver is driver:
+                self.driver = None
+                if self._idle is not None:
+                    self._idle.start(driver.unsafe_because)
+                self.keep(driver)
+        finally:
+            over()
+
+
+_open: Final[weakref.WeakSet[SeccSessions]] = weakref.WeakSet()
+"""Those that look after their hardware now."""
+
+
+def _refuse_common_ports(one: ports.Station, other: ports.Station) -> None:
+    """What one of two servers asks for is what the other one finds between its sessions, and switches off under power."""
+    for name in ("contactors", "power"):
+        if getattr(one, name) is getattr(other, name):
+            raise ConfigError(
+                name,
+                "another server that is open has this very port",
+                "give each connector a port of its own, also where they share a supply, or close the other server first",
+            )

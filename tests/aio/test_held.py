@@ -1,0 +1,136 @@
+"""What has to outlive a driver, a server's being closed, or a whole event loop: alarms, hardware that is not safe, and who waits.
+
+Also two servers that were given the same contactors, of which one would open them under the power of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iso15118.aio import EvccClient, SeccServer
+from iso15118.aio.service import ServiceState
+from iso15118.errors import ConfigError, HardwareError, LinkError
+from iso15118.session.actions import EndReason, Urgency
+from iso15118.timing import Timing
+from tests import clock
+
+from .site import LOOPBACK, QUICK_PORTS, QUICK_STREAM, Plant, Stopper, evcc_config, secc_config, site
+
+
+async def test_an_alarm_while_a_vehicle_looks_for_a_station_holds() -> None:
+    plant = Plant()
+    config = evcc_config(allow_plaintext=True, timing=Timing(sdp_requests=2))
+    client = EvccClient(config, plant.evcc, LOOPBACK, None, sdp_port=40_404, port_limits=QUICK_PORTS)
+    running = asyncio.create_task(client.run())
+    await asyncio.sleep(0.1)
+    client.emergency_shutdown("the button")
+    with pytest.raises(LinkError):
+        await running
+    assert client.state is ServiceState.OUT_OF_SERVICE
+    with pytest.raises(HardwareError, match="the button"):
+        await client.run()
+    client.back_in_service()
+    assert client.state is ServiceState.AVAILABLE
+
+
+class StopFails:
+    """A supply that hears no stop any more, from when ``broken`` is set."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.broken = real, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    async def stop(self, urgency: Urgency) -> None:
+        if self.broken:
+            raise OSError("no answer on the bus")
+        await self.real.stop(urgency)
+
+
+async def test_hardware_that_was_left_unsafe_is_known_when_the_server_is_opened_again() -> None:
+    plant = Plant()
+    supply = StopFails(plant.secc.power)
+    station = replace(plant.secc, power=supply)
+    async with site(plant, station=station) as here:
+        running = asyncio.create_task(here.client().run())
+        while here.server.session is None or not plant.station.outlet.closed:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+        supply.broken = True
+        await here.server.close()
+        await running
+        assert not here.server.results[-1].safe
+        await here.server.open()
+        await asyncio.sleep(0.0)
+        assert here.server.state is ServiceState.OUT_OF_SERVICE
+        assert "no answer on the bus" in here.server.out_of_service_because
+        await asyncio.sleep(3.0)
+        assert here.server.state is ServiceState.OUT_OF_SERVICE
+        supply.broken = False
+        await asyncio.sleep(3.0)
+        assert here.server.state is ServiceState.AVAILABLE
+
+
+def server_of(plant: Plant) -> SeccServer:
+    return SeccServer(
+        secc_config(allow_plaintext=True),
+        plant.secc,
+        LOOPBACK,
+        None,
+        sdp=False,
+        sdp_port=0,
+        port_limits=QUICK_PORTS,
+        stream_limits=QUICK_STREAM,
+    )
+
+
+async def charge(plant: Plant, server: SeccServer) -> EndReason:
+    stopper = Stopper(3)
+    config = evcc_config(allow_plaintext=True)
+    client = EvccClient(config, plant.evcc, LOOPBACK, None, port_limits=QUICK_PORTS, observer=stopper)
+    stopper.client = client
+    result = await client.run((LOOPBACK.address, next(iter(server.ports.values()))))
+    return result.ended.reason
+
+
+def test_a_server_serves_in_the_next_loop_whoever_waited_for_a_session_in_the_last() -> None:
+    kept: list[SeccServer] = []
+
+    async def first() -> None:
+        kept.append(server_of(Plant()))
+        async with kept[0] as server:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await server.wait_finished(1)
+
+    async def second() -> None:
+        plant = Plant()
+        server = kept[0]
+        server.sessions._station = plant.secc  # the first one's plant lives in the first loop
+        async with server:
+            waiting = asyncio.create_task(server.wait_finished(2))
+            for _ in range(2):
+                assert await charge(plant, server) is EndReason.STOPPED_BY_EV
+            async with asyncio.timeout(10):
+                assert (await waiting).safe
+
+    clock.run(first())
+    clock.run(second())
+
+
+async def test_two_open_servers_do_not_share_contactors_or_a_supply() -> None:
+    plant, other = Plant(), Plant()
+    async with server_of(plant) as server:
+        for port in ("contactors", "power"):
+            station = replace(other.secc, **{port: getattr(plant.secc, port)})
+            second = server_of(other)
+            second.sessions._station = station
+            with pytest.raises(ConfigError, match=port):
+                await second.open()
+        assert await charge(plant, server) is EndReason.STOPPED_BY_EV
+    async with server_of(plant) as after:
+        assert await charge(plant, after) is EndReason.STOPPED_BY_EV
