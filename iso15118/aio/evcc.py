@@ -208,7 +208,7 @@ class EvccClient:
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
-            lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell),
+            lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision),
             lambda: session,
             first=self._inbox.standing,
             news=self._heard,

@@ -23,6 +23,7 @@ from .port_calls import ContactorCalls, Report
 
 if TYPE_CHECKING:
     from iso15118.session import actions as act
+    from iso15118.session.supervision import SupervisionLimits
     from iso15118.timing import Timing
 
 __all__ = ["NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
@@ -47,6 +48,11 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     """Pre-charge may wait for its voltage."""
     contactors_s: float = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
+    feedback_s: float = 0.5
+    """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts, and a bus that is polled."""
+    bounce_s: float = 0.1
+    """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
+    current. Proposal."""
     signal_s: float = 0.5
     """Showing another state on the control pilot."""
     meter_s: float = 1.0
@@ -133,15 +139,30 @@ class Hardware(Protocol):
 class SideHardware:
     """What the hardware of both sides shares. ``tell`` gets the events."""
 
-    def __init__(self, contactors: object, limits: PortLimits, tell: Callable[[ev.Event], None]) -> None:
+    def __init__(
+        self,
+        contactors: object,
+        limits: PortLimits,
+        tell: Callable[[ev.Event], None],
+        supervision: SupervisionLimits | None = None,
+    ) -> None:
         self._loop = loop = asyncio.get_running_loop()
         self._limits = limits
         self._report = Report(self._news, self._wake)
         self._tell = tell
         self.faults = self._report.faults
         self._contactors = ContactorCalls(
-            loop, Port(contactors, "contactors"), self._report, limits.contactors_s
+            loop,
+            Port(contactors, "contactors"),
+            self._report,
+            limits.contactors_s,
+            limits.feedback_s,
+            limits.bounce_s,
         )
+        self._no_current_a = NO_CURRENT_A
+        """A sensor of which the supervision knows that it is off by more at zero is believed here, too."""
+        if supervision is not None and supervision.no_current_a is not None:
+            self._no_current_a = max(NO_CURRENT_A, supervision.no_current_a)
         self._changed: asyncio.Future[None] | None = None
         self._look_at = -math.inf
         self._told_safe = False
@@ -215,7 +236,11 @@ class SideHardware:
         measured = self._measured()
         if measured is None:
             return "the current cannot be measured"
-        return "" if abs(measured.current_a) < NO_CURRENT_A else f"{measured.current_a:.0f} A flow"
+        return "" if self.is_none(measured.current_a) else f"{measured.current_a:.0f} A flow"
+
+    def is_none(self, current_a: float) -> bool:
+        """So little counts as no current."""
+        return abs(current_a) < self._no_current_a
 
     def present(self) -> tuple[ev.PowerMeasured | ev.InletMeasured | None, bool | None]:
         """Present values and the level of the contactors, as read now; None for what cannot be read."""

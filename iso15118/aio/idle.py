@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from .guard import brief
-from .hardware import NO_CURRENT_A
 from .logs import Log
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class IdleLook:
         if hardware is None:
             hardware = self._hardware = self._make(_hear)
         measured, closed = hardware.present()
-        quiet = measured is not None and abs(measured.current_a) < NO_CURRENT_A
+        quiet = measured is not None and hardware.is_none(measured.current_a)
         if self._trouble or closed is not False or not quiet:
             self._trouble = "" if await hardware.settle() else self._trouble or hardware.why_unsafe()
         return not self._trouble

@@ -221,10 +221,17 @@ class ContactorCalls:
         port: Port,
         report: Report,
         limit_s: float,
+        feedback_s: float = 0.0,
+        bounce_s: float = 0.0,
     ) -> None:
+        self._loop = loop
         self._port = port
         self._report = report
-        self._limit_s = limit_s
+        self._limit_s, self._feedback_s, self._bounce_s = limit_s, feedback_s, bounce_s
+        self._differs_from = math.inf
+        """Since when the level is another one than last reported."""
+        self._late_feedback: asyncio.TimerHandle | None = None
+        """They were opened, and still report themselves closed: until then that may be their feedback."""
         self._lane = Lane(loop)
         self._close_wanted = False
         self._open_wanted = True
@@ -245,6 +252,7 @@ class ContactorCalls:
 
     def close(self) -> None:
         """Close them, when an opening that is under way is over."""
+        self._feedback_over()
         self._open_wanted = False
         self._close_wanted = True
         if self._lane.call is None and not self.opens.running:
@@ -267,16 +275,24 @@ class ContactorCalls:
                 self._report.tell(fault)
             return None
 
-    def changed(self) -> ev.ContactorsChanged | None:
-        """News if the level is another one than last reported."""
+    def changed(self, *, begins: bool = False) -> ev.ContactorsChanged | None:
+        """News if the level is another one than last reported. What nobody asked for has to last for longer than contacts bounce, unless a
+        session ``begins`` with it."""
         closed = self.read()
         if closed is None or closed is self.level:
+            self._differs_from = math.inf
             return None
-        self.level, self._stuck = closed, False
+        now = self._loop.time()
+        self._differs_from = min(self._differs_from, now)
+        unasked = closed is self._open_wanted
+        if unasked and not begins and now - self._differs_from < self._bounce_s:
+            return None
+        self._know(closed)
         return ev.ContactorsChanged(closed)
 
     def shut_down(self) -> None:
         """No more calls."""
+        self._feedback_over()
         self._echo.close()
         self._lane.close()
         self.opens.close()
@@ -327,15 +343,34 @@ class ContactorCalls:
             # Once is enough: the session asks again for what is still closed, and would hear of it for ever.
             if not closed:
                 self._tell(False)
-            elif not self._stuck and not self.opens.failed:
-                self._stuck = True
-                self._tell(True)
+            elif not self._stuck and not self.opens.failed and self._late_feedback is None:
+                if self._feedback_s > 0.0:
+                    self._late_feedback = self._loop.call_later(self._feedback_s, self._still_closed)
+                else:
+                    self._still_closed()
         self._report.over()
         if self._close_wanted and self._lane.call is None and not self.opens.running:
             self._begin()
 
+    def _still_closed(self) -> None:
+        """They were told to open, did so, and had the time that their feedback may take."""
+        self._late_feedback = None
+        if self._open_wanted and self.read() is True:
+            self._stuck = True
+            self._tell(True)
+
+    def _feedback_over(self) -> None:
+        if self._late_feedback is not None:
+            self._late_feedback.cancel()
+            self._late_feedback = None
+
+    def _know(self, closed: bool) -> None:
+        self.level, self._stuck, self._differs_from = closed, self._stuck and closed, math.inf
+        if not closed:
+            self._feedback_over()
+
     def _tell(self, closed: bool) -> None:
-        self.level, self._stuck = closed, self._stuck and closed
+        self._know(closed)
         self._report.tell(ev.ContactorsChanged(closed))
 
 

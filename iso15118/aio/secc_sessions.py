@@ -266,11 +266,11 @@ class SeccSessions:
 
     def _caretaker(self, tell: Callable[[ev.Event], None]) -> StationHardware:
         """A hold on the hardware between sessions."""
-        return StationHardware(self._station, self._limits, tell)
+        return StationHardware(self._station, self._limits, tell, supervision=self._config.supervision)
 
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = self.inbox.limits.limits if self.inbox.limits is not None else None
-        self._hardware = StationHardware(self._station, self._limits, tell, managed)
+        self._hardware = StationHardware(self._station, self._limits, tell, managed, self._config.supervision)
         return self._hardware
 
     def _first(self) -> list[ev.Event]:

@@ -28,6 +28,7 @@ from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 
 if TYPE_CHECKING:
     from iso15118.session import ports
+    from iso15118.session.supervision import SupervisionLimits
 
 __all__ = ["StationHardware"]
 
@@ -43,8 +44,9 @@ class StationHardware(SideHardware):
         limits: PortLimits,
         tell: Callable[[ev.Event], None],
         managed: StationLimits | None = None,
+        supervision: SupervisionLimits | None = None,
     ) -> None:
-        super().__init__(station.contactors, limits, tell)
+        super().__init__(station.contactors, limits, tell, supervision)
         self._output = Port(station.power, "power")
         self._cable = Port(station.cable_check, "cable_check")
         self._terminal = Port(station.authorizer, "authorizer")
@@ -78,7 +80,7 @@ class StationHardware(SideHardware):
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be; the meter is asked for its first reading."""
         self._read_meter(None)
-        changed = self._contactors.changed()
+        changed = self._contactors.changed(begins=True)
         return () if changed is None else (changed,)
 
     def do(self, action: act.HardwareAction) -> None:

@@ -23,6 +23,7 @@ from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
+    from iso15118.session.supervision import SupervisionLimits
 
 __all__ = ["VehicleHardware"]
 
@@ -32,8 +33,14 @@ _log = Log(__name__)
 class VehicleHardware(SideHardware):
     """One session's hold on the ports of a vehicle. ``tell`` gets the events."""
 
-    def __init__(self, vehicle: ports.Vehicle, limits: PortLimits, tell: Callable[[ev.Event], None]) -> None:
-        super().__init__(vehicle.contactors, limits, tell)
+    def __init__(
+        self,
+        vehicle: ports.Vehicle,
+        limits: PortLimits,
+        tell: Callable[[ev.Event], None],
+        supervision: SupervisionLimits | None = None,
+    ) -> None:
+        super().__init__(vehicle.contactors, limits, tell, supervision)
         self._inlet = Port(vehicle.inlet, "inlet")
         self._battery = Port(vehicle.battery, "battery")
         self._signal = (
@@ -45,7 +52,7 @@ class VehicleHardware(SideHardware):
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
-        changed = self._contactors.changed()
+        changed = self._contactors.changed(begins=True)
         return () if changed is None else (changed,)
 
     def do(self, action: act.HardwareAction) -> None:

@@ -56,6 +56,7 @@ class StationSupervisor:
         self._charging, self._discharging = Ceiling(), Ceiling()
         self._charge_rating = self._discharge_rating = _INF
         self._rate = limits.ramp(0.0)
+        self._offset_a = 0.0
         self._ceiling_v = HIGHEST_V
         self._bound_v = self._bound_w = 0.0
         self._bound_v_from = -_INF
@@ -138,7 +139,9 @@ class StationSupervisor:
         self._charge_rating, self._discharge_rating = charge_a, discharge_a
         self._most_ahead = min(charge_a * self._rated + self._over_a, HIGHEST_A)
         self._most_back = min(discharge_a * self._rated + self._over_a, HIGHEST_A)
-        self._rate = self.limits.ramp(max(charge_a, discharge_a))
+        greatest = max(charge_a, discharge_a)
+        self._rate = self.limits.ramp(greatest)
+        self._offset_a = self.limits.offset_share * greatest
         self._shorten()
 
     def cable_check(self, voltage_v: float) -> None:
@@ -289,15 +292,15 @@ class StationSupervisor:
             case _Asked.CABLE_CHECK:
                 limit = self._bound_v + self._check_v
                 found = worse(found, self._w_check_v.look(voltage > limit, voltage, limit, now))
-                tight = abs(current) > self._check_a
-                return worse(found, self._w_check_a.look(tight, current, self._check_a, now))
+                limit = self._check_a + self._offset_a
+                return worse(found, self._w_check_a.look(abs(current) > limit, current, limit, now))
             case _Asked.PRE_CHARGE:
                 limit = self._pre_charge_v.at(now) + self.limits.beyond(
                     Rule.PRE_CHARGE_VOLTAGE, self.limits.pre_charge_v
                 )
                 found = worse(found, self._w_pre_v.look(voltage > limit, voltage, limit, now))
-                tight = abs(current) > self._pre_charge_a
-                found = worse(found, self._w_pre_a.look(tight, current, self._pre_charge_a, now))
+                limit = self._pre_charge_a + self._offset_a
+                found = worse(found, self._w_pre_a.look(abs(current) > limit, current, limit, now))
                 return worse(found, self._over_voltage(voltage, now))
             case _Asked.POWER:
                 return worse(found, self._power(voltage, current, now))
