@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, HardwareError
 from iso15118.session import events as ev
 
 from .guard import Port
@@ -31,6 +31,8 @@ __all__ = ["NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
 _log = Log(__name__)
 
 _MORE_ATTEMPTS: Final = 2
+_AHEAD_S: Final = 0.5
+"""A reading may be so far ahead of the clock: no clock of a sensor is exact."""
 
 NO_CURRENT_A: Final = 5.0
 """Below this, contactors open without harm and a side counts as safe (IEC 61851-23 names the same figure for an emergency)."""
@@ -208,7 +210,7 @@ class SideHardware:
         """See ``Hardware``."""
         if self._safe_calls_failed():
             return self.faults[-1].reason if self.faults else "a call that makes safe failed"
-        return ""
+        return "the contactors were opened, and are closed" if self._contactors.stuck else ""
 
     @property
     def safe(self) -> bool:
@@ -272,6 +274,13 @@ class SideHardware:
         return self.safe
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _measured_now(self, port: str, at: float | None, now: float) -> None:
+        """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for another clock's time: what
+        lies ahead would never be too old."""
+        if at is not None and at > now + _AHEAD_S:
+            raise HardwareError(f"{port} is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
+        self.measured_at = now if at is None else min(at, now)
 
     def _energise(self) -> None:
         self._told_safe, self._touched = False, True

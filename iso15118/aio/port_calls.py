@@ -244,6 +244,11 @@ class ContactorCalls:
         self._echo = Echo(loop, self._open_again)
 
     @property
+    def stuck(self) -> bool:
+        """Opened by the last call, and closed all the same when their feedback had had its time."""
+        return self._stuck
+
+    @property
     def open_s(self) -> float | None:
         """How long a closing may still have an effect, in s; None if there is none."""
         if self._echo.pending:

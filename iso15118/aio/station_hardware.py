@@ -91,9 +91,9 @@ class StationHardware(SideHardware):
         """Voltage and current at the output."""
         try:
             present = self._output.read("present", readings.output)
+            self._measured_now("power.present.at", present.at, now)
         except HardwareError as error:
             return self._report.unreadable("power", str(error))
-        self.measured_at = now
         if now < self._look_at:
             return (present,)
         self._look_at = now + self._limits.look_s

@@ -76,13 +76,13 @@ class VehicleHardware(SideHardware):
         """The inlet and the battery."""
         try:
             inlet = self._inlet.read("present", readings.inlet)
+            self._measured_now("inlet.present.at", inlet.at, now)
         except HardwareError as error:
             return self._report.unreadable("inlet", str(error))
         try:
             battery = self._battery.read("state", readings.battery)
         except HardwareError as error:
             return (inlet, *self._report.unreadable("battery", str(error)))
-        self.measured_at = now
         if now < self._look_at:
             return (inlet, battery)
         self._look_at = now + self._limits.look_s

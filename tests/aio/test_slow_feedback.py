@@ -15,7 +15,7 @@ import pytest
 
 from iso15118.aio import SessionResult
 from iso15118.session.actions import EndReason
-from iso15118.session.events import InletMeasured, PowerMeasured
+from iso15118.session.events import EmergencyShutdown, InletMeasured, PowerMeasured
 from iso15118.session.supervision import SupervisionLimits
 
 from .site import QUICK_PORTS, Plant, Site, evcc_config, secc_config, site
@@ -112,3 +112,39 @@ async def test_what_the_supervision_takes_for_no_current_is_none_for_the_result_
     at = SupervisionLimits(no_current_a=10.0, reverse_current_a=10.0)
     async with site(plant, config=secc_config(supervision=at), station=sides["secc"]) as here:
         await here.charge(20, vehicle=sides["evcc"], config=evcc_config(supervision=at))
+
+
+@pytest.mark.parametrize(("role", "port"), [("secc", "power"), ("evcc", "inlet")])
+async def test_a_reading_with_the_time_of_another_clock_is_a_fault_by_name(role: str, port: str) -> None:
+    """Seconds since 1970 would never be too old, whatever becomes of the sensor."""
+
+    def show(value: PowerMeasured | InletMeasured, now: float) -> PowerMeasured | InletMeasured:
+        return type(value)(value.voltage_v, value.current_a, 1.76e9)
+
+    plant = Plant()
+    sides = of(plant, role, port, ("present", show))
+    async with site(plant, station=sides["secc"]) as here:
+        mine = await here.client(vehicle=sides["evcc"]).run()
+        theirs = await here.server.wait_finished(1)
+        bad = mine if role == "evcc" else theirs
+        assert bad.ended.reason is R.HARDWARE_FAULT
+        assert f"{port}.present.at" in bad.ended.detail
+
+
+async def test_the_heartbeat_stops_while_contactors_that_were_opened_are_closed() -> None:
+    plant = Plant(time_scale=1.0)
+    welded = False
+    sides = of(plant, "secc", "contactors", ("closed", lambda closed, now: closed or welded))
+    async with site(plant, station=sides["secc"], port_limits=LIMITS) as here:
+        running = asyncio.create_task(here.client(port_limits=LIMITS).run())
+        while not plant.station.outlet.closed:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1.0)
+        assert not here.server.heartbeat.reason
+        welded = True
+        here.server.tell(EmergencyShutdown("the button"))
+        await asyncio.sleep(1.0)
+        assert "contactors" in here.server.heartbeat.reason
+        welded = False
+        await running
+        await here.server.wait_finished(1)

@@ -158,7 +158,7 @@ def test_a_rule_that_is_switched_off_ends_nothing(role: str) -> None:
     ("state", "voltage", "current", "reason", "rule"),
     [
         ("DC_CableCheck", 1200.0, 0.0, EndReason.CABLE_CHECK_FAILED, Rule.CABLE_CHECK_VOLTAGE),
-        ("DC_CableCheck", 0.0, 3.0, EndReason.CABLE_CHECK_FAILED, Rule.CABLE_CHECK_CURRENT),
+        ("DC_CableCheck", 0.0, 7.0, EndReason.CABLE_CHECK_FAILED, Rule.CABLE_CHECK_CURRENT),
         ("DC_PreCharge", 900.0, 0.0, EndReason.PRE_CHARGE_FAILED, Rule.PRE_CHARGE_VOLTAGE),
         ("DC_PreCharge", 0.0, 50.0, EndReason.PRE_CHARGE_FAILED, Rule.PRE_CHARGE_CURRENT),
         ("SessionStop", 0.0, 20.0, EndReason.HARDWARE_FAULT, Rule.CURRENT_WITHOUT_PERMISSION),

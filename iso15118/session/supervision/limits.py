@@ -104,8 +104,8 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     cable_check_a: float | None = 2.0
     """cable-check-current; EVerest's limit, for connectors of a few hundred amperes."""
     offset_share: float = 0.002
-    """cable-check-current, pre-charge-current: on top, as a share of the greatest current, since a sensor of 3000 A shows a few amperes
-    where none flow. Proposal; the accuracy of your sensor at zero."""
+    """cable-check-current, pre-charge-current: this share of the greatest current if that is more, since a sensor of 3000 A shows a few
+    amperes where none flow. Proposal; the accuracy of your sensor at zero."""
     cable_check_s: float = 0.1
     """How long, both."""
     pre_charge_v: float | None = 20.0

@@ -292,14 +292,14 @@ class StationSupervisor:
             case _Asked.CABLE_CHECK:
                 limit = self._bound_v + self._check_v
                 found = worse(found, self._w_check_v.look(voltage > limit, voltage, limit, now))
-                limit = self._check_a + self._offset_a
+                limit = max(self._check_a, self._offset_a)
                 return worse(found, self._w_check_a.look(abs(current) > limit, current, limit, now))
             case _Asked.PRE_CHARGE:
                 limit = self._pre_charge_v.at(now) + self.limits.beyond(
                     Rule.PRE_CHARGE_VOLTAGE, self.limits.pre_charge_v
                 )
                 found = worse(found, self._w_pre_v.look(voltage > limit, voltage, limit, now))
-                limit = self._pre_charge_a + self._offset_a
+                limit = max(self._pre_charge_a, self._offset_a)
                 found = worse(found, self._w_pre_a.look(abs(current) > limit, current, limit, now))
                 return worse(found, self._over_voltage(voltage, now))
             case _Asked.POWER:
