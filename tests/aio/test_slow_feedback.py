@@ -52,7 +52,7 @@ class Level:
 
 def of(plant: Plant, role: str, port: str, show: tuple[str, Callable[[Any, float], Any]]) -> dict[str, Any]:
     """The ports of both sides, one of them replaced."""
-    sides = {"secc": plant.secc, "evcc": plant.evcc}
+    sides: dict[str, Any] = {"secc": plant.secc, "evcc": plant.evcc}
     real = getattr(sides[role], port)
     sides[role] = replace(sides[role], **{port: Shown(real, *show)})
     return sides
