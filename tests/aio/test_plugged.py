@@ -18,7 +18,7 @@ from iso15118.aio.plugged_evcc import PluggedEvcc
 from iso15118.aio.plugged_secc import PluggedSecc
 from iso15118.connection import ConnectionSettings, Phase, SeccConnection
 from iso15118.connection.vocabulary import DropConnection, PhaseEntered, StartDiscovery
-from iso15118.errors import LinkError
+from iso15118.errors import HardwareError, LinkError
 from iso15118.link.plain import PlainLink
 from iso15118.link.ports import BasicSignalling, LinkMedium, Listener
 from iso15118.link.primitives import DLinkError, DLinkReady, Pilot, SetPilot
@@ -266,6 +266,25 @@ async def test_a_vehicle_that_is_told_to_stop_waiting_is_safe_and_the_station_go
         assert theirs.safe
         here.cable.unplug()
         await here.charge()
+
+
+async def test_an_alarm_before_a_client_is_there_keeps_the_vehicle_from_charging() -> None:
+    async with connector() as here:
+        assert here.evcc.client is None
+        here.evcc.emergency_shutdown("the button")
+        here.cable.plug_in()
+        running = asyncio.create_task(here.evcc.run())
+        client = None
+        while client is None or not client.out_of_service_because:
+            await asyncio.sleep(0.05)
+            client = here.evcc.client
+        await asyncio.sleep(1.0)
+        assert "the button" in client.out_of_service_because
+        assert not here.evcc.results
+        here.cable.unplug()
+        with pytest.raises(HardwareError, match="the button"):
+            await running
+        assert here.plant.vehicle_safe
 
 
 async def test_a_station_that_is_switched_off_while_energy_flows() -> None:
