@@ -270,11 +270,10 @@ async def test_a_vehicle_that_is_told_to_stop_waiting_is_safe_and_the_station_go
 
 async def test_an_alarm_before_a_client_is_there_keeps_the_vehicle_from_charging() -> None:
     async with connector() as here:
-        assert here.evcc.client is None
         here.evcc.emergency_shutdown("the button")
         here.cable.plug_in()
         running = asyncio.create_task(here.evcc.run())
-        client = None
+        client: EvccClient | None = None
         while client is None or not client.out_of_service_because:
             await asyncio.sleep(0.05)
             client = here.evcc.client
