@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -38,7 +39,9 @@ _ONE_WISH_S: Final = 10.0
 """A program that is about to end needs the loop to make its hardware safe: within this time, further wishes to end are the same one."""
 
 _WORTH_NAMING_S: Final = 0.01
-"""A reading that takes longer is remembered for who asks why the loop was late."""
+"""A call that takes longer is remembered for who asks why the loop was late."""
+_REMEMBERED: Final = 64
+"""So many of them; who asks does so at each beat."""
 
 _clock = time.perf_counter
 
@@ -188,23 +191,26 @@ class Callback:
 
 
 class Running:
-    """Which call of a port or of the application had the loop for the longest time since this was last asked."""
+    """Which call of a port or of the application had the loop for the longest time. Whoever asks says since when, so that several
+    heartbeats in one process take nothing from each other."""
 
-    __slots__ = ("_longest_s", "_name")
+    __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        self._name, self._longest_s = "", 0.0
+        self._calls: deque[tuple[float, str, float]] = deque(maxlen=_REMEMBERED)
 
     def took(self, name: str, seconds: float) -> None:
-        """A call of ``name`` had the loop for so long."""
-        if seconds > self._longest_s:
-            self._name, self._longest_s = name, seconds
+        """A call of ``name`` had the loop for so long, until now. What is too short to be worth naming is forgotten."""
+        if seconds > _WORTH_NAMING_S:
+            self._calls.append((_clock(), name, seconds))
 
-    def longest(self) -> tuple[str, float]:
-        """Name and duration (s) of the longest one, and forget it."""
-        found = self._name, self._longest_s
-        self._name, self._longest_s = "", 0.0
-        return found
+    def longest(self, since: float) -> tuple[str, float]:
+        """Name and duration (s) of the longest one that ended after ``since``, which is a time of ``time.perf_counter``; an empty name if
+        there was none."""
+        seconds, name = max(
+            ((took, what) for ended, what, took in self._calls.copy() if ended > since), default=(0.0, "")
+        )
+        return name, seconds
 
 
 running: Final = Running()

@@ -47,6 +47,7 @@ class Heartbeat:
         self._reason = "it has not been started"
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0
+        self._asked = 0.0
 
     @property
     def age(self) -> float:
@@ -69,7 +70,7 @@ class Heartbeat:
         """Beat from now on, at once."""
         self.stop("")
         self._due_at = asyncio.get_running_loop().time()
-        running.longest()  # what was before does not count
+        self._asked = time.perf_counter()  # what was before does not count
         self._due()
 
     def stop(self, reason: str) -> None:
@@ -82,6 +83,10 @@ class Heartbeat:
     def _due(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        since, self._asked = (
+            self._asked,
+            time.perf_counter(),
+        )  # what this beat itself takes makes the next one late
         late, self._due_at = now - self._due_at, next_tick(now, BEAT_S)
         self._timer = loop.call_at(self._due_at, self._due)
         try:
@@ -95,7 +100,7 @@ class Heartbeat:
             if self._port is not None and (complaint := self._port.tell("beat", self._count)):
                 self._port = None
                 _log.error("%s; it is not called any more", complaint)
-        call, _ = running.longest()
+        call, _ = running.longest(since)
         if late > _LATE_S:
             self._late(LoopLate(late, call))
             _log.warning(

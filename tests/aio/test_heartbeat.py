@@ -136,6 +136,22 @@ async def test_a_late_loop_is_told_with_the_port_call_that_had_it() -> None:
 
 
 @pytest.mark.real_time
+async def test_each_of_two_heartbeats_is_told_which_call_had_the_loop() -> None:
+    def blocks(what: object) -> None:
+        time.sleep(0.3)
+
+    here, there = Owner(), Owner()  # a station and a vehicle, or two connectors, in one process
+    for one in (here, there):
+        one.heartbeat.start()
+    await asyncio.sleep(0)
+    Callback("the observer", blocks)(1)
+    for one in (here, there):
+        await until(lambda one=one: any(what.call == "the observer" for what in one.news))  # type: ignore[misc]
+        one.heartbeat.stop("")
+    logs.flush()
+
+
+@pytest.mark.real_time
 async def test_a_heartbeat_line_that_blocks_is_named_too() -> None:
     class Blocks(Line):
         def beat(self, count: int) -> None:
