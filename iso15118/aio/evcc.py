@@ -18,6 +18,7 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
+from iso15118.session.ports import Vehicle
 
 from . import readings
 from .contract_calls import contracts_of
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from iso15118.evcc import EvccConfig
     from iso15118.session import actions as act
-    from iso15118.session import ports
     from iso15118.session.ticket import EvccTicket
 
     from .driver import Observer, Watch
@@ -60,13 +60,13 @@ class EvccClient:
     ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
     context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
     discovery. ``connections`` hears of ``SessionSetUp``.
-    The other settings are those of ``SeccServer``. Raises ``ConfigError`` for settings that do not fit.
+    The other settings are those of ``SeccServer``, and so is ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
     """
 
     def __init__(
         self,
         config: EvccConfig,
-        vehicle: ports.Vehicle,
+        vehicle: Vehicle,
         interface: Interface | str,
         tls: TlsSource | None = None,
         *,
@@ -87,6 +87,10 @@ class EvccClient:
             )
         if tls is not None and tls.role != "client":
             raise ConfigError("tls", "this is a server's context", "role='client'")
+        if not isinstance(vehicle, Vehicle):
+            raise ConfigError(
+                "vehicle", f"{type(vehicle).__name__} is no Vehicle", "iso15118.Vehicle(battery=..., ...)"
+            )
         self.config = config
         self.vehicle = vehicle
         self._where = interface
@@ -160,11 +164,13 @@ class EvccClient:
         return self._service.reason
 
     def out_of_service(self, reason: str) -> None:
-        """Begin no session until ``back_in_service``. One that runs goes on."""
+        """Begin no session until ``back_in_service``: ``run`` raises ``HardwareError``. One that runs goes on. From the loop's thread
+        only; ``tell`` a fault or an emergency from another one."""
         self._service.tell(reason)
 
     def back_in_service(self) -> None:
-        """What took the vehicle out of service is over: an alarm that was told between sessions, or ``out_of_service``."""
+        """What took the vehicle out of service is over: an alarm that was told between sessions, or ``out_of_service``.
+        From the loop's thread only."""
         self._service.clear()
 
     @property
@@ -187,7 +193,8 @@ class EvccClient:
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Off the cable now."""
+        """Off the cable now: the session that runs ends as an emergency. Between sessions it takes the vehicle out of service until
+        ``back_in_service``. From any thread."""
         self.tell(ev.EmergencyShutdown(reason))
 
     def link_lost(self) -> None:

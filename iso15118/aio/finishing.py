@@ -105,7 +105,8 @@ class Finishing:
 
     def _say(self, failed: list[BaseException]) -> None:
         for error in failed:
-            _log.error("a fault of this software ends the session: %s", describe(error), error=error)
+            whose = "the hardware" if isinstance(error, HardwareError) else "this software"
+            _log.error("a fault of %s ends the session: %s", whose, describe(error), error=error)
 
     def _finish_soon(self) -> None:
         if not self._ending and not self.result.done():

@@ -171,6 +171,8 @@ class SideHardware:
         self._touched = False
         """Something that energises was asked for in this session."""
         self.measured_at = loop.time()
+        self.unreadable = ""
+        """Why present values could not be read the last time that they could not."""
 
     # -- for the sides ------------------------------------------------------------------------------------
 
@@ -237,7 +239,7 @@ class SideHardware:
             return "the contactors are closed" if closed else "the level of the contactors cannot be read"
         measured = self._measured()
         if measured is None:
-            return "the current cannot be measured"
+            return f"the current cannot be measured: {self.unreadable}"
         return "" if self.is_none(measured.current_a) else f"{measured.current_a:.0f} A flow"
 
     def is_none(self, current_a: float) -> bool:

@@ -123,7 +123,10 @@ def checked(event: object) -> ev.Event:
     What is of a class of the application's own counts as the event that it is derived from."""
     kind = next((base for base in type(event).__mro__ if base in _KNOWN), None)
     if kind is None:
-        raise MisuseError(f"{brief(type(event).__name__)} cannot be pushed")
+        name = brief(type(event).__name__)
+        raise MisuseError(
+            f"{name} cannot be told: it is no event of iso15118.session.events, or one that only a connection has"
+        )
     if kind in ALARMS:
         return kind(*(brief(_field(event, name)) for name in kind.__struct_fields__))
     values = {}

@@ -248,7 +248,9 @@ class _Search(asyncio.DatagramProtocol):
                         self.outcome.set_result(found)
                 case GaveUp(reason=reason):
                     if not self.outcome.done():
-                        self.outcome.set_exception(LinkError(reason + self._network_error))
+                        self.outcome.set_exception(
+                            LinkError(f"{reason} to UDP port {self._target[1]}{self._network_error}")
+                        )
             self._on_action(action)
         self._arm()
 

@@ -18,6 +18,7 @@ from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.events import LinkLoss
+from iso15118.session.ports import Station
 
 from .guard import Callback, each, insist
 from .hardware import PortLimits
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import actions as act
-    from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
 
     from .driver import Observer, SessionDriver, Watch
@@ -83,7 +83,7 @@ class SeccServer:
     def __init__(
         self,
         config: SeccConfig,
-        station: ports.Station,
+        station: Station,
         interface: Interface | str,
         tls: TlsSource | None = None,
         *,
@@ -108,6 +108,10 @@ class SeccServer:
             )
         if tls is not None and tls.role != "server":
             raise ConfigError("tls", "this is a client's context", "role='server'")
+        if not isinstance(station, Station):
+            raise ConfigError(
+                "station", f"{type(station).__name__} is no Station", "iso15118.Station(power=..., ...)"
+            )
         self.config = config
         self.station = station
         if isinstance(interface, str) and not wait_for_interface:
@@ -285,7 +289,7 @@ class SeccServer:
 
     @property
     def state(self) -> ServiceState:
-        """Whether it serves."""
+        """Whether it serves. IN_SESSION until the hardware of a session is safe, also if it is to go out of service then."""
         if not self._open:
             return ServiceState.CLOSED
         if self.sessions.driver is not None:  # or its hardware is still being made safe
@@ -365,7 +369,7 @@ class SeccServer:
         self._tls.renew(tls)
 
     def stop(self, reason: str) -> None:
-        """End the session that runs in an orderly way."""
+        """End the session that runs in an orderly way; ``reason`` is for the log and the result. From any thread."""
         self.tell(ev.StopRequested(reason))
 
     def pause(self, reason: str) -> None:
@@ -373,7 +377,8 @@ class SeccServer:
         self.tell(ev.PauseRequested(reason))
 
     def emergency_shutdown(self, reason: str) -> None:
-        """Power off now."""
+        """Power off now: the session that runs ends as an emergency. Between sessions it takes the connector out of service until
+        ``back_in_service``. From any thread."""
         self.tell(ev.EmergencyShutdown(reason))
 
     def out_of_service(self, reason: str) -> None:
@@ -383,7 +388,7 @@ class SeccServer:
 
     def back_in_service(self) -> None:
         """What took the connector out of service is over: an alarm that was told, or ``out_of_service``. Hardware that does not show
-        itself safe keeps it out of service until it does."""
+        itself safe keeps it out of service until it does. From the loop's thread only."""
         self.sessions.service.clear()
 
     def link_lost(self) -> None:

@@ -272,7 +272,8 @@ class StationHardware(SideHardware):
     def _measured(self) -> ev.PowerMeasured | None:
         try:
             return self._output.read("present", readings.output)
-        except HardwareError:
+        except HardwareError as error:
+            self.unreadable = str(error)
             return None
 
 

@@ -133,5 +133,6 @@ class VehicleHardware(SideHardware):
     def _measured(self) -> ev.InletMeasured | None:
         try:
             return self._inlet.read("present", readings.inlet)
-        except HardwareError:
+        except HardwareError as error:
+            self.unreadable = str(error)
             return None

@@ -5,6 +5,7 @@ What its own hardware says is judged here too, since most of it is a reason to e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -131,8 +132,8 @@ class Funnel:
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self.config.supervision.off:
             return None
-        what = f"({name} is no measurement)"
-        return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, self._talk.now, Reaction.FAULT, what)
+        what = f"a field of {name} is no finite number"
+        return Finding(Rule.UNUSABLE_READINGS, math.nan, math.nan, self._talk.now, Reaction.FAULT, what)
 
     def _found(self, finding: Finding) -> list[Action]:
         """A rule of the supervision is broken."""

@@ -53,6 +53,14 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
     ) -> None:
+        if not isinstance(config, EvccConfig):
+            raise ConfigError(
+                "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
+            )
+        if not isinstance(limits, VehicleLimits):
+            raise ConfigError(
+                "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
+            )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"

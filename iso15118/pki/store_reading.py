@@ -43,6 +43,12 @@ _KEY_DEPTH: Final = 3
 Known: TypeAlias = dict[State, tuple[Credential, Protection]]
 """Keys that were opened already, by the state of their files: opening one is made costly."""
 
+_WAYS = (
+    "--store-passphrase-file or ISO15118_STORE_PASSPHRASE for `iso15118 pki`, contracts.passphrase_file for `iso15118 evcc`, "
+    "Store(..., passphrase=...) in a program"
+)
+"""How the passphrase of a store is given."""
+
 
 class _Entry(NamedTuple):
     path: Path
@@ -112,7 +118,7 @@ class _Reader:
         )
         if self._sealed and not self._opened:
             first, more = self._sealed[0], len(self._sealed) - 1
-            hint = "is wrong" if self._passphrase() is not None else "is needed: give it"
+            hint = "is wrong" if self._passphrase() is not None else f"is needed: {_WAYS}"
             also = f" and {more} more" if more else ""
             raise PkiError(
                 f"certificate store: private key {first}{also} is encrypted, and the passphrase {hint}"

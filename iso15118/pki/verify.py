@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -32,6 +33,12 @@ _MAX_CERTIFICATES = 8
 _ANCHOR_ROLES = ("V2G", "OEM", "MO", "CPS", "PE")
 _LONGEST_SKEW = timedelta(days=366)
 """A clock that may be further off than that is none."""
+
+
+def _remedy(unknown: Collection[str]) -> str:
+    """For codes that do not exist: the nearest ones, or where all of them stand."""
+    near = sorted({name for one in unknown for name in get_close_matches(str(one)[:60], CODES, n=1)})
+    return f"did you mean {', '.join(near)}?" if near else "a code of iso15118.pki.violations.CODES"
 
 
 def verify_chain(
@@ -73,7 +80,7 @@ def verify_chain(
         raise ConfigError("skew", f"{skew.total_seconds():g} s", "zero or more, a year at most")
     for name, wanted in (("tolerate", tolerate), ("refuse", refuse)):
         if unknown := set(wanted) - CODES.keys():
-            raise ConfigError(name, f"no violation is called {', '.join(sorted(unknown))}")
+            raise ConfigError(name, f"no violation is called {', '.join(sorted(unknown))}", _remedy(unknown))
     accepted = {*tolerate, *profile.tolerated} - {*refuse}
     anchors = _read_anchors(anchors_der, anchor_role)
     use = _Use(profile, _role(profile, role), anchors, at, skew, environment, revocation)

@@ -139,7 +139,8 @@ class HardwareBooks:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:
             return None
         now = self._ctx.now
-        return Finding(Rule.UNUSABLE_READINGS, 0.0, 0.0, now, Reaction.FAULT, f"({name} is no measurement)")
+        what = f"a field of {name} is no finite number"
+        return Finding(Rule.UNUSABLE_READINGS, math.nan, math.nan, now, Reaction.FAULT, what)
 
     def contactors(self, closed: bool) -> None:
         """The contactors report their level."""

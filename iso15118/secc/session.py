@@ -75,6 +75,14 @@ class SeccSession(Funnel):
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
     ) -> None:
+        if not isinstance(config, SeccConfig):
+            raise ConfigError(
+                "config", f"{type(config).__name__} is no SeccConfig", "iso15118.SeccConfig(...)"
+            )
+        if not isinstance(limits, StationLimits):
+            raise ConfigError(
+                "limits", f"{type(limits).__name__} is no StationLimits", "iso15118.StationLimits(...)"
+            )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"

@@ -86,7 +86,8 @@ def _number(event: object, field: str, *, optional: bool = False, least: float =
     if value is None and optional:
         return
     if type(value) not in (float, int) or not max(least, -_GREATEST) <= value <= _GREATEST:
-        _refuse(event, field, "a finite number" + (" or None" if optional else ""))
+        bound = "" if least == -math.inf else f", {least:g} or more"
+        _refuse(event, field, f"a finite number{bound}" + (" or None" if optional else ""))
 
 
 def _flag(event: object, field: str) -> None:

@@ -18,7 +18,7 @@ __all__ = ["StationLimits", "VehicleLimits"]
 def _check(owner: object, names: tuple[str, ...]) -> None:
     for name in names:
         value = getattr(owner, name)
-        if not (math.isfinite(value) and value >= 0.0):
+        if not (isinstance(value, (float, int)) and math.isfinite(value) and value >= 0.0):
             raise ConfigError(name, f"{value!r} is no limit", "a finite number, 0 or more")
 
 

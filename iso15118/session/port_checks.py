@@ -34,6 +34,8 @@ def check_ports(bundle: object, wanted: Mapping[str, Mapping[str, Kind]]) -> Non
             if type(bundle).__dataclass_fields__[name].default is not None:  # type: ignore[attr-defined]  # a dataclass
                 raise ConfigError(name, "this port is missing", f"give {type(bundle).__name__} one")
             continue
+        if isinstance(port, type) and any(_wants_self(port, attribute) for attribute in attributes):
+            raise ConfigError(name, f"{port.__name__} is a class and no object", f"give {port.__name__}(...)")
         for attribute, kind in attributes.items():
             _check(port, f"{name}.{attribute}", attribute, kind)
 
@@ -42,6 +44,10 @@ def _check(port: object, name: str, attribute: str, kind: Kind) -> None:
     if kind is Kind.READ:
         if not _has(port, attribute):
             raise ConfigError(name, f"{type(port).__name__} has no {attribute}", "a property or an attribute")
+        if _is_method(port, attribute):
+            raise ConfigError(
+                name, "a method, which is read and not called", f"write `@property` above {attribute}"
+            )
         return
     try:
         method = getattr(port, attribute)
@@ -86,6 +92,18 @@ def _has(port: object, attribute: str) -> bool:
         except BaseException:
             return True  # it is there; what it raises is dealt with when it is read
     return True
+
+
+def _wants_self(port: type, attribute: str) -> bool:
+    """In a class that was given in place of an object; one of static methods and values will do."""
+    found = inspect.getattr_static(port, attribute, None)
+    return inspect.isfunction(found) or isinstance(found, property)
+
+
+def _is_method(port: object, attribute: str) -> bool:
+    """Without reading it. What is not in the class, or comes by ``__getattr__``, is judged when it is read."""
+    found = inspect.getattr_static(type(port), attribute, None)
+    return inspect.isfunction(found) or isinstance(found, (staticmethod, classmethod))
 
 
 def _surely_not_awaitable(method: Any) -> bool:

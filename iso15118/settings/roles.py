@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
+from iso15118.pki.violations import CODES
 from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
+from iso15118.settings.choice import nearest, shown
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import (
     StationContractSettings,
@@ -113,6 +115,13 @@ def load_secc(path: Path) -> SeccSettings:
 def _check_status(settings: SeccSettings) -> None:
     """What is demanded has to come from somewhere: vehicles and contracts bring no evidence along."""
     status = settings.status
+    addresses = [
+        ("status.responder", status.responder or "http://"),
+        *(("status.lists", one) for one in status.lists),
+    ]
+    for key, address in addresses:
+        if not address.lower().startswith(("http://", "https://")):
+            raise ConfigError(key, f"{shown(address)} is no address of the web", "http://... or https://...")
     if status.store is not None or status.online or status.lists:
         return
     for key, demand in (
@@ -165,6 +174,13 @@ def _replace(settings: R, path: Path) -> R:
             "is missing: TLS needs certificates",
             'make some with `iso15118 pki init FOLDER`, or do without TLS by tls.mode = "plaintext"',
         )
+    for code in tls.refuse:
+        if code not in CODES:
+            raise ConfigError(
+                "tls.refuse",
+                f"{shown(code)} is no code of a violation",
+                f"did you mean {nearest(code, CODES)!r}?",
+            )
     contracts = settings.contracts
     if isinstance(contracts, StationContractSettings):
         wanted, key = contracts.offer, "contracts.offer"

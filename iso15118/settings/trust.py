@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, IssuedPki, load, peer_verifier
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand, RevocationPolicy
@@ -23,6 +23,8 @@ Keylog = Callable[[str], None]
 
 def read_pki(folder: Path) -> IssuedPki:
     """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
+    if not folder.is_dir():
+        raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
     return load(folder)
 
 

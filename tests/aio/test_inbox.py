@@ -122,7 +122,7 @@ async def test_a_wrong_type_is_refused_by_name_and_nothing_of_it_is_kept(
 async def test_what_can_only_come_over_the_connection_is_refused(kind: type[ev.Event]) -> None:
     here = Told()
     event = kind(**dict.fromkeys(kind.__struct_fields__))
-    with pytest.raises(MisuseError, match="cannot be pushed"):
+    with pytest.raises(MisuseError, match="cannot be told: it is no event"):
         here.inbox.push(event)
     assert here.events == []
 

@@ -292,3 +292,26 @@ def ports_class() -> Any:
         pre_charge = set_power = stop = staticmethod(coroutine)
 
     return Power
+
+
+READ = [place for place in PLACES if place[3] is Kind.READ]
+
+
+@pytest.mark.parametrize("place", READ, ids=lambda place: ".".join(place[:3]))
+def test_a_method_where_a_property_is_read_is_refused_by_name(place: tuple[str, str, str, Kind]) -> None:
+    name, port, attribute, _ = place
+    others = {other: good(kind) for other, kind in TABLES[name][1][port].items() if other != attribute}
+    kind = type("Mine", (types.SimpleNamespace,), {attribute: lambda self: True})
+    with pytest.raises(ConfigError, match="@property") as refused:
+        bundle_of(name, **{port: kind(**others)})
+    assert refused.value.key == f"{port}.{attribute}"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_class_where_an_object_is_wanted_is_refused_by_name(name: str) -> None:
+    for port in TABLES[name][1]:
+        with pytest.raises(ConfigError, match="is a class") as refused:
+            bundle_of(
+                name, **{port: type("Mine", (), {one: lambda self: True for one in TABLES[name][1][port]})}
+            )
+        assert refused.value.key == port

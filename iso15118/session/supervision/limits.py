@@ -170,11 +170,15 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if name == "off":
                 if not isinstance(value, tuple) or any(type(rule) is not Rule for rule in value):
-                    raise ConfigError("supervision.off", f"{value!r} is no list of rules", "a tuple of Rule")
+                    raise ConfigError(
+                        "supervision.off", f"{value!r} is no tuple of rules", "such as (Rule.OVER_CURRENT,)"
+                    )
             elif name.endswith("_reaction"):
                 if type(value) is not Reaction:
                     raise ConfigError(
-                        f"supervision.{name}", f"{value!r} is no reaction", "WARN, STOP or FAULT"
+                        f"supervision.{name}",
+                        f"{value!r} is no reaction",
+                        "Reaction.WARN, Reaction.STOP or Reaction.FAULT",
                     )
             elif value is None:
                 continue

@@ -103,6 +103,8 @@ class Finding(Struct, frozen=True):
     @property
     def detail(self) -> str:
         """For people; begins with the rule's name."""
+        if math.isnan(self.value):  # nothing was measured
+            return f"{self.rule.value}: {self.what}"
         return f"{self.rule.value}: {self.value:.1f} {self.what}, limit {self.limit:.1f}"
 
 
