@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from iso15118 import EvccClient, EvccConfig, SeccConfig, SeccServer, Station
-from iso15118.aio.heartbeat import LoopLate, WatchdogThread
+from iso15118.aio import LoopLate, WatchdogThread
 from iso15118.session.actions import Urgency
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.async_ports import StationPorts, VehiclePorts

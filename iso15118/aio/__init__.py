@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from .driver import Observer, Watch
 from .evcc import EvccClient
 from .hardware import PortLimits
+from .heartbeat import Heartbeat, LoopLate, WatchdogThread
 from .keylog import KeyLogFile
 from .link import Ending, StreamEnd, StreamLimits
 from .network import Interface, find_interface
 from .results import SessionResult
 from .secc import SeccServer
+from .service import ServiceState
 
 if TYPE_CHECKING:
     from .connection import LinkParts
@@ -25,18 +27,22 @@ if TYPE_CHECKING:
 __all__ = [
     "Ending",
     "EvccClient",
+    "Heartbeat",
     "Interface",
     "KeyLogFile",
     "LinkParts",
+    "LoopLate",
     "Observer",
     "PluggedEvcc",
     "PluggedSecc",
     "PortLimits",
     "SeccServer",
+    "ServiceState",
     "SessionResult",
     "StreamEnd",
     "StreamLimits",
     "Watch",
+    "WatchdogThread",
     "find_interface",
 ]
 
