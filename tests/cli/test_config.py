@@ -46,7 +46,10 @@ def write(folder: Path, text: str, name: str = "file.toml") -> str:
         ("station = 3", ["station: 3 is no table"]),
         ('session = "x"', ["session: 'x' is no table"]),
         ('[tls]\nmode = "off"', ["tls.mode: 'off'", "tls, plaintext"]),
-        ('[tls]\nmode = "plaintext"\nrefuse = ["validity-nested"]', ["tls.refuse: 'validity-nested'", "'validity-not-nested'"]),
+        (
+            '[tls]\nmode = "plaintext"\nrefuse = ["validity-nested"]',
+            ["tls.refuse: 'validity-nested'", "'validity-not-nested'"],
+        ),
         ('[status]\nresponder = "ocsp.example"', ["status.responder: 'ocsp.example'", "http://..."]),
         ('[status]\nlists = ["ftp://a"]', ["status.lists: 'ftp://a'", "http://..."]),
         ("[tls]\n", ["tls.pki: is missing", "iso15118 pki init"]),
