@@ -15,7 +15,14 @@ AIO = Path(__file__).parents[2] / "iso15118" / "aio"
 LOGS_BY_ITSELF = {"logs.py", "output.py"}
 """These are the way to the log."""
 
-ORDERED = ("driver.py", "finishing.py", "hardware.py", "station_hardware.py", "vehicle_hardware.py", "port_calls.py")
+ORDERED = (
+    "driver.py",
+    "finishing.py",
+    "hardware.py",
+    "station_hardware.py",
+    "vehicle_hardware.py",
+    "port_calls.py",
+)
 
 MAKES_SAFE = {"make_safe", "stop", "open", "tell", "withdraw", "_withdraw", "_stop_power", "_open_contactors"}
 """Methods that ask for a safe hardware, or tell the session so that it does."""
