@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -164,14 +165,14 @@ class EvccClient:
         return self._service.reason
 
     def out_of_service(self, reason: str) -> None:
-        """Begin no session until ``back_in_service``: ``run`` raises ``HardwareError``. One that runs goes on. From the loop's thread
-        only; ``tell`` a fault or an emergency from another one."""
-        self._service.tell(reason)
+        """Begin no session until ``back_in_service``: ``run`` raises ``HardwareError``. One that runs goes on. From any
+        thread."""
+        self._inbox.on_loop(partial(self._service.tell, reason))
 
     def back_in_service(self) -> None:
         """What took the vehicle out of service is over: an alarm that was told between sessions, or ``out_of_service``.
-        From the loop's thread only."""
-        self._service.clear()
+        From any thread."""
+        self._inbox.on_loop(self._service.clear)
 
     @property
     def session(self) -> EvccSession | None:

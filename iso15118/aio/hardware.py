@@ -17,9 +17,10 @@ from msgspec import Struct
 from iso15118.errors import ConfigError, HardwareError
 from iso15118.session import events as ev
 
+from .contactor_calls import ContactorCalls
 from .guard import Port
 from .logs import Log
-from .port_calls import ContactorCalls, Report
+from .port_calls import Report
 
 if TYPE_CHECKING:
     from iso15118.session import actions as act

@@ -91,6 +91,17 @@ class Inbox:
         except RuntimeError:  # that loop is closed, and nobody opened this again
             self._take(event)
 
+    def on_loop(self, call: Callable[[], object]) -> None:
+        """Make this call on the loop's thread: at once from there, or while there is no loop; in its next turn from another thread."""
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._thread:
+            call()
+            return
+        try:
+            loop.call_soon_threadsafe(call)
+        except RuntimeError:  # that loop is closed, and nobody opened this again
+            call()
+
     def standing(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
         return [event for event in (self.signal, self.set_point) if event is not None]

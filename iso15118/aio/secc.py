@@ -383,13 +383,13 @@ class SeccServer:
 
     def out_of_service(self, reason: str) -> None:
         """Serve nobody until ``back_in_service``: discovery is silent, and a vehicle that comes all the same is refused. A session that
-        runs goes on. From the loop's thread only; ``tell`` a fault or an emergency from another one."""
-        self.sessions.service.tell(reason)
+        runs goes on. From any thread."""
+        self.sessions.inbox.on_loop(partial(self.sessions.service.tell, reason))
 
     def back_in_service(self) -> None:
         """What took the connector out of service is over: an alarm that was told, or ``out_of_service``. Hardware that does not show
-        itself safe keeps it out of service until it does. From the loop's thread only."""
-        self.sessions.service.clear()
+        itself safe keeps it out of service until it does. From any thread."""
+        self.sessions.inbox.on_loop(self.sessions.service.clear)
 
     def link_lost(self) -> None:
         """The data link is gone: the session that runs ends now, and all connections are dropped. From the loop's thread only."""

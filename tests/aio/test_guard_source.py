@@ -21,6 +21,7 @@ ORDERED = (
     "hardware.py",
     "station_hardware.py",
     "vehicle_hardware.py",
+    "contactor_calls.py",
     "port_calls.py",
 )
 

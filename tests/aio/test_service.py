@@ -302,3 +302,14 @@ async def test_contactors_between_sessions_are_opened_soon_though_the_first_open
         assert plant.clock() - began < 2.5
         await until(lambda: state(here) is ServiceState.AVAILABLE)
         await here.charge()
+
+
+async def test_out_of_service_and_back_from_another_thread() -> None:
+    async with site() as here:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, here.server.out_of_service, "maintenance")
+        await asyncio.sleep(0)
+        assert here.server.state is ServiceState.OUT_OF_SERVICE
+        await loop.run_in_executor(None, here.server.back_in_service)
+        await asyncio.sleep(0)
+        assert here.server.state is ServiceState.AVAILABLE

@@ -72,12 +72,12 @@ def station(path: Path, *options: str) -> Iterator[Program]:
     """A station that listens."""
     with process("secc", path, *options) as running:
         assert running.stderr is not None
-        for line in running.stderr:
-            running.heard += line
-            if "listening" in line:
-                break
-        else:
-            pytest.fail("the station did not start")
+        # Octet by octet: what is read ahead into the buffer of a file is lost for ``communicate``.
+        while not ("listening" in running.heard and running.heard.endswith("\n")):
+            octet = os.read(running.stderr.fileno(), 1)
+            if not octet:
+                pytest.fail("the station did not start")
+            running.heard += octet.decode("latin-1")
         yield running
 
 

@@ -69,16 +69,16 @@ NAMED = (
     Named(
         "opening does not cancel a closing that is under way",
         "iso15118/aio",
-        'self._port.call("open", urgency, reason), _RANK[urgency])\n        if self._lane.call is not None:\n'
+        'self._port.call("open", urgency, reason), RANK[urgency])\n        if self._lane.call is not None:\n'
         "            self._echo.after(self._lane.call)\n            self._lane.drop()",
-        'self._port.call("open", urgency, reason), _RANK[urgency])\n        if self._lane.call is not None:\n'
+        'self._port.call("open", urgency, reason), RANK[urgency])\n        if self._lane.call is not None:\n'
         "            self._echo.after(self._lane.call)",
     ),
     Named(
         "60 s are allowed after a MeteringConfirmation",
         "iso15118/secc",
-        "in (dc.DCChargeLoopRes, cm.MeteringConfirmationRes)",
-        "in (dc.DCChargeLoopRes,)",
+        "if type(reply.response) is cm.MeteringConfirmationRes:",
+        "if False:",
     ),
     Named(
         "a poll does not hear a wish to stop",
