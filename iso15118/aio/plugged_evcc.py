@@ -30,7 +30,7 @@ from iso15118.session.ticket import EvccTicket
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
-from .guard import Callback, brief
+from .guard import Callback, brief, describe
 from .identity import renewable
 from .logs import Log
 from .outputs import AssertedOutputs
@@ -271,9 +271,13 @@ class PluggedEvcc:
                 raise
         try:
             await work()
-        except V2GError as error:
-            self._error = error
-            self._happened(ConnectionFailed(number, brief(error)))
+        except Exception as error:  # whatever it is, somebody waits for what becomes of this attempt
+            self._error = error if isinstance(error, V2GError) else LinkError(describe(error))
+            self._happened(ConnectionFailed(number, brief(self._error)))
+            if self._error is not error:
+                _log.error(
+                    "a fault of this software ended an attempt to charge: %s", describe(error), error=error
+                )
 
     async def _find(self, number: int) -> None:
         self._looking = True

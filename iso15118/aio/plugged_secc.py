@@ -22,7 +22,7 @@ from iso15118.link.primitives import Restart
 from iso15118.sdp import SDP_PORT
 
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
-from .guard import Callback
+from .guard import Callback, describe
 from .identity import renewable
 from .logs import Log
 from .outputs import AssertedOutputs
@@ -252,7 +252,9 @@ class PluggedSecc:
                 return
             except LinkError as error:
                 _log.info("not to be found yet: %s", error)
-                await asyncio.sleep(ADDRESS_RETRY_S)
+            except Exception as error:  # a port that takes no listener, or a fault of ours: the station is not found, and that is said
+                _log.error("not to be found: %s", describe(error), error=error)
+            await asyncio.sleep(ADDRESS_RETRY_S)
 
     def _hide(self) -> None:
         if self._discovery is not None:

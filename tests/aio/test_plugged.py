@@ -286,6 +286,22 @@ async def test_an_alarm_before_a_client_is_there_keeps_the_vehicle_from_charging
         assert here.plant.vehicle_safe
 
 
+async def test_an_attempt_that_fails_in_an_unforeseen_way_is_said_and_waits_for_nobody() -> None:
+    async with connector() as here:
+
+        async def fail(number: int, where: Any) -> None:
+            raise ZeroDivisionError("nobody thought of this")
+
+        here.evcc._charge = fail  # type: ignore[method-assign]  # a fault of our own
+        here.cable.plug_in()
+        running = asyncio.create_task(here.evcc.run())
+        await until(lambda: here.evcc._error is not None)
+        here.cable.unplug()
+        with pytest.raises(LinkError, match="nobody thought of this"):
+            await running
+        assert here.plant.vehicle_safe
+
+
 async def test_a_station_that_is_switched_off_while_energy_flows() -> None:
     async with connector() as here:
         begun = asyncio.Event()
