@@ -67,6 +67,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     meter_age_s: float = 1.0
     """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
     in s: the meter is read again. One second is what readings of a charger are commonly good for."""
+    first_meter_reading: bool = True
+    """Tell the meter's reading in the first answer of the charge loop unasked, as ISO 15118-20 wants it
+    [V2G20-1833]. A vehicle with the PyPI package iso15118 has another name for BPT_DischargedEnergyReadingWh and
+    leaves when it is told one; without this it is told none unless it asks."""
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""

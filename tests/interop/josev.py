@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,17 +17,21 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from iso15118.pki import issue_test_pki
+from iso15118.pki.issue import DEFAULT_EVCCID
 from tests.interop.namespaces import INTERFACE, Cable, cable
-from tests.interop.peer import CACHE, environment, lay_out_pki, their_pki
+from tests.interop.peer import CACHE, environment, lay_out_pki, own_surroundings, their_pki
+from tests.interop.processes import Process, Role, our_process, session
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 SESSION_S = 90.0
 """How long one session may take; the peer needs 20 to 40 ms for every message."""
-PEER_READY_S = 30.0
+
+HABITS = {"accept_ongoing_pre_charge": "true", "first_meter_reading": "false"}
+"""What our station bears with: the peer goes from pre-charge Ongoing straight to PowerDelivery, and reads no meter that counts
+both ways."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Case:
     transport: str = "tcp"
     """``tcp``, ``tls`` (certificates of our issuer) or ``tls-their-pki`` (certificates of the peer's script)."""
     figures: str = "plausible"
-    """What the peer's application says: ``plausible``, ``reversing`` or ``shipped``; see ``josev_peer.py``."""
-    strict: bool = False
-    """Our side without the settings that are there for the habits of this peer."""
+    """What the peer's application says: ``plausible``, ``reversing``, ``shipped`` or ``misnamed``; see ``josev_peer.py``."""
+    strict: str = ""
+    """Our station without this setting of ``HABITS``."""
     contract: bool = False
     """Plug and Charge instead of external identification."""
     expected: str = "ok"
@@ -67,7 +70,9 @@ CASES = [
     *(Case(peer, "dc-bpt", figures="reversing") for peer in ("evcc", "secc")),
     *(Case(peer, transport="tls-their-pki") for peer in ("evcc", "secc")),
     *(Case(peer, figures="shipped", expected="PRE_CHARGE_FAILED") for peer in ("evcc", "secc")),
-    Case("evcc", strict=True, expected="SEQUENCE_ERROR"),
+    Case("evcc", strict="accept_ongoing_pre_charge", expected="SEQUENCE_ERROR"),
+    Case("evcc", "dc-bpt", strict="first_meter_reading", expected="TIMEOUT"),
+    Case("evcc", transport="tls", figures="misnamed", expected="AUTHORIZATION_FAILED"),
     *(Case(peer, transport="tls", contract=True) for peer in ("evcc", "secc")),
 ]
 
@@ -113,65 +118,26 @@ class Bench:
 
     def run(self, case: Case) -> Outcome:
         """One session from start to end; both processes are gone afterwards."""
-        outcome = Outcome(case)
         began = time.monotonic()
-        station, vehicle = (self._ours, self._theirs) if case.peer == "evcc" else (self._theirs, self._ours)
-        with tempfile.TemporaryFile("w+") as printed:
-            log = self.folder / f"{case.name}.ours.log"
-            running: list[subprocess.Popen[str]] = []
-            with log.open("w") as said, self._peer_log(case).open("w") as peer_said:
-                out: dict[Any, tuple[IO[str], IO[str]]] = {
-                    self._ours: (printed, said),
-                    self._theirs: (peer_said, peer_said),
-                }
-                try:
-                    running.append(self._start(case, station, "secc", out[station]))
-                    ready = self._listens(case, running[0])
-                    if ready:
-                        running.append(self._start(case, vehicle, "evcc", out[vehicle]))
-                        ours = running[0] if case.peer == "evcc" else running[1]
-                        ours.wait(SESSION_S)
-                        time.sleep(0.5)  # for the peer's last words
-                    else:
-                        outcome.problem = "the station did not start"
-                except subprocess.TimeoutExpired:
-                    outcome.problem = f"no end within {SESSION_S:g} s"
-                finally:
-                    for process in running:
-                        process.terminate()
-                    for process in running:
-                        try:
-                            process.wait(5.0)
-                        except subprocess.TimeoutExpired:
-                            process.kill()
-                            process.wait()
-            printed.seek(0)
-            lines = printed.read().splitlines()
-        outcome.seconds = time.monotonic() - began
-        outcome.complaints = complaints(self._peer_log(case).read_text(errors="replace"))
-        if lines:
-            outcome.ours = json.loads(lines[-1])
-        elif not outcome.problem:
-            outcome.problem = (log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
+        theirs_as: Role = "evcc" if case.peer == "evcc" else "secc"
+        ours_as: Role = "secc" if case.peer == "evcc" else "evcc"
+        ours, theirs = self._ours(case, ours_as), self._theirs(case, theirs_as)
+        station, vehicle = (ours, theirs) if ours_as == "secc" else (theirs, ours)
+        lines, problem = session(self.ends, station, vehicle, waits_for=ours, limit_s=SESSION_S)
+        outcome = Outcome(case, time.monotonic() - began, problem=problem)
+        outcome.complaints = complaints(theirs.log.read_text(errors="replace"))
+        if lines[ours_as]:
+            outcome.ours = json.loads(lines[ours_as][-1])
+        elif not problem:
+            outcome.problem = (ours.log.read_text().strip().splitlines() or ["our side said nothing"])[-1]
         return outcome
 
-    def _peer_log(self, case: Case) -> Path:
-        return self.folder / f"{case.name}.peer.log"
-
-    def _start(self, case: Case, make: Any, role: str, out: tuple[IO[str], IO[str]]) -> subprocess.Popen[str]:
-        command, environ = make(case, role)
-        where = self.ends.secc if role == "secc" else self.ends.evcc
-        return subprocess.Popen(
-            self.ends.at(where, command), cwd=ROOT, env=environ, stdout=out[0], stderr=out[1], text=True
-        )
-
-    def _ours(self, case: Case, role: str) -> tuple[list[str], dict[str, str]]:
+    def _ours(self, case: Case, role: Role) -> Process:
         path = self.folder / f"{case.name}.toml"
         path.write_text(toml(case, role, self.folder / f"pki-{case.transport}"))
-        command = [sys.executable, "-m", "iso15118", "--log-level", "info", role, "-c", str(path), "--json"]
-        return command + (["--sessions", "1"] if role == "secc" else []), dict(os.environ)
+        return our_process(role, path, self.folder / f"{case.name}.ours.log")
 
-    def _theirs(self, case: Case, role: str) -> tuple[list[str], dict[str, str]]:
+    def _theirs(self, case: Case, role: Role) -> Process:
         settings = self.folder / f"{case.name}.json"
         settings.write_text(
             json.dumps(
@@ -184,10 +150,7 @@ class Bench:
                 }
             )
         )
-        environ = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))
-        }
-        environ |= {
+        environ = own_surroundings() | {
             "NETWORK_INTERFACE": INTERFACE,
             "EVCC_CONFIG_PATH": str(settings),
             "PROTOCOLS": "ISO_15118_20_DC",
@@ -196,20 +159,12 @@ class Bench:
             "ENABLE_TLS_1_3": "True",
             "PKI_PATH": str(self.folder / f"peer-{case.transport}"),
             "LOG_LEVEL": "DEBUG",
-            "INTEROP_ORDER": json.dumps({"figures": case.figures, "control": case.control}),
+            "INTEROP_ORDER": json.dumps(
+                {"figures": case.figures, "control": case.control, "evccid": DEFAULT_EVCCID}
+            ),
         }
-        return [str(self.python), str(HERE / "josev_peer.py"), role], environ
-
-    def _listens(self, case: Case, station: subprocess.Popen[str]) -> bool:
-        """Wait until the station's discovery port is open."""
-        deadline = time.monotonic() + PEER_READY_S
-        while time.monotonic() < deadline and station.poll() is None:
-            command = self.ends.at(self.ends.secc, ["cat", "/proc/net/udp6"])
-            sockets = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-            if ":3B0E " in sockets:  # 15118
-                return True
-            time.sleep(0.1)
-        return False
+        command = [str(self.python), str(HERE / "josev_peer.py"), role]
+        return Process(command, environ, self.folder / f"{case.name}.peer.log")
 
 
 def toml(case: Case, role: str, pki: Path) -> str:
@@ -217,10 +172,9 @@ def toml(case: Case, role: str, pki: Path) -> str:
     tls = f'pki = "{pki}"\nprofile = "lab"' if case.tls else 'mode = "plaintext"'
     head = f'interface = "{INTERFACE}"\n[tls]\n{tls}\n[session]\n'
     if role == "secc":
-        # The peer goes from pre-charge Ongoing straight to PowerDelivery.
-        habit = "" if case.strict else "accept_ongoing_pre_charge = true\n"
+        habits = "".join(f"{key} = {value}\n" for key, value in HABITS.items() if key != case.strict)
         offer = "[contracts]\noffer = true\n" if case.contract else ""
-        return f'{head}{habit}{offer}[station]\npreset = "ccs2"\n'
+        return f'{head}{habits}{offer}[station]\npreset = "ccs2"\n'
     identification = 'identification = ["pnc"]\n' if case.contract else ""
     use = "[contracts]\nuse = true\n" if case.contract else ""
     return (
@@ -259,7 +213,7 @@ def table(outcomes: list[Outcome]) -> str:
     for one in outcomes:
         case, ours = one.case, one.ours
         verdict = ("ok" if case.expected == "ok" else "as expected") if one.good else "FAILED"
-        figures = f"{case.figures}, strict" if case.strict else case.figures
+        figures = f"{case.figures}, strict: {case.strict}" if case.strict else case.figures
         figures += ", contract" if case.contract else ""
         ended = one.problem or " ".join(filter(None, (ours.get("end_reason", ""), ours.get("detail", ""))))
         done = ["", "", ""]

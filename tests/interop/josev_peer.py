@@ -2,8 +2,8 @@
 """The other side of the interop runs: starts the PyPI package ``iso15118`` as EVCC or SECC; run by the Python of its own environment.
 
 Messages, sequence, timers and TLS are the package's. What is given to it here is an application: its simulators as they
-are ("shipped"), the same with figures that a battery and a station could have ("plausible"), or these with energy
-flowing back for a while ("reversing").
+are ("shipped"), the same with figures that a battery and a station could have ("plausible"), these with energy
+flowing back for a while ("reversing"), or with a vehicle that goes by its simulator's name and not its certificate's ("misnamed").
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from iso15118.secc.controller.interface import ServiceStatus
 from iso15118.secc.controller.simulator import SimEVSEController
 from iso15118.secc.secc_settings import Config as SeccEnvironment
 from iso15118.shared.exificient_exi_codec import ExificientEXICodec
-from iso15118.shared.messages.enums import ControlMode, ParameterName
+from iso15118.shared.messages.enums import ControlMode, Namespace, ParameterName
 from iso15118.shared.messages.iso15118_20.common_messages import SelectedEnergyService
 from iso15118.shared.messages.iso15118_20.common_types import RationalNumber
 from iso15118.shared.messages.iso15118_20.dc import (
@@ -44,13 +44,18 @@ def rational(number):
 
 
 class PlausibleVehicle(SimEVController):
-    """A battery of 400 V that takes 50 A (reversing: gives 25 A), and the control mode that it was told to choose."""
+    """A battery of 400 V that takes 50 A (reversing: gives 25 A), the control mode it was told to choose, its certificate's name."""
 
-    def __init__(self, config, mode, reversing):
+    def __init__(self, config, order):
         super().__init__(config)
-        self._mode = mode
-        self._reversing = reversing
+        self._mode = ControlMode[order["control"].upper()]
+        self._reversing = order["figures"] == "reversing"
+        self._evccid = None if order["figures"] == "misnamed" else order["evccid"]
         self._turn = 0
+
+    async def get_evcc_id(self, protocol, iface):
+        edition_20 = protocol.ns.startswith(Namespace.ISO_V20_BASE)  # it asks for the one of -2 as well
+        return (edition_20 and self._evccid) or await super().get_evcc_id(protocol, iface)
 
     async def select_energy_service_v20(self, services):
         service = services[0]
@@ -159,12 +164,7 @@ async def vehicle(order):
     environment = EvccEnvironment()
     environment.load_envs()
     config = await load_from_file(environment.ev_config_file_path)
-    reversing = order["figures"] == "reversing"
-    controller = (
-        SimEVController(config)
-        if order["figures"] == "shipped"
-        else PlausibleVehicle(config, ControlMode[order["control"].upper()], reversing)
-    )
+    controller = SimEVController(config) if order["figures"] == "shipped" else PlausibleVehicle(config, order)
     handler = EVCCHandler(
         evcc_config=config,
         iface=environment.iface,

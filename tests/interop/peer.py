@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from iso15118.pki import IssuedPki
 
-__all__ = ["CACHE", "PACKAGES", "environment", "lay_out_pki", "their_pki"]
+__all__ = ["CACHE", "PACKAGES", "environment", "lay_out_pki", "own_surroundings", "their_pki"]
 
 PACKAGES = ("iso15118==0.31.2", "aiofile<4")
 """The peer; it does not start with aiofile 4."""
@@ -21,6 +21,11 @@ PACKAGES = ("iso15118==0.31.2", "aiofile<4")
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "iso15118-interop"
 """Where the peer's environment is unless another place is named."""
+
+
+def own_surroundings() -> dict[str, str]:
+    """Environment variables for the peer's Python: with a PYTHONPATH of ours it would find this package by the same name."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 def environment(folder: Path) -> Path:
@@ -34,7 +39,7 @@ def environment(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder / "venv")], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PACKAGES], check=True)
+        subprocess.run([*pip, *PACKAGES], check=True, env=own_surroundings())
         ready.touch()
     return python
 
@@ -93,7 +98,8 @@ def their_pki(python: Path, ours: Path, folder: Path) -> None:
         "-c",
         "import iso15118.shared, os; print(os.path.dirname(iso15118.shared.__file__))",
     ]
-    package = Path(subprocess.run(where, cwd="/", check=True, capture_output=True, text=True).stdout.strip())
+    said = subprocess.run(where, cwd="/", env=own_surroundings(), check=True, capture_output=True, text=True)
+    package = Path(said.stdout.strip())
     folder.mkdir(parents=True)
     (folder / "configs").symlink_to(package / "pki" / "configs")
     # Its keys are ciphered with the password that its documentation gives.

@@ -166,6 +166,15 @@ def test_a_reading_is_told_with_the_moment_when_it_was_taken() -> None:
     assert drive.send(dc.DCChargeLoopReq).meter_info is None
 
 
+def test_a_vehicle_that_cannot_read_a_meter_is_told_none_unless_it_asks() -> None:
+    drive = charging(ServiceID.DC_BPT, first_meter_reading=False)
+    drive.book.tell(ev.MeterRead("M1", 10.0, 4.0))
+    assert drive.send(dc.DCChargeLoopReq).meter_info is None
+    assert (
+        drive.send(dc.DCChargeLoopReq, meter_info_requested=True).meter_info.charged_energy_reading_wh == 10
+    )
+
+
 def test_an_old_reading_is_not_told_but_taken_anew() -> None:
     drive = charging()
     drive.book.tell(ev.MeterRead("M1", 10.0))

@@ -98,7 +98,8 @@ def _answer(
     ctx.meter_of_interest = ctx.meter_of_interest or request.meter_info_requested or confirm
     # Asked for, it shall be given [V2G20-1081]; a station with a meter tells it in the first answer in any
     # case [V2G20-1833].
-    wanted = ctx.meter is not None and (request.meter_info_requested or confirm or not ctx.meter_told)
+    first = ctx.config.first_meter_reading and not ctx.meter_told
+    wanted = ctx.meter is not None and (request.meter_info_requested or confirm or first)
     most = ctx.config.meter_age_s
     # A meter that was waited for in vain is not waited for again until it has said something.
     silent = wanted and ctx.meter is ctx.meter_silent_since and _age(ctx) > most
