@@ -19,7 +19,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from iso15118.pki import issue_test_pki
+from iso15118.pki.cases import Variant, find_case
+from iso15118.pki.cases.make import make
 from iso15118.pki.issue import DEFAULT_EVCCID
 from tests.interop.namespaces import INTERFACE, Cable, cable
 from tests.interop.peer import CACHE, environment, lay_out_pki, own_surroundings, their_pki
@@ -49,13 +53,28 @@ class Case:
     """Our station without this setting of ``HABITS``."""
     contract: bool = False
     """Plug and Charge instead of external identification."""
+    central: str = ""
+    """The station knows no root of a contract and asks its backend, which does: the contract is ``honest``, or a ``stranger``'s whose root
+    nobody knows, or spoiled as a case of ``iso15118 pki cases``."""
     expected: str = "ok"
     """``end_reason`` of our side where the session cannot succeed; README.md says why."""
 
     @property
     def name(self) -> str:
         parts = [self.peer, self.service, self.control, self.transport, self.figures]
-        return "-".join([*parts, *(["strict"] if self.strict else []), *(["pnc"] if self.contract else [])])
+        return "-".join(
+            [
+                *parts,
+                *(["strict"] if self.strict else []),
+                *(["pnc"] if self.contract else []),
+                *self.central.split(),
+            ]
+        )
+
+    @property
+    def pki(self) -> str:
+        """The certificates it is run with."""
+        return self.transport if self.central in ("", "honest") else f"{self.transport}-{self.central}"
 
     @property
     def tls(self) -> bool:
@@ -74,6 +93,11 @@ CASES = [
     Case("evcc", "dc-bpt", strict="first_meter_reading", expected="TIMEOUT"),
     Case("evcc", transport="tls", figures="misnamed", expected="AUTHORIZATION_FAILED"),
     *(Case(peer, transport="tls", contract=True) for peer in ("evcc", "secc")),
+    Case("evcc", transport="tls", contract=True, central="honest"),
+    *(
+        Case("evcc", transport="tls", contract=True, central=hostile, expected="AUTHORIZATION_FAILED")
+        for hostile in ("stranger", "expired-leaf", "leaf-foreign-signer")
+    ),
 ]
 
 
@@ -114,10 +138,30 @@ class Bench:
         pki = issue_test_pki("lab", "p256", at=datetime.now(UTC))
         pki.write(folder / "pki-tls")
         lay_out_pki(pki, folder / "pki-tls", folder / "peer-tls")
+        (folder / "no-roots").mkdir()
         their_pki(python, folder / "pki-tls-their-pki", folder / "peer-tls-their-pki")
+
+    def _lay_out_hostile(self, case: Case) -> None:
+        ours, at = self.folder / f"pki-{case.pki}", datetime.now(UTC)
+        if case.central == "stranger":
+            pki, other = (issue_test_pki("lab", "p256", at=at) for _ in range(2))
+            pki.write(ours)
+            names = [name for name in other.certificates if name == "contract" or name.startswith("mo-")]
+            pki = structs.replace(
+                pki,
+                certificates=pki.certificates | {name: other.certificates[name] for name in names},
+                keys=pki.keys | {"contract": other.keys["contract"]},
+            )
+            ours = self.folder / "pki-of-the-stranger"
+        else:
+            pki = make(Variant(find_case(case.central), "contract", "lab", "p256"), at=at, whole=True).pki
+        pki.write(ours)
+        lay_out_pki(pki, ours, self.folder / f"peer-{case.pki}")
 
     def run(self, case: Case) -> Outcome:
         """One session from start to end; both processes are gone afterwards."""
+        if not (self.folder / f"peer-{case.pki}").exists() and case.tls:
+            self._lay_out_hostile(case)
         began = time.monotonic()
         theirs_as: Role = "evcc" if case.peer == "evcc" else "secc"
         ours_as: Role = "secc" if case.peer == "evcc" else "evcc"
@@ -134,7 +178,7 @@ class Bench:
 
     def _ours(self, case: Case, role: Role) -> Process:
         path = self.folder / f"{case.name}.toml"
-        path.write_text(toml(case, role, self.folder / f"pki-{case.transport}"))
+        path.write_text(toml(case, role, self.folder))
         return our_process(role, path, self.folder / f"{case.name}.ours.log")
 
     def _theirs(self, case: Case, role: Role) -> Process:
@@ -157,7 +201,7 @@ class Bench:
             "AUTH_MODES": "PNC" if case.contract else "EIM",
             "SECC_ENFORCE_TLS": str(case.tls),
             "ENABLE_TLS_1_3": "True",
-            "PKI_PATH": str(self.folder / f"peer-{case.transport}"),
+            "PKI_PATH": str(self.folder / f"peer-{case.pki}"),
             "LOG_LEVEL": "DEBUG",
             "INTEROP_ORDER": json.dumps(
                 {"figures": case.figures, "control": case.control, "evccid": DEFAULT_EVCCID}
@@ -167,13 +211,14 @@ class Bench:
         return Process(command, environ, self.folder / f"{case.name}.peer.log")
 
 
-def toml(case: Case, role: str, pki: Path) -> str:
+def toml(case: Case, role: str, folder: Path) -> str:
     """Our side's file. A laboratory's settings, each of them explicit."""
-    tls = f'pki = "{pki}"\nprofile = "lab"' if case.tls else 'mode = "plaintext"'
+    tls = f'pki = "{folder / f"pki-{case.pki}"}"\nprofile = "lab"' if case.tls else 'mode = "plaintext"'
     head = f'interface = "{INTERFACE}"\n[tls]\n{tls}\n[session]\n'
     if role == "secc":
         habits = "".join(f"{key} = {value}\n" for key, value in HABITS.items() if key != case.strict)
         offer = "[contracts]\noffer = true\n" if case.contract else ""
+        offer += f'central_validation = true\nstore = "{folder / "no-roots"}"\n' if case.central else ""
         return f'{head}{habits}{offer}[station]\npreset = "ccs2"\n'
     identification = 'identification = ["pnc"]\n' if case.contract else ""
     use = "[contracts]\nuse = true\n" if case.contract else ""
@@ -215,6 +260,7 @@ def table(outcomes: list[Outcome]) -> str:
         verdict = ("ok" if case.expected == "ok" else "as expected") if one.good else "FAILED"
         figures = f"{case.figures}, strict: {case.strict}" if case.strict else case.figures
         figures += ", contract" if case.contract else ""
+        figures += f", central: {case.central}" if case.central else ""
         ended = one.problem or " ".join(filter(None, (ours.get("end_reason", ""), ours.get("detail", ""))))
         done = ["", "", ""]
         if ours:
