@@ -95,7 +95,7 @@ CASES = [
     *(Case(peer, transport="tls", contract=True) for peer in ("evcc", "secc")),
     Case("evcc", transport="tls", contract=True, central="honest"),
     *(
-        Case("evcc", transport="tls", contract=True, central=hostile, expected="AUTHORIZATION_FAILED")
+        Case("evcc", transport="tls", contract=True, central=hostile, expected="SEQUENCE_ERROR")
         for hostile in ("stranger", "expired-leaf", "leaf-foreign-signer")
     ),
 ]
