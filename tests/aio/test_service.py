@@ -307,9 +307,9 @@ async def test_contactors_between_sessions_are_opened_soon_though_the_first_open
 async def test_out_of_service_and_back_from_another_thread() -> None:
     async with site() as here:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, here.server.out_of_service, "maintenance")
-        await asyncio.sleep(0)
-        assert here.server.state is ServiceState.OUT_OF_SERVICE
-        await loop.run_in_executor(None, here.server.back_in_service)
-        await asyncio.sleep(0)
-        assert here.server.state is ServiceState.AVAILABLE
+        states = []
+        for told in (lambda: here.server.out_of_service("maintenance"), here.server.back_in_service):
+            await loop.run_in_executor(None, told)
+            await asyncio.sleep(0)
+            states.append(here.server.state)
+        assert states == [ServiceState.OUT_OF_SERVICE, ServiceState.AVAILABLE]
