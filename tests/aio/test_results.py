@@ -43,7 +43,9 @@ def ending(sessions: SeccSessions, number: int) -> None:
     """A session has ended."""
     done: asyncio.Future[SessionResult | None] = asyncio.get_running_loop().create_future()
     done.set_result(result_of(number))
-    driver: Any = SimpleNamespace(result=done, link_end=None, session=None)
+    driver: Any = SimpleNamespace(
+        result=done, link_end=None, session=None, hardware=None, unsafe_because="", unheard=[]
+    )
     sessions.keep(driver)
 
 

@@ -129,7 +129,9 @@ def test_two_connectors_of_one_station_share_the_port_and_each_answers_its_own_c
 
 def test_nobody_answers_on_another_cable(cables: None) -> None:
     with station("s0", 50001) as server:
-        assert run(OTHER_CAR, "find", "car") == {"error": "no station answered 10 discovery requests"}
+        assert run(OTHER_CAR, "find", "car") == {
+            "error": "no station answered 10 discovery requests to UDP port 15118"
+        }
         assert run(CAR, "find", "car")["port"] == 50001
         heard = server.line()
     assert heard["origin"].startswith(f"[{link_local(CAR, 'car')}%"), (
