@@ -43,7 +43,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
     precharge_current_a: float = 2.0
-    """Current limit of the pre-charge path, after the same source."""
+    """Current limit of the pre-charge path, in A (IEC 61851-23, Annex CC; docs/sources.md)."""
     overvoltage_v: float = 0.5
     """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in
     V. Vehicles round the two apart: by a tenth of a volt, or by half a volt where they round to whole ones.
