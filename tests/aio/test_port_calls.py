@@ -289,3 +289,16 @@ async def test_a_question_that_was_given_up_does_not_answer_any_more_and_can_be_
     await turns()
     assert answers == ["new"]
     question.close()
+
+
+async def test_opening_cuts_a_closing_short_that_is_under_way() -> None:
+    port = Port("open")
+    contactors = port.contactors()
+    contactors.close()
+    await turns()
+    contactors.open(EMERGENCY, "test")
+    await turns()
+    assert port.made[:2] == ["close", "open EMERGENCY"]
+    assert port.cancelled == ["close"]
+    contactors.shut_down()
+    await turns()
