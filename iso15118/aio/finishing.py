@@ -131,11 +131,13 @@ class Finishing:
         hardware, session = self.hardware, self.session
         safe = False
         result: SessionResult | None = None
+        # Until it is known better: an end that fails on its way must not leave a connector that counts as safe.
+        self.unsafe_because = "" if hardware is None else "its end failed"
         try:
             if hardware is not None:
                 settled, _ = await insist(hardware.settle, hardware.settles_within_s + _INSIST_S)
                 safe = settled is True
-                self.unsafe_because = "" if safe else hardware.why_unsafe()
+                self.unsafe_because = "" if safe else hardware.why_unsafe() or "it was not confirmed in time"
                 async with asyncio.timeout(_WIND_UP_S):
                     await insist(hardware.wind_up, 0.0)
         except BaseException as error:

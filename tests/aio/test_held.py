@@ -13,6 +13,7 @@ import pytest
 
 from iso15118.aio import EvccClient, SeccServer
 from iso15118.aio.service import ServiceState
+from iso15118.aio.station_hardware import StationHardware
 from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.timing import Timing
@@ -77,6 +78,27 @@ async def test_hardware_that_was_left_unsafe_is_known_when_the_server_is_opened_
         supply.broken = False
         await asyncio.sleep(3.0)
         assert state(here.server) is ServiceState.AVAILABLE
+
+
+async def test_an_end_that_fails_on_its_way_leaves_no_connector_that_counts_as_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(self: StationHardware) -> bool:
+        raise ZeroDivisionError("a fault of ours")
+
+    async with site() as here:
+        monkeypatch.setattr(StationHardware, "settle", fail)
+        stopper = Stopper(3)
+        stopper.client = client = here.client(observer=stopper)
+        await client.run()
+        result = await here.server.wait_finished(1)
+        seen = state(here.server), here.server.out_of_service_because
+        monkeypatch.undo()
+        assert not result.safe
+        assert seen == (ServiceState.OUT_OF_SERVICE, "its end failed")
+        while state(here.server) is not ServiceState.AVAILABLE:  # noqa: ASYNC110 - the look between sessions shows it safe
+            await asyncio.sleep(0.05)
+        await here.charge()
 
 
 def server_of(plant: Plant) -> SeccServer:
