@@ -94,6 +94,7 @@ class PluggedSecc:
         self._replug = parts.replug
         self._replugging: asyncio.TimerHandle | None = None
         self._unplugged = False
+        self._problem = "it has not been opened"
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
         self._discovery: asyncio.Task[None] | None = None
@@ -131,6 +132,11 @@ class PluggedSecc:
         return self._server
 
     @property
+    def unreachable_because(self) -> str:
+        """Why no vehicle can find the station: what is wrong with its interface or its ports; empty if nothing is known to be."""
+        return self._problem or (self._server.unreachable_because if self._server is not None else "")
+
+    @property
     def sdp_port(self) -> int:
         """Where discovery is answered; 0 while it is not."""
         return self._server.sdp_port if self._server is not None else 0
@@ -144,7 +150,7 @@ class PluggedSecc:
         try:
             await self._serve()
         except LinkError as error:
-            _log.info("not listening yet: %s", error)
+            self._not_yet(error)
         try:
             await self.driver.open()
         except BaseException:
@@ -205,10 +211,15 @@ class PluggedSecc:
         if self._server is None:
             server = self._make_server()
             await server.open()
-            self._server = server
+            self._server, self._problem = server, ""
             self._served.set_result(server)
             self._listening(server)
         return self._server
+
+    def _not_yet(self, error: LinkError) -> None:
+        if self._problem != str(error):  # once, as it is tried again and again
+            self._problem = str(error)
+            _log.warning("no vehicle can find the station yet: %s", error)
 
     def _happened(self, event: Event) -> None:
         self.driver.tell(event)
@@ -249,9 +260,10 @@ class PluggedSecc:
             try:
                 server = await self._serve()
                 await server.show()
+                self._problem = ""
                 return
             except LinkError as error:
-                _log.info("not to be found yet: %s", error)
+                self._not_yet(error)
             except Exception as error:  # a port that takes no listener, or a fault of ours: the station is not found, and that is said
                 _log.error("not to be found: %s", describe(error), error=error)
             await asyncio.sleep(ADDRESS_RETRY_S)

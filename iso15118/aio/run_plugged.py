@@ -38,6 +38,8 @@ __all__ = ["CableOfBoth", "run_both_plugged"]
 
 _UNPLUG_S: Final = 2.0
 """How long the station may take to notice that it is unplugged."""
+_ATTEMPTS: Final = 5
+"""How many discovery ports are tried: others of this machine may take a free one first."""
 
 
 class CableOfBoth(Protocol):
@@ -124,13 +126,26 @@ def run_both_plugged(
         wire, station_parts, vehicle_parts = cable(loop.time)
         server_tls, client_tls = tls if tls is not None else (None, None)
         where = find_interface(interface)
-        port = _discovery_port(where)
         finished, unplugged = _Reached(Phase.FINISHED), _Reached(Phase.UNPLUGGED)
 
         def news(action: Action) -> None:
             finished(action)
             unplugged(action)
 
+        def make_server(port: int) -> PluggedSecc:
+            return PluggedSecc(
+                secc,
+                station,
+                where,
+                server_tls,
+                station_parts,
+                sdp_port=port,
+                observer=station_observer,
+                on_request=None if on_request is None else partial(on_request, port),
+                news=news,
+            )
+
+        port, server = await _opened(make_server, where)
         client = PluggedEvcc(
             evcc,
             vehicle,
@@ -141,24 +156,10 @@ def run_both_plugged(
             observer=observer,
             connection=MessageStream if tap is None else partial(TappedStream, tap=tap),
         )
-        server = PluggedSecc(
-            secc,
-            station,
-            where,
-            server_tls,
-            station_parts,
-            sdp_port=port,
-            observer=station_observer,
-            on_request=None if on_request is None else partial(on_request, port),
-            news=news,
-        )
         pump = _Pump(wire)
         try:
-            async with server, ticking(tick), asyncio.timeout(at_most_s):
-                listening = server.server
-                if listening is None:
-                    raise LinkError(f"interface {where.name} cannot be used")
-                tcp_port = next(iter(listening.ports.values()))
+            async with ticking(tick), asyncio.timeout(at_most_s):
+                tcp_port = next(iter(server.server.ports.values())) if server.server is not None else 0
                 begun = loop.time()
                 wire.plug_in()
                 seen_by_vehicle = await client.run()
@@ -169,6 +170,7 @@ def run_both_plugged(
                 await asyncio.wait_for(unplugged.event.wait(), _UNPLUG_S)
         finally:
             pump.close()
+            await server.close()
         return Both(
             seen_by_station,
             seen_by_vehicle,
@@ -181,13 +183,35 @@ def run_both_plugged(
     return asyncio.run(session())
 
 
-def _discovery_port(interface: Interface) -> int:
-    """The port of the standard, or a free one where another process has that."""
-    try:
-        sdp_server_socket(interface, SDP_PORT).close()
-    except LinkError:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(interface.address), 0, 0, interface.scope_id))
-            port: int = probe.getsockname()[1]
-            return port
-    return SDP_PORT
+async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> tuple[int, PluggedSecc]:
+    """A station that listens, and its discovery port: that of the standard, or a free one where another process has that.
+
+    What opening says decides: a port that was free a moment ago may be gone. The open station holds the port against other stations, and a
+    look finds what else has it.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        port = SDP_PORT if attempt == 1 else _free_port(interface)
+        server = make(port)
+        await server.open()
+        try:
+            if server.server is None:
+                raise LinkError(server.unreachable_because)
+            sdp_server_socket(interface, port).close()
+        except LinkError:
+            await server.close()
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return port, server
+    raise LinkError(
+        f"no discovery port on {interface.name}"
+    )  # not reached: the last attempt returns or raises
+
+
+def _free_port(interface: Interface) -> int:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind((str(interface.address), 0, 0, interface.scope_id))
+        port: int = probe.getsockname()[1]
+        return port

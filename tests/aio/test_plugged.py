@@ -355,8 +355,10 @@ async def test_an_interface_that_gets_its_address_with_the_link(monkeypatch: pyt
     ) as secc:
         assert secc.server is None
         assert secc.finished == 0
+        assert secc.unreachable_because == "no address yet"
         cable.plug_in()
         await until(lambda: secc.sdp_port != 0)
+        assert secc.unreachable_because == ""
         assert asked == 3
         assert len(heard) == 1
 

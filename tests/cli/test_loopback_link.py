@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from iso15118.aio.network import find_interface, sdp_server_socket
+from iso15118.aio.presence import StationLock
 from tests.cli.rig import iso15118
-from tests.cli.test_two_processes import SDP_PORT
 
 QUICK = ("--soc-target", "22")
 
@@ -48,15 +49,33 @@ def test_in_virtual_time(link: str, service: str, least_s: float, most_s: float)
 
 @pytest.mark.usefixtures("steady_clock")
 @pytest.mark.parametrize(("link", "service"), [("slac", "dc"), ("spe", "mcs")])
-def test_over_tcp(link: str, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Another process that runs tests may try the same port at the same time.
-    monkeypatch.setattr("iso15118.aio.run_plugged.SDP_PORT", SDP_PORT)
+def test_over_tcp(link: str, service: str) -> None:
     summary = loopback("--link", link, "--service", service)
     assert summary["transport"] == "tcp"
     assert summary["tls"]["version"] == "TLSv1.3"
     assert 0.4 < summary["link_seconds"] < 8.0, "T_conn_max_comm"
     assert summary["link_seconds"] < summary["setup_seconds"]
     assert "UDP port" in summary["sdp"]
+
+
+@pytest.mark.usefixtures("steady_clock")
+@pytest.mark.parametrize("held_by", ["a station", "a socket"])
+def test_another_process_may_have_the_port(held_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lo = find_interface("lo")
+    taken = sdp_server_socket(lo, 0)
+    port = taken.getsockname()[1]
+    monkeypatch.setattr("iso15118.aio.run_plugged.SDP_PORT", port)
+    if held_by == "a station":  # one that listens, and does not answer discovery yet
+        taken.close()
+        lock = StationLock(lo, port)
+        release = lock.release
+    else:
+        release = taken.close
+    try:
+        summary = loopback("--link", "spe", "--service", "mcs")
+    finally:
+        release()
+    assert f"UDP port {port}," not in summary["sdp"]
 
 
 def test_people_are_told_too() -> None:
