@@ -205,9 +205,6 @@ async def _opened(make: Callable[[int], PluggedSecc], interface: Interface) -> t
                 raise
         else:
             return port, server
-    raise LinkError(
-        f"no discovery port on {interface.name}"
-    )  # not reached: the last attempt returns or raises
 
 
 def _free_port(interface: Interface) -> int:
