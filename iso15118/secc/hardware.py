@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from iso15118.secc.config import SeccConfig
-from iso15118.secc.iso20.context import Context
+from iso15118.secc.facts import Facts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -37,18 +37,18 @@ def reason_of(rule: Rule) -> EndReason:
 class HardwareBooks:
     """Everything that is asked of the hardware passes ``keep``; every reading passes ``measured``."""
 
-    def __init__(self, config: SeccConfig, ctx: Context, timers: TimerTable) -> None:
+    def __init__(self, config: SeccConfig, facts: Facts, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
         self._sensors = SensorSupervisor(config.supervision)
         self.signal: ev.SignalState | None = None
         """Control pilot or CE, as last shown."""
-        self._config, self._ctx, self._timers = config, ctx, timers
+        self._config, self._facts, self._timers = config, facts, timers
 
     # -- what is asked -------------------------------------------------------------------------------------
 
     def keep(self, actions: tuple[Action, ...]) -> list[Action]:
         """Keep the books on these actions, and hand them on."""
-        ctx = self._ctx
+        facts = self._facts
         for action in actions:
             kind = type(action)
             if kind is act.SetPower:
@@ -61,88 +61,88 @@ class HardwareBooks:
                 self._live()
                 self.supervisor.told(True)
             elif kind is act.StopPower:
-                ctx.power, ctx.precharging, ctx.wish = None, False, None
-                self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, ctx.now)  # type: ignore[attr-defined]
+                facts.power, facts.precharging = None, False
+                self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
             elif kind is act.ReadMeter:
-                ctx.meter_asked = ctx.now
+                facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
-                ctx.energized, ctx.told_safe = False, True
+                facts.energized, facts.told_safe = False, True
                 self.supervisor.told(False)
         return list(actions)
 
     def _live(self) -> None:
         """The output comes alive, or stays so: readings are waited for."""
-        ctx = self._ctx
-        if not ctx.energized:
-            self.supervisor.live_from(ctx.now)
-        ctx.energized, ctx.told_safe = True, False
+        facts = self._facts
+        if not facts.energized:
+            self.supervisor.live_from(facts.now)
+        facts.energized, facts.told_safe = True, False
 
     def _power(self, action: act.SetPower) -> None:
         back = action.takes_back
-        self._ctx.power = (action.voltage_v, action.current_a, action.power_w, back)
+        self._facts.power = (action.voltage_v, action.current_a, action.power_w, back)
         self._live()
-        self.supervisor.set_power(action.voltage_v, action.current_a, action.power_w, back, self._ctx.now)
+        self.supervisor.set_power(action.voltage_v, action.current_a, action.power_w, back, self._facts.now)
 
     def _cable_check(self, action: act.StartCableCheck) -> None:
-        ctx, timing = self._ctx, self._config.timing
+        facts, timing = self._facts, self._facts.timing
         self._live()
-        if ctx.vehicle is not None and ctx.offered is not None:
-            most, offered = ctx.capabilities, ctx.offered
+        if facts.vehicle is not None and facts.offered is not None:
+            most, offered = facts.capabilities, facts.offered
             self.supervisor.negotiated(
-                min(ctx.vehicle.maximum_voltage_v, offered.maximum_voltage_v),
+                min(facts.vehicle.maximum_voltage_v, offered.maximum_voltage_v),
                 max(offered.maximum_charge_current_a, most.maximum_charge_current_a),
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )
         self.supervisor.cable_check(action.voltage_v)
-        self._timers.set(Timer.CABLE_CHECK, ctx.now + timing.cable_check_performance)
+        self._timers.set(Timer.CABLE_CHECK, facts.now + timing.cable_check_performance)
         if self.signal is not None and self.signal not in READY:
-            self._timers.set(Timer.CONTROL_PILOT, ctx.now + timing.control_pilot_change)
+            self._timers.set(Timer.CONTROL_PILOT, facts.now + timing.control_pilot_change)
 
     def _pre_charge(self, action: act.PreCharge) -> None:
-        ctx = self._ctx
+        facts = self._facts
         self._live()
-        if not ctx.precharging:
-            self._timers.set(Timer.PRE_CHARGE, ctx.now + self._config.timing.pre_charge_performance)
-        ctx.precharging = True
-        self.supervisor.pre_charge(action.voltage_v, action.current_a, ctx.now)
+        if not facts.precharging:
+            self._timers.set(Timer.PRE_CHARGE, facts.now + facts.timing.pre_charge_performance)
+        facts.precharging = True
+        self.supervisor.pre_charge(action.voltage_v, action.current_a, facts.now)
 
     # -- what is measured ----------------------------------------------------------------------------------
 
     def measured(self, event: ev.PowerMeasured) -> Finding | None:
         """One sample of the output."""
-        ctx = self._ctx
-        voltage, current, at, now = event.voltage_v, event.current_a, event.at, ctx.now
+        facts = self._facts
+        voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
-        ctx.measured = event
+        facts.measured = event
         return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
         """One sample of another sensor."""
-        ctx = self._ctx
+        facts = self._facts
         if type(event) is ev.SecondVoltageMeasured:
             if not is_reading(event.voltage_v, 0.0, event.at):
                 return self._unusable("SecondVoltageMeasured")
-            if not ctx.energized or ctx.now > self.supervisor.fresh_until:
+            if not facts.energized or facts.now > self.supervisor.fresh_until:
                 return None
-            return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, ctx.now)
+            return self._sensors.second_voltage(event.voltage_v, self.supervisor.voltage_v, facts.now)
         ohm, to_earth = event.resistance_ohm, event.to_earth_v  # type: ignore[union-attr]
         numbers = is_reading(0.0 if to_earth is None else to_earth, 0.0, event.at)
         if not numbers or type(ohm) not in (float, int) or math.isnan(ohm) or ohm < 0.0:
             return self._unusable("InsulationMeasured")
-        if ctx.power is None or ctx.service is None or ctx.limits is None:
+        if facts.power is None or facts.limits is None:
             return None  # while no energy flows, the cable check looks after it
-        maximum = ctx.limits.maximum_voltage_v
-        return self._sensors.insulation(ohm, ctx.service.isolation_ohm, to_earth, maximum, ctx.now)
+        maximum = facts.limits.maximum_voltage_v
+        return self._sensors.insulation(ohm, facts.isolation_ohm, to_earth, maximum, facts.now)
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:
             return None
-        now = self._ctx.now
+        now = self._facts.now
         what = f"a field of {name} is no finite number"
         return Finding(Rule.UNUSABLE_READINGS, math.nan, math.nan, now, Reaction.FAULT, what)
 
     def contactors(self, closed: bool) -> None:
         """The contactors report their level."""
-        self._ctx.contactors_closed = closed
+        self._facts.contactors_closed = closed
         self.supervisor.contactors(closed)

@@ -6,10 +6,14 @@ choice [V2G20-169].
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from msgspec import Struct
 
 from iso15118.messages import app
-from iso15118.session.services import Namespace
+
+from .editions import Served
 
 __all__ = ["Choice", "negotiate"]
 
@@ -18,29 +22,23 @@ class Choice(Struct, frozen=True):
     """The answer to the vehicle, and the edition that follows (None: none in common)."""
 
     response: app.SupportedAppProtocolRes
-    edition: str | None
+    served: Served | None
 
 
-_SERVED = {
-    # namespace -> (major, minor, edition of the channel)
-    Namespace.DC.value: (1, 0, "iso20-dc"),
-}
-
-
-def negotiate(request: app.SupportedAppProtocolReq, *, secure: bool, allow_plaintext: bool) -> Choice:
-    """Choose. ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly
-    allowed."""
-    if secure or allow_plaintext:
-        # sorted is stable: of two entries with one priority the first wins.
-        for entry in sorted(request.app_protocol, key=lambda entry: entry.priority):
-            served = _SERVED.get(entry.protocol_namespace)
-            if served is None or served[0] != entry.version_number_major:
-                continue
-            code = (
-                app.ResponseCode.OK_SuccessfulNegotiation
-                if served[1] == entry.version_number_minor
-                else app.ResponseCode.OK_SuccessfulNegotiationWithMinorDeviation
-            )
-            response = app.SupportedAppProtocolRes(response_code=code, schema_id=entry.schema_id)
-            return Choice(response, served[2])
+def negotiate(request: Any, usable: Iterable[Served]) -> Choice | None:
+    """Choose among the protocols that are ``usable`` on this connection; None for a message that is no supportedAppProtocolReq."""
+    if type(request) is not app.SupportedAppProtocolReq:
+        return None
+    by_namespace = {served.namespace: served for served in usable}
+    # sorted is stable: of two entries with one priority the first wins.
+    for entry in sorted(request.app_protocol, key=lambda entry: entry.priority):
+        served = by_namespace.get(entry.protocol_namespace)
+        if served is None or served.major != entry.version_number_major:
+            continue
+        code = (
+            app.ResponseCode.OK_SuccessfulNegotiation
+            if served.minor == entry.version_number_minor
+            else app.ResponseCode.OK_SuccessfulNegotiationWithMinorDeviation
+        )
+        return Choice(app.SupportedAppProtocolRes(response_code=code, schema_id=entry.schema_id), served)
     return Choice(app.SupportedAppProtocolRes(response_code=app.ResponseCode.Failed_NoNegotiation), None)

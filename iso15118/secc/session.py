@@ -9,32 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
-from iso15118.messages import app
-from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import DisplayParameters, ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
+from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
 from .config import SeccConfig
-from .funnel import Funnel
-from .iso20.context import Context
-from .iso20.loop import present_bounds
-from .iso20.machine import answer, is_request
-from .iso20.parameters import refresh_limits
-from .iso20.pause import PAUSE_DELAY_S
-from .iso20.replies import Reply, Wait, refusal
-from .iso20.sequence import State
+from .edition import SeccEdition
+from .editions import usable
+from .facts import Facts
+from .funnel import CONNECTED, Funnel
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
@@ -43,13 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
-NEGOTIATING = "supportedAppProtocol"
+NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
-_WAITS_ON_VEHICLE = {
-    State.POWER_DELIVERY: (Timer.POWER_DELIVERY, "power_delivery_performance"),
-    State.DC_WELDING_DETECTION: (Timer.WELDING_DETECTION, "welding_detection_performance"),
-}
-"""States in which the vehicle may repeat its request as Ongoing, each with a timer of our own."""
+_OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
+"""Timers of which a stage has one, or none."""
+PAUSE_DELAY_S: Final = 60.0
+"""How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
 
 
 class SeccSession(Funnel):
@@ -90,8 +82,9 @@ class SeccSession(Funnel):
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
-            Context(
+            Facts(
                 config=config,
+                timing=config.timing,
                 hardware=limits if hardware is None else hardware,
                 capabilities=limits,
                 epoch=epoch,
@@ -113,8 +106,8 @@ class SeccSession(Funnel):
     def deadline(self) -> float | None:
         """When ``handle_timeout`` must be called, on the clock of ``now``; None when nothing runs. With every reading of live hardware
         it may move."""
-        timer, ctx = self.timers.deadline, self._ctx
-        if not (ctx.energized or ctx.contactors_closed) or self.ended is not None:
+        timer, facts = self.timers.deadline, self._facts
+        if not (facts.energized or facts.contactors_closed) or self.ended is not None:
             return timer
         readings = self._supervisor.fresh_until
         if timer is not None and timer <= readings:
@@ -124,37 +117,37 @@ class SeccSession(Funnel):
     @property
     def session_id(self) -> bytes:
         """The id of this session; zero before SessionSetup."""
-        return self._ctx.session_id
+        return self._facts.session_id
 
     @property
     def evccid(self) -> str:
         """How the vehicle introduced itself; empty before SessionSetup."""
-        return self._ctx.evccid
+        return self._facts.evccid
 
     @property
     def emaid(self) -> str:
         """The contract that pays; empty with external identification, and before authorization."""
-        return self._ctx.emaid
+        return self._facts.emaid
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why contracts were refused, in order, for people."""
-        return tuple(self._ctx.refusals)
+        return tuple(self._facts.refusals)
 
     @property
     def spent(self) -> tuple[SeccTicket, ...]:
         """Tickets that it was given and that nobody can use any more: throw them away."""
-        return tuple(self._ctx.spent)
+        return tuple(self._facts.spent)
 
     @property
-    def display(self) -> DisplayParameters | None:
+    def display(self) -> act.VehicleDisplay | None:
         """What the vehicle last let the station show of itself; None before."""
-        return self._ctx.display
+        return self._facts.display
 
     @property
     def energized(self) -> bool:
         """The hardware was asked for voltage, current or closed contactors, and not yet to take it back."""
-        return self._ctx.energized
+        return self._facts.energized
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.
@@ -162,7 +155,7 @@ class SeccSession(Funnel):
         An event of the application that makes no sense is refused, and nothing of it is kept: raises ``ConfigError`` with its field.
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
-        kind, ctx = type(event), self._ctx
+        kind, facts = type(event), self._facts
         if kind is not ev.PowerMeasured and kind is not ev.MessageReceived:
             check_event(event)
         try:
@@ -171,11 +164,11 @@ class SeccSession(Funnel):
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
-                ctx.now, ctx.measured = now, event  # type: ignore[assignment]
+                facts.now, facts.measured = now, event  # type: ignore[assignment]
                 return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
-            ctx.now = now
+            facts.now = now
             if kind is ev.PowerMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
@@ -189,9 +182,9 @@ class SeccSession(Funnel):
                 actions = self._other(event)
             if self._waiting is not None:
                 actions += self._try_waiting(timed_out=False)
-            if ctx.news:
-                actions += ctx.news
-                ctx.news.clear()
+            if facts.news:
+                actions += facts.news
+                facts.news.clear()
             return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
             return self._broken(error)
@@ -204,10 +197,10 @@ class SeccSession(Funnel):
             return self._broken(error)
 
     def _timeout(self, now: float) -> list[Action]:
-        ctx = self._ctx
+        facts = self._facts
         if not -_END_OF_TIME < now < _END_OF_TIME:
             raise ValueError(f"{now} is no time")
-        ctx.now = now
+        facts.now = now
         actions: list[Action] = []
         for timer in self.timers.expired(now):
             if self.ended is not None:
@@ -215,8 +208,8 @@ class SeccSession(Funnel):
             match timer:
                 case Timer.ANSWER:
                     actions += self._try_waiting(timed_out=True)
-                case Timer.SEQUENCE if ctx.doom is not None:
-                    actions += self._end(ctx.doom, ctx.doom_detail, rule=ctx.doom_rule)
+                case Timer.SEQUENCE if facts.doom is not None:
+                    actions += self._end(facts.doom, facts.doom_detail, rule=facts.doom_rule)
                 case Timer.SEQUENCE:
                     actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
                 case Timer.LINK:
@@ -234,7 +227,7 @@ class SeccSession(Funnel):
                     actions += self._doom(EndReason.ONGOING_TOO_LONG, detail)
                 case _:
                     actions += self._stop_now()
-        if (ctx.energized or ctx.contactors_closed) and self.ended is None:
+        if (facts.energized or facts.contactors_closed) and self.ended is None:
             found = self._supervisor.stale(now)
             if found is not None:
                 actions += self._found(found)
@@ -243,115 +236,103 @@ class SeccSession(Funnel):
     # -- messages
 
     def _message(self, message: Any) -> list[Action]:
-        state, ctx = self._state, self._ctx
-        if state is None:
+        edition, facts = self._edition, self._facts
+        if edition is None:
             return self._negotiation(message)
-        if not is_request(message):
+        name = edition.request_of(message)
+        if not name:
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} is no request")
-        beside = type(message) is cm.MeteringConfirmationReq  # on a stream of its own: the loop goes on
+        beside = edition.is_beside(message)  # on a stream of its own: the loop goes on
         if self._waiting is not None and not beside:
             self._waiting = None
             return self._end(
                 EndReason.SEQUENCE_ERROR,
                 "a second request before the answer to the first",
-                refusal(message, ctx, ResponseCode.FAILED_SequenceError),
+                edition.refuse(message, Fault.SEQUENCE),
             )
         if not beside:
             self.timers.clear(Timer.SEQUENCE)
-        if ctx.doom is not None:
-            failed = refusal(message, ctx, ResponseCode.FAILED)
-            return self._end(ctx.doom, ctx.doom_detail, failed, rule=ctx.doom_rule)
-        if ctx.stop_wanted and self._refuses_to_go_on(message):
-            failed = refusal(message, ctx, ResponseCode.FAILED)
-            return self._end(EndReason.STOPPED_BY_STATION, ctx.stop_wanted, failed)
-        reply = answer(message, ctx, state)
+        if facts.doom is not None:
+            failed = edition.refuse(message, Fault.FAILED)
+            return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
+        if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
+            failed = edition.refuse(message, Fault.FAILED)
+            return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
+        reply = edition.answer(message, self._state)
         if type(reply) is Wait:
             self._waiting, self._pending = reply, message
-            due = ctx.now + self.config.timing.answer_time_of(type(message).__name__)
+            due = facts.now + edition.answer_time(message)
             self.timers.set(Timer.ANSWER, min(reply.deadline, due))
             return self._books.keep(reply.before)
-        return self._reply(reply)  # type: ignore[arg-type]
-
-    def _refuses_to_go_on(self, message: Any) -> bool:
-        """Before energy flows, a wish to stop is told by refusing; in the loop by a notification; afterwards
-        not at all."""
-        if type(message) in (
-            cm.SessionStopReq,
-            dc.DCChargeLoopReq,
-            cm.PowerDeliveryReq,
-            cm.MeteringConfirmationReq,
-        ):
-            return type(message) is cm.PowerDeliveryReq and message.charge_progress is cm.ChargeProgress.Start
-        return self._state not in (State.DC_WELDING_DETECTION, State.SESSION_STOP)
+        return self._reply(edition, message, reply)  # type: ignore[arg-type]
 
     def _negotiation(self, message: Any) -> list[Action]:
-        if self.state != NEGOTIATING or type(message) is not app.SupportedAppProtocolReq:
+        choice = negotiate(message, usable(self._facts)) if self.state == NEGOTIATING else None
+        if choice is None:
             return self._end(
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
-        plaintext = self._ctx.plain and self.config.allow_plaintext
-        choice = negotiate(message, secure=self._ctx.secure, allow_plaintext=plaintext)
-        if choice.edition is None:
+        if choice.served is None:
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
-        return [act.Send(choice.response), act.UseSchema(choice.edition), *self._enter(State.SESSION_SETUP)]
+        edition = self._edition = choice.served.make(self._facts)
+        return [
+            act.Send(choice.response),
+            act.UseSchema(edition.schema),
+            *self._enter(edition, edition.first),
+        ]
 
-    def _reply(self, reply: Reply) -> list[Action]:
-        ctx = self._ctx
+    def _reply(self, edition: SeccEdition, request: Any, reply: Answer | Refused) -> list[Action]:
+        if isinstance(reply, Refused):
+            response = edition.refuse(request, reply.fault, reply.code)
+            return self._end(reply.end, reply.detail, response, rule=reply.rule)
         if reply.end is not None:
-            return self._end(reply.end, reply.detail, reply.response, rule=reply.rule)
+            return self._end(reply.end, reply.detail, reply.response)
         actions = self._books.keep(reply.before) if reply.before else []
         actions.append(act.Send(reply.response))
         if reply.next is not self._state:
-            actions += self._enter(reply.next)
-        timing = self.config.timing
-        if type(reply.response) is cm.MeteringConfirmationRes:
-            return actions  # beside the loop, whose own time runs on
-        # The short timer holds after a charge-loop response only [V2G20-1500, V2G20-443].
-        short = type(reply.response) is dc.DCChargeLoopRes
-        limit = timing.sequence_timeout_loop if short else timing.sequence_timeout
-        self.timers.set(Timer.SEQUENCE, ctx.now + limit)
+            actions += self._enter(edition, reply.next)
+        seconds = edition.sequence_time(reply.response)
+        if seconds is not None:
+            self.timers.set(Timer.SEQUENCE, self._facts.now + seconds)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
-        waiting, ctx = self._waiting, self._ctx
-        if waiting is None or self.ended is not None:
+        waiting, facts, edition = self._waiting, self._facts, self._edition
+        if waiting is None or edition is None or self.ended is not None:
             return []
-        if ctx.doom is not None:
+        if facts.doom is not None:
             self._waiting = None
-            failed = refusal(self._pending, ctx, ResponseCode.FAILED)
-            return self._end(ctx.doom, ctx.doom_detail, failed, rule=ctx.doom_rule)
-        reply = waiting.finish(ctx, timed_out)
+            failed = edition.refuse(self._pending, Fault.FAILED)
+            return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
+        reply = waiting.finish(timed_out)
         if reply is None:
             return []
-        self._waiting = self._pending = None
+        request, self._waiting, self._pending = self._pending, None, None
         self.timers.clear(Timer.ANSWER)
-        return self._reply(reply)
+        return self._reply(edition, request, reply)
 
-    def _enter(self, state: State) -> list[Action]:
-        self._state = state
-        self.states.append(state.value)
-        if state in (State.AUTHORIZATION_SETUP, State.DC_CHARGE_PARAMETER_DISCOVERY):
-            self.timers.clear(Timer.LINK)  # a session that goes on has no authorization
-        if state is not State.DC_CABLE_CHECK:
-            self.timers.clear(Timer.CABLE_CHECK)
-        if state is not State.DC_PRE_CHARGE:
-            self.timers.clear(Timer.PRE_CHARGE)
-        for waits, (timer, setting) in _WAITS_ON_VEHICLE.items():
-            if state is waits:
-                self.timers.set(timer, self._ctx.now + getattr(self.config.timing, setting))
-            else:
+    def _enter(self, edition: SeccEdition, state: Any) -> list[Action]:
+        stage = edition.stage(state)
+        self._state, self._stage = state, stage
+        self.states.append(stage.name)
+        if not stage.first:
+            self.timers.clear(Timer.LINK)
+        for timer in _OF_A_PHASE:
+            if timer is not stage.timer:
                 self.timers.clear(timer)
-        return [act.StateEntered(state.value)]
+        if stage.timer is not None and stage.limit:
+            self.timers.set(stage.timer, self._facts.now + getattr(self._facts.timing, stage.limit))
+        return [act.StateEntered(stage.name)]
 
     # -- hardware and application
 
     def _other(self, event: ev.Event) -> list[Action]:
-        ctx = self._ctx
+        facts = self._facts
         match event:
             case ev.Connected(secure=secure, tls=tls):
-                ctx.secure, ctx.plain, ctx.tls = event.allows_iso20, not secure, tls
+                facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
-                self.timers.set(Timer.LINK, ctx.now + self.config.timing.communication_setup_performance)
+                self.timers.set(Timer.LINK, facts.now + self.config.timing.communication_setup_performance)
                 return [act.StateEntered(NEGOTIATING)]
             case ev.LinkLost(how=how):
                 lost = how.value if isinstance(how, ev.LinkLoss) else text(how)
@@ -365,23 +346,23 @@ class SeccSession(Funnel):
             case ev.AuthorizationDecided(accepted=accepted):
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
-                if claim != ctx.claim:
+                if claim != facts.claim:
                     return []  # about a contract that is no longer asked about
-                ctx.contract_refusal = refusal
+                facts.contract_refusal = refusal
                 return self._decided(refusal is None)
             case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
-                if ctx.installation is not None and ctx.installation.asked == asked:
-                    ctx.installation.answered = True
-                    ctx.installation.response, ctx.installation.refusal = response, refusal
+                pending = facts.installation
+                if pending is not None and pending.asked == asked:
+                    pending.answered, pending.response, pending.refusal = True, response, refusal
                 return []
             case ev.MeterRead(at=at):
-                ctx.meter = event if at is not None else replace(event, at=ctx.now)
+                facts.meter = event if at is not None else replace(event, at=facts.now)
                 return []
             case ev.LimitsChanged(limits=limits):
-                ctx.capabilities = limits
+                facts.capabilities = limits
                 return self._rebound()
             case ev.SetPointChanged(power_w=power):
-                ctx.set_point_w = power
+                facts.set_point_w = power
                 return self._rebound()
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
@@ -395,22 +376,22 @@ class SeccSession(Funnel):
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
             case ev.PauseRequested():
-                ctx.pause_until = ctx.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
+                facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
             case _:
                 return []
 
     def _authorization_decided(self, accepted: bool) -> list[Action]:
         """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
-        ctx = self._ctx
-        if ctx.authorization_requested is None or (ctx.claim is not None and not ctx.authorized):
+        facts = self._facts
+        if facts.authorization_requested is None or (facts.claim is not None and not facts.authorized):
             return []
         return self._decided(accepted)
 
     def _decided(self, accepted: bool) -> list[Action]:
-        ctx = self._ctx
-        if self._state is State.AUTHORIZATION:
-            ctx.authorized = accepted
+        facts = self._facts
+        if self._stage.authorizing:
+            facts.authorized = accepted
         elif not accepted:
             return self._stop("authorization withdrawn")
         return []
@@ -418,9 +399,9 @@ class SeccSession(Funnel):
     def _rebound(self) -> list[Action]:
         """Other limits, or another set-point, hold at once, not with the vehicle's next request: lower ones,
         and higher ones as far as its last request allows it."""
-        ctx = self._ctx
-        refresh_limits(ctx)
-        bounds = present_bounds(ctx)
-        if ctx.power is None or bounds is None or bounds == ctx.power:
+        if self._edition is None:
+            return []
+        bounds = self._edition.rebound()
+        if self._facts.power is None or bounds is None or bounds == self._facts.power:
             return []
         return self._books.keep((act.SetPower(*bounds),))

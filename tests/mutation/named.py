@@ -51,8 +51,8 @@ NAMED = (
     Named(
         "the pilot leaves C while contactors still are closed, and nobody minds",
         "iso15118/secc",
-        "if (self._ctx.energized and self._state in ENERGY_STATES) or self._ctx.contactors_closed:",
-        "if self._ctx.energized and self._state in ENERGY_STATES:",
+        "if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:",
+        "if self._facts.energized and self._stage.live:",
     ),
     Named(
         "the station never stops by itself after Terminate",

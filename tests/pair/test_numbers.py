@@ -91,8 +91,8 @@ def test_minima_of_both_sides_hold_to_the_end_of_a_charge(mode: ControlMode) -> 
     seen: list[float] = []
 
     def note() -> bool:
-        if rig.secc._ctx.power is not None:
-            seen.append(rig.secc._ctx.power[2] if rig.secc._ctx.power[1] else 0.0)
+        if rig.secc._facts.power is not None:
+            seen.append(rig.secc._facts.power[2] if rig.secc._facts.power[1] else 0.0)
         return False
 
     rig.run(until=note)

@@ -11,12 +11,12 @@ import pytest
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.values import NO_SESSION
-from iso15118.secc.iso20.replies import REQUESTS as PAIRS
-from iso15118.secc.iso20.sequence import SEQUENCE, State
+from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from iso15118.session.events import ContactorsChanged
 from iso15118.session.services import ControlMode, ServiceID
+from tests.secc.table import PAIRS, SEQUENCE, SOURCES
 from tests.secc.vehicle import ALL_SERVICES, REQUESTS, Drive
 
 STATES = tuple(state for state in State if state is not State.ENDED)
@@ -62,8 +62,8 @@ def test_a_request_is_served_if_listed_and_refused_with_sequence_error_if_not(
     if request_type is cm.PowerDeliveryReq and state is not State.POWER_DELIVERY:
         changes["charge_progress"] = cm.ChargeProgress.Stop  # Start belongs to the state that waits for it
     response = drive.send(request_type, **changes)
-    row = SEQUENCE[state].get(request_type)
-    if row is not None and (state, request_type) not in ONLY_IF_OFFERED:
+    following = SEQUENCE[state].get(request_type)
+    if following is not None and (state, request_type) not in ONLY_IF_OFFERED:
         if response is None:  # the answer waits for a contactor
             drive.book.does(
                 *(
@@ -75,9 +75,9 @@ def test_a_request_is_served_if_listed_and_refused_with_sequence_error_if_not(
             return
         assert response.response_code.value.startswith("OK"), response
         reached = drive.session.state
-        assert reached in {following.value for following in row.next}
+        assert reached in {state.value for state in following}
         return
-    assert type(response).__name__ == PAIRS[request_type][0].__name__
+    assert type(response).__name__ == PAIRS[request_type].__name__
     assert response.response_code.value == "FAILED_SequenceError"
     drive.book.ends(EndReason.SEQUENCE_ERROR)
     assert not drive.session.energized
@@ -93,7 +93,7 @@ def test_a_foreign_session_id_is_an_unknown_session(state: State, session_id: by
         drive = at(state)
         drive.session_id = session_id
         response = drive.send(request_type)
-        assert type(response).__name__ == PAIRS[request_type][0].__name__
+        assert type(response).__name__ == PAIRS[request_type].__name__
         assert response.response_code.value == "FAILED_UnknownSession"
         assert response.header.session_id == drive.session.session_id
         drive.book.ends(EndReason.UNKNOWN_SESSION)
@@ -133,7 +133,7 @@ def test_every_state_leads_to_the_end_and_has_a_timer() -> None:
     reach = {State.ENDED}
     while True:
         more = {
-            state for state, rows in SEQUENCE.items() if any(row.next & reach for row in rows.values())
+            state for state, rows in SEQUENCE.items() if any(after & reach for after in rows.values())
         } | reach
         if more == reach:
             break
@@ -144,7 +144,8 @@ def test_every_state_leads_to_the_end_and_has_a_timer() -> None:
 
 
 def test_every_row_names_its_source() -> None:
-    assert all(row.source for rows in SEQUENCE.values() for row in rows.values())
+    assert SOURCES
+    assert all(SOURCES)
 
 
 # Who may reach the charge loop, written without looking at the table.

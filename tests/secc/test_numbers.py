@@ -34,9 +34,9 @@ def drive_with(
 ) -> Drive:
     """A station of these limits."""
     drive = Drive(service, mode, config=SeccConfig(services=ALL_SERVICES, **config), hardware=hardware)
-    drive.session._ctx.capabilities = limits
+    drive.session._facts.capabilities = limits
     if hardware is None:
-        drive.session._ctx.hardware = limits
+        drive.session._facts.hardware = limits
     return drive
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_given_below_a_minimum_of_either_side(mode: ControlMode) -> N
     def ask(amperes: float, **more: Any) -> tuple[float, float]:
         make = drive.scheduled if mode is ControlMode.SCHEDULED else _dynamic(drive)
         drive.send(dc.DCChargeLoopReq, cl_req_control_mode=make(amperes, **more))
-        bounds = drive.session._ctx.power
+        bounds = drive.session._facts.power
         assert bounds is not None
         return bounds[1], bounds[2]
 
@@ -326,7 +326,9 @@ def test_what_the_vehicle_shows_is_news_when_it_changes_and_kept() -> None:
         assert len(told) == news
         if told:
             assert (told[0].present_soc, told[0].capacity_wh) == (55, 90_000.0)
-    assert drive.session.display == shown
+    kept = drive.session.display
+    assert kept is not None
+    assert (kept.present_soc, kept.capacity_wh) == (55, 90_000.0)
 
 
 def test_why_the_vehicle_leaves_is_in_the_end_on_one_line() -> None:

@@ -18,7 +18,7 @@ from iso15118.pki.issue import load_key
 from iso15118.pki.parsed import parse
 from iso15118.pki.revocation import Revocation
 from iso15118.secc import SeccConfig
-from iso15118.secc.iso20.sequence import PAUSE_STATES, SEQUENCE, State
+from iso15118.secc.iso20.sequence import PAUSE_STATES, State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -27,6 +27,7 @@ from iso15118.session.services import ServiceID
 from iso15118.session.ticket import SeccTicket
 from iso15118.testing import SafetyMonitor, SafetyViolation
 from tests.pair.contracts import DAY, held, issued, trust
+from tests.secc.table import SEQUENCE
 from tests.secc.vehicle import ALL_SERVICES, REQUESTS, STATION, Drive
 
 TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"vehicle",))

@@ -35,7 +35,7 @@ def drive(installs: bool = True) -> Drive:
 
 def by_contract(one: Drive, name: str = "contract-0") -> cm.AuthorizationReq:
     (signer,) = held(issued("ed448"), name).present.signers
-    element, signature = signed_authorization(signer, one.session._ctx.challenge)
+    element, signature = signed_authorization(signer, one.context.challenge)
     return cm.AuthorizationReq(
         header=msgspec.structs.replace(one.header(), signature=signature),
         selected_authorization_service=cm.Authorization.PnC,
@@ -117,7 +117,7 @@ def test_installation_has_an_end() -> None:
     codes = []
     for _ in range(33):
         one.book.receive(one.request(cm.CertificateInstallationReq))
-        if (pending := one.session._ctx.installation) is not None:
+        if (pending := one.session._facts.installation) is not None:
             one.book.tell(ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, pending.asked))
         codes.append(one.book.sends(cm.CertificateInstallationRes).response_code.value)
     assert codes == ["WARNING_NoCertificateAvailable"] * 32 + ["WARNING_NoContractMatchingPCIDFound"]
@@ -212,7 +212,7 @@ def test_a_confirmation_is_for_a_reading_of_this_session_that_was_sent() -> None
 
 def test_after_a_confirmation_the_loop_may_not_pause() -> None:
     one = in_the_loop()
-    one.session._ctx.metering_asked.append(MeterInfo(meter_id="M1", charged_energy_reading_wh=1))
+    one.context.metering_asked.append(MeterInfo(meter_id="M1", charged_energy_reading_wh=1))
     one.send(dc.DCChargeLoopReq)
     one.book.wait(0.6)
     one.book.ends(EndReason.TIMEOUT)

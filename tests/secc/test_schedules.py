@@ -56,7 +56,7 @@ def test_a_vehicle_that_does_not_listen_is_not_asked_for_ever() -> None:
 
 def flow(drive: Drive) -> None:
     """What the supply was asked for flows."""
-    power = drive.session._ctx.power
+    power = drive.session._facts.power
     drive.measure(800.0, 0.0 if power is None else power[1])
 
 
@@ -99,7 +99,7 @@ def test_behind_the_end_of_a_schedule_the_vehicle_is_asked_for_another_and_then_
         answer = drive.send(dc.DCChargeLoopReq)
         if until + 1.0 < drive.book.now < until + 20.0:
             assert answer.evse_status.evse_notification.value == "ScheduleRenegotiation"
-    assert drive.session._ctx.power == (850.0, 0.0, 0.0, False)
+    assert drive.session._facts.power == (850.0, 0.0, 0.0, False)
 
 
 # -- profiles

@@ -20,6 +20,8 @@ from iso15118.messages.iso20.common_types import (
 from iso15118.messages.values import NO_SESSION, rational
 from iso15118.messages.xmldsig import X509IssuerSerial
 from iso15118.secc import SeccConfig, SeccSession
+from iso15118.secc.iso20.context import Context
+from iso15118.secc.iso20.machine import Iso20
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -77,6 +79,14 @@ class Drive:
         )
         self.session_id = NO_SESSION
         self.ev_processing = Processing.Finished
+
+    @property
+    def context(self) -> Context:
+        """What the session has agreed on."""
+        edition = self.session._edition
+        if not isinstance(edition, Iso20):
+            raise RuntimeError("ISO 15118-20 is not spoken yet")
+        return edition.context
 
     # -- the station's hardware
 

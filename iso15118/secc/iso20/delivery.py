@@ -22,12 +22,13 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.supervision import Rule
 
 from .context import Context
-from .replies import Reply, Wait, refusal
+from .replies import neutral
 from .schedules import take_profile
-from .sequence import State
+from .sequence import State, key_of
 
 __all__ = ["cable_check", "cable_check_voltage", "power_delivery", "pre_charge", "welding_detection"]
 
@@ -42,196 +43,140 @@ def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> f
     return min(1.1 * vehicle_maximum_v, station_maximum_v)
 
 
-def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Reply:
+def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Answer | Refused:
     """Start the check with the first request and answer Ongoing until the hardware has an opinion."""
+    facts = ctx.facts
     before: tuple[Action, ...] = ()
-    if ctx.cable_check_started is None:
-        if ctx.vehicle is None or ctx.limits is None or not ctx.authorized:
-            return _failed(
-                request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions"
-            )
-        supervision = ctx.config.supervision
-        present = ctx.measured.voltage_v
+    if facts.cable_check_started is None:
+        if facts.vehicle is None or facts.limits is None or not facts.authorized:
+            return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
+        supervision = facts.config.supervision
+        present = facts.measured.voltage_v
         if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
             detail = f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check"
-            return _failed(
-                request,
-                ctx,
-                Code.FAILED,
-                EndReason.CABLE_CHECK_FAILED,
-                detail,
-                rule=Rule.CABLE_CHECK_VOLTAGE.value,
+            return Refused(
+                Fault.FAILED, EndReason.CABLE_CHECK_FAILED, detail, rule=Rule.CABLE_CHECK_VOLTAGE.value
             )
-        ctx.cable_check_started = ctx.now
-        deadline = ctx.now + ctx.config.timing.cable_check_performance
-        voltage = cable_check_voltage(ctx.vehicle.maximum_voltage_v, ctx.limits.maximum_voltage_v)
-        least_ohm = 100_000.0 if ctx.service is None else ctx.service.isolation_ohm
+        facts.cable_check_started = facts.now
+        deadline = facts.now + facts.timing.cable_check_performance
+        voltage = cable_check_voltage(facts.vehicle.maximum_voltage_v, facts.limits.maximum_voltage_v)
+        least_ohm = facts.isolation_ohm
         before = (StartCableCheck(voltage, deadline, least_ohm),)
-    finished = ctx.cable_check_ok is True
+    finished = facts.cable_check_ok is True
     response = dc.DCCableCheckRes(
         header=ctx.header(),
         response_code=Code.OK,
         evse_processing=Processing.Finished if finished else Processing.Ongoing,
     )
-    return Reply(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
+    return Answer(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
 
 
-def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Reply:
+def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:
     """Follow the vehicle's target within the limits; the vehicle decides when it matches [V2G20-2005,
     V2G20-2006]."""
-    vehicle, limits = ctx.vehicle, ctx.limits
+    facts = ctx.facts
+    vehicle, limits = facts.vehicle, facts.limits
     target = si(request.ev_target_voltage)
-    if vehicle is None or limits is None or not ctx.cable_check_ok:
-        return _failed(
-            request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions"
-        )
+    if vehicle is None or limits is None or not facts.cable_check_ok:
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions")
     most = min(vehicle.maximum_voltage_v, limits.maximum_voltage_v)
     # Neither side works below its minimum, and 0 V is no battery; a volt of room, since both round.
     lowest = max(vehicle.minimum_voltage_v, limits.minimum_voltage_v) - _ROUNDING_V
-    if not max(lowest, _ROUNDING_V) <= target <= most + ctx.config.overvoltage_v:
-        return _failed(
-            request,
-            ctx,
-            Code.FAILED,
-            EndReason.PRE_CHARGE_FAILED,
-            f"target {target:g} V is beyond the limits",
-        )
+    if not max(lowest, _ROUNDING_V) <= target <= most + facts.config.overvoltage_v:
+        return Refused(Fault.FAILED, EndReason.PRE_CHARGE_FAILED, f"target {target:g} V is beyond the limits")
     target = min(target, most)
-    ctx.delivered = False
+    facts.delivered = False
     before: tuple[Action, ...] = ()
-    if ctx.precharge_started is None:
-        ctx.precharge_started = ctx.now
-    if ctx.precharge_target_v != target or not ctx.precharging:
-        before = (PreCharge(target, ctx.config.precharge_current_a),)
-    ctx.precharge_target_v = target
+    if facts.precharge_started is None:
+        facts.precharge_started = facts.now
+    if facts.precharge_target_v != target or not facts.precharging:
+        before = (PreCharge(target, facts.config.precharge_current_a),)
+    facts.precharge_target_v = target
     response = dc.DCPreChargeRes(
         header=ctx.header(),
         response_code=Code.OK,
-        evse_present_voltage=rational(round(ctx.measured.voltage_v, 1)),
+        evse_present_voltage=rational(round(facts.measured.voltage_v, 1)),
     )
     done = request.ev_processing is Processing.Finished
-    return Reply(response, State.POWER_DELIVERY if done else State.DC_PRE_CHARGE, before)
+    return Answer(response, State.POWER_DELIVERY if done else State.DC_PRE_CHARGE, before)
 
 
-def power_delivery(request: cm.PowerDeliveryReq, ctx: Context, state: State) -> Reply | Wait:
+def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
     """Start, stop, standby or renegotiate, each where it makes sense."""
-    progress = request.charge_progress
-    if state is State.DC_CABLE_CHECK:
-        # Before any power, the way out to a pause is the only one [V2G20-2122].
-        if progress is cm.ChargeProgress.Stop:
-            # A cable check that still runs has voltage on the cable: it is taken away first.
-            safe = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
-            return Reply(_ok(ctx), State.SESSION_STOP, safe)
-        if progress is cm.ChargeProgress.Standby:
-            return Reply(refusal(request, ctx, Code.WARNING_StandbyNotAllowed), state)
-        return _out_of_sequence(request, ctx)
-    if progress is cm.ChargeProgress.Stop:
-        return _stop(request, ctx)
-    if state is State.SCHEDULE_RENEGOTIATION:
-        return _out_of_sequence(request, ctx)  # first the schedule
-    if request.ev_processing is not Processing.Finished:
-        # The vehicle still computes its profile and will ask again.
-        return Reply(_ok(ctx), state) if state is State.POWER_DELIVERY else _out_of_sequence(request, ctx)
-    match progress:
-        case cm.ChargeProgress.Start:
+    state = ctx.state
+    match key_of(request):
+        case _, Processing.Ongoing:
+            return Answer(_ok(ctx), state)
+        case _, cm.ChargeProgress.Start:
             return _start(request, ctx)
-        case cm.ChargeProgress.Standby:
-            if not ctx.contactors_closed:
-                return _out_of_sequence(request, ctx)  # standby is for power that was there before
-            return Reply(refusal(request, ctx, Code.WARNING_StandbyNotAllowed), state)
-        case cm.ChargeProgress.ScheduleRenegotiation:
-            if state is not State.DC_CHARGE_LOOP:
-                return _out_of_sequence(request, ctx)
-            return Reply(_ok(ctx), State.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
+        case _, cm.ChargeProgress.Standby:
+            return Answer(neutral(request, ctx, Code.WARNING_StandbyNotAllowed), state)
+        case _, cm.ChargeProgress.ScheduleRenegotiation:
+            return Answer(_ok(ctx), State.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
+    if state is State.DC_CABLE_CHECK:
+        # Before any power. A cable check that still runs has voltage on the cable: it is taken away first.
+        safe = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+        return Answer(_ok(ctx), State.SESSION_STOP, safe)
+    return _stop(ctx)
 
 
-def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
-    code, wrong = take_profile(request, ctx)
-    if wrong:
-        return _failed(request, ctx, code, EndReason.PARAMETERS_NOT_ACCEPTED, wrong)
-    if ctx.contactors_closed and ctx.delivered:
+def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
+    facts = ctx.facts
+    code = take_profile(request, ctx)
+    if isinstance(code, Refused):
+        return code
+    if facts.contactors_closed and facts.delivered:
         # After a renegotiation: the battery holds the output, and nothing has to be compared.
-        return Reply(_ok(ctx, code), State.DC_CHARGE_LOOP)
-    if not (ctx.authorized and ctx.cable_check_ok and ctx.precharge_started is not None):
-        return _failed(
-            request, ctx, Code.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions"
-        )
-    difference = abs(ctx.measured.voltage_v - ctx.precharge_target_v)
-    if difference > ctx.config.precharge_tolerance_v:
-        return _failed(
-            request,
-            ctx,
-            Code.FAILED_PowerDeliveryNotApplied,
+        return Answer(_ok(ctx, code), State.DC_CHARGE_LOOP)
+    if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
+    difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
+    if difference > facts.config.precharge_tolerance_v:
+        return Refused(
+            Fault.NOT_APPLIED,
             EndReason.PRE_CHARGE_FAILED,
             f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target",
             rule=Rule.CONTACTOR_VOLTAGE.value,
         )
-    deadline = ctx.now + ctx.config.timing.contactor_answer
+    deadline = facts.now + facts.timing.contactor_answer
 
-    def finish(ctx: Context, timed_out: bool) -> Reply | None:
-        if ctx.contactors_closed:
-            ctx.delivered = True
-            return Reply(_ok(ctx, code), State.DC_CHARGE_LOOP, (ReadMeter(),))
+    def finish(timed_out: bool) -> Answer | Refused | None:
+        if facts.contactors_closed:
+            facts.delivered = True
+            return Answer(_ok(ctx, code), State.DC_CHARGE_LOOP, (ReadMeter(),))
         if timed_out:
-            return _failed(
-                request,
-                ctx,
-                Code.FAILED_ContactorError,
-                EndReason.CONTACTOR_FAILED,
-                "contactors did not close in time",
-            )
+            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not close in time")
         return None
 
     return Wait((CloseContactors(deadline),), deadline, finish)
 
 
-def _stop(request: cm.PowerDeliveryReq, ctx: Context) -> Reply | Wait:
+def _stop(ctx: Context) -> Answer | Refused | Wait:
     """Current to zero and contactors open before the answer: the vehicle opens its own on it."""
+    facts = ctx.facts
     before = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
-    deadline = ctx.now + ctx.config.timing.contactor_answer
+    deadline = facts.now + facts.timing.contactor_answer
 
-    def finish(ctx: Context, timed_out: bool) -> Reply | None:
-        if not ctx.contactors_closed:
-            return Reply(_ok(ctx), State.DC_WELDING_DETECTION, (ReadMeter(),))
+    def finish(timed_out: bool) -> Answer | Refused | None:
+        if not facts.contactors_closed:
+            return Answer(_ok(ctx), State.DC_WELDING_DETECTION, (ReadMeter(),))
         if timed_out:
-            return _failed(
-                request,
-                ctx,
-                Code.FAILED_ContactorError,
-                EndReason.CONTACTOR_FAILED,
-                "contactors did not open in time",
-            )
+            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not open in time")
         return None
 
     return Wait(before, deadline, finish)
 
 
-def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Reply:
+def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Answer:
     """Tell the voltage at the output; the vehicle ends the poll."""
     response = dc.DCWeldingDetectionRes(
         header=ctx.header(),
         response_code=Code.OK,
-        evse_present_voltage=rational(round(ctx.measured.voltage_v, 1)),
+        evse_present_voltage=rational(round(ctx.facts.measured.voltage_v, 1)),
     )
     done = request.ev_processing is Processing.Finished
-    return Reply(response, State.SESSION_STOP if done else State.DC_WELDING_DETECTION)
+    return Answer(response, State.SESSION_STOP if done else State.DC_WELDING_DETECTION)
 
 
 def _ok(ctx: Context, code: ResponseCode = Code.OK) -> cm.PowerDeliveryRes:
     return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
-
-
-def _out_of_sequence(request: object, ctx: Context) -> Reply:
-    return _failed(
-        request,
-        ctx,
-        Code.FAILED_SequenceError,
-        EndReason.SEQUENCE_ERROR,
-        "this ChargeProgress is not possible now",
-    )
-
-
-def _failed(
-    request: object, ctx: Context, code: ResponseCode, reason: EndReason, detail: str, *, rule: str = ""
-) -> Reply:
-    return Reply(refusal(request, ctx, code), State.ENDED, end=reason, detail=detail, rule=rule)

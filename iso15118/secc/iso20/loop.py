@@ -27,6 +27,7 @@ from iso15118.session.actions import (
     SupervisionWarning,
     VehicleDisplay,
 )
+from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.events import MeterRead
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode
@@ -34,7 +35,6 @@ from iso15118.session.supervision import Rule
 
 from .context import Context
 from .plug_and_charge import metering_wanted
-from .replies import Reply, Wait, refusal
 from .schedules import allowed_w, ask_anew, profile_exceeded
 from .sequence import State
 from .wire import loop_limits
@@ -47,41 +47,34 @@ _AT_THE_LIMIT = 0.99
 """What is measured never quite reaches a limit."""
 
 
-def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply | Wait:
+def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused | Wait:
     """One turn: set the bounds, tell what flows, pass on what the station wants the vehicle to know."""
-    service, vehicle, limits = ctx.service, ctx.vehicle, ctx.limits
+    facts = ctx.facts
+    service, vehicle, limits = ctx.service, facts.vehicle, facts.limits
     mode: Any = request.cl_req_control_mode
-    if service is None or vehicle is None or limits is None or not ctx.contactors_closed:
-        return _failed(
-            request,
-            ctx,
-            ResponseCode.FAILED,
-            EndReason.INTERNAL_ERROR,
-            "charge loop without its preconditions",
-        )
-    ctx.reported_v = si(request.ev_present_voltage)
+    if service is None or vehicle is None or limits is None or not facts.contactors_closed:
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
+    facts.reported_v = si(request.ev_present_voltage)
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
     kind = type(mode)
     if kind is not (service.scheduled_req if scheduled else service.dynamic_req):
-        return _wrong(request, ctx, f"{kind.__name__} does not belong to the chosen service and control mode")
+        return _wrong(f"{kind.__name__} does not belong to the chosen service and control mode")
     if scheduled:
         target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
-        if target_v > vehicle.maximum_voltage_v + ctx.config.overvoltage_v or target_v < 0.0:
-            return _wrong(
-                request,
-                ctx,
-                f"voltage target {target_v:g} V, own maximum {vehicle.maximum_voltage_v:g} V",
-            )
+        if target_v > vehicle.maximum_voltage_v + facts.config.overvoltage_v or target_v < 0.0:
+            return _wrong(f"voltage target {target_v:g} V, own maximum {vehicle.maximum_voltage_v:g} V")
         if target_a < 0.0 and not service.bidirectional:
-            return _wrong(request, ctx, "a negative current in a service that only charges")
+            return _wrong("a negative current in a service that only charges")
     code = profile_exceeded(ctx)
     if code is ResponseCode.FAILED_EVPowerProfileViolation:
-        return _failed(
-            request, ctx, code, EndReason.PARAMETERS_NOT_ACCEPTED, "more power than the vehicle's own profile"
+        return Refused(
+            Fault.POWER_PROFILE_VIOLATED,
+            EndReason.PARAMETERS_NOT_ACCEPTED,
+            "more power than the vehicle's own profile",
         )
     ctx.wish = mode
     bounds = present_bounds(ctx)
-    before: tuple[Action, ...] = () if bounds is None or bounds == ctx.power else (SetPower(*bounds),)
+    before: tuple[Action, ...] = () if bounds is None or bounds == facts.power else (SetPower(*bounds),)
     if scheduled and not -limits.maximum_discharge_current_a <= target_a <= limits.maximum_charge_current_a:
         before += _ignored(ctx, target_a, limits)
     else:
@@ -92,33 +85,34 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Reply | Wait:
 
 def _answer(
     request: dc.DCChargeLoopReq, ctx: Context, code: ResponseCode, before: tuple[Action, ...]
-) -> Reply | Wait:
+) -> Answer | Refused | Wait:
     """The answer at once, or as soon as the meter has said what it has to tell."""
+    facts = ctx.facts
     confirm = metering_wanted(ctx)
     ctx.meter_of_interest = ctx.meter_of_interest or request.meter_info_requested or confirm
     # Asked for, it shall be given [V2G20-1081]; a station with a meter tells it in the first answer in any
     # case [V2G20-1833].
-    first = ctx.config.first_meter_reading and not ctx.meter_told
-    wanted = ctx.meter is not None and (request.meter_info_requested or confirm or first)
-    most = ctx.config.meter_age_s
+    first = facts.config.first_meter_reading and not ctx.meter_told
+    wanted = facts.meter is not None and (request.meter_info_requested or confirm or first)
+    most = facts.config.meter_age_s
     # A meter that was waited for in vain is not waited for again until it has said something.
-    silent = wanted and ctx.meter is ctx.meter_silent_since and _age(ctx) > most
+    silent = wanted and facts.meter is ctx.meter_silent_since and _age(ctx) > most
     if not wanted or silent or _age(ctx) <= most:
         if (
             ctx.meter_of_interest
-            and ctx.meter is not None
-            and min(_age(ctx), ctx.now - ctx.meter_asked) >= most / 2.0
+            and facts.meter is not None
+            and min(_age(ctx), facts.now - facts.meter_asked) >= most / 2.0
         ):
             before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
         return _reply(request, ctx, code, before, told=wanted and not silent, confirm=confirm)
-    deadline = ctx.now + _METER_SHARE * ctx.config.timing.answer_time_of("DCChargeLoopReq")
+    deadline = facts.now + _METER_SHARE * facts.timing.answer_time_of("DCChargeLoopReq")
 
-    def finish(ctx: Context, timed_out: bool) -> Reply | None:
+    def finish(timed_out: bool) -> Answer | Refused | None:
         fresh = _age(ctx) <= most
         if not fresh and not timed_out:
             return None
         if not fresh:
-            ctx.meter_silent_since = ctx.meter
+            ctx.meter_silent_since = facts.meter
         return _reply(request, ctx, code, (), told=fresh, confirm=confirm and fresh)
 
     return Wait((*before, ReadMeter()), deadline, finish)
@@ -126,8 +120,9 @@ def _answer(
 
 def _age(ctx: Context) -> float:
     """How long ago the last reading was taken, in s."""
-    taken = ctx.meter.at if ctx.meter is not None else None
-    return ctx.now - taken if taken is not None else float("inf")
+    facts = ctx.facts
+    taken = facts.meter.at if facts.meter is not None else None
+    return facts.now - taken if taken is not None else float("inf")
 
 
 def _reply(
@@ -138,11 +133,12 @@ def _reply(
     *,
     told: bool,
     confirm: bool,
-) -> Reply:
-    measured, limits = ctx.measured, ctx.limits
+) -> Answer:
+    facts = ctx.facts
+    measured, limits = facts.measured, facts.limits
     meter_info = None
-    if told and ctx.meter is not None:
-        meter_info, ctx.meter_told = _meter_info(ctx, ctx.meter), True
+    if told and facts.meter is not None:
+        meter_info, ctx.meter_told = _meter_info(ctx, facts.meter), True
         if confirm:
             ctx.metering_asked.append(meter_info)
     power, current, voltage = (
@@ -161,18 +157,18 @@ def _reply(
         evse_voltage_limit_achieved=voltage,
         cl_res_control_mode=ctx.loop_mode,
     )
-    return Reply(response, State.DC_CHARGE_LOOP, before)
+    return Answer(response, State.DC_CHARGE_LOOP, before)
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
     """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
-    allowed = ctx.config.supervision.limits_ignored_loops
+    allowed = ctx.facts.config.supervision.limits_ignored_loops
     most = limits.maximum_discharge_current_a if target_a < 0.0 else limits.maximum_charge_current_a
     # Half a per cent and half an ampere of room: both sides round.
     if (
         allowed is None
         or abs(target_a) <= most * 1.005 + 0.5
-        or Rule.LIMITS_IGNORED in ctx.config.supervision.off
+        or Rule.LIMITS_IGNORED in ctx.facts.config.supervision.off
     ):
         ctx.loops_beyond = 0
         return ()
@@ -192,17 +188,20 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     bounds = _wanted(ctx)
     if bounds is None:
         return None
-    return ctx.within_power(bounds.voltage_v, abs(bounds.current_a), bounds.power_w, bounds.current_a < 0.0)
+    return ctx.facts.within_power(
+        bounds.voltage_v, abs(bounds.current_a), bounds.power_w, bounds.current_a < 0.0
+    )
 
 
 def _wanted(ctx: Context) -> Bounds | None:
-    service, vehicle, limits, mode = ctx.service, ctx.vehicle, ctx.limits, ctx.wish
+    facts = ctx.facts
+    service, vehicle, limits, mode = ctx.service, facts.vehicle, facts.limits, ctx.wish
     if service is None or vehicle is None or limits is None or mode is None:
         return None
     now = loop_limits(mode, vehicle)
-    present_v = ctx.measured.voltage_v
+    present_v = facts.measured.voltage_v
     if ctx.control_mode is ControlMode.DYNAMIC:
-        return _dynamic(mode, ctx.set_point_w, limits, now, present_v, service.bidirectional)
+        return _dynamic(mode, facts.set_point_w, limits, now, present_v, service.bidirectional)
     target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
     if target_a < 0.0:
         wanted = Bounds(0.0, target_a, limits.maximum_discharge_power_w)
@@ -244,7 +243,7 @@ def _may_discharge(mode: Any) -> bool:
 def _achieved(mode: Any, ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
     """Whether power, current and voltage are at the station's limit: measured there, or the vehicle asks for
     more."""
-    voltage, current = ctx.measured.voltage_v, ctx.measured.current_a
+    voltage, current = ctx.facts.measured.voltage_v, ctx.facts.measured.current_a
     asked_v = asked_a = 0.0
     if ctx.control_mode is ControlMode.SCHEDULED:
         asked_v, asked_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
@@ -273,31 +272,31 @@ def _take_display(shown: DisplayParameters | None, ctx: Context) -> None:
         return
     ctx.display = shown
     capacity = shown.battery_energy_capacity
-    ctx.news.append(
-        VehicleDisplay(
-            present_soc=shown.present_soc,
-            minimum_soc=shown.minimum_soc,
-            target_soc=shown.target_soc,
-            maximum_soc=shown.maximum_soc,
-            to_minimum_s=shown.remaining_time_to_minimum_soc,
-            to_target_s=shown.remaining_time_to_target_soc,
-            to_maximum_s=shown.remaining_time_to_maximum_soc,
-            charging_complete=shown.charging_complete,
-            capacity_wh=None if capacity is None else si(capacity),
-            inlet_hot=shown.inlet_hot,
-        )
+    told = ctx.facts.display = VehicleDisplay(
+        present_soc=shown.present_soc,
+        minimum_soc=shown.minimum_soc,
+        target_soc=shown.target_soc,
+        maximum_soc=shown.maximum_soc,
+        to_minimum_s=shown.remaining_time_to_minimum_soc,
+        to_target_s=shown.remaining_time_to_target_soc,
+        to_maximum_s=shown.remaining_time_to_maximum_soc,
+        charging_complete=shown.charging_complete,
+        capacity_wh=None if capacity is None else si(capacity),
+        inlet_hot=shown.inlet_hot,
     )
+    ctx.facts.news.append(told)
 
 
 def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     """One notification at a time: the end first, then a pause, another schedule, a confirmed reading. Delays
     count down [V2G20-3318]."""
-    if ctx.stop_wanted:
-        left, notification = (ctx.stop_deadline or ctx.now) - ctx.now, EvseNotification.Terminate
-    elif ctx.pause_until > ctx.now:
-        left, notification = ctx.pause_until - ctx.now, EvseNotification.Pause
+    facts = ctx.facts
+    if facts.stop_wanted:
+        left, notification = (facts.stop_deadline or facts.now) - facts.now, EvseNotification.Terminate
+    elif facts.pause_until > facts.now:
+        left, notification = facts.pause_until - facts.now, EvseNotification.Pause
     elif ask_anew(ctx):
-        left, notification = ctx.renegotiate_until - ctx.now, EvseNotification.ScheduleRenegotiation
+        left, notification = ctx.renegotiate_until - facts.now, EvseNotification.ScheduleRenegotiation
     elif confirm:
         left, notification = 0.0, EvseNotification.MeteringConfirmation
     else:
@@ -306,22 +305,17 @@ def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
 
 
 def _meter_info(ctx: Context, meter: MeterRead) -> MeterInfo:
+    facts = ctx.facts
     bidirectional = ctx.service is not None and ctx.service.bidirectional
-    taken = ctx.now if meter.at is None else meter.at
+    taken = facts.now if meter.at is None else meter.at
     return MeterInfo(
         meter_id=meter.meter_id[:32],
         charged_energy_reading_wh=int(meter.charged_wh),
         bpt_discharged_energy_reading_wh=int(meter.discharged_wh) if bidirectional else None,
         meter_signature=meter.signature,
-        meter_timestamp=time_stamp(taken + ctx.epoch, ctx.config.time_stamp_unit),
+        meter_timestamp=time_stamp(taken + facts.epoch, facts.config.time_stamp_unit),
     )
 
 
-def _wrong(request: object, ctx: Context, detail: str) -> Reply:
-    return _failed(
-        request, ctx, ResponseCode.FAILED_WrongChargeParameter, EndReason.PARAMETERS_NOT_ACCEPTED, detail
-    )
-
-
-def _failed(request: object, ctx: Context, code: ResponseCode, reason: EndReason, detail: str) -> Reply:
-    return Reply(refusal(request, ctx, code), State.ENDED, end=reason, detail=detail)
+def _wrong(detail: str) -> Refused:
+    return Refused(Fault.CHARGE_PARAMETER, EndReason.PARAMETERS_NOT_ACCEPTED, detail)

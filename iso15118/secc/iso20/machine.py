@@ -1,30 +1,33 @@
-"""From a request to its answer: the session id, the table, the handler of the phase, and the table again.
+"""ISO 15118-20 as the station's funnel sees it: from a request to its answer by way of the session id, the table, the handler, and the
+table again.
 
-Stateless: what the session knows is in the context, where it is is the caller's business. Handlers are called
-only for what the table allows.
+What a session has agreed on is in the context, where it is is the funnel's business. Handlers are called only for what the table allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import unit_of
+from iso15118.secc.facts import Facts
 from iso15118.session.actions import EndReason
+from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
+from iso15118.session.ticket import SeccTicket
+from iso15118.timing import Timer
 
-from . import delivery, loop, parameters, plug_and_charge, schedules, setup
+from . import pause, plug_and_charge, schedules, setup
 from .context import Context
-from .replies import REQUESTS, Reply, Wait, refusal
-from .sequence import SEQUENCE, TOLERATED, State
+from .dc_part import TOLERATED
+from .replies import CODES, RESPONSES, neutral
+from .sequence import Handler, Part, State, Table, compose, key_of
 
-__all__ = ["answer", "is_request"]
+__all__ = ["Iso20"]
 
-Handler = Callable[[Any, Context], Reply | Wait]
+S = State
 
-HANDLERS: dict[type, Handler] = {
+_HANDLERS: Final[dict[type, Handler]] = {
     cm.SessionSetupReq: setup.session_setup,
     cm.AuthorizationSetupReq: setup.authorization_setup,
     cm.AuthorizationReq: setup.authorization,
@@ -32,63 +35,147 @@ HANDLERS: dict[type, Handler] = {
     cm.ServiceDiscoveryReq: setup.service_discovery,
     cm.ServiceDetailReq: setup.service_detail,
     cm.ServiceSelectionReq: setup.service_selection,
-    dc.DCChargeParameterDiscoveryReq: parameters.charge_parameter_discovery,
     cm.ScheduleExchangeReq: schedules.schedule_exchange,
-    dc.DCCableCheckReq: delivery.cable_check,
-    dc.DCPreChargeReq: delivery.pre_charge,
-    dc.DCChargeLoopReq: loop.charge_loop,
     cm.MeteringConfirmationReq: plug_and_charge.metering_confirmation,
-    dc.DCWeldingDetectionReq: delivery.welding_detection,
-}
-BY_STATE: dict[type, Callable[[Any, Context, State], Reply | Wait]] = {
-    cm.PowerDeliveryReq: delivery.power_delivery,
     cm.SessionStopReq: setup.session_stop,
 }
-"""Requests that mean something else in another state."""
+
+_STAGES: Final[dict[State, Stage]] = {
+    S.SESSION_SETUP: Stage(name=S.SESSION_SETUP.value, first=True),
+    S.AUTHORIZATION_SETUP: Stage(name=S.AUTHORIZATION_SETUP.value),
+    S.AUTHORIZATION: Stage(name=S.AUTHORIZATION.value, authorizing=True),
+    S.SERVICE_DISCOVERY: Stage(name=S.SERVICE_DISCOVERY.value),
+    S.SERVICE_DETAIL: Stage(name=S.SERVICE_DETAIL.value),
+    S.SERVICE_SELECTION: Stage(name=S.SERVICE_SELECTION.value),
+    S.SCHEDULE_EXCHANGE: Stage(name=S.SCHEDULE_EXCHANGE.value),
+    # In PowerDelivery contactors are closed after a renegotiation: opened by themselves, they may not be closed again, because
+    # nothing was pre-charged since.
+    S.POWER_DELIVERY: Stage(
+        name=S.POWER_DELIVERY.value,
+        live=True,
+        holds=True,
+        timer=Timer.POWER_DELIVERY,
+        limit="power_delivery_performance",
+    ),
+    S.SCHEDULE_RENEGOTIATION: Stage(name=S.SCHEDULE_RENEGOTIATION.value, live=True, holds=True),
+    S.SESSION_STOP: Stage(name=S.SESSION_STOP.value, refuses=False),
+    S.ENDED: Stage(name=S.ENDED.value, refuses=False),
+}
 
 
-def is_request(message: Any) -> bool:
-    """The message is a request of ISO 15118-20, legal now or not."""
-    return type(message) in REQUESTS
+class Iso20:
+    """One session over the messages of one family."""
+
+    first = State.SESSION_SETUP
+    ended = State.ENDED
+
+    def __init__(self, facts: Facts, part: Part) -> None:
+        self.facts = facts
+        self.schema = part.schema
+        self.context = Context(facts=facts, part=part)
+        self._table = table_of(part)
+        self._stages = _STAGES | dict(part.stages)
+        self._handlers = _HANDLERS | dict(part.handlers)
+
+    def stage(self, state: State) -> Stage:
+        """What the funnel needs to know about this state."""
+        return self._stages[state]
+
+    def request_of(self, message: Any) -> str:
+        """The class name of a request, legal now or not."""
+        kind = type(message)
+        return kind.__name__ if kind in RESPONSES or kind in self.context.part.responses else ""
+
+    def is_beside(self, message: Any) -> bool:
+        """MeteringConfirmationReq comes on a stream of its own."""
+        return type(message) is cm.MeteringConfirmationReq
+
+    def leads_on(self, message: Any) -> bool:
+        """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""
+        kind = type(message)
+        if kind is cm.PowerDeliveryReq:
+            return message.charge_progress is cm.ChargeProgress.Start
+        return kind not in (cm.SessionStopReq, cm.MeteringConfirmationReq, self.context.part.loop_request)
+
+    def answer(self, message: Any, state: State) -> Answer | Refused | Wait:
+        """What the table does not list is refused and ends the session."""
+        ctx, kind = self.context, type(message)
+        facts = self.facts
+        if unit := unit_of(message.header.time_stamp):
+            facts.note("time-stamp-unit", f"the vehicle's time stamps are {unit}")
+        if kind is not cm.SessionSetupReq and message.header.session_id != facts.session_id:
+            # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
+            return Refused(Fault.UNKNOWN_SESSION, EndReason.UNKNOWN_SESSION, "session id of another session")
+        # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
+        if facts.config.accept_ongoing_pre_charge and facts.precharge_started is not None:
+            state = TOLERATED.get((state, kind), state)
+        key = key_of(message)
+        row = self._table[state].get(key)
+        if row is None:
+            what = f"{kind.__name__} {key[1].value}" if isinstance(key, tuple) else kind.__name__
+            detail = f"{what} while waiting for {state.value}{self._bearable(state, kind, key)}"
+            return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, detail)
+        if row.when is not None and (why := row.when(ctx)):
+            return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, why)
+        ctx.state = state
+        reply = self._handlers[kind](message, ctx)
+        if type(reply) is Answer and reply.end is None and reply.next not in row.next:
+            raise RuntimeError(
+                f"{kind.__name__} led from {state.value} to {reply.next.value}, which the table does not list"
+            )
+        return reply
+
+    def _bearable(self, state: State, kind: type, key: Any) -> str:
+        """The setting with which this would have been borne with; empty if there is none."""
+        tolerated = TOLERATED.get((state, kind))
+        if tolerated is None or key not in self._table[tolerated]:
+            return ""
+        return "; session.accept_ongoing_pre_charge = true bears with it"
+
+    def refuse(self, message: Any, fault: Fault, code: Any = None) -> Any:
+        """The response of the request's type, with the code for ``fault``."""
+        return neutral(message, self.context, CODES[fault] if code is None else code)
+
+    def answer_time(self, message: Any) -> float:
+        """Within how many s the request has to be answered."""
+        return self.facts.timing.answer_time_of(type(message).__name__)
+
+    def sequence_time(self, response: Any) -> float | None:
+        """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]; beside the loop its own time runs on."""
+        kind, timing = type(response), self.facts.timing
+        if kind is cm.MeteringConfirmationRes:
+            return None
+        part = self.context.part
+        short = kind is part.responses[part.loop_request][0]
+        return timing.sequence_timeout_loop if short else timing.sequence_timeout
+
+    def goodbye(self, message: Any) -> Any | None:
+        """The answer to a SessionStopReq of this session."""
+        if type(message) is not cm.SessionStopReq or message.header.session_id != self.facts.session_id:
+            return None
+        return neutral(message, self.context, ResponseCode.OK)
+
+    def is_last(self, response: Any) -> bool:
+        """SessionStopRes is."""
+        return type(response) is cm.SessionStopRes
+
+    def rebound(self) -> tuple[float, float, float, bool] | None:
+        """See ``Part``."""
+        part = self.context.part
+        part.refresh(self.context)
+        return part.bounds(self.context)
+
+    def ticket(self) -> SeccTicket | None:
+        """What is kept of a paused session."""
+        return pause.keep(self.context)
 
 
-def answer(request: Any, ctx: Context, state: State) -> Reply | Wait:
-    """The answer to ``request`` in ``state``; whatever the table does not list is refused and ends the
-    session."""
-    kind = type(request)
-    if unit := unit_of(request.header.time_stamp):
-        ctx.note("time-stamp-unit", f"the vehicle's time stamps are {unit}")
-    if kind is not cm.SessionSetupReq and request.header.session_id != ctx.session_id:
-        # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
-        return Reply(
-            refusal(request, ctx, ResponseCode.FAILED_UnknownSession),
-            State.ENDED,
-            end=EndReason.UNKNOWN_SESSION,
-            detail="session id of another session",
-        )
-    # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
-    if ctx.config.accept_ongoing_pre_charge and ctx.precharge_started is not None:
-        state = TOLERATED.get((state, kind), state)
-    row = SEQUENCE[state].get(kind)
-    if row is None:
-        return Reply(
-            refusal(request, ctx, ResponseCode.FAILED_SequenceError),  # [V2G20-459]
-            State.ENDED,
-            end=EndReason.SEQUENCE_ERROR,
-            detail=f"{kind.__name__} while waiting for {state.value}{_bearable(state, kind)}",
-        )
-    by_state = BY_STATE.get(kind)
-    reply = by_state(request, ctx, state) if by_state is not None else HANDLERS[kind](request, ctx)
-    if type(reply) is Reply and reply.end is None and reply.next not in row.next:
-        raise RuntimeError(
-            f"{kind.__name__} led from {state.value} to {reply.next.value}, which the table does not list"
-        )
-    return reply
+_TABLES: dict[str, Table] = {}
 
 
-def _bearable(state: State, kind: type) -> str:
-    """The setting with which this would have been borne with; empty if there is none."""
-    tolerated = TOLERATED.get((state, kind))
-    if tolerated is None or kind not in SEQUENCE[tolerated]:
-        return ""
-    return "; session.accept_ongoing_pre_charge = true bears with it"
+def table_of(part: Part) -> Table:
+    """Composed once per family."""
+    table = _TABLES.get(part.name)
+    if table is None:
+        table = _TABLES[part.name] = compose(part)
+    return table

@@ -13,11 +13,11 @@ from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.session.actions import EndReason
+from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import ControlMode, EnergyService, ServiceID
 
 from .context import Context
-from .replies import Reply, refusal
 from .sequence import State
 from .wire import StationLimitsOnWire, offer, vehicle_limits
 
@@ -26,35 +26,31 @@ __all__ = ["charge_parameter_discovery", "present_limits", "refresh_limits"]
 Code = ResponseCode
 
 
-def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: Context) -> Reply:
+def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: Context) -> Answer | Refused:
     """Service and message type must agree, and the limits must leave something to charge with [V2G20-2272]."""
+    facts = ctx.facts
     service = ctx.service
     mode = request.dc_cpd_req_energy_transfer_mode
     if service is None or type(mode) is not service.cpd_req_mode:
-        return _wrong(request, ctx, f"{type(mode).__name__} does not belong to the chosen service")
+        return _wrong(f"{type(mode).__name__} does not belong to the chosen service")
     try:
         vehicle = vehicle_limits(mode)
-        offered = _offered(ctx.hardware, vehicle, service, ctx.config.derate_offer)
+        offered = _offered(facts.hardware, vehicle, service, facts.config.derate_offer)
     except ConfigError as error:
-        return _wrong(request, ctx, str(error))
+        return _wrong(str(error))
     why = _why_nothing_flows(offered, vehicle, service)
     if why:
-        return _wrong(request, ctx, why)
-    ctx.vehicle, ctx.offered = vehicle, offered
+        return _wrong(why)
+    facts.vehicle, facts.offered = vehicle, offered
     refresh_limits(ctx)
     response = dc.DCChargeParameterDiscoveryRes(
         header=ctx.header(), response_code=Code.OK, dc_cpd_res_energy_transfer_mode=offer(offered, service)
     )
-    return Reply(response, State.SCHEDULE_EXCHANGE)
+    return Answer(response, State.SCHEDULE_EXCHANGE)
 
 
-def _wrong(request: dc.DCChargeParameterDiscoveryReq, ctx: Context, why: str) -> Reply:
-    return Reply(
-        refusal(request, ctx, Code.FAILED_WrongChargeParameter),
-        State.ENDED,
-        end=EndReason.PARAMETERS_NOT_ACCEPTED,
-        detail=why,
-    )
+def _wrong(why: str) -> Refused:
+    return Refused(Fault.CHARGE_PARAMETER, EndReason.PARAMETERS_NOT_ACCEPTED, why)
 
 
 def _why_nothing_flows(offered: StationLimits, vehicle: VehicleLimits, service: EnergyService) -> str:
@@ -112,10 +108,11 @@ def present_limits(ctx: Context) -> StationLimits | None:
     """What holds now: the offer within what the station can give at present, and within the set-point. In
     Dynamic mode the station sets the power itself, and its limits stay what they are. None before there is an
     offer."""
-    if ctx.offered is None:
+    facts = ctx.facts
+    if facts.offered is None:
         return None
-    set_point = ctx.set_point_w if ctx.control_mode is ControlMode.SCHEDULED else None
-    return narrow(ctx.offered, ctx.capabilities, set_point)
+    set_point = facts.set_point_w if ctx.control_mode is ControlMode.SCHEDULED else None
+    return narrow(facts.offered, facts.capabilities, set_point)
 
 
 def refresh_limits(ctx: Context) -> None:
@@ -124,7 +121,7 @@ def refresh_limits(ctx: Context) -> None:
     limits = present_limits(ctx)
     if limits is None or ctx.service is None:
         return
-    ctx.limits = limits
+    ctx.facts.limits = limits
     ctx.wire = StationLimitsOnWire.of(limits)
     of_type = (
         ctx.service.dynamic_res if ctx.control_mode is ControlMode.DYNAMIC else ctx.service.scheduled_res

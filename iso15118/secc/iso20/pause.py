@@ -6,70 +6,70 @@ again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from iso15118.session.services import SERVICES
 from iso15118.session.ticket import SeccTicket, binding_of
 
-from .sequence import PAUSE_STATES, State
+from .sequence import PAUSE_STATES
 
 if TYPE_CHECKING:
     from iso15118.messages.iso20 import common_messages as cm
 
     from .context import Context
 
-__all__ = ["PAUSE_DELAY_S", "join", "keep", "why_no_pause"]
-
-PAUSE_DELAY_S: Final = 60.0
-"""How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
+__all__ = ["join", "keep", "why_no_pause"]
 
 
-def why_no_pause(ctx: Context, state: State) -> str:
+def why_no_pause(ctx: Context) -> str:
     """Why the vehicle may not pause now; empty if it may."""
-    if not ctx.config.allow_pause:
+    facts = ctx.facts
+    if not facts.config.allow_pause:
         return "pause is not offered"
-    if state not in PAUSE_STATES:
-        return f"a pause while waiting for {state.value}"
-    if ctx.service is None or ctx.parameter_set is None or not ctx.authorized:
+    if ctx.state not in PAUSE_STATES:
+        return f"a pause while waiting for {'nothing' if ctx.state is None else ctx.state.value}"
+    if ctx.service is None or ctx.parameter_set is None or not facts.authorized:
         return "there is nothing to go on with"
-    if not 1 <= len(ctx.evccid) <= 255:
+    if not 1 <= len(facts.evccid) <= 255:
         return "the vehicle has no name to be known by"
-    if ctx.energized or ctx.contactors_closed:
+    if facts.energized or facts.contactors_closed:
         return "the output is not safe"
-    if not ctx.plain and not binding_of(ctx.session_id, ctx.tls):
+    if not facts.plain and not binding_of(facts.session_id, facts.tls):
         return "the vehicle's certificate is not known, so it could not be recognised"
     return ""
 
 
 def keep(ctx: Context) -> SeccTicket | None:
     """What is kept of a session that was paused; None if there is nothing to go on with."""
+    facts = ctx.facts
     if ctx.service is None or ctx.parameter_set is None:
         return None
     return SeccTicket(
-        session_id=ctx.session_id,
-        evccid=ctx.evccid,
-        secure=not ctx.plain,
-        binding=binding_of(ctx.session_id, ctx.tls),
+        session_id=facts.session_id,
+        evccid=facts.evccid,
+        secure=not facts.plain,
+        binding=binding_of(facts.session_id, facts.tls),
         service=ctx.service.id,
         parameter_set=ctx.parameter_set,
-        claim=ctx.claim,
-        paused_at=ctx.now + ctx.epoch,
-        valid_s=ctx.config.pause_validity_s,
+        claim=facts.claim,
+        paused_at=facts.now + facts.epoch,
+        valid_s=facts.config.pause_validity_s,
     )
 
 
 def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
     """Go on with the paused session that the vehicle names, if it is the same vehicle [V2G20-2545] and nothing else is in the way.
 
-    Tickets that are good for nothing any more go to ``ctx.spent``: those that were joined, are over their time, or belong to a vehicle
+    Tickets that are good for nothing any more go to ``facts.spent``: those that were joined, are over their time, or belong to a vehicle
     that begins anew. One that a stranger asks for stays: nobody is to lose his session to somebody else.
     """
+    facts = ctx.facts
     joined: SeccTicket | None = None
-    for ticket in ctx.tickets:
-        own = ticket.evccid == request.evccid and ticket.is_of(secure=not ctx.plain, tls=ctx.tls)
-        over = not ticket.is_valid(ctx.now + ctx.epoch)
+    for ticket in facts.tickets:
+        own = ticket.evccid == request.evccid and ticket.is_of(secure=not facts.plain, tls=facts.tls)
+        over = not ticket.is_valid(facts.now + facts.epoch)
         if own or over:
-            ctx.spent.append(ticket)
+            facts.spent.append(ticket)
         if (
             joined is None
             and own
@@ -80,24 +80,26 @@ def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
             joined = ticket
     if joined is None:
         return False
-    ctx.session_id = joined.session_id
+    facts.session_id = joined.session_id
     ctx.service, ctx.parameter_set = SERVICES[joined.service], joined.parameter_set
-    ctx.authorized = True
-    ctx.authorization_requested = ctx.now  # it may still be withdrawn
+    facts.isolation_ohm = ctx.service.isolation_ohm
+    facts.authorized = True
+    facts.authorization_requested = facts.now  # it may still be withdrawn
     if joined.claim is not None:
-        ctx.claim, ctx.emaid, ctx.contract = joined.claim, joined.claim.emaid, joined.claim.chain[0]
-        ctx.metering_due = ctx.now + ctx.config.metering_confirmation_s
+        facts.claim, facts.emaid, facts.contract = joined.claim, joined.claim.emaid, joined.claim.chain[0]
+        ctx.metering_due = facts.now + facts.config.metering_confirmation_s
     return True
 
 
 def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
     """The station may have been set up anew in between, and a contract may have expired or been revoked."""
-    config, claim = ctx.config, ticket.claim
+    facts = ctx.facts
+    config, claim = facts.config, ticket.claim
     if not config.allow_pause:
         return False
     if claim is not None:
-        if ctx.trust is None or not ctx.offers_contracts:
+        if facts.trust is None or not ctx.offers_contracts:
             return False
-        if not ctx.trust.still_holds(claim, ctx.unix_time):
+        if not facts.trust.still_holds(claim, facts.unix_time):
             return False  # the vehicle is authorized anew, where it is told what is wrong
     return ticket.service in config.services and ticket.parameter_set in config.parameter_sets(ticket.service)

@@ -16,15 +16,17 @@ from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, ResponseCode
 from iso15118.printable import printable
+from iso15118.secc.facts import Installation
 from iso15118.session.actions import (
     EndReason,
     MeteringConfirmed,
     RequestContractAuthorization,
     RequestContractCertificate,
 )
+from iso15118.session.edition import Answer, Fault, Refused, Wait
 
-from .context import Context, Installation
-from .replies import Reply, Wait, refusal
+from .context import Context
+from .replies import neutral
 from .sequence import State
 
 __all__ = [
@@ -69,148 +71,145 @@ _MOST_INSTALLATIONS = 32
 def pnc_offer(ctx: Context) -> cm.PnCASResAuthorizationMode:
     """A fresh challenge [V2G2-825], and the providers that are worth trying."""
     ctx.challenge = secrets.token_bytes(_CHALLENGE_OCTETS)
-    providers = ctx.trust.providers if ctx.trust is not None else ()
+    providers = ctx.facts.trust.providers if ctx.facts.trust is not None else ()
     return cm.PnCASResAuthorizationMode(
         gen_challenge=ctx.challenge,
         supported_providers=cm.SupportedProvidersList(provider_id=providers) if providers else None,
     )
 
 
-def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Reply | ContractClaim:
+def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused | ContractClaim:
     """The claim that goes to the backend, or what is answered at once because the station sees that it is void."""
-    mode, trust = request.a_req_authorization_mode, ctx.trust
+    facts = ctx.facts
+    mode, trust = request.a_req_authorization_mode, facts.trust
     if not ctx.offers_contracts or trust is None or not isinstance(mode, cm.PnCAReqAuthorizationMode):
         return _warned(ctx, Code.WARNING_AuthorizationSelectionInvalid)  # [V2G20-2209, V2G20-2226]
-    ctx.attempts += 1
-    if ctx.attempts > ctx.config.authorization_attempts:
-        failed = refusal(request, ctx, Code.FAILED)
-        why = f"{ctx.config.authorization_attempts} contracts were tried"
-        return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=why)
+    facts.attempts += 1
+    if facts.attempts > facts.config.authorization_attempts:
+        why = f"{facts.config.authorization_attempts} contracts were tried"
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
     verdict = trust.judge(
         mode,
         request.header.signature,
         challenge=ctx.challenge,
-        unix_time=ctx.unix_time,
-        tls_leaf=ctx.tls.peer_chain[0] if ctx.tls is not None and ctx.tls.peer_chain else b"",
+        unix_time=facts.unix_time,
+        tls_leaf=facts.tls.peer_chain[0] if facts.tls is not None and facts.tls.peer_chain else b"",
     )
     if verdict.refusal is not None:
-        ctx.turned_down = True
-        return _refused(request, ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
+        facts.turned_down = True
+        return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     return ContractClaim(
         emaid=verdict.emaid,
         chain=verdict.chain,
-        evccid=ctx.evccid,
+        evccid=facts.evccid,
         verified=verdict.verified,
-        certificate_name=ctx.certificate_name,
+        certificate_name=facts.certificate_name,
     )
 
 
-def contract_decision(request: cm.AuthorizationReq, ctx: Context, claim: ContractClaim) -> Reply:
+def contract_decision(ctx: Context, claim: ContractClaim) -> Answer | Refused:
     """What the backend's decision, or the lack of one, comes to."""
-    timing = ctx.config.timing
-    if ctx.authorized is None:
-        asked = ctx.authorization_requested
-        if asked is not None and ctx.now - asked < timing.ongoing_performance:
+    facts = ctx.facts
+    timing = facts.timing
+    if facts.authorized is None:
+        asked = facts.authorization_requested
+        if asked is not None and facts.now - asked < timing.ongoing_performance:
             ongoing = _answer(ctx, Code.OK, Processing.Ongoing)
-            return Reply(ongoing, State.AUTHORIZATION)
-        ctx.contract_refusal = Refusal.NOT_AVAILABLE
-    if not ctx.authorized:
-        why = ctx.contract_refusal or Refusal.REJECTED
+            return Answer(ongoing, State.AUTHORIZATION)
+        facts.contract_refusal = Refusal.NOT_AVAILABLE
+    if not facts.authorized:
+        why = facts.contract_refusal or Refusal.REJECTED
         ctx.forget_authorization()
-        return _refused(request, ctx, why, f"{claim.emaid}: {why.value}")
-    ctx.turned_down = False
-    ctx.emaid, ctx.contract = claim.emaid, claim.chain[0]
-    ctx.metering_due = ctx.now + ctx.config.metering_confirmation_s
-    return Reply(_answer(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
+        return _refused(ctx, why, f"{claim.emaid}: {why.value}")
+    facts.turned_down = False
+    facts.emaid, facts.contract = claim.emaid, claim.chain[0]
+    ctx.metering_due = facts.now + facts.config.metering_confirmation_s
+    return Answer(_answer(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
 
 
-def ask(ctx: Context, claim: ContractClaim) -> Reply:
+def ask(ctx: Context, claim: ContractClaim) -> Answer:
     """Ask the backend; the vehicle repeats its request meanwhile [V2G20-1582]."""
-    ctx.claim = claim
+    ctx.facts.claim = claim
     ongoing = _answer(ctx, Code.OK, Processing.Ongoing)
-    return Reply(ongoing, State.AUTHORIZATION, (RequestContractAuthorization(claim),))
+    return Answer(ongoing, State.AUTHORIZATION, (RequestContractAuthorization(claim),))
 
 
 def _answer(ctx: Context, code: ResponseCode, processing: Processing) -> cm.AuthorizationRes:
     return cm.AuthorizationRes(header=ctx.header(), response_code=code, evse_processing=processing)
 
 
-def _warned(ctx: Context, code: ResponseCode) -> Reply:
-    return Reply(_answer(ctx, code, Processing.Finished), State.AUTHORIZATION)
+def _warned(ctx: Context, code: ResponseCode) -> Answer:
+    return Answer(_answer(ctx, code, Processing.Finished), State.AUTHORIZATION)
 
 
-def _refused(request: Any, ctx: Context, why: Refusal, detail: str) -> Reply:
+def _refused(ctx: Context, why: Refusal, detail: str) -> Answer | Refused:
     code = AUTHORIZATION_CODES[why]
     said = printable(detail)  # names of certificates are in it, which nobody has verified
-    ctx.refusals.append(said)
+    ctx.facts.refusals.append(said)
     if code.value.startswith("FAILED"):
-        return Reply(
-            refusal(request, ctx, code), State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=said
-        )
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, said, code=code)
     return _warned(ctx, code)
 
 
 # -- installation
 
 
-def certificate_installation(request: cm.CertificateInstallationReq, ctx: Context) -> Reply | Wait:
+def certificate_installation(request: cm.CertificateInstallationReq, ctx: Context) -> Answer | Refused | Wait:
     """Pass the request on and wait for the service; Ongoing while it takes longer than one answer may."""
-    if not ctx.offers_installation or ctx.authorization_requested is not None:
-        what = "is not offered" if not ctx.offers_installation else "while an authorization is decided"
-        return _out_of_sequence(request, ctx, f"contract installation {what}")
-    timing = ctx.config.timing
-    now, pending = ctx.now, ctx.installation
+    facts = ctx.facts
+    timing = facts.timing
+    now, pending = facts.now, facts.installation
     wanted = _without_header(request)
     before: tuple[RequestContractCertificate, ...] = ()
     if pending is None:
         ctx.installations += 1
         if ctx.installations > _MOST_INSTALLATIONS:
-            return Reply(_not_installed(request, ctx, Refusal.NO_CONTRACT), State.AUTHORIZATION)
+            return _not_installed(request, ctx, Refusal.NO_CONTRACT)
         deadline = now + timing.ongoing_performance
-        ctx.installation = Installation(wanted, request, deadline)
+        facts.installation = Installation(wanted, request, deadline)
         before = (RequestContractCertificate(request, deadline),)
     elif pending.request != wanted:
-        return _out_of_sequence(request, ctx, "another request while the first is answered Ongoing")
+        return _out_of_sequence("another request while the first is answered Ongoing")
 
-    def finish(ctx: Context, timed_out: bool) -> Reply | None:
-        asked = ctx.installation
+    def finish(timed_out: bool) -> Answer | Refused | None:
+        asked = facts.installation
         if asked is None:
-            return Reply(_not_installed(request, ctx, Refusal.NOT_AVAILABLE), State.AUTHORIZATION)
+            return _not_installed(request, ctx, Refusal.NOT_AVAILABLE)
         if not asked.answered:
             if not timed_out:
                 return None
-            if ctx.now < asked.deadline:
+            if facts.now < asked.deadline:
                 ongoing = msgspec.structs.replace(
-                    refusal(request, ctx, Code.OK), evse_processing=Processing.Ongoing
+                    neutral(request, ctx, Code.OK), evse_processing=Processing.Ongoing
                 )
-                return Reply(ongoing, State.AUTHORIZATION)
+                return Answer(ongoing, State.AUTHORIZATION)
             asked.refusal = Refusal.NOT_AVAILABLE
-        ctx.installation = None
+        facts.installation = None
         if asked.refusal is None and isinstance(asked.response, cm.CertificateInstallationRes):
             return _passed_on(ctx, asked.response)
         why = asked.refusal or Refusal.NOT_AVAILABLE
-        ctx.refusals.append(f"contract installation: {why.value}")
-        response = _not_installed(request, ctx, why)
-        if response.response_code.value.startswith("FAILED"):
+        facts.refusals.append(f"contract installation: {why.value}")
+        code = INSTALLATION_CODES[why]
+        if code.value.startswith("FAILED"):
             detail = f"contract installation: {why.value}"
-            return Reply(response, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=detail)
-        return Reply(response, State.AUTHORIZATION)
+            return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, detail, code=code)
+        return Answer(neutral(request, ctx, code), State.AUTHORIZATION)
 
     return Wait(before, now + timing.certificate_answer, finish)
 
 
-def _passed_on(ctx: Context, response: cm.CertificateInstallationRes) -> Reply:
+def _passed_on(ctx: Context, response: cm.CertificateInstallationRes) -> Answer:
     """The service's answer as it signed it, under this session's header."""
     header = msgspec.structs.replace(ctx.header(), signature=response.header.signature)
     passed = msgspec.structs.replace(response, header=header)
     if response.response_code.value.startswith("FAILED"):
         detail = f"the provisioning service says {response.response_code.value}"
-        return Reply(passed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=detail)
-    return Reply(passed, State.AUTHORIZATION)
+        return Answer(passed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=detail)
+    return Answer(passed, State.AUTHORIZATION)
 
 
-def _not_installed(request: cm.CertificateInstallationReq, ctx: Context, why: Refusal) -> Any:
-    return refusal(request, ctx, INSTALLATION_CODES[why])
+def _not_installed(request: cm.CertificateInstallationReq, ctx: Context, why: Refusal) -> Answer:
+    return Answer(neutral(request, ctx, INSTALLATION_CODES[why]), State.AUTHORIZATION)
 
 
 def _without_header(request: cm.CertificateInstallationReq) -> tuple[Any, ...]:
@@ -223,13 +222,8 @@ def _without_header(request: cm.CertificateInstallationReq) -> tuple[Any, ...]:
     )
 
 
-def _out_of_sequence(request: Any, ctx: Context, detail: str) -> Reply:
-    return Reply(
-        refusal(request, ctx, Code.FAILED_SequenceError),
-        State.ENDED,
-        end=EndReason.SEQUENCE_ERROR,
-        detail=detail,
-    )
+def _out_of_sequence(detail: str) -> Refused:
+    return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, detail)
 
 
 # -- metering
@@ -237,34 +231,35 @@ def _out_of_sequence(request: Any, ctx: Context, detail: str) -> Reply:
 
 def metering_wanted(ctx: Context) -> bool:
     """It is time to have a reading confirmed: asked for in every answer until the vehicle does [V2G20-1083]."""
-    every = ctx.config.metering_confirmation_s
-    return every > 0.0 and bool(ctx.contract) and ctx.meter is not None and ctx.now >= ctx.metering_due
+    facts = ctx.facts
+    every = facts.config.metering_confirmation_s
+    return every > 0.0 and bool(facts.contract) and facts.meter is not None and facts.now >= ctx.metering_due
 
 
-def metering_confirmation(request: cm.MeteringConfirmationReq, ctx: Context) -> Reply:
+def metering_confirmation(request: cm.MeteringConfirmationReq, ctx: Context) -> Answer | Refused:
     """Take the vehicle's signature of a reading that it was sent; a bad one ends the session [V2G2-481]."""
-    asked, trust = ctx.metering_asked, ctx.trust
+    facts = ctx.facts
+    asked, trust = ctx.metering_asked, facts.trust
     if not asked or trust is None:
-        return _out_of_sequence(request, ctx, "nobody asked for a confirmation")
+        return _out_of_sequence("nobody asked for a confirmation")
     data = request.signed_metering_data
     problem = _other_reading(data, ctx, asked)
     if not problem:
-        verdict = trust.judge_metering(data, request.header.signature, ctx.contract)
+        verdict = trust.judge_metering(data, request.header.signature, facts.contract)
         problem = "" if verdict.ok else str(verdict)
     if problem:
-        failed = refusal(request, ctx, Code.FAILED_MeteringSignatureNotValid)
         detail = f"meter reading: {problem}"
-        return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=detail[:300])
+        return Refused(Fault.METERING_SIGNATURE, EndReason.AUTHORIZATION_FAILED, detail[:300])
     asked.clear()
-    ctx.metering_due = ctx.now + ctx.config.metering_confirmation_s
+    ctx.metering_due = facts.now + facts.config.metering_confirmation_s
     response = cm.MeteringConfirmationRes(header=ctx.header(), response_code=Code.OK)
     reading = data.meter_info
-    news = MeteringConfirmed(ctx.emaid, reading.meter_id, float(reading.charged_energy_reading_wh), request)
-    return Reply(response, State.DC_CHARGE_LOOP, (news,))
+    news = MeteringConfirmed(facts.emaid, reading.meter_id, float(reading.charged_energy_reading_wh), request)
+    return Answer(response, ctx.part.loop, (news,))
 
 
 def _other_reading(data: cm.SignedMeteringData, ctx: Context, asked: Collection[MeterInfo]) -> str:
-    if data.session_id != ctx.session_id:
+    if data.session_id != ctx.facts.session_id:
         return "of another session"
     if data.meter_info not in asked:
         return "not a reading that was sent"

@@ -10,76 +10,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, RationalNumber, ResponseCode
-from iso15118.session.actions import Action, EndReason
-from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.session.edition import Fault
+from iso15118.session.services import ControlMode
 
 from .context import Context
-from .sequence import State
-from .wire import offer
 
-__all__ = ["REQUESTS", "Reply", "Wait", "refusal"]
+__all__ = ["CODES", "RESPONSES", "neutral"]
 
 
-class Reply(Struct, frozen=True):
-    """What a handler answers: the response, the state that follows, what the hardware has to do before, and
-    whether that is the end.
-
-    With ``end`` set the session is over after the response, whatever ``next`` says.
-    """
-
-    response: Any
-    next: State
-    before: tuple[Action, ...] = ()
-    end: EndReason | None = None
-    detail: str = ""
-    rule: str = ""
-    """The supervision's rule that is the reason for ``end``."""
-
-
-class Wait(Struct, frozen=True):
-    """A handler cannot answer before the hardware did: carry out ``before`` and ask ``finish`` again on every
-    event, at the latest at ``deadline``.
-
-    ``finish(context, timed_out)`` gives the reply or None to go on waiting; with ``timed_out`` it must give
-    one.
-    """
-
-    before: tuple[Action, ...]
-    deadline: float
-    finish: Callable[[Context, bool], Reply | None]
+CODES: dict[Fault, ResponseCode] = {
+    Fault.FAILED: ResponseCode.FAILED,
+    Fault.SEQUENCE: ResponseCode.FAILED_SequenceError,  # [V2G20-459]
+    Fault.UNKNOWN_SESSION: ResponseCode.FAILED_UnknownSession,  # [V2G20-460]
+    Fault.SERVICE_ID: ResponseCode.FAILED_ServiceIDInvalid,  # [V2G20-425, V2G20-464]
+    Fault.SERVICE_SELECTION: ResponseCode.FAILED_ServiceSelectionInvalid,  # [V2G20-467]
+    Fault.NO_ENERGY_SERVICE: ResponseCode.FAILED_NoEnergyTransferServiceSelected,  # [V2G20-1618]
+    Fault.PAYMENT_SELECTION: ResponseCode.FAILED,  # -20 answers it with a warning
+    Fault.ENERGY_TRANSFER_MODE: ResponseCode.FAILED_ServiceSelectionInvalid,
+    Fault.CHARGE_PARAMETER: ResponseCode.FAILED_WrongChargeParameter,  # [V2G20-2272]
+    Fault.SCHEDULE: ResponseCode.FAILED_ScheduleSelectionInvalid,
+    Fault.POWER_PROFILE: ResponseCode.FAILED_EVPowerProfileInvalid,
+    Fault.POWER_PROFILE_VIOLATED: ResponseCode.FAILED_EVPowerProfileViolation,  # [V2G20-1864]
+    Fault.NOT_APPLIED: ResponseCode.FAILED_PowerDeliveryNotApplied,
+    Fault.CONTACTOR: ResponseCode.FAILED_ContactorError,  # [V2G20-860, V2G20-862]
+    Fault.SIGNATURE: ResponseCode.FAILED_SignatureError,  # [V2G20-461]
+    Fault.CHALLENGE: ResponseCode.FAILED,  # -20 answers it with a warning
+    Fault.CERTIFICATE: ResponseCode.FAILED,  # likewise
+    Fault.METERING_SIGNATURE: ResponseCode.FAILED_MeteringSignatureNotValid,  # [V2G2-481]
+    Fault.PAUSE: ResponseCode.FAILED_PauseNotAllowed,
+    Fault.SERVICE_RENEGOTIATION: ResponseCode.FAILED_NoServiceRenegotiationSupported,
+}
+"""What ISO 15118-20 says to each fault."""
 
 
-def refusal(request: Any, ctx: Context, code: ResponseCode) -> Any:
+def neutral(request: Any, ctx: Context, code: ResponseCode) -> Any:
     """The response to ``request`` that says ``code`` and nothing else."""
-    response, neutral = REQUESTS[type(request)]
-    return response(header=ctx.header(), response_code=code, **neutral(ctx))
+    kind = type(request)
+    response, fields = ctx.part.responses.get(kind) or RESPONSES[kind]
+    return response(header=ctx.header(), response_code=code, **fields(ctx))
 
 
 _ZERO = RationalNumber(exponent=0, value=0)
-_DC = SERVICES[ServiceID.DC]
 
 
 def _nothing(ctx: Context) -> dict[str, Any]:
     return {}
-
-
-def _loop_control_mode(ctx: Context) -> Any:
-    service = ctx.service or _DC
-    if ctx.control_mode is ControlMode.DYNAMIC:
-        if ctx.wire is not None:
-            return ctx.wire.control_mode(service.dynamic_res)
-        return dc.DynamicDCCLResControlMode(
-            evse_maximum_charge_power=_ZERO,
-            evse_minimum_charge_power=_ZERO,
-            evse_maximum_charge_current=_ZERO,
-            evse_maximum_voltage=_ZERO,
-        )
-    return service.scheduled_res()
 
 
 def _schedule_control_mode(ctx: Context) -> Any:
@@ -117,12 +94,12 @@ def _installation(ctx: Context) -> dict[str, Any]:
 
 def _services(ctx: Context) -> cm.ServiceList:
     return cm.ServiceList(
-        service=tuple(cm.Service(service_id=s, free_service=False) for s in ctx.config.services)
+        service=tuple(cm.Service(service_id=s, free_service=False) for s in ctx.facts.config.services)
     )
 
 
-REQUESTS: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
-    cm.SessionSetupReq: (cm.SessionSetupRes, lambda ctx: {"evseid": ctx.config.evse_id}),
+RESPONSES: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
+    cm.SessionSetupReq: (cm.SessionSetupRes, lambda ctx: {"evseid": ctx.facts.config.evse_id}),
     cm.AuthorizationSetupReq: (
         cm.AuthorizationSetupRes,
         lambda ctx: {
@@ -136,14 +113,14 @@ REQUESTS: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
     cm.ServiceDiscoveryReq: (
         cm.ServiceDiscoveryRes,
         lambda ctx: {
-            "service_renegotiation_supported": ctx.config.service_renegotiation,
+            "service_renegotiation_supported": ctx.facts.config.service_renegotiation,
             "energy_transfer_service_list": _services(ctx),
         },
     ),
     cm.ServiceDetailReq: (
         cm.ServiceDetailRes,
         lambda ctx: {
-            "service_id": ctx.config.services[0],
+            "service_id": ctx.facts.config.services[0],
             "service_parameter_list": cm.ServiceParameterList(
                 parameter_set=(
                     cm.ParameterSet(
@@ -154,12 +131,6 @@ REQUESTS: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
         },
     ),
     cm.ServiceSelectionReq: (cm.ServiceSelectionRes, _nothing),
-    dc.DCChargeParameterDiscoveryReq: (
-        dc.DCChargeParameterDiscoveryRes,
-        lambda ctx: {
-            "dc_cpd_res_energy_transfer_mode": offer(ctx.offered or ctx.hardware, ctx.service or _DC)
-        },
-    ),
     cm.ScheduleExchangeReq: (
         cm.ScheduleExchangeRes,
         lambda ctx: {
@@ -167,21 +138,7 @@ REQUESTS: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
             "se_res_control_mode": _schedule_control_mode(ctx),
         },
     ),
-    dc.DCCableCheckReq: (dc.DCCableCheckRes, lambda ctx: {"evse_processing": Processing.Finished}),
-    dc.DCPreChargeReq: (dc.DCPreChargeRes, lambda ctx: {"evse_present_voltage": _ZERO}),
     cm.PowerDeliveryReq: (cm.PowerDeliveryRes, _nothing),
-    dc.DCChargeLoopReq: (
-        dc.DCChargeLoopRes,
-        lambda ctx: {
-            "evse_present_current": _ZERO,
-            "evse_present_voltage": _ZERO,
-            "evse_power_limit_achieved": False,
-            "evse_current_limit_achieved": False,
-            "evse_voltage_limit_achieved": False,
-            "cl_res_control_mode": _loop_control_mode(ctx),
-        },
-    ),
-    dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, lambda ctx: {"evse_present_voltage": _ZERO}),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, _nothing),
     cm.SessionStopReq: (cm.SessionStopRes, _nothing),
     cm.VehicleCheckInReq: (cm.VehicleCheckInRes, _nothing),

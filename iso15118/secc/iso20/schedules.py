@@ -12,10 +12,10 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, RationalNumber, ResponseCode
 from iso15118.messages.values import anchored, floor_rational, rational, si, time_stamp
 from iso15118.session.actions import ChargingNeeds, EndReason
+from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import ControlMode
 
 from .context import Context
-from .replies import Reply, refusal
 from .sequence import State
 
 __all__ = ["allowed_w", "ask_anew", "profile_exceeded", "schedule_exchange", "take_profile"]
@@ -36,23 +36,18 @@ _SHARE = 0.03
 """A measured power above the profile by this share is noise, whatever the tolerance."""
 
 
-def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Reply:
+def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer | Refused:
     """One schedule tuple, or nothing but consent in Dynamic mode; the answer is in the kind asked
     [V2G20-1600]."""
-    renegotiating = ctx.contactors_closed
-    following = State.POWER_DELIVERY if renegotiating else State.DC_CABLE_CHECK
+    renegotiating = ctx.facts.contactors_closed
+    following = State.POWER_DELIVERY if renegotiating else ctx.part.ready
     needs = request.se_req_control_mode
     dynamic = isinstance(needs, cm.DynamicSEReqControlMode)
     if dynamic is not (ctx.control_mode is ControlMode.DYNAMIC):
-        return _refused(
-            request,
-            ctx,
-            Code.FAILED_ScheduleSelectionInvalid,
-            f"{type(needs).__name__} does not fit the chosen control mode",
-        )
+        return _refused(Fault.SCHEDULE, f"{type(needs).__name__} does not fit the chosen control mode")
     odd = _odd(request)
-    if odd and not ctx.config.tolerate_odd_values:
-        return _refused(request, ctx, Code.FAILED, odd)
+    if odd and not ctx.facts.config.tolerate_odd_values:
+        return _refused(Fault.FAILED, odd)
     ctx.profile, ctx.renegotiate_until = None, 0.0
     response = cm.ScheduleExchangeRes(
         header=ctx.header(),
@@ -66,7 +61,7 @@ def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Reply:
         minimum_wh=_energy(needs.ev_minimum_energy_request),
         departure_s=needs.departure_time,
     )
-    return Reply(response, following, (told,))
+    return Answer(response, following, (told,))
 
 
 def _odd(request: cm.ScheduleExchangeReq) -> str:
@@ -83,8 +78,8 @@ def _odd(request: cm.ScheduleExchangeReq) -> str:
     return ""
 
 
-def _refused(request: object, ctx: Context, code: ResponseCode, why: str) -> Reply:
-    return Reply(refusal(request, ctx, code), State.ENDED, end=EndReason.PARAMETERS_NOT_ACCEPTED, detail=why)
+def _refused(fault: Fault, why: str) -> Refused:
+    return Refused(fault, EndReason.PARAMETERS_NOT_ACCEPTED, why)
 
 
 def _energy(request: RationalNumber | None) -> float:
@@ -95,12 +90,12 @@ def _energy(request: RationalNumber | None) -> float:
 
 
 def _schedule(ctx: Context, departure_s: int | None) -> cm.ScheduledSEResControlMode:
-    limits, service = ctx.limits, ctx.service
+    limits, service = ctx.facts.limits, ctx.service
     if limits is None or service is None:  # the table does not lead here without both
         raise RuntimeError("schedule exchange before charge parameter discovery")
     # Whoever leaves at once, or does not say when, is given a day.
     lasts = min(max(departure_s or _DAY, 1), _LONGEST)
-    ctx.schedule = Schedule.of(ctx.now, ((float(lasts), limits.maximum_charge_power_w),))
+    ctx.schedule = Schedule.of(ctx.facts.now, ((float(lasts), limits.maximum_charge_power_w),))
     discharging = (
         _power_schedule(ctx, lasts, limits.maximum_discharge_power_w) if service.bidirectional else None
     )
@@ -116,8 +111,9 @@ def _schedule(ctx: Context, departure_s: int | None) -> cm.ScheduledSEResControl
 
 
 def _power_schedule(ctx: Context, lasts: int, power_w: float) -> cm.ChargingSchedule:
-    anchor = time_stamp(ctx.now + ctx.epoch, ctx.config.time_stamp_unit)
-    tolerance_w = ctx.config.power_tolerance_w
+    facts = ctx.facts
+    anchor = time_stamp(facts.now + facts.epoch, facts.config.time_stamp_unit)
+    tolerance_w = facts.config.power_tolerance_w
     entry = cm.PowerScheduleEntry(duration=lasts, power=floor_rational(power_w))
     return cm.ChargingSchedule(
         power_schedule=cm.PowerSchedule(
@@ -125,7 +121,7 @@ def _power_schedule(ctx: Context, lasts: int, power_w: float) -> cm.ChargingSche
             power_tolerance=rational(tolerance_w) if tolerance_w > 0.0 else None,
             power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=(entry,)),
         ),
-        price_schedule=_flat_price(anchor, lasts) if ctx.config.price_level_schedule else None,
+        price_schedule=_flat_price(anchor, lasts) if facts.config.price_level_schedule else None,
     )
 
 
@@ -143,49 +139,49 @@ def _flat_price(anchor: int, lasts: int) -> cm.PriceLevelSchedule:
 def allowed_w(ctx: Context) -> float:
     """What the schedule lets the vehicle take now, in W; without one, no limit. Behind its end the last power
     holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
+    facts = ctx.facts
     schedule = ctx.schedule
     if schedule is None or ctx.control_mode is ControlMode.DYNAMIC:
         return float("inf")
-    if ctx.now < schedule.over_at:
-        return schedule.at(ctx.now)
-    return schedule.powers[-1] if ctx.now < schedule.over_at + ctx.config.schedule_overrun_s else 0.0
+    if facts.now < schedule.over_at:
+        return schedule.at(facts.now)
+    return schedule.powers[-1] if facts.now < schedule.over_at + facts.config.schedule_overrun_s else 0.0
 
 
 def ask_anew(ctx: Context) -> bool:
     """Whether the vehicle is to be asked for another schedule now: the old one is over, or the station has
     been released to more than it says. Not more often than every ``SeccConfig.schedule_renegotiation_s``,
     because the power rests meanwhile."""
-    schedule, limits, every = ctx.schedule, ctx.limits, ctx.config.schedule_renegotiation_s
+    facts = ctx.facts
+    schedule, limits, every = ctx.schedule, facts.limits, facts.config.schedule_renegotiation_s
     if schedule is None or limits is None or ctx.control_mode is ControlMode.DYNAMIC or every <= 0.0:
         return False
-    if ctx.now < ctx.renegotiate_until:
+    if facts.now < ctx.renegotiate_until:
         return True
-    more = limits.maximum_charge_power_w > _WORTH_IT * schedule.at(ctx.now)
-    if not (more or ctx.now >= schedule.over_at) or ctx.now < ctx.renegotiate_next:
+    more = limits.maximum_charge_power_w > _WORTH_IT * schedule.at(facts.now)
+    if not (more or facts.now >= schedule.over_at) or facts.now < ctx.renegotiate_next:
         return False
-    ctx.renegotiate_until, ctx.renegotiate_next = ctx.now + _ASKED_S, ctx.now + every
+    ctx.renegotiate_until, ctx.renegotiate_next = facts.now + _ASKED_S, facts.now + every
     return True
 
 
 # -- what the vehicle plans
 
 
-def take_profile(request: cm.PowerDeliveryReq, ctx: Context) -> tuple[ResponseCode, str]:
+def take_profile(request: cm.PowerDeliveryReq, ctx: Context) -> ResponseCode | Refused:
     """The code that PowerDeliveryRes says to the EVPowerProfile, and what is wrong with it. A vehicle that
     sends none follows the schedule as it stands."""
+    facts = ctx.facts
     profile = request.ev_power_profile
-    if profile is None or ctx.offered is None or ctx.service is None:
-        return Code.OK, ""
+    if profile is None or facts.offered is None or ctx.service is None:
+        return Code.OK
     chosen = profile.evppt_control_mode
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
     if isinstance(chosen, cm.ScheduledEVPPTControlMode) is not scheduled:
-        return Code.FAILED_EVPowerProfileInvalid, "the power profile belongs to the other control mode"
+        return _refused(Fault.POWER_PROFILE, "the power profile belongs to the other control mode")
     if isinstance(chosen, cm.ScheduledEVPPTControlMode) and chosen.selected_schedule_tuple_id != _TUPLE:
-        return (
-            Code.FAILED_ScheduleSelectionInvalid,
-            f"schedule tuple {chosen.selected_schedule_tuple_id} was not offered",
-        )
-    begins = anchored(profile.time_anchor, request.header.time_stamp, ctx.now)
+        return _refused(Fault.SCHEDULE, f"schedule tuple {chosen.selected_schedule_tuple_id} was not offered")
+    begins = anchored(profile.time_anchor, request.header.time_stamp, facts.now)
     try:
         plan = Schedule.of(
             begins,
@@ -195,28 +191,27 @@ def take_profile(request: cm.PowerDeliveryReq, ctx: Context) -> tuple[ResponseCo
             ),
         )
     except ValueError as error:
-        return Code.FAILED_EVPowerProfileInvalid, str(error)
+        return _refused(Fault.POWER_PROFILE, str(error))
     if not ctx.service.bidirectional and min(plan.powers) < 0.0:
-        return (
-            Code.FAILED_EVPowerProfileInvalid,
-            "the power profile gives energy back in a service that only charges",
+        return _refused(
+            Fault.POWER_PROFILE, "the power profile gives energy back in a service that only charges"
         )
     if not scheduled or ctx.schedule is None:
-        return Code.OK, ""  # the station sets the power, whatever the vehicle expects
-    if plan.over_at <= ctx.now:
-        return Code.FAILED_EVPowerProfileInvalid, "the power profile is over before it begins"
-    least = -ctx.offered.maximum_discharge_power_w
-    wrong = violation(plan, ctx.schedule, ctx.now, least_w=least)
+        return Code.OK  # the station sets the power, whatever the vehicle expects
+    if plan.over_at <= facts.now:
+        return _refused(Fault.POWER_PROFILE, "the power profile is over before it begins")
+    least = -facts.offered.maximum_discharge_power_w
+    wrong = violation(plan, ctx.schedule, facts.now, least_w=least)
     if wrong:
-        return Code.FAILED_EVPowerProfileInvalid, f"the power profile leaves the schedule: {wrong}"
+        return _refused(Fault.POWER_PROFILE, f"the power profile leaves the schedule: {wrong}")
     ctx.profile = plan
-    return _tolerance(chosen, ctx), ""
+    return _tolerance(chosen, ctx)
 
 
 def _tolerance(chosen: cm.EVPPTControlMode, ctx: Context) -> ResponseCode:
     """A tolerance that was named is confirmed or not; where none was named there is nothing to confirm."""
     said = chosen.power_tolerance_acceptance if isinstance(chosen, cm.ScheduledEVPPTControlMode) else None
-    if ctx.config.power_tolerance_w <= 0.0 or said is None:
+    if ctx.facts.config.power_tolerance_w <= 0.0 or said is None:
         return Code.OK
     if said is cm.PowerToleranceAcceptance.PowerToleranceConfirmed:
         return Code.OK_PowerToleranceConfirmed
@@ -226,11 +221,12 @@ def _tolerance(chosen: cm.EVPPTControlMode, ctx: Context) -> ResponseCode:
 def profile_exceeded(ctx: Context) -> ResponseCode:
     """What the loop says about the power measured now: WARNING_EVPowerProfileViolation once it has been above
     the profile for a while, and FAILED_EVPowerProfileViolation when that goes on [V2G20-1864]."""
-    profile, config, now = ctx.profile, ctx.config, ctx.now
+    facts = ctx.facts
+    profile, config, now = ctx.profile, facts.config, facts.now
     if profile is None or now < profile.begins:
         return Code.OK
     planned = profile.at(now) if now < profile.over_at else profile.powers[-1]
-    power = ctx.measured.voltage_v * ctx.measured.current_a
+    power = facts.measured.voltage_v * facts.measured.current_a
     room = max(config.power_tolerance_w, config.profile_tolerance_w, _SHARE * abs(planned))
     if power <= max(planned, 0.0) + room:
         ctx.exceeded_since = None

@@ -1,21 +1,25 @@
-"""What a vehicle may send when: the one place that says what is legal in an ISO 15118-20 session over DC
-messages.
+"""How the table of ISO 15118-20 is made: rows that every family of services shares, with named places, and the rows of one family.
 
-A row is a state (named after what the station waits for), a request and the states that may follow. What is
-not in the table is refused with
-FAILED_SequenceError in the response type of the request [V2G20-459], and the session ends.
+A row is a state (named after what the station waits for), a request or one meaning of it, and the states that may follow. What is
+not in the table is refused with FAILED_SequenceError in the response type of the request [V2G20-459], and the session ends.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import Processing
+from iso15118.session.edition import Answer, Refused, Stage, Wait
 
-__all__ = ["ENERGY_STATES", "PAUSE_STATES", "SEQUENCE", "TOLERATED", "Row", "State"]
+if TYPE_CHECKING:
+    from .context import Context
+
+__all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
 
 
 class State(Enum):
@@ -39,97 +43,179 @@ class State(Enum):
     ENDED = "Ended"
 
 
+Key = type | tuple[type, Enum]
+"""A request, or a request with what it means."""
+Guard = Callable[["Context"], str]
+"""Why the row is not for this session now; empty if it is."""
+Handler = Callable[[Any, "Context"], Answer | Refused | Wait]
+"""Called only for what the table allows in ``Context.state``."""
+
+
 class Row(Struct, frozen=True):
-    """The states that may follow, and the requirement or source that says so."""
+    """The states that may follow, the requirement or source that says so, and ``when`` the row holds."""
 
     next: frozenset[State]
     source: str
+    when: Guard | None = None
 
 
-def _row(source: str, *states: State) -> Row:
-    return Row(frozenset(states), source)
+def row(source: str, *states: State, when: Guard | None = None) -> Row:
+    """A row that leads to ``states``."""
+    return Row(frozenset(states), source, when)
 
+
+Table = Mapping[State, Mapping[Key, Row]]
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """What a family of services adds to the common table. ``parameters``, ``ready``, ``loop`` and ``after`` are its places: where the
+    choice of a service leads, where a schedule leads, where power flows, and what follows PowerDelivery(Stop)."""
+
+    name: str
+    schema: str
+    parameters: State
+    ready: State
+    loop: State
+    after: State
+    rows: Mapping[State, Mapping[Key, Row]]
+    handlers: Mapping[type, Handler]
+    stages: tuple[tuple[State, Stage], ...]
+    responses: Mapping[type, tuple[type, Callable[[Context], dict[str, Any]]]]
+    """Request class -> response class and the neutral values of its mandatory fields."""
+    loop_request: type
+    refresh: Callable[[Context], None]
+    """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
+    bounds: Callable[[Context], tuple[float, float, float, bool] | None]
+    """What the supply has to hold by the vehicle's last request; None before the first one."""
+
+
+def key_of(request: Any) -> Key:
+    """Under which the table lists this request."""
+    kind = type(request)
+    if kind is cm.PowerDeliveryReq:
+        progress = request.charge_progress
+        if progress is not cm.ChargeProgress.Stop and request.ev_processing is not Processing.Finished:
+            return kind, Processing.Ongoing  # the vehicle still computes, and will ask again
+        return kind, progress
+    if kind is cm.SessionStopReq:
+        return kind, request.charging_session
+    return kind
+
+
+_START = cm.PowerDeliveryReq, cm.ChargeProgress.Start
+_STOP = cm.PowerDeliveryReq, cm.ChargeProgress.Stop
+_STANDBY = cm.PowerDeliveryReq, cm.ChargeProgress.Standby
+_RENEGOTIATE = cm.PowerDeliveryReq, cm.ChargeProgress.ScheduleRenegotiation
+_UNDECIDED = cm.PowerDeliveryReq, Processing.Ongoing
 
 S = State
-
-# SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (EcoG-io/iso15118,
-# issue 184; docs/sources.md).
-_STOP: dict[type, Row] = {cm.SessionStopReq: _row("V2G20-1633, -1643", S.ENDED, S.SERVICE_DISCOVERY)}
-
-SEQUENCE: dict[State, dict[type, Row]] = {
-    S.SESSION_SETUP: {
-        # A paused session goes on where its choices had been made [V2G20-1032].
-        cm.SessionSetupReq: _row("V2G20-2106, -1032", S.AUTHORIZATION_SETUP, S.DC_CHARGE_PARAMETER_DISCOVERY),
-    },
-    S.AUTHORIZATION_SETUP: _STOP | {
-        cm.AuthorizationSetupReq: _row("V2G20-2567", S.AUTHORIZATION),
-    },
-    S.AUTHORIZATION: _STOP | {
-        # Ongoing repeats the request unaltered [V2G20-1582]; a WARNING lets the vehicle try again
-        # [V2G20-2219].
-        cm.AuthorizationReq: _row("V2G20-1582, -2219", S.AUTHORIZATION, S.SERVICE_DISCOVERY),
-        # Only if it was offered, which the handler looks at; repeated while Ongoing, and until no contract remains.
-        cm.CertificateInstallationReq: _row("docs/sources.md", S.AUTHORIZATION),
-    },
-    S.SERVICE_DISCOVERY: _STOP | {
-        cm.ServiceDiscoveryReq: _row("V2G20-1248", S.SERVICE_DETAIL),
-    },
-    S.SERVICE_DETAIL: _STOP | {
-        cm.ServiceDetailReq: _row("V2G20-425", S.SERVICE_SELECTION),
-    },
-    S.SERVICE_SELECTION: _STOP | {
-        cm.ServiceDetailReq: _row("V2G20-425", S.SERVICE_SELECTION),
-        cm.ServiceSelectionReq: _row("V2G20-433, -467", S.DC_CHARGE_PARAMETER_DISCOVERY),
-    },
-    S.DC_CHARGE_PARAMETER_DISCOVERY: _STOP | {
-        dc.DCChargeParameterDiscoveryReq: _row("V2G20-2272", S.SCHEDULE_EXCHANGE),
-    },
-    S.SCHEDULE_EXCHANGE: _STOP | {
-        cm.ScheduleExchangeReq: _row("V2G20-2176", S.SCHEDULE_EXCHANGE, S.DC_CABLE_CHECK),
-    },
-    S.DC_CABLE_CHECK: _STOP | {
-        dc.DCCableCheckReq: _row("docs/sources.md", S.DC_CABLE_CHECK, S.DC_PRE_CHARGE),
-        # A vehicle that only wanted a schedule goes to pause without ever taking power, or asks for standby,
-        # which is not granted [V2G20-2122].
-        cm.PowerDeliveryReq: _row("V2G20-2122", S.DC_CABLE_CHECK, S.SESSION_STOP),
-    },
-    S.DC_PRE_CHARGE: _STOP | {
-        # EVProcessing Ongoing: pre-charge again; Finished: power delivery [V2G20-2005, V2G20-2006].
-        dc.DCPreChargeReq: _row("V2G20-2005, -2006", S.DC_PRE_CHARGE, S.POWER_DELIVERY),
-    },
-    S.POWER_DELIVERY: _STOP | {
-        cm.PowerDeliveryReq: _row("V2G20-862", S.POWER_DELIVERY, S.DC_CHARGE_LOOP, S.DC_WELDING_DETECTION),
-    },
-    S.DC_CHARGE_LOOP: _STOP | {
-        dc.DCChargeLoopReq: _row("V2G20-1500", S.DC_CHARGE_LOOP),
-        # Only if it was asked for, which the handler looks at; it comes on a stream of its own beside the loop.
-        cm.MeteringConfirmationReq: _row("V2G20-1083", S.DC_CHARGE_LOOP),
-        cm.PowerDeliveryReq: _row("V2G20-3210", S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION, S.DC_WELDING_DETECTION),
-    },
-    S.SCHEDULE_RENEGOTIATION: _STOP | {
-        # Contactors stay closed and no new cable check is made (docs/sources.md).
-        cm.ScheduleExchangeReq: _row("docs/sources.md", S.SCHEDULE_RENEGOTIATION, S.POWER_DELIVERY),
-        # Whoever does not want another schedule must be able to stop.
-        cm.PowerDeliveryReq: _row("V2G20-3210", S.DC_WELDING_DETECTION),
-    },
-    S.DC_WELDING_DETECTION: _STOP | {
-        # The vehicle ends the poll by EVProcessing Finished; it may leave welding detection out.
-        dc.DCWeldingDetectionReq: _row("docs/sources.md", S.DC_WELDING_DETECTION, S.SESSION_STOP),
-    },
-    S.SESSION_STOP: dict(_STOP),
-    S.ENDED: {},
-}  # fmt: skip
-
-TOLERATED: dict[tuple[State, type], State] = {
-    # SeccConfig.accept_ongoing_pre_charge, off by default.
-    (S.DC_PRE_CHARGE, cm.PowerDeliveryReq): S.POWER_DELIVERY,
-}
-"""Habits of known vehicles that a setting lets pass, and the state in whose row they are then looked up."""
-
-ENERGY_STATES = frozenset(
-    {S.DC_CABLE_CHECK, S.DC_PRE_CHARGE, S.POWER_DELIVERY, S.DC_CHARGE_LOOP, S.SCHEDULE_RENEGOTIATION}
-)
-"""States in which the output may carry voltage: the control pilot must stay in C or D here."""
-
 PAUSE_STATES = frozenset({S.DC_WELDING_DETECTION, S.SESSION_STOP})
 """States in which SessionStopReq may ask for a pause: those that PowerDelivery(Stop) leads to [V2G2-739] (docs/sources.md)."""
+
+
+def _installation_is_offered(ctx: Context) -> str:
+    if not ctx.offers_installation:
+        return "contract installation is not offered"
+    if ctx.facts.authorization_requested is not None:
+        return "contract installation while an authorization is decided"
+    return ""
+
+
+def _confirmation_is_asked_for(ctx: Context) -> str:
+    return "" if ctx.metering_asked and ctx.facts.trust is not None else "nobody asked for a confirmation"
+
+
+def _power_was_there(ctx: Context) -> str:
+    return "" if ctx.facts.contactors_closed else "standby is for power that was there before"
+
+
+def _common(parameters: State, ready: State, loop: State, after: State) -> dict[State, dict[Key, Row]]:
+    # SessionStop is accepted in every phase after SessionSetup: a vehicle must always be able to leave (EcoG-io/iso15118,
+    # issue 184; docs/sources.md).
+    leave: dict[Key, Row] = {
+        (cm.SessionStopReq, cm.ChargingSession.Terminate): row("V2G20-1633, -1643", S.ENDED),
+        # Whether it may pause is the handler's to say, since the refusal has a code of its own.
+        (cm.SessionStopReq, cm.ChargingSession.Pause): row("V2G20-1633, -1643", S.ENDED),
+        (cm.SessionStopReq, cm.ChargingSession.ServiceRenegotiation): row("V2G20-1477", S.SERVICE_DISCOVERY),
+    }
+    return {
+        S.SESSION_SETUP: {
+            # A paused session goes on where its choices had been made [V2G20-1032].
+            cm.SessionSetupReq: row("V2G20-2106, -1032", S.AUTHORIZATION_SETUP, parameters),
+        },
+        S.AUTHORIZATION_SETUP: leave | {
+            cm.AuthorizationSetupReq: row("V2G20-2567", S.AUTHORIZATION),
+        },
+        S.AUTHORIZATION: leave | {
+            # Ongoing repeats the request unaltered [V2G20-1582]; a WARNING lets the vehicle try again
+            # [V2G20-2219].
+            cm.AuthorizationReq: row("V2G20-1582, -2219", S.AUTHORIZATION, S.SERVICE_DISCOVERY),
+            # Repeated while Ongoing, and until no contract remains.
+            cm.CertificateInstallationReq: row("docs/sources.md", S.AUTHORIZATION, when=_installation_is_offered),
+        },
+        S.SERVICE_DISCOVERY: leave | {
+            cm.ServiceDiscoveryReq: row("V2G20-1248", S.SERVICE_DETAIL),
+        },
+        S.SERVICE_DETAIL: leave | {
+            cm.ServiceDetailReq: row("V2G20-425", S.SERVICE_SELECTION),
+        },
+        S.SERVICE_SELECTION: leave | {
+            cm.ServiceDetailReq: row("V2G20-425", S.SERVICE_SELECTION),
+            cm.ServiceSelectionReq: row("V2G20-433, -467", parameters),
+        },
+        S.SCHEDULE_EXCHANGE: leave | {
+            cm.ScheduleExchangeReq: row("V2G20-2176", S.SCHEDULE_EXCHANGE, ready),
+        },
+        S.POWER_DELIVERY: leave | {
+            _START: row("V2G20-862", loop),
+            _STOP: row("V2G20-862", after),
+            _UNDECIDED: row("V2G20-862", S.POWER_DELIVERY),
+            _STANDBY: row("V2G20-862", S.POWER_DELIVERY, when=_power_was_there),
+        },
+        loop: leave | {
+            # It comes on a stream of its own beside the loop.
+            cm.MeteringConfirmationReq: row("V2G20-1083", loop, when=_confirmation_is_asked_for),
+            # Again: with another profile, or over the other channel [V2G20-2123].
+            _START: row("V2G20-3210, -2123", loop),
+            _STOP: row("V2G20-3210", after),
+            _STANDBY: row("V2G20-3210", loop, when=_power_was_there),
+            _RENEGOTIATE: row("V2G20-3210", S.SCHEDULE_RENEGOTIATION),
+        },
+        S.SCHEDULE_RENEGOTIATION: leave | {
+            # Contactors stay closed and no new cable check is made (docs/sources.md).
+            cm.ScheduleExchangeReq: row("docs/sources.md", S.SCHEDULE_RENEGOTIATION, S.POWER_DELIVERY),
+            # Whoever does not want another schedule must be able to stop.
+            _STOP: row("V2G20-3210", after),
+        },
+        S.SESSION_STOP: dict(leave),
+        S.ENDED: {},
+    }  # fmt: skip
+
+
+def compose(part: Part) -> Table:
+    """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
+    table = _common(part.parameters, part.ready, part.loop, part.after)
+    leave = table[S.SESSION_STOP]
+    for state, rows in part.rows.items():
+        mine = table.setdefault(state, dict(leave))
+        for key, what in rows.items():
+            if key in mine:
+                raise ValueError(f"{state.value} lists {key} twice")
+            mine[key] = what
+    for state, rows in table.items():
+        for key, what in rows.items():
+            if not what.next or not what.next <= table.keys():
+                raise ValueError(f"{key} in {state.value} leads nowhere")
+    reached, new = {S.SESSION_SETUP}, {S.SESSION_SETUP}
+    while new:
+        new = set(_following(table, new)) - reached
+        reached |= new
+    if lost := table.keys() - reached:
+        raise ValueError(f"never reached: {', '.join(state.value for state in lost)}")
+    return table
+
+
+def _following(table: Table, states: set[State]) -> Iterator[State]:
+    for state in states:
+        for what in table[state].values():
+            yield from what.next

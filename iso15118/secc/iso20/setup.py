@@ -6,6 +6,7 @@ question for authorization.
 
 from __future__ import annotations
 
+from iso15118.contracts import ContractClaim
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import new_session_id
@@ -13,12 +14,12 @@ from iso15118.printable import printable
 from iso15118.secc.config import EvccidMismatch
 from iso15118.session import actions
 from iso15118.session.actions import EndReason, Notify, RequestAuthorization, SessionResumed
+from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
 from .context import Context
 from .pause import join, why_no_pause
 from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
-from .replies import Reply, refusal
 from .sequence import State
 
 __all__ = [
@@ -34,37 +35,32 @@ __all__ = [
 Code = ResponseCode
 
 
-def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Reply:
+def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused:
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
     replaced [V2G20-2626, V2G20-2627]."""
-    ctx.evccid = request.evccid
-    if not request.evccid and not ctx.config.tolerate_odd_values:
-        return Reply(
-            refusal(request, ctx, Code.FAILED),
-            State.ENDED,
-            end=EndReason.PARAMETERS_NOT_ACCEPTED,
-            detail="the EVCCID is empty",
-        )
-    ctx.certificate_name = ctx.tls.peer_name if ctx.tls is not None else ""
+    facts = ctx.facts
+    facts.evccid = request.evccid
+    if not request.evccid and not facts.config.tolerate_odd_values:
+        return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
+    facts.certificate_name = facts.tls.peer_name if facts.tls is not None else ""
     news: tuple[Notify, ...] = ()
-    if is_another(ctx.evccid, ctx.certificate_name):
-        if ctx.config.evccid_mismatch is EvccidMismatch.REFUSE:
-            ctx.session_id = new_session_id()
-            why = f"the vehicle of certificate {ctx.certificate_name} calls itself {ctx.evccid}"
-            failed = refusal(request, ctx, Code.FAILED)
-            return Reply(failed, State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=printable(why))
-        news = (actions.EvccidMismatch(ctx.evccid, ctx.certificate_name),)
+    if is_another(facts.evccid, facts.certificate_name):
+        if facts.config.evccid_mismatch is EvccidMismatch.REFUSE:
+            facts.session_id = new_session_id()
+            why = f"the vehicle of certificate {facts.certificate_name} calls itself {facts.evccid}"
+            return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, printable(why))
+        news = (actions.EvccidMismatch(facts.evccid, facts.certificate_name),)
     if join(request, ctx):
         joined = cm.SessionSetupRes(
-            header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=ctx.config.evse_id
+            header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=facts.config.evse_id
         )
-        resumed = SessionResumed(ctx.session_id, ctx.evccid, ctx.emaid)
-        return Reply(joined, State.DC_CHARGE_PARAMETER_DISCOVERY, (*news, resumed))
-    ctx.session_id = new_session_id()
+        resumed = SessionResumed(facts.session_id, facts.evccid, facts.emaid)
+        return Answer(joined, ctx.part.parameters, (*news, resumed))
+    facts.session_id = new_session_id()
     response = cm.SessionSetupRes(
-        header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=ctx.config.evse_id
+        header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=facts.config.evse_id
     )
-    return Reply(response, State.AUTHORIZATION_SETUP, news)
+    return Answer(response, State.AUTHORIZATION_SETUP, news)
 
 
 def is_another(evccid: str, certificate_name: str) -> bool:
@@ -80,7 +76,7 @@ def _plain(evccid: str) -> str:
     return evccid.replace("-", "").upper()
 
 
-def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Reply:
+def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Answer:
     """External identification always, contracts where the station can judge them [V2G20-2566] to [V2G20-2568]."""
     contracts = ctx.offers_contracts
     response = cm.AuthorizationSetupRes(
@@ -92,115 +88,114 @@ def authorization_setup(request: cm.AuthorizationSetupReq, ctx: Context) -> Repl
         certificate_installation_service=ctx.offers_installation,
         as_res_authorization_mode=pnc_offer(ctx) if contracts else cm.EIMASResAuthorizationMode(),
     )
-    return Reply(response, State.AUTHORIZATION)
+    return Answer(response, State.AUTHORIZATION)
 
 
-def authorization(request: cm.AuthorizationReq, ctx: Context) -> Reply:
+def authorization(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
     """Ask once, answer Ongoing until the decision is there, and then say it at once [V2G20-2219, V2G20-2230]."""
+    facts = ctx.facts
     body = (request.selected_authorization_service, request.a_req_authorization_mode)
-    if ctx.authorization_requested is None:
-        ctx.installation = None  # the vehicle does not wait for it any more
+    if facts.authorization_requested is None:
+        facts.installation = None  # the vehicle does not wait for it any more
         return _first(request, ctx)
     if body != ctx.asked_with:
-        return Reply(
-            refusal(request, ctx, Code.FAILED_SequenceError),
-            State.ENDED,
-            end=EndReason.SEQUENCE_ERROR,
-            detail="another AuthorizationReq while the first is answered Ongoing",
+        return Refused(
+            Fault.SEQUENCE,
+            EndReason.SEQUENCE_ERROR,
+            "another AuthorizationReq while the first is answered Ongoing",
         )
-    if ctx.claim is not None:
-        return contract_decision(request, ctx, ctx.claim)
+    if facts.claim is not None:
+        return contract_decision(ctx, facts.claim)
     return _driver_decision(ctx)
 
 
-def _first(request: cm.AuthorizationReq, ctx: Context) -> Reply:
+def _first(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
     """Ask whoever decides."""
+    facts = ctx.facts
     if request.selected_authorization_service is cm.Authorization.PnC:
         judged = judge_contract(request, ctx)
-        if isinstance(judged, Reply):
+        if not isinstance(judged, ContractClaim):
             return judged
         _remember(request, ctx)
         return ask(ctx, judged)
     if not isinstance(request.a_req_authorization_mode, cm.EIMAReqAuthorizationMode):
         # Not offered: the vehicle may choose again [V2G20-2209, V2G20-2226].
-        return Reply(
+        return Answer(
             _authorized(ctx, Code.WARNING_AuthorizationSelectionInvalid, Processing.Finished),
             State.AUTHORIZATION,
         )
-    ctx.attempts += 1
-    if ctx.attempts > ctx.config.authorization_attempts:
-        why = f"{ctx.config.authorization_attempts} attempts to be authorized were refused (session.authorization_attempts)"
-        return Reply(
-            refusal(request, ctx, Code.FAILED), State.ENDED, end=EndReason.AUTHORIZATION_FAILED, detail=why
-        )
+    facts.attempts += 1
+    if facts.attempts > facts.config.authorization_attempts:
+        why = f"{facts.config.authorization_attempts} attempts to be authorized were refused (session.authorization_attempts)"
+        return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
     _remember(request, ctx)
-    ctx.ask_later = ctx.ask_after is not None and ctx.now < ctx.ask_after
-    return _waiting_for_driver(ctx, ask=not ctx.ask_later)
+    facts.ask_later = facts.ask_after is not None and facts.now < facts.ask_after
+    return _waiting_for_driver(ctx, ask=not facts.ask_later)
 
 
-def _waiting_for_driver(ctx: Context, *, ask: bool) -> Reply:
+def _waiting_for_driver(ctx: Context, *, ask: bool) -> Answer:
     """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    asked = RequestAuthorization(ctx.evccid, ctx.certificate_name)
-    return Reply(waiting, State.AUTHORIZATION, (asked,) if ask else ())
+    asked = RequestAuthorization(ctx.facts.evccid, ctx.facts.certificate_name)
+    return Answer(waiting, State.AUTHORIZATION, (asked,) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
-    ctx.authorization_requested = ctx.now
+    ctx.facts.authorization_requested = ctx.facts.now
     ctx.asked_with = (request.selected_authorization_service, request.a_req_authorization_mode)
 
 
-def _driver_decision(ctx: Context) -> Reply:
+def _driver_decision(ctx: Context) -> Answer:
     """What terminal or backend say about the driver."""
-    asked = ctx.authorization_requested
-    if ctx.authorized is None:
-        limit = ctx.config.timing.authorization_ongoing_timeout - 5.0
-        if asked is not None and ctx.now - asked < limit:
-            ask = ctx.ask_later and (ctx.ask_after is None or ctx.now >= ctx.ask_after)
-            ctx.ask_later = ctx.ask_later and not ask
+    facts = ctx.facts
+    asked = facts.authorization_requested
+    if facts.authorized is None:
+        limit = facts.timing.authorization_ongoing_timeout - 5.0
+        if asked is not None and facts.now - asked < limit:
+            ask = facts.ask_later and (facts.ask_after is None or facts.now >= facts.ask_after)
+            facts.ask_later = facts.ask_later and not ask
             return _waiting_for_driver(ctx, ask=ask)
         # Nobody decided. Five seconds before the vehicle gives up, it learns so from us.
-        ctx.authorized = False
-    if not ctx.authorized:
+        facts.authorized = False
+    if not facts.authorized:
         # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
         ctx.forget_authorization()
-        ctx.ask_after = ctx.now + ctx.config.authorization_pause_s
-        return Reply(
+        facts.ask_after = facts.now + facts.config.authorization_pause_s
+        return Answer(
             _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
         )
-    ctx.turned_down = False
-    return Reply(_authorized(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
+    facts.turned_down = False
+    return Answer(_authorized(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
 
 
 def _authorized(ctx: Context, code: ResponseCode, processing: Processing) -> cm.AuthorizationRes:
     return cm.AuthorizationRes(header=ctx.header(), response_code=code, evse_processing=processing)
 
 
-def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Reply:
+def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
     """Energy services are listed whatever the vehicle says it supports; only the list of value-added services
     is filtered [V2G20-1248]."""
     response = cm.ServiceDiscoveryRes(
         header=ctx.header(),
         response_code=Code.OK,
-        service_renegotiation_supported=ctx.config.service_renegotiation,
+        service_renegotiation_supported=ctx.facts.config.service_renegotiation,
         energy_transfer_service_list=cm.ServiceList(
             service=tuple(
-                cm.Service(service_id=service, free_service=False) for service in ctx.config.services
+                cm.Service(service_id=service, free_service=False) for service in ctx.facts.config.services
             )
         ),
     )
-    return Reply(response, State.SERVICE_DETAIL)
+    return Answer(response, State.SERVICE_DETAIL)
 
 
-def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Reply:
+def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
     V2G20-464]."""
-    if request.service_id not in ctx.config.services:
-        return Reply(
-            refusal(request, ctx, Code.FAILED_ServiceIDInvalid),
-            State.ENDED,
-            end=EndReason.PARAMETERS_NOT_ACCEPTED,
-            detail=f"service {request.service_id} is not offered",
+    if request.service_id not in ctx.facts.config.services:
+        return Refused(
+            Fault.SERVICE_ID,
+            EndReason.PARAMETERS_NOT_ACCEPTED,
+            f"service {request.service_id} is not offered",
         )
     service = ServiceID(request.service_id)
     ctx.detailed.add(service)
@@ -209,10 +204,12 @@ def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Reply:
         response_code=Code.OK,
         service_id=service,
         service_parameter_list=cm.ServiceParameterList(
-            parameter_set=tuple(_on_wire(parameters) for parameters in ctx.config.parameter_sets(service))
+            parameter_set=tuple(
+                _on_wire(parameters) for parameters in ctx.facts.config.parameter_sets(service)
+            )
         ),
     )
-    return Reply(response, State.SERVICE_SELECTION)
+    return Answer(response, State.SERVICE_SELECTION)
 
 
 def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
@@ -234,36 +231,30 @@ def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
     )
 
 
-def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Reply:
+def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer | Refused:
     """The pair of service and parameter set must have been offered in this session [V2G20-433, V2G20-1216]."""
+    facts = ctx.facts
     chosen = request.selected_energy_transfer_service
-    if chosen.service_id not in ctx.config.services:
+    if chosen.service_id not in facts.config.services:
         # Not one of our energy services at all, or an id nobody knows [V2G20-1618].
-        code = Code.FAILED_NoEnergyTransferServiceSelected
-        if chosen.service_id in SERVICES:
-            code = Code.FAILED_ServiceSelectionInvalid
-        return _not_selected(request, ctx, code, f"service {chosen.service_id} is not offered")
+        known = chosen.service_id in SERVICES
+        fault = Fault.SERVICE_SELECTION if known else Fault.NO_ENERGY_SERVICE
+        return _not_selected(fault, f"service {chosen.service_id} is not offered")
     service = ServiceID(chosen.service_id)
     if request.selected_vas_list is not None:
         # No value-added service is offered, so none can be chosen [V2G20-467].
-        return _not_selected(
-            request, ctx, Code.FAILED_ServiceSelectionInvalid, "no value-added service is offered"
-        )
-    for parameters in ctx.config.parameter_sets(service):
+        return _not_selected(Fault.SERVICE_SELECTION, "no value-added service is offered")
+    for parameters in facts.config.parameter_sets(service):
         if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
             ctx.service, ctx.parameter_set = SERVICES[service], parameters
+            facts.isolation_ohm = ctx.service.isolation_ohm
             response = cm.ServiceSelectionRes(header=ctx.header(), response_code=Code.OK)
-            return Reply(response, State.DC_CHARGE_PARAMETER_DISCOVERY)
-    return _not_selected(
-        request,
-        ctx,
-        Code.FAILED_ServiceSelectionInvalid,
-        f"parameter set {chosen.parameter_set_id} was not offered",
-    )
+            return Answer(response, ctx.part.parameters)
+    return _not_selected(Fault.SERVICE_SELECTION, f"parameter set {chosen.parameter_set_id} was not offered")
 
 
-def _not_selected(request: cm.ServiceSelectionReq, ctx: Context, code: ResponseCode, why: str) -> Reply:
-    return Reply(refusal(request, ctx, code), State.ENDED, end=EndReason.PARAMETERS_NOT_ACCEPTED, detail=why)
+def _not_selected(fault: Fault, why: str) -> Refused:
+    return Refused(fault, EndReason.PARAMETERS_NOT_ACCEPTED, why)
 
 
 _LONGEST = 200
@@ -278,50 +269,45 @@ def _termination(request: cm.SessionStopReq) -> str:
     return printable(said, _LONGEST)
 
 
-def session_stop(request: cm.SessionStopReq, ctx: Context, state: State) -> Reply:
+def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
+    facts = ctx.facts
     detail = _termination(request)
     end, refused = EndReason.STOPPED_BY_EV, ""
-    if ctx.stop_wanted:
+    if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
-    elif ctx.turned_down:  # it leaves because it was not let in
+    elif facts.turned_down:  # it leaves because it was not let in
         end, refused = EndReason.AUTHORIZATION_FAILED, "the vehicle left after it was refused"
     match request.charging_session:
         case cm.ChargingSession.Terminate:
-            return Reply(
+            return Answer(
                 cm.SessionStopRes(header=ctx.header(), response_code=Code.OK),
                 State.ENDED,
                 end=end,
-                detail=ctx.stop_wanted or refused or detail,
+                detail=facts.stop_wanted or refused or detail,
             )
         case cm.ChargingSession.ServiceRenegotiation:
             # Legal only once a service was selected, otherwise it would be a way round authorization, and
             # never under power [V2G20-1477].
-            if ctx.config.service_renegotiation and ctx.service is not None and not ctx.energized:
-                ctx.service = ctx.parameter_set = ctx.vehicle = ctx.offered = ctx.limits = None
+            if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
+                ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
-                ctx.cable_check_started = ctx.precharge_started = None
-                ctx.cable_check_ok = None
+                facts.cable_check_started = facts.precharge_started = None
+                facts.cable_check_ok = None
                 ctx.detailed.clear()
-                return Reply(
+                return Answer(
                     cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
                 )
-            return Reply(
-                refusal(request, ctx, Code.FAILED_NoServiceRenegotiationSupported),
-                State.ENDED,
-                end=EndReason.REFUSED,
-                detail="service renegotiation is not offered",
+            return Refused(
+                Fault.SERVICE_RENEGOTIATION, EndReason.REFUSED, "service renegotiation is not offered"
             )
         case cm.ChargingSession.Pause:
             # Who wants the session to end, or took the authorization back, does not leave it to be resumed.
-            why = ctx.stop_wanted or why_no_pause(ctx, state)
+            why = facts.stop_wanted or why_no_pause(ctx)
             if not why:
                 response = cm.SessionStopRes(header=ctx.header(), response_code=Code.OK)
-                return Reply(response, State.ENDED, end=EndReason.PAUSED, detail=detail)
-            return Reply(
-                refusal(request, ctx, Code.FAILED_PauseNotAllowed),
-                State.ENDED,
-                end=EndReason.STOPPED_BY_STATION if ctx.stop_wanted else EndReason.REFUSED,
-                detail=why,
+                return Answer(response, State.ENDED, end=EndReason.PAUSED, detail=detail)
+            return Refused(
+                Fault.PAUSE, EndReason.STOPPED_BY_STATION if facts.stop_wanted else EndReason.REFUSED, why
             )

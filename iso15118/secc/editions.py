@@ -1,0 +1,52 @@
+"""The editions that a station can speak: the namespace of each in supportedAppProtocol, on which connections it may be chosen, and what
+answers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from iso15118.session.services import Namespace
+
+from .edition import SeccEdition
+from .facts import Facts
+from .iso20.dc_part import DC
+from .iso20.machine import Iso20
+
+__all__ = ["SERVED", "Served", "usable"]
+
+
+class Served(Struct, frozen=True, kw_only=True):
+    """One protocol of supportedAppProtocolReq that can be chosen."""
+
+    namespace: str
+    major: int
+    minor: int
+    make: Callable[[Facts], SeccEdition]
+    why_not: Callable[[Facts], str]
+    """Why it may not be chosen in this session; empty if it may."""
+
+
+def _why_not_iso20(facts: Facts) -> str:
+    """ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly allowed."""
+    if facts.secure or (facts.plain and facts.config.allow_plaintext):
+        return ""
+    return "without TLS" if facts.plain else "below TLS 1.3"
+
+
+SERVED: Final = (
+    Served(
+        namespace=Namespace.DC.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, DC),
+        why_not=_why_not_iso20,
+    ),
+)
+
+
+def usable(facts: Facts) -> tuple[Served, ...]:
+    """What may be chosen on this connection."""
+    return tuple(served for served in SERVED if not served.why_not(facts))

@@ -1,0 +1,192 @@
+"""What the station's session knows whatever the edition: the clock, the peer, the hardware as reported, what was asked of it, and wishes.
+
+The funnel owns it and every edition reads and writes it; what an edition has agreed on beside it stands in the edition's own context.
+Values of the peer stand here in SI units, already checked.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from iso15118.contracts import ContractClaim, Refusal
+from iso15118.messages.values import NO_SESSION
+from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.events import MeterRead, PowerMeasured
+from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.secured import SecuredLink
+from iso15118.session.ticket import SeccTicket
+from iso15118.timing import Timing
+
+from .config import SeccConfig
+
+if TYPE_CHECKING:
+    from iso15118.pki.authorization import ContractTrust
+
+__all__ = ["Facts", "Installation"]
+
+
+@dataclass(slots=True)
+class Installation:
+    """A vehicle's request for a contract that was passed on."""
+
+    request: tuple[Any, ...]
+    """All of it but the header: a repeated request must be the same."""
+    asked: Any
+    """The whole request as it was passed on, by which its answer is known."""
+    deadline: float
+    """After it nobody waits for the service any more."""
+    answered: bool = False
+    response: Any = None
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """One session. ``epoch`` is what must be added to the session's clock to get Unix time in seconds."""
+
+    config: SeccConfig
+    timing: Timing
+    """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
+    hardware: StationLimits
+    """What the station can give at best: this is offered, whatever holds at the moment."""
+    capabilities: StationLimits
+    """What the station can give now; changes with LimitsChanged."""
+    epoch: float = 0.0
+    now: float = 0.0
+
+    # -- who and what
+    session_id: bytes = NO_SESSION
+    evccid: str = ""
+    certificate_name: str = ""
+    """Common name of the certificate that the vehicle proved in TLS."""
+    secure: bool = False
+    """TLS 1.3 holds: without it there is no Plug and Charge in ISO 15118-20."""
+    plain: bool = True
+    """There is no TLS at all; TLS 1.2 is neither this nor ``secure``."""
+    tls: SecuredLink | None = None
+    """What TLS agreed on, as far as the session is told."""
+    trust: ContractTrust | None = None
+    """Whom the station believes about contracts; None: it does not do Plug and Charge."""
+    installs: bool = False
+    """There is a contract-certificate service."""
+    tickets: tuple[SeccTicket, ...] = ()
+    """Sessions that were paused here."""
+    spent: list[SeccTicket] = field(default_factory=list)
+    """Those of them that are good for nothing any more."""
+
+    # -- authorization
+    authorization_requested: float | None = None
+    """When the authorizer was asked; None before."""
+    authorized: bool | None = None
+    """What it decided; None while it has not."""
+    claim: ContractClaim | None = None
+    """The contract that the backend is asked about."""
+    contract_refusal: Refusal | None = None
+    attempts: int = 0
+    """Signed authorizations that were judged, and drivers who were asked about."""
+    ask_after: float | None = None
+    """External identification: after a refusal, when the next question may go out."""
+    ask_later: bool = False
+    """It was asked for before that time; it goes out with a later repetition of the request."""
+    turned_down: bool = False
+    """The last decision was no, and nobody has been authorized since."""
+    emaid: str = ""
+    """The contract that pays; empty with external identification."""
+    contract: bytes = b""
+    """Its certificate (DER)."""
+    installation: Installation | None = None
+    refusals: list[str] = field(default_factory=list)
+    """Why contracts were refused, for people."""
+
+    # -- limits, in SI units
+    vehicle: VehicleLimits | None = None
+    """What the vehicle declared before charging."""
+    offered: StationLimits | None = None
+    """What the station offered before charging; limits of the loop never exceed it [V2G20-2654]."""
+    limits: StationLimits | None = None
+    """What holds in the loop now: the offer, narrowed by the capabilities and the set-point."""
+    isolation_ohm: float = 100_000.0
+    """The least insulation resistance of the service that was chosen."""
+    set_point_w: float | None = None
+    """What the energy manager wants; None leaves it to the vehicle."""
+
+    # -- the hardware as last reported
+    measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    cable_check_started: float | None = None
+    cable_check_ok: bool | None = None
+    """Outcome of the cable check; None while there is none."""
+    precharge_started: float | None = None
+    precharge_target_v: float = 0.0
+    precharging: bool = False
+    """PreCharge was asked for and not yet taken back."""
+    contactors_closed: bool = False
+    meter: MeterRead | None = None
+    """The last reading, with the moment when it was taken."""
+    meter_asked: float = -1e9
+    """When the meter was last asked."""
+    display: VehicleDisplay | None = None
+    """What the vehicle last showed of itself."""
+
+    # -- what has been asked of the hardware
+    power: tuple[float, float, float, bool] | None = None
+    """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
+    delivered: bool = False
+    """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
+    reported_v: float = 0.0
+    """The voltage at its inlet that the vehicle told in the charge loop."""
+    energized: bool = False
+    """Cable check, pre-charge or power was asked for and not yet taken back."""
+    told_safe: bool = False
+    """Current zero and contactors open were asked for since then."""
+
+    # -- leaving
+    stop_wanted: str = ""
+    """The application asked for an orderly stop, for this reason."""
+    stop_rule: str = ""
+    """The supervision's rule that asked for it."""
+    stop_deadline: float | None = None
+    pause_until: float = 0.0
+    """Until then the vehicle is asked to pause."""
+    doom: EndReason | None = None
+    """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
+    doom_detail: str = ""
+    doom_rule: str = ""
+
+    news: list[Notify] = field(default_factory=list)
+    """For the application, once everything else is on its way."""
+    noted: set[str] = field(default_factory=set)
+
+    def within_power(
+        self, voltage_v: float, current_a: float, power_w: float, discharging: bool
+    ) -> tuple[float, float, float, bool]:
+        """Bounds for ``SetPower`` whose current (a magnitude here) keeps the power at the present voltage.
+
+        The voltage is the greatest of what station and vehicle measure and of the pre-charge target, in whole volts upwards, so
+        that new bounds are not needed with every breath of it: a sensor that shows too little, or nothing yet, then does not let too
+        much current flow. The voltage bound itself is no use: it is above what is there, and would give power away.
+        """
+        volts = max(self.measured.voltage_v, self.reported_v, self.precharge_target_v)
+        if power_w <= 0.0:
+            current_a = 0.0
+        elif volts * current_a > power_w:
+            current_a = power_w / math.ceil(volts)
+        return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def unix_time(self) -> float | None:
+        """Seconds since 1970; None if nobody said what the clock's zero is."""
+        return self.now + self.epoch if self.epoch else None
+
+    def forget_authorization(self) -> None:
+        """The decision is told, and was no: the vehicle may try again."""
+        self.turned_down = True
+        self.authorization_requested = self.authorized = None
+        self.claim = self.contract_refusal = None
+
+    def note(self, name: str, detail: str) -> None:
+        """Tell the application once that the vehicle deviates and was understood all the same."""
+        if name not in self.noted:
+            self.noted.add(name)
+            self.news.append(PeerDeviates(name, detail))
