@@ -286,7 +286,7 @@ def test_nothing_built_is_tracked() -> None:
 
 def test_sources_are_documents_that_a_reader_can_find() -> None:
     """Requirement ids, public documents, or pages that are here; never notes that are somewhere else."""
-    elsewhere = re.compile(r"\bfacts on\b|\bsame remark\b|\(facts\b", re.IGNORECASE)
+    elsewhere = re.compile(r"\bfacts on\b|\bsame remark\b|\(facts(?=[ /])", re.IGNORECASE)
     pages = re.compile(r"\bdocs/[a-z-]+\.md")
     found = [path for path in sources() if path != Path(__file__)] + sorted((ROOT / "docs").glob("*.md"))
     texts = {name_of(path): path.read_text(encoding="utf-8") for path in found}

@@ -45,7 +45,7 @@ NAMED = (
     Named(
         "no timer for the control pilot",
         "iso15118/secc",
-        "timers.set(Timer.CONTROL_PILOT, ctx.now + timing.control_pilot_change)",
+        "timers.set(Timer.CONTROL_PILOT, facts.now + timing.control_pilot_change)",
         "timers.clear(Timer.CONTROL_PILOT)",
     ),
     Named(
@@ -57,7 +57,7 @@ NAMED = (
     Named(
         "the station never stops by itself after Terminate",
         "iso15118/secc",
-        "self.timers.set(Timer.STOP, ctx.stop_deadline)",
+        "self.timers.set(Timer.STOP, facts.stop_deadline)",
         "self.timers.clear(Timer.STOP)",
     ),
     Named(
@@ -77,7 +77,7 @@ NAMED = (
     Named(
         "60 s are allowed after a MeteringConfirmation",
         "iso15118/secc",
-        "if type(reply.response) is cm.MeteringConfirmationRes:",
+        "if kind is cm.MeteringConfirmationRes:",
         "if False:",
     ),
     Named(
