@@ -15,8 +15,7 @@ from msgspec import Struct
 from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
-from iso15118.messages.iso20.common_types import MessageHeader
-from iso15118.messages.values import NO_SESSION, time_stamp
+from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import (
     Action,
     EndReason,
@@ -30,9 +29,10 @@ from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.supervision import VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
-from iso15118.timing import Timer
+from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
+    from iso15118.evcc.edition import EvccEdition
     from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
 
 __all__ = ["Bound", "Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
@@ -60,15 +60,19 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 
 
 class Exchange:
-    """Send ``request`` and wait for a ``response_type`` for ``timeout`` s."""
+    """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
+    id."""
 
-    __slots__ = ("request", "response_type", "state", "timeout")
+    __slots__ = ("opens", "request", "response_type", "state", "timeout")
 
-    def __init__(self, request: Any, response_type: type, timeout: float, state: str) -> None:
+    def __init__(
+        self, request: Any, response_type: type, timeout: float, state: str, *, opens: bool = False
+    ) -> None:
         self.request = request
         self.response_type = response_type
         self.timeout = timeout
         self.state = state
+        self.opens = opens
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -174,7 +178,12 @@ class Conversation:
         self.noted: set[str] = set()
         self.epoch = epoch
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
-        self._header: MessageHeader | None = None
+        self.edition: EvccEdition | None = None
+        """What is spoken; None until supportedAppProtocol has chosen."""
+        self.timing: Timing = config.timing
+        """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
+        self.kept: Any = None
+        """For the edition: what it does not make anew with every message."""
 
     @property
     def unix_time(self) -> int:
@@ -185,14 +194,6 @@ class Conversation:
     def clock(self) -> float | None:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
-
-    def header(self) -> MessageHeader:
-        """The header of a request sent now."""
-        stamp = time_stamp(self.now + self.epoch, self.config.time_stamp_unit)
-        header = self._header
-        if header is None or header.time_stamp != stamp or header.session_id != self.session_id:
-            header = self._header = MessageHeader(session_id=self.session_id, time_stamp=stamp)
-        return header
 
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""

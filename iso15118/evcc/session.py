@@ -13,9 +13,9 @@ from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver, Until
+from iso15118.evcc.edition import Reading
 from iso15118.evcc.funnel import Funnel
-from iso15118.evcc.iso20.script import iso20_session
-from iso15118.messages.values import unit_of
+from iso15118.evcc.negotiation import session
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
@@ -243,58 +243,66 @@ class EvccSession(Funnel):
         return actions
 
     def _message(self, message: Any) -> list[Action]:
-        step = self._step
-        if type(message) is self._talk.beside:
-            return self._beside(message)
-        if not isinstance(step, Exchange):
-            return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} without a request")
-        kind = type(message)
-        if kind is not step.response_type:
-            return self._end(
-                EndReason.SEQUENCE_ERROR, f"{kind.__name__} instead of {step.response_type.__name__}"
-            )
+        step, edition = self._step, self._talk.edition
+        if edition is None:  # supportedAppProtocol has no session id and no other code than its own
+            kind = type(message)
+            if not isinstance(step, Exchange) or kind is not step.response_type:
+                return self._out_of_turn(kind.__name__)
+            self.timers.clear(Timer.MESSAGE)
+            return self._answered(message)
+        reading = edition.read(message)
+        if reading is None:
+            return self._out_of_turn(type(message).__name__)
+        if reading.kind is self._talk.beside:
+            return self._beside(reading)
+        if not isinstance(step, Exchange) or reading.kind is not step.response_type:
+            return self._out_of_turn(reading.kind.__name__)
         self.timers.clear(Timer.MESSAGE)
-        if self.states[-1] != "supportedAppProtocol":
-            # The station's first answer brings the id; from then on it is the same to the end [V2G20-751].
-            talk = self._talk
-            failed = message.response_code.value.startswith("FAILED")
-            if failed and step.state == "SessionSetup":
-                # There is no session yet, and so no id that could be right.
-                return self._end(
-                    EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
-                )
-            if unit := unit_of(message.header.time_stamp):
-                talk.note("time-stamp-unit", f"the station's time stamps are {unit}")
-            # A station that does not join the paused session gives a new id with its first answer.
-            anew = (
-                step.state == "SessionSetup"
-                and not failed
-                and not message.response_code.value.endswith("OldSessionJoined")
-            )
-            if talk.session_id == bytes(8) or anew:
-                if message.header.session_id == bytes(8):
-                    return self._end(EndReason.UNKNOWN_SESSION, "the station gave the session id zero")
-                if not failed:
-                    talk.session_id = message.header.session_id
-            elif message.header.session_id != talk.session_id:
-                return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
-            if failed:
-                return self._end(
-                    EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}"
-                )
+        ended = self._envelope(step, reading)
+        return self._answered(message) if ended is None else ended
+
+    def _out_of_turn(self, name: str) -> list[Action]:
+        step = self._step
+        if not isinstance(step, Exchange):
+            return self._end(EndReason.SEQUENCE_ERROR, f"{name} without a request")
+        return self._end(EndReason.SEQUENCE_ERROR, f"{name} instead of {step.response_type.__name__}")
+
+    def _answered(self, message: Any) -> list[Action]:
         if self._leaving is not None:
             leaving, self._leaving = self._leaving, None
             return self._resume(error=leaving)
         return self._resume(message)
 
-    def _beside(self, message: Any) -> list[Action]:
+    def _envelope(self, step: Exchange, reading: Reading) -> list[Action] | None:
+        """What the outside of an answer comes to: an end, or None to read on.
+
+        The station's first answer brings the id; from then on it is the same to the end [V2G20-751].
+        """
+        talk, refused = self._talk, f"{reading.kind.__name__}: {reading.code}"
+        if reading.failed and step.opens:
+            # There is no session yet, and so no id that could be right.
+            return self._end(EndReason.REFUSED, refused)
+        if reading.deviates is not None:
+            talk.note(*reading.deviates)
+        # A station that does not join the paused session gives a new id with its first answer.
+        anew = step.opens and not reading.joined
+        if anew or not any(talk.session_id):
+            if not any(reading.session_id):
+                return self._end(EndReason.UNKNOWN_SESSION, "the station gave the session id zero")
+            if not reading.failed:
+                talk.session_id = reading.session_id
+        elif reading.session_id != talk.session_id:
+            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+        return self._end(EndReason.REFUSED, refused) if reading.failed else None
+
+    def _beside(self, reading: Reading) -> list[Action]:
         """An answer on another stream: the script goes on unless it refuses."""
         talk = self._talk
         talk.beside = None
-        if message.header.session_id != talk.session_id:
+        if reading.session_id != talk.session_id:
             return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
-        if message.response_code.value.startswith("FAILED"):
-            return self._end(EndReason.REFUSED, f"{type(message).__name__}: {message.response_code.value}")
+        if reading.failed:
+            return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         return []
 
     # -- hardware and application
@@ -309,7 +317,7 @@ class EvccSession(Funnel):
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s
-                self._script = iso20_session(talk, lambda: self.timers.clear(Timer.LINK))
+                self._script = session(talk, lambda: self.timers.clear(Timer.LINK))
                 return self._resume()
             case ev.LinkLost(how=how):
                 lost = how.value if isinstance(how, ev.LinkLoss) else text(how)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iso15118.evcc import EvccConfig, EvccSession
-from iso15118.evcc.iso20.exchange import RESPONSES
+from iso15118.evcc.iso20.exchange import RESPONSES as OF_ISO20
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -23,6 +23,9 @@ from iso15118.session.secured import SecuredLink
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.session.ticket import EvccTicket
 from iso15118.testing import Playbook, SafetyMonitor
+
+RESPONSES = {app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol")} | OF_ISO20
+"""Request class -> response class, and the name of the state that waits for it."""
 
 STATION = StationLimits(
     maximum_charge_power_w=1_000_000.0,

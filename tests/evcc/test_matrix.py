@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from iso15118.evcc.iso20.exchange import RESPONSES
 from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -18,7 +17,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
-from tests.evcc.station import ANSWERS, BATTERY_V, STATES, Host
+from tests.evcc.station import ANSWERS, BATTERY_V, RESPONSES, STATES, Host
 
 OF_SESSION = STATES[1:]
 ENERGY_STATES = ("DC_PreCharge", "PowerDelivery", "DC_ChargeLoop")

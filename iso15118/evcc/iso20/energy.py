@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Until
-from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
 from iso15118.evcc.iso20.needs import enough
 from iso15118.evcc.iso20.plan import Plan
@@ -48,9 +48,9 @@ async def cable_check(talk: Conversation) -> None:
     talk.act(SignalReady(True))
     await poll(
         talk,
-        lambda: dc.DCCableCheckReq(header=talk.header()),
+        lambda: dc.DCCableCheckReq(header=header(talk)),
         lambda response: response.evse_processing is Processing.Finished,
-        limit=talk.config.timing.cable_check_timeout,
+        limit=talk.timing.cable_check_timeout,
         reason=EndReason.CABLE_CHECK_FAILED,
     )
 
@@ -62,7 +62,7 @@ async def pre_charge(talk: Conversation) -> None:
 
     def request(processing: Processing) -> dc.DCPreChargeReq:
         return dc.DCPreChargeReq(
-            header=talk.header(),
+            header=header(talk),
             ev_processing=processing,
             ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
             ev_target_voltage=rational(target),
@@ -77,10 +77,10 @@ async def pre_charge(talk: Conversation) -> None:
         talk,
         lambda: request(Processing.Ongoing),
         matched,
-        limit=talk.config.timing.pre_charge_timeout,
+        limit=talk.timing.pre_charge_timeout,
         reason=EndReason.PRE_CHARGE_FAILED,
     )
-    deadline = talk.now + talk.config.timing.contactor_close
+    deadline = talk.now + talk.timing.contactor_close
     talk.act(CloseContactors(deadline))
     if not await Until(deadline, lambda: talk.contactors_closed):
         raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
@@ -96,7 +96,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     await exchange(
         talk,
         cm.PowerDeliveryReq(
-            header=talk.header(),
+            header=header(talk),
             ev_processing=Processing.Finished,
             charge_progress=cm.ChargeProgress.Start,
             ev_power_profile=power_profile(talk, plan),
@@ -193,7 +193,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     await exchange(
         talk,
         cm.PowerDeliveryReq(
-            header=talk.header(),
+            header=header(talk),
             ev_processing=Processing.Finished,
             charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
         ),
@@ -207,19 +207,19 @@ async def stop(talk: Conversation, plan: Plan) -> None:
     response = await exchange(
         talk,
         cm.PowerDeliveryReq(
-            header=talk.header(), ev_processing=Processing.Finished, charge_progress=cm.ChargeProgress.Stop
+            header=header(talk), ev_processing=Processing.Finished, charge_progress=cm.ChargeProgress.Stop
         ),
     )
     plan.power_delivered = False
     talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
     if response.response_code is not ResponseCode.OK and response.response_code.value.startswith("WARNING"):
         raise Leave(EndReason.REFUSED, response.response_code.value)
-    await Until(talk.now + talk.config.timing.contactor_close, lambda: not talk.contactors_closed)
+    await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed)
 
 
 async def welding_detection(talk: Conversation) -> None:
     """With contactors open the inlet has to lose its voltage; if it does not, one of them is welded."""
-    longest = talk.config.timing.welding_detection_timeout
+    longest = talk.timing.welding_detection_timeout
     until = talk.now + min(talk.config.welding_detection_s, longest)
     over = SessionOver(EndReason.ONGOING_TOO_LONG, f"welding detection not finished after {longest:g} s")
     talk.bound = Bound(talk.now + longest, over, Timer.WELDING_DETECTION)
@@ -229,7 +229,7 @@ async def welding_detection(talk: Conversation) -> None:
         await exchange(
             talk,
             dc.DCWeldingDetectionReq(
-                header=talk.header(), ev_processing=Processing.Finished if done else Processing.Ongoing
+                header=header(talk), ev_processing=Processing.Finished if done else Processing.Ongoing
             ),
         )
         if done:

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
-from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import MessageHeader
+from iso15118.messages.values import time_stamp
 from iso15118.session.actions import EndReason
 
-__all__ = ["RESPONSES", "exchange", "poll"]
+__all__ = ["RESPONSES", "exchange", "header", "poll"]
 
 RESPONSES: dict[type, tuple[type, str]] = {
-    app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol"),
     cm.SessionSetupReq: (cm.SessionSetupRes, "SessionSetup"),
     cm.AuthorizationSetupReq: (cm.AuthorizationSetupRes, "AuthorizationSetup"),
     cm.CertificateInstallationReq: (cm.CertificateInstallationRes, "CertificateInstallation"),
@@ -39,10 +39,20 @@ RESPONSES: dict[type, tuple[type, str]] = {
 """Request class -> response class, and the name of the state that waits for it."""
 
 
+def header(talk: Conversation) -> MessageHeader:
+    """The header of a request sent now."""
+    stamp = time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit)
+    made: MessageHeader | None = talk.kept
+    if made is None or made.time_stamp != stamp or made.session_id != talk.session_id:
+        made = talk.kept = MessageHeader(session_id=talk.session_id, time_stamp=stamp)
+    return made
+
+
 def exchange(talk: Conversation, request: Any) -> Exchange:
     """Send ``request``; awaiting gives the response."""
     response, state = RESPONSES[type(request)]
-    return Exchange(request, response, talk.config.timing.message_timeout_of(type(request).__name__), state)
+    timeout = talk.timing.message_timeout_of(type(request).__name__)
+    return Exchange(request, response, timeout, state, opens=state == "SessionSetup")
 
 
 async def poll(

@@ -13,6 +13,7 @@ import msgspec
 
 from iso15118.energy.dc import QUANTITIES, Bounds, PresentLimits, charging, discharging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.iso20.exchange import header
 from iso15118.evcc.iso20.needs import departure_s, energies
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import dc
@@ -35,7 +36,7 @@ def loop_request(
         else _dynamic(talk, plan, battery, winding_down)
     )
     return dc.DCChargeLoopReq(
-        header=talk.header(),
+        header=header(talk),
         display_parameters=_display(
             int(battery.soc),
             talk.config.minimum_soc,

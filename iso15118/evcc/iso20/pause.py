@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from iso15118.evcc.conversation import Conversation, SessionOver
-from iso15118.evcc.iso20.exchange import exchange
+from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
@@ -30,7 +30,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     ticket = talk.resume
     if ticket is not None and _may_go_on(talk, ticket):
         talk.session_id = ticket.session_id
-    response = await exchange(talk, cm.SessionSetupReq(header=talk.header(), evccid=talk.config.evccid))
+    response = await exchange(talk, cm.SessionSetupReq(header=header(talk), evccid=talk.config.evccid))
     _look_at(talk, response.evseid)
     joined = (
         ticket is not None

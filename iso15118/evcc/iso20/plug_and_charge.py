@@ -15,7 +15,7 @@ import msgspec
 from iso15118.errors import MisuseError, PkiError
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation
-from iso15118.evcc.iso20.exchange import poll
+from iso15118.evcc.iso20.exchange import header, poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.metering import MeterReading
 from iso15118.messages.iso20 import common_messages as cm
@@ -89,7 +89,7 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
             a_req_authorization_mode=element,
         ),
         lambda response: response.evse_processing is Processing.Finished,
-        limit=talk.config.timing.ongoing_timeout,
+        limit=talk.timing.ongoing_timeout,
         reason=EndReason.ONGOING_TOO_LONG,
     )
     if response.response_code.value.startswith("WARNING"):
@@ -120,7 +120,7 @@ async def _install(talk: Conversation) -> None:
                 prioritized_emaids=cm.EMAIDList(emaid=prioritized) if prioritized else None,
             ),
             lambda response: response.evse_processing is Processing.Finished,
-            limit=talk.config.timing.ongoing_timeout,
+            limit=talk.timing.ongoing_timeout,
             reason=EndReason.ONGOING_TOO_LONG,
         )
         if response.response_code.value.startswith("WARNING"):
@@ -193,4 +193,4 @@ def _form(talk: Conversation) -> Form:
 
 
 def _signed(talk: Conversation, signature: Signature) -> Any:
-    return msgspec.structs.replace(talk.header(), signature=signature)
+    return msgspec.structs.replace(header(talk), signature=signature)

@@ -7,30 +7,57 @@ itself wants to break off takes the way out at the bottom.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from iso15118.evcc.conversation import Conversation, Leave, SessionOver
+from iso15118.evcc.conversation import Conversation, Leave, SessionOver, Step
+from iso15118.evcc.edition import Reading
 from iso15118.evcc.iso20.energy import cable_check, charge_loop, pre_charge, start, stop, welding_detection
-from iso15118.evcc.iso20.exchange import exchange
+from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import (
     authorization,
     charge_parameters,
     choose_service,
-    negotiation,
     schedule,
 )
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.values import unit_of
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
 
-__all__ = ["iso20_session"]
+__all__ = ["Iso20"]
 
 
-async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
-    """The whole session; ``set_up`` is called when communication set-up is over. Returns how the vehicle
-    ended it."""
-    await negotiation(talk)
+class Iso20:
+    """ISO 15118-20 over DC messages."""
+
+    schema = "iso20-dc"
+
+    def read(self, message: Any) -> Reading | None:
+        """The header of a response, and its code."""
+        kind = type(message)
+        if kind not in _ANSWERS:
+            return None
+        code, unit = message.response_code.value, unit_of(message.header.time_stamp)
+        return Reading(
+            kind,
+            code,
+            code.startswith("FAILED"),
+            message.header.session_id,
+            joined=code.endswith("OldSessionJoined"),
+            deviates=("time-stamp-unit", f"the station's time stamps are {unit}") if unit else None,
+        )
+
+    def session(self, talk: Conversation, set_up: Callable[[], None]) -> Coroutine[Step, Any, SessionEnded]:
+        """See below."""
+        return _session(talk, set_up)
+
+
+_ANSWERS = frozenset(response for response, _ in RESPONSES.values())
+
+
+async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
     plan = Plan()
     joined = await session_setup(talk, plan)
     set_up()
@@ -62,7 +89,7 @@ async def iso20_session(talk: Conversation, set_up: Callable[[], None]) -> Sessi
     await exchange(
         talk,
         cm.SessionStopReq(
-            header=talk.header(),
+            header=header(talk),
             charging_session=cm.ChargingSession.Pause if paused else cm.ChargingSession.Terminate,
             ev_termination_explanation=end.detail[:160] or None,
         ),

@@ -11,16 +11,15 @@ from typing import Any
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver
-from iso15118.evcc.iso20.exchange import exchange, poll
+from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
 from iso15118.evcc.iso20.plan import Plan, read_schedule
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
-from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import rational, si, unit_of
-from iso15118.session.actions import EndReason, PeerDeviates, UseSchema
+from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import (
     SERVICES,
@@ -28,10 +27,9 @@ from iso15118.session.services import (
     ControlMode,
     GeneratorMode,
     MobilityNeedsMode,
-    Namespace,
 )
 
-__all__ = ["authorization", "charge_parameters", "choose_service", "negotiation", "schedule"]
+__all__ = ["authorization", "charge_parameters", "choose_service", "schedule"]
 
 
 def _stop_if_wanted(talk: Conversation) -> None:
@@ -39,43 +37,10 @@ def _stop_if_wanted(talk: Conversation) -> None:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
 
 
-async def negotiation(talk: Conversation) -> None:
-    """Offer ISO 15118-20 DC, never below TLS 1.3 unless plaintext was explicitly allowed [V2G20-1237]."""
-    if not (talk.secure or (talk.plain and talk.config.allow_plaintext)):
-        what = "without TLS" if talk.plain else "below TLS 1.3"
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {what}")
-    entry = app.AppProtocol(
-        protocol_namespace=Namespace.DC.value,
-        version_number_major=1,
-        version_number_minor=0,
-        schema_id=1,
-        priority=1,
-    )
-    response = await exchange(talk, app.SupportedAppProtocolReq(app_protocol=(entry,)))
-    _agreed(talk, response, (entry,))
-    talk.act(UseSchema("iso20-dc"))
-
-
-def _agreed(
-    talk: Conversation, response: app.SupportedAppProtocolRes, offered: tuple[app.AppProtocol, ...]
-) -> None:
-    """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else: stations in the field leave
-    SchemaID out, or send another one, and that is borne with."""
-    code, chosen = response.response_code, response.schema_id
-    if code is app.ResponseCode.Failed_NoNegotiation:
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, code.value)
-    if any(entry.schema_id == chosen for entry in offered):
-        return
-    wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"
-    if len(offered) > 1:
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
-    talk.act(PeerDeviates("schema-id", f"supportedAppProtocolRes {code.value}, but {wrong}; one was offered"))
-
-
 async def authorization(talk: Conversation) -> None:
     """By contract or at a terminal, in the vehicle's order; what the station does not offer is passed over."""
     _stop_if_wanted(talk)
-    offered = await exchange(talk, cm.AuthorizationSetupReq(header=talk.header()))
+    offered = await exchange(talk, cm.AuthorizationSetupReq(header=header(talk)))
     # Never without TLS: anybody on the line could be the one who asks for the signature.
     contracts = talk.secure and cm.Authorization.PnC in offered.authorization_services
     for way in talk.config.identification:
@@ -97,12 +62,12 @@ async def _external(talk: Conversation) -> None:
     response = await poll(
         talk,
         lambda: cm.AuthorizationReq(
-            header=talk.header(),
+            header=header(talk),
             selected_authorization_service=cm.Authorization.EIM,
             a_req_authorization_mode=cm.EIMAReqAuthorizationMode(),
         ),
         lambda response: response.evse_processing is Processing.Finished,
-        limit=talk.config.timing.authorization_ongoing_timeout,
+        limit=talk.timing.authorization_ongoing_timeout,
         reason=EndReason.ONGOING_TOO_LONG,
     )
     if response.response_code.value.startswith("WARNING"):
@@ -113,12 +78,12 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
     """The first of the vehicle's services that the station has, with a parameter set in the wanted control
     mode."""
     _stop_if_wanted(talk)
-    response = await exchange(talk, cm.ServiceDiscoveryReq(header=talk.header()))
+    response = await exchange(talk, cm.ServiceDiscoveryReq(header=header(talk)))
     offered = {service.service_id for service in response.energy_transfer_service_list.service}
     for wanted in talk.config.services:
         if wanted not in offered:
             continue
-        detail = await exchange(talk, cm.ServiceDetailReq(header=talk.header(), service_id=wanted))
+        detail = await exchange(talk, cm.ServiceDetailReq(header=header(talk), service_id=wanted))
         if detail.service_id != wanted:
             raise SessionOver(
                 EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}"
@@ -140,7 +105,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
             await exchange(
                 talk,
-                cm.ServiceSelectionReq(header=talk.header(), selected_energy_transfer_service=selected),
+                cm.ServiceSelectionReq(header=header(talk), selected_energy_transfer_service=selected),
             )
             return
     wishes = ", ".join(service.name for service in talk.config.services)
@@ -190,7 +155,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     response = await exchange(
         talk,
         dc.DCChargeParameterDiscoveryReq(
-            header=talk.header(), dc_cpd_req_energy_transfer_mode=plan.service.cpd_req_mode(**mode)
+            header=header(talk), dc_cpd_req_energy_transfer_mode=plan.service.cpd_req_mode(**mode)
         ),
     )
     offer = response.dc_cpd_res_energy_transfer_mode
@@ -242,10 +207,10 @@ async def schedule(talk: Conversation, plan: Plan) -> None:
     response = await poll(
         talk,
         lambda: cm.ScheduleExchangeReq(
-            header=talk.header(), maximum_supporting_points=1024, se_req_control_mode=_needs(talk, plan)
+            header=header(talk), maximum_supporting_points=1024, se_req_control_mode=_needs(talk, plan)
         ),
         lambda response: response.evse_processing is Processing.Finished,
-        limit=talk.config.timing.ongoing_timeout,
+        limit=talk.timing.ongoing_timeout,
         reason=EndReason.ONGOING_TOO_LONG,
     )
     if response.response_code is ResponseCode.WARNING_ScheduleRenegotiationFailed:

@@ -1,0 +1,42 @@
+"""The editions that a vehicle can speak: the namespace of each in supportedAppProtocol, and on which connections it may be offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from iso15118.session.services import Namespace
+
+from .edition import EvccEdition
+from .iso20.script import Iso20
+
+if TYPE_CHECKING:
+    from .conversation import Conversation
+
+__all__ = ["OFFERED", "Offered"]
+
+
+class Offered(Struct, frozen=True, kw_only=True):
+    """One protocol of supportedAppProtocolReq."""
+
+    namespace: str
+    major: int
+    minor: int
+    make: Callable[[], EvccEdition]
+    why_not: Callable[[Conversation], str]
+    """Why it may not be offered in this session; empty if it may."""
+
+
+def _why_not_iso20(talk: Conversation) -> str:
+    """Never below TLS 1.3 unless plaintext was explicitly allowed [V2G20-1237]."""
+    if talk.secure or (talk.plain and talk.config.allow_plaintext):
+        return ""
+    return "without TLS" if talk.plain else "below TLS 1.3"
+
+
+OFFERED: Final = (
+    Offered(namespace=Namespace.DC.value, major=1, minor=0, make=Iso20, why_not=_why_not_iso20),
+)
+"""Best first."""

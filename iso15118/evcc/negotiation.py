@@ -1,0 +1,57 @@
+"""supportedAppProtocol on the vehicle's side: what is offered on this connection, and what the station's choice comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iso15118.evcc.conversation import Conversation, Exchange, SessionOver
+from iso15118.messages import app
+from iso15118.session.actions import EndReason, PeerDeviates, SessionEnded, UseSchema
+
+from .edition import EvccEdition
+from .editions import OFFERED, Offered
+
+__all__ = ["session"]
+
+
+async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
+    """The whole session in whatever edition the two sides agree on."""
+    edition = talk.edition = await _negotiated(talk)
+    talk.act(UseSchema(edition.schema))
+    return await edition.session(talk, set_up)
+
+
+async def _negotiated(talk: Conversation) -> EvccEdition:
+    usable = [offered for offered in OFFERED if not offered.why_not(talk)]
+    if not usable:
+        why = ", ".join(dict.fromkeys(offered.why_not(talk) for offered in OFFERED))
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}")
+    entries = tuple(
+        app.AppProtocol(
+            protocol_namespace=offered.namespace,
+            version_number_major=offered.major,
+            version_number_minor=offered.minor,
+            schema_id=number,
+            priority=number,
+        )
+        for number, offered in enumerate(usable, start=1)
+    )
+    request = app.SupportedAppProtocolReq(app_protocol=entries)
+    timeout = talk.config.timing.message_timeout_of("SupportedAppProtocolReq")
+    response = await Exchange(request, app.SupportedAppProtocolRes, timeout, "supportedAppProtocol")
+    return _chosen(talk, response, usable).make()
+
+
+def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: list[Offered]) -> Offered:
+    """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else: stations in the field leave
+    SchemaID out, or send another one, and that is borne with."""
+    code, chosen = response.response_code, response.schema_id
+    if code is app.ResponseCode.Failed_NoNegotiation:
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, code.value)
+    if chosen is not None and 1 <= chosen <= len(usable):
+        return usable[chosen - 1]
+    wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"
+    if len(usable) > 1:
+        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
+    talk.act(PeerDeviates("schema-id", f"supportedAppProtocolRes {code.value}, but {wrong}; one was offered"))
+    return usable[0]
