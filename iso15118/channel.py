@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from . import exi
 from .errors import ExiError, MisuseError
-from .messages import app
-from .messages.iso20 import common_messages, dc
+from .messages import app, din, iso2
+from .messages.iso20 import ac, common_messages, dc
 from .v2gtp import (
     PAYLOAD_CAPS,
     SAP_CAP,
@@ -83,6 +83,8 @@ class Stream(Struct, frozen=True):
     @property
     def message_types(self) -> list[type]:
         """The requests and responses that travel on it; other classes of the module are parts of them."""
+        if "V2GMessage" in self.messages.__all__:
+            return [self.messages.V2GMessage]
         names = (name for name in self.messages.__all__ if name.endswith(("Req", "Res")))
         wanted = (name for name in names if (name[:-3] in _BESIDE) is bool(self.beside))
         return [
@@ -100,6 +102,20 @@ def _stream(
     return Stream(payload_type, schema, messages, PAYLOAD_CAPS[payload_type] if cap is None else cap, beside)
 
 
+def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tuple[Stream, ...]:
+    """The common messages, those of one family, and the metering confirmation beside its loop."""
+    return (
+        _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
+        _stream(payload_type, schema, messages),
+        _stream(
+            PayloadType.METERING_CONFIRMATION,
+            "iso20-common",
+            common_messages,
+            beside=("MeteringConfirmation",),
+        ),
+    )
+
+
 _BESIDE: Final = frozenset({"MeteringConfirmation"})
 """Exchanges that run on a stream of their own, beside a charge loop."""
 
@@ -112,16 +128,11 @@ NEGOTIATION: Final = "app"
 EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     # Until supportedAppProtocol has chosen there is nothing else, and nothing long.
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
-    "iso20-dc": (
-        _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
-        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
-        _stream(
-            PayloadType.METERING_CONFIRMATION,
-            "iso20-common",
-            common_messages,
-            beside=("MeteringConfirmation",),
-        ),
-    ),
+    "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac),
+    "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc),
+    # One document element for all: what is said stands in its body.
+    "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
+    "din": (_stream(PayloadType.SAP, "din", din),),
 }
 """The payload types of each edition, by the name of the schema set that supportedAppProtocol chooses."""
 

@@ -83,7 +83,12 @@ class GeneratorMode(IntEnum):
 class Namespace(Enum):
     """What is offered in supportedAppProtocolReq; the common namespaces never are."""
 
+    AC = "urn:iso:std:iso:15118:-20:AC"
     DC = "urn:iso:std:iso:15118:-20:DC"
+    ISO2 = "urn:iso:15118:2:2013:MsgDef"
+    ISO2_2010 = "urn:iso:15118:2:2010:MsgDef"
+    """An early draft that some vehicles name; what they speak is DIN 70121."""
+    DIN = "urn:din:70121:2012:MsgDef"
 
 
 class ParameterSet(Struct, frozen=True, kw_only=True):
