@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.iso2.settings import Iso2Settings
 from iso15118.messages.values import TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
@@ -128,6 +129,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
+    iso2: Iso2Settings = field(default_factory=Iso2Settings)
+    """What is said of ISO 15118-2 alone."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
 

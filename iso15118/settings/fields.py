@@ -21,7 +21,7 @@ from msgspec import Struct
 from iso15118.connection import ConnectionSettings
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
-from iso15118.timing import Timing
+from iso15118.timing import DinTiming, Iso2Timing, Timing
 
 __all__ = ["Field", "enum_names", "fields"]
 
@@ -45,6 +45,8 @@ _UNITS = {
 }
 _UNIT_OF: dict[type, str] = {
     Timing: "seconds",
+    Iso2Timing: "seconds",
+    DinTiming: "seconds",
     ConnectionSettings: "seconds",
     SlacTiming: "seconds",
     SpeSettings: "seconds",
@@ -159,6 +161,15 @@ def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _meanings(kind: type) -> dict[str, str]:
+    """The texts under the fields, those of the classes that they come from among them."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Struct) and base is not Struct:
+            found |= _meanings_in(base)
+    return found
+
+
+def _meanings_in(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
