@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
-from iso15118.messages.values import TimeStampUnit
+from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -99,6 +99,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
+    discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some stations
+    send and expect it. Both are read."""
     strict_evse_id: bool = False
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only

@@ -17,6 +17,7 @@ from .iso20.common_types import RationalNumber
 
 __all__ = [
     "NO_SESSION",
+    "DischargeLimitSign",
     "TimeStampUnit",
     "anchored",
     "ceil_rational",
@@ -114,6 +115,23 @@ def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
                 return RationalNumber(exponent=exponent, value=nearest)
             return RationalNumber(exponent=exponent, value=to_int(scaled))
     raise ValueError(f"{value!r} does not fit a RationalNumber")
+
+
+class DischargeLimitSign(Enum):
+    """The sign of every discharge limit that is sent, power and current, maxima and minima. Unsettled: public stacks send positive values,
+    some vehicles and stations in the field send and expect negative ones, so both are read by their magnitude and one is sent."""
+
+    PLUS = 1
+    MINUS = -1
+
+    def of(self, magnitude: RationalNumber) -> RationalNumber:
+        """A discharge limit with this sign."""
+        return magnitude if self is DischargeLimitSign.PLUS else _negative(magnitude)
+
+
+@lru_cache(maxsize=4096)
+def _negative(number: RationalNumber) -> RationalNumber:
+    return RationalNumber(exponent=number.exponent, value=-number.value) if number.value else number
 
 
 class TimeStampUnit(Enum):

@@ -10,7 +10,7 @@ from enum import Enum
 from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
-from iso15118.messages.values import TimeStampUnit
+from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -74,6 +74,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
+    discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some vehicles
+    send and expect it. Both are read."""
     schedule_overrun_s: float = 60.0
     """How long the last power of a schedule goes on to hold behind its end, in s; then the vehicle gets none
     until there is a new one. The standard names no time; a minute is enough to agree on a new one."""

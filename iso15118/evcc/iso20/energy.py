@@ -184,7 +184,7 @@ def _asked(mode: Any) -> tuple[float, float]:
         current = si(target)
         return (current, 0.0) if current >= 0.0 else (0.0, -current)
     discharge = getattr(mode, "ev_maximum_discharge_current", None)
-    return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else si(discharge)
+    return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else abs(si(discharge))
 
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:

@@ -123,10 +123,11 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
     }
     if not plan.service.bidirectional:
         return dc.ScheduledDCCLReqControlMode(**charge)
+    sign = talk.config.discharge_limit_sign
     return dc.BPTScheduledDCCLReqControlMode(
         **charge,
-        ev_maximum_discharge_power=floor_rational(own.maximum_discharge_power_w),
-        ev_maximum_discharge_current=floor_rational(own.maximum_discharge_current_a),
+        ev_maximum_discharge_power=sign.of(floor_rational(own.maximum_discharge_power_w)),
+        ev_maximum_discharge_current=sign.of(floor_rational(own.maximum_discharge_current_a)),
     )
 
 
@@ -150,11 +151,14 @@ def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_do
         return dc.DynamicDCCLReqControlMode(**charge)
     allowed = talk.config.allow_discharge and not winding_down
     most = floored(own.maximum_discharge_power_w) if allowed else 0.0
+    sign = talk.config.discharge_limit_sign
     return dc.BPTDynamicDCCLReqControlMode(
         **charge,
-        ev_maximum_discharge_power=rational(most),
-        ev_minimum_discharge_power=rational(min(ceiled(own.minimum_discharge_power_w), most)),
-        ev_maximum_discharge_current=floor_rational(own.maximum_discharge_current_a if allowed else 0.0),
+        ev_maximum_discharge_power=sign.of(rational(most)),
+        ev_minimum_discharge_power=sign.of(rational(min(ceiled(own.minimum_discharge_power_w), most))),
+        ev_maximum_discharge_current=sign.of(
+            floor_rational(own.maximum_discharge_current_a if allowed else 0.0)
+        ),
     )
 
 

@@ -146,11 +146,12 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     }
     if plan.service.bidirectional:
         allowed = 1.0 if talk.config.allow_discharge else 0.0
+        sign = talk.config.discharge_limit_sign
         mode |= {
-            "ev_maximum_discharge_power": rational(limits.maximum_discharge_power_w * allowed),
-            "ev_minimum_discharge_power": rational(limits.minimum_discharge_power_w * allowed),
-            "ev_maximum_discharge_current": rational(limits.maximum_discharge_current_a * allowed),
-            "ev_minimum_discharge_current": rational(limits.minimum_discharge_current_a * allowed),
+            "ev_maximum_discharge_power": sign.of(rational(limits.maximum_discharge_power_w * allowed)),
+            "ev_minimum_discharge_power": sign.of(rational(limits.minimum_discharge_power_w * allowed)),
+            "ev_maximum_discharge_current": sign.of(rational(limits.maximum_discharge_current_a * allowed)),
+            "ev_minimum_discharge_current": sign.of(rational(limits.minimum_discharge_current_a * allowed)),
         }
     response = await exchange(
         talk,

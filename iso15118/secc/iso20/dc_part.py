@@ -95,7 +95,9 @@ DC = Part(
             dc.DCChargeParameterDiscoveryRes,
             lambda ctx: {
                 "dc_cpd_res_energy_transfer_mode": offer(
-                    ctx.facts.offered or ctx.facts.hardware, ctx.service or _DC
+                    ctx.facts.offered or ctx.facts.hardware,
+                    ctx.service or _DC,
+                    ctx.facts.config.discharge_limit_sign,
                 )
             },
         ),

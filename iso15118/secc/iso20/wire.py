@@ -12,7 +12,7 @@ from msgspec import Struct
 from iso15118.energy.dc import PresentLimits, on_wire, tightened
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import RationalNumber
-from iso15118.messages.values import floor_rational, rational, si
+from iso15118.messages.values import DischargeLimitSign, floor_rational, rational, si
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import EnergyService
 
@@ -78,17 +78,19 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
     minimum_voltage: RationalNumber
 
     @classmethod
-    def of(cls, limits: StationLimits) -> StationLimitsOnWire:
-        """``limits`` on the wire."""
+    def of(
+        cls, limits: StationLimits, sign: DischargeLimitSign = DischargeLimitSign.PLUS
+    ) -> StationLimitsOnWire:
+        """``limits`` on the wire; ``sign``: that of discharge limits."""
         limits = on_wire(limits)
         return cls(
             maximum_charge_power=rational(limits.maximum_charge_power_w),
             minimum_charge_power=rational(limits.minimum_charge_power_w),
             maximum_charge_current=rational(limits.maximum_charge_current_a),
             maximum_voltage=rational(limits.maximum_voltage_v),
-            maximum_discharge_power=rational(limits.maximum_discharge_power_w),
-            minimum_discharge_power=rational(limits.minimum_discharge_power_w),
-            maximum_discharge_current=rational(limits.maximum_discharge_current_a),
+            maximum_discharge_power=sign.of(rational(limits.maximum_discharge_power_w)),
+            minimum_discharge_power=sign.of(rational(limits.minimum_discharge_power_w)),
+            maximum_discharge_current=sign.of(rational(limits.maximum_discharge_current_a)),
             minimum_voltage=rational(limits.minimum_voltage_v),
         )
 
@@ -111,8 +113,10 @@ class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
         return of_type(**charge)
 
 
-def offer(limits: StationLimits, service: EnergyService) -> dc.AnyDCCPDResEnergyTransferMode:
-    """The station's side of DC_ChargeParameterDiscoveryRes for this service."""
+def offer(
+    limits: StationLimits, service: EnergyService, sign: DischargeLimitSign = DischargeLimitSign.PLUS
+) -> dc.AnyDCCPDResEnergyTransferMode:
+    """The station's side of DC_ChargeParameterDiscoveryRes for this service; ``sign``: that of discharge limits."""
     limits = on_wire(limits)
     charge: dict[str, Any] = {
         "evse_maximum_charge_power": rational(limits.maximum_charge_power_w),
@@ -127,9 +131,9 @@ def offer(limits: StationLimits, service: EnergyService) -> dc.AnyDCCPDResEnergy
     if service.bidirectional:
         return dc.BPTDCCPDResEnergyTransferMode(
             **charge,
-            evse_maximum_discharge_power=rational(limits.maximum_discharge_power_w),
-            evse_minimum_discharge_power=rational(limits.minimum_discharge_power_w),
-            evse_maximum_discharge_current=rational(limits.maximum_discharge_current_a),
-            evse_minimum_discharge_current=rational(limits.minimum_discharge_current_a),
+            evse_maximum_discharge_power=sign.of(rational(limits.maximum_discharge_power_w)),
+            evse_minimum_discharge_power=sign.of(rational(limits.minimum_discharge_power_w)),
+            evse_maximum_discharge_current=sign.of(rational(limits.maximum_discharge_current_a)),
+            evse_minimum_discharge_current=sign.of(rational(limits.minimum_discharge_current_a)),
         )
     return dc.DCCPDResEnergyTransferMode(**charge)
