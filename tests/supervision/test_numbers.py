@@ -1,4 +1,4 @@
-"""The supervisors on numbers alone: every rule just below its threshold, above it for less than its time, and above it for as long."""
+"""The supervisors on numbers alone: every rule at its threshold, above it for less than its time, and above it for as long."""
 
 from __future__ import annotations
 
@@ -80,81 +80,81 @@ def giving(supervisor: StationSupervisor) -> None:
 STATION: dict[
     str, tuple[Callable[[StationSupervisor], Any], tuple[float, float], tuple[float, float], Rule, Any]
 ] = {
-    # how it is brought about, just below, just above (V, A), the rule, and when it does what
+    # how it is brought about, the threshold itself, just above (V, A), the rule, and when it does what
     "over-voltage": (charging, (885.0, 0.0), (1045.1, 0.0), Rule.OVER_VOLTAGE, [(0.1, FAULT)]),
     "over-voltage at rest": (
         lambda s: after_stop(s, emergency=False),
-        (1044.9, 0.0),
+        (over_voltage_limit(950.0, 1.1), 0.0),
         (1045.1, 0.0),
         Rule.OVER_VOLTAGE,
         [(0.1, FAULT)],
     ),
     "voltage above asked": (
         lambda s: charging(s, watts=300_000.0),
-        (892.4, 200.0),
+        (892.5, 200.0),
         (892.6, 200.0),
         Rule.VOLTAGE_ABOVE_ASKED,
         [(0.5, STOP), (1.0, FAULT)],
     ),
     "voltage below the lower bound": (
         giving,
-        (665.1, -200.0),
+        (665.0, -200.0),
         (664.9, -200.0),
         Rule.VOLTAGE_ABOVE_ASKED,
         [(0.5, STOP), (1.0, FAULT)],
     ),
-    "over-current": (charging, (800.0, 209.9), (800.0, 210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "over-current": (charging, (800.0, 210.0), (800.0, 210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
     "over the rating": (
         lambda s: charging(s, amperes=500.0, watts=400_000.0),
-        (800.0, 524.9),
+        (700.0, 525.0),
         (700.0, 530.1),
         Rule.OVER_CURRENT,
         [(0.0, FAULT), (0.5, FAULT)],
     ),
-    "over-current when giving": (giving, (800.0, -209.9), (800.0, -210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
-    "reverse": (charging, (800.0, -4.9), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
-    "wrong direction": (giving, (800.0, 4.9), (800.0, 5.1), Rule.WRONG_DIRECTION, [(1.0, STOP)]),
+    "over-current when giving": (giving, (800.0, -210.0), (800.0, -210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "reverse": (charging, (800.0, -5.0), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
+    "wrong direction": (giving, (800.0, 5.0), (800.0, 5.1), Rule.WRONG_DIRECTION, [(1.0, STOP)]),
     "without permission": (
         lambda s: None,
-        (0.0, 4.9),
+        (0.0, 5.0),
         (0.0, 5.1),
         Rule.CURRENT_WITHOUT_PERMISSION,
         [(0.1, FAULT)],
     ),
     "after an emergency": (
         lambda s: after_stop(s, emergency=True),
-        (800.0, -4.9),
+        (800.0, -5.0),
         (800.0, -5.1),
         Rule.CURRENT_WITHOUT_PERMISSION,
         [(0.1, FAULT)],
     ),
     "voltage after the end": (
         lambda s: after_stop(s, emergency=False, closed=False),
-        (59.9, 0.0),
+        (60.0, 0.0),
         (60.1, 0.0),
         Rule.VOLTAGE_AFTER_END,
         [(0.0, WARN)],
     ),
     "cable check voltage": (
         check_phase,
-        (909.9, 0.0),
+        (910.0, 0.0),
         (910.1, 0.0),
         Rule.CABLE_CHECK_VOLTAGE,
         [(0.1, FAULT)],
     ),
     "cable check current": (
         check_phase,
-        (900.0, 1.9),
+        (900.0, 2.0),
         (900.0, 2.1),
         Rule.CABLE_CHECK_CURRENT,
         [(0.1, FAULT)],
     ),
-    "pre-charge voltage": (pre_charge, (819.9, 0.0), (820.1, 0.0), Rule.PRE_CHARGE_VOLTAGE, [(0.2, FAULT)]),
-    "pre-charge current": (pre_charge, (800.0, 2.9), (800.0, 3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
-    "pre-charge back": (pre_charge, (800.0, -2.9), (800.0, -3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "pre-charge voltage": (pre_charge, (820.0, 0.0), (820.1, 0.0), Rule.PRE_CHARGE_VOLTAGE, [(0.2, FAULT)]),
+    "pre-charge current": (pre_charge, (800.0, 3.0), (800.0, 3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "pre-charge back": (pre_charge, (800.0, -3.0), (800.0, -3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
     "over-power": (
         lambda s: charging(s, amperes=300.0),
-        (800.0, 223.7),
+        (800.0, 223.75),
         (800.0, 223.8),
         Rule.OVER_POWER,
         [(1.0, STOP)],
