@@ -42,7 +42,11 @@ def main() -> int:
         forks.preload(project)
         where = touched(project, processes=asked.processes, anew=asked.remap)
         tried = mutants if asked.listed else [mutant for mutant in mutants if mutant.key not in reasons]
-        run(Plan(project, where, ledger, tried, asked.budget, asked.limit, asked.again), asked.processes)
+        among = tuple(asked.tests)
+        run(
+            Plan(project, where, ledger, tried, among, asked.budget, asked.limit, asked.again),
+            asked.processes,
+        )
     for test in Fitness(project).unfit():
         print(f"not believed, as it fails in a forked process without a mutant: {test}", file=sys.stderr)
     return _report(mutants, ledger.read(), reasons, by_file=not asked.named)
@@ -53,6 +57,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="PATH",
         help="a file or folder; may be repeated, and they are taken in this order",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tests", action="append", default=[], metavar="PATH",
+        help="only tests whose name begins so; may be repeated. Who survives these and not all is undecided",
     )  # fmt: skip
     parser.add_argument("--changed-since", metavar="REV", help="lines that git diff names, only")
     parser.add_argument(

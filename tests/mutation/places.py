@@ -32,6 +32,8 @@ def names_made(source: bytes, line: int) -> set[str]:
                     }
                 case ast.AnnAssign(target=ast.Name(id=name)):
                     found = {name}
+                case ast.FunctionDef(name="__init__"):
+                    pass  # it is called by the name of its class
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                     found = {name}
                 case _:

@@ -35,6 +35,8 @@ class Plan:
     where: Touched
     ledger: Ledger
     mutants: Sequence[Mutant]
+    among: tuple[str, ...]
+    """Beginnings of the names of the tests that are tried; all, if there is none."""
     budget_s: float
     limit_s: float
     again: bool = False
@@ -45,6 +47,8 @@ class _Task:
     mutant: Mutant
     tests: frozenset[str]
     """Those that have not been tried yet."""
+    complete: bool
+    """They are all there are."""
     before: str = ""
     """The verdict of those that have been."""
 
@@ -81,13 +85,15 @@ def _tasks(plan: Plan, mutants: Sequence[Mutant], mode: str, *, since: float) ->
         one = known.get((mutant.file, mutant.line, mutant.mutation))
         if one is not None and (one.verdict in DEAD or one.mode == _IMPORT != mode):
             continue
-        tests = frozenset(plan.where.tests_of(mutant))
-        if one is None or one.mode != mode or _hopeful(one, plan.budget_s):
-            tasks.append(_Task(mutant, tests))
+        everyone = plan.where.tests_of(mutant)
+        tests = frozenset(test for test in everyone if not plan.among or test.startswith(plan.among))
+        if one is None or one.mode != mode or plan.among or _hopeful(one, plan.budget_s):
+            if tests or not plan.among:
+                tasks.append(_Task(mutant, tests, len(tests) == len(everyone)))
             continue
         changed = plan.ledger.changed(one)
         if tests := frozenset(test for test in tests if test.partition("::")[0] in changed):
-            tasks.append(_Task(mutant, tests, one.verdict))
+            tasks.append(_Task(mutant, tests, True, one.verdict))
     return tasks
 
 
@@ -145,7 +151,7 @@ class _Worker:
         chosen = within(tests, self._plan.budget_s)
         if not chosen:
             return forks.Attempt("untested")
-        complete = len(chosen) == len(tests)
+        complete = task.complete and len(chosen) == len(tests)
         found = forks.judge(task.mutant, chosen, complete, attempt, self._fitness.judge(self._mode))
         if found.verdict == "killed":
             self._order.learn(task.mutant, found.by)
