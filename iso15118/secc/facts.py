@@ -173,7 +173,11 @@ class Facts:
         that new bounds are not needed with every breath of it: a sensor that shows too little, or nothing yet, then does not let too
         much current flow. The voltage bound itself is no use: it is above what is there, and would give power away.
         """
-        volts = max(self.measured.voltage_v, self.reported_v, self.precharge_target_v)
+        volts = self.measured.voltage_v
+        if self.reported_v > volts:
+            volts = self.reported_v
+        if self.precharge_target_v > volts:
+            volts = self.precharge_target_v
         if power_w <= 0.0:
             current_a = 0.0
         elif volts * current_a > power_w:

@@ -39,6 +39,7 @@ __all__ = ["SeccSession"]
 CONNECTING = "Connecting"
 NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
+_SEQUENCE = Timer.SEQUENCE
 _OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
@@ -252,7 +253,7 @@ class SeccSession(Funnel):
                 edition.refuse(message, Fault.SEQUENCE),
             )
         if not beside:
-            self.timers.clear(Timer.SEQUENCE)
+            self.timers.clear(_SEQUENCE)
         if facts.doom is not None:
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
@@ -294,7 +295,7 @@ class SeccSession(Funnel):
             actions += self._enter(edition, reply.next)
         seconds = edition.sequence_time(reply.response)
         if seconds is not None:
-            self.timers.set(Timer.SEQUENCE, self._facts.now + seconds)
+            self.timers.set(_SEQUENCE, self._facts.now + seconds)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:

@@ -43,6 +43,8 @@ class State(Enum):
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
 
+    __hash__ = object.__hash__  # each is one object; looked up with every request
+
 
 Key = type | tuple[type, Enum]
 """A request, or a request with what it means."""
