@@ -57,6 +57,7 @@ class StationHardware(SideHardware):
         loop = self._loop
         self._power = PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
+        self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
@@ -208,6 +209,8 @@ class StationHardware(SideHardware):
 
     def _start_cable_check(self, action: act.StartCableCheck) -> None:
         self._energise()
+        self._check.drop()  # the answer to an earlier one is not wanted any more
+        self._check_number = action.number
         limit_s = max(action.deadline - self._loop.time(), 0.001)
         self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
@@ -228,7 +231,7 @@ class StationHardware(SideHardware):
             reason = result or "no reason given"
         else:
             reason = "" if good or result is False else f"cable_check.run returned {type(result).__name__}"
-        self._news(ev.CableCheckFinished(good, reason if not good else ""))
+        self._news(ev.CableCheckFinished(good, reason if not good else "", self._check_number))
 
     def _check_failed(self, complaint: str) -> None:
         self._report.fault("cable check", complaint)

@@ -75,6 +75,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     no_power_s: float = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""
+    schedule_renegotiation_s: float = 300.0
+    """Ask the station for another schedule when the one that holds is over, and when it has no power until its end, but not for the same
+    reason again within so many s, because the power rests meanwhile; a station that refused is not asked again either, whoever wants
+    another one. 0 never asks of its own accord: the vehicle takes no power behind the end, and leaves after no_power_s."""
     below_minimum_s: float = 60.0
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
@@ -190,6 +194,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 "poll_interval_s",
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
+            )
+        if not 0.0 <= self.schedule_renegotiation_s < 1e9:
+            raise ConfigError(
+                "schedule_renegotiation_s", f"{self.schedule_renegotiation_s!r} makes no sense", "0 or more"
             )
         for key in ("no_power_s", "below_minimum_s"):
             if not 0.0 < getattr(self, key) < 1e9:

@@ -62,6 +62,7 @@ class HardwareBooks:
                 self.supervisor.told(True)
             elif kind is act.StopPower:
                 facts.power, facts.precharging = None, False
+                facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
                 self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
@@ -86,6 +87,7 @@ class HardwareBooks:
     def _cable_check(self, action: act.StartCableCheck) -> None:
         facts, timing = self._facts, self._facts.timing
         self._live()
+        facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
             self.supervisor.negotiated(
@@ -94,7 +96,7 @@ class HardwareBooks:
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )
         self.supervisor.cable_check(action.voltage_v)
-        self._timers.set(Timer.CABLE_CHECK, facts.now + timing.cable_check_performance)
+        self._timers.set(Timer.CABLE_CHECK, action.deadline)
         if self.signal is not None and self.signal not in READY:
             self._timers.set(Timer.CONTROL_PILOT, facts.now + timing.control_pilot_change)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from iso15118.contracts import Refusal
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -341,15 +342,19 @@ class SeccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
-            case ev.CableCheckFinished(ok=ok, reason=reason):
+            case ev.CableCheckFinished(ok=ok, reason=reason, number=number):
+                if not facts.cable_check_awaited or number not in (0, facts.cable_checks):
+                    return []  # of an earlier check, or of one that was taken back
                 return self._cable_check_finished(ok is True, text(reason))
             case ev.AuthorizationDecided(accepted=accepted):
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
                 if claim != facts.claim:
                     return []  # about a contract that is no longer asked about
+                if refusal is Refusal.NOT_AVAILABLE and facts.authorized:
+                    return []  # that nobody can be asked takes back nothing
                 facts.contract_refusal = refusal
-                return self._decided(refusal is None)
+                return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
             case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
                 pending = facts.installation
                 if pending is not None and pending.asked == asked:
@@ -388,12 +393,12 @@ class SeccSession(Funnel):
             return []
         return self._decided(accepted)
 
-    def _decided(self, accepted: bool) -> list[Action]:
+    def _decided(self, accepted: bool, why: str = "") -> list[Action]:
         facts = self._facts
         if self._stage.authorizing:
             facts.authorized = accepted
         elif not accepted:
-            return self._stop("authorization withdrawn")
+            return self._stop(f"authorization withdrawn{why}")
         return []
 
     def _rebound(self) -> list[Action]:

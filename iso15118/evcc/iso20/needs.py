@@ -14,7 +14,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
 from iso15118.session.actions import EndReason, SessionEnded
 
-__all__ = ["departure_or_a_day", "departure_s", "energies", "enough"]
+__all__ = ["departure_or_a_day", "departure_s", "energies", "enough", "wants_schedule"]
 
 _A_DAY = 86_400
 _FLOWS_A = 1.0
@@ -69,7 +69,7 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
 def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
-    resting = plan.scheduled_power_w(now) <= 0.0  # as agreed
+    resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)  # as agreed
     if resting or abs(talk.inlet.current_a) >= _FLOWS_A:
         plan.idle_since = None
     elif plan.idle_since is None:
@@ -85,6 +85,23 @@ def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
             EndReason.STOPPED_BY_EV, "the battery takes less than the least that can be given"
         )
     return None
+
+
+def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
+    """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
+    config, now = talk.config, talk.now
+    if plan.schedule_over(now):
+        why = "over"
+    else:
+        why = "nothing" if not gives and plan.nothing_scheduled(now) else ""
+    every = config.schedule_renegotiation_s
+    if why != plan.wants_anew:
+        # One that is over is no use any more; the other one has just been agreed on.
+        plan.wants_anew, plan.ask_anew_at = why, now if why == "over" else now + every
+    if not why or every <= 0.0 or now < max(plan.ask_anew_at, plan.refused_until):
+        return False
+    plan.ask_anew_at = now + every
+    return True
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:

@@ -73,6 +73,8 @@ class Context:
     """The reading after which the meter was waited for in vain."""
     meter_told: bool = False
     """A charge-loop answer of this session had a reading."""
+    meter_unasked: bool = False
+    """So had the last one, though the vehicle had not asked for any."""
     meter_of_interest: bool = False
     """The vehicle asks for readings, so a fresh one is kept at hand."""
     display: DisplayParameters | None = None
@@ -97,10 +99,10 @@ class Context:
         """So is contract installation."""
         return self.facts.installs and self.offers_contracts
 
-    def forget_authorization(self) -> None:
-        """The decision is told, and was no: the vehicle may try again."""
+    def forget_authorization(self, why: str) -> None:
+        """The decision is told, and was no, because of ``why``: the vehicle may try again."""
         self.asked_with = None
-        self.facts.forget_authorization()
+        self.facts.forget_authorization(why)
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while time stamp and session id stay the same."""

@@ -118,6 +118,7 @@ DC = Part(
     },
     loop_request=dc.DCChargeLoopReq,
     refresh=parameters.refresh_limits,
+    advice=loop.unasked_reading,
     bounds=loop.present_bounds,
 )
 

@@ -44,31 +44,44 @@ def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> f
 
 
 def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Answer | Refused:
-    """Start the check with the first request and answer Ongoing until the hardware has an opinion."""
+    """Start the check with the first request and answer Ongoing until the hardware has an opinion. An output that still falls, as after the
+    session of another vehicle, is waited for as long as it may take anyway."""
     facts = ctx.facts
     before: tuple[Action, ...] = ()
     if facts.cable_check_started is None:
         if facts.vehicle is None or facts.limits is None or not facts.authorized:
             return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
         supervision = facts.config.supervision
+        if facts.cable_check_asked is None:
+            facts.cable_check_asked = facts.now
         present = facts.measured.voltage_v
         if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
-            detail = f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check"
+            if facts.now < facts.cable_check_asked + supervision.discharge_s:
+                return Answer(_check_answer(ctx, finished=False), State.DC_CABLE_CHECK)
+            detail = (
+                f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check, "
+                f"{supervision.discharge_s:g} s (supervision.discharge_s) after it was asked for"
+            )
             return Refused(
                 Fault.FAILED, EndReason.CABLE_CHECK_FAILED, detail, rule=Rule.CABLE_CHECK_VOLTAGE.value
             )
         facts.cable_check_started = facts.now
-        deadline = facts.now + facts.timing.cable_check_performance
+        deadline = facts.cable_check_asked + facts.timing.cable_check_performance
         voltage = cable_check_voltage(facts.vehicle.maximum_voltage_v, facts.limits.maximum_voltage_v)
         least_ohm = facts.isolation_ohm
-        before = (StartCableCheck(voltage, deadline, least_ohm),)
+        facts.cable_checks += 1
+        before = (StartCableCheck(voltage, deadline, least_ohm, facts.cable_checks),)
     finished = facts.cable_check_ok is True
-    response = dc.DCCableCheckRes(
+    response = _check_answer(ctx, finished=finished)
+    return Answer(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
+
+
+def _check_answer(ctx: Context, *, finished: bool) -> dc.DCCableCheckRes:
+    return dc.DCCableCheckRes(
         header=ctx.header(),
         response_code=Code.OK,
         evse_processing=Processing.Finished if finished else Processing.Ongoing,
     )
-    return Answer(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
 
 
 def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:

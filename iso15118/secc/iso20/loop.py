@@ -39,7 +39,7 @@ from .schedules import allowed_w, ask_anew, profile_exceeded
 from .sequence import State
 from .wire import loop_limits
 
-__all__ = ["charge_loop", "present_bounds"]
+__all__ = ["charge_loop", "present_bounds", "unasked_reading"]
 
 _METER_SHARE = 0.8
 """Of the time in which a charge-loop answer is due, spent at most on waiting for the meter."""
@@ -118,6 +118,21 @@ def _answer(
     return Wait((*before, ReadMeter()), deadline, finish)
 
 
+_LEAVES = frozenset(
+    {EndReason.PEER_VANISHED, EndReason.TIMEOUT, EndReason.STOPPED_BY_EV, EndReason.UNDECODABLE}
+)
+"""Ends that are a vehicle's own doing."""
+
+
+def unasked_reading(ctx: Context, reason: EndReason) -> str:
+    """What to try where a vehicle leaves upon an answer with a meter reading that it had not asked for; empty where that is not so."""
+    if not ctx.meter_unasked or ctx.facts.stop_wanted or reason not in _LEAVES:
+        return ""
+    return (
+        "the last answer had a meter reading unasked: if that is why, try session.first_meter_reading = false"
+    )
+
+
 def _age(ctx: Context) -> float:
     """How long ago the last reading was taken, in s."""
     facts = ctx.facts
@@ -137,6 +152,7 @@ def _reply(
     facts = ctx.facts
     measured, limits = facts.measured, facts.limits
     meter_info = None
+    ctx.meter_unasked = told and not (request.meter_info_requested or confirm)
     if told and facts.meter is not None:
         meter_info, ctx.meter_told = _meter_info(ctx, facts.meter), True
         if confirm:
