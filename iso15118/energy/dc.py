@@ -23,6 +23,7 @@ __all__ = [
     "Bounds",
     "Limits",
     "PresentLimits",
+    "cable_check_voltage",
     "charging",
     "discharging",
     "narrow",
@@ -158,6 +159,13 @@ def tightened(declared: Limits, present: Mapping[str, float]) -> PresentLimits:
             now[least] = now[most] if what == "voltage_v" else 0.0
             now[most] = now[least]
     return PresentLimits(**now)
+
+
+def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> float:
+    """Test voltage in V after IEC 61851-23 CC.4.1.2, from what both sides can stand."""
+    if vehicle_maximum_v <= 500.0:
+        return min(vehicle_maximum_v + 50.0, 500.0, station_maximum_v)
+    return min(1.1 * vehicle_maximum_v, station_maximum_v)
 
 
 def nothing(station: Limits, vehicle: Limits) -> Bounds:
