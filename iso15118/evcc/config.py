@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
@@ -133,6 +134,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: float = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    din: DinEvccSettings = field(default_factory=DinEvccSettings)
+    """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
