@@ -22,6 +22,7 @@ __all__ = [
     "Bounds",
     "Limits",
     "PresentLimits",
+    "cable_check_voltage",
     "charging",
     "discharging",
     "narrow",
@@ -210,6 +211,13 @@ def _flow(most: float, least: float, upper: float, lower: float) -> tuple[float,
     """The same for what flows: less than can be used at all is nothing."""
     most, least = _narrower(most, least, upper, lower)
     return (0.0, 0.0) if least > most else (most, least)
+
+
+def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> float:
+    """Test voltage in V after IEC 61851-23 CC.4.1.2, from what both sides can stand."""
+    if vehicle_maximum_v <= 500.0:
+        return min(vehicle_maximum_v + 50.0, 500.0, station_maximum_v)
+    return min(1.1 * vehicle_maximum_v, station_maximum_v)
 
 
 def nothing(station: Limits, vehicle: Limits) -> Bounds:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import warnings
 from enum import Enum
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
-__all__ = ["EvccConfig", "Identification", "InstallContracts"]
+__all__ = ["EDITIONS", "EvccConfig", "Identification", "InstallContracts"]
+
+EDITIONS: Final = ("iso20", "iso2", "din")
+"""The names of the editions in settings."""
 
 
 class Identification(Enum):
@@ -43,6 +48,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     evccid: str = "WVWV123456789ABCDEF7"
     """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
     [V2G20-2598]."""
+    editions: tuple[str, ...] = ("iso20",)
+    """Editions that are offered to the station, best first: "iso20", "iso2", "din"."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
     identification: tuple[Identification, ...] = (Identification.PNC, Identification.EIM)
@@ -127,6 +134,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: float = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    din: DinEvccSettings = field(default_factory=DinEvccSettings)
+    """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -145,6 +154,13 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             )
         if not 1 <= len(self.evccid) <= 255:
             raise ConfigError("evccid", f"{len(self.evccid)} characters", "1 to 255")
+        if not self.editions or len(set(self.editions)) != len(self.editions):
+            raise ConfigError(
+                "editions", "none, or one twice", f"any of {', '.join(EDITIONS)}, the best first"
+            )
+        for edition in self.editions:
+            if edition not in EDITIONS:
+                raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
         if not self.services:
             raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
         for service in self.services:

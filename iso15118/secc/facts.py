@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
-from iso15118.session.events import MeterRead, PowerMeasured
+from iso15118.session.events import MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import SeccTicket
@@ -113,6 +113,8 @@ class Facts:
     """What the energy manager wants; None leaves it to the vehicle."""
 
     # -- the hardware as last reported
+    signal: SignalState | None = None
+    """Control pilot or CE, as last shown; None: nobody tells."""
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
     cable_checks: int = 0
     """How many were asked for in this session: the number of the last one."""
@@ -148,11 +150,15 @@ class Facts:
     """Current zero and contactors open were asked for since then."""
 
     # -- leaving
+    lets_go: bool = False
+    """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_rule: str = ""
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
+    stop_notice_s: float = 0.0
+    """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
     doom: EndReason | None = None

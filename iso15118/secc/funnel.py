@@ -125,13 +125,15 @@ class Funnel:
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
-        self._books.signal = signal
+        self._facts.signal = signal
         if signal in READY:
             self.timers.clear(Timer.CONTROL_PILOT)
             return []
         if signal is not ev.SignalState.B:
             # A: unplugged; E, F: fault. No vehicle to talk to.
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
+        if self._facts.lets_go:
+            return self._make_safe(Urgency.ORDERLY, "the vehicle let go")
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:
@@ -142,7 +144,7 @@ class Funnel:
         facts = self._facts
         if not facts.stop_wanted:
             facts.stop_wanted, facts.stop_rule = reason or "stop requested", rule
-            facts.stop_deadline = facts.now + self.config.stop_delay_s
+            facts.stop_deadline = facts.now + facts.stop_notice_s + self.config.stop_delay_s
             self.timers.set(Timer.STOP, facts.stop_deadline)
         return []
 
@@ -151,7 +153,7 @@ class Funnel:
         facts, limits = self._facts, self.config.supervision
         current = facts.measured.current_a
         if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
-            waited = f"{current:.0f} A still flow {self.config.stop_delay_s:g} s after the wish to stop"
+            waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._doom(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )

@@ -40,8 +40,6 @@ class HardwareBooks:
     def __init__(self, config: SeccConfig, facts: Facts, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
         self._sensors = SensorSupervisor(config.supervision)
-        self.signal: ev.SignalState | None = None
-        """Control pilot or CE, as last shown."""
         self._config, self._facts, self._timers = config, facts, timers
 
     # -- what is asked -------------------------------------------------------------------------------------
@@ -97,7 +95,7 @@ class HardwareBooks:
             )
         self.supervisor.cable_check(action.voltage_v)
         self._timers.set(Timer.CABLE_CHECK, action.deadline)
-        if self.signal is not None and self.signal not in READY:
+        if facts.signal is not None and facts.signal not in READY:
             self._timers.set(Timer.CONTROL_PILOT, facts.now + timing.control_pilot_change)
 
     def _pre_charge(self, action: act.PreCharge) -> None:

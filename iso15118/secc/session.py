@@ -269,7 +269,9 @@ class SeccSession(Funnel):
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
 
     def _negotiation(self, message: Any) -> list[Action]:
-        choice = negotiate(message, usable(self._facts)) if self.state == NEGOTIATING else None
+        choice = None
+        if self.state == NEGOTIATING:
+            choice = negotiate(message, usable(self._facts), self.config.protocol_preference)
         if choice is None:
             return self._end(
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"

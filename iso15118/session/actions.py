@@ -170,11 +170,13 @@ class RequestContractAuthorization(HardwareAction, frozen=True):
 
 
 class RequestContractCertificate(HardwareAction, frozen=True):
-    """Hand the vehicle's CertificateInstallationReq to the contract-certificate service
-    (``ContractCertificateAnswered`` answers); ``deadline`` on the session's clock."""
+    """Hand the vehicle's request for a contract to the contract-certificate service (``ContractCertificateAnswered`` answers);
+    ``deadline`` on the session's clock, ``schema`` the schema set of the request: of "iso2" it is the whole V2GMessage, and so is the
+    answer."""
 
     request: Any
     deadline: float
+    schema: str = "iso20-common"
 
 
 class StoreContract(HardwareAction, frozen=True):
