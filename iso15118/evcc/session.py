@@ -31,6 +31,7 @@ __all__ = ["EvccSession"]
 
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
+_MESSAGE = Timer.MESSAGE
 
 
 class EvccSession(Funnel):
@@ -211,7 +212,7 @@ class EvccSession(Funnel):
                 self.states.append(step.state)
                 actions.append(act.StateEntered(step.state))
             actions.append(act.Send(step.request))
-            self.timers.set(Timer.MESSAGE, talk.now + step.timeout)
+            self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
         return actions

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -89,7 +90,8 @@ class Field(Struct, frozen=True, kw_only=True):
     def wanted(self) -> str:
         """What the value has to be, in words."""
         if self.item is not None:
-            return "a list of " + ", ".join(self.values or ["texts"])
+            items = "paths" if self.item is Path else "texts"
+            return "a list of " + ", ".join(self.values or [items])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
         words = {
@@ -161,15 +163,15 @@ def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """The texts under the fields, those of the classes that they come from among them."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
+        # What a class takes over from another, it means as there.
         if issubclass(base, Struct) and base is not Struct:
-            found |= _meanings_in(base)
+            found |= _own_meanings(base)
     return found
 
 
-def _meanings_in(kind: type) -> dict[str, str]:
+def _own_meanings(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
