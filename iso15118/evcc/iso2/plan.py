@@ -60,7 +60,7 @@ class Plan:
     renegotiate: bool = False
     """The station asks for a new negotiation."""
     negotiated_at: float = float("-inf")
-    """When the last negotiation ended."""
+    """When the last negotiation after the first one ended."""
     parting: bool = False
     """The station does not follow any more: what is left to say depends on no answer."""
     receipt_due: bool = False
