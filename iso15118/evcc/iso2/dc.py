@@ -213,13 +213,11 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
     """
     until = talk.now + min(talk.config.welding_detection_s, talk.timing.welding_detection_timeout)
     while True:
-        below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        done = below or talk.now >= until
         request = iso2.WeldingDetectionReq(dc_ev_status=battery_status(talk, plan))
-        if await exchange(talk, request, optional=True) is None:
-            plan.parting = done = True
-            below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        if done:
+        answered = await exchange(talk, request, optional=True) is not None
+        plan.parting = not answered
+        below = talk.inlet.voltage_v < talk.config.welding_voltage_v and talk.inlet_is_fresh
+        if below or not answered or talk.now >= until:
             if talk.contactors_closed:
                 raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
             if not below:
