@@ -79,6 +79,8 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
 
 async def pre_charge(talk: Conversation, plan: Plan) -> None:
     """Have the station match the battery's voltage, and close the contactors on a reading of this moment."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     target = 0.0
 
     def request() -> iso2.PreChargeReq:
