@@ -5,8 +5,6 @@ The station's part is played with the judges of ``iso15118.pki``, which read the
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,19 +13,18 @@ import pytest
 from iso15118 import exi
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.messages import iso2
-from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
+from iso15118.pki import issue_test_pki
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import issuing
-from iso15118.pki.installation import provisioning_of
 from iso15118.pki.installation_iso2 import ContractServiceIso2
 from iso15118.pki.iso2 import judge_authorization, judge_request, signed_tariffs
 from iso15118.pki.parsed import parse
 from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import VehicleContracts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.secured import SecuredLink
+from tests.evcc.iso2.contracts import DAY, EMAIDS, EPOCH, TLS, held, pki
 from tests.evcc.iso2.station import (
     BATTERY_V,
     CODE,
@@ -39,11 +36,7 @@ from tests.evcc.iso2.station import (
     schedules,
 )
 
-EPOCH = 1.79e9
-DAY = datetime.fromtimestamp(EPOCH, UTC)
-TLS = SecuredLink(version="TLSv1.2", peer_chain=(b"station",))
 CHALLENGE = bytes(range(16))
-EMAIDS = ("DE8AA000000001", "FRXYZ000000002")
 BOTH = iso2.PaymentOptionList(
     payment_option=(iso2.PaymentOption.Contract, iso2.PaymentOption.ExternalPayment)
 )
@@ -59,24 +52,6 @@ CERTIFICATES = iso2.ServiceList(
     )
 )
 ONGOING = iso2.EVSEProcessing.Ongoing
-
-
-@cache
-def pki() -> IssuedPki:
-    made = issue_test_pki("iso2", "p256", at=DAY)
-    for number, emaid in enumerate(EMAIDS):
-        made = issue_leaf(made, "contract", f"contract-{number}", at=DAY, names={"emaid": emaid})
-    return made
-
-
-def held(*names: str, **changes: Any) -> VehicleContracts:
-    fields: dict[str, Any] = {
-        "signers": tuple(signer_of(pki().credential(name)) for name in names),
-        "provisioning": provisioning_of(pki().credential("oemprov")),
-        "v2g_anchors": (pki().v2g_root,),
-        "mo_anchors": (pki().certificates["mo-root"],),
-    }
-    return VehicleContracts(**(fields | changes))
 
 
 def service(**changes: Any) -> ContractServiceIso2:
