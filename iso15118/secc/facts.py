@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages.values import NO_SESSION
+from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
-from iso15118.session.events import MeterRead, PowerMeasured
+from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import SeccTicket
@@ -50,7 +51,7 @@ class Facts:
     timing: Timing
     """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
     hardware: StationLimits
-    """What the station can give at best: this is offered, whatever holds at the moment."""
+    """What the DC output can give at best: this is offered, whatever holds at the moment. All 0 without one (``has_dc``)."""
     capabilities: StationLimits
     """What the station can give now; changes with LimitsChanged."""
     epoch: float = 0.0
@@ -112,8 +113,18 @@ class Facts:
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
 
+    # -- the same of an AC outlet; None where there is none, or where it is not known yet
+    ac_hardware: AcStationLimits | None = None
+    """What the outlet can give at best: this is offered."""
+    ac_capabilities: AcStationLimits | None = None
+    """What it can give now; changes with AcLimitsChanged."""
+    ac_vehicle: AcVehicleLimits | None = None
+    ac_offered: AcStationLimits | None = None
+    ac_limits: AcStationLimits | None = None
+
     # -- the hardware as last reported
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    ac_measured: AcMeasured = field(default_factory=AcMeasured)
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
@@ -132,6 +143,8 @@ class Facts:
     # -- what has been asked of the hardware
     power: tuple[float, float, float, bool] | None = None
     """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
+    ac_power: AcBounds | None = None
+    """The bounds of the last SetAcPower; None after StopPower."""
     delivered: bool = False
     """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
     reported_v: float = 0.0
@@ -173,6 +186,16 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def has_dc(self) -> bool:
+        """There is a DC output."""
+        return self.hardware.maximum_voltage_v > 0.0
+
+    @property
+    def has_ac(self) -> bool:
+        """There is an AC outlet."""
+        return self.ac_hardware is not None
 
     @property
     def unix_time(self) -> float | None:
