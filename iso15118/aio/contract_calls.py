@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from iso15118 import exi
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ExiError, HardwareError
-from iso15118.messages.iso20.common_messages import CertificateInstallationRes
+from iso15118.messages import iso2
+from iso15118.messages.iso20 import common_messages
 from iso15118.printable import printable
 from iso15118.session import events as ev
 
@@ -33,7 +34,11 @@ __all__ = ["ContractCalls", "StoreCalls", "contracts_of", "trust_of"]
 
 _log = Log(__name__)
 
-_SCHEMA = "iso20-common"
+_ANSWERS: dict[str, tuple[type, ...]] = {
+    "iso20-common": (common_messages.CertificateInstallationRes,),
+    "iso2": (iso2.CertificateInstallationRes, iso2.CertificateUpdateRes),
+}
+"""What brings a contract, by the schema set of the request."""
 _LONGEST_ANSWER = 256 * 1024
 """Octets of a response that are looked at; it goes to the vehicle in one frame of that size at most."""
 
@@ -114,12 +119,13 @@ class ContractCalls:
         self._service = Question(
             self._loop,
             "contract_certificates.certificate_installation",
-            partial(self._answered, action.request),
+            partial(self._answered, action.request, action.schema),
             partial(self._unanswered, action.request),
         )
-        octets = exi.encode(_SCHEMA, action.request)
+        octets = exi.encode(action.schema, action.request)
         limit_s = max(action.deadline - self._loop.time(), 0.001)
-        self._service.ask(port.call("certificate_installation", octets, _SCHEMA), min(limit_s, self._limit_s))
+        call = port.call("certificate_installation", octets, action.schema)
+        self._service.ask(call, min(limit_s, self._limit_s))
 
     def drop(self) -> None:
         """Nobody wants to know any more."""
@@ -149,7 +155,7 @@ class ContractCalls:
         _log.warning("the contract %s is refused: %s", printable(claim.emaid), complaint)
         self._tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
 
-    def _answered(self, request: object, result: object) -> None:
+    def _answered(self, request: object, schema: str, result: object) -> None:
         if isinstance(result, Refusal):
             self._tell(ev.ContractCertificateAnswered(None, result, request))
             return
@@ -158,11 +164,12 @@ class ContractCalls:
                 "contract_certificates.certificate_installation returned no octets of a message"
             )
         try:
-            response = exi.decode(_SCHEMA, result)
+            response = exi.decode(schema, result)
         except ExiError as error:
             raise HardwareError(brief(f"the contract-certificate service's answer: {error}")) from error
-        if not isinstance(response, CertificateInstallationRes):
-            raise HardwareError(f"the contract-certificate service answered {type(response).__name__}")
+        said = response.body.body_element if isinstance(response, iso2.V2GMessage) else response
+        if not isinstance(said, _ANSWERS[schema]):
+            raise HardwareError(f"the contract-certificate service answered {type(said).__name__}")
         self._tell(ev.ContractCertificateAnswered(response, None, request))
 
     def _unanswered(self, request: object, complaint: str) -> None:

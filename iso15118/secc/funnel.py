@@ -35,6 +35,28 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.WELDING_DETECTION,
 )
 
+_BEFORE_IT_HEARD = frozenset(
+    {
+        EndReason.PEER_VANISHED,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.SIGNAL_LOST,
+        EndReason.UNDECODABLE,
+    }
+)
+"""Ends in which a vehicle leaves, or goes astray, before the answer that tells it of the end."""
+_AFTER_A_REFUSAL = frozenset(
+    {
+        EndReason.AUTHORIZATION_FAILED,
+        EndReason.PEER_VANISHED,
+        EndReason.REFUSED,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.TIMEOUT,
+        EndReason.UNDECODABLE,
+        EndReason.UNKNOWN_SESSION,
+    }
+)
+"""Ends of a conversation for which an earlier refusal may be the cause."""
+
 ENDED = "Ended"
 CONNECTED = Stage(name="supportedAppProtocol", first=True)
 """Until an edition is chosen."""
@@ -103,13 +125,15 @@ class Funnel:
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
-        self._books.signal = signal
+        self._facts.signal = signal
         if signal in READY:
             self.timers.clear(Timer.CONTROL_PILOT)
             return []
         if signal is not ev.SignalState.B:
             # A: unplugged; E, F: fault. No vehicle to talk to.
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
+        if self._facts.lets_go:
+            return self._make_safe(Urgency.ORDERLY, "the vehicle let go")
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:
@@ -120,7 +144,7 @@ class Funnel:
         facts = self._facts
         if not facts.stop_wanted:
             facts.stop_wanted, facts.stop_rule = reason or "stop requested", rule
-            facts.stop_deadline = facts.now + self.config.stop_delay_s
+            facts.stop_deadline = facts.now + facts.stop_notice_s + self.config.stop_delay_s
             self.timers.set(Timer.STOP, facts.stop_deadline)
         return []
 
@@ -129,7 +153,7 @@ class Funnel:
         facts, limits = self._facts, self.config.supervision
         current = facts.measured.current_a
         if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
-            waited = f"{current:.0f} A still flow {self.config.stop_delay_s:g} s after the wish to stop"
+            waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._doom(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )
@@ -183,6 +207,16 @@ class Funnel:
         rule: str = "",
     ) -> list[Action]:
         """The one way out."""
+        facts, edition = self._facts, self._edition
+        if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
+            detail = self._with_first_cause(detail)
+        if edition is not None and (advice := edition.advice(reason, self._state)):
+            detail = f"{detail}; {advice}".lstrip("; ")
+        if facts.doom is not None and not facts.doom.orderly and reason in _BEFORE_IT_HEARD:
+            # Decided already: that the vehicle goes before it has been told so changes nothing about why.
+            detail = f"{facts.doom_detail or facts.doom.value}; then {detail or reason.value}"
+            if facts.doom is not EndReason.SIGNAL_LOST:  # by which a vehicle may have announced that it goes
+                reason, rule = facts.doom, facts.doom_rule
         detail = printable(detail)  # words of the vehicle may be in it, and it goes to ports and logs
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
@@ -191,7 +225,6 @@ class Funnel:
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
         )
-        edition = self._edition
         self.ticket = edition.ticket() if reason is EndReason.PAUSED and edition is not None else None
         self._stage = OVER
         self._waiting = self._pending = None
@@ -205,6 +238,13 @@ class Funnel:
                 self._closes_at = self._facts.now + grace_s
             actions.append(act.CloseLink(grace_s))
         return actions
+
+    def _with_first_cause(self, detail: str) -> str:
+        """A vehicle that was refused goes on as it likes: why it was refused is worth more than where it went wrong then."""
+        cause = self._facts.turned_down or "; ".join(self._facts.refusals)
+        return (
+            detail if not cause or cause in detail else f"{detail}; it had been refused: {cause}".lstrip("; ")
+        )
 
     def _late(self, event: ev.Event) -> list[Action]:
         """After the end two things matter: a contactor that closes late is told to open again, and a vehicle

@@ -40,8 +40,6 @@ class HardwareBooks:
     def __init__(self, config: SeccConfig, facts: Facts, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
         self._sensors = SensorSupervisor(config.supervision)
-        self.signal: ev.SignalState | None = None
-        """Control pilot or CE, as last shown."""
         self._config, self._facts, self._timers = config, facts, timers
 
     # -- what is asked -------------------------------------------------------------------------------------
@@ -65,6 +63,7 @@ class HardwareBooks:
                 self.supervisor.told(True)
             elif kind is act.StopPower:
                 facts.power, facts.ac_power, facts.precharging = None, None, False
+                facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
                 self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
@@ -89,6 +88,7 @@ class HardwareBooks:
     def _cable_check(self, action: act.StartCableCheck) -> None:
         facts, timing = self._facts, self._facts.timing
         self._live()
+        facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
             self.supervisor.negotiated(
@@ -97,8 +97,8 @@ class HardwareBooks:
                 max(offered.maximum_discharge_current_a, most.maximum_discharge_current_a),
             )
         self.supervisor.cable_check(action.voltage_v)
-        self._timers.set(Timer.CABLE_CHECK, facts.now + timing.cable_check_performance)
-        if self.signal is not None and self.signal not in READY:
+        self._timers.set(Timer.CABLE_CHECK, action.deadline)
+        if facts.signal is not None and facts.signal not in READY:
             self._timers.set(Timer.CONTROL_PILOT, facts.now + timing.control_pilot_change)
 
     def _pre_charge(self, action: act.PreCharge) -> None:

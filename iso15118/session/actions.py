@@ -96,11 +96,12 @@ class HardwareAction(Action, frozen=True):
 class StartCableCheck(HardwareAction, frozen=True):
     """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
     the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100 kOhm for CCS and
-    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4)."""
+    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4). ``number``: which check of the session this is, from 1 on; its answer carries the same."""
 
     voltage_v: float
     deadline: float
     insulation_ohm: float = 100_000.0
+    number: int = 0
 
 
 class PreCharge(HardwareAction, frozen=True):
@@ -179,17 +180,20 @@ class RequestAuthorization(HardwareAction, frozen=True):
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
-    """Ask the backend whether this contract pays (``ContractDecided`` answers)."""
+    """Ask the backend whether this contract pays (``ContractDecided`` answers). Asked again when a paused session goes on, which waits for
+    no answer then: a refusal ends it, and no answer changes nothing."""
 
     claim: ContractClaim
 
 
 class RequestContractCertificate(HardwareAction, frozen=True):
-    """Hand the vehicle's CertificateInstallationReq to the contract-certificate service
-    (``ContractCertificateAnswered`` answers); ``deadline`` on the session's clock."""
+    """Hand the vehicle's request for a contract to the contract-certificate service (``ContractCertificateAnswered`` answers);
+    ``deadline`` on the session's clock, ``schema`` the schema set of the request: of "iso2" it is the whole V2GMessage, and so is the
+    answer."""
 
     request: Any
     deadline: float
+    schema: str = "iso20-common"
 
 
 class StoreContract(HardwareAction, frozen=True):

@@ -245,8 +245,8 @@ class ContractCertificateService(Protocol):
     """The way to the provisioning service that puts contracts into vehicles, such as OCPP's Get15118EVCertificate."""
 
     async def certificate_installation(self, request: bytes, schema: str) -> bytes | Refusal:
-        """Pass on a CertificateInstallationReq as EXI of ``schema`` ("iso20-common"), and return the signed response as
-        EXI, or why there is none. Nothing in it is changed on the way but the header."""
+        """Pass on a CertificateInstallationReq as EXI of ``schema`` ("iso20-common", "iso2"; of the latter a CertificateUpdateReq as well),
+        and return the signed response as EXI, or why there is none. Nothing in it is changed on the way but the header."""
         ...
 
 

@@ -13,8 +13,10 @@ from iso15118.aio import logs
 from iso15118.aio.contract_calls import ContractCalls, StoreCalls, contracts_of, trust_of
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError
+from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
+from iso15118.messages.xmldsig import X509IssuerSerial
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from tests import clock
@@ -83,7 +85,7 @@ def told(site: Site, *actions: act.HardwareAction, limit_s: float = 0.05) -> lis
                 calls.authorize(action)
             elif isinstance(action, act.RequestContractCertificate):
                 deadline = loop.time() + action.deadline
-                calls.install(act.RequestContractCertificate(action.request, deadline))
+                calls.install(act.RequestContractCertificate(action.request, deadline, action.schema))
             await asyncio.sleep(0)
         await asyncio.sleep(2.0 * limit_s)
         calls.close()
@@ -177,6 +179,47 @@ def test_the_service_gets_the_octets_and_its_answer_arrives_as_it_signed_it() ->
     assert event.request is wanted, "it says what it is the answer to"
     ((octets, schema),) = site.asked
     assert (exi.decode("iso20-common", octets), schema) == (wanted, "iso20-common")
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [("CertificateInstallationRes", True), ("CertificateUpdateRes", True), ("SessionStopRes", False)],
+)
+def test_a_request_of_iso_15118_2_goes_out_and_comes_back_as_a_whole_message(said: str, passes: bool) -> None:
+    """Of another edition the service hears its schema; what brings no contract is no answer."""
+
+    def whole(element: iso2.BodyElement) -> iso2.V2GMessage:
+        header = iso2.MessageHeader(session_id=bytes(range(1, 9)))
+        return iso2.V2GMessage(header=header, body=iso2.Body(body_element=element))
+
+    chain = iso2.CertificateChain(certificate=b"\x30\x00")
+    fields = {
+        "response_code": iso2.ResponseCode.OK,
+        "sa_provisioning_certificate_chain": chain,
+        "contract_signature_cert_chain": iso2.CertificateChain(id="id1", certificate=b"\x30\x00"),
+        "contract_signature_encrypted_private_key": iso2.ContractSignatureEncryptedPrivateKey(
+            id="id2", value=bytes(48)
+        ),
+        "dhpublickey": iso2.DiffieHellmanPublickey(id="id3", value=bytes(65)),
+        "emaid": iso2.EMAID(id="id4", value="DE8AAC12345678"),
+    }
+    kind = getattr(iso2, said)
+    answer = whole(kind(response_code=iso2.ResponseCode.OK) if said == "SessionStopRes" else kind(**fields))
+    wanted = whole(
+        iso2.CertificateInstallationReq(
+            id="id1",
+            oem_provisioning_cert=b"\x30\x00",
+            list_of_root_certificate_ids=iso2.ListOfRootCertificateIDs(
+                root_certificate_id=(X509IssuerSerial(x509_issuer_name="CN=Root", x509_serial_number=1),)
+            ),
+        )
+    )
+    site = Site(provide=answers(exi.encode("iso2", answer)))
+    heard = told(site, act.RequestContractCertificate(wanted, 5.0, "iso2"), limit_s=0.3)
+    told_of = ev.ContractCertificateAnswered(answer if passes else None, None if passes else NO, wanted)
+    assert heard == [told_of]
+    assert [schema for _, schema in site.asked] == ["iso2"]
+    assert exi.decode("iso2", site.asked[0][0]) == wanted
 
 
 def test_a_store_that_cannot_be_read_is_no_store(caplog: pytest.LogCaptureFixture) -> None:

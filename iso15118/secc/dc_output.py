@@ -1,0 +1,111 @@
+"""The steps in which a DC output comes alive and is taken back, the same in every edition: cable check, pre-charge, contactors.
+
+This is the only place that asks to close the contactors of a DC output, and it does so with authorization, cable check and pre-charge on
+record. What is said about it to the vehicle is the edition's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iso15118.energy.dc import cable_check_voltage
+from iso15118.session.actions import (
+    Action,
+    CloseContactors,
+    EndReason,
+    OpenContactors,
+    PreCharge,
+    StartCableCheck,
+    StopPower,
+    Urgency,
+)
+from iso15118.session.edition import Answer, Fault, Refused, Wait
+from iso15118.session.supervision import Rule
+
+from .facts import Facts
+
+__all__ = ["close_contactors", "open_contactors", "pre_charge", "start_cable_check", "take_back"]
+
+
+def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
+    """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as after the session of another
+    vehicle, is waited for as long as it may take anyway: nothing is asked for then, and nothing has begun."""
+    if facts.vehicle is None or facts.limits is None or not facts.authorized:
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
+    supervision = facts.config.supervision
+    if facts.cable_check_asked is None:
+        facts.cable_check_asked = facts.now
+    present = facts.measured.voltage_v
+    if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
+        if facts.now < facts.cable_check_asked + supervision.discharge_s:
+            return ()
+        detail = (
+            f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check, "
+            f"{supervision.discharge_s:g} s (supervision.discharge_s) after it was asked for"
+        )
+        return Refused(
+            Fault.FAILED, EndReason.CABLE_CHECK_FAILED, detail, rule=Rule.CABLE_CHECK_VOLTAGE.value
+        )
+    facts.cable_check_started = facts.now
+    deadline = facts.cable_check_asked + facts.timing.cable_check_performance
+    voltage = cable_check_voltage(facts.vehicle.maximum_voltage_v, facts.limits.maximum_voltage_v)
+    facts.cable_checks += 1
+    return (StartCableCheck(voltage, deadline, facts.isolation_ohm, facts.cable_checks),)
+
+
+def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:
+    """Follow the vehicle's target in V, which the caller has brought within the limits of both sides."""
+    if not facts.cable_check_ok:
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "pre-charge without its preconditions")
+    facts.delivered = False
+    before: tuple[Action, ...] = ()
+    if facts.precharge_started is None:
+        facts.precharge_started = facts.now
+    if facts.precharge_target_v != target_v or not facts.precharging:
+        before = (PreCharge(target_v, facts.config.precharge_current_a),)
+    facts.precharge_target_v = target_v
+    return before
+
+
+def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refused:
+    """Close the contactors and wait for them; ``closed`` gives the answer then."""
+    if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
+    difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
+    if difference > facts.config.precharge_tolerance_v:
+        return Refused(
+            Fault.NOT_APPLIED,
+            EndReason.PRE_CHARGE_FAILED,
+            f"{Rule.CONTACTOR_VOLTAGE.value}: output is {difference:.0f} V off the pre-charge target",
+            rule=Rule.CONTACTOR_VOLTAGE.value,
+        )
+    deadline = facts.now + facts.timing.contactor_answer
+
+    def finish(timed_out: bool) -> Answer | Refused | None:
+        if facts.contactors_closed:
+            facts.delivered = True
+            return closed()
+        if timed_out:
+            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not close in time")
+        return None
+
+    return Wait((CloseContactors(deadline),), deadline, finish)
+
+
+def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
+    """Current to zero and contactors open before the answer that ``opened`` gives: the vehicle opens its own on it."""
+    deadline = facts.now + facts.timing.contactor_answer
+
+    def finish(timed_out: bool) -> Answer | Refused | None:
+        if not facts.contactors_closed:
+            return opened()
+        if timed_out:
+            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not open in time")
+        return None
+
+    return Wait(take_back("PowerDelivery stop"), deadline, finish)
+
+
+def take_back(reason: str) -> tuple[Action, ...]:
+    """Current to zero, then the contactors open, as agreed with the vehicle."""
+    return StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, reason)
