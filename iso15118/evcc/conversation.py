@@ -63,9 +63,9 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 class Exchange:
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None."""
+    None. ``then``: what has to be done right behind the request, such as another state of the control pilot [V2G20-847]."""
 
-    __slots__ = ("opens", "optional", "request", "response_type", "state", "timeout")
+    __slots__ = ("opens", "optional", "request", "response_type", "state", "then", "timeout")
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class Exchange:
         *,
         opens: bool = False,
         optional: bool = False,
+        then: tuple[Action, ...] = (),
     ) -> None:
         self.request = request
         self.response_type = response_type
@@ -83,6 +84,7 @@ class Exchange:
         self.state = state
         self.opens = opens
         self.optional = optional
+        self.then = then
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)

@@ -226,6 +226,10 @@ class EvccSession(Funnel):
                 self.states.append(step.state)
                 actions.append(act.StateEntered(step.state))
             actions.append(act.Send(step.request))
+            if step.then:
+                then = list(step.then)
+                self._book(then)
+                actions += then
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)

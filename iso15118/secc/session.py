@@ -274,11 +274,14 @@ class SeccSession(Funnel):
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
-            self._waiting, self._pending = reply, message
-            due = facts.now + edition.answer_time(message)
-            self.timers.set(Timer.ANSWER, min(reply.deadline, due))
-            return self._books.keep(reply.before)
+            self._pending, self._answer_due = message, facts.now + edition.answer_time(message)
+            return self._wait(reply)
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
+
+    def _wait(self, wait: Wait) -> list[Action]:
+        self._waiting = wait
+        self.timers.set(Timer.ANSWER, min(wait.deadline, self._answer_due))
+        return self._books.keep(wait.before)
 
     def _negotiation(self, message: Any) -> list[Action]:
         choice = None
@@ -323,6 +326,10 @@ class SeccSession(Funnel):
         reply = waiting.finish(timed_out)
         if reply is None:
             return []
+        if isinstance(reply, Wait):
+            if timed_out:
+                raise RuntimeError("a wait that is over goes on")
+            return self._wait(reply) + self._try_waiting(timed_out=False)
         request, self._waiting, self._pending = self._pending, None, None
         self.timers.clear(Timer.ANSWER)
         return self._reply(edition, request, reply)
