@@ -112,6 +112,8 @@ class Facts:
     """The least insulation resistance of the service that was chosen."""
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
+    set_point_var: float | None = None
+    """AC: what it wants of reactive power, in var of all phases; None: nothing."""
 
     # -- the same of an AC outlet; None where there is none, or where it is not known yet
     ac_hardware: AcStationLimits | None = None
@@ -202,6 +204,28 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def limits_w(self) -> tuple[float, float] | None:
+        """What may flow now to the vehicle and from it, in W of all phases, whatever the current; None before it is agreed."""
+        if (ac := self.ac_limits) is not None:
+            return sum(ac.maximum_charge_power_w), sum(ac.maximum_discharge_power_w)
+        limits = self.limits
+        return None if limits is None else (limits.maximum_charge_power_w, limits.maximum_discharge_power_w)
+
+    @property
+    def offered_discharge_w(self) -> float | None:
+        """What was offered to be taken back, in W of all phases; None before there is an offer."""
+        if self.ac_offered is not None:
+            return sum(self.ac_offered.maximum_discharge_power_w)
+        return None if self.offered is None else self.offered.maximum_discharge_power_w
+
+    @property
+    def measured_w(self) -> float:
+        """What flows, in W; negative from the vehicle."""
+        if self.ac_limits is not None:
+            return self.ac_measured.total_w
+        return self.measured.voltage_v * self.measured.current_a
 
     @property
     def has_dc(self) -> bool:

@@ -391,8 +391,8 @@ class SeccSession(Funnel):
             case ev.AcLimitsChanged(limits=ac):
                 facts.ac_capabilities = ac
                 return self._rebound()
-            case ev.SetPointChanged(power_w=power):
-                facts.set_point_w = power
+            case ev.SetPointChanged(power_w=power, reactive_var=reactive):
+                facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)

@@ -152,6 +152,11 @@ def _ac_limits(kind: type[AcStationLimits] | type[AcVehicleLimits]) -> Callable[
     return check
 
 
+def _set_point(event: Any) -> None:
+    _number(event, "power_w", optional=True)
+    _number(event, "reactive_var", optional=True)
+
+
 def _refusal(event: Any) -> None:
     if event.refusal is not None and not isinstance(event.refusal, Refusal):
         _refuse(event, "refusal", "a Refusal, or None")
@@ -185,7 +190,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.LimitsChanged: _limits,
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
-    ev.SetPointChanged: lambda event: _number(event, "power_w", optional=True),
+    ev.SetPointChanged: _set_point,
     ev.MeterRead: _meter,
     ev.PauseRequested: _pause,
 }

@@ -297,9 +297,10 @@ class AcLimitsChanged(Event, frozen=True):
 
 class SetPointChanged(Event, frozen=True):
     """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
-    it to the vehicle."""
+    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs it; None: nothing is said."""
 
     power_w: float | None
+    reactive_var: float | None = None
 
 
 class StopRequested(Event, frozen=True):
