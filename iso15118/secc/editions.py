@@ -8,10 +8,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from iso15118.session.services import Namespace
+from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace
 
 from .edition import SeccEdition
 from .facts import Facts
+from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
 
@@ -31,6 +32,18 @@ class Served(Struct, frozen=True, kw_only=True):
     """Why it may not be chosen in this session; empty if it may."""
 
 
+def _why_not_dc(facts: Facts) -> str:
+    if not facts.has_dc or not DC_SERVICES.intersection(facts.config.services):
+        return "without a DC service"
+    return _why_not_iso20(facts)
+
+
+def _why_not_ac(facts: Facts) -> str:
+    if not facts.has_ac or not AC_SERVICES.intersection(facts.config.services):
+        return "without an AC service"
+    return _why_not_iso20(facts)
+
+
 def _why_not_iso20(facts: Facts) -> str:
     """ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly allowed."""
     if facts.secure or (facts.plain and facts.config.allow_plaintext):
@@ -45,7 +58,15 @@ SERVED: Final = (
         major=1,
         minor=0,
         make=lambda facts: Iso20(facts, DC),
-        why_not=_why_not_iso20,
+        why_not=_why_not_dc,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, AC),
+        why_not=_why_not_ac,
     ),
 )
 
