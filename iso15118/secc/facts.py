@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
 from iso15118.session.events import MeterRead, PowerMeasured, SignalState
@@ -111,6 +112,9 @@ class Facts:
     """The least insulation resistance of the service that was chosen."""
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
+
+    plans: tuple[Schedule, ...] = ()
+    """What the energy manager plans over time, the first is the default; empty: the limits hold."""
 
     # -- the hardware as last reported
     signal: SignalState | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -364,6 +365,10 @@ class SeccSession(Funnel):
             case ev.SetPointChanged(power_w=power):
                 facts.set_point_w = power
                 return self._rebound()
+            case ev.PlanChanged(plans=plans, begins=begins):
+                start = facts.now if begins is None else begins
+                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):

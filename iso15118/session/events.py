@@ -37,6 +37,7 @@ __all__ = [
     "MessageReceived",
     "MeterRead",
     "PauseRequested",
+    "PlanChanged",
     "PowerMeasured",
     "SecondVoltageMeasured",
     "SetPointChanged",
@@ -245,6 +246,18 @@ class LimitsChanged(Event, frozen=True):
     """What the station can give from now on (derating, energy management)."""
 
     limits: StationLimits
+
+
+class PlanChanged(Event, frozen=True):
+    """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
+    the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
+
+    ISO 15118-2 offers them as schedules, and asks a vehicle in the charge loop for a new negotiation. ``begins``: on the session's
+    clock; None: now.
+    """
+
+    plans: tuple[tuple[tuple[float, float], ...], ...]
+    begins: float | None = None
 
 
 class SetPointChanged(Event, frozen=True):
