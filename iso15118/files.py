@@ -17,23 +17,33 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from iso15118.errors import ConfigError
 
-__all__ = ["locked", "make_folder", "not_private", "read_secret", "remove_whole", "sweep", "write_whole"]
+__all__ = [
+    "locked",
+    "make_folder",
+    "new_secret",
+    "not_private",
+    "read_secret",
+    "remove_whole",
+    "sweep",
+    "write_whole",
+]
 
 NEW, GONE = ".new-", ".gone-"
 """Beginnings of the hidden names of what is not yet there, and of what is there no more."""
 _LOCK: Final = ".lock"
 _LOCK_S: Final = 2.0
 """How long to wait for another process that writes into the same folder; it needs milliseconds."""
+_FILE, _FOLDER = 0o600, 0o700
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 _UNSUPPORTED: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.EISDIR, errno.ENOSYS})
 
 
-def write_whole(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+def write_whole(path: Path, data: bytes, *, mode: int = _FILE, durable: bool = True) -> None:
     """Write a file, or replace it in one step; it never exists with part of the data or with another mode.
     Raises OSError.
 
@@ -63,14 +73,31 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = T
         _sync(path.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """The folder and what is missing above it, each for the owner only, whatever the umask, and there to stay.
-    Raises OSError.
+def new_secret(path: Path) -> BinaryIO:
+    """A new file to be written bit by bit, which only its owner may read (mode 0600). What was there is replaced,
+    never followed or shared. Raises OSError.
+    """
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
+    os.fchmod(handle, _FILE)
+    return os.fdopen(handle, "wb")
+
+
+def make_folder(folder: Path, *, durable: bool = True) -> None:
+    """The folder and what is missing above it, each for the owner only (mode 0700), whatever the umask, and there to stay.
+    Raises OSError. ``durable``: as for :func:`write_whole`.
     """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-        _sync(one.parent)
+        try:
+            one.mkdir(mode=_FOLDER)
+        except FileExistsError:
+            if not one.is_dir():
+                raise
+            continue  # somebody else was faster: it is theirs
+        one.chmod(_FOLDER)  # a umask may have taken the owner's own permissions away
+        if durable:
+            _sync(one.parent)
 
 
 def remove_whole(path: Path) -> None:
@@ -99,8 +126,11 @@ def locked(directory: Path, *, wait_s: float = _LOCK_S) -> Iterator[None]:
 
     Raises OSError: BlockingIOError if somebody else is still at work after ``wait_s``.
     """
-    handle = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE)
     try:
+        told = os.fstat(handle)
+        if stat.S_IMODE(told.st_mode) != _FILE and told.st_uid == os.geteuid():
+            os.fchmod(handle, _FILE)  # a umask may have left nothing of it: then nobody could open it again
         end = time.monotonic() + wait_s
         while True:
             try:

@@ -19,6 +19,13 @@ _TURN_S = 1e-5
 """What a turn of the loop costs on the clock: one that polls without sleeping gets on, too."""
 _SETTLE_S = 1e-4
 """How long, really, the kernel is given to deliver what was sent on the loopback interface; as a rule it does so while it is being sent."""
+_WRITERS = frozenset({"iso15118 log", "iso15118 output"})
+"""Threads that only write what was said. They are made with the first line, and nobody on the loop waits for them: were they company, the
+first test of each process that logs a line would go by the real clock, and only that one."""
+
+
+def _at_work() -> frozenset[threading.Thread]:
+    return frozenset(thread for thread in threading.enumerate() if thread.name not in _WRITERS)
 
 
 class _Waiting(selectors.DefaultSelector):
@@ -44,14 +51,15 @@ class _Waiting(selectors.DefaultSelector):
 class SteadyLoop(asyncio.SelectorEventLoop):
     """A loop with such a clock, as long as it is alone.
 
-    Whoever works beside it (a thread, an executor, a child process started by ``asyncio``) needs real time, and has it from then on.
+    Whoever works beside it (a thread, an executor, a child process started by ``asyncio``) needs real time, and has it from then on; but
+    not those who write the log.
     A test that talks to anybody else outside, a kernel that configures interfaces for instance, is marked ``real_time``.
     """
 
     def __init__(self, *, real: bool = False) -> None:
         waiting = _Waiting()
         waiting.loop = self
-        self._before = frozenset(threading.enumerate())
+        self._before = _at_work()
         self._company = real
         self._seen = time.monotonic()
         self._now = self._seen
@@ -72,7 +80,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     @property
     def has_company(self) -> bool:
         """Whether somebody works beside this loop; once there was somebody, it stays so."""
-        if not self._company and not self._before.issuperset(threading.enumerate()):
+        if not self._company and not self._before.issuperset(_at_work()):
             self._join()
         return self._company
 

@@ -7,6 +7,9 @@ import socket
 import threading
 import time
 
+import pytest
+
+from iso15118.aio import logs, output
 from tests import clock
 
 
@@ -85,3 +88,21 @@ def test_a_function_elsewhere_and_another_program_have_theirs() -> None:
             return await program.wait()
 
     assert clock.run(both()) == 0
+
+
+def test_who_writes_the_log_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line of a process makes the thread that writes it: the test that has it would be the only one on the real clock."""
+    for module in (logs, output):
+        monkeypatch.setattr(module, "_writer", module._Writer())
+
+    async def first_line() -> float:
+        loop = asyncio.get_running_loop()
+        logs.Log(__name__).warning("the first of this process")
+        output.say("", error=True)
+        began = loop.time()
+        await asyncio.sleep(60.0)
+        return loop.time() - began
+
+    assert 60.0 <= clock.run(first_line()) < 60.1
+    assert logs.flush()
+    assert output.flush()

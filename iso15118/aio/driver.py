@@ -116,6 +116,8 @@ class SessionDriver(Finishing):
         """Told by the hardware while it was being measured: nothing is measured for these."""
         self._measuring = False
         self._early: list[ev.Event] = []
+        self._alarms: list[ev.Event] = []
+        """Told from outside, and not yet heard by a session that could end because of them."""
         self._busy = False
         self._due_at = 0.0
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
@@ -125,14 +127,18 @@ class SessionDriver(Finishing):
 
     @property
     def unheard(self) -> list[ev.Event]:
-        """Alarms that were told and that no session has heard of, because none began: they hold beyond this driver."""
-        return (
-            [] if self.session is not None else [event for event in self._early if isinstance(event, ALARMS)]
-        )
+        """Alarms that were told and that no session has heard of, because none began, or it had ended: they hold beyond this driver."""
+        return list(self._alarms)
 
     def tell(self, event: ev.Event) -> None:
         """Hand an event to the session: now, or after what it is dealing with at the moment. A wish to end it, or a
         fault, waits for it to begin."""
+        if isinstance(event, ALARMS) and not self.result.done():
+            self._alarms.append(event)
+        self._take(event)
+
+    def _take(self, event: ev.Event) -> None:
+        """The same for what this session's own hardware tells, which is of no interest beyond it."""
         if self.result.done():
             return
         if self.hardware is None:
@@ -176,7 +182,7 @@ class SessionDriver(Finishing):
         self._started = self._loop.time()
         self._busy = True  # what is told meanwhile waits for the session
         try:
-            self.hardware = self._take_hardware(self.tell)
+            self.hardware = self._take_hardware(self._take)
             self.session = self._make_session()
             begin = [ev.Connected(stream.secure, _secured(stream.tls_info)), *self.hardware.start()]
             self._queue.extendleft(reversed([*begin, *self._first(), *self._early]))
@@ -306,6 +312,8 @@ class SessionDriver(Finishing):
         session = self.session
         if session is None or self._error is not None:
             return
+        if self._alarms and session.ended is None:
+            self._alarms = [alarm for alarm in self._alarms if alarm is not event]
         now = self._loop.time()
         if measure and type(event) not in _ACT_FIRST:
             self._measure(session, now)

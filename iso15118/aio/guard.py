@@ -190,11 +190,10 @@ class Callback:
 # -- ports ----------------------------------------------------------------------------------------------------
 
 
-class Running:
+class Running(threading.local):
     """Which call of a port or of the application had the loop for the longest time. Whoever asks says since when, so that several
-    heartbeats in one process take nothing from each other."""
-
-    __slots__ = ("_calls",)
+    heartbeats in one process take nothing from each other. Each thread has calls of its own: what another one does, such as the
+    watchdog's drop or a second loop, holds up no loop of this one."""
 
     def __init__(self) -> None:
         self._calls: deque[tuple[float, str, float]] = deque(maxlen=_REMEMBERED)
@@ -214,7 +213,7 @@ class Running:
 
 
 running: Final = Running()
-"""One for the process: whoever shares a loop shares its time."""
+"""One for each thread: whoever shares a loop shares its time."""
 
 
 class Port:

@@ -19,7 +19,7 @@ from iso15118.session.actions import Notify
 from .guard import Callback, Port, come_back, describe, next_tick, running
 from .logs import Log
 
-__all__ = ["BEAT_S", "Heartbeat", "LoopLate", "WatchdogThread"]
+__all__ = ["BEAT_S", "FollowedHeartbeat", "Heartbeat", "LoopLate", "WatchdogThread"]
 
 _log = Log(__name__)
 
@@ -100,12 +100,38 @@ class Heartbeat:
             if self._port is not None and (complaint := self._port.tell("beat", self._count)):
                 self._port = None
                 _log.error("%s; it is not called any more", complaint)
-        call, _ = running.longest(since)
         if late > _LATE_S:
+            call, _ = running.longest(since)
             self._late(LoopLate(late, call))
             _log.warning(
                 "the event loop did not turn for %.2f s; longest in a port: %s", late, call or "none"
             )
+
+
+class FollowedHeartbeat(Heartbeat):
+    """That of somebody who may come later: of whom ``find`` gives now; while that is nobody, there is none."""
+
+    def __init__(self, find: Callable[[], Heartbeat | None]) -> None:
+        super().__init__(lambda: self.reason, Callback("nobody", None), None)
+        self._find = find
+
+    @property
+    def age(self) -> float:
+        """As ``Heartbeat.age``."""
+        found = self._find()
+        return math.inf if found is None else found.age
+
+    @property
+    def count(self) -> int:
+        """As ``Heartbeat.count``."""
+        found = self._find()
+        return 0 if found is None else found.count
+
+    @property
+    def reason(self) -> str:
+        """As ``Heartbeat.reason``."""
+        found = self._find()
+        return "the interface cannot be used yet" if found is None else found.reason
 
 
 class WatchdogThread(threading.Thread):

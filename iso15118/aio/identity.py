@@ -19,13 +19,25 @@ from .logs import Log
 if TYPE_CHECKING:
     from .link import TlsEndpoint, TlsSource
 
-__all__ = ["EXPIRY_AHEAD", "ExpiryWatch", "RenewableTls", "anchors_of", "chains_of", "renewable"]
+__all__ = [
+    "EXPIRY_AHEAD",
+    "FOLLOW_S",
+    "ExpiryWatch",
+    "RenewableTls",
+    "anchors_of",
+    "chains_of",
+    "follow_files",
+    "renewable",
+    "roots_of",
+]
 
 _log = Log(__name__)
 
 EXPIRY_AHEAD: Final = timedelta(days=14)
 """How long before the end of a certificate it is said: a leaf of a station is good for two to three
 months."""
+FOLLOW_S: Final = 10.0
+"""How often files with certificates are looked at for changes."""
 _EVERY_S: Final = 6 * 3600.0
 _AGAIN: Final = timedelta(days=1)
 """What was said is said again after this time."""
@@ -102,6 +114,40 @@ class RenewableTls:
         self._watch.look()
 
 
+async def follow_files(
+    tls: RenewableTls,
+    state: Callable[[], object],
+    again: Callable[[], TlsSource],
+    *,
+    began_with: object,
+    every_s: float = FOLLOW_S,
+) -> None:
+    """Make new connections from files that were changed, until cancelled. ``state``: something that changes when they do, such as sizes
+    and times; ``began_with``: what it was before they were read. ``again``: reads them. Both are called in a thread.
+
+    What cannot be used is said in the log, and what was there stays in use: files of one certificate are rarely replaced in one step,
+    and each change is a new try.
+    """
+    known, missing = began_with, ""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            now = await asyncio.to_thread(state)
+        except OSError as error:
+            if missing != str(error):
+                missing = str(error)
+                _log.error("certificates: %s; those that are known stay in use", missing)
+            continue
+        missing = ""
+        if now == known:
+            continue
+        known = now
+        try:
+            tls.renew(await asyncio.to_thread(again))
+        except Exception as error:
+            _log.error("certificates that were changed are not used; the old ones are: %s", error)
+
+
 def renewable(source: TlsSource | None) -> RenewableTls | None:
     """The source, made exchangeable if it is not; None for none."""
     return source if source is None or isinstance(source, RenewableTls) else RenewableTls(source)
@@ -166,6 +212,12 @@ def chains_of(source: object) -> tuple[Sequence[bytes], ...]:
 def anchors_of(source: object) -> tuple[bytes, ...]:
     """The roots (DER) that a context or port trusts."""
     return tuple(dict.fromkeys(der for one in _contexts(source) for der in getattr(one, "anchors", ())))
+
+
+def roots_of(source: object) -> tuple[bytes, ...]:
+    """The roots (DER) of our own chains in a context or port, as far as they are known."""
+    found = (der for one in _contexts(source) for der in getattr(one, "roots", ()) if der is not None)
+    return tuple(dict.fromkeys(found))
 
 
 def _contexts(source: object) -> Iterable[object]:

@@ -110,7 +110,8 @@ class OcspClient:
         """A revocation list (DER), which is judged where it is used. Raises LinkError, PkiError for what is
         no list.
         """
-        return crl_der(await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST))
+        data = await self.http.get(url, accept="application/pkix-crl", most=_MAX_LIST)
+        return await asyncio.to_thread(crl_der, data)
 
 
 async def fetch_response(url: str, request: bytes, *, timeout_s: float = 5.0) -> bytes:

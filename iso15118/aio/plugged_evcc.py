@@ -25,15 +25,16 @@ from iso15118.connection.vocabulary import (
 )
 from iso15118.errors import LinkError, MisuseError, V2GError
 from iso15118.link.primitives import DLinkReady, Restart
-from iso15118.session.events import EmergencyShutdown
 from iso15118.session.ticket import EvccTicket
 
+from .commands import ServiceCommands
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .evcc import EvccClient
 from .guard import Callback, brief, describe
 from .identity import renewable
 from .logs import Log
 from .outputs import AssertedOutputs
+from .service import ServiceState
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
@@ -55,7 +56,7 @@ _LAST_WORD_S: Final = 5.0
 """For a session without link or plug to end by itself; it waits for its own hardware only."""
 
 
-class PluggedEvcc:
+class PluggedEvcc(ServiceCommands):
     """A vehicle's inlet; ``run`` is one plug-in. The parameters are those of ``PluggedSecc``; ``client`` has further ones of
     ``EvccClient``.
     """
@@ -71,6 +72,7 @@ class PluggedEvcc:
         news: Callable[[Action], None] | None = None,
         **client: Any,
     ) -> None:
+        super().__init__(ServiceState.AVAILABLE)
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs, vehicle.signal)
@@ -82,8 +84,6 @@ class PluggedEvcc:
         self._news, self._replug = Callback("the application, told of the plug,", news), parts.replug
         self._linked = self._starting_again = False
         self._client: EvccClient | None = None
-        self._alarm: EmergencyShutdown | None = None
-        """Told before there was a client."""
         self._attempt: asyncio.Task[None] | None = None
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
@@ -132,13 +132,6 @@ class PluggedEvcc:
         """Pause the session that runs; the link sleeps then until ``tell(WakeUp())``, or until the station wakes it up."""
         if self._client is not None:
             self._client.pause(reason)
-
-    def emergency_shutdown(self, reason: str) -> None:
-        """Off the cable now, if a session runs; otherwise the vehicle is out of service until ``client.back_in_service()``."""
-        if self._client is None:
-            self._alarm = self._alarm or EmergencyShutdown(reason)  # for the client, once there is one
-        else:
-            self._client.emergency_shutdown(reason)
 
     async def run(self, resume: EvccTicket | None = None, *, stay: bool = False) -> SessionResult:
         """From plug-in to the end: over for good, unplugged, or at rest, but not paused. The last session's result; cancelled, it makes the
@@ -291,8 +284,8 @@ class PluggedEvcc:
         while self._client is None:
             try:
                 self._client = client = self._make_client()
-                if self._alarm is not None:
-                    client.tell(self._alarm)
+                self._stands(client)
+                self._stays()
             except LinkError as error:
                 _log.info("the interface cannot be used yet: %s", error)
                 await asyncio.sleep(ADDRESS_RETRY_S)

@@ -21,12 +21,14 @@ from iso15118.errors import LinkError, MisuseError
 from iso15118.link.primitives import Restart
 from iso15118.sdp import SDP_PORT
 
+from .commands import ServiceCommands
 from .connection import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 from .guard import Callback, describe
 from .identity import renewable
 from .logs import Log
 from .outputs import AssertedOutputs
 from .secc import SeccServer
+from .service import ServiceState
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,7 +50,7 @@ _log = Log(__name__)
 _REPLUG_S: Final = 1.0
 
 
-class PluggedSecc:
+class PluggedSecc(ServiceCommands):
     """A station's connector. Use it with ``async with``; it serves until it is left.
 
     The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
@@ -73,6 +75,7 @@ class PluggedSecc:
         listening: Callable[[SeccServer], None] | None = None,
         **server: Any,
     ) -> None:
+        super().__init__(ServiceState.CLOSED)
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs)
@@ -210,7 +213,13 @@ class PluggedSecc:
     async def _serve(self) -> SeccServer:
         if self._server is None:
             server = self._make_server()
-            await server.open()
+            self._stands(server)  # before anybody can find it: it may have been told to serve nobody
+            try:
+                await server.open()
+            except BaseException:
+                self._stands(None)
+                raise
+            self._stays()
             self._server, self._problem = server, ""
             self._served.set_result(server)
             self._listening(server)

@@ -45,7 +45,17 @@ if TYPE_CHECKING:
     from .plugged_secc import PluggedSecc
     from .tap import Tap
 
-__all__ = ["Both", "Clock", "Sleep", "Stopped", "run_both", "run_station", "run_vehicle", "ticking"]
+__all__ = [
+    "Both",
+    "Clock",
+    "Sleep",
+    "Stopped",
+    "run_both",
+    "run_station",
+    "run_vehicle",
+    "side_by_side",
+    "ticking",
+]
 
 _log = Log(__name__)
 
@@ -297,6 +307,21 @@ async def running(beside: Callable[[], Coroutine[Any, Any, None]] | None) -> Asy
     finally:
         task.cancel()
         await asyncio.wait((task,), timeout=_BESIDE_S)
+
+
+async def side_by_side(*works: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """For ``beside``: all of these, until cancelled. What one of them raises is in the log, and ends no other."""
+    tasks = {asyncio.get_running_loop().create_task(work()) for work in works}
+    for task in tasks:
+        task.add_done_callback(_tell_end)
+    try:
+        if tasks:
+            await asyncio.wait(tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_BESIDE_S)
 
 
 def _tell_end(task: asyncio.Task[None]) -> None:

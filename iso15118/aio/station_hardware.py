@@ -57,6 +57,7 @@ class StationHardware(SideHardware):
         loop = self._loop
         self._power = PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
+        self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
@@ -131,10 +132,17 @@ class StationHardware(SideHardware):
         return self.limits()
 
     def _read_supply(self) -> StationLimits:
-        supply = self._output.read("limits", readings.station_limits)
+        supply = self._output.read("limits", self._judge_supply)
         if supply != self._supply:
             self._supply = copy.copy(supply)
         return supply
+
+    def _judge_supply(self, value: Any, port: str) -> StationLimits:
+        """They are looked at twenty times a second and hardly ever change: what is as it was when it was judged is not judged again."""
+        known = self._supply
+        if known is not None and readings.is_unchanged(value, known):
+            return known
+        return readings.station_limits(value, port)
 
     def _in_force(self) -> StationLimits:
         supply = self._supply
@@ -208,6 +216,8 @@ class StationHardware(SideHardware):
 
     def _start_cable_check(self, action: act.StartCableCheck) -> None:
         self._energise()
+        self._check.drop()  # the answer to an earlier one is not wanted any more
+        self._check_number = action.number
         limit_s = max(action.deadline - self._loop.time(), 0.001)
         self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
@@ -228,7 +238,7 @@ class StationHardware(SideHardware):
             reason = result or "no reason given"
         else:
             reason = "" if good or result is False else f"cable_check.run returned {type(result).__name__}"
-        self._news(ev.CableCheckFinished(good, reason if not good else ""))
+        self._news(ev.CableCheckFinished(good, reason if not good else "", self._check_number))
 
     def _check_failed(self, complaint: str) -> None:
         self._report.fault("cable check", complaint)

@@ -162,7 +162,8 @@ class StatusKeeper:
     async def _list(self, client: OcspClient, url: str, asked: _Asked) -> None:
         now = client.clock()
         try:
-            self._evidence.add_list(url, await client.fetch_list(url))
+            fetched = await client.fetch_list(url)
+            await asyncio.to_thread(self._evidence.add_list, url, fetched)
         except (LinkError, PkiError) as error:
             self._failed(asked, now, f"no revocation list: {error}")
             return

@@ -24,7 +24,7 @@ from iso15118.session import ports
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.roles import load_evcc
-from iso15118.settings.trust import common_name, evcc_context
+from iso15118.settings.trust import common_name
 
 __all__ = ["app"]
 
@@ -45,16 +45,16 @@ def evcc(
     session = settings.session
     lists = settings.status.store
     evidence = None if lists is None else Evidence(Store(lists))
-    with by_thread(), tls_of(settings.tls, evcc_context, keylog, evidence=evidence) as (tls, pki):
-        vehicle.contracts = store_of(settings.contracts, settings.tls, pki)
-        if pki is not None and session.evccid == EvccConfig().evccid:
+    with by_thread(), tls_of(settings.tls, "evcc", keylog, evidence=evidence) as secured:
+        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki)
+        if secured.material is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
-            session = msgspec.structs.replace(session, evccid=common_name(pki, "vehicle"))
+            session = msgspec.structs.replace(session, evccid=common_name(secured.material))
         result, stopped = run_vehicle(
             session,
             lambda sleep, clock: _unhurried(vehicle.ports(sleep, clock)),
             settings.interface,
-            tls,
+            secured.tls,
             sdp_port=settings.sdp_port,
             observer=listen_to(reported),
             link=link_of(settings.link, settings.interface, station=False),

@@ -10,7 +10,7 @@ import typer
 
 from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
-from iso15118.aio.run import run_station
+from iso15118.aio.run import run_station, side_by_side
 from iso15118.aio.secc import SeccServer
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
@@ -20,7 +20,6 @@ from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
-from iso15118.settings.trust import secc_context
 
 __all__ = ["app"]
 
@@ -66,16 +65,20 @@ def secc(
         echo_soon(json_line(summary)) if as_json else tell(summary)
 
     known = StationStatus(settings)
-    made = tls_of(settings.tls, secc_context, keylog, evidence=known.evidence, demand=known.handshake_demand)
-    with by_thread(), made as (tls, pki):
+    made = tls_of(settings.tls, "secc", keylog, evidence=known.evidence, demand=known.handshake_demand)
+    with by_thread(), made as secured:
         station.contracts = backend_of(
-            settings.contracts, settings.tls, pki, evidence=known.evidence, demand=known.contract_demand
+            settings.contracts,
+            settings.tls,
+            secured.pki,
+            evidence=known.evidence,
+            demand=known.contract_demand,
         )
         run_station(
             settings.session,
             lambda sleep, clock: known.checked(station.ports(sleep, clock)),
             settings.interface,
-            tls,
+            secured.tls,
             port=settings.port or None,
             sdp_port=settings.sdp_port,
             sessions=sessions,
@@ -84,8 +87,8 @@ def secc(
             observer=listen_to(reported),
             link=link_of(settings.link, settings.interface, station=True),
             news=tell_link,
-            connection=known.connection(pki),
-            beside=partial(known.keep, tls, () if pki is None else (pki.v2g_root,)),
+            connection=known.connection(secured.tls),
+            beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside),
             wait_for_interface=settings.wait_for_interface,
         )
     if status:

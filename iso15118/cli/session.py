@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from iso15118.aio.identity import RenewableTls
+from iso15118.aio.identity import RenewableTls, follow_files
 from iso15118.aio.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
@@ -23,14 +24,14 @@ from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand
 from iso15118.session.actions import EndReason, StateEntered
 from iso15118.settings.hardware import Reported
+from iso15118.settings.identity import Role, TlsMaterial, read_material, state_of_material
 from iso15118.settings.parts import TlsSettings
-from iso15118.settings.trust import Keylog, read_pki
-from iso15118.tls import TlsContext
+from iso15118.settings.trust import Keylog, evcc_context, secc_context
 
 CHARGE_LOOP = "DC_ChargeLoop"
 """The state of both roles in which energy is transferred."""
 
-__all__ = ["SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
+__all__ = ["Secured", "SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
 
 
 class SessionSummary(Struct, frozen=True, kw_only=True):
@@ -140,29 +141,47 @@ def tell(summary: SessionSummary) -> None:
         echo_soon(line)
 
 
+class Secured(Struct, frozen=True, kw_only=True):
+    """TLS as a file has it; nothing of it for plaintext."""
+
+    tls: RenewableTls | None = None
+    material: TlsMaterial | None = None
+    """The certificates that it began with."""
+    beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    """What runs beside a station until it is cancelled: changed files are taken for the connections that come."""
+
+    @property
+    def pki(self) -> IssuedPki | None:
+        """The test PKI behind it, if it is from one."""
+        return None if self.material is None else self.material.pki
+
+
 @contextmanager
 def tls_of(
     settings: TlsSettings,
-    make: Callable[..., TlsContext],
+    role: Role,
     keylog: Path | None = None,
     *,
     evidence: Evidence | None = None,
     demand: Demand | None = None,
-) -> Iterator[tuple[RenewableTls | None, IssuedPki | None]]:
-    """The TLS context that a file asks for, and the certificates behind it; None for plaintext, which is said on stderr.
+) -> Iterator[Secured]:
+    """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr.
     ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
-    Raises ConfigError for a certificate of ours that has expired.
+    Raises ConfigError for what the file names and cannot be used, and for a certificate of ours that has expired.
 
     ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
     """
-    if settings.pki is None or settings.mode == "plaintext":
+    if settings.mode == "plaintext":
         echo_soon(
             "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
             err=True,
         )
-        yield None, None
+        yield Secured()
         return
-    pki = read_pki(settings.pki)
+    state = None
+    with suppress(OSError):  # what is missing is said by who reads it
+        state = state_of_material(settings)
+    material = read_material(settings, role)
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:
@@ -171,18 +190,38 @@ def tls_of(
             stack.enter_context(ConfigKeys("keylog", written=written))
             log = stack.enter_context(KeyLogFile(wanted))
             warn_of_keylog(wanted)
-        context = make(
-            pki,
+        make = partial(
+            secc_context if role == "secc" else evcc_context,
             profile=settings.profile,
             keylog=log,
             revocation=demand or settings.revocation,
             evidence=evidence,
             refuse=settings.refuse,
         )
-        tls = RenewableTls(context, ahead=timedelta(days=settings.expiry_warning_days))
-        with ConfigKeys("tls", written="tls.pki"):
+        tls = RenewableTls(make(material), ahead=timedelta(days=settings.expiry_warning_days))
+        with ConfigKeys("tls", written=_source_of(settings)):
             tls.check()
-        yield tls, pki
+        yield Secured(
+            tls=tls,
+            material=material,
+            beside=(
+                lambda: follow_files(
+                    tls,
+                    lambda: state_of_material(settings),
+                    lambda: make(read_material(settings, role)),
+                    began_with=state,
+                ),
+            ),
+        )
+
+
+def _source_of(settings: TlsSettings) -> str:
+    """The key that says where our certificate is from."""
+    if settings.pki is not None:
+        return "tls.pki"
+    if settings.store is not None:
+        return "tls.store"
+    return "tls.certificate" if settings.certificate is not None else "tls.key"
 
 
 def listen_to(reported: Reported) -> Callable[[float, Any], None]:

@@ -3,17 +3,17 @@ against it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from iso15118.aio.http_client import HttpClient
-from iso15118.aio.identity import RenewableTls, chains_of
+from iso15118.aio.identity import RenewableTls, anchors_of, chains_of, roots_of
 from iso15118.aio.ocsp_client import OcspClient
 from iso15118.aio.online import CheckedContracts, CheckedStream, PeerStatus
 from iso15118.aio.status import StatusKeeper
 from iso15118.aio.stream import MessageStream
-from iso15118.pki import IssuedPki, Store
+from iso15118.pki import Store
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.revocation import Demand
 from iso15118.session import ports
@@ -54,17 +54,17 @@ class StationStatus:
         """The same for contracts, before the backend is asked."""
         return "none" if self._status.online else None
 
-    def connection(self, pki: IssuedPki | None) -> Callable[..., MessageStream]:
+    def connection(self, tls: RenewableTls | None) -> Callable[..., MessageStream]:
         """How connections are made: with the check of vehicles after the handshake, if somebody is asked."""
         lab = self._settings.tls.profile == "lab"
         demand = self._settings.tls.revocation or ("none" if lab else "all")
-        if self._client is None or self.evidence is None or not self._status.online or pki is None:
+        if self._client is None or self.evidence is None or not self._status.online or tls is None:
             return MessageStream
         check = PeerStatus(
             self._client,
             self.evidence,
             role="vehicle",
-            anchors_der=lambda: {"OEM": [pki.oem_root]},
+            anchors_der=lambda: {"OEM": anchors_of(tls)},
             edition=self._settings.tls.profile,
             demand=demand,
         )
@@ -80,7 +80,7 @@ class StationStatus:
             station, contract_authorizer=CheckedContracts(behind, self._client, self.evidence, demand=demand)
         )
 
-    async def keep(self, tls: RenewableTls | None, roots: Sequence[bytes]) -> None:
+    async def keep(self, tls: RenewableTls | None) -> None:
         """Keep the evidence fresh until cancelled."""
         if self.evidence is None:
             return
@@ -88,7 +88,7 @@ class StationStatus:
             self._client,
             self.evidence,
             chains=lambda: () if tls is None else chains_of(tls),
-            roots=lambda: roots,
+            roots=lambda: roots_of(tls),
             lists=self._status.lists,
             responses=self._status.online,
         )

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import warnings
 from enum import Enum
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
-from iso15118.messages.values import TimeStampUnit
+from iso15118.evcc.din.settings import DinEvccSettings
+from iso15118.evcc.iso2.settings import Iso2Settings
+from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
-__all__ = ["EvccConfig", "Identification", "InstallContracts"]
+__all__ = ["EDITIONS", "EvccConfig", "Identification", "InstallContracts"]
+
+EDITIONS: Final = ("iso20", "iso2", "din")
+"""The names of the editions in settings."""
 
 
 class Identification(Enum):
@@ -43,6 +49,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     evccid: str = "WVWV123456789ABCDEF7"
     """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
     [V2G20-2598]."""
+    editions: tuple[str, ...] = ("iso20",)
+    """Editions that are offered to the station, best first: "iso20", "iso2", "din"."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
     identification: tuple[Identification, ...] = (Identification.PNC, Identification.EIM)
@@ -75,6 +83,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     no_power_s: float = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""
+    schedule_renegotiation_s: float = 300.0
+    """Ask the station for another schedule when the one that holds is over, and when it has no power until its end, but not for the same
+    reason again within so many s, because the power rests meanwhile; a station that refused is not asked again either, whoever wants
+    another one. 0 never asks of its own accord: the vehicle takes no power behind the end, and leaves after no_power_s."""
     below_minimum_s: float = 60.0
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
@@ -99,6 +111,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
+    discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some stations
+    send and expect it. Both are read."""
     strict_evse_id: bool = False
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only
@@ -120,8 +135,12 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: float = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    din: DinEvccSettings = field(default_factory=DinEvccSettings)
+    """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
+    iso2: Iso2Settings = field(default_factory=Iso2Settings)
+    """What is said of ISO 15118-2 alone."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
 
@@ -138,6 +157,13 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             )
         if not 1 <= len(self.evccid) <= 255:
             raise ConfigError("evccid", f"{len(self.evccid)} characters", "1 to 255")
+        if not self.editions or len(set(self.editions)) != len(self.editions):
+            raise ConfigError(
+                "editions", "none, or one twice", f"any of {', '.join(EDITIONS)}, the best first"
+            )
+        for edition in self.editions:
+            if edition not in EDITIONS:
+                raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
         if not self.services:
             raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
         for service in self.services:
@@ -187,6 +213,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 "poll_interval_s",
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
+            )
+        if not 0.0 <= self.schedule_renegotiation_s < 1e9:
+            raise ConfigError(
+                "schedule_renegotiation_s", f"{self.schedule_renegotiation_s!r} makes no sense", "0 or more"
             )
         for key in ("no_power_s", "below_minimum_s"):
             if not 0.0 < getattr(self, key) < 1e9:

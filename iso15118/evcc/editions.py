@@ -15,12 +15,14 @@ from .iso20.script import Iso20
 if TYPE_CHECKING:
     from .conversation import Conversation
 
-__all__ = ["OFFERED", "Offered"]
+__all__ = ["OFFERED", "Offered", "offered"]
 
 
 class Offered(Struct, frozen=True, kw_only=True):
     """One protocol of supportedAppProtocolReq."""
 
+    edition: str
+    """Its name in ``EvccConfig.editions``."""
     namespace: str
     major: int
     minor: int
@@ -37,6 +39,18 @@ def _why_not_iso20(talk: Conversation) -> str:
 
 
 OFFERED: Final = (
-    Offered(namespace=Namespace.DC.value, major=1, minor=0, make=Iso20, why_not=_why_not_iso20),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.DC.value,
+        major=1,
+        minor=0,
+        make=Iso20,
+        why_not=_why_not_iso20,
+    ),
 )
-"""Best first."""
+"""All there are; ``offered`` says which, and in which order."""
+
+
+def offered(editions: tuple[str, ...]) -> list[Offered]:
+    """What these editions are offered by, in their order."""
+    return [one for edition in editions for one in OFFERED if one.edition == edition]

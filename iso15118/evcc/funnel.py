@@ -35,6 +35,8 @@ _TALK_FAILED = frozenset(
     }
 )
 """Ways to end in which nothing but the conversation failed."""
+_AUTHORIZING = ("Authorization", "CertificateInstallation")
+"""States in which the vehicle may have been refused already."""
 
 
 class Funnel:
@@ -180,6 +182,9 @@ class Funnel:
             # worth more than how the station took it.
             reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
             rule = left.rule
+        if reason in _TALK_FAILED and self.states[-1] in _AUTHORIZING and self._talk.refusals:
+            # The first cause: what the station says to the next attempt is often only that it did not expect one.
+            detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
         )

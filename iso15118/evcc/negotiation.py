@@ -9,7 +9,7 @@ from iso15118.messages import app
 from iso15118.session.actions import EndReason, PeerDeviates, SessionEnded, UseSchema
 
 from .edition import EvccEdition
-from .editions import OFFERED, Offered
+from .editions import Offered, offered
 
 __all__ = ["session"]
 
@@ -22,19 +22,20 @@ async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnde
 
 
 async def _negotiated(talk: Conversation) -> EvccEdition:
-    usable = [offered for offered in OFFERED if not offered.why_not(talk)]
+    wanted = offered(talk.config.editions)
+    usable = [one for one in wanted if not one.why_not(talk)]
     if not usable:
-        why = ", ".join(dict.fromkeys(offered.why_not(talk) for offered in OFFERED))
+        why = ", ".join(dict.fromkeys(one.why_not(talk) for one in wanted))
         raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}")
     entries = tuple(
         app.AppProtocol(
-            protocol_namespace=offered.namespace,
-            version_number_major=offered.major,
-            version_number_minor=offered.minor,
+            protocol_namespace=one.namespace,
+            version_number_major=one.major,
+            version_number_minor=one.minor,
             schema_id=number,
             priority=number,
         )
-        for number, offered in enumerate(usable, start=1)
+        for number, one in enumerate(usable, start=1)
     )
     request = app.SupportedAppProtocolReq(app_protocol=entries)
     timeout = talk.config.timing.message_timeout_of("SupportedAppProtocolReq")

@@ -7,18 +7,16 @@ the owner may read, and in no other file.
 from __future__ import annotations
 
 import logging
-import os
-import stat
 import time
 from ipaddress import IPv6Address
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
 from iso15118.errors import ConfigError
-from iso15118.files import write_whole
+from iso15118.files import make_folder, new_secret, write_whole
 from iso15118.loopback.summary import LoopbackSummary
 from iso15118.testing.pair import EPOCH
 from iso15118.trace import Capture, Endpoint, Recorder, report
@@ -54,10 +52,10 @@ class SessionFolder:
         self._warned = False
         self._summary: dict[str, Any] = {}
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lines = _private(directory / "session.jsonl")
+            make_folder(directory, durable=False)
+            self._lines = new_secret(directory / "session.jsonl")
             try:
-                self._packets = _private(directory / "session.pcapng")
+                self._packets = new_secret(directory / "session.pcapng")
             except BaseException:
                 self._lines.close()
                 raise
@@ -140,15 +138,6 @@ class SessionFolder:
         failure = "" if error is None else f"{kind.__name__ if kind else ''}: {error}"
         page = report(self.recorder, self._summary, failure=failure)
         write_whole(self.directory / "report.html", page.encode(), durable=False)
-
-
-def _private(path: Path) -> BinaryIO:
-    """A new file that only its owner may read: names of vehicles and contracts are in it, and in the capture the secrets of TLS. What was
-    there is replaced, never followed or shared."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
-    return os.fdopen(descriptor, "wb")
 
 
 def _end(address: tuple[str, int], *, station: bool) -> Endpoint:

@@ -17,6 +17,7 @@ from .iso20.common_types import RationalNumber
 
 __all__ = [
     "NO_SESSION",
+    "DischargeLimitSign",
     "TimeStampUnit",
     "anchored",
     "ceil_rational",
@@ -77,12 +78,14 @@ def ceil_rational(value: float) -> RationalNumber:
     return _pack(value, math.ceil)
 
 
+@lru_cache(maxsize=4096)
 def floored(value: float) -> float:
     """The greatest quantity that the wire can say and that is not above ``value``, as the peer will read it.
     The one way to round a maximum: what is asked or checked later is compared with this."""
     return si(floor_rational(value))
 
 
+@lru_cache(maxsize=4096)
 def ceiled(value: float) -> float:
     """The least quantity that the wire can say and that is not below ``value``: the one way to round a
     minimum."""
@@ -94,7 +97,9 @@ def towards_zero(value: float) -> float:
     resolves, and rounding asks for no more than is wanted."""
     # 16.1 * 10 is 161.00000000000003, other products fall short of the tenth that they are.
     tenths = math.floor(abs(value) * 10.0 + 1e-7)
-    return math.copysign(tenths / 10.0, value) if tenths else 0.0
+    if not tenths:
+        return 0.0
+    return tenths / 10.0 if value > 0.0 else -tenths / 10.0
 
 
 def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
@@ -116,6 +121,23 @@ def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
     raise ValueError(f"{value!r} does not fit a RationalNumber")
 
 
+class DischargeLimitSign(Enum):
+    """The sign of every discharge limit that is sent, power and current, maxima and minima. Unsettled: public stacks send positive values,
+    some vehicles and stations in the field send and expect negative ones, so both are read by their magnitude and one is sent."""
+
+    PLUS = 1
+    MINUS = -1
+
+    def of(self, magnitude: RationalNumber) -> RationalNumber:
+        """A discharge limit with this sign."""
+        return magnitude if self is DischargeLimitSign.PLUS else _negative(magnitude)
+
+
+@lru_cache(maxsize=4096)
+def _negative(number: RationalNumber) -> RationalNumber:
+    return RationalNumber(exponent=number.exponent, value=-number.value) if number.value else number
+
+
 class TimeStampUnit(Enum):
     """The unit of TimeStamp, TimeAnchor and MeterTimestamp. Unsettled: public stacks send seconds since 1970,
     one commercial station microseconds, so both are read and one is sent."""
@@ -124,9 +146,14 @@ class TimeStampUnit(Enum):
     MICROSECONDS = 1_000_000
 
 
+_SECONDS = TimeStampUnit.SECONDS
+
+
 def time_stamp(unix_s: float, unit: TimeStampUnit = TimeStampUnit.SECONDS) -> int:
     """``unix_s`` (s since 1970) as it is sent; never negative."""
-    return max(int(unix_s * unit.value), 0)
+    # A session asks with every message; a second times 1 is the second itself.
+    stamp = int(unix_s) if unit is _SECONDS else int(unix_s * unit.value)
+    return stamp if stamp > 0 else 0
 
 
 _MICROSECONDS_FROM, _MILLISECONDS_FROM = 10**14, 10**11

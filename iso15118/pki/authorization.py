@@ -238,11 +238,12 @@ def _same_key(one: bytes, other: bytes) -> bool:
 
 
 def refusal_of(verdict: Verdict) -> Refusal | None:
-    """The one word for a verdict: a time or a revocation by its name if nothing else is wrong."""
+    """The one word for a verdict: a time or a revocation by its name if nothing else is wrong but that the root is unknown. That such a
+    chain has ended holds whoever its root is, and the code that says so tells the vehicle more than the general one."""
     codes = {one.code for one in verdict.violations}
     if not codes:
         return None
-    if codes <= _TIMES.keys():
+    if codes != _UNKNOWN_ROOT and codes <= _TIMES.keys() | _UNKNOWN_ROOT:
         return next(refusal for code, refusal in _TIMES.items() if code in codes)
     return Refusal.CHAIN
 

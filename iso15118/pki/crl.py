@@ -6,30 +6,40 @@ The fallback where no OCSP response is to be had. [V2G20-2457]
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from iso15118.pki.build import PrivateKey
+from iso15118.pki.der import children, head
 from iso15118.pki.parsed import Parsed, UnreadableError, parse
 from iso15118.pki.violations import Violation, violation
 
-__all__ = ["crl", "judge_crl", "lists", "verify_crl"]
+__all__ = ["LISTS_REMEMBERED", "crl", "judge_crl", "lists", "read_ahead", "verify_crl"]
 
 _MAX_OCTETS = 4 * 1024 * 1024
 _KEYS = frozenset({"secp256r1", "secp384r1", "secp521r1", "ed448"})
 _STILL_COUNTS = frozenset({"crl-stale", "crl-future", "crl-partial"})
 """Violations of a list that proves nobody good, and yet revokes those whom it names."""
-_REMEMBERED = 32
+LISTS_REMEMBERED: Final = 256
 """Lists that are not read again for each chain, and signatures on them that are not verified again: both depend on the octets alone.
 Freshness is judged anew each time."""
+_ECDSA: Final[dict[x509.ObjectIdentifier, hashes.HashAlgorithm]] = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: hashes.SHA256(),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: hashes.SHA384(),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: hashes.SHA512(),
+}
+_INTEGER: Final = 0x02
 
 
 def crl(
@@ -106,6 +116,13 @@ def lists(crl_der: bytes, certificate: Parsed) -> bool:
     )
 
 
+def read_ahead(crl_der: bytes) -> None:
+    """Read a list before it is needed: a long one takes a tenth of a second, which no handshake has. Call it in a thread, or before the
+    event loop runs. What is no list is said when it is judged."""
+    with suppress(*_FAULTS):
+        _read(bytes(crl_der))
+
+
 _Scope = Literal["all", "CAs", "leaves"]
 _FAULTS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension)
 
@@ -120,15 +137,21 @@ class _List(msgspec.Struct, frozen=True, kw_only=True):
     """Identifier of the key that it says it is signed with."""
     scope: _Scope | None
     serials: frozenset[int]
+    signature: bytes
+    algorithm: x509.ObjectIdentifier | None
+    """Of the signature; None where the list says two different ones."""
+    digest: bytes
+    """Of what is signed, where the algorithm signs a digest: so that its length does not matter when the issuer is known."""
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=LISTS_REMEMBERED)
 def _read(crl_der: bytes) -> _List:
     """A list, read completely: a hundred thousand serial numbers are looked up in a moment, and read once."""
     if len(crl_der) > _MAX_OCTETS:
         raise ValueError(f"{len(crl_der)} octets")
     listed = x509.load_der_x509_crl(crl_der)
     scope = _scope(listed)
+    algorithm = listed.signature_algorithm_oid if _says_one_algorithm(crl_der) else None
     return _List(
         issuer=listed.issuer,
         last_update=listed.last_update_utc,
@@ -136,7 +159,28 @@ def _read(crl_der: bytes) -> _List:
         key=_key_of(listed),
         scope=scope,
         serials=_serials(listed, scope),
+        signature=listed.signature,
+        algorithm=algorithm,
+        digest=_digest(_ECDSA[algorithm], _signed_part(crl_der)) if algorithm in _ECDSA else b"",
     )
+
+
+def _signed_part(crl_der: bytes) -> bytes:
+    _, start, _ = head(crl_der)
+    return crl_der[start : head(crl_der, start)[2]]
+
+
+def _says_one_algorithm(crl_der: bytes) -> bool:
+    """The algorithm beside the signature is the one that is signed (RFC 5280 5.1.1.2)."""
+    signed, beside, _ = children(crl_der)
+    first, second = children(signed)[:2]
+    return beside == (second if first[0] == _INTEGER else first)  # the version may be left out
+
+
+def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    made = hashes.Hash(algorithm)
+    made.update(data)
+    return made.finalize()
 
 
 def _serials(listed: x509.CertificateRevocationList, scope: _Scope | None) -> frozenset[int]:
@@ -162,16 +206,22 @@ def _is_taken_back(row: x509.RevokedCertificate) -> bool:
         return False
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=LISTS_REMEMBERED)
 def _is_signed_by(crl_der: bytes, issuer_der: bytes) -> bool:
-    issuer = parse(issuer_der)
+    issuer, listed = parse(issuer_der), _read(crl_der)
     if issuer.key not in _KEYS:
         return False
+    key = issuer.certificate.public_key()
     try:
-        key = issuer.certificate.public_key()
-        return x509.load_der_x509_crl(crl_der).is_signature_valid(key)  # type: ignore[arg-type]  # of one of _KEYS
+        if isinstance(key, ec.EllipticCurvePublicKey) and listed.algorithm in _ECDSA:
+            key.verify(listed.signature, listed.digest, ec.ECDSA(Prehashed(_ECDSA[listed.algorithm])))
+        elif isinstance(key, ed448.Ed448PublicKey) and listed.algorithm == SignatureAlgorithmOID.ED448:
+            key.verify(listed.signature, _signed_part(crl_der))
+        else:
+            return False
     except InvalidSignature:
         return False
+    return True
 
 
 def _judge(

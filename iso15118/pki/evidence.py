@@ -15,6 +15,7 @@ from typing import Final
 
 from iso15118.errors import PkiError
 from iso15118.pki.contents import State
+from iso15118.pki.crl import LISTS_REMEMBERED, read_ahead
 from iso15118.pki.ocsp import WEEK
 from iso15118.pki.revocation import Demand, RevocationPolicy
 from iso15118.pki.store import Store
@@ -49,7 +50,7 @@ class Evidence:
 
     def refresh(self) -> None:
         """Takes what is new in the store. One that cannot be read now is said in the log, and what was known
-        stays.
+        stays. Reads files and lists, so call it in a thread while an event loop runs.
         """
         if self.store is None:
             return
@@ -60,6 +61,14 @@ class Evidence:
         except (PkiError, OSError) as error:
             _log.warning("no new evidence of revocation: %s", error)
             return
+        for der in contents.crls:
+            read_ahead(der)
+        if len(contents.crls) > LISTS_REMEMBERED:
+            _log.warning(
+                "%d revocation lists, and %d are remembered: the others are read for each peer",
+                len(contents.crls),
+                LISTS_REMEMBERED,
+            )
         self._state = contents.state
         self._crls = contents.crls
         for name, der in contents.responses.items():
@@ -88,8 +97,10 @@ class Evidence:
         self._keep(_name(certificate_der), der)
 
     def add_list(self, name: str, der: bytes) -> None:
-        """Know a list from now on, in memory, in place of the one that had this name."""
-        self._fetched[name] = der
+        """Know a list from now on, in memory, in place of the one that had this name. It is read at once, so call it in a thread
+        while an event loop runs."""
+        read_ahead(der)
+        self._fetched = {**self._fetched, name: der}
 
     def policy(self, demand: Demand, *, longest: timedelta | None = WEEK) -> RevocationPolicy:
         """For a verifier of peers or contracts: what is known when it asks."""

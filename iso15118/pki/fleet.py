@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError
+from iso15118.files import make_folder, new_secret, write_whole
 from iso15118.pki import build
 from iso15118.pki.identifiers import emaid_check_digit, evccid_check_digit
 from iso15118.pki.issue import IssuedPki, key_der, key_pem, load_key, pem, write_secret
@@ -154,14 +155,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 def write_fleet(issued: Iterator[Issued], directory: Path) -> int:
     """Write each certificate and key as PEM, a folder per vehicle, and ``manifest.jsonl``; returns how many."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(directory, durable=False)
     count = 0
-    with (directory / "manifest.jsonl").open("wb") as manifest:
+    with new_secret(directory / "manifest.jsonl") as manifest:
         for one in issued:
             folder = directory / f"{one.vehicle:06d}"
-            folder.mkdir(exist_ok=True, mode=0o700)
+            make_folder(folder, durable=False)
             name = one.like if one.like != "contract" else f"contract-{one.identifier}"
-            (folder / f"{name}.pem").write_text(pem(one.certificate))
+            write_whole(folder / f"{name}.pem", pem(one.certificate).encode(), durable=False)
             write_secret(folder / f"{name}.key", key_pem(one.key), durable=False)
             if one.alternative_key is not None:
                 write_secret(folder / f"{name}.x448.key", key_pem(one.alternative_key), durable=False)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118.errors import ConfigError, PkiError
-from iso15118.files import not_private, write_whole
+from iso15118.files import make_folder, not_private, write_whole
 from iso15118.pki import asn1, build
 from iso15118.pki.build import PrivateKey
 from iso15118.pki.credential import Credential
@@ -95,9 +95,9 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
 
     def write(self, directory: Path) -> None:
         """Write each certificate as ``<name>.pem`` and each key as ``<name>.key`` (PKCS#8 PEM, readable by
-        the owner only).
+        the owner only). A folder that is not there is made for the owner only.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory, durable=False)
         for name, der in self.certificates.items():
             write_whole(directory / f"{name}.pem", pem(der).encode(), mode=0o644, durable=False)
         for name, der in self.keys.items():

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from iso15118.pki.crl import read_ahead
 from iso15118.pki.revocation import Revocation, RevocationPolicy
 from iso15118.pki.verify import Anchors, Environment, anchor_problems, verify_chain
 from iso15118.pki.violations import Verdict
@@ -51,7 +52,10 @@ class PeerVerifier:
         self._edition, self._older_edition = edition, older_edition
         self._revocation, self._skew, self._report = revocation, skew, report
         self._tolerate, self._refuse = tolerate, refuse
-        # Once now, so that wrong names and anchors show when the station starts and not when a car arrives.
+        # Once now, so that wrong names and anchors show when the station starts and not when a car arrives, and lists are known then.
+        if isinstance(revocation, RevocationPolicy):
+            for der in revocation.crls():
+                read_ahead(der)
         now = clock()
         self._judge([], now, edition, None)
         for name, problem in anchor_problems(anchors_der, anchor_role, at=now, edition=edition, skew=skew):

@@ -44,7 +44,8 @@ Known: TypeAlias = dict[State, tuple[Credential, Protection]]
 """Keys that were opened already, by the state of their files: opening one is made costly."""
 
 _WAYS = (
-    "--store-passphrase-file or ISO15118_STORE_PASSPHRASE for `iso15118 pki`, contracts.passphrase_file for `iso15118 evcc`, "
+    "--store-passphrase-file or ISO15118_STORE_PASSPHRASE for `iso15118 pki`, contracts.passphrase_file for contracts of "
+    "`iso15118 evcc`, tls.key_password_file or ISO15118_KEY_PASSWORD for tls.store, "
     "Store(..., passphrase=...) in a program"
 )
 """How the passphrase of a store is given."""

@@ -6,17 +6,30 @@ Every value has a default with its reason; wrong ones are refused with the key a
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
-from iso15118.messages.values import TimeStampUnit
+from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
-__all__ = ["EvccidMismatch", "SeccConfig"]
+from .din.settings import LONGEST_EVSE_ID, DinSeccSettings
+
+__all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
+
+EDITIONS: Final = ("iso20", "iso2", "din")
+"""The names of the editions in settings."""
+
+
+class ProtocolPreference(Enum):
+    """Whose order counts when vehicle and station have several protocols in common."""
+
+    EV = "the vehicle's priorities"
+    STATION = "the order of editions"
 
 
 class EvccidMismatch(Enum):
@@ -74,6 +87,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
     """Unit of the time stamps sent: seconds as public stacks send them, or microseconds as one commercial
     station does. Both are read."""
+    discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
+    """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some vehicles
+    send and expect it. Both are read."""
     schedule_overrun_s: float = 60.0
     """How long the last power of a schedule goes on to hold behind its end, in s; then the vehicle gets none
     until there is a new one. The standard names no time; a minute is enough to agree on a new one."""
@@ -113,6 +129,13 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
+    editions: tuple[str, ...] = ("iso20",)
+    """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
+    protocol_preference: ProtocolPreference = ProtocolPreference.EV
+    """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it [V2G20-169], or that of
+    ``editions``. Some vehicles put DIN 70121 first although they know better."""
+    din: DinSeccSettings = field(default_factory=DinSeccSettings)
+    """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -121,6 +144,19 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 1 <= len(self.evse_id) <= 255:
             raise ConfigError("evse_id", f"{len(self.evse_id)} characters", "1 to 255")
+        if not self.editions or len(set(self.editions)) != len(self.editions):
+            raise ConfigError(
+                "editions", "none, or one twice", f"any of {', '.join(EDITIONS)}, the best first"
+            )
+        for edition in self.editions:
+            if edition not in EDITIONS:
+                raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if "din" in self.editions and not (self.evse_id.isascii() and len(self.evse_id) <= LONGEST_EVSE_ID):
+            raise ConfigError(
+                "evse_id",
+                f"{self.evse_id!r} does not fit DIN 70121",
+                f"at most {LONGEST_EVSE_ID} ASCII characters, or editions without din",
+            )
         if not self.services:
             raise ConfigError(
                 "services",

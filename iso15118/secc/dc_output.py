@@ -28,20 +28,29 @@ __all__ = ["close_contactors", "open_contactors", "pre_charge", "start_cable_che
 
 
 def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
-    """Begin the cable check; the deadline is that of the edition's timing."""
+    """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as after the session of another
+    vehicle, is waited for as long as it may take anyway: nothing is asked for then, and nothing has begun."""
     if facts.vehicle is None or facts.limits is None or not facts.authorized:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
     supervision = facts.config.supervision
+    if facts.cable_check_asked is None:
+        facts.cable_check_asked = facts.now
     present = facts.measured.voltage_v
     if present > supervision.beyond(Rule.CABLE_CHECK_VOLTAGE, supervision.touch_safe_v):
-        detail = f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check"
+        if facts.now < facts.cable_check_asked + supervision.discharge_s:
+            return ()
+        detail = (
+            f"{Rule.CABLE_CHECK_VOLTAGE.value}: {present:.0f} V at the output before the cable check, "
+            f"{supervision.discharge_s:g} s (supervision.discharge_s) after it was asked for"
+        )
         return Refused(
             Fault.FAILED, EndReason.CABLE_CHECK_FAILED, detail, rule=Rule.CABLE_CHECK_VOLTAGE.value
         )
     facts.cable_check_started = facts.now
-    deadline = facts.now + facts.timing.cable_check_performance
+    deadline = facts.cable_check_asked + facts.timing.cable_check_performance
     voltage = cable_check_voltage(facts.vehicle.maximum_voltage_v, facts.limits.maximum_voltage_v)
-    return (StartCableCheck(voltage, deadline, facts.isolation_ohm),)
+    facts.cable_checks += 1
+    return (StartCableCheck(voltage, deadline, facts.isolation_ohm, facts.cable_checks),)
 
 
 def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
 
@@ -64,6 +65,10 @@ class SeccEdition(Protocol):
 
     def is_last(self, response: Any) -> bool:
         """Nothing can be said after this response: the vehicle has taken its leave."""
+        ...
+
+    def advice(self, reason: EndReason, state: Any) -> str:
+        """Where a session ends for ``reason`` in ``state``: what people may try; empty if there is nothing to say."""
         ...
 
     def rebound(self) -> tuple[float, float, float, bool] | None:

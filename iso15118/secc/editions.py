@@ -21,6 +21,8 @@ __all__ = ["SERVED", "Served", "usable"]
 class Served(Struct, frozen=True, kw_only=True):
     """One protocol of supportedAppProtocolReq that can be chosen."""
 
+    edition: str
+    """Its name in ``SeccConfig.editions``."""
     namespace: str
     major: int
     minor: int
@@ -38,6 +40,7 @@ def _why_not_iso20(facts: Facts) -> str:
 
 SERVED: Final = (
     Served(
+        edition="iso20",
         namespace=Namespace.DC.value,
         major=1,
         minor=0,
@@ -48,5 +51,10 @@ SERVED: Final = (
 
 
 def usable(facts: Facts) -> tuple[Served, ...]:
-    """What may be chosen on this connection."""
-    return tuple(served for served in SERVED if not served.why_not(facts))
+    """What may be chosen on this connection, in the station's order."""
+    return tuple(
+        served
+        for edition in facts.config.editions
+        for served in SERVED
+        if served.edition == edition and not served.why_not(facts)
+    )

@@ -91,8 +91,8 @@ class Facts:
     """External identification: after a refusal, when the next question may go out."""
     ask_later: bool = False
     """It was asked for before that time; it goes out with a later repetition of the request."""
-    turned_down: bool = False
-    """The last decision was no, and nobody has been authorized since."""
+    turned_down: str = ""
+    """Why the vehicle was first refused, for people; empty once it has been authorized, and while nobody has refused it."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
     contract: bytes = b""
@@ -120,6 +120,12 @@ class Facts:
     signal: SignalState | None = None
     """Control pilot or CE, as last shown; None: nobody tells."""
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    cable_checks: int = 0
+    """How many were asked for in this session: the number of the last one."""
+    cable_check_awaited: bool = False
+    """The last one has not been taken back by a stop before it was over: what is said about it counts."""
+    cable_check_asked: float | None = None
+    """When the vehicle first asked for it; the output may still have to be discharged then."""
     cable_check_started: float | None = None
     cable_check_ok: bool | None = None
     """Outcome of the cable check; None while there is none."""
@@ -177,7 +183,11 @@ class Facts:
         that new bounds are not needed with every breath of it: a sensor that shows too little, or nothing yet, then does not let too
         much current flow. The voltage bound itself is no use: it is above what is there, and would give power away.
         """
-        volts = max(self.measured.voltage_v, self.reported_v, self.precharge_target_v)
+        volts = self.measured.voltage_v
+        if self.reported_v > volts:
+            volts = self.reported_v
+        if self.precharge_target_v > volts:
+            volts = self.precharge_target_v
         if power_w <= 0.0:
             current_a = 0.0
         elif volts * current_a > power_w:
@@ -189,9 +199,9 @@ class Facts:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
 
-    def forget_authorization(self) -> None:
-        """The decision is told, and was no: the vehicle may try again."""
-        self.turned_down = True
+    def forget_authorization(self, why: str) -> None:
+        """The decision is told, and was no, because of ``why``: the vehicle may try again."""
+        self.turned_down = self.turned_down or why
         self.authorization_requested = self.authorized = None
         self.claim = self.contract_refusal = None
 

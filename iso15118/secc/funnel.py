@@ -35,6 +35,28 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.WELDING_DETECTION,
 )
 
+_BEFORE_IT_HEARD = frozenset(
+    {
+        EndReason.PEER_VANISHED,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.SIGNAL_LOST,
+        EndReason.UNDECODABLE,
+    }
+)
+"""Ends in which a vehicle leaves, or goes astray, before the answer that tells it of the end."""
+_AFTER_A_REFUSAL = frozenset(
+    {
+        EndReason.AUTHORIZATION_FAILED,
+        EndReason.PEER_VANISHED,
+        EndReason.REFUSED,
+        EndReason.SEQUENCE_ERROR,
+        EndReason.TIMEOUT,
+        EndReason.UNDECODABLE,
+        EndReason.UNKNOWN_SESSION,
+    }
+)
+"""Ends of a conversation for which an earlier refusal may be the cause."""
+
 ENDED = "Ended"
 CONNECTED = Stage(name="supportedAppProtocol", first=True)
 """Until an edition is chosen."""
@@ -185,6 +207,16 @@ class Funnel:
         rule: str = "",
     ) -> list[Action]:
         """The one way out."""
+        facts, edition = self._facts, self._edition
+        if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
+            detail = self._with_first_cause(detail)
+        if edition is not None and (advice := edition.advice(reason, self._state)):
+            detail = f"{detail}; {advice}".lstrip("; ")
+        if facts.doom is not None and not facts.doom.orderly and reason in _BEFORE_IT_HEARD:
+            # Decided already: that the vehicle goes before it has been told so changes nothing about why.
+            detail = f"{facts.doom_detail or facts.doom.value}; then {detail or reason.value}"
+            if facts.doom is not EndReason.SIGNAL_LOST:  # by which a vehicle may have announced that it goes
+                reason, rule = facts.doom, facts.doom_rule
         detail = printable(detail)  # words of the vehicle may be in it, and it goes to ports and logs
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
@@ -193,7 +225,6 @@ class Funnel:
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
         )
-        edition = self._edition
         self.ticket = edition.ticket() if reason is EndReason.PAUSED and edition is not None else None
         self._stage = OVER
         self._waiting = self._pending = None
@@ -207,6 +238,13 @@ class Funnel:
                 self._closes_at = self._facts.now + grace_s
             actions.append(act.CloseLink(grace_s))
         return actions
+
+    def _with_first_cause(self, detail: str) -> str:
+        """A vehicle that was refused goes on as it likes: why it was refused is worth more than where it went wrong then."""
+        cause = self._facts.turned_down or "; ".join(self._facts.refusals)
+        return (
+            detail if not cause or cause in detail else f"{detail}; it had been refused: {cause}".lstrip("; ")
+        )
 
     def _late(self, event: ev.Event) -> list[Action]:
         """After the end two things matter: a contactor that closes late is told to open again, and a vehicle

@@ -60,6 +60,7 @@ class HardwareBooks:
                 self.supervisor.told(True)
             elif kind is act.StopPower:
                 facts.power, facts.precharging = None, False
+                facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
                 self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
@@ -84,6 +85,7 @@ class HardwareBooks:
     def _cable_check(self, action: act.StartCableCheck) -> None:
         facts, timing = self._facts, self._facts.timing
         self._live()
+        facts.cable_check_awaited = True
         if facts.vehicle is not None and facts.offered is not None:
             most, offered = facts.capabilities, facts.offered
             self.supervisor.negotiated(

@@ -1,7 +1,7 @@
 """supportedAppProtocol on the station's side: which of the vehicle's protocols is spoken in this session.
 
 The station filters the vehicle's list to what it serves on this connection and takes the vehicle's first
-choice [V2G20-169].
+choice [V2G20-169], or its own where its configuration says so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from iso15118.messages import app
 
+from .config import ProtocolPreference
 from .editions import Served
 
 __all__ = ["Choice", "negotiate"]
@@ -25,13 +26,19 @@ class Choice(Struct, frozen=True):
     served: Served | None
 
 
-def negotiate(request: Any, usable: Iterable[Served]) -> Choice | None:
+def negotiate(
+    request: Any, usable: Iterable[Served], preference: ProtocolPreference = ProtocolPreference.EV
+) -> Choice | None:
     """Choose among the protocols that are ``usable`` on this connection; None for a message that is no supportedAppProtocolReq."""
     if type(request) is not app.SupportedAppProtocolReq:
         return None
     by_namespace = {served.namespace: served for served in usable}
     # sorted is stable: of two entries with one priority the first wins.
-    for entry in sorted(request.app_protocol, key=lambda entry: entry.priority):
+    entries = sorted(request.app_protocol, key=lambda entry: entry.priority)
+    if preference is ProtocolPreference.STATION:
+        order = {namespace: place for place, namespace in enumerate(by_namespace)}
+        entries.sort(key=lambda entry: order.get(entry.protocol_namespace, len(order)))
+    for entry in entries:
         served = by_namespace.get(entry.protocol_namespace)
         if served is None or served.major != entry.version_number_major:
             continue

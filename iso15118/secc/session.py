@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from iso15118.contracts import Refusal
 from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
@@ -39,6 +40,7 @@ __all__ = ["SeccSession"]
 CONNECTING = "Connecting"
 NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
+_SEQUENCE = Timer.SEQUENCE
 _OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
@@ -252,7 +254,7 @@ class SeccSession(Funnel):
                 edition.refuse(message, Fault.SEQUENCE),
             )
         if not beside:
-            self.timers.clear(Timer.SEQUENCE)
+            self.timers.clear(_SEQUENCE)
         if facts.doom is not None:
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
@@ -268,7 +270,9 @@ class SeccSession(Funnel):
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
 
     def _negotiation(self, message: Any) -> list[Action]:
-        choice = negotiate(message, usable(self._facts)) if self.state == NEGOTIATING else None
+        choice = None
+        if self.state == NEGOTIATING:
+            choice = negotiate(message, usable(self._facts), self.config.protocol_preference)
         if choice is None:
             return self._end(
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
@@ -294,7 +298,7 @@ class SeccSession(Funnel):
             actions += self._enter(edition, reply.next)
         seconds = edition.sequence_time(reply.response)
         if seconds is not None:
-            self.timers.set(Timer.SEQUENCE, self._facts.now + seconds)
+            self.timers.set(_SEQUENCE, self._facts.now + seconds)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -342,15 +346,19 @@ class SeccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
-            case ev.CableCheckFinished(ok=ok, reason=reason):
+            case ev.CableCheckFinished(ok=ok, reason=reason, number=number):
+                if not facts.cable_check_awaited or number not in (0, facts.cable_checks):
+                    return []  # of an earlier check, or of one that was taken back
                 return self._cable_check_finished(ok is True, text(reason))
             case ev.AuthorizationDecided(accepted=accepted):
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
                 if claim != facts.claim:
                     return []  # about a contract that is no longer asked about
+                if refusal is Refusal.NOT_AVAILABLE and facts.authorized:
+                    return []  # that nobody can be asked takes back nothing
                 facts.contract_refusal = refusal
-                return self._decided(refusal is None)
+                return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
             case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
                 pending = facts.installation
                 if pending is not None and pending.asked == asked:
@@ -393,12 +401,12 @@ class SeccSession(Funnel):
             return []
         return self._decided(accepted)
 
-    def _decided(self, accepted: bool) -> list[Action]:
+    def _decided(self, accepted: bool, why: str = "") -> list[Action]:
         facts = self._facts
         if self._stage.authorizing:
             facts.authorized = accepted
         elif not accepted:
-            return self._stop("authorization withdrawn")
+            return self._stop(f"authorization withdrawn{why}")
         return []
 
     def _rebound(self) -> list[Action]:

@@ -92,11 +92,12 @@ class HardwareAction(Action, frozen=True):
 class StartCableCheck(HardwareAction, frozen=True):
     """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
     the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100 kOhm for CCS and
-    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4)."""
+    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4). ``number``: which check of the session this is, from 1 on; its answer carries the same."""
 
     voltage_v: float
     deadline: float
     insulation_ohm: float = 100_000.0
+    number: int = 0
 
 
 class PreCharge(HardwareAction, frozen=True):
@@ -162,7 +163,8 @@ class RequestAuthorization(HardwareAction, frozen=True):
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
-    """Ask the backend whether this contract pays (``ContractDecided`` answers)."""
+    """Ask the backend whether this contract pays (``ContractDecided`` answers). Asked again when a paused session goes on, which waits for
+    no answer then: a refusal ends it, and no answer changes nothing."""
 
     claim: ContractClaim
 

@@ -121,10 +121,12 @@ class SignalChanged(Event, frozen=True):
 
 class CableCheckFinished(Event, frozen=True):
     """The cable check asked for by ``StartCableCheck`` is over. ``ok``: insulation is good and the output is
-    below 60 V again."""
+    below 60 V again. ``number``: that of the ``StartCableCheck`` which this is the answer to; 0: the last one. The answer to an earlier
+    one is ignored, and so is one to a check that the session has taken back itself by ``StopPower``."""
 
     ok: bool
     reason: str = ""
+    number: int = 0
 
 
 class ContactorsChanged(Event, frozen=True):
@@ -227,7 +229,8 @@ class AuthorizationDecided(Event, frozen=True):
 
 
 class ContractDecided(Event, frozen=True):
-    """The backend decided about this claim; ``refusal`` is None if the contract pays. Said again later, it withdraws."""
+    """The backend decided about this claim; ``refusal`` is None if the contract pays. Said again later, a refusal withdraws; only
+    ``Refusal.NOT_AVAILABLE`` does not, which says that nobody could be asked."""
 
     claim: ContractClaim
     refusal: Refusal | None = None

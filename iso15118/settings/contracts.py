@@ -30,15 +30,19 @@ def backend_of(
     evidence: Evidence | None = None,
     demand: Demand | None = None,
 ) -> ContractBackend | None:
-    """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki.
+    """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki,
+    None where TLS has its certificates from elsewhere; then the store has all roots.
     ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the settings say.
 
     Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
     """
-    if not settings.offer or pki is None:
+    if not settings.offer or (pki is None and settings.store is None):
         return None
-    mo: tuple[bytes, ...] = (_certificate(pki, "mo-root"),)
-    v2g: tuple[bytes, ...] = (pki.v2g_root,)
+    # What the station may not know, the backend does: the roots of the same test PKI.
+    of_pki = () if pki is None else (_certificate(pki, "mo-root"),)
+    v2g_of_pki = () if pki is None else (pki.v2g_root,)
+    mo: tuple[bytes, ...] = of_pki
+    v2g: tuple[bytes, ...] = v2g_of_pki
     if settings.store is not None:
         anchors = Store(settings.store).read(keys=False).anchors
         mo, v2g = anchors["MO"], anchors["V2G"]
@@ -57,7 +61,7 @@ def backend_of(
         revocation=None if evidence is None else evidence.policy(demand or settings.revocation or "none"),
     )
     service = None
-    if settings.install:
+    if settings.install and pki is not None:
         _certificate(pki, "cps")
         service = ContractService(
             cps=pki.credential("cps"),
@@ -65,10 +69,7 @@ def backend_of(
             oem_anchors=[pki.oem_root],
             edition=_edition(tls),
         )
-    # What the station may not know, the backend does: the roots of the same test PKI.
-    central = ContractTrust(
-        mo_anchors=(_certificate(pki, "mo-root"),), v2g_anchors=(pki.v2g_root,), edition=_edition(tls)
-    )
+    central = ContractTrust(mo_anchors=of_pki, v2g_anchors=v2g_of_pki, edition=_edition(tls))
     return ContractBackend(
         trust,
         accept_emaids(settings.accept),
@@ -83,8 +84,8 @@ def backend_of(
 def store_of(
     settings: VehicleContractSettings, tls: TlsSettings, pki: IssuedPki | None
 ) -> HeldContracts | StoredContracts | None:
-    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki. Raises as ``backend_of``."""
-    if not settings.use or pki is None:
+    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything. Raises as ``backend_of``."""
+    if not settings.use:
         return None
     if settings.store is not None:
         passphrase = passphrase_of(
@@ -106,6 +107,8 @@ def store_of(
                 "`iso15118 pki import` fills it",
             )
         return stored
+    if pki is None:
+        return None
     for name in ("oemprov", *settings.names):
         _certificate(pki, name)
     return HeldContracts(

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -21,7 +22,7 @@ from msgspec import Struct
 from iso15118.connection import ConnectionSettings
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
-from iso15118.timing import Timing
+from iso15118.timing import DinTiming, Iso2Timing, Timing
 
 __all__ = ["Field", "enum_names", "fields"]
 
@@ -45,6 +46,8 @@ _UNITS = {
 }
 _UNIT_OF: dict[type, str] = {
     Timing: "seconds",
+    Iso2Timing: "seconds",
+    DinTiming: "seconds",
     ConnectionSettings: "seconds",
     SlacTiming: "seconds",
     SpeSettings: "seconds",
@@ -87,7 +90,8 @@ class Field(Struct, frozen=True, kw_only=True):
     def wanted(self) -> str:
         """What the value has to be, in words."""
         if self.item is not None:
-            return "a list of " + ", ".join(self.values or ["texts"])
+            items = "paths" if self.item is Path else "texts"
+            return "a list of " + ", ".join(self.values or [items])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
         words = {
@@ -159,6 +163,15 @@ def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _meanings(kind: type) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        # What a class takes over from another, it means as there.
+        if issubclass(base, Struct) and base is not Struct:
+            found |= _own_meanings(base)
+    return found
+
+
+def _own_meanings(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}

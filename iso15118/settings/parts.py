@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 __all__ = [
+    "KEY_VARIABLE",
+    "PKCS12_ENDINGS",
     "StationContractSettings",
     "StationSettings",
     "StationStatusSettings",
@@ -17,6 +19,11 @@ __all__ = [
     "VehicleStatusSettings",
 ]
 
+KEY_VARIABLE: Final = "ISO15118_KEY_PASSWORD"
+"""Variable of the environment with the password of our TLS key, where no file is named."""
+PKCS12_ENDINGS: Final = (".p12", ".pfx")
+"""Files that have a key and its certificates."""
+
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
@@ -25,12 +32,28 @@ TimeScale = Annotated[float, Meta(ge=0.001, le=10_000.0)]
 
 
 class TlsSettings(Struct, frozen=True, kw_only=True):
-    """How the connection is protected. A folder of certificates is needed unless plaintext is asked for in so many words."""
+    """How the connection is protected: certificates are named by pki, or by certificate, key and anchors, or by store."""
 
     mode: Literal["tls", "plaintext"] = "tls"
     """"plaintext" does without TLS, which ISO 15118-20 forbids on a public cable: for laboratories only."""
     pki: Path | None = None
-    """Folder with certificates and keys, as `iso15118 pki init FOLDER` makes it; relative to this file."""
+    """A test PKI: folder with certificates and keys, of all CAs too, as `iso15118 pki init FOLDER` makes it; relative to this file. In its
+    place: certificate, key and anchors, or store."""
+    certificate: Path | None = None
+    """Our certificate, PEM or DER; those of its CAs may follow it. Relative to this file, as all paths here. May be absent when key is a
+    file .p12 or .pfx that has it."""
+    key: Path | None = None
+    """Private key of that certificate: PEM, DER, or PKCS#12 (.p12, .pfx), encrypted or not, for its owner only (mode 600)."""
+    chain: Path | None = None
+    """Certificates of the CAs above ours, PEM. A root among them is not sent; with it responders can be asked about the CA below it."""
+    anchors: tuple[Path, ...] = ()
+    """Files with roots (PEM or DER) that are trusted: a station trusts those of vehicles (OEM), a vehicle those of stations (V2G)."""
+    store: Path | None = None
+    """Certificate store, as `iso15118 pki import` makes it: own/secc of a station or own/vehicle of a vehicle, and the roots in anchors/oem
+    or anchors/v2g."""
+    key_password_file: Path | None = None
+    """File whose first line is the password of key, or the passphrase of the store's keys; for its owner only. Or the variable
+    ISO15118_KEY_PASSWORD; a password is never written here."""
     profile: Literal["iso20", "lab"] = "iso20"
     """"iso20" as the standard has it; "lab" also accepts the P-256 of today's test peers."""
     revocation: Literal["all", "leaf", "none"] | None = None

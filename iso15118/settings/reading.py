@@ -60,7 +60,9 @@ def read_file(path: Path, key: str, most: int) -> bytes:
             content = file.read(most + 1)
     except OSError as error:
         raise ConfigError(
-            key, f"{'' if key == str(path) else f'{path} '}cannot be read: {error.strerror}"
+            key,
+            f"{'' if key == str(path) else f'{path} '}cannot be read: {error.strerror}",
+            "name a file that can be read",
         ) from error
     except ValueError as error:  # a NUL in a path
         raise ConfigError(key, f"{str(path)!r} is no path: {error}") from error

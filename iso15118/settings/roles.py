@@ -30,7 +30,7 @@ from iso15118.settings.parts import (
     VehicleSettings,
     VehicleStatusSettings,
 )
-from iso15118.settings.possible import check_station
+from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision": "the table [supervision]"}
 """Fields of a session's configuration that a file sets with another key."""
 
+_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 
@@ -168,12 +169,7 @@ def _replace(settings: R, path: Path) -> R:
     """Paths from the file's own folder, and plaintext only where it was asked for."""
     tls, folder = settings.tls, path.resolve().parent
     plaintext = tls.mode == "plaintext"
-    if not plaintext and tls.pki is None:
-        raise ConfigError(
-            "tls.pki",
-            "is missing: TLS needs certificates",
-            'make some with `iso15118 pki init FOLDER`, or do without TLS by tls.mode = "plaintext"',
-        )
+    check_tls(tls)
     for code in tls.refuse:
         if code not in CODES:
             raise ConfigError(
@@ -193,11 +189,14 @@ def _replace(settings: R, path: Path) -> R:
         )
     if wanted and plaintext:
         raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')
+    if wanted and tls.pki is None:
+        check_contracts(contracts)
     contracts = replace(contracts, store=None if contracts.store is None else folder / contracts.store)
+    named = {name: getattr(tls, name) for name in _TLS_PATHS}
     tls = replace(
         tls,
-        pki=None if tls.pki is None else folder / tls.pki,
-        keylog=None if tls.keylog is None else folder / tls.keylog,
+        anchors=tuple(folder / one for one in tls.anchors),
+        **{name: folder / one for name, one in named.items() if one is not None},
     )
     status = settings.status
     status = replace(status, store=None if status.store is None else folder / status.store)

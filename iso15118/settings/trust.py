@@ -1,18 +1,16 @@
-"""TLS contexts of both roles from a folder of certificates: who we are, whom we trust, and how a peer is judged."""
+"""TLS contexts of both roles from what their files name: who we are, whom we trust, and how a peer is judged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
-from iso15118.errors import ConfigError, PkiError
-from iso15118.pki import Credential, IssuedPki, load, peer_verifier
+from iso15118.errors import ConfigError
+from iso15118.pki import Credential, IssuedPki, peer_verifier
 from iso15118.pki.evidence import Evidence
+from iso15118.pki.parsed import parse
 from iso15118.pki.revocation import Demand, RevocationPolicy
+from iso15118.settings.identity import OWN, Role, TlsMaterial, from_test_pki, read_pki
 from iso15118.settings.staples import TestPkiStaples
 from iso15118.tls import PROFILES, StapleSource, TlsContext, TlsPort
 
@@ -21,21 +19,16 @@ __all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context", 
 Keylog = Callable[[str], None]
 
 
-def read_pki(folder: Path) -> IssuedPki:
-    """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
-    if not folder.is_dir():
-        raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
-    return load(folder)
-
-
-def common_name(pki: IssuedPki, name: str) -> str:
-    """Common name of one of its certificates: the SECCID of a station, the EVCCID of a vehicle."""
-    certificate = x509.load_der_x509_certificate(_credential(pki, name).chain[0])
-    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+def common_name(material: TlsMaterial) -> str:
+    """Common name in our own certificate: the SECCID of a station, the EVCCID of a vehicle. Empty if there is none."""
+    if material.own is None:
+        return ""
+    names = parse(material.own.chain[0]).common_names
+    return names[0] if names else ""
 
 
 def secc_context(
-    pki: IssuedPki,
+    pki: IssuedPki | TlsMaterial,
     *,
     profile: str = "iso20",
     keylog: Keylog | None = None,
@@ -43,19 +36,21 @@ def secc_context(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM root (none in ``iso2``).
+    """A station: its own chain under the V2G root with OCSP responses, and vehicles under the OEM roots (none in ``iso2``).
+    ``pki``: a test PKI, or what ``read_material`` read.
 
     ``revocation``: what must be known about a vehicle's chain in the handshake; by default nothing, since vehicles cannot
     staple. ``evidence``: what is known, also about our own chain. ``refuse``: see ``verify_chain``.
     Raises ``PkiError`` for a folder without what a station needs, ``TlsError`` for keys that the profile does not allow.
     """
     asks = PROFILES[profile].client_certificate != "none"
-    anchors = [pki.oem_root] if asks else []
+    material = _material(pki, "secc")
+    anchors = list(material.anchors) if asks else []
     return TlsContext(
         PROFILES[profile],
         role="server",
-        identities=[_credential(pki, "secc")],
-        roots=[pki.v2g_root],
+        identities=[_own(material, "secc")],
+        roots=material.roots,
         anchors=anchors,
         verify=peer_verifier(
             role="vehicle",
@@ -68,7 +63,7 @@ def secc_context(
         )
         if asks
         else None,
-        staples=_staples(pki, evidence),
+        staples=_staples(material.pki, evidence),
         keylog=keylog,
     )
 
@@ -79,7 +74,7 @@ def secc_port(pki: IssuedPki, older: IssuedPki, *, keylog: Keylog | None = None)
 
 
 def evcc_context(
-    pki: IssuedPki,
+    pki: IssuedPki | TlsMaterial,
     *,
     profile: str = "iso20",
     keylog: Keylog | None = None,
@@ -87,17 +82,19 @@ def evcc_context(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G root. Raises as ``secc_context``.
+    """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G roots. ``pki``, and what it raises: as for
+    ``secc_context``.
 
     ``revocation``: what must be known about a station's chain. By default every certificate below the root [V2G20-1240], in ``iso2`` the
     leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing. ``refuse``: see
     ``verify_chain``.
     """
-    anchors = [pki.v2g_root]
+    material = _material(pki, "evcc")
+    anchors = list(material.anchors)
     return TlsContext(
         PROFILES[profile],
         role="client",
-        identities=[] if profile == "iso2" else [_credential(pki, "vehicle")],
+        identities=[] if profile == "iso2" else [_own(material, "evcc")],
         anchors=anchors,
         verify=peer_verifier(
             role="secc",
@@ -116,8 +113,10 @@ def _policy(demand: Demand, evidence: Evidence | None) -> RevocationPolicy:
     return RevocationPolicy(demand=demand) if evidence is None else evidence.policy(demand)
 
 
-def _staples(pki: IssuedPki, evidence: Evidence | None) -> StapleSource:
+def _staples(pki: IssuedPki | None, evidence: Evidence | None) -> StapleSource | None:
     """What a responder said, and where it said nothing, what a test PKI says of itself if it has the keys for that."""
+    if pki is None:
+        return None if evidence is None else evidence.responses
     made = TestPkiStaples(pki)
     if evidence is None:
         return made
@@ -128,12 +127,17 @@ def _staples(pki: IssuedPki, evidence: Evidence | None) -> StapleSource:
     return staples
 
 
-def _credential(pki: IssuedPki, name: str) -> Credential:
-    if name not in pki.certificates:
+def _material(source: IssuedPki | TlsMaterial, role: Role) -> TlsMaterial:
+    return source if isinstance(source, TlsMaterial) else from_test_pki(source, role)
+
+
+def _own(material: TlsMaterial, role: Role) -> Credential:
+    if material.own is None:
+        there = () if material.pki is None else material.pki.certificates
         raise ConfigError(
-            "tls.pki", f"there is no certificate {name!r}", f"it has {', '.join(pki.certificates)}"
+            "tls.pki", f"there is no certificate {OWN[role]!r}", f"it has {', '.join(there) or 'none'}"
         )
-    return pki.credential(name)
+    return material.own
 
 
 def _now() -> datetime:

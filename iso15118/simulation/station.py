@@ -111,6 +111,7 @@ class SimulatedStation:
         self.meter = Meter(meter_id)
         self.insulation = InsulationMonitor(kind.isolation_threshold_ohm, insulation_ohm)
         self._agenda = Agenda()
+        self._check_number = 0
         self.cable_check = CableCheck(
             circuit,
             self.supply,
@@ -240,7 +241,8 @@ class SimulatedStation:
                 circuit.settle()
             case ReadMeter():
                 self._events.append(self.meter.read())
-            case StartCableCheck(voltage_v, _, insulation_ohm):
+            case StartCableCheck(voltage_v, _, insulation_ohm, number):
+                self._check_number = number
                 # The service's threshold, or the connector's own if that is the stricter.
                 self.insulation.asked_ohm = insulation_ohm
                 self.cable_check.start(voltage_v, self._varied(self.cable_check.duration_s))
@@ -297,7 +299,7 @@ class SimulatedStation:
         self._events.append(ContactorsChanged(closed))
 
     def _cable_check_answer(self, reason: str | None) -> None:
-        self._events.append(CableCheckFinished(reason is None, reason or ""))
+        self._events.append(CableCheckFinished(reason is None, reason or "", self._check_number))
 
     def _insulation_trips(self) -> bool:
         return (

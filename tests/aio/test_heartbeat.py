@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from iso15118.aio import logs
-from iso15118.aio.guard import Callback, Port
+from iso15118.aio.guard import Callback, Port, running
 from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
 from iso15118.errors import ConfigError
 from iso15118.simulation import ContactorFault
@@ -36,6 +36,15 @@ class Line:
         self.counts.append(count)
         if self.wrong is not None:
             raise self.wrong
+
+
+class Slow:
+    """A port whose reading blocks."""
+
+    @property
+    def present(self) -> int:
+        time.sleep(0.3)
+        return 1
 
 
 class Owner:
@@ -116,12 +125,6 @@ async def test_a_port_that_fails_is_left_alone_and_the_heartbeat_goes_on(error: 
 
 @pytest.mark.real_time
 async def test_a_late_loop_is_told_with_the_port_call_that_had_it() -> None:
-    class Slow:
-        @property
-        def present(self) -> int:
-            time.sleep(0.3)
-            return 1
-
     here = Owner()
     here.heartbeat.start()
     await asyncio.sleep(0)
@@ -163,6 +166,33 @@ async def test_a_heartbeat_line_that_blocks_is_named_too() -> None:
     here.heartbeat.start()
     await until(lambda: any(what.call == "heartbeat.beat" for what in here.news))
     here.heartbeat.stop("")
+
+
+async def test_what_another_thread_calls_meanwhile_had_no_part_of_the_loop() -> None:
+    """The watchdog's drop, or a callback of a second loop: they take their time beside a loop that something else held up."""
+
+    def takes_long(reason: str) -> None:
+        time.sleep(0.05)
+
+    before = time.perf_counter()
+    drop = Callback("drop of the watchdog", takes_long, lasting=True)
+    await asyncio.to_thread(drop, "no heartbeat")
+    await asyncio.to_thread(Port(Slow(), "power").read, "present", lambda value, name: value)
+    assert running.longest(before) == ("", 0.0)
+    drop("here it had the loop")
+    assert running.longest(before)[0] == "drop of the watchdog"
+
+
+async def test_many_calls_of_another_thread_hide_none_of_the_loops() -> None:
+    before = time.perf_counter()
+    running.took("power.present", 0.3)
+
+    def many() -> None:
+        for _ in range(1000):
+            running.took("elsewhere", 1.0)
+
+    await asyncio.to_thread(many)
+    assert running.longest(before) == ("power.present", 0.3)
 
 
 async def test_it_can_be_read_from_any_thread() -> None:

@@ -6,7 +6,9 @@ Also two servers that were given the same contactors, of which one would open th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from iso15118.aio.service import ServiceState
 from iso15118.aio.station_hardware import StationHardware
 from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason, Urgency
+from iso15118.session.events import HardwareFault
 from iso15118.timing import Timing
 from tests import clock
 
@@ -40,6 +43,57 @@ async def test_an_alarm_while_a_vehicle_looks_for_a_station_holds() -> None:
         await client.run()
     client.back_in_service()
     assert state(client) is ServiceState.AVAILABLE
+
+
+class Tells:
+    """A port that tells something when it is asked to make safe, once ``tell`` is there."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.tell: Callable[[], object] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        tell, self.tell = self.tell, None
+        if tell is not None:
+            tell()
+        await self.real.open(urgency, reason)
+
+
+async def test_an_alarm_in_the_very_turn_in_which_a_session_ends_holds() -> None:
+    """The session has ended when the port is asked, and nobody has been told so yet."""
+    plant = Plant()
+    mine, theirs = Tells(plant.evcc.contactors), Tells(plant.secc.contactors)
+    station, vehicle = replace(plant.secc, contactors=theirs), replace(plant.evcc, contactors=mine)
+    async with site(plant, station=station) as here:
+        client = here.client(vehicle=vehicle)
+        running = asyncio.create_task(client.run())
+        while here.server.session is None or not plant.station.outlet.closed:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+        theirs.tell = partial(here.server.tell, HardwareFault("cooling", "no flow"))
+        mine.tell = partial(client.emergency_shutdown, "the button")
+        here.server.link_lost()
+        client.link_lost()
+        await running
+        result = await here.server.wait_finished(1)
+        assert result.ended.reason is EndReason.PEER_VANISHED
+        assert state(here.server) is state(client) is ServiceState.OUT_OF_SERVICE
+        assert here.server.out_of_service_because == "cooling: no flow"
+        assert client.out_of_service_because == "emergency: the button"
+        here.server.back_in_service()
+        client.back_in_service()
+        await here.charge()
+
+
+async def test_an_alarm_that_ends_a_session_does_not_hold() -> None:
+    async with site() as here:
+        stopper = Stopper(3, lambda client: here.server.emergency_shutdown("the button"))
+        stopper.client = client = here.client(observer=stopper)
+        await client.run()
+        assert (await here.server.wait_finished(1)).ended.reason is EndReason.EMERGENCY
+        assert state(here.server) is ServiceState.AVAILABLE
 
 
 class StopFails:

@@ -4,21 +4,34 @@ start."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from iso15118.aio.contract_store import ThreadedContracts
-from iso15118.aio.identity import ExpiryWatch, RenewableTls, anchors_of, chains_of
+from iso15118.aio.identity import (
+    ExpiryWatch,
+    RenewableTls,
+    anchors_of,
+    chains_of,
+    follow_files,
+    roots_of,
+)
 from iso15118.aio.logs import flush
+from iso15118.aio.run import side_by_side
 from iso15118.errors import ConfigError, LinkError, PkiError, TlsError
-from iso15118.pki import Store, issue_test_pki
-from iso15118.pki.issue import issue_leaf
+from iso15118.pki import IssuedPki, Store, issue_test_pki
+from iso15118.pki.issue import issue_leaf, key_pem, pem
 from iso15118.pki.parsed import parse
 from iso15118.pki.renewal import Expiry, check_identity
 from iso15118.pki.vehicle_contracts import StoredContracts
-from iso15118.tls import TlsPort
+from iso15118.settings.identity import read_material, state_of_material
+from iso15118.settings.parts import TlsSettings
+from iso15118.settings.trust import secc_context
+from iso15118.tls import TlsContext, TlsPort
 from tests.tls.rig import NOW, car, issued, station
 
 from .site import Plant, site
@@ -139,3 +152,103 @@ async def test_a_contract_is_kept_without_holding_up_the_loop(tmp_path: Path) ->
     assert [one.chain for one in contracts.present.signers] == [newer.chain]
     with pytest.raises(PkiError, match="newer"):
         await contracts.store(older)
+
+
+def keys_in(folder: Path, pki: IssuedPki) -> None:
+    """The files of a station, one after the other as an operator copies them."""
+    (folder / "secc.key").touch(0o600)
+    (folder / "secc.key").write_bytes(key_pem(pki.secc.key))
+    (folder / "secc.pem").write_text("".join(map(pem, (*pki.secc.chain, pki.v2g_root))))
+    (folder / "oem.pem").write_text(pem(pki.oem_root))
+
+
+@contextmanager
+def followed(folder: Path) -> Iterator[RenewableTls]:
+    """A station's TLS by its files, looked at all the time."""
+    settings = TlsSettings(
+        certificate=folder / "secc.pem",
+        key=folder / "secc.key",
+        chain=folder / "secc.pem",
+        anchors=(folder / "oem.pem",),
+    )
+
+    def made() -> TlsContext:
+        return secc_context(read_material(settings, "secc"))
+
+    began = state_of_material(settings)
+    tls = RenewableTls(made(), clock=lambda: NOW)
+    task = asyncio.get_running_loop().create_task(
+        follow_files(tls, lambda: state_of_material(settings), made, began_with=began, every_s=0.01)
+    )
+    try:
+        yield tls
+    finally:
+        task.cancel()
+
+
+async def comes(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20.0):
+        while not condition():  # noqa: ASYNC110 - files have no event
+            await asyncio.sleep(0.01)
+
+
+async def test_files_that_were_changed_count_for_new_connections(tmp_path: Path) -> None:
+    keys_in(tmp_path, PKI)
+    with followed(tmp_path) as tls:
+        old = tls.source
+        assert (chains_of(tls), anchors_of(tls), roots_of(tls)) == (
+            (PKI.secc.chain,),
+            (PKI.oem_root,),
+            (PKI.v2g_root,),
+        )
+        await asyncio.sleep(0.1)
+        assert tls.source is old
+        keys_in(tmp_path, OTHER)
+        await comes(lambda: anchors_of(tls) == (OTHER.oem_root,) and chains_of(tls) == (OTHER.secc.chain,))
+        assert roots_of(tls) == (OTHER.v2g_root,)
+
+
+async def test_files_that_do_not_fit_change_nothing_and_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def said(words: str) -> bool:
+        flush()
+        return words in caplog.text
+
+    keys_in(tmp_path, PKI)
+    with followed(tmp_path) as tls:
+        old = tls.source
+        (tmp_path / "secc.key").write_bytes(key_pem(OTHER.secc.key))
+        await comes(lambda: said("do not belong together"))
+        (tmp_path / "secc.key").unlink()
+        await comes(lambda: said("No such file or directory"))
+        assert tls.source is old
+        keys_in(tmp_path, OTHER)
+        await comes(lambda: chains_of(tls) == (OTHER.secc.chain,))
+    assert caplog.text.count("No such file") == 1, "said once, not a hundred times a second"
+    assert "PRIVATE KEY" not in caplog.text
+
+
+async def test_what_runs_beside_a_station_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    turns = [0, 0]
+
+    async def fails() -> None:
+        turns[0] += 1
+        raise OSError("no network")
+
+    async def goes_on() -> None:
+        while True:
+            turns[1] += 1
+            await asyncio.sleep(0.01)
+
+    task = asyncio.get_running_loop().create_task(side_by_side(fails, goes_on))
+    await comes(lambda: turns[1] > 3)
+    task.cancel()
+    await asyncio.wait((task,), timeout=20.0)
+    assert task.cancelled()
+    stopped = turns[1]
+    await asyncio.sleep(0.05)
+    assert turns == [1, stopped]
+    flush()
+    assert "what runs beside the station failed: no network" in caplog.text
+    await side_by_side()

@@ -28,6 +28,7 @@ FROM_THE_WIRE = (ev.Connected, ev.MessageReceived, ev.Undecodable)
 GOOD: dict[Any, Any] = {
     "str": "text",
     "float": 1.5,
+    "int": 2,
     "bool": True,
     "float | None": 2.5,
     "bytes | None": b"x",

@@ -4,6 +4,7 @@ come."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from iso15118.aio.http_client import HttpClient
 from iso15118.aio.logs import flush
@@ -153,7 +155,15 @@ async def test_a_new_chain_is_asked_about_at_once() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_lists_are_kept_fresh_too() -> None:
+async def test_lists_are_kept_fresh_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    real = x509.load_der_x509_crl
+
+    def load(data: bytes) -> x509.CertificateRevocationList:
+        threads.add(threading.get_ident())
+        return real(data)
+
+    monkeypatch.setattr(x509, "load_der_x509_crl", load)
     key = load_key(PKI.keys["cpo-sub2"])
     made = crl(CHAIN[1], key, last_update=NOW, next_update=NOW + DAY)
 
@@ -177,6 +187,8 @@ async def test_lists_are_kept_fresh_too() -> None:
         await keeper.turn()
     assert evidence.crls() == (made,)
     assert len(seen.heads) == 1
+    assert threads, "it was read"
+    assert threading.get_ident() not in threads, "a long list takes the loop for a tenth of a second"
 
 
 def test_evidence_follows_its_store_and_is_bounded(tmp_path: Path) -> None:

@@ -68,6 +68,18 @@ def test_every_response_code(state: str, code: ResponseCode) -> None:
         assert one.session.refusals == (f"DE8AA000000001: {code.value}",)
 
 
+def test_an_end_after_a_refused_contract_names_the_refusal() -> None:
+    one = Host(config=BY_CONTRACT, contracts=held(issued("ed448"), "contract-0", "contract-1").present)
+    one.to("Authorization")
+    one.answer(response_code=ResponseCode.WARNING_eMSPUnknown)
+    one.answer(response_code=ResponseCode.FAILED_SequenceError)
+    one.book.ends(EndReason.REFUSED)
+    assert one.session.ended is not None
+    assert one.session.ended.detail == (
+        "AuthorizationRes: FAILED_SequenceError; before that: DE8AA000000001: WARNING_eMSPUnknown"
+    )
+
+
 @pytest.mark.parametrize("code", list(ResponseCode), ids=lambda code: code.value)
 def test_every_code_of_a_confirmation_that_runs_beside_the_loop(code: ResponseCode) -> None:
     one = confirming()

@@ -29,7 +29,6 @@ from iso15118.session.actions import Action
 from iso15118.settings.hardware import station_of, vehicle_of
 from iso15118.settings.link import LinkSettings
 from iso15118.settings.roles import load_evcc, load_secc
-from iso15118.settings.trust import evcc_context, secc_context
 from tests.interop.namespaces import INTERFACE
 from tests.interop.pilot import RemotePilot
 
@@ -68,12 +67,12 @@ def station(config: Path, pilot: Path, sessions: int) -> None:
         meter = hardware.meter
         out(summary_of(result, charged_wh=meter.charged_wh, discharged_wh=meter.discharged_wh))
 
-    with tls_of(settings.tls, secc_context) as (tls, _):
+    with tls_of(settings.tls, "secc") as secured:
         run_station(
             settings.session,
             hardware.ports,
             settings.interface,
-            tls,
+            secured.tls,
             sessions=sessions,
             listening=listening,
             finished=finished,
@@ -86,12 +85,12 @@ def station(config: Path, pilot: Path, sessions: int) -> None:
 def vehicle(config: Path, pilot: Path) -> None:
     settings = load_evcc(config)
     hardware, reported = vehicle_of(settings)
-    with tls_of(settings.tls, evcc_context) as (tls, _):
+    with tls_of(settings.tls, "evcc") as secured:
         result, _ = run_vehicle(
             settings.session,
             hardware.ports,
             settings.interface,
-            tls,
+            secured.tls,
             observer=listen_to(reported),
             link=lambda: parts("evcc", settings.interface, pilot, settings.link),
             news=tell_link,

@@ -1,25 +1,26 @@
-"""``python -m tests.mutation``: make mutants, run the tests that touch them, and say which ones nobody noticed."""
+"""``python -m tests.mutation``: make mutants, run the tests that touch them, and say which ones nobody noticed.
+
+Verdicts are kept in ``target/mutation/verdicts.jsonl``, so that a run that was broken off goes on where it was.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
-from multiprocessing import Value
 from pathlib import Path
 
 from . import forks
-from .ledger import Ledger, Verdict, survivors
+from .ledger import DEAD, Fitness, Ledger, Verdict
 from .mutants import Mutant, mutants_of
 from .named import named
 from .project import HERE, Project
-from .touched import Touched, touched
+from .survivors import survivors
+from .touched import touched
+from .work import Plan, run
 
 LIST = "survivors.toml"
 
@@ -35,21 +36,32 @@ def main() -> int:
         for mutant in mutants:
             print(mutant)
         return 0
-    forks.preload(project)
-    where = touched(project, processes=asked.processes, anew=asked.remap)
     ledger = Ledger(project)
-    known = {} if asked.again else ledger.read()
-    unknown = [mutant for mutant in mutants if (mutant.file, mutant.line, mutant.mutation) not in known]
-    print(f"{len(mutants)} mutants, {len(mutants) - len(unknown)} of them known", file=sys.stderr)
-    _run(project, _tasks(unknown, where, ledger, asked.budget, asked.limit), ledger, asked.processes)
-    return _report(mutants, ledger.read(), {one.key for one in survivors(listed)})
+    reasons = {one.key for one in survivors(listed)}
+    if not asked.report:
+        forks.preload(project)
+        where = touched(project, processes=asked.processes, anew=asked.remap)
+        tried = mutants if asked.listed else [mutant for mutant in mutants if mutant.key not in reasons]
+        among = tuple(asked.tests)
+        run(
+            Plan(project, where, ledger, tried, among, asked.budget, asked.limit, asked.again),
+            asked.processes,
+        )
+    for test in Fitness(project).unfit():
+        print(f"not believed, as it fails in a forked process without a mutant: {test}", file=sys.stderr)
+    return _report(mutants, ledger.read(), reasons, by_file=not asked.named)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PATH", help="a file or folder; may be repeated"
-    )
+        "--only", action="append", default=[], metavar="PATH",
+        help="a file or folder; may be repeated, and they are taken in this order",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tests", action="append", default=[], metavar="PATH",
+        help="only tests whose name begins so; may be repeated. Who survives these and not all is undecided",
+    )  # fmt: skip
     parser.add_argument("--changed-since", metavar="REV", help="lines that git diff names, only")
     parser.add_argument(
         "--match", metavar="REGEX", help="mutants whose line or mutation this is found in, only"
@@ -60,15 +72,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
         "--budget", type=float, default=20.0, metavar="S",
-        help="seconds of the processor for the tests of one mutant, the fastest first (default 20)",
+        help="seconds of the processor for the tests of one mutant (default 20); who survives these and not all is undecided",
     )  # fmt: skip
     parser.add_argument(
         "--limit", type=float, default=5.0, metavar="S",
-        help="seconds of the processor beyond ten times its usual ones after which a test is ended (default 5)",
+        help="seconds of the processor, or ten times its usual ones, after which a test is ended (default 5)",
     )  # fmt: skip
-    parser.add_argument("--again", action="store_true", help="also what is known already")
+    parser.add_argument("--again", action="store_true", help="also what is decided already")
+    parser.add_argument("--listed", action="store_true", help="also the listed survivors")
     parser.add_argument("--remap", action="store_true", help="find out anew which tests run which lines")
     parser.add_argument("--list", action="store_true", help="name the mutants and stop")
+    parser.add_argument("--report", action="store_true", help="what is known, without trying any")
     parser.add_argument("--toy", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -76,10 +90,11 @@ def _options() -> argparse.Namespace:
 def _chosen(project: Project, asked: argparse.Namespace) -> list[Mutant]:
     if asked.named:
         return named(project)
-    files = [
-        file for file in project.files()
-        if not asked.only or any(file == one or file.startswith(one.rstrip("/") + "/") for one in asked.only)
-    ]  # fmt: skip
+    files = project.files()
+    if asked.only:
+        files = list(dict.fromkeys(
+            file for one in asked.only for file in files if file == one or file.startswith(one.rstrip("/") + "/")
+        ))  # fmt: skip
     mutants = [mutant for file in files for mutant in mutants_of(file, project.read(file))]
     if asked.changed_since:
         changed = _changed(project, asked.changed_since)
@@ -88,7 +103,8 @@ def _chosen(project: Project, asked: argparse.Namespace) -> list[Mutant]:
         mutants = [mutant for mutant in mutants if re.search(asked.match, str(mutant))]
     if asked.sample is not None and asked.sample < len(mutants):
         chance = random.Random(asked.seed)
-        mutants = sorted(chance.sample(mutants, asked.sample), key=lambda mutant: (mutant.file, mutant.start))
+        places = sorted(chance.sample(range(len(mutants)), asked.sample))
+        mutants = [mutants[place] for place in places]
     return mutants
 
 
@@ -107,95 +123,35 @@ def _changed(project: Project, revision: str) -> dict[str, set[int]]:
     return found
 
 
-def _tasks(
-    mutants: list[Mutant], where: Touched, ledger: Ledger, budget: float, limit: float
-) -> tuple[list[forks.Task], list[forks.Task]]:
-    """Mutants within functions, and those that act at import, with their tests."""
-    inside: list[forks.Task] = []
-    outside: list[forks.Task] = []
-    for mutant in mutants:
-        left = budget
-        tests: list[tuple[str, float]] = []
-        for test in where.tests_of(mutant):
-            left -= where.seconds[test]
-            if left < 0.0 and tests:
-                break
-            tests.append((test, where.seconds[test]))
-        if not tests:
-            _tell(ledger.add(mutant, "untested", "", 0.0))
-            continue
-        (outside if where.acts_at_import(mutant) else inside).append(forks.Task(mutant, tests, limit))
-    return inside, outside
-
-
-def _run(
-    project: Project, tasks: tuple[list[forks.Task], list[forks.Task]], ledger: Ledger, processes: int
-) -> None:
-    """All of them, in several processes that take the next one when they are free."""
-    inside, outside = tasks
-    counters = Value("i", 0), Value("i", 0)
-    pids = []
-    words = os.dup(2)
-    for _ in range(min(processes, len(inside) + len(outside))):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                began = time.monotonic()
-
-                def done(task: forks.Task, attempt: forks.Attempt) -> None:
-                    nonlocal began
-                    now = time.monotonic()
-                    verdict = ledger.add(task.mutant, attempt.verdict, attempt.by, now - began)
-                    began = now
-                    _tell(verdict, words)
-
-                for task in _next(outside, counters[0]):
-                    done(task, forks.at_import(project, task))
-                if inside:
-                    forks.within_functions(project, _next(inside, counters[1]), done)
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
-    os.close(words)
-
-
-def _next(tasks: list[forks.Task], counter: Value) -> Iterator[forks.Task]:  # type: ignore[valid-type]
-    while True:
-        with counter.get_lock():  # type: ignore[attr-defined]
-            number = counter.value  # type: ignore[attr-defined]
-            counter.value += 1  # type: ignore[attr-defined]
-        if number >= len(tasks):
-            return
-        yield tasks[number]
-
-
-def _tell(one: Verdict, words: int = 2) -> None:
-    said = f"{one.verdict:9}{one.file}:{one.line}: {one.mutation}"
-    os.write(words, f"{said}  ({one.by})\n".encode() if one.by else f"{said}: {one.text}\n".encode())
-
-
 def _report(
     mutants: list[Mutant],
     held: dict[tuple[str, int, str], Verdict],
-    listed: set[tuple[str, str, str]],
+    reasons: set[tuple[str, str]],
+    *,
+    by_file: bool,
 ) -> int:
-    """Counts, and whoever lives without a reason; the exit status."""
-    counts: Counter[str] = Counter()
+    """Whoever lives without a reason, counts by file, and all counts; the exit status."""
+    counts: dict[str, Counter[str]] = {}
     open_ = []
     for mutant in mutants:
         one = held.get((mutant.file, mutant.line, mutant.mutation))
         verdict = "not tried" if one is None else one.verdict
-        if verdict != "killed" and mutant.key in listed:
+        if verdict not in DEAD and mutant.key in reasons:
             verdict = "listed"
-        elif verdict != "killed":
+        elif verdict not in DEAD:
             open_.append((verdict, mutant))
-        counts[verdict] += 1
+        counts.setdefault(mutant.file, Counter())[verdict] += 1
     for verdict, mutant in open_:
         print(f"{verdict}: {mutant}")
-    print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "no mutants")
+    if by_file:
+        for file, some in counts.items():
+            print(f"{file}: {_shown(some)}")
+    print(_shown(sum(counts.values(), Counter())) or "no mutants")
     return 1 if open_ else 0
+
+
+def _shown(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A process for each mutant, forked from one that has imported everything: it runs the tests that may kill it, until one does.
 
 A mutant within a function is put in place of the living code. One that acts at import is read by an import hook, in a process that has
-not imported the sources yet.
+not imported the sources yet. A test kills only if it fails by itself, too, and has passed in such a process without a mutant.
 """
 
 from __future__ import annotations
@@ -27,24 +27,34 @@ from .mutants import Mutant
 from .project import Project
 from .touched import OPTIONS, silence
 
-__all__ = ["Attempt", "Task", "at_import", "preload", "within_functions"]
+__all__ = ["Attempt", "Outcome", "Try", "at_import", "judge", "preload", "within_functions"]
 
 _MEMORY = 4 << 30
-_STUCK_S = 600.0
-"""Real seconds after which a process that waits for nothing is ended; the limits that count are of the processor's time."""
-_KILLED, _SURVIVED, _BROKEN = 10, 11, 12
+_STUCK_S = 90.0
+"""Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the limit that counts is of the
+processor's time."""
+_DONE, _BROKEN = 11, 12
+_BEGINS, _FAILED, _WHY = b"+", b"!", b"?"
+_TIMES = {"SIGPROF": "(processor time)", "SIGALRM": "(stuck)"}
+
+Tests = Sequence[tuple[str, float]]
+"""Tests and the seconds of the processor that each takes."""
+Try = Callable[[Mutant | None, Tests], "Outcome"]
+"""Run these tests in a process of their own, with this mutant or none, until one fails."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """A mutant, and the tests that may kill it, with the seconds of the processor that each takes.
+class Outcome:
+    """What became of tests in one process."""
 
-    A test is ended after ten times as many, and ``limit_s``: that counts as killed.
-    """
-
-    mutant: Mutant
-    tests: Sequence[tuple[str, float]]
-    limit_s: float
+    failed: str = ""
+    """The test that did, or that was ended."""
+    ended: str = ""
+    """How it was ended by the limit or a signal, if it was."""
+    broken: str = ""
+    """Why they could not be run."""
+    began: int = 0
+    """How many were begun."""
 
 
 @dataclass(frozen=True)
@@ -53,76 +63,117 @@ class Attempt:
 
     verdict: str
     by: str = ""
+    tried: int = 0
+    """How many tests were run with it."""
+
+
+def judge(
+    mutant: Mutant, tests: Tests, complete: bool, attempt: Try, fit: Callable[[str, float, Try], bool]
+) -> Attempt:
+    """Try a mutant. A test counts if it fails by itself as well, and is ``fit``: it has passed without any mutant."""
+    left, tried = list(tests), 0
+    while left:
+        outcome = attempt(mutant, left)
+        if outcome.broken:
+            return Attempt("broken", outcome.broken, tried)
+        if not outcome.failed:
+            return Attempt("survived" if complete else "undecided", "", tried + outcome.began)
+        tried += outcome.began
+        at = next((place for place, (test, _) in enumerate(left) if test == outcome.failed), -1)
+        if at < 0:  # a module that cannot be imported: none of its tests is there
+            if not attempt(None, left[:1]).failed:
+                return Attempt("killed", outcome.failed, tried)
+            return Attempt("broken", outcome.failed, tried)
+        test, seconds = left[at]
+        if fit(test, seconds, attempt):
+            again = attempt(mutant, [left[at]]) if at else outcome
+            if again.failed:
+                how = "timeout" if again.ended in _TIMES.values() else "killed"
+                return Attempt(how, f"{again.failed} {again.ended}".strip(), tried)
+        left = left[at + 1 :]
+    return Attempt("survived" if complete else "undecided", "", tried)
 
 
 class _Judge:
-    """Limits each test, and remembers the first that failed."""
+    """Limits each test, and says which begins and which has failed; that ends the process."""
 
-    def __init__(self, task: Task, failed: Callable[[str], None]) -> None:
-        self._seconds, self._failed, self._limit_s = dict(task.tests), failed, task.limit_s
+    def __init__(self, tests: Tests, limit_s: float, say: Callable[[bytes, str], None]) -> None:
+        self._seconds, self._limit_s, self._say = dict(tests), limit_s, say
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        limit(10.0 * self._seconds.get(nodeid, 0.0) + self._limit_s)
+        self._say(_BEGINS, nodeid)
+        seconds = self._seconds.get(nodeid, 0.0)
+        limit(max(self._limit_s, 10.0 * seconds), _STUCK_S + 20.0 * seconds)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self._failed(report.nodeid)
+            self._fail(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._failed(f"import: {report.nodeid}")
+            self._fail(f"import: {report.nodeid}")
+
+    def _fail(self, name: str) -> None:
+        self._say(_FAILED, name)
+        os._exit(_DONE)
 
 
-def limit(seconds: float) -> None:
-    """So much more of the processor's time; then the kernel ends this process."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+def limit(processor_s: float, real_s: float) -> None:
+    """So much more of the processor's time, and of any; then the kernel ends this process."""
+    for number, timer, seconds in (
+        (signal.SIGPROF, signal.ITIMER_PROF, processor_s),
+        (signal.SIGALRM, signal.ITIMER_REAL, real_s),
+    ):
+        signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(timer, seconds)
 
 
-def _forked(run: Callable[[Callable[[str], None]], None]) -> Attempt:
-    """``run`` in a process of its own; it is given how to say that a test failed."""
+def _forked(run: Callable[[Callable[[bytes, str], None]], None]) -> Outcome:
+    """``run`` in a process of its own; it is given how to say what happens."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = _BROKEN
         try:
             os.close(ours)
+
+            def say(kind: bytes, text: str) -> None:
+                os.write(theirs, kind + text.encode()[:2000].replace(b"\n", b" ") + b"\n")
+
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, _STUCK_S)
-            limit(60.0)
-
-            def failed(test: str) -> None:
-                os.write(theirs, test.encode()[:2000])
-                os._exit(_KILLED)
-
-            run(failed)
-            status = _SURVIVED
-        except BaseException as error:
-            os.write(theirs, repr(error).encode()[:2000])
+            limit(60.0, 10.0 * _STUCK_S)
+            try:
+                run(say)
+                status = _DONE
+            except BaseException as error:
+                say(_WHY, repr(error))
         finally:
             os._exit(status)
     os.close(theirs)
     with os.fdopen(ours, "rb") as pipe:
-        said = pipe.read().decode(errors="replace")
+        said = pipe.read().splitlines()
     _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
+    heard = {
+        kind: [line[1:].decode(errors="replace") for line in said if line[:1] == kind]
+        for kind in (_BEGINS, _FAILED, _WHY)
+    }
+    began = heard[_BEGINS]
+    if os.WIFSIGNALED(status) and began:
         ended = signal.Signals(os.WTERMSIG(status)).name
-        return Attempt("killed", {"SIGPROF": "processor time", "SIGALRM": "stuck"}.get(ended, ended))
-    how = {_KILLED: "killed", _SURVIVED: "survived"}
-    return Attempt(how.get(os.WEXITSTATUS(status), "broken"), said)
+        return Outcome(began[-1], _TIMES.get(ended, f"({ended})"), began=len(began))
+    if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) != _DONE:
+        return Outcome(broken=" ".join(heard[_WHY]) or f"ended with {status}", began=len(began))
+    return Outcome("".join(heard[_FAILED][:1]), began=len(began))
 
 
 # -- within functions: the living code is replaced
 
 
 class _Session:
-    """A plugin that runs mutants where pytest would run the tests it has collected."""
+    """A plugin that hands over where pytest would run the tests it has collected."""
 
-    def __init__(
-        self, project: Project, tasks: Iterator[Task], done: Callable[[Task, Attempt], None]
-    ) -> None:
-        self._project, self._tasks, self._done = project, tasks, done
+    def __init__(self, project: Project, limit_s: float, work: Callable[[Try], None]) -> None:
+        self._project, self._limit_s, self._work = project, limit_s, work
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -131,28 +182,32 @@ class _Session:
         functions = _functions(self._project)
         gc.collect()
         gc.freeze()  # after which nobody finds them any more
-        for task in self._tasks:
-            chosen = [items[test] for test, _ in task.tests if test in items]
 
-            def run(
-                failed: Callable[[str], None], task: Task = task, chosen: list[pytest.Item] = chosen
-            ) -> None:
-                _replace(self._project, task.mutant, functions)
-                session.config.pluginmanager.register(_Judge(task, failed))
+        def attempt(mutant: Mutant | None, tests: Tests) -> Outcome:
+            chosen = [items[test] for test, _ in tests if test in items]
+
+            def run(say: Callable[[bytes, str], None]) -> None:
+                if mutant is not None:
+                    _replace(self._project, mutant, functions)
+                session.config.pluginmanager.register(_Judge(tests, self._limit_s, say))
                 for item, following in zip(chosen, [*chosen[1:], None], strict=True):
                     item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
 
-            self._done(task, _forked(run))
+            return _forked(run)
+
+        self._work(attempt)
         return True
 
 
-def within_functions(project: Project, tasks: Iterator[Task], done: Callable[[Task, Attempt], None]) -> None:
-    """Try mutants in forks of a session that has collected all tests once."""
+def within_functions(
+    project: Project, files: Sequence[str], limit_s: float, work: Callable[[Try], None]
+) -> None:
+    """``work`` in a session that has collected the tests of these files once; each try is a fork of it."""
     os.chdir(project.root)
     silence()
     pytest.main(
-        ["--rootdir", str(project.root), *OPTIONS, *project.test_files()],
-        plugins=[_Session(project, tasks, done)],
+        ["--rootdir", str(project.root), *OPTIONS, *files],
+        plugins=[_Session(project, limit_s, work)],
     )
 
 
@@ -226,9 +281,9 @@ class _Overlay(importlib.abc.MetaPathFinder):
 
 
 class _Only:
-    """Of what is collected, the tests that were asked for, the fastest first; of those whose names have changed, all."""
+    """Of what is collected, the tests that were asked for, in their order; of those whose names have changed, all."""
 
-    def __init__(self, tests: Sequence[tuple[str, float]]) -> None:
+    def __init__(self, tests: Tests) -> None:
         self._order = {test: number for number, (test, _) in enumerate(tests)}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -236,25 +291,28 @@ class _Only:
         items[:] = sorted(known, key=lambda item: self._order[item.nodeid]) or items
 
 
-def at_import(project: Project, task: Task) -> Attempt:
-    """Try a mutant in a process that reads it when it is imported."""
+def at_import(project: Project, limit_s: float) -> Try:
+    """How to try a mutant in a process that reads it when it is imported."""
 
-    def run(failed: Callable[[str], None]) -> None:
-        os.chdir(project.root)
-        silence()
-        mutant = task.mutant
-        name = mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        text = mutant.apply(project.read(mutant.file))
-        sys.meta_path.insert(0, _Overlay(_Text(name, project.root / mutant.file, text)))
-        asked = dict.fromkeys(test.partition("[")[0] for test, _ in task.tests)
-        status = pytest.main(
-            ["--rootdir", str(project.root), *OPTIONS, *asked],
-            plugins=[_Judge(task, failed), _Only(task.tests)],
-        )
-        if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            failed(f"pytest: {pytest.ExitCode(status).name}")
+    def attempt(mutant: Mutant | None, tests: Tests) -> Outcome:
+        def run(say: Callable[[bytes, str], None]) -> None:
+            os.chdir(project.root)
+            silence()
+            if mutant is not None:
+                name = mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                text = mutant.apply(project.read(mutant.file))
+                sys.meta_path.insert(0, _Overlay(_Text(name, project.root / mutant.file, text)))
+            asked = dict.fromkeys(test.partition("[")[0] for test, _ in tests)
+            status = pytest.main(
+                ["--rootdir", str(project.root), *OPTIONS, *asked],
+                plugins=[_Judge(tests, limit_s, say), _Only(tests)],
+            )
+            if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                say(_FAILED, f"pytest: {pytest.ExitCode(status).name}")
 
-    return _forked(run)
+        return _forked(run)
+
+    return attempt
 
 
 def preload(project: Project) -> None:

@@ -1,23 +1,28 @@
-"""What is known of mutants: verdicts of earlier runs, one JSON line each, and the survivors that people have judged, with the reason."""
+"""What is known of mutants: verdicts of earlier runs, one JSON line each, and which tests can be believed in a forked process."""
 
 from __future__ import annotations
 
 import json
 import os
-import tomllib
-from collections import Counter
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from .mutants import Mutant, mutants_of
+from .forks import Attempt, Try
+from .mutants import Mutant
 from .project import Project, digest
 
-__all__ = ["Ledger", "Survivor", "Verdict", "survivors", "unfounded"]
+__all__ = ["DEAD", "Fitness", "Ledger", "Verdict"]
+
+DEAD = frozenset({"killed", "timeout"})
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``verdict`` is killed, survived, untested (no test runs the line) or broken (it could not be tried)."""
+    """``verdict`` is killed, timeout (a test did not end), survived (all tests that run the line passed), undecided (those within the
+    budget did), untested (no test runs the line) or broken (it could not be tried)."""
 
     file: str
     line: int
@@ -29,7 +34,15 @@ class Verdict:
     """Of all tests there were."""
     verdict: str
     by: str = ""
+    tried: int = 0
+    """How many tests were run."""
+    mode: str = ""
+    """How: with the function replaced, or the module imported."""
+    budget: float = 0.0
     seconds: float = 0.0
+    """Real ones."""
+    at: float = 0.0
+    """When, since 1970."""
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -39,28 +52,36 @@ class Verdict:
 class Ledger:
     """Verdicts in a file to which several processes append.
 
-    A killed one holds as long as its source is the same, others as long as the tests are the same, too.
+    A dead mutant holds as long as its source is the same. Another one is tried again with the test modules that have changed since, and an
+    undecided one with all of them if the budget is larger.
     """
 
     def __init__(self, project: Project) -> None:
         self._path = project.cache / "verdicts.jsonl"
         self._sources = {file: digest([project.read(file)]) for file in project.files()}
-        self._tests = project.test_digest()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._modules = project.test_hashes()
+        self._tests = digest(f"{name} {now}".encode() for name, now in sorted(self._modules.items()))
+        self._states = project.cache / "tests"
+        self._states.mkdir(parents=True, exist_ok=True)
+        (self._states / f"{self._tests}.json").write_text(json.dumps(self._modules))
 
     def read(self) -> dict[tuple[str, int, str], Verdict]:
-        """What still holds."""
+        """The last verdict of each mutant whose source is the same."""
         held: dict[tuple[str, int, str], Verdict] = {}
-        if self._path.exists():
-            for line in self._path.read_text().splitlines():
-                one = Verdict(**json.loads(line))
-                same = one.source == self._sources.get(one.file)
-                if same and one.verdict != "broken" and (one.verdict == "killed" or one.tests == self._tests):
-                    held[one.key] = one
+        for line in _lines(self._path):
+            one = Verdict(**line)
+            if one.source == self._sources.get(one.file):
+                held[one.key] = one
         return held
 
-    def add(self, mutant: Mutant, verdict: str, by: str, seconds: float) -> Verdict:
-        """Keep one; a single write, so that lines of several processes stay whole."""
+    def changed(self, one: Verdict) -> set[str]:
+        """The test modules that are other ones, or new, since that verdict."""
+        path = self._states / f"{one.tests}.json"
+        before = json.loads(path.read_text()) if path.exists() else {}
+        return {name for name, now in self._modules.items() if before.get(name) != now}
+
+    def add(self, mutant: Mutant, attempt: Attempt, mode: str, budget: float, seconds: float) -> Verdict:
+        """Keep one."""
         one = Verdict(
             mutant.file,
             mutant.line,
@@ -68,49 +89,69 @@ class Ledger:
             mutant.mutation,
             self._sources[mutant.file],
             self._tests,
-            verdict,
-            by,
+            attempt.verdict,
+            attempt.by,
+            attempt.tried,
+            mode,
+            budget,
             round(seconds, 2),
+            time.time(),
         )
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(file, (json.dumps(asdict(one)) + "\n").encode())
-        finally:
-            os.close(file)
+        _append(self._path, asdict(one))
         return one
 
 
-@dataclass(frozen=True)
-class Survivor:
-    """A mutant that may live, by the text of its line, and why."""
+class Fitness:
+    """Tests that have passed in a forked process without a mutant; the others kill nobody, and are listed."""
 
-    file: str
-    text: str
-    mutation: str
-    reason: str
+    def __init__(self, project: Project) -> None:
+        self._path = project.cache / "fitness.jsonl"
+        self._modules = project.test_hashes()
+        self._known = {(one["test"], one["mode"]): bool(one["fit"]) for one in self._held()}
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.file, self.text, self.mutation
+    def _held(self) -> Iterator[dict[str, Any]]:
+        for one in _lines(self._path):
+            if self._modules.get(one["test"].partition("::")[0]) == one["module"]:
+                yield one
+
+    def judge(self, mode: str) -> Callable[[str, float, Try], bool]:
+        """For ``forks.judge``; ``mode`` is how processes are made."""
+
+        def fit(test: str, seconds: float, attempt: Try) -> bool:
+            if (test, mode) not in self._known:
+                outcome = attempt(None, [(test, seconds)])
+                why = outcome.failed or outcome.broken or ("" if outcome.began else "it does not run")
+                self._known[test, mode] = not why
+                module = self._modules[test.partition("::")[0]]
+                _append(
+                    self._path,
+                    {
+                        "test": test,
+                        "module": module,
+                        "mode": mode,
+                        "fit": not why,
+                        "why": f"{why} {outcome.ended}",
+                    },
+                )
+            return self._known[test, mode]
+
+        return fit
+
+    def unfit(self) -> list[str]:
+        """The names of those that cannot be believed."""
+        return sorted({one["test"] for one in self._held() if not one["fit"]})
 
 
-def survivors(path: Path) -> list[Survivor]:
-    """The list that people keep."""
-    if not path.exists():
-        return []
-    return [
-        Survivor(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
-    ]
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        with path.open() as file:
+            yield from map(json.loads, file)
 
 
-def unfounded(project: Project, listed: list[Survivor]) -> list[str]:
-    """What is wrong with the list: mutants that cannot be made any more, reasons that are missing, entries that stand there twice."""
-    wrong = [f"{one.key}: no reason" for one in listed if len(one.reason) < 10]
-    wrong += [
-        f"{key}: listed twice" for key, times in Counter(one.key for one in listed).items() if times > 1
-    ]
-    for file in sorted({one.file for one in listed}):
-        there = (project.root / file).exists()
-        made = {mutant.key for mutant in mutants_of(file, project.read(file))} if there else set()
-        wrong += [f"{one.key}: no such mutant" for one in listed if one.file == file and one.key not in made]
-    return wrong
+def _append(path: Path, data: dict[str, Any]) -> None:
+    """A single write, so that lines of several processes stay whole."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, (json.dumps(data) + "\n").encode())
+    finally:
+        os.close(file)

@@ -53,8 +53,9 @@ class Mutant:
     """Qualified name and first line of the outermost function around it; None: it acts when the module is imported."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.file, self.text, self.mutation
+    def key(self) -> tuple[str, str]:
+        """By which it is found again in the list of survivors."""
+        return self.file, f"{self.mutation}: {self.text}"
 
     def apply(self, source: bytes) -> bytes:
         return source[: self.start] + self.becomes + source[self.end :]

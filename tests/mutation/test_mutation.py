@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from .ledger import Survivor, survivors, unfounded
 from .mutants import mutants_of, place
 from .named import NAMED, named
 from .project import HERE, ROOT, Project
+from .survivors import Survivor, survivors, unfounded
 
 VALVE = '''"""A valve."""
 
@@ -47,7 +47,31 @@ def test_it_opens_under_no_current():
 def test_it_settles():
     assert Valve().settle(3) == 0
 """
-LIVES = ("toy/valve.py", "return current_a < LIMIT_A and told", "< -> <=")
+FILE, LIVES = "toy/valve.py", "< -> <=: return current_a < LIMIT_A and told"
+
+
+ALONE = """
+import os
+from toy.valve import Valve
+
+BEFORE = os.getpid()
+
+
+def test_second():
+    Valve().may_open(1.0, True)
+    assert os.getpid() == BEFORE, "a thread, for instance, that is left behind by a fork"
+"""
+SLOW = """
+import time
+from toy.valve import Valve
+
+
+def test_at_the_limit():
+    until = time.process_time() + 1.0
+    while time.process_time() < until:
+        pass
+    assert not Valve().may_open(3000.0, True)
+"""
 
 
 @pytest.fixture
@@ -75,19 +99,49 @@ def run(toy: Project, *options: str) -> tuple[int, list[str], str]:
 
 def test_the_one_that_nobody_notices_is_named_until_it_has_a_reason(toy: Project) -> None:
     status, printed, said = run(toy, "--limit", "0.5")
-    file, text, mutation = LIVES
-    assert printed == [f"survived: {file}:11: {mutation}: {text}", "10 killed, 1 survived"], said
+    counts = f"{FILE}: 9 killed, 1 survived, 1 timeout", "9 killed, 1 survived, 1 timeout"
+    assert printed == [f"survived: {FILE}:11: {LIVES}", *counts], said
     assert status == 1
     assert (
-        f"killed   {file}:3: 3000.0 -> 3900.0  (tests/test_valve.py::test_it_opens_under_no_current)" in said
+        f" killed    {FILE}:3: 3000.0 -> 3900.0: LIMIT_A = 3000.0  (tests/test_valve.py::test_it_opens_under_no_current)"
+        in said
     )
-    assert f"killed   {file}:15: 1 -> 0  (processor time)" in said
+    assert (
+        f" timeout   {FILE}:15: 1 -> 0: turns -= 1  (tests/test_valve.py::test_it_settles (processor time))"
+        in said
+    )
     (toy.root / "survivors.toml").write_text(
-        f'[[survivor]]\nfile = "{file}"\ntext = "{text}"\nmutation = "{mutation}"\nreason = "exactly 3,000 A is no current that is met"\n'
+        f'[[survivor]]\nfile = "{FILE}"\nmutants = ["{LIVES}"]\nreason = "exactly 3,000 A is no current that is met"\n'
     )
     status, printed, said = run(toy)
-    assert (status, printed) == (0, ["10 killed, 1 listed"])
-    assert "11 mutants, 11 of them known" in said
+    assert (status, printed[-1]) == (0, "9 killed, 1 listed, 1 timeout")
+    assert "/" not in said.replace("\n", ""), "all of them were known"
+
+
+def test_a_run_goes_on_where_it_was_and_a_source_that_has_changed_is_tried_again(toy: Project) -> None:
+    assert "1/1 survived" in run(toy, "--match", "<=: return")[2]
+    said = run(toy, "--match", "return")[2]
+    assert "3/3 " in said, "what is new; who survived has seen all tests"
+    assert "survived" not in said
+    path = toy.root / "toy" / "valve.py"
+    path.write_text(VALVE + "\n\nOTHER = None\n")
+    assert "4/4 " in run(toy, "--match", "return")[2]
+
+
+def test_a_test_that_fails_by_itself_kills_nobody(toy: Project) -> None:
+    (toy.root / "tests" / "test_alone.py").write_text(ALONE)
+    status, printed, said = run(toy, "--match", "-> <=: return")
+    assert (status, printed[-1]) == (1, "1 survived"), said
+    assert (
+        "not believed, as it fails in a forked process without a mutant: tests/test_alone.py::test_second"
+        in said
+    )
+
+
+def test_who_lives_beyond_the_budget_is_undecided(toy: Project) -> None:
+    (toy.root / "tests" / "test_slow.py").write_text(SLOW)
+    assert run(toy, "--match", "-> <=: return", "--budget", "0.5")[1][-1] == "1 undecided"
+    assert "1/1 killed " in run(toy, "--match", "-> <=: return", "--budget", "30")[2]
 
 
 def test_a_better_test_is_believed_at_once(toy: Project) -> None:
@@ -95,7 +149,7 @@ def test_a_better_test_is_believed_at_once(toy: Project) -> None:
     path = toy.root / "tests" / "test_valve.py"
     path.write_text(TEST + "\n\ndef test_at_the_limit():\n    assert not Valve().may_open(3000.0, True)\n")
     status, printed, _ = run(toy, "--match", "-> <=: return")
-    assert (status, printed) == (0, ["1 killed"])
+    assert (status, printed[-1]) == (0, "1 killed")
 
 
 @pytest.mark.parametrize(
@@ -149,10 +203,10 @@ def test_the_survivors_can_still_be_made_and_have_reasons() -> None:
 
 
 def test_a_list_of_survivors_that_is_stale_is_told(toy: Project) -> None:
-    good = Survivor(*LIVES, "exactly 3,000 A is no current that is met")
+    good = Survivor(FILE, LIVES, "exactly 3,000 A is no current that is met")
     assert unfounded(toy, [good]) == []
-    moved = Survivor(LIVES[0], "return current_a < LIMIT_A", LIVES[2], good.reason)
-    gone = Survivor("toy/gone.py", LIVES[1], LIVES[2], "so")
+    moved = Survivor(FILE, "< -> <=: return current_a < LIMIT_A", good.reason)
+    gone = Survivor("toy/gone.py", LIVES, "so")
     assert unfounded(toy, [good, good, moved, gone]) == [
         f"{gone.key}: no reason",
         f"{good.key}: listed twice",

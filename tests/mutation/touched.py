@@ -1,6 +1,6 @@
 """Which tests run which lines: one run of the tests with coverage and a context for each of them, kept in the build folder.
 
-The map is made anew for a test module that has changed. Where a source has changed, its lines are found again by their text.
+The map is made anew for a test module that has changed. Where a source has changed since, its lines are found again by their text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -21,9 +22,10 @@ import coverage
 import pytest
 
 from .mutants import Mutant
+from .places import mentions
 from .project import Project, digest
 
-__all__ = ["OPTIONS", "Touched", "touched"]
+__all__ = ["OPTIONS", "Touched", "silence", "touched"]
 
 OPTIONS = [
     "-q",
@@ -44,6 +46,8 @@ class Module:
     """What is known of one test module: seconds of the processor by test, and the tests by file and line."""
 
     hash: str
+    sources: dict[str, str] = field(default_factory=dict)
+    """The digests of the files that the lines are of."""
     seconds: dict[str, float] = field(default_factory=dict)
     lines: dict[str, dict[int, list[int]]] = field(default_factory=dict)
     """The tests by their place among ``seconds``."""
@@ -58,113 +62,141 @@ class Module:
 class Touched:
     """The map, for the sources as they are now."""
 
-    def __init__(self, project: Project, modules: dict[str, Module], sources: dict[str, str]) -> None:
-        self._project, self._modules, self._then = project, modules, sources
+    def __init__(self, project: Project, modules: dict[str, Module], texts: dict[str, str]) -> None:
+        self._project, self._texts = project, texts
+        self.modules = modules
+        self._places: dict[tuple[str, str], dict[int, list[int]]] = {}
+        self._shares: dict[str, Counter[str]] = {}
 
     @cached_property
     def seconds(self) -> dict[str, float]:
-        return {test: taken for module in self._modules.values() for test, taken in module.seconds.items()}
+        """Of the processor, by test."""
+        return {test: taken for module in self.modules.values() for test, taken in module.seconds.items()}
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """Whoever runs this line, the fastest first; for what acts at import, whoever runs anything of the file, or of its folder."""
+    def tests_of(self, mutant: Mutant) -> set[str]:
+        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, else whoever runs anything of the
+        file, or of its folder."""
         found: set[str] = set()
         if mutant.function is not None:
-            now = self._now(mutant.file)
-            found = self._at(mutant.file, now.get(mutant.line, ()))
+            found = self._at(mutant.file, [mutant.line])
             if not found:
-                first, last = mutant.lines
-                found = self._at(
-                    mutant.file, [then for line in range(first, last + 1) for then in now.get(line, ())]
-                )
-            if not found and not self.acts_at_import(mutant):
-                return []
+                found = self._at(mutant.file, range(mutant.lines[0], mutant.lines[1] + 1))
+            if found or not self.acts_at_import(mutant):
+                return found
+        for file, lines in mentions(self._project, mutant).items():
+            found |= self._at(file, lines)
         if not found:
             found = self._anywhere([mutant.file])
         if not found:
             folder = mutant.file.rpartition("/")[0] + "/"
-            found = self._anywhere([file for file in self._then if file.startswith(folder)])
-        return sorted(found, key=lambda test: (self.seconds[test], test))
+            found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])
+        return found
 
     def acts_at_import(self, mutant: Mutant) -> bool:
         """Outside of functions, and in those that build a table when they are imported."""
         if mutant.function is None:
             return True
-        now = self._now(mutant.file)
-        lines = {then for line in range(mutant.lines[0], mutant.lines[1] + 1) for then in now.get(line, ())}
-        return any(lines & set(module.imports.get(mutant.file, ())) for module in self._modules.values())
+        lines = range(mutant.lines[0], mutant.lines[1] + 1)
+        return any(
+            self._then(module, mutant.file, lines) & set(module.imports.get(mutant.file, ()))
+            for module in self.modules.values()
+        )
+
+    def shares(self, file: str) -> Counter[str]:
+        """Test -> how many lines of that file it runs; of all files: the empty name."""
+        if file not in self._shares:
+            counts: Counter[str] = Counter()
+            for module in self.modules.values():
+                numbers: Counter[int] = Counter()
+                for name in [file] if file else module.lines:
+                    for tests in module.lines.get(name, {}).values():
+                        numbers.update(tests)
+                for number, lines in numbers.items():
+                    counts[module.names[number]] += lines
+            self._shares[file] = counts
+        return self._shares[file]
 
     def _at(self, file: str, lines: Iterable[int]) -> set[str]:
         found: set[str] = set()
-        for module in self._modules.values():
-            by_line = module.lines.get(file, {})
-            found |= {module.names[test] for line in lines for test in by_line.get(line, ())}
+        wanted = list(lines)
+        for module in self.modules.values():
+            by_line = module.lines.get(file)
+            if by_line is None:
+                continue
+            numbers = {test for line in self._then(module, file, wanted) for test in by_line.get(line, ())}
+            found |= {module.names[number] for number in numbers}
         return found
 
     def _anywhere(self, files: list[str]) -> set[str]:
-        found: set[str] = set()
-        for module in self._modules.values():
-            by_file = [module.lines.get(file, {}) for file in files]
-            found |= {module.names[test] for lines in by_file for tests in lines.values() for test in tests}
-        return found
+        return {test for file in files for test in self.shares(file)}
 
-    def _now(self, file: str) -> dict[int, list[int]]:
-        """Line now -> lines when the map was made. A new line counts as the one above it that was there."""
-        if file not in self._places:
-            text = self._project.read(file).decode().splitlines()
-            before = self._then.get(file, "").splitlines()
-            places: dict[int, list[int]] = {}
-            for what, first, last, now_first, now_last in difflib.SequenceMatcher(
-                None, before, text, autojunk=False
-            ).get_opcodes():
-                for line in range(now_first, now_last):
-                    if what == "equal":
-                        places[line + 1] = [first + line - now_first + 1]
-                    elif what == "replace":
-                        places[line + 1] = list(range(first + 1, last + 1))
-                    else:
-                        places[line + 1] = [first]
-            self._places[file] = places
-        return self._places[file]
+    def _then(self, module: Module, file: str, lines: Iterable[int]) -> set[int]:
+        """Lines now -> lines when the map of that module was made. A new line counts as the one above it that was there."""
+        then = module.sources.get(file, "")
+        if (file, then) not in self._places:
+            text = self._project.read(file).decode()
+            self._places[file, then] = _moved(self._texts.get(then, ""), text)
+        places = self._places[file, then]
+        return {was for line in lines for was in places.get(line, ())}
 
-    @cached_property
-    def _places(self) -> dict[str, dict[int, list[int]]]:
-        return {}
+
+def _moved(before: str, now: str) -> dict[int, list[int]]:
+    """Line now -> lines before."""
+    old, new = before.splitlines(), now.splitlines()
+    places: dict[int, list[int]] = {}
+    if old == new:
+        return {line: [line] for line in range(1, len(new) + 1)}
+    for what, first, last, now_first, now_last in difflib.SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        for line in range(now_first, now_last):
+            if what == "equal":
+                places[line + 1] = [first + line - now_first + 1]
+            elif what == "replace":
+                places[line + 1] = list(range(first + 1, last + 1))
+            else:
+                places[line + 1] = [first]
+    return places
 
 
 def touched(project: Project, *, processes: int, anew: bool = False) -> Touched:
     """Read the map, and make what is missing of it."""
     path = project.cache / "touched.json"
-    kept: dict[str, Any] = {"sources": {}, "modules": {}}
+    kept: dict[str, Any] = {"texts": {}, "modules": {}}
     if path.exists() and not anew:
         kept = json.loads(path.read_text())
     modules = {name: _module(data) for name, data in kept["modules"].items()}
-    sources: dict[str, str] = kept["sources"]
-    hashes = {name: digest([project.read(name)]) for name in project.test_files()}
+    texts: dict[str, str] = kept["texts"]
+    hashes = project.test_hashes()
     stale = [name for name, now in hashes.items() if name not in modules or modules[name].hash != now]
-    # Lines of two states of a source cannot be told apart in one map.
-    moved = any(sources.get(file) != project.read(file).decode() for file in project.files())
-    if stale and moved:
-        stale = list(hashes)
     if stale:
         print(f"which tests run which lines: {len(stale)} of {len(hashes)} test modules", file=sys.stderr)
-        sources = {file: project.read(file).decode() for file in project.files()}
+        now = {file: project.read(file) for file in project.files()}
+        texts |= {digest([text]): text.decode() for text in now.values()}
         modules |= dict(_measure(project, stale, hashes, processes))
+    gone = modules.keys() - hashes.keys()
     modules = {name: module for name, module in modules.items() if name in hashes}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = {"sources": sources, "modules": {name: asdict(module) for name, module in modules.items()}}
-    path.write_text(json.dumps(data))
-    return Touched(project, modules, sources)
+    if stale or gone:
+        used = {one for module in modules.values() for one in module.sources.values()}
+        texts = {key: text for key, text in texts.items() if key in used}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = {"texts": texts, "modules": {name: asdict(module) for name, module in modules.items()}}
+        written = path.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(data))
+        written.replace(path)
+    return Touched(project, modules, texts)
 
 
 def _module(data: dict[str, Any]) -> Module:
     lines = {file: {int(line): tests for line, tests in by.items()} for file, by in data["lines"].items()}
-    return Module(data["hash"], data["seconds"], lines, data["imports"])
+    return Module(data["hash"], data["sources"], data["seconds"], lines, data["imports"])
 
 
 def _measure(
     project: Project, names: list[str], hashes: dict[str, str], processes: int
 ) -> Iterator[tuple[str, Module]]:
     """In several processes, each with its share of the modules."""
+    sources = {file: digest([project.read(file)]) for file in project.files()}
     shares = [share for number in range(processes) if (share := names[number::processes])]
     running = []
     for number, share in enumerate(shares):
@@ -188,7 +220,7 @@ def _measure(
         measured = json.loads(made.read_text())
         made.unlink()
         for name in share:
-            found = Module(hashes[name], imports=measured["imports"])
+            found = Module(hashes[name], sources, imports=measured["imports"])
             for test, taken in measured["seconds"].items():
                 if test.partition("::")[0] == name:
                     found.seconds[test] = taken

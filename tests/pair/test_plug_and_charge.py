@@ -231,7 +231,9 @@ def test_the_next_contract_is_tried_and_no_more_than_wanted() -> None:
     rig = contract_pair("p521", *names, backend=backend, secc={"authorization_attempts": 1})
     rig.run()
     assert rig.secc.ended is not None
-    assert rig.secc.ended.detail == "1 contracts were tried"
+    assert (
+        rig.secc.ended.detail == f"1 contracts were tried; it had been refused: {EMAIDS[0]}: provider-unknown"
+    )
 
 
 def test_a_station_says_whom_it_knows_and_the_vehicle_listens() -> None:

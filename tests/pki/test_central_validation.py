@@ -92,6 +92,16 @@ def test_whatever_else_is_wrong_below_an_unknown_root_is_refused(
     assert not judged.verified
 
 
+@pytest.mark.parametrize("judge", [CENTRAL, msgspec.structs.replace(CENTRAL, central_validation=False)])
+def test_a_time_below_an_unknown_root_is_named(judge: ContractTrust) -> None:
+    """The code that says more: that the root is unknown is no reason to hide that the contract has ended."""
+    for name in ("contract", "mo-sub2"):
+        judged = judge.judge_chain(with_row(name, valid_days=-0.1).chain("contract"), AT)
+        assert (judged.refusal, judged.verified) == (Refusal.EXPIRED, False), judged.detail
+    early = judge.judge_chain(STRANGER.chain("contract"), AT - 30 * 86_400)
+    assert (early.refusal, early.verified) == (Refusal.NOT_YET_VALID, False), early.detail
+
+
 def test_a_contract_that_another_contract_issued_is_refused() -> None:
     profile = load_profile("iso20")
     owner, row = load_key(STRANGER.keys["contract"]), profile.certificates["contract"]

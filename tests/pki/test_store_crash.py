@@ -23,7 +23,7 @@ PKI = issue_test_pki("iso20", "ed448", at=NOW)
 OLD = PKI.credential("contract")
 NEW = issue_leaf(PKI, "contract", "newer", at=NOW + timedelta(days=1)).credential("newer")
 EMAID = "DE8AACA2B3C4D5"
-CALLS = ("open", "fsync", "link", "replace", "rename", "unlink", "rmdir", "mkdir", "close", "fchmod")
+CALLS = ("open", "fsync", "link", "replace", "rename", "unlink", "rmdir", "mkdir", "close", "chmod", "fchmod")
 """What changes a file system, and what stands between two changes."""
 
 

@@ -192,6 +192,28 @@ def test_an_old_reading_is_not_told_but_taken_anew() -> None:
     assert answer.meter_info.meter_timestamp == int(NOW + drive.book.now)
 
 
+@pytest.mark.parametrize("leaves", ["closes", "silent", "stops"])
+def test_a_vehicle_that_leaves_upon_a_reading_that_it_did_not_ask_for(leaves: str) -> None:
+    """The end says which setting to try; and only there."""
+
+    def end(*, asked: bool, **config: Any) -> str:
+        drive = charging(ServiceID.DC_BPT, **config)
+        drive.book.tell(ev.MeterRead("M1", 10.0, 4.0))
+        drive.send(dc.DCChargeLoopReq, meter_info_requested=asked)
+        if leaves == "closes":
+            drive.book.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+        elif leaves == "stops":
+            drive.send(cm.SessionStopReq, ev_termination_explanation="x" * 160)
+        else:
+            drive.book.wait(60.0)
+        assert drive.session.ended is not None
+        return drive.session.ended.detail
+
+    assert end(asked=False).endswith("try session.first_meter_reading = false")
+    assert "first_meter_reading" not in end(asked=True)
+    assert "first_meter_reading" not in end(asked=False, first_meter_reading=False)
+
+
 def test_a_meter_that_does_not_answer_costs_the_reading_and_not_the_loop() -> None:
     drive = charging()
     drive.book.tell(ev.MeterRead("M1", 10.0))

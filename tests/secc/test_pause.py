@@ -236,9 +236,31 @@ def test_a_contract_comes_back_with_the_session_and_may_be_withdrawn() -> None:
     drive, response = back(kept, trust=trust(issued("ed448")))
     assert response.response_code is ResponseCode.OK_OldSessionJoined
     assert drive.session.emaid == claim.emaid
+    drive.book.does(act.RequestContractAuthorization)
     drive.book.tell(ev.ContractDecided(claim, Refusal.REVOKED))
-    drive.send(next(iter(SEQUENCE[JOINED].keys() - {cm.SessionStopReq})))
+    response = drive.send(next(iter(SEQUENCE[JOINED].keys() - {cm.SessionStopReq})))
+    assert response.response_code is ResponseCode.FAILED
     drive.book.ends(EndReason.STOPPED_BY_STATION)
+    assert drive.session.ended is not None
+    assert drive.session.ended.detail == "authorization withdrawn: revoked"
+
+
+def test_a_backend_that_decides_late_or_not_at_all_does_not_keep_a_paused_vehicle_waiting() -> None:
+    claim = contract()
+    drive, _ = back(ticket(claim=claim), trust=trust(issued("ed448")))
+    drive.book.tell(ev.ContractDecided(claim, Refusal.NOT_AVAILABLE))
+    drive.to(State.DC_CHARGE_LOOP)
+    drive.book.tell(ev.ContractDecided(claim, Refusal.REJECTED))
+    drive.measure(800.0, 100.0)
+    assert drive.send(dc.DCChargeLoopReq).evse_status.evse_notification.value == "Terminate"
+    drive._stopped()
+    drive.send(cm.SessionStopReq)
+    drive.book.ends(EndReason.STOPPED_BY_STATION)
+
+
+def test_a_driver_is_not_asked_for_the_card_again_when_the_session_goes_on() -> None:
+    drive, _ = back(ticket())
+    drive.book.does()
 
 
 @pytest.mark.parametrize("verified", [True, False])

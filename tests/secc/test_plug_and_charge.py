@@ -63,6 +63,38 @@ def test_a_contract_is_asked_about_once_and_the_decision_is_told() -> None:
     assert one.session.emaid == "DE8AA000000001"
 
 
+def test_an_end_after_a_refused_contract_names_the_refusal() -> None:
+    """Where the vehicle went wrong afterwards says nothing about why it was not charged."""
+
+    def refused(by: Refusal) -> Drive:
+        one = drive()
+        request = by_contract(one)
+        said(one, request)
+        (asked,) = one.book.does(act.RequestContractAuthorization)
+        assert isinstance(asked, act.RequestContractAuthorization)
+        one.book.tell(ContractDecided(asked.claim, by))
+        assert said(one, request).response_code.value.startswith("WARNING")
+        return one
+
+    one = refused(Refusal.PROVIDER_UNKNOWN)
+    assert said(one, one.request(cm.ServiceDiscoveryReq)).response_code.value == "FAILED_SequenceError"
+    one.book.ends(EndReason.SEQUENCE_ERROR)
+    assert one.session.ended is not None
+    detail = one.session.ended.detail
+    assert detail.startswith("ServiceDiscoveryReq while waiting for Authorization")
+    assert detail.endswith(f"DE8AA000000001: {Refusal.PROVIDER_UNKNOWN.value}")
+    one = refused(Refusal.REJECTED)
+    one.book.wait(60.0)
+    one.book.ends(EndReason.TIMEOUT)
+    assert one.session.ended is not None
+    assert Refusal.REJECTED.value in one.session.ended.detail
+    one = refused(Refusal.REJECTED)
+    one._authorized()  # by card: what comes later has nothing to do with the contract
+    said(one, one.request(dc.DCCableCheckReq))
+    assert one.session.ended is not None
+    assert "DE8AA" not in one.session.ended.detail
+
+
 def test_a_driver_who_is_let_in_too_late_does_not_let_a_refused_contract_pay() -> None:
     one = drive()
     request = by_contract(one)

@@ -97,7 +97,7 @@ def test_a_vehicle_that_leaves_because_it_was_refused_did_not_end_the_session_by
     ended = drive.session.ended
     assert ended is not None
     assert not ended.reason.orderly
-    assert "refused" in ended.detail
+    assert ended.detail == "the vehicle left after it was refused: the driver was refused"
 
 
 def test_nobody_deciding_is_a_rejection_before_the_vehicle_gives_up() -> None:

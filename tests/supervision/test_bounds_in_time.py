@@ -18,7 +18,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.services import ServiceID
-from iso15118.session.supervision import Rule
+from iso15118.session.supervision import Rule, SupervisionLimits
 from iso15118.timing import Timing
 from tests.evcc.station import BATTERY_V, Host
 from tests.secc.vehicle import ALL_SERVICES, VEHICLE, Drive
@@ -164,13 +164,40 @@ def test_the_target_of_pre_charge_is_within_both_sides_limits(target: float, wor
 
 
 def test_voltage_at_the_output_before_the_cable_check() -> None:
-    for voltage, works in ((59.9, True), (60.1, False)):
-        drive = Drive().to(State.DC_CABLE_CHECK)
-        drive.measure(voltage)
-        answer = drive.send(dc.DCCableCheckReq)
-        assert answer.response_code.value == ("OK" if works else "FAILED")
-        asked = any(isinstance(action, act.StartCableCheck) for action in drive.book.actions)
-        assert asked is works
+    def answer(drive: Drive, after: float = 0.0) -> tuple[str, bool]:
+        drive.book.wait(after)
+        code = drive.send(dc.DCCableCheckReq).response_code.value
+        return code, any(isinstance(action, act.StartCableCheck) for action in drive.book.actions)
+
+    drive = Drive().to(State.DC_CABLE_CHECK)
+    drive.measure(59.9)
+    assert answer(drive) == ("OK", True)
+    config = SeccConfig(services=ALL_SERVICES, supervision=SupervisionLimits(discharge_s=3.0))
+    drive = Drive(config=config).to(State.DC_CABLE_CHECK)
+    drive.measure(60.1)  # what another vehicle's session left behind is waited for
+    assert answer(drive) == answer(drive, 2.9) == ("OK", False)
+    assert not drive.session.energized
+    assert answer(drive, 0.1) == ("FAILED", False)
+    assert drive.session.ended is not None
+    assert drive.session.ended.rule == Rule.CABLE_CHECK_VOLTAGE.value
+    assert "supervision.discharge_s" in drive.session.ended.detail
+
+
+def test_an_output_that_falls_in_time_is_checked_within_the_time_of_the_vehicle() -> None:
+    drive = Drive().to(State.DC_CABLE_CHECK)
+    drive.measure(400.0)
+    drive.send(dc.DCCableCheckReq)
+    drive.measure(59.0)
+    drive.book.wait(4.0)
+    answer = drive.send(dc.DCCableCheckReq)
+    assert answer.evse_processing is Processing.Ongoing
+    (start,) = drive.book.does(act.StartCableCheck)
+    assert isinstance(start, act.StartCableCheck)
+    assert start.deadline == pytest.approx(drive.book.now - 4.0 + 38.0), "the vehicle's own time runs already"
+    drive.book.wait(33.9)
+    assert not stops(drive)
+    drive.book.wait(0.1)
+    assert stops(drive)
 
 
 @pytest.mark.parametrize("service", ALL_SERVICES)
@@ -191,6 +218,27 @@ def test_a_warning_for_a_vehicle_that_ignores_its_limits() -> None:
         warned.append(any(isinstance(action, act.SupervisionWarning) for action in drive.book.actions))
     assert warned == [False, False, True, False, False, False]
     assert drive.session.ended is None
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        ev.LinkLost(ev.LinkLoss.RESET),
+        ev.SignalChanged(ev.SignalState.A),
+        ev.Undecodable("no message"),
+        ev.MessageReceived("nothing"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_vehicle_that_goes_before_it_is_told_of_a_fault_is_not_why_the_session_ended(
+    leaves: ev.Event,
+) -> None:
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.book.tell(ev.HardwareFault("cooling", "no flow"))
+    drive.book.tell(leaves)
+    drive.book.ends(EndReason.HARDWARE_FAULT)
+    assert drive.session.ended is not None
+    assert drive.session.ended.detail.startswith("cooling: no flow; then ")
 
 
 # -- vehicle ---------------------------------------------------------------------------------------------

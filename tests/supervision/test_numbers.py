@@ -1,4 +1,4 @@
-"""The supervisors on numbers alone: every rule just below its threshold, above it for less than its time, and above it for as long."""
+"""The supervisors on numbers alone: every rule at its threshold, above it for less than its time, and above it for as long."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from iso15118.session.supervision import (
     VehicleSupervisor,
     over_voltage_limit,
 )
+from iso15118.session.supervision.rules import worse
 
 LOOK_S = 0.05
 FAULT, STOP, WARN = Reaction.FAULT, Reaction.STOP, Reaction.WARN
@@ -80,81 +81,87 @@ def giving(supervisor: StationSupervisor) -> None:
 STATION: dict[
     str, tuple[Callable[[StationSupervisor], Any], tuple[float, float], tuple[float, float], Rule, Any]
 ] = {
-    # how it is brought about, just below, just above (V, A), the rule, and when it does what
-    "over-voltage": (charging, (885.0, 0.0), (1045.1, 0.0), Rule.OVER_VOLTAGE, [(0.1, FAULT)]),
+    # how it is brought about, the threshold itself, just above (V, A), the rule, and when it does what
+    "over-voltage": (
+        charging,
+        (over_voltage_limit(950.0, 1.1), 0.0),
+        (1045.1, 0.0),
+        Rule.OVER_VOLTAGE,
+        [(0.1, FAULT)],
+    ),
     "over-voltage at rest": (
         lambda s: after_stop(s, emergency=False),
-        (1044.9, 0.0),
+        (over_voltage_limit(950.0, 1.1), 0.0),
         (1045.1, 0.0),
         Rule.OVER_VOLTAGE,
         [(0.1, FAULT)],
     ),
     "voltage above asked": (
         lambda s: charging(s, watts=300_000.0),
-        (892.4, 200.0),
+        (892.5, 200.0),
         (892.6, 200.0),
         Rule.VOLTAGE_ABOVE_ASKED,
         [(0.5, STOP), (1.0, FAULT)],
     ),
     "voltage below the lower bound": (
         giving,
-        (665.1, -200.0),
+        (665.0, -200.0),
         (664.9, -200.0),
         Rule.VOLTAGE_ABOVE_ASKED,
         [(0.5, STOP), (1.0, FAULT)],
     ),
-    "over-current": (charging, (800.0, 209.9), (800.0, 210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "over-current": (charging, (800.0, 210.0), (800.0, 210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
     "over the rating": (
         lambda s: charging(s, amperes=500.0, watts=400_000.0),
-        (800.0, 524.9),
+        (700.0, 525.0),
         (700.0, 530.1),
         Rule.OVER_CURRENT,
         [(0.0, FAULT), (0.5, FAULT)],
     ),
-    "over-current when giving": (giving, (800.0, -209.9), (800.0, -210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
-    "reverse": (charging, (800.0, -4.9), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
-    "wrong direction": (giving, (800.0, 4.9), (800.0, 5.1), Rule.WRONG_DIRECTION, [(1.0, STOP)]),
+    "over-current when giving": (giving, (800.0, -210.0), (800.0, -210.1), Rule.OVER_CURRENT, [(0.5, FAULT)]),
+    "reverse": (charging, (800.0, -5.0), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
+    "wrong direction": (giving, (800.0, 5.0), (800.0, 5.1), Rule.WRONG_DIRECTION, [(1.0, STOP)]),
     "without permission": (
         lambda s: None,
-        (0.0, 4.9),
+        (0.0, 5.0),
         (0.0, 5.1),
         Rule.CURRENT_WITHOUT_PERMISSION,
         [(0.1, FAULT)],
     ),
     "after an emergency": (
         lambda s: after_stop(s, emergency=True),
-        (800.0, -4.9),
+        (800.0, -5.0),
         (800.0, -5.1),
         Rule.CURRENT_WITHOUT_PERMISSION,
         [(0.1, FAULT)],
     ),
     "voltage after the end": (
         lambda s: after_stop(s, emergency=False, closed=False),
-        (59.9, 0.0),
+        (60.0, 0.0),
         (60.1, 0.0),
         Rule.VOLTAGE_AFTER_END,
         [(0.0, WARN)],
     ),
     "cable check voltage": (
         check_phase,
-        (909.9, 0.0),
+        (910.0, 0.0),
         (910.1, 0.0),
         Rule.CABLE_CHECK_VOLTAGE,
         [(0.1, FAULT)],
     ),
     "cable check current": (
         check_phase,
-        (900.0, 1.9),
+        (900.0, 2.0),
         (900.0, 2.1),
         Rule.CABLE_CHECK_CURRENT,
         [(0.1, FAULT)],
     ),
-    "pre-charge voltage": (pre_charge, (819.9, 0.0), (820.1, 0.0), Rule.PRE_CHARGE_VOLTAGE, [(0.2, FAULT)]),
-    "pre-charge current": (pre_charge, (800.0, 2.9), (800.0, 3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
-    "pre-charge back": (pre_charge, (800.0, -2.9), (800.0, -3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "pre-charge voltage": (pre_charge, (820.0, 0.0), (820.1, 0.0), Rule.PRE_CHARGE_VOLTAGE, [(0.2, FAULT)]),
+    "pre-charge current": (pre_charge, (800.0, 3.0), (800.0, 3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
+    "pre-charge back": (pre_charge, (800.0, -3.0), (800.0, -3.1), Rule.PRE_CHARGE_CURRENT, [(0.2, FAULT)]),
     "over-power": (
         lambda s: charging(s, amperes=300.0),
-        (800.0, 223.7),
+        (800.0, 223.75),
         (800.0, 223.8),
         Rule.OVER_POWER,
         [(1.0, STOP)],
@@ -183,6 +190,9 @@ def test_a_rule_of_the_station(name: str) -> None:
     assert {finding.rule for _, finding in found} == {rule}
     assert found[0][1].since == 0.0
     assert found[0][1].detail.startswith(rule.value)
+    thresholds = (*below, below[0] * below[1])
+    assert any(abs(finding.limit) == pytest.approx(abs(one)) for one in thresholds for _, finding in found)
+    assert all(finding.value in (*above, above[0] * above[1]) for _, finding in found)
 
 
 @pytest.mark.parametrize("name", STATION)
@@ -208,6 +218,13 @@ def test_a_rule_that_is_switched_off_is_not_kept(name: str) -> None:
 def test_the_lesser_of_a_tenth_and_the_trip(negotiated: float, limit: float) -> None:
     assert over_voltage_limit(negotiated, 1.1) == pytest.approx(limit)
     assert over_voltage_limit(negotiated, 9.9) <= 1375.0
+
+
+def test_a_trip_holds_up_to_its_maximum() -> None:
+    trips = {500.0: 550.0, 500.1: 825.0, 750.0: 825.0, 750.1: 935.0, 850.0: 935.0, 850.1: 1100.0}
+    trips |= {0.5: 550.0, 1000.0: 1100.0, 1000.1: 1375.0, 5000.0: 1375.0}
+    assert {most: over_voltage_limit(most, 1e6) for most in trips} == trips
+    assert over_voltage_limit(500.0, float("inf")) == float("inf"), "the rule is switched off"
 
 
 def test_a_lowered_bound_gives_the_supply_time_and_no_more() -> None:
@@ -303,7 +320,9 @@ def test_readings_grow_stale_on_the_clock_of_the_readings() -> None:
     assert supervisor.stale(11.499) is None
     finding = supervisor.stale(11.5)
     assert kind(finding)[0] is Rule.STALE_READINGS
-    assert finding is None or finding.value == pytest.approx(1.0)
+    assert finding is not None
+    assert finding.value == pytest.approx(1.0)
+    assert finding.since == 10.5
     assert StationSupervisor(SupervisionLimits(stale_s=None)).stale(1e9) is None
 
 
@@ -311,39 +330,53 @@ def test_contactors_that_stay_closed() -> None:
     supervisor = station()
     after_stop(supervisor, emergency=True)
     supervisor.told(False)
-    found = [(round(when, 6), finding.rule) for when, finding in feed(supervisor, 800.0, 0.0, 5.0)]
-    assert found == [(3.3, Rule.CONTACTOR_LEVEL)]
+    found = [
+        (round(when, 6), finding.rule, finding.detail) for when, finding in feed(supervisor, 800.0, 0.0, 5.0)
+    ]
+    assert found == [(3.3, Rule.CONTACTOR_LEVEL, "contactor-level: 1.0 (1: closed), limit 0.0")]
+    for limits in (SupervisionLimits(off=(Rule.CONTACTOR_LEVEL,)), SupervisionLimits(contactor_s=None)):
+        supervisor = station(limits)
+        after_stop(supervisor, emergency=True)
+        supervisor.told(False)
+        assert feed(supervisor, 800.0, 0.0, 5.0) == []
+    supervisor = station()
+    supervisor.contactors(True)
+    assert feed(supervisor, 0.0, 0.0, 5.0) == [], "nobody told them to open"
 
 
 def test_insulation_and_voltage_to_earth() -> None:
     supervisor = SensorSupervisor(SupervisionLimits())
 
-    def ask(ohm: float, now: float, earth: float | None = None) -> Finding | None:
-        return supervisor.insulation(ohm, 100e3, earth, 950.0, now)
+    def ask(ohm: float, now: float, earth: float | None = None, maximum: float = 950.0) -> Finding | None:
+        return supervisor.insulation(ohm, 100e3, earth, maximum, now)
 
     assert ask(100e3, 0.0) is None
-    assert ask(99e3, 1.0) is None
-    assert ask(99e3, 1.95) is None
-    found = ask(99e3, 2.0)
-    assert kind(found)[1] is STOP
-    found = ask(79e3, 3.0)
-    assert kind(found)[1] is FAULT
+    assert ask(99e3, 0.4) is None
+    assert ask(99e3, 1.35) is None
+    assert kind(ask(99e3, 1.4)) == (Rule.INSULATION, STOP)  # the difference of the two is just below a second
+    assert kind(ask(80e3, 2.9)) == (Rule.INSULATION, STOP)
+    assert kind(ask(79e3, 3.0)) == (Rule.INSULATION, FAULT)
     assert ask(1e6, 4.0, 551.0) is None, "once is no time"
-    found = ask(1e6, 5.9, -551.0)
-    assert kind(found)[0] is Rule.VOLTAGE_TO_EARTH
+    assert kind(ask(1e6, 6.0, -551.0)) == (Rule.VOLTAGE_TO_EARTH, FAULT)
     supervisor = SensorSupervisor(SupervisionLimits())
     assert ask(1e6, 4.0, 551.0) is None
     assert ask(1e6, 6.1, 551.0) is None
-    off = SensorSupervisor(SupervisionLimits(off=(Rule.INSULATION,)))
-    assert off.insulation(1.0, 100e3, None, 950.0, 0.0) is None
+    assert ask(1e6, 6.1, 551.0) is None, "the same reading once more"
+    supervisor = SensorSupervisor(SupervisionLimits())
+    assert [ask(1e6, now, 550.0) for now in (1.0, 2.0)] == [None, None]
+    assert [kind(ask(1e6, now, 440.1, 400.0))[0] for now in (3.0, 4.0)] == [None, Rule.VOLTAGE_TO_EARTH]
+    supervisor = SensorSupervisor(SupervisionLimits(off=(Rule.INSULATION, Rule.VOLTAGE_TO_EARTH)))
+    assert [ask(1.0, now, 2000.0) for now in (0.0, 1.0, 2.0)] == [None, None, None]
 
 
 def test_two_sensors_of_one_voltage() -> None:
     supervisor = SensorSupervisor(SupervisionLimits())
-    assert supervisor.second_voltage(849.0, 800.0, 0.1) is None
-    assert supervisor.second_voltage(851.0, 800.0, 0.1) is None
-    assert supervisor.second_voltage(851.0, 800.0, 1.05) is None
-    found = supervisor.second_voltage(851.0, 800.0, 1.1)
+    for now in (0.0, 5.0):
+        assert supervisor.second_voltage(850.0, 800.0, now) is None
+        assert supervisor.second_voltage(750.0, 800.0, now) is None
+    assert supervisor.second_voltage(851.0, 800.0, 10.1) is None
+    assert supervisor.second_voltage(851.0, 800.0, 11.05) is None
+    found = supervisor.second_voltage(851.0, 800.0, 11.1)
     assert kind(found)[0] is Rule.SENSORS_DISAGREE
 
 
@@ -362,12 +395,14 @@ def test_two_sensors_of_one_voltage() -> None:
 )
 def test_between_sessions(measured: PowerMeasured | None, closed: bool, rule: Rule, seconds: float) -> None:
     idle = IdleSupervisor(SupervisionLimits())
-    assert idle.look(PowerMeasured(59.9, 4.9), False, 0.0) is None
+    assert [idle.look(PowerMeasured(60.0, 5.0), False, now) for now in (0.0, 9.0)] == [None, None]
     assert idle.look(measured, closed, 10.0) is None
     assert idle.look(measured, closed, 10.0 + seconds - 0.001) is None
     for now in (10.0 + seconds, 100.0, 1000.0):
         found = idle.look(measured, closed, now)
         assert kind(found) == (rule, FAULT)
+        assert found is not None
+        assert rule is not Rule.CONTACTOR_LEVEL or (found.value, found.limit) == (1.0, 0.0)
     assert idle.look(PowerMeasured(0.0, 0.0), False, 1001.0) is None
     off = IdleSupervisor(SupervisionLimits(off=(rule,)))
     assert [off.look(measured, closed, now) for now in (0.0, 50.0)] == [None, None]
@@ -378,6 +413,25 @@ def test_settings_that_make_no_sense_are_named(name: str) -> None:
     for value in (-1.0, float("nan"), float("inf"), "5", True, object()):
         with pytest.raises(ConfigError, match=name):
             msgspec.structs.replace(SupervisionLimits(), **{name: value})
+
+
+def test_a_ramp_is_more_than_nothing() -> None:
+    assert SupervisionLimits(ramp_a_per_s=0.5, ramp_full_s=0.5).ramp(0.1) == 0.5
+    for name in ("ramp_a_per_s", "ramp_full_s"):
+        with pytest.raises(ConfigError, match=name):
+            msgspec.structs.replace(SupervisionLimits(), **{name: 0.0})
+
+
+def test_the_worse_of_two_findings_and_of_equals_the_first() -> None:
+    assert [reaction.rank for reaction in (WARN, STOP, FAULT)] == [1, 2, 3]
+    warn, stop, other = (
+        Finding(Rule.OVER_POWER, value, 0.0, 0.0, reaction)
+        for value, reaction in ((1.0, WARN), (2.0, STOP), (3.0, STOP))
+    )
+    assert worse(warn, stop) is stop
+    assert worse(stop, warn) is stop
+    assert worse(stop, other) is stop
+    assert (worse(None, warn), worse(warn, None), worse(None, None)) == (warn, warn, None)
 
 
 @pytest.mark.parametrize("targets", [(700.0,), (700.0, 700.5), (700.0, 699.9, 699.8)])
@@ -393,6 +447,7 @@ def test_a_target_that_is_lowered_again_and_again_excuses_no_voltage(targets: tu
         finding = supervisor.measured(800.0, 200.0, now, now)
         if finding is not None:
             found.append(finding)
+        assert finding is None or now == pytest.approx(9.5 if len(found) == 1 else 10.0, abs=0.11)
     # 1 s to hear of it, 8 s at 25 A/s, and then the time of the rule.
     assert [kind(one) for one in found] == [
         (Rule.VOLTAGE_ABOVE_ASKED, STOP),

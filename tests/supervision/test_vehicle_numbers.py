@@ -1,4 +1,4 @@
-"""The vehicle's supervisor on numbers alone: every rule just below its threshold, above it for less than its time, and for as long."""
+"""The vehicle's supervisor on numbers alone: every rule at its threshold, above it for less than its time, and for as long."""
 
 from __future__ import annotations
 
@@ -36,40 +36,40 @@ def stopped(supervisor: VehicleSupervisor) -> None:
 VEHICLE: dict[
     str, tuple[Callable[[VehicleSupervisor], Any], tuple[float, float], tuple[float, float], Rule, Any]
 ] = {
-    "over-voltage": (lambda s: None, (888.7, 100.0), (888.9, 100.0), Rule.OVER_VOLTAGE, [(0.2, FAULT)]),
+    "over-voltage": (lambda s: None, (888.8, 100.0), (888.9, 100.0), Rule.OVER_VOLTAGE, [(0.2, FAULT)]),
     "over-current": (
         lambda s: None,
-        (800.0, 314.9),
+        (800.0, 315.0),
         (800.0, 315.1),
         Rule.OVER_CURRENT,
         [(0.5, STOP), (2.0, FAULT)],
     ),
     "over the rating": (
         lambda s: s.asked(500.0, 0.0, -50.0),
-        (800.0, 524.9),
+        (800.0, 525.0),
         (800.0, 530.1),
         Rule.OVER_CURRENT,
         [(0.5, FAULT), (2.0, FAULT)],
     ),
     "over-current when giving": (
         bidirectional,
-        (800.0, -209.9),
+        (800.0, -210.0),
         (800.0, -210.1),
         Rule.OVER_CURRENT,
         [(0.5, STOP), (2.0, FAULT)],
     ),
-    "reverse": (lambda s: None, (800.0, -4.9), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
-    "after the stop": (stopped, (0.0, 4.9), (0.0, 5.1), Rule.CURRENT_WITHOUT_PERMISSION, [(0.1, FAULT)]),
+    "reverse": (lambda s: None, (800.0, -5.0), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
+    "after the stop": (stopped, (0.0, 5.0), (0.0, 5.1), Rule.CURRENT_WITHOUT_PERMISSION, [(0.1, FAULT)]),
     "the battery wants none": (
         lambda s: s.battery(880.0, 0.0, False, -50.0, -50.0),
-        (800.0, 4.9),
+        (800.0, 5.0),
         (800.0, 5.1),
         Rule.BATTERY_WANTS_NONE,
         [(2.0, STOP), (10.0, FAULT)],
     ),
     "a hot inlet": (
         lambda s: s.battery(880.0, 300.0, True, -50.0, -50.0),
-        (800.0, 4.9),
+        (800.0, 5.0),
         (800.0, 5.1),
         Rule.INLET_HOT,
         [(5.0, STOP), (10.0, FAULT)],

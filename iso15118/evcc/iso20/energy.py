@@ -11,7 +11,7 @@ from typing import Any
 from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
-from iso15118.evcc.iso20.needs import enough
+from iso15118.evcc.iso20.needs import enough, wants_schedule
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import confirm_metering, reading_of
 from iso15118.evcc.iso20.profile import power_profile
@@ -123,12 +123,11 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
-        if end is None and plan.schedule_over(began):
+        gives = discharging_wanted(talk, plan)
+        if end is None and wants_schedule(talk, plan, gives=gives):
             await _renegotiate(talk, plan)
             asked = None  # the supervision was told meanwhile that nothing is asked for
-        elif end is None and plan.discharge_channel is not (
-            plan.separate_channels and discharging_wanted(talk, plan)
-        ):
+        elif end is None and plan.discharge_channel is not (plan.separate_channels and gives):
             await start(talk, plan)  # over the other channel [V2G20-2123]
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
@@ -165,14 +164,14 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                     wind_down_until = talk.now + min(
                         _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
                     )
-                case EvseNotification.ScheduleRenegotiation:
+                case EvseNotification.ScheduleRenegotiation if talk.now >= plan.refused_until:
                     await _renegotiate(talk, plan)
                     asked = None
                 case EvseNotification.MeteringConfirmation:
                     if response.meter_info is not None:
                         confirm_metering(talk, plan, response.meter_info, response.receipt)
-                case EvseNotification.ExitStandby:
-                    pass  # never in standby
+                case EvseNotification.ScheduleRenegotiation | EvseNotification.ExitStandby:
+                    pass  # it has just said that there is no other schedule; never in standby
         if talk.now < began + config.loop_s:
             await Until(began + config.loop_s)
 
@@ -184,7 +183,7 @@ def _asked(mode: Any) -> tuple[float, float]:
         current = si(target)
         return (current, 0.0) if current >= 0.0 else (0.0, -current)
     discharge = getattr(mode, "ev_maximum_discharge_current", None)
-    return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else si(discharge)
+    return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else abs(si(discharge))
 
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:
@@ -198,7 +197,8 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
             charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
         ),
     )
-    await schedule(talk, plan)
+    if not await schedule(talk, plan):
+        plan.refused_until = talk.now + talk.config.schedule_renegotiation_s
     await start(talk, plan)
 
 

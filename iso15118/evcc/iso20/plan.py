@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from iso15118.energy.dc import PresentLimits
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
 from iso15118.messages.values import anchored, si
@@ -49,6 +50,10 @@ class Plan:
     """What the station's hardware can do, as it said before the charge."""
     station: StationLimits = _NOTHING
     """The station's limits now: what it offered, tightened by its charge-loop answers."""
+    own: PresentLimits | None = None
+    """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
+    battery_said: tuple[float, ...] = ()
+    """The limits of the battery of which ``own`` was made."""
     schedule: ChosenSchedule | None = None
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
@@ -56,6 +61,12 @@ class Plan:
     """The control mode element of the last charge-loop answer; it rarely changes."""
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
+    wants_anew: str = ""
+    """Why another schedule is wanted: "over", or "nothing" in the one that holds; empty if none is."""
+    ask_anew_at: float = 0.0
+    """When the station is asked for one, or asked again."""
+    refused_until: float = 0.0
+    """It said that it has no other one: until then it is not asked again, whoever wants one."""
     idle_since: float | None = None
     """Since when nothing has flowed, though something might."""
     too_little_since: float | None = None
@@ -72,6 +83,15 @@ class Plan:
         if self.schedule is None or self.schedule.discharging is None:
             return float("inf")
         return self.schedule.discharging.at(now)
+
+    def nothing_scheduled(self, now: float) -> bool:
+        """The chosen schedule has no power from now to its end, which is still to come."""
+        return (
+            self.schedule is not None
+            and self.scheduled_power_w(now) <= 0.0
+            and not self.schedule_over(now)
+            and all(power <= 0.0 for _, ends, power in self.schedule.charging.pieces() if ends > now)
+        )
 
     def schedule_over(self, now: float) -> bool:
         """The chosen schedule says nothing about ``now`` any more."""

@@ -146,11 +146,12 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     }
     if plan.service.bidirectional:
         allowed = 1.0 if talk.config.allow_discharge else 0.0
+        sign = talk.config.discharge_limit_sign
         mode |= {
-            "ev_maximum_discharge_power": rational(limits.maximum_discharge_power_w * allowed),
-            "ev_minimum_discharge_power": rational(limits.minimum_discharge_power_w * allowed),
-            "ev_maximum_discharge_current": rational(limits.maximum_discharge_current_a * allowed),
-            "ev_minimum_discharge_current": rational(limits.minimum_discharge_current_a * allowed),
+            "ev_maximum_discharge_power": sign.of(rational(limits.maximum_discharge_power_w * allowed)),
+            "ev_minimum_discharge_power": sign.of(rational(limits.minimum_discharge_power_w * allowed)),
+            "ev_maximum_discharge_current": sign.of(rational(limits.maximum_discharge_current_a * allowed)),
+            "ev_minimum_discharge_current": sign.of(rational(limits.minimum_discharge_current_a * allowed)),
         }
     response = await exchange(
         talk,
@@ -201,8 +202,9 @@ def _station_limits(offer: Any) -> StationLimits:
     return StationLimits(**limits)
 
 
-async def schedule(talk: Conversation, plan: Plan) -> None:
-    """Say what is needed; in Scheduled mode take the first schedule that the station offers."""
+async def schedule(talk: Conversation, plan: Plan) -> bool:
+    """Say what is needed; in Scheduled mode take the first schedule that the station offers. False: it has no other one, and the old one
+    stays."""
     _stop_if_wanted(talk)
     response = await poll(
         talk,
@@ -215,14 +217,14 @@ async def schedule(talk: Conversation, plan: Plan) -> None:
     )
     if response.response_code is ResponseCode.WARNING_ScheduleRenegotiationFailed:
         if plan.power_delivered:
-            return  # the old one stays
+            return False
         raise Leave(EndReason.REFUSED, response.response_code.value)
     answer = response.se_res_control_mode
     scheduled = plan.control_mode is ControlMode.SCHEDULED
     if isinstance(answer, cm.ScheduledSEResControlMode) is not scheduled:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(answer).__name__} in the other control mode")
     if not isinstance(answer, cm.ScheduledSEResControlMode):
-        return
+        return True
     try:
         plan.schedule = read_schedule(answer.schedule_tuple[0], response.header.time_stamp, talk.now)
     except ValueError as error:
@@ -234,6 +236,7 @@ async def schedule(talk: Conversation, plan: Plan) -> None:
         # enough.
         reason = EndReason.STOPPED_BY_EV if plan.power_delivered else EndReason.PARAMETERS_NOT_ACCEPTED
         raise Leave(reason, "the schedule that the station offers is over")
+    return True
 
 
 def _needs(talk: Conversation, plan: Plan) -> cm.SEReqControlMode:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import x448
 
 from iso15118 import exi
 from iso15118.errors import PkiError
+from iso15118.files import make_folder
 from iso15118.messages.iso20.common_messages import Authorization, AuthorizationReq
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki.cases import Variant, response_code
@@ -78,7 +79,7 @@ def _authorization(variant: Variant, pki: IssuedPki, folder: Path, at: datetime)
         selected_authorization_service=Authorization.PnC,
         a_req_authorization_mode=element,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, durable=False)
     (folder / "authorization-req.exi").write_bytes(exi.encode("iso20-common", request))
     return ["message/authorization-req.exi"]
 
@@ -105,7 +106,7 @@ def _key(variant: Variant, pki: IssuedPki, directory: Path, at: datetime) -> lis
         ski=contract.subject_key_identifier or b"",
     )
     folder = directory / "message"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, durable=False)
     (folder / "dh-public-key.bin").write_bytes(wrapped.dh_public_key)
     (folder / "encrypted-private-key.bin").write_bytes(wrapped.encrypted_private_key)
     return ["message/dh-public-key.bin", "message/encrypted-private-key.bin"]
@@ -134,7 +135,7 @@ def _chain(broken: Broken, directory: Path) -> dict[str, Any]:
 
 
 def _write(folder: Path, files: tuple[bytes, ...] | list[bytes], first: int = 0) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, durable=False)
     names = []
     for place, data in enumerate(files, first):
         (folder / f"{place}.der").write_bytes(data)

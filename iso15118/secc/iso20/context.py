@@ -17,7 +17,7 @@ from iso15118.secc.facts import Facts
 from iso15118.session.events import MeterRead
 from iso15118.session.services import ControlMode, EnergyService, ParameterSet
 
-from .wire import StationLimitsOnWire
+from .wire import LoopLimits, StationLimitsOnWire
 
 if TYPE_CHECKING:
     from .sequence import Part, State
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Context"]
 
 _READINGS_KEPT = 8
+_SCHEDULED = ControlMode.SCHEDULED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +59,11 @@ class Context:
     wish: Any = None
     """The control mode element of the last charge-loop request: what the bounds are computed from when a
     limit changes between two."""
+    asked_v: float = 0.0
+    asked_a: float = 0.0
+    """Voltage and signed current that ``wish`` asks for; 0 in Dynamic mode, where it asks for neither."""
+    vehicle_now: LoopLimits = field(default_factory=LoopLimits)
+    """What ``wish`` leaves of the vehicle's limits."""
     schedule: Schedule | None = None
     """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
     profile: Schedule | None = None
@@ -73,6 +79,8 @@ class Context:
     """The reading after which the meter was waited for in vain."""
     meter_told: bool = False
     """A charge-loop answer of this session had a reading."""
+    meter_unasked: bool = False
+    """So had the last one, though the vehicle had not asked for any."""
     meter_of_interest: bool = False
     """The vehicle asks for readings, so a fresh one is kept at hand."""
     display: DisplayParameters | None = None
@@ -85,7 +93,8 @@ class Context:
     @property
     def control_mode(self) -> ControlMode:
         """The mode of the chosen parameter set; Scheduled before the choice."""
-        return self.parameter_set.control_mode if self.parameter_set is not None else ControlMode.SCHEDULED
+        chosen = self.parameter_set
+        return chosen.control_mode if chosen is not None else _SCHEDULED
 
     @property
     def offers_contracts(self) -> bool:
@@ -97,10 +106,10 @@ class Context:
         """So is contract installation."""
         return self.facts.installs and self.offers_contracts
 
-    def forget_authorization(self) -> None:
-        """The decision is told, and was no: the vehicle may try again."""
+    def forget_authorization(self, why: str) -> None:
+        """The decision is told, and was no, because of ``why``: the vehicle may try again."""
         self.asked_with = None
-        self.facts.forget_authorization()
+        self.facts.forget_authorization(why)
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while time stamp and session id stay the same."""

@@ -95,7 +95,9 @@ DC = Part(
             dc.DCChargeParameterDiscoveryRes,
             lambda ctx: {
                 "dc_cpd_res_energy_transfer_mode": offer(
-                    ctx.facts.offered or ctx.facts.hardware, ctx.service or _DC
+                    ctx.facts.offered or ctx.facts.hardware,
+                    ctx.service or _DC,
+                    ctx.facts.config.discharge_limit_sign,
                 )
             },
         ),
@@ -116,6 +118,7 @@ DC = Part(
     },
     loop_request=dc.DCChargeLoopReq,
     refresh=parameters.refresh_limits,
+    advice=loop.unasked_reading,
     bounds=loop.present_bounds,
 )
 

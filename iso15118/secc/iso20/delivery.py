@@ -26,7 +26,8 @@ _ROUNDING_V = 1.0
 
 
 def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Answer | Refused:
-    """Start the check with the first request and answer Ongoing until the hardware has an opinion."""
+    """Start the check with the first request and answer Ongoing until the hardware has an opinion. An output that still falls, as after the
+    session of another vehicle, is waited for as long as it may take anyway."""
     facts = ctx.facts
     before: tuple[Action, ...] = ()
     if facts.cable_check_started is None:
@@ -35,12 +36,16 @@ def cable_check(request: dc.DCCableCheckReq, ctx: Context) -> Answer | Refused:
             return started
         before = started
     finished = facts.cable_check_ok is True
-    response = dc.DCCableCheckRes(
+    response = _check_answer(ctx, finished=finished)
+    return Answer(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
+
+
+def _check_answer(ctx: Context, *, finished: bool) -> dc.DCCableCheckRes:
+    return dc.DCCableCheckRes(
         header=ctx.header(),
         response_code=Code.OK,
         evse_processing=Processing.Finished if finished else Processing.Ongoing,
     )
-    return Answer(response, State.DC_PRE_CHARGE if finished else State.DC_CABLE_CHECK, before)
 
 
 def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:

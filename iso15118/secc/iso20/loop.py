@@ -37,10 +37,10 @@ from .context import Context
 from .plug_and_charge import metering_wanted
 from .schedules import allowed_w, ask_anew, profile_exceeded
 from .sequence import State
-from .wire import loop_limits
 
-__all__ = ["charge_loop", "present_bounds"]
+__all__ = ["charge_loop", "present_bounds", "unasked_reading"]
 
+_SCHEDULED, _DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
 _METER_SHARE = 0.8
 """Of the time in which a charge-loop answer is due, spent at most on waiting for the meter."""
 _AT_THE_LIMIT = 0.99
@@ -55,10 +55,11 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
     if service is None or vehicle is None or limits is None or not facts.contactors_closed:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
     facts.reported_v = si(request.ev_present_voltage)
-    scheduled = ctx.control_mode is ControlMode.SCHEDULED
+    scheduled = ctx.control_mode is _SCHEDULED
     kind = type(mode)
     if kind is not (service.scheduled_req if scheduled else service.dynamic_req):
         return _wrong(f"{kind.__name__} does not belong to the chosen service and control mode")
+    target_v = target_a = 0.0
     if scheduled:
         target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
         if target_v > vehicle.maximum_voltage_v + facts.config.overvoltage_v or target_v < 0.0:
@@ -72,7 +73,7 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
             EndReason.PARAMETERS_NOT_ACCEPTED,
             "more power than the vehicle's own profile",
         )
-    ctx.wish = mode
+    ctx.wish, ctx.asked_v, ctx.asked_a = mode, target_v, target_a
     bounds = present_bounds(ctx)
     before: tuple[Action, ...] = () if bounds is None or bounds == facts.power else (SetPower(*bounds),)
     if scheduled and not -limits.maximum_discharge_current_a <= target_a <= limits.maximum_charge_current_a:
@@ -96,12 +97,14 @@ def _answer(
     wanted = facts.meter is not None and (request.meter_info_requested or confirm or first)
     most = facts.config.meter_age_s
     # A meter that was waited for in vain is not waited for again until it has said something.
-    silent = wanted and facts.meter is ctx.meter_silent_since and _age(ctx) > most
-    if not wanted or silent or _age(ctx) <= most:
+    age = _age(ctx)
+    silent = wanted and facts.meter is ctx.meter_silent_since and age > most
+    if not wanted or silent or age <= most:
         if (
             ctx.meter_of_interest
             and facts.meter is not None
-            and min(_age(ctx), facts.now - facts.meter_asked) >= most / 2.0
+            and age >= most / 2.0
+            and facts.now - facts.meter_asked >= most / 2.0
         ):
             before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
         return _reply(request, ctx, code, before, told=wanted and not silent, confirm=confirm)
@@ -116,6 +119,21 @@ def _answer(
         return _reply(request, ctx, code, (), told=fresh, confirm=confirm and fresh)
 
     return Wait((*before, ReadMeter()), deadline, finish)
+
+
+_LEAVES = frozenset(
+    {EndReason.PEER_VANISHED, EndReason.TIMEOUT, EndReason.STOPPED_BY_EV, EndReason.UNDECODABLE}
+)
+"""Ends that are a vehicle's own doing."""
+
+
+def unasked_reading(ctx: Context, reason: EndReason) -> str:
+    """What to try where a vehicle leaves upon an answer with a meter reading that it had not asked for; empty where that is not so."""
+    if not ctx.meter_unasked or ctx.facts.stop_wanted or reason not in _LEAVES:
+        return ""
+    return (
+        "the last answer had a meter reading unasked: if that is why, try session.first_meter_reading = false"
+    )
 
 
 def _age(ctx: Context) -> float:
@@ -137,13 +155,12 @@ def _reply(
     facts = ctx.facts
     measured, limits = facts.measured, facts.limits
     meter_info = None
+    ctx.meter_unasked = told and not (request.meter_info_requested or confirm)
     if told and facts.meter is not None:
         meter_info, ctx.meter_told = _meter_info(ctx, facts.meter), True
         if confirm:
             ctx.metering_asked.append(meter_info)
-    power, current, voltage = (
-        (False, False, False) if limits is None else _achieved(request.cl_req_control_mode, ctx, limits)
-    )
+    power, current, voltage = (False, False, False) if limits is None else _achieved(ctx, limits)
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
         response_code=code,
@@ -198,16 +215,15 @@ def _wanted(ctx: Context) -> Bounds | None:
     service, vehicle, limits, mode = ctx.service, facts.vehicle, facts.limits, ctx.wish
     if service is None or vehicle is None or limits is None or mode is None:
         return None
-    now = loop_limits(mode, vehicle)
+    now = ctx.vehicle_now.of(mode, vehicle)
     present_v = facts.measured.voltage_v
-    if ctx.control_mode is ControlMode.DYNAMIC:
+    if ctx.control_mode is _DYNAMIC:
         return _dynamic(mode, facts.set_point_w, limits, now, present_v, service.bidirectional)
-    target_v, target_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
-    if target_a < 0.0:
-        wanted = Bounds(0.0, target_a, limits.maximum_discharge_power_w)
+    if ctx.asked_a < 0.0:
+        wanted = Bounds(0.0, ctx.asked_a, limits.maximum_discharge_power_w)
         return discharging(wanted, limits, now, present_v, loss=LOSS)
     # The vehicle may ask for more than the schedule has; it is not given.
-    return charging(Bounds(target_v, target_a, allowed_w(ctx)), limits, now, present_v, loss=LOSS)
+    return charging(Bounds(ctx.asked_v, ctx.asked_a, allowed_w(ctx)), limits, now, present_v, loss=LOSS)
 
 
 def _dynamic(
@@ -240,13 +256,11 @@ def _may_discharge(mode: Any) -> bool:
     return floor is None or si(floor) < 0.0
 
 
-def _achieved(mode: Any, ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
+def _achieved(ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
     """Whether power, current and voltage are at the station's limit: measured there, or the vehicle asks for
     more."""
     voltage, current = ctx.facts.measured.voltage_v, ctx.facts.measured.current_a
-    asked_v = asked_a = 0.0
-    if ctx.control_mode is ControlMode.SCHEDULED:
-        asked_v, asked_a = si(mode.ev_target_voltage), si(mode.ev_target_current)
+    asked_v, asked_a = ctx.asked_v, ctx.asked_a
     if current < 0.0 or asked_a < 0.0:
         most_a, most_w = limits.maximum_discharge_current_a, limits.maximum_discharge_power_w
     else:

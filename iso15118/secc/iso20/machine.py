@@ -159,6 +159,11 @@ class Iso20:
         """SessionStopRes is."""
         return type(response) is cm.SessionStopRes
 
+    def advice(self, reason: EndReason, state: State) -> str:
+        """In the charge loop a meter reading that was not asked for may be why a vehicle leaves."""
+        part = self.context.part
+        return part.advice(self.context, reason) if state is part.loop else ""
+
     def rebound(self) -> tuple[float, float, float, bool] | None:
         """See ``Part``."""
         part = self.context.part

@@ -44,7 +44,9 @@ def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: C
     facts.vehicle, facts.offered = vehicle, offered
     refresh_limits(ctx)
     response = dc.DCChargeParameterDiscoveryRes(
-        header=ctx.header(), response_code=Code.OK, dc_cpd_res_energy_transfer_mode=offer(offered, service)
+        header=ctx.header(),
+        response_code=Code.OK,
+        dc_cpd_res_energy_transfer_mode=offer(offered, service, facts.config.discharge_limit_sign),
     )
     return Answer(response, State.SCHEDULE_EXCHANGE)
 
@@ -121,8 +123,9 @@ def refresh_limits(ctx: Context) -> None:
     limits = present_limits(ctx)
     if limits is None or ctx.service is None:
         return
-    ctx.facts.limits = limits
-    ctx.wire = StationLimitsOnWire.of(limits)
+    facts = ctx.facts
+    facts.limits = limits
+    ctx.wire = StationLimitsOnWire.of(limits, facts.config.discharge_limit_sign)
     of_type = (
         ctx.service.dynamic_res if ctx.control_mode is ControlMode.DYNAMIC else ctx.service.scheduled_res
     )

@@ -96,7 +96,6 @@ def judge_contract(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refus
         tls_leaf=facts.tls.peer_chain[0] if facts.tls is not None and facts.tls.peer_chain else b"",
     )
     if verdict.refusal is not None:
-        facts.turned_down = True
         return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     return ContractClaim(
         emaid=verdict.emaid,
@@ -119,9 +118,10 @@ def contract_decision(ctx: Context, claim: ContractClaim) -> Answer | Refused:
         facts.contract_refusal = Refusal.NOT_AVAILABLE
     if not facts.authorized:
         why = facts.contract_refusal or Refusal.REJECTED
-        ctx.forget_authorization()
-        return _refused(ctx, why, f"{claim.emaid}: {why.value}")
-    facts.turned_down = False
+        detail = f"{claim.emaid}: {why.value}"
+        ctx.forget_authorization(printable(detail))
+        return _refused(ctx, why, detail)
+    facts.turned_down = ""
     facts.emaid, facts.contract = claim.emaid, claim.chain[0]
     ctx.metering_due = facts.now + facts.config.metering_confirmation_s
     return Answer(_answer(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
@@ -146,6 +146,7 @@ def _refused(ctx: Context, why: Refusal, detail: str) -> Answer | Refused:
     code = AUTHORIZATION_CODES[why]
     said = printable(detail)  # names of certificates are in it, which nobody has verified
     ctx.facts.refusals.append(said)
+    ctx.facts.turned_down = ctx.facts.turned_down or said
     if code.value.startswith("FAILED"):
         return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, said, code=code)
     return _warned(ctx, code)

@@ -21,6 +21,7 @@ from .sequence import State
 __all__ = ["allowed_w", "ask_anew", "profile_exceeded", "schedule_exchange", "take_profile"]
 
 Code = ResponseCode
+_OK, _DYNAMIC, _INF = ResponseCode.OK, ControlMode.DYNAMIC, float("inf")
 _DAY = 86_400
 """A schedule without a departure time covers a day [V2G20-1563]."""
 _LONGEST = 2**32 - 1
@@ -141,9 +142,9 @@ def allowed_w(ctx: Context) -> float:
     holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
     facts = ctx.facts
     schedule = ctx.schedule
-    if schedule is None or ctx.control_mode is ControlMode.DYNAMIC:
-        return float("inf")
-    if facts.now < schedule.over_at:
+    if schedule is None or ctx.control_mode is _DYNAMIC:
+        return _INF
+    if facts.now < schedule.ends[-1]:
         return schedule.at(facts.now)
     return schedule.powers[-1] if facts.now < schedule.over_at + facts.config.schedule_overrun_s else 0.0
 
@@ -154,12 +155,12 @@ def ask_anew(ctx: Context) -> bool:
     because the power rests meanwhile."""
     facts = ctx.facts
     schedule, limits, every = ctx.schedule, facts.limits, facts.config.schedule_renegotiation_s
-    if schedule is None or limits is None or ctx.control_mode is ControlMode.DYNAMIC or every <= 0.0:
+    if schedule is None or limits is None or ctx.control_mode is _DYNAMIC or every <= 0.0:
         return False
     if facts.now < ctx.renegotiate_until:
         return True
     more = limits.maximum_charge_power_w > _WORTH_IT * schedule.at(facts.now)
-    if not (more or facts.now >= schedule.over_at) or facts.now < ctx.renegotiate_next:
+    if not (more or facts.now >= schedule.ends[-1]) or facts.now < ctx.renegotiate_next:
         return False
     ctx.renegotiate_until, ctx.renegotiate_next = facts.now + _ASKED_S, facts.now + every
     return True
@@ -224,13 +225,16 @@ def profile_exceeded(ctx: Context) -> ResponseCode:
     facts = ctx.facts
     profile, config, now = ctx.profile, facts.config, facts.now
     if profile is None or now < profile.begins:
-        return Code.OK
-    planned = profile.at(now) if now < profile.over_at else profile.powers[-1]
+        return _OK
+    planned = profile.at(now) if now < profile.ends[-1] else profile.powers[-1]
     power = facts.measured.voltage_v * facts.measured.current_a
+    if power <= planned:  # no tolerance needed
+        ctx.exceeded_since = None
+        return _OK
     room = max(config.power_tolerance_w, config.profile_tolerance_w, _SHARE * abs(planned))
     if power <= max(planned, 0.0) + room:
         ctx.exceeded_since = None
-        return Code.OK
+        return _OK
     if ctx.exceeded_since is None:
         ctx.exceeded_since = now
     lasted = now - ctx.exceeded_since

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
+from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Refused, Stage, Wait
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class State(Enum):
     DC_WELDING_DETECTION = "DC_WeldingDetection"
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
+
+    __hash__ = object.__hash__  # each is one object; looked up with every request
 
 
 Key = type | tuple[type, Enum]
@@ -85,6 +88,8 @@ class Part(Struct, frozen=True, kw_only=True):
     loop_request: type
     refresh: Callable[[Context], None]
     """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
+    advice: Callable[[Context, EndReason], str]
+    """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
 

@@ -13,7 +13,13 @@ from iso15118.messages.values import new_session_id
 from iso15118.printable import printable
 from iso15118.secc.config import EvccidMismatch
 from iso15118.session import actions
-from iso15118.session.actions import EndReason, Notify, RequestAuthorization, SessionResumed
+from iso15118.session.actions import (
+    EndReason,
+    Notify,
+    RequestAuthorization,
+    RequestContractAuthorization,
+    SessionResumed,
+)
 from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
@@ -55,7 +61,9 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
             header=ctx.header(), response_code=Code.OK_OldSessionJoined, evseid=facts.config.evse_id
         )
         resumed = SessionResumed(facts.session_id, facts.evccid, facts.emaid)
-        return Answer(joined, ctx.part.parameters, (*news, resumed))
+        # The contract paid then; whether it still does, only the backend knows. Meanwhile the vehicle is not kept waiting.
+        ask = () if facts.claim is None else (RequestContractAuthorization(facts.claim),)
+        return Answer(joined, ctx.part.parameters, (*news, resumed, *ask))
     facts.session_id = new_session_id()
     response = cm.SessionSetupRes(
         header=ctx.header(), response_code=Code.OK_NewSessionEstablished, evseid=facts.config.evse_id
@@ -148,7 +156,7 @@ def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
 def _driver_decision(ctx: Context) -> Answer:
     """What terminal or backend say about the driver."""
     facts = ctx.facts
-    asked = facts.authorization_requested
+    asked, why = facts.authorization_requested, "the driver was refused"
     if facts.authorized is None:
         limit = facts.timing.authorization_ongoing_timeout - 5.0
         if asked is not None and facts.now - asked < limit:
@@ -156,15 +164,15 @@ def _driver_decision(ctx: Context) -> Answer:
             facts.ask_later = facts.ask_later and not ask
             return _waiting_for_driver(ctx, ask=ask)
         # Nobody decided. Five seconds before the vehicle gives up, it learns so from us.
-        facts.authorized = False
+        facts.authorized, why = False, "nobody decided about the driver in time"
     if not facts.authorized:
         # Finished with a warning, not Ongoing: the vehicle may try again or stop [V2G20-2219].
-        ctx.forget_authorization()
+        ctx.forget_authorization(why)
         facts.ask_after = facts.now + facts.config.authorization_pause_s
         return Answer(
             _authorized(ctx, Code.WARNING_EIMAuthorizationFailure, Processing.Finished), State.AUTHORIZATION
         )
-    facts.turned_down = False
+    facts.turned_down = ""
     return Answer(_authorized(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
 
 
@@ -278,7 +286,10 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
     elif facts.turned_down:  # it leaves because it was not let in
-        end, refused = EndReason.AUTHORIZATION_FAILED, "the vehicle left after it was refused"
+        end, refused = (
+            EndReason.AUTHORIZATION_FAILED,
+            f"the vehicle left after it was refused: {facts.turned_down}",
+        )
     match request.charging_session:
         case cm.ChargingSession.Terminate:
             return Answer(
@@ -293,7 +304,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
             if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
-                facts.cable_check_started = facts.precharge_started = None
+                facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
                 ctx.detailed.clear()
                 return Answer(

@@ -96,7 +96,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     touch_safe_v: float | None = 60.0
     """cable-check-voltage before the check, and voltage-after-end: below this the output counts as discharged (IEC 61851-23)."""
     discharge_s: float = 5.0
-    """voltage-after-end: how long the output may take to be discharged. Proposal."""
+    """voltage-after-end, and cable-check-voltage before the check: how long the output may take to be discharged. Proposal."""
     voltage_after_end_reaction: Reaction = Reaction.WARN
     """What a session does, whose contactors are open anyway; between sessions it is always a fault."""
     cable_check_v: float | None = 10.0

@@ -174,10 +174,6 @@ class Ceiling:
         self._from = self.floor
         return self.floor
 
-    def is_settled(self, now: float) -> bool:
-        """Nothing beyond what was asked for is allowed any more."""
-        return self.at(now) == self.floor
-
     def ask(self, value: float, now: float, hold: float, rate: float, present: float) -> None:
         """``value`` is asked from ``now`` on; ``present``: what flows now, from where a lowered bound is approached."""
         allowed = self.at(now)
@@ -186,7 +182,7 @@ class Ceiling:
         if value >= allowed:
             self._from = value
         elif falling:
-            self._begin, self._rate = min(self._begin, now + hold), max(self._rate, rate)
+            self._rate = max(self._rate, rate)
         else:
             self._from = min(allowed, max(present, value))
             self._begin, self._rate = now + hold, rate

@@ -376,7 +376,9 @@ class StationSupervisor:
             most = bound + (room if room > self._over_a else self._over_a)
             rating = self._most_back if taking else self._most_ahead
             most = rating if rating < most else most
-            self._low_a, self._high_a = (-most, self._back) if taking else (-self._back, most)
+            back, rating = self._back, self._most_ahead if taking else self._most_back
+            back = rating if rating < back else back
+            self._low_a, self._high_a = (-most, back) if taking else (-back, most)
             bound = self._bound_v
             room = limits.asked_voltage_share * bound
             room = self._asked_v if self._asked_v > room else room

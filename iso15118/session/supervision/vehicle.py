@@ -38,7 +38,6 @@ class VehicleSupervisor:
         self._told_open = self._was_told = False
         self._battery_v = _INF
         self._hot = False
-        self._reported: tuple[float, float] | None = None
         beyond, at = limits.beyond, limits
         self._stale_s = beyond(Rule.STALE_READINGS, at.stale_s)
         self._over_v = beyond(Rule.OVER_VOLTAGE, at.inlet_voltage_v)
@@ -182,7 +181,8 @@ class VehicleSupervisor:
             high = bound + over
             high = high if high < self._most_ahead else self._most_ahead
             self._high_a = self._least_a if self._hot or self._wanted.floor == 0.0 else high
-            low = back + over if back > 0.0 else self._reverse_a
+            # A bound that is taken back still falls, and is kept by its own rule meanwhile.
+            low = back + over if back > 0.0 or over < self._reverse_a else self._reverse_a
             self._low_a = -(low if low < self._most_back else self._most_back)
         self._quick = not self._pending and not (self.closed and self._told_open)
 

@@ -39,6 +39,7 @@ class StationMonitor:
         self._asked = self._authorized = False
         self._claim: object = None
         self._checking = self._cable_checked = False
+        self._check_number = 0
         self._precharge_v: float | None = None
         self._closed = False
         self._live = False
@@ -135,8 +136,9 @@ class StationMonitor:
                 self._authorized = self._authorized or self._asked
             case ev.ContractDecided(claim=claim, refusal=None):
                 self._authorized = self._authorized or claim == self._claim
-            case ev.CableCheckFinished(ok=ok):
-                self._cable_checked = ok and self._checking
+            case ev.CableCheckFinished(ok=ok, number=number):
+                if number in (0, self._check_number):
+                    self._cable_checked = ok and self._checking
             case ev.ContactorsChanged(closed=closed):
                 if self._closed and not closed:
                     self._precharge_v = None  # whoever closes them again pre-charges again
@@ -179,9 +181,9 @@ class StationMonitor:
             case act.RequestContractAuthorization(claim=claim):
                 self._need(not was_over, "a contract asked about after the end")
                 self._claim = claim
-            case act.StartCableCheck():
+            case act.StartCableCheck(number=number):
                 self._need(self._authorized, "cable check before authorization")
-                self._checking = True
+                self._checking, self._cable_checked, self._check_number = True, False, number
                 self._need(not self._condemned and not was_over, "cable check after the decision to stop")
                 self._check_voltage(action)
                 self._live = True

@@ -1,0 +1,51 @@
+"""What the maker of a vehicle decides about DIN 70121 alone: its name on the wire, and what is sent to please stations of today.
+
+Every value has a default with its reason; wrong ones are refused with the key and the way to mend them.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct, field
+
+from iso15118.errors import ConfigError
+from iso15118.timing import DinTiming
+
+__all__ = ["DinEvccSettings"]
+
+
+class DinEvccSettings(Struct, frozen=True, kw_only=True):
+    """DIN 70121 in a vehicle. Raises ``ConfigError`` naming the key."""
+
+    evccid: bytes = b"\x02\x00\x00\x00\x00\x01"
+    """EVCCID: the MAC address of the charge controller, 6 octets (at most 8). The default is a locally administered address; stations that
+    recognise vehicles by it ("autocharge") need the real one."""
+    send_optional: bool = True
+    """Send every optional field: some stations drop a request without them."""
+    use_pmax: bool = False
+    """Keep the power below PMax of the schedule. Off by default: PMax ends at 32767 W in DIN 70121, and stations send less than they give,
+    even negative values; EVSEMaximumPowerLimit says what they give."""
+    welding_detection: bool = True
+    """Ask the station for welding detection after the charge. The inlet is looked at in any case; some stations do not answer."""
+    precharge_current_a: float = 1.0
+    """EVTargetCurrent in PreChargeReq, in A; at most 2 (IEC 61851-23, Annex CC). Vehicles send 0 to 2."""
+    voltage_headroom_v: float = 10.0
+    """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
+    the two are close."""
+    loop_interval_s: float = 0.1
+    """From one CurrentDemandReq to the next, in s: vehicles take 0.02 to 0.12, and up to 0.43. 0: as fast as it goes."""
+    timing: DinTiming = field(default_factory=DinTiming)
+    """Every timeout of a session in DIN 70121, in s."""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.evccid, bytes) and 1 <= len(self.evccid) <= 8):
+            raise ConfigError("evccid", f"{self.evccid!r} is no EVCCID", "1 to 8 octets, a MAC address has 6")
+        for key, most in (
+            ("precharge_current_a", 2.0),
+            ("voltage_headroom_v", 100.0),
+            ("loop_interval_s", min(10.0, self.timing.sequence_performance)),
+        ):
+            value = getattr(self, key)
+            if not (type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= most):
+                raise ConfigError(key, f"{value!r} is out of range", f"0 to {most:g}")

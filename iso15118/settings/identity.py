@@ -1,0 +1,247 @@
+"""Who a role is in TLS and whom it trusts, from where its file has it: single files, a certificate store, or a test PKI.
+
+Whatever is wrong with them is refused with the key, the file and the way to mend it; neither a key nor a password is ever part of that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
+from msgspec import Struct
+
+from iso15118.errors import ConfigError, PkiError
+from iso15118.files import read_secret
+from iso15118.pki import Credential, IssuedPki, Store, load
+from iso15118.pki.build import PrivateKey
+from iso15118.pki.exchange import import_certificates, join_credential
+from iso15118.pki.issue import key_der
+from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.profiles import AnchorRole
+from iso15118.pki.protect import PassphraseError, opened_key, passphrase_of, protection_of
+from iso15118.pki.store_files import check_root, split_key
+from iso15118.pki.store_reading import state_of
+from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, TlsSettings
+from iso15118.settings.reading import read_file
+
+__all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read_pki", "state_of_material"]
+
+Role: TypeAlias = Literal["secc", "evcc"]
+State: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
+
+OWN: Final[dict[Role, str]] = {"secc": "secc", "evcc": "vehicle"}
+"""Name of a role's chain in a store and in a test PKI."""
+_ANCHORS: Final[dict[Role, tuple[AnchorRole, str]]] = {"secc": ("OEM", "oem"), "evcc": ("V2G", "v2g")}
+"""The kind of roots that the far end's chain ends in, and their folder in a store."""
+_LONGEST: Final = 256 * 1024
+_NO_PASSWORD = f"name a file with the password in tls.key_password_file, or set {KEY_VARIABLE}"
+_WRONG_PASSWORD = f"the password is in tls.key_password_file or in {KEY_VARIABLE}"
+
+
+class TlsMaterial(Struct, frozen=True, kw_only=True):
+    """What a TLS context is made of. Its repr shows no key."""
+
+    own: Credential | None
+    """Our chain and its key; None for a vehicle of ISO 15118-2, which has none."""
+    anchors: tuple[bytes, ...]
+    """Roots (DER) that the far end's chain has to end in."""
+    roots: tuple[bytes, ...] = ()
+    """Roots (DER) of our own chain, as far as they are known: whoever asks about its uppermost certificate needs one."""
+    pki: IssuedPki | None = None
+    """The test PKI that it is from, if it is."""
+
+
+def read_material(tls: TlsSettings, role: Role) -> TlsMaterial:
+    """What the file's ``[tls]`` names; its paths are absolute. Keys of certification authorities are read from a test PKI only.
+
+    Raises ConfigError for files that are missing, that others may write or read where that matters, that are not what they should be, or
+    that do not belong together; PkiError for a test PKI that cannot be used.
+    """
+    if tls.pki is not None:
+        return from_test_pki(read_pki(tls.pki), role)
+    if tls.store is not None:
+        return _from_store(tls.store, tls, role)
+    return _from_files(tls)
+
+
+def read_pki(folder: Path) -> IssuedPki:
+    """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
+    if not folder.is_dir():
+        raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
+    return load(folder)
+
+
+def from_test_pki(pki: IssuedPki, role: Role) -> TlsMaterial:
+    """The part of a test PKI that is this role's."""
+    name = OWN[role]
+    own = pki.credential(name) if name in pki.certificates else None
+    theirs = "oem-root" if role == "secc" else "v2g-root"
+    anchors = (pki.certificates[theirs],) if theirs in pki.certificates else ()
+    return TlsMaterial(own=own, anchors=anchors, roots=(pki.v2g_root,), pki=pki)
+
+
+def state_of_material(tls: TlsSettings) -> State:
+    """What changes when one of these files does, without opening any. Raises OSError."""
+    for folder in (tls.pki, tls.store):
+        if folder is not None:
+            return state_of(folder)
+    told = [
+        (str(path), path.stat())
+        for path in (tls.certificate, tls.key, tls.chain, tls.key_password_file, *tls.anchors)
+        if path is not None
+    ]
+    return tuple((path, one.st_size, one.st_mtime_ns, one.st_ino, one.st_mode) for path, one in told)
+
+
+# -- single files -------------------------------------------------------------------------------------------
+
+
+def _from_files(tls: TlsSettings) -> TlsMaterial:
+    if tls.key is None:  # the settings of a file have been checked; those of a program may not
+        raise ConfigError("tls.key", "is missing", "the file with our private key, or tls.store")
+    key, beside = _key(tls.key, tls)
+    leaf = [] if tls.certificate is None else _certificates("tls.certificate", tls.certificate)
+    above = [] if tls.chain is None else _certificates("tls.chain", tls.chain)
+    if not leaf and not beside:
+        raise ConfigError(
+            "tls.certificate", "is missing", f"the file with the certificate of the key in {tls.key}"
+        )
+    try:
+        own = join_credential([*leaf, *beside, *above], key)
+    except PkiError as error:
+        where = tls.key if tls.certificate is None else tls.certificate
+        raise ConfigError(
+            "tls.key",
+            f"{tls.key} and the certificates in {where} do not belong together: {error}",
+            "the key that the certificate was made for; certificates of the CAs go into tls.chain",
+        ) from error
+    roots = []
+    for der in above:
+        if der not in own.chain:
+            one = parse(der)
+            if one.subject != one.issuer:
+                raise ConfigError(
+                    "tls.chain",
+                    f"{tls.chain}: {one.name} is not above the certificate in {tls.certificate or tls.key}",
+                    "the certificates of its CAs, from the one that issued it up, and nothing else",
+                )
+            roots.append(der)
+    anchors: list[bytes] = []
+    for place, path in enumerate(tls.anchors):
+        anchors += _roots(f"tls.anchors[{place}]", path, tls)
+    return TlsMaterial(own=own, anchors=tuple(dict.fromkeys(anchors)), roots=tuple(roots))
+
+
+def _key(path: Path, tls: TlsSettings) -> tuple[bytes, list[bytes]]:
+    """The key (PKCS#8, DER), and what certificates are in the same file if it is PKCS#12."""
+    data = read_secret(path, key="tls.key", limit=_LONGEST)
+    if path.suffix.lower() in PKCS12_ENDINGS:
+        return _pkcs12(path, data, _password(tls))
+    data, _ = split_key(data)  # certificates in the same file are named by tls.certificate
+    sealed = protection_of(data) != "none"
+    password = _password(tls) if sealed else None
+    if sealed and password is None:
+        raise ConfigError("tls.key", f"{path} is encrypted, and there is no password", _NO_PASSWORD)
+    try:
+        return opened_key(data, password), []
+    except PassphraseError as error:
+        raise ConfigError("tls.key", f"the password does not open {path}", _WRONG_PASSWORD) from error
+    except (PkiError, TypeError) as error:
+        raise ConfigError(
+            "tls.key",
+            f"{path} has no private key that is used here",
+            "PEM, DER (PKCS#8), or PKCS#12 in a file .p12 or .pfx",
+        ) from error
+
+
+def _pkcs12(path: Path, data: bytes, password: bytes | None) -> tuple[bytes, list[bytes]]:
+    try:
+        try:
+            key, leaf, others = pkcs12.load_key_and_certificates(data, None)
+        except ValueError:
+            if password is None:
+                raise
+            key, leaf, others = pkcs12.load_key_and_certificates(data, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        if password is None:
+            raise ConfigError(
+                "tls.key", f"{path} is encrypted, and there is no password, or it is no PKCS#12", _NO_PASSWORD
+            ) from error
+        raise ConfigError(
+            "tls.key", f"the password does not open {path}, or it is no PKCS#12", _WRONG_PASSWORD
+        ) from error
+    if not isinstance(key, PrivateKey):
+        raise ConfigError("tls.key", f"{path} has no private key that is used here", "export it with its key")
+    found = [leaf, *others] if leaf is not None else list(others)
+    return key_der(key), [one.public_bytes(serialization.Encoding.DER) for one in found]
+
+
+def _password(tls: TlsSettings) -> bytes | None:
+    variable = KEY_VARIABLE
+    if tls.key_password_file is None and variable not in os.environ:
+        return None
+    return passphrase_of(
+        file=tls.key_password_file,
+        variable=variable if tls.key_password_file is None else None,
+        keys=("tls.key_password_file", variable),
+    )
+
+
+def _certificates(key: str, path: Path) -> list[bytes]:
+    data = read_file(path, key, _LONGEST)
+    try:
+        found = import_certificates(data)
+        for der in found:
+            parse(der)
+    except (PkiError, UnreadableError) as error:
+        raise ConfigError(key, f"{path}: {error}", "certificates in PEM, or one in DER") from error
+    return found
+
+
+def _roots(key: str, path: Path, tls: TlsSettings) -> Sequence[bytes]:
+    """Whoever writes this file decides whom we trust."""
+    found = _certificates(key, path)
+    if path.stat().st_mode & 0o022:
+        raise ConfigError(
+            key, f"{path}: group or others may write it, and so decide whom we trust", f"`chmod go-w {path}`"
+        )
+    if tls.profile != "lab":  # where a peer is trusted by a certificate below its root
+        for der in found:
+            try:
+                check_root(der)
+            except PkiError as error:
+                raise ConfigError(key, f"{path}: {error}", "self-signed certificates of root CAs") from error
+    return found
+
+
+# -- a certificate store ------------------------------------------------------------------------------------
+
+
+def _from_store(folder: Path, tls: TlsSettings, role: Role) -> TlsMaterial:
+    name, (kind, below) = OWN[role], _ANCHORS[role]
+    if not folder.is_dir():
+        raise ConfigError("tls.store", f"there is no folder {folder}", "`iso15118 pki import` makes one")
+    try:
+        contents = Store(folder, passphrase=_password(tls)).read()
+    except PkiError as error:
+        raise ConfigError("tls.store", str(error), _NO_PASSWORD) from error
+    bad = "".join(f"; not used: {one}" for one in contents.problems)
+    if name not in contents.own:
+        there = ", ".join(contents.own) or "none"
+        raise ConfigError(
+            "tls.store",
+            f"{folder} has no own/{name} (it has: {there}){bad}",
+            f"`iso15118 pki import FILE {folder} --name {name}`",
+        )
+    if not contents.anchors[kind]:
+        raise ConfigError(
+            "tls.store",
+            f"{folder} has no root in anchors/{below}{bad}",
+            f"`iso15118 pki import ROOT.pem {folder} --anchor {below}`",
+        )
+    return TlsMaterial(own=contents.own[name], anchors=contents.anchors[kind], roots=contents.anchors["V2G"])
