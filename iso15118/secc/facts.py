@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
@@ -123,6 +124,9 @@ class Facts:
     ac_vehicle: AcVehicleLimits | None = None
     ac_offered: AcStationLimits | None = None
     ac_limits: AcStationLimits | None = None
+
+    plans: tuple[Schedule, ...] = ()
+    """What the energy manager plans over time, the first is the default; empty: the limits hold."""
 
     # -- the hardware as last reported
     signal: SignalState | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from iso15118.contracts import Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -275,6 +276,8 @@ class SeccSession(Funnel):
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
             self._pending, self._answer_due = message, facts.now + edition.answer_time(message)
+            for timer in _OF_A_PHASE:  # the wait has a deadline of its own
+                self.timers.clear(timer)
             return self._wait(reply)
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
 
@@ -394,6 +397,10 @@ class SeccSession(Funnel):
             case ev.SetPointChanged(power_w=power, reactive_var=reactive):
                 facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
+            case ev.PlanChanged(plans=plans, begins=begins):
+                start = facts.now if begins is None else begins
+                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):

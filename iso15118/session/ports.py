@@ -266,7 +266,7 @@ class ContractStore(Protocol):
 
 @runtime_checkable
 class EnergyPort(Protocol):
-    """The energy manager: limits and set-points pushed as ``LimitsChanged`` and ``SetPointChanged``."""
+    """The energy manager: limits, set-points and plans pushed as ``LimitsChanged``, ``SetPointChanged`` and ``PlanChanged``."""
 
     def needs(self, needs: ChargingNeeds) -> None:
         """The vehicle said what it needs; called again when it changes its mind."""
