@@ -10,6 +10,7 @@ from msgspec import Struct
 from iso15118.session.services import Namespace
 
 from .edition import EvccEdition
+from .iso2.script import Iso2
 from .iso20.script import Iso20
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
+def _always(talk: Conversation) -> str:
+    """With any TLS and without: then there is no Plug and Charge [V2G2-633]."""
+    return ""
+
+
 OFFERED: Final = (
     Offered(
         edition="iso20",
@@ -47,6 +53,7 @@ OFFERED: Final = (
         make=Iso20,
         why_not=_why_not_iso20,
     ),
+    Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
 )
 """All there are; ``offered`` says which, and in which order."""
 
