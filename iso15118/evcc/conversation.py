@@ -61,18 +61,27 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 
 class Exchange:
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
-    id."""
+    id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
+    None."""
 
-    __slots__ = ("opens", "request", "response_type", "state", "timeout")
+    __slots__ = ("opens", "optional", "request", "response_type", "state", "timeout")
 
     def __init__(
-        self, request: Any, response_type: type, timeout: float, state: str, *, opens: bool = False
+        self,
+        request: Any,
+        response_type: type,
+        timeout: float,
+        state: str,
+        *,
+        opens: bool = False,
+        optional: bool = False,
     ) -> None:
         self.request = request
         self.response_type = response_type
         self.timeout = timeout
         self.state = state
         self.opens = opens
+        self.optional = optional
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)

@@ -173,6 +173,8 @@ class EvccSession(Funnel):
             match timer:
                 case Timer.PACE:
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
+                case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
+                    actions += self._without("no answer")
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
@@ -258,8 +260,17 @@ class EvccSession(Funnel):
         if not isinstance(step, Exchange) or reading.kind is not step.response_type:
             return self._out_of_turn(reading.kind.__name__)
         self.timers.clear(Timer.MESSAGE)
+        if step.optional and reading.failed and reading.session_id == self._talk.session_id:
+            return self._without(reading.code)
         ended = self._envelope(step, reading)
         return self._answered(message) if ended is None else ended
+
+    def _without(self, why: str) -> list[Action]:
+        """The script goes on without an answer that it can do without."""
+        self._talk.note(
+            f"without-{self.state.lower()}", f"{self.state}: {why}; the vehicle goes on without it"
+        )
+        return self._answered(None)
 
     def _out_of_turn(self, name: str) -> list[Action]:
         step = self._step

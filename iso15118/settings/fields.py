@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -90,8 +89,7 @@ class Field(Struct, frozen=True, kw_only=True):
     def wanted(self) -> str:
         """What the value has to be, in words."""
         if self.item is not None:
-            items = "paths" if self.item is Path else "texts"
-            return "a list of " + ", ".join(self.values or [items])
+            return "a list of " + ", ".join(self.values or ["texts"])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
         words = {
@@ -163,15 +161,15 @@ def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _meanings(kind: type) -> dict[str, str]:
+    """The texts under the fields, those of the classes that they come from among them."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        # What a class takes over from another, it means as there.
         if issubclass(base, Struct) and base is not Struct:
-            found |= _own_meanings(base)
+            found |= _meanings_in(base)
     return found
 
 
-def _own_meanings(kind: type) -> dict[str, str]:
+def _meanings_in(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
