@@ -262,6 +262,8 @@ class SeccSession(Funnel):
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
             self._waiting, self._pending = reply, message
+            for timer in _OF_A_PHASE:  # the wait has a deadline of its own
+                self.timers.clear(timer)
             due = facts.now + edition.answer_time(message)
             self.timers.set(Timer.ANSWER, min(reply.deadline, due))
             return self._books.keep(reply.before)
