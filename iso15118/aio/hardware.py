@@ -140,6 +140,9 @@ class Hardware(Protocol):
 class SideHardware:
     """What the hardware of both sides shares. ``tell`` gets the events."""
 
+    measures = "output"
+    """Where present values are measured, in a word."""
+
     def __init__(
         self,
         contactors: object,

@@ -151,6 +151,8 @@ class PluggedEvcc(ServiceCommands):
         self._over, self._stay = self._loop.create_future(), stay
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
+            if self._client is not None:
+                await self._client.open()
             await self.driver.open()
             if self.connection.phase is Phase.FINISHED:
                 # The same plug-in once more: the station is woken up, and may be willing.
@@ -161,7 +163,11 @@ class PluggedEvcc(ServiceCommands):
             self._over = None
             await self._let_go()
             self.driver.leave()
-            await self.driver.close()
+            try:
+                if self._client is not None:
+                    await self._client.close()
+            finally:
+                await self.driver.close()
         if self.results:
             return self.results[-1]
         raise self._error or LinkError("no data link with a station came about")
@@ -283,7 +289,9 @@ class PluggedEvcc(ServiceCommands):
     async def _look_for_station(self) -> tuple[IPv6Address, int]:
         while self._client is None:
             try:
-                self._client = client = self._make_client()
+                client = self._make_client()
+                await client.open()
+                self._client = client
                 self._stands(client)
                 self._stays()
             except LinkError as error:
