@@ -296,26 +296,31 @@ class EvccClient:
             timeout_s = self.config.timing.communication_setup_timeout
             await connect(stream, self.interface, address, port, timeout_s=timeout_s)
             result = await asyncio.shield(driver.result)
+            self._look_again(driver)  # the connection may take its time to be closed
             await stream.wait_closed()
         except BaseException:
             driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
             if driver.hardware is not None:
                 limit_s = driver.settles_within_s
                 await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
+            self._look_again(driver)
             if stream is not None:
                 stream.abort()
             raise
         finally:
             self._driver = None
-            if self._idle is not None and driver.hardware is not None:
-                unsafe = driver.unsafe_because if driver.result.done() else _NO_END
-                self._service.hardware(unsafe)
-                self._idle.start(unsafe)
             for alarm in driver.unheard:
                 self._deliver(alarm)
         if result is None and self._service.unsafe:
             raise HardwareError(f"out of service: {self._service.unsafe}")
         return _judge(result, driver.link_end, address)
+
+    def _look_again(self, driver: SessionDriver) -> None:
+        """The session is over: what it left behind, and what shows from now on."""
+        if self._idle is not None and driver.hardware is not None:
+            unsafe = driver.unsafe_because if driver.result.done() else _NO_END
+            self._service.hardware(unsafe)
+            self._idle.start(unsafe)
 
     def _take_ports(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
         return VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision)
