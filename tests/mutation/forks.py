@@ -30,7 +30,7 @@ from .touched import OPTIONS, silence
 __all__ = ["Attempt", "Outcome", "Try", "at_import", "judge", "preload", "within_functions"]
 
 _MEMORY = 4 << 30
-_STUCK_S = 90.0
+_STUCK_S = 30.0
 """Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the limit that counts is of the
 processor's time."""
 _DONE, _BROKEN = 11, 12
