@@ -11,7 +11,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.supervision import Rule
-from tests.evcc.station import BATTERY_V, Host
+from tests.evcc.station import BATTERY_V, Host, battery
 
 ORDERLY, EMERGENCY = Urgency.ORDERLY, Urgency.EMERGENCY
 
@@ -141,3 +141,41 @@ def test_after_the_end_there_is_nothing_to_wait_for() -> None:
     host.tell(ev.LinkLost(ev.LinkLoss.RESET))
     assert host.session.ended is not None
     assert host.session.deadline is None
+
+
+@pytest.mark.parametrize("age_s", [0.0, 0.8])
+def test_a_reading_of_the_battery_is_as_old_as_it_says(age_s: float) -> None:
+    host = asked_to_close()
+    host.book.now += 0.9
+    host.measure(BATTERY_V)
+    host.shown = []
+    host.tell(battery(at=host.book.now - age_s))
+    host.wait(0.99 - age_s)
+    assert host.session.ended is None
+    host.wait(0.02)
+    assert urgencies(host) == [EMERGENCY]
+
+
+# -- the pilot
+
+
+def test_the_pilot_leaves_c_at_the_end_and_is_told_once() -> None:
+    host = asked_to_stop()
+    said: list[bool] = []
+    while host.session.ended is None:
+        host.step()
+        said += [action.ready for action in host.book.actions if isinstance(action, act.SignalReady)]
+    assert said == [False]
+    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    assert host.book.actions == []
+
+
+def test_a_vehicle_that_stops_before_energy_flows_does_so_in_order() -> None:
+    host = Host().to("Authorization")
+    host.tell(ev.StopRequested("the driver is back"))
+    asked: list[Urgency] = []
+    while host.session.ended is None:
+        host.step()
+        asked += urgencies(host)
+    assert host.session.ended.reason is EndReason.STOPPED_BY_EV
+    assert asked == [ORDERLY]
