@@ -60,6 +60,13 @@ VEHICLE: dict[
     ),
     "reverse": (lambda s: None, (800.0, -5.0), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
     "after the stop": (stopped, (0.0, 5.0), (0.0, 5.1), Rule.CURRENT_WITHOUT_PERMISSION, [(0.1, FAULT)]),
+    "after the stop, back": (
+        stopped,
+        (0.0, -5.0),
+        (0.0, -5.1),
+        Rule.CURRENT_WITHOUT_PERMISSION,
+        [(0.1, FAULT)],
+    ),
     "the battery wants none": (
         lambda s: s.battery(880.0, 0.0, False, -50.0, -50.0),
         (800.0, 5.0),
@@ -235,6 +242,15 @@ def test_a_battery_that_wants_no_more_is_left_the_time_to_ramp() -> None:
         assert (told.rule, told.reaction, told.since) == (Rule.BATTERY_WANTS_NONE, STOP, since)
 
 
+def test_a_battery_that_wants_no_more_lets_flow_what_flowed() -> None:
+    for amperes, since in ((5.5, 2.0), (5.6, 0.0)):
+        supervisor = vehicle()
+        supervisor.measured(800.0, 0.5, -1.0, -1.0)
+        supervisor.battery(880.0, 0.0, False, 0.0, 0.0)
+        found = [supervisor.measured(800.0, amperes, now, now) for now in (0.0, 2.0, 4.0)]
+        assert next(one.since for one in found if one is not None) == since
+
+
 def test_every_word_of_the_battery_counts() -> None:
     supervisor = vehicle()
     supervisor.battery(880.0, 0.5, False, -50.0, -50.0)
@@ -303,6 +319,38 @@ def test_where_the_short_way_of_a_vehicle_ends(
         assert supervisor.within(*sample, 1.0), sample
     for sample in outside:
         assert not supervisor.within(*sample, 1.0), sample
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "sample"),
+    [
+        (lambda s: None, lambda s: s.stop(True, 1.0), (0.0, 300.0)),
+        (lambda s: None, lambda s: s.told(False, 1.0), (0.0, 300.0)),
+        (lambda s: s.contactors(False), lambda s: s.contactors(True), (1200.0, 0.0)),
+        (lambda s: None, lambda s: s.battery(700.0, 300.0, False, 1.0, 1.0), (800.0, 0.0)),
+        (lambda s: None, lambda s: s.battery(880.0, 300.0, True, 1.0, 1.0), (0.0, 300.0)),
+        (lambda s: None, lambda s: s.asked(10.0, 0.0, 1.0), (0.0, 300.0)),
+    ],
+)
+def test_what_was_within_before_a_change_is_looked_at_anew(
+    before: Callable[[VehicleSupervisor], Any],
+    change: Callable[[VehicleSupervisor], Any],
+    sample: tuple[float, float],
+) -> None:
+    supervisor = vehicle()
+    before(supervisor)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(*sample, 0.5)
+    change(supervisor)
+    assert not supervisor.within(*sample, 5.0)
+
+
+def test_a_hot_inlet_without_a_threshold_for_no_current_allows_none() -> None:
+    supervisor = vehicle(SupervisionLimits(no_current_a=None))
+    supervisor.battery(880.0, 300.0, True, -50.0, -50.0)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(0.0, 0.0, 0.5)
+    assert not supervisor.within(0.0, 0.5, 1.0)
 
 
 def test_a_station_that_tells_other_values() -> None:

@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.checks import check_event, is_battery, is_reading, text, what_went_wrong
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.services import SERVICES, ServiceID, parameter_sets
 from tests.evcc.station import battery
 from tests.secc.vehicle import STATION
 
@@ -180,3 +181,23 @@ def test_both_ways_needs_power_and_current(power_w: float, current_a: float) -> 
 )
 def test_which_way_power_is_asked_for(current_a: float, discharging: bool, back: bool) -> None:
     assert act.SetPower(800.0, current_a, 1e3, discharging).takes_back is back
+
+
+@pytest.mark.parametrize("field", STATION.__struct_fields__)
+def test_limits_that_got_past_their_constructor_are_named(field: str) -> None:
+    for value in (NAN, -1.0, "much", *((None,) if field != "power_ramp_w_per_s" else ())):
+        odd = replace(STATION)
+        force_setattr(odd, field, value)
+        with pytest.raises(ConfigError, match=rf"LimitsChanged\.limits\.{field}"):
+            check_event(ev.LimitsChanged(odd))
+
+
+# -- what a station offers
+
+
+@pytest.mark.parametrize("service", [ServiceID.DC, ServiceID.DC_BPT, ServiceID.MCS, ServiceID.MCS_BPT])
+def test_only_a_service_both_ways_has_a_channel_and_a_generator(service: ServiceID) -> None:
+    for number, one in enumerate(parameter_sets(SERVICES[service], connector=2), 1):
+        both = "BPT" in service.name
+        assert one.id == number
+        assert (one.bpt_channel is not None) is (one.generator_mode is not None) is both
