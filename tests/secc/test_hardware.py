@@ -8,16 +8,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from iso15118.messages import app
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
+from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import Rule
+from iso15118.timing import Timing
 from tests.secc.test_numbers import drive_with
-from tests.secc.vehicle import BATTERY_V, STATION, Drive
+from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, STATION, Drive
 
 ORDERLY, EMERGENCY = Urgency.ORDERLY, Urgency.EMERGENCY
 
@@ -164,3 +167,66 @@ def test_a_station_that_is_held_back_at_plug_in_may_be_given_its_current_back_la
         drive.measure(BATTERY_V, amperes)
         assert urgencies(drive) == []
         assert drive.session.ended is None
+
+
+# -- the clock, and the first message
+
+
+def test_a_timer_without_anything_due_is_harmless() -> None:
+    drive = Drive().to(State.SERVICE_DISCOVERY)
+    drive.measure(0.0)
+    assert drive.session.handle_timeout(30.0) == [], "readings are not needed where nothing is live"
+
+
+def test_the_answer_is_due_whatever_the_contactors_are_given() -> None:
+    config = SeccConfig(services=ALL_SERVICES, timing=Timing(contactor_answer=3.0))
+    drive = Drive(config=config).to(State.POWER_DELIVERY)
+    drive.measure(BATTERY_V)
+    assert drive.send(cm.PowerDeliveryReq) is None
+    drive.book.wait(1.49)
+    assert drive.book.actions == []
+    drive.book.wait(0.02)
+    drive.book.sends(cm.PowerDeliveryRes)
+
+
+def test_the_first_message_chooses_the_protocol() -> None:
+    drive = Drive()
+    drive.book.tell(ev.Connected(secure=True))
+    drive.send(cm.SessionSetupReq)
+    drive.book.ends(EndReason.SEQUENCE_ERROR)
+    entry = app.AppProtocol(
+        protocol_namespace="urn:iso:std:iso:15118:-20:DC",
+        version_number_major=1,
+        version_number_minor=0,
+        schema_id=7,
+        priority=1,
+    )
+    drive = Drive()
+    drive.book.receive(app.SupportedAppProtocolReq(app_protocol=(entry,)))
+    drive.book.ends(EndReason.SEQUENCE_ERROR)
+
+
+@pytest.mark.parametrize("how", [*ev.LinkLoss, "pulled"])
+def test_how_the_link_was_lost_is_said(how: Any) -> None:
+    drive = Drive().to(State.AUTHORIZATION)
+    drive.book.tell(ev.LinkLost(how))
+    assert ends(drive) == (EndReason.PEER_VANISHED, how if isinstance(how, str) else how.value)
+
+
+@pytest.mark.parametrize(
+    "state", [State.AUTHORIZATION, State.DC_PRE_CHARGE, State.POWER_DELIVERY, State.SESSION_STOP]
+)
+def test_other_limits_where_no_energy_flows_ask_for_nothing(state: State) -> None:
+    drive = Drive().to(state)
+    drive.book.tell(ev.LimitsChanged(replace(STATION, maximum_charge_current_a=10.0)))
+    assert drive.book.actions == []
+
+
+def test_limits_that_change_nothing_ask_for_nothing() -> None:
+    drive = Drive().to(State.DC_CHARGE_LOOP)
+    drive.measure(BATTERY_V)
+    drive.send(dc.DCChargeLoopReq)
+    drive.book.tell(ev.LimitsChanged(STATION))
+    assert drive.book.actions == []
+    drive.book.tell(ev.LimitsChanged(replace(STATION, maximum_charge_current_a=10.0)))
+    drive.book.does(act.SetPower)
