@@ -170,12 +170,33 @@ def test_the_pilot_leaves_c_at_the_end_and_is_told_once() -> None:
     assert host.book.actions == []
 
 
-def test_a_vehicle_that_stops_before_energy_flows_does_so_in_order() -> None:
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (["the driver is back"], "the driver is back"),
+        ([""], "stop requested"),
+        (["first", "second"], "first"),
+    ],
+)
+def test_a_vehicle_that_stops_before_energy_flows_does_so_in_order(reasons: list[str], said: str) -> None:
     host = Host().to("Authorization")
-    host.tell(ev.StopRequested("the driver is back"))
+    for reason in reasons:
+        host.tell(ev.StopRequested(reason))
     asked: list[Urgency] = []
     while host.session.ended is None:
         host.step()
         asked += urgencies(host)
-    assert host.session.ended.reason is EndReason.STOPPED_BY_EV
+    assert ended(host) == (EndReason.STOPPED_BY_EV, said)
     assert asked == [ORDERLY]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"), [(["lunch"], "lunch"), ([""], "pause requested"), (["first", "second"], "first")]
+)
+def test_why_a_vehicle_pauses(reasons: list[str], said: str) -> None:
+    host = charging()
+    for reason in reasons:
+        host.tell(ev.PauseRequested(reason))
+    while host.session.ended is None:
+        host.step()
+    assert ended(host) == (EndReason.PAUSED, said)

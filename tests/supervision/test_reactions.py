@@ -298,6 +298,8 @@ def test_an_end_of_a_vehicle_says_why() -> None:
         assert opened.reason == detail
         ready = [action.ready for action in host.book.actions if isinstance(action, act.SignalReady)]
         assert ready == [False]
+        closes = [action for action in host.book.actions if isinstance(action, act.CloseLink)]
+        assert closes == ([] if isinstance(event, ev.LinkLost) else [act.CloseLink()])
 
 
 @pytest.mark.parametrize("make", [station, vehicle])
