@@ -289,7 +289,7 @@ async def test_a_lasting_callback_is_called_again_and_again(kind: type[BaseExcep
 async def test_a_callback_that_fails_is_said_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         Callback("the observer", raising(UnprintableError()))(1)
-        logs.flush()
+        assert logs.flush(20.0)
     assert (
         "the observer failed, and is not called any more: UnprintableError, which has no text" in caplog.text
     )
