@@ -11,6 +11,7 @@ from iso15118.session.services import Namespace
 
 from .edition import EvccEdition
 from .iso2.script import Iso2
+from .iso2.setup import modes_of
 from .iso20.script import Iso20
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
-def _always(talk: Conversation) -> str:
-    """With any TLS and without: then there is no Plug and Charge [V2G2-633]."""
-    return ""
+def _why_not_iso2(talk: Conversation) -> str:
+    """With any TLS, and without: then there is no Plug and Charge [V2G2-633]."""
+    return "" if modes_of(talk) else "without the hardware for iso2.energy_transfer_modes"
 
 
 OFFERED: Final = (
@@ -53,7 +54,9 @@ OFFERED: Final = (
         make=Iso20,
         why_not=_why_not_iso20,
     ),
-    Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
+    Offered(
+        edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2
+    ),
 )
 """All there are; ``offered`` says which, and in which order."""
 

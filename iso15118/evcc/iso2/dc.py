@@ -11,7 +11,7 @@ from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
 from iso15118.evcc.iso2.exchange import exchange, poll
-from iso15118.evcc.iso2.parameters import charge_parameters
+from iso15118.evcc.iso2.parameters import charge_parameters, own_power_w
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.profile import charging_profile
 from iso15118.evcc.iso2.receipt import answer_meter
@@ -40,6 +40,7 @@ from iso15118.session.actions import (
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
 _NO_CURRENT_A: Final = 5.0  # below this, contactors may open without harm (IEC 61851-23)
+_FLOWS_A: Final = 1.0  # less than this is a measurement of nothing
 _WIND_DOWN_S: Final = 3.0
 """How long the station has to bring the current down before PowerDelivery(Stop) says so again."""
 _COMPARE_EVERY: Final = (
@@ -115,8 +116,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     """Ask for power along the schedule."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    own_w = min(talk.limits.maximum_charge_power_w, plan.offer.maximum_charge_power_w)
-    profile = charging_profile(talk, plan, own_w)
+    profile = charging_profile(talk, plan, own_power_w(talk, plan))
     response = await power_delivery(talk, plan, iso2.ChargeProgress.Start, profile)
     plan.renegotiate = False
     same_kind(response.evse_status, plan)
@@ -137,7 +137,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     while True:
         began = talk.now
         if end is None:
-            end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
+            flows = abs(talk.inlet.current_a) >= _FLOWS_A
+            end = enough(talk, plan, flows=flows, below_minimum=below_minimum(talk, plan))
             if end is None and not negotiation_due(talk, plan):
                 wind_down_until = None
             elif wind_down_until is None:

@@ -53,13 +53,12 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
 
 def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
     """What to keep of the session now that it is paused."""
-    alternating = plan.mode.value.startswith("AC")
     return EvccTicket(
         edition="iso2",
         session_id=talk.session_id,
         evccid=talk.config.iso2.evccid.hex(),
         secure=not talk.plain,
-        service=ServiceID.AC if alternating else ServiceID.DC,
+        service=ServiceID.AC if plan.alternating else ServiceID.DC,
         iso2=Iso2Choice(mode=plan.mode.value, tuple_id=plan.tuple_id),
         emaid=talk.contract.emaid if talk.contract is not None else "",
         departure_at=None if talk.departure_at is None else talk.departure_at + talk.epoch,

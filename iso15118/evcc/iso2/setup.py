@@ -13,12 +13,22 @@ from iso15118.evcc.iso2.plug_and_charge import authorize_by_contract, contract_t
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason
 
-__all__ = ["choose_services", "identify"]
+__all__ = ["choose_services", "identify", "modes_of"]
 
 
 def _stop_if_wanted(talk: Conversation) -> None:
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+
+
+def modes_of(talk: Conversation) -> tuple[iso2.EnergyTransferMode, ...]:
+    """The vehicle's ways to charge that it has hardware for, best first."""
+    phases = 0 if talk.charger is None else talk.charger.phases
+    possible = {
+        iso2.EnergyTransferMode.AC_single_phase_core: phases >= 1,
+        iso2.EnergyTransferMode.AC_three_phase_core: phases == 3,
+    }
+    return tuple(mode for mode in talk.config.iso2.energy_transfer_modes if possible.get(mode, talk.has_dc))
 
 
 async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscoveryRes:
@@ -27,7 +37,7 @@ async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscove
     offered: iso2.ServiceDiscoveryRes = await exchange(talk, iso2.ServiceDiscoveryReq())
     modes = offered.charge_service.supported_energy_transfer_mode.energy_transfer_mode
     plan.charge_service = offered.charge_service.service_id
-    wished = talk.config.iso2.energy_transfer_modes
+    wished = modes_of(talk)
     if plan.resumed is not None and plan.resumed.iso2 is not None:  # the same as before [V2G2-741]
         wished = (iso2.EnergyTransferMode(plan.resumed.iso2.mode),)
     for mode in wished:
