@@ -177,6 +177,10 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     control_mode: ControlMode
     emaid: str = ""
     """The contract that pays; empty with external identification."""
+    phases: int = 0
+    """AC: how many the parameter set has; 0 with DC."""
+    nominal_voltage_v: float = 0.0
+    """AC: phase to neutral, in V, as the parameter set says."""
 
 
 def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:
