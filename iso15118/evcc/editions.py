@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from iso15118.session.services import Namespace
+from iso15118.session.services import Namespace, ServiceID
 
+from .din.script import Din
 from .edition import EvccEdition
 from .iso20.script import Iso20
 
@@ -38,6 +39,13 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
+def _why_not_din(talk: Conversation) -> str:
+    """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
+    if not talk.plain:
+        return "over TLS"
+    return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
+
+
 OFFERED: Final = (
     Offered(
         edition="iso20",
@@ -46,6 +54,14 @@ OFFERED: Final = (
         minor=0,
         make=Iso20,
         why_not=_why_not_iso20,
+    ),
+    Offered(
+        edition="din",
+        namespace=Namespace.DIN.value,
+        major=2,
+        minor=0,
+        make=Din,
+        why_not=_why_not_din,
     ),
 )
 """All there are; ``offered`` says which, and in which order."""
