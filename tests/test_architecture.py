@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "energy": BASE,
     # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
     # A paused session is tied to its peer by the certificate that TLS proved.
-    "session": BASE | {"timing", "contracts", "pki", "tls"},
+    "session": BASE | {"timing", "contracts", "pki", "tls", "energy"},
     "secc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "link": BASE | {"timing", "session"},

@@ -100,8 +100,8 @@ class Heartbeat:
             if self._port is not None and (complaint := self._port.tell("beat", self._count)):
                 self._port = None
                 _log.error("%s; it is not called any more", complaint)
-        call, _ = running.longest(since)
         if late > _LATE_S:
+            call, _ = running.longest(since)
             self._late(LoopLate(late, call))
             _log.warning(
                 "the event loop did not turn for %.2f s; longest in a port: %s", late, call or "none"

@@ -16,7 +16,7 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .guard import shown
 
-__all__ = ["battery", "inlet", "level", "meter", "output", "station_limits", "vehicle_limits"]
+__all__ = ["battery", "inlet", "is_unchanged", "level", "meter", "output", "station_limits", "vehicle_limits"]
 
 MOST_V: Final = 2_000.0
 """MCS ends at 1,250 V; beyond this it is no voltage of a charger but a broken sensor or a wrong unit."""
@@ -29,6 +29,7 @@ MOST_METER_WH: Final = 1e15
 """Of a meter's whole life; more does not fit into a message either."""
 MOST_S: Final = 1e10
 """On any clock: 300 years."""
+_PLAIN: Final = frozenset((float, type(None)))
 _SOC: Final = (-1.0, 101.0)
 """A gauge may be a little off at its ends."""
 _LONGEST_ID: Final = 256
@@ -140,6 +141,16 @@ def station_limits(value: Any, port: str) -> StationLimits:
     """``power.limits``."""
     return _limits(
         _plain(_exact(value, StationLimits, f"{port}.limits"), _STATION_LIMITS, f"{port}.limits"), port
+    )
+
+
+def is_unchanged(value: Any, known: StationLimits) -> bool:
+    """The same plain numbers as in ``known``, which was judged before. Classes are looked at first: what is no plain number may say that
+    it equals anything."""
+    return (
+        type(value) is StationLimits
+        and _PLAIN.issuperset(map(type, structs.astuple(value)))
+        and value == known
     )
 
 

@@ -132,10 +132,17 @@ class StationHardware(SideHardware):
         return self.limits()
 
     def _read_supply(self) -> StationLimits:
-        supply = self._output.read("limits", readings.station_limits)
+        supply = self._output.read("limits", self._judge_supply)
         if supply != self._supply:
             self._supply = copy.copy(supply)
         return supply
+
+    def _judge_supply(self, value: Any, port: str) -> StationLimits:
+        """They are looked at twenty times a second and hardly ever change: what is as it was when it was judged is not judged again."""
+        known = self._supply
+        if known is not None and readings.is_unchanged(value, known):
+            return known
+        return readings.station_limits(value, port)
 
     def _in_force(self) -> StationLimits:
         supply = self._supply

@@ -9,8 +9,7 @@ voltages in V.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -91,7 +90,7 @@ class PresentLimits(Struct, frozen=True, kw_only=True):
     minimum_discharge_current_a: float
 
 
-class Bounds(NamedTuple):
+class Bounds(Struct, frozen=True):
     """What a supply has to hold: voltage, signed current (negative takes energy back), power as a
     magnitude."""
 
@@ -143,22 +142,75 @@ def narrow(offered: L, present: L, set_point_w: float | None = None) -> L:
     return on_wire(msgspec.structs.replace(present, **now))
 
 
-def tightened(declared: Limits, present: Mapping[str, float]) -> PresentLimits:
-    """``declared`` within ``present``, values by field name of which any may be missing: they tighten what
-    was declared, and never widen it."""
-    now: dict[str, float] = {}
-    for what in QUANTITIES:
-        most, least = f"maximum_{what}", f"minimum_{what}"
-        now[most], now[least] = getattr(declared, most), getattr(declared, least)
-        if (value := present.get(most)) is not None and value < now[most]:
-            now[most] = max(value, 0.0)
-        if (value := present.get(least)) is not None and value > now[least]:
-            now[least] = value
-        if now[least] > now[most]:
-            # Less than can be used at all; a voltage always has some value.
-            now[least] = now[most] if what == "voltage_v" else 0.0
-            now[most] = now[least]
-    return PresentLimits(**now)
+def tightened(
+    declared: Limits,
+    *,
+    maximum_charge_power_w: float = math.inf,
+    minimum_charge_power_w: float = 0.0,
+    maximum_charge_current_a: float = math.inf,
+    minimum_charge_current_a: float = 0.0,
+    maximum_voltage_v: float = math.inf,
+    minimum_voltage_v: float = 0.0,
+    maximum_discharge_power_w: float = math.inf,
+    minimum_discharge_power_w: float = 0.0,
+    maximum_discharge_current_a: float = math.inf,
+    minimum_discharge_current_a: float = 0.0,
+) -> PresentLimits:
+    """``declared`` within the values given, of which any may be left out: they tighten what was declared, and
+    never widen it."""
+    most_w, least_w = _flow(
+        declared.maximum_charge_power_w,
+        declared.minimum_charge_power_w,
+        maximum_charge_power_w,
+        minimum_charge_power_w,
+    )
+    most_a, least_a = _flow(
+        declared.maximum_charge_current_a,
+        declared.minimum_charge_current_a,
+        maximum_charge_current_a,
+        minimum_charge_current_a,
+    )
+    back_w, least_back_w = _flow(
+        declared.maximum_discharge_power_w,
+        declared.minimum_discharge_power_w,
+        maximum_discharge_power_w,
+        minimum_discharge_power_w,
+    )
+    back_a, least_back_a = _flow(
+        declared.maximum_discharge_current_a,
+        declared.minimum_discharge_current_a,
+        maximum_discharge_current_a,
+        minimum_discharge_current_a,
+    )
+    most_v, least_v = _narrower(
+        declared.maximum_voltage_v, declared.minimum_voltage_v, maximum_voltage_v, minimum_voltage_v
+    )
+    return PresentLimits(
+        maximum_charge_power_w=most_w,
+        minimum_charge_power_w=least_w,
+        maximum_charge_current_a=most_a,
+        minimum_charge_current_a=least_a,
+        maximum_voltage_v=most_v,
+        # A voltage always has some value.
+        minimum_voltage_v=least_v if least_v < most_v else most_v,
+        maximum_discharge_power_w=back_w,
+        minimum_discharge_power_w=least_back_w,
+        maximum_discharge_current_a=back_a,
+        minimum_discharge_current_a=least_back_a,
+    )
+
+
+def _narrower(most: float, least: float, upper: float, lower: float) -> tuple[float, float]:
+    """A maximum and a minimum within ``upper`` and ``lower``."""
+    if upper < most:
+        most = upper if upper > 0.0 else 0.0
+    return most, (lower if lower > least else least)
+
+
+def _flow(most: float, least: float, upper: float, lower: float) -> tuple[float, float]:
+    """The same for what flows: less than can be used at all is nothing."""
+    most, least = _narrower(most, least, upper, lower)
+    return (0.0, 0.0) if least > most else (most, least)
 
 
 def cable_check_voltage(vehicle_maximum_v: float, station_maximum_v: float) -> float:
@@ -181,11 +233,20 @@ def charging(
 
     ``present_v`` is the voltage at which the current would flow.
     """
-    volts = min(wanted.voltage_v, station.maximum_voltage_v, vehicle.maximum_voltage_v)
-    amperes = min(wanted.current_a, station.maximum_charge_current_a, vehicle.maximum_charge_current_a)
-    watts = min(wanted.power_w, station.maximum_charge_power_w, vehicle.maximum_charge_power_w)
-    least_a = max(station.minimum_charge_current_a, vehicle.minimum_charge_current_a)
-    least_w = max(station.minimum_charge_power_w, vehicle.minimum_charge_power_w)
+    # Computed in every turn of a loop by both sides, hence written out: the least of the three, and the greater minimum.
+    volts, amperes, watts = wanted.voltage_v, wanted.current_a, wanted.power_w
+    for limits in (station, vehicle):
+        if volts > limits.maximum_voltage_v:
+            volts = limits.maximum_voltage_v
+        if amperes > limits.maximum_charge_current_a:
+            amperes = limits.maximum_charge_current_a
+        if watts > limits.maximum_charge_power_w:
+            watts = limits.maximum_charge_power_w
+    least_a, least_w = station.minimum_charge_current_a, station.minimum_charge_power_w
+    if vehicle.minimum_charge_current_a > least_a:
+        least_a = vehicle.minimum_charge_current_a
+    if vehicle.minimum_charge_power_w > least_w:
+        least_w = vehicle.minimum_charge_power_w
     if volts < station.minimum_voltage_v:
         # No supply is told of a voltage that it does not have, and nothing flows at one that the vehicle did not ask for.
         return Bounds(min(station.minimum_voltage_v, station.maximum_voltage_v), 0.0, 0.0)

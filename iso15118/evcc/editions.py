@@ -11,6 +11,7 @@ from iso15118.session.services import Namespace, ServiceID
 
 from .din.script import Din
 from .edition import EvccEdition
+from .iso2.script import Iso2
 from .iso20.script import Iso20
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def _why_not_din(talk: Conversation) -> str:
     return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
 
 
+def _always(talk: Conversation) -> str:
+    """With any TLS and without: then there is no Plug and Charge [V2G2-633]."""
+    return ""
+
+
 OFFERED: Final = (
     Offered(
         edition="iso20",
@@ -55,6 +61,7 @@ OFFERED: Final = (
         make=Iso20,
         why_not=_why_not_iso20,
     ),
+    Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
     Offered(
         edition="din",
         namespace=Namespace.DIN.value,

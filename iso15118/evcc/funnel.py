@@ -16,7 +16,7 @@ from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_battery, is_reading, text, what_went_wrong
+from iso15118.session.checks import is_ac_reading, is_battery, is_reading, text, what_went_wrong
 from iso15118.session.history import StateHistory
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.timing import TimerTable
@@ -120,6 +120,12 @@ class Funnel:
         talk.inlet = event
         talk.meter.measured(event, now)
         return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+
+    def _charger(self, event: ev.AcMeasured) -> Finding | None:
+        if not is_ac_reading(event):
+            return self._unusable("AcMeasured")
+        self._talk.charger_measured = event
+        return None
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):

@@ -57,16 +57,20 @@ class MeterWatch:
         """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times current since the last one."""
         power_w = inlet.voltage_v * inlet.current_a
         charged_wh, discharged_wh = inlet.charged_wh, inlet.discharged_wh
-        if not (math.isfinite(power_w) and _is_count(charged_wh) and _is_count(discharged_wh)):
+        counts = charged_wh is not None or discharged_wh is not None
+        if not math.isfinite(power_w) or (
+            counts and not (_is_count(charged_wh) and _is_count(discharged_wh))
+        ):
             return
-        self._peak_w = max(self._peak_w, abs(power_w))
+        if not -self._peak_w <= power_w <= self._peak_w:
+            self._peak_w = abs(power_w)
         if charged_wh is not None:
             if self._counted is None:
                 self._counted = _Energy(charged_wh, discharged_wh or 0.0)
             self._charged_wh = charged_wh - self._counted.charged_wh
             self._discharged_wh = (discharged_wh or 0.0) - self._counted.discharged_wh
             return
-        at = now if inlet.at is None else min(inlet.at, now)
+        at = now if inlet.at is None or inlet.at > now else inlet.at
         if self._at is not None and at > self._at:
             energy_wh = (self._power_w + power_w) / 2.0 * (at - self._at) / 3600.0
             if energy_wh > 0.0:

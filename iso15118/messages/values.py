@@ -78,12 +78,14 @@ def ceil_rational(value: float) -> RationalNumber:
     return _pack(value, math.ceil)
 
 
+@lru_cache(maxsize=4096)
 def floored(value: float) -> float:
     """The greatest quantity that the wire can say and that is not above ``value``, as the peer will read it.
     The one way to round a maximum: what is asked or checked later is compared with this."""
     return si(floor_rational(value))
 
 
+@lru_cache(maxsize=4096)
 def ceiled(value: float) -> float:
     """The least quantity that the wire can say and that is not below ``value``: the one way to round a
     minimum."""
@@ -95,7 +97,9 @@ def towards_zero(value: float) -> float:
     resolves, and rounding asks for no more than is wanted."""
     # 16.1 * 10 is 161.00000000000003, other products fall short of the tenth that they are.
     tenths = math.floor(abs(value) * 10.0 + 1e-7)
-    return math.copysign(tenths / 10.0, value) if tenths else 0.0
+    if not tenths:
+        return 0.0
+    return tenths / 10.0 if value > 0.0 else -tenths / 10.0
 
 
 def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
@@ -142,9 +146,14 @@ class TimeStampUnit(Enum):
     MICROSECONDS = 1_000_000
 
 
+_SECONDS = TimeStampUnit.SECONDS
+
+
 def time_stamp(unix_s: float, unit: TimeStampUnit = TimeStampUnit.SECONDS) -> int:
     """``unix_s`` (s since 1970) as it is sent; never negative."""
-    return max(int(unix_s * unit.value), 0)
+    # A session asks with every message; a second times 1 is the second itself.
+    stamp = int(unix_s) if unit is _SECONDS else int(unix_s * unit.value)
+    return stamp if stamp > 0 else 0
 
 
 _MICROSECONDS_FROM, _MILLISECONDS_FROM = 10**14, 10**11

@@ -12,11 +12,21 @@ from msgspec import Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
-from iso15118.session.services import SERVICES, ControlMode, ParameterSet, ServiceID, parameter_sets
+from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.services import (
+    AC_SERVICES,
+    SERVICES,
+    ControlMode,
+    ParameterSet,
+    ServiceID,
+    ac_parameter_sets,
+    parameter_sets,
+)
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
+from .ac_settings import AcSeccSettings
 from .din.settings import LONGEST_EVSE_ID, DinSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
@@ -45,7 +55,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: int | None = None
@@ -134,6 +144,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
     """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it [V2G20-169], or that of
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
+    ac: AcSeccSettings = field(default_factory=AcSeccSettings)
+    """What is decided about alternating current alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
@@ -170,6 +182,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                     f"{service.name} is not implemented",
                     "one of " + ", ".join(s.name for s in SERVICES.values()),
                 )
+            if service in AC_SERVICES:
+                continue  # there the connector follows from the phases
             if self.connector is not None and self.connector not in SERVICES[service].connectors:
                 legal = SERVICES[service].connectors
                 raise ConfigError(
@@ -220,8 +234,21 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not 0.0 <= self.overvoltage_v <= 100.0:
             raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")
 
-    def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
-        """What ServiceDetailRes lists for this service."""
+    def parameter_sets(
+        self, service: ServiceID, outlet: AcStationLimits | None = None
+    ) -> tuple[ParameterSet, ...]:
+        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
         entry = SERVICES[service]
+        if service in AC_SERVICES:
+            if outlet is None:
+                return ()
+            return ac_parameter_sets(
+                entry,
+                outlet,
+                three_phase_connector=self.ac.three_phase_connector,
+                control_modes=self.control_modes,
+                generator_modes=self.ac.generator_modes,
+                islanding=self.ac.islanding,
+            )
         default = 1 if 7 in entry.connectors else 2
         return parameter_sets(entry, connector=self.connector or default, control_modes=self.control_modes)

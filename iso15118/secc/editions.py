@@ -8,11 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from iso15118.session.services import Namespace, ServiceID
+from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
 
 from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
+from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
 
@@ -30,6 +31,18 @@ class Served(Struct, frozen=True, kw_only=True):
     make: Callable[[Facts], SeccEdition]
     why_not: Callable[[Facts], str]
     """Why it may not be chosen in this session; empty if it may."""
+
+
+def _why_not_dc(facts: Facts) -> str:
+    if not facts.has_dc or not DC_SERVICES.intersection(facts.config.services):
+        return "without a DC service"
+    return _why_not_iso20(facts)
+
+
+def _why_not_ac(facts: Facts) -> str:
+    if not facts.has_ac or not AC_SERVICES.intersection(facts.config.services):
+        return "without an AC service"
+    return _why_not_iso20(facts)
 
 
 def _why_not_iso20(facts: Facts) -> str:
@@ -59,7 +72,15 @@ SERVED: Final = (
         major=1,
         minor=0,
         make=lambda facts: Iso20(facts, DC),
-        why_not=_why_not_iso20,
+        why_not=_why_not_dc,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, AC),
+        why_not=_why_not_ac,
     ),
     Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, make=Din, why_not=_why_not_din),
     # Vehicles that name the draft speak DIN 70121.

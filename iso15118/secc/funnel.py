@@ -88,6 +88,8 @@ class Funnel:
         """What is to be known about it here."""
         self._waiting: Wait | None = None
         self._pending: Any = None
+        self._answer_due = 0.0
+        """When the answer that is waited for has to be out at the latest."""
         self._closes_at = 0.0
         """After the end: until then a vehicle that was refused may say goodbye."""
 

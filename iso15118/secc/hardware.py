@@ -12,7 +12,7 @@ from iso15118.secc.facts import Facts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_reading
+from iso15118.session.checks import is_ac_reading, is_reading
 from iso15118.session.supervision import Finding, Reaction, Rule, SensorSupervisor, StationSupervisor
 from iso15118.timing import Timer, TimerTable
 
@@ -51,6 +51,9 @@ class HardwareBooks:
             kind = type(action)
             if kind is act.SetPower:
                 self._power(action)  # type: ignore[arg-type]
+            elif kind is act.SetAcPower:
+                facts.ac_power = action.bounds  # type: ignore[attr-defined]
+                self._live()
             elif kind is act.StartCableCheck:
                 self._cable_check(action)  # type: ignore[arg-type]
             elif kind is act.PreCharge:
@@ -59,7 +62,7 @@ class HardwareBooks:
                 self._live()
                 self.supervisor.told(True)
             elif kind is act.StopPower:
-                facts.power, facts.precharging = None, False
+                facts.power, facts.ac_power, facts.precharging = None, None, False
                 facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
                 self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
             elif kind is act.ReadMeter:
@@ -108,14 +111,22 @@ class HardwareBooks:
 
     # -- what is measured ----------------------------------------------------------------------------------
 
-    def measured(self, event: ev.PowerMeasured) -> Finding | None:
-        """One sample of the output."""
+    def measured(self, event: ev.PowerMeasured | ev.AcMeasured) -> Finding | None:
+        """One sample of the output, or of the AC outlet."""
         facts = self._facts
+        if isinstance(event, ev.AcMeasured):
+            return self._ac_measured(event)
         voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
         facts.measured = event
         return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+
+    def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
+        if not is_ac_reading(event):
+            return self._unusable("AcMeasured")
+        self._facts.ac_measured = event
+        return None
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
         """One sample of another sensor."""

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from iso15118.contracts import Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
-from iso15118.session.limits import StationLimits
+from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
@@ -39,6 +41,7 @@ __all__ = ["SeccSession"]
 CONNECTING = "Connecting"
 NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
+_SEQUENCE = Timer.SEQUENCE
 _OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
@@ -54,28 +57,37 @@ class SeccSession(Funnel):
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
-    were paused here.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     """
 
     def __init__(
         self,
         config: SeccConfig,
-        limits: StationLimits,
+        limits: StationLimits | None,
         *,
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
+        ac: AcStationLimits | None = None,
+        ac_hardware: AcStationLimits | None = None,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no SeccConfig", "iso15118.SeccConfig(...)"
             )
+        if limits is None and ac is not None:
+            limits = hardware = NO_DC_OUTPUT
         if not isinstance(limits, StationLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no StationLimits", "iso15118.StationLimits(...)"
             )
+        for name, value in (("ac", ac), ("ac_hardware", ac_hardware)):
+            if value is not None and not isinstance(value, AcStationLimits):
+                raise ConfigError(
+                    name, f"{type(value).__name__} is no AcStationLimits", "iso15118.AcStationLimits.of(...)"
+                )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
@@ -88,6 +100,8 @@ class SeccSession(Funnel):
                 timing=config.timing,
                 hardware=limits if hardware is None else hardware,
                 capabilities=limits,
+                ac_hardware=ac if ac_hardware is None else ac_hardware,
+                ac_capabilities=ac,
                 epoch=epoch,
                 trust=trust,
                 installs=installs,
@@ -170,7 +184,7 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is ev.PowerMeasured:
+            if kind is ev.PowerMeasured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
@@ -252,7 +266,7 @@ class SeccSession(Funnel):
                 edition.refuse(message, Fault.SEQUENCE),
             )
         if not beside:
-            self.timers.clear(Timer.SEQUENCE)
+            self.timers.clear(_SEQUENCE)
         if facts.doom is not None:
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
@@ -261,13 +275,16 @@ class SeccSession(Funnel):
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
-            self._waiting, self._pending = reply, message
+            self._pending, self._answer_due = message, facts.now + edition.answer_time(message)
             for timer in _OF_A_PHASE:  # the wait has a deadline of its own
                 self.timers.clear(timer)
-            due = facts.now + edition.answer_time(message)
-            self.timers.set(Timer.ANSWER, min(reply.deadline, due))
-            return self._books.keep(reply.before)
+            return self._wait(reply)
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
+
+    def _wait(self, wait: Wait) -> list[Action]:
+        self._waiting = wait
+        self.timers.set(Timer.ANSWER, min(wait.deadline, self._answer_due))
+        return self._books.keep(wait.before)
 
     def _negotiation(self, message: Any) -> list[Action]:
         choice = None
@@ -298,7 +315,7 @@ class SeccSession(Funnel):
             actions += self._enter(edition, reply.next)
         seconds = edition.sequence_time(reply.response)
         if seconds is not None:
-            self.timers.set(Timer.SEQUENCE, self._facts.now + seconds)
+            self.timers.set(_SEQUENCE, self._facts.now + seconds)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -312,6 +329,10 @@ class SeccSession(Funnel):
         reply = waiting.finish(timed_out)
         if reply is None:
             return []
+        if isinstance(reply, Wait):
+            if timed_out:
+                raise RuntimeError("a wait that is over goes on")
+            return self._wait(reply) + self._try_waiting(timed_out=False)
         request, self._waiting, self._pending = self._pending, None, None
         self.timers.clear(Timer.ANSWER)
         return self._reply(edition, request, reply)
@@ -370,9 +391,16 @@ class SeccSession(Funnel):
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits
                 return self._rebound()
-            case ev.SetPointChanged(power_w=power):
-                facts.set_point_w = power
+            case ev.AcLimitsChanged(limits=ac):
+                facts.ac_capabilities = ac
                 return self._rebound()
+            case ev.SetPointChanged(power_w=power, reactive_var=reactive):
+                facts.set_point_w, facts.set_point_var = power, reactive
+                return self._rebound()
+            case ev.PlanChanged(plans=plans, begins=begins):
+                start = facts.now if begins is None else begins
+                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):
@@ -411,6 +439,10 @@ class SeccSession(Funnel):
         if self._edition is None:
             return []
         bounds = self._edition.rebound()
+        if isinstance(bounds, AcBounds):
+            if self._facts.ac_power is None or bounds == self._facts.ac_power:
+                return []
+            return self._books.keep((act.SetAcPower(bounds),))
         if self._facts.power is None or bounds is None or bounds == self._facts.power:
             return []
         return self._books.keep((act.SetPower(*bounds),))

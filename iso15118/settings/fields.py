@@ -161,15 +161,15 @@ def _without_meta(annotation: Any) -> tuple[Any, list[msgspec.Meta]]:
 
 
 def _meanings(kind: type) -> dict[str, str]:
-    """The texts under the fields, those of the classes that they come from among them."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
+        # What a class takes over from another, it means as there.
         if issubclass(base, Struct) and base is not Struct:
-            found |= _meanings_in(base)
+            found |= _own_meanings(base)
     return found
 
 
-def _meanings_in(kind: type) -> dict[str, str]:
+def _own_meanings(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}

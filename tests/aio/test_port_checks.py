@@ -19,6 +19,8 @@ from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 
 TABLES = {"Station": (ports.Station, ports._STATION), "Vehicle": (ports.Vehicle, ports._VEHICLE)}
+DIRECT = {"Station": ("power", "cable_check"), "Vehicle": ("contactors", "inlet")}
+"""The ports of direct current, which go together."""
 NOT_WANTED = {("Station", "signal"): {"set_ready"}}
 """A station's signal port need not have what a station ignores."""
 
@@ -107,11 +109,31 @@ def test_a_whole_one_passes(name: str) -> None:
 def test_a_port_that_may_be_absent_may_be_and_another_may_not(name: str) -> None:
     made, table = TABLES[name]
     for port in table:
-        if {f.name: f.default for f in dataclasses.fields(made)}[port] is None:
+        if port in DIRECT[name]:
+            with pytest.raises(ConfigError, match=r": this port is missing"):
+                bundle_of(name, **{port: None})
+        elif {f.name: f.default for f in dataclasses.fields(made)}[port] is None:
             bundle_of(name, **{port: None})
         else:
             with pytest.raises(ConfigError, match=f"{port}: this port is missing"):
                 bundle_of(name, **{port: None})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_direct_current_or_alternating_current_may_be_left_out_but_not_both(name: str) -> None:
+    alternating = {"Station": "ac", "Vehicle": "charger"}[name]
+    none = dict.fromkeys(DIRECT[name])
+    assert bundle_of(name, **none)
+    assert bundle_of(name, **{alternating: None})
+    with pytest.raises(ConfigError, match=rf"^{DIRECT[name][0]}: this port is missing .*{alternating}"):
+        bundle_of(name, **none, **{alternating: None})
+
+
+def test_a_cable_check_goes_with_a_dc_output_and_the_reverse() -> None:
+    with pytest.raises(ConfigError, match=r"^cable_check: this port is missing"):
+        bundle_of("Station", cable_check=None)
+    with pytest.raises(ConfigError, match=r"^power: this port is missing"):
+        bundle_of("Station", power=None)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(place[:3]))

@@ -160,3 +160,24 @@ def test_what_no_charger_has_is_no_reading(what: str, name: str, value: Any) -> 
 def test_limits_that_were_changed_in_place_are_judged_again(what: str, name: str, value: float) -> None:
     with pytest.raises(HardwareError, match=rf"{what}: {name}"):
         read(what, with_field(READINGS[what][1], name, value))
+
+
+@pytest.mark.parametrize("name", numbers(READINGS["power.limits"][1]))
+def test_only_the_same_plain_limits_are_not_judged_again(name: str) -> None:
+    known = READINGS["power.limits"][1]
+    assert readings.is_unchanged(msgspec.structs.replace(known), known)
+    for other in (*NO_NUMBERS, FloatLike(900.0), Lying(900.0), 900, 1.0):
+        same = other is None and getattr(known, name) is None
+        assert readings.is_unchanged(with_field(known, name, other), known) is same
+
+
+def test_what_equals_everything_is_judged_again() -> None:
+    class Anything:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    known = READINGS["power.limits"][1]
+    assert not readings.is_unchanged(Anything(), known)
+    assert not readings.is_unchanged(with_field(known, "maximum_voltage_v", Anything()), known)

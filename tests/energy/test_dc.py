@@ -200,9 +200,9 @@ def test_what_is_below_a_minimum_cannot_be_given_at_all() -> None:
 
 
 def test_present_values_tighten_and_never_widen() -> None:
-    now = tightened(VEHICLE, {"maximum_charge_power_w": 1e9, "maximum_charge_current_a": -3.0})
+    now = tightened(VEHICLE, maximum_charge_power_w=1e9, maximum_charge_current_a=-3.0)
     assert (now.maximum_charge_power_w, now.maximum_charge_current_a) == (80_000.0, 0.0)
-    crossed = tightened(STATION, {"maximum_charge_power_w": 3000.0})
+    crossed = tightened(STATION, maximum_charge_power_w=3000.0)
     assert (crossed.maximum_charge_power_w, crossed.minimum_charge_power_w) == (0.0, 0.0)
 
 

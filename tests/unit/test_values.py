@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iso15118.messages.iso20.common_types import RationalNumber
-from iso15118.messages.values import NO_SESSION, ceil_rational, floor_rational, new_session_id, rational, si
+from iso15118.messages.values import (
+    NO_SESSION,
+    TimeStampUnit,
+    ceil_rational,
+    ceiled,
+    floor_rational,
+    floored,
+    new_session_id,
+    rational,
+    si,
+    time_stamp,
+    towards_zero,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +73,27 @@ def test_what_is_no_quantity_is_refused(value: float) -> None:
     for pack in (rational, floor_rational, ceil_rational):
         with pytest.raises(ValueError, match=r"no physical quantity|does not fit"):
             pack(value)
+
+
+@given(st.floats(min_value=-3e12, max_value=3e12, allow_nan=False) | st.integers(-40_000, 40_000))
+def test_what_is_remembered_is_what_is_rounded_anew(value: float) -> None:
+    for _ in range(2):
+        assert floored(value) == si(floor_rational(value))
+        assert ceiled(value) == si(ceil_rational(value))
+        assert type(floored(value)) is type(ceiled(value)) is float
+
+
+@given(st.floats(min_value=-3e12, max_value=3e12, allow_nan=False))
+def test_tenths_keep_the_sign_of_their_value(value: float) -> None:
+    tenths = math.floor(abs(value) * 10.0 + 1e-7)
+    expected = math.copysign(tenths / 10.0, value) if tenths else 0.0
+    assert str(towards_zero(value)) == str(expected)
+    assert towards_zero(towards_zero(value)) == towards_zero(value)
+
+
+@given(st.floats(min_value=-1e15, max_value=1e15, allow_nan=False), st.sampled_from(TimeStampUnit))
+def test_a_time_stamp_is_whole_and_never_negative(unix_s: float, unit: TimeStampUnit) -> None:
+    assert time_stamp(unix_s, unit) == max(int(unix_s * unit.value), 0)
 
 
 def test_session_ids_are_eight_octets_and_never_zero() -> None:

@@ -15,6 +15,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import time_stamp
 from iso15118.session.actions import EndReason
+from iso15118.timing import EVCC_MESSAGE_TIMEOUT
 
 __all__ = ["RESPONSES", "exchange", "header", "poll"]
 
@@ -37,6 +38,8 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
+_TIMEOUTS = {kind: EVCC_MESSAGE_TIMEOUT[kind.__name__] for kind in RESPONSES}
+"""Request class -> the field of ``Timing`` that says how long its response is waited for."""
 
 
 def header(talk: Conversation) -> MessageHeader:
@@ -50,9 +53,10 @@ def header(talk: Conversation) -> MessageHeader:
 
 def exchange(talk: Conversation, request: Any) -> Exchange:
     """Send ``request``; awaiting gives the response."""
-    response, state = RESPONSES[type(request)]
-    timeout = talk.timing.message_timeout_of(type(request).__name__)
-    return Exchange(request, response, timeout, state, opens=state == "SessionSetup")
+    kind = type(request)
+    response, state = RESPONSES[kind]
+    timeout: float = getattr(talk.timing, _TIMEOUTS[kind])
+    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq)
 
 
 async def poll(

@@ -14,7 +14,7 @@ import msgspec
 from iso15118.energy.dc import QUANTITIES, Bounds, PresentLimits, charging, discharging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.exchange import header
-from iso15118.evcc.iso20.needs import departure_s, energies
+from iso15118.evcc.iso20.needs import departure_s, energies, target_energy
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import DisplayParameters
@@ -24,6 +24,8 @@ from iso15118.session.services import ControlMode
 
 __all__ = ["discharging_wanted", "loop_request", "take_limits"]
 
+_SCHEDULED = ControlMode.SCHEDULED  # looked up in its class, a member costs ten times as much
+
 
 def loop_request(
     talk: Conversation, plan: Plan, meter_info: bool, *, winding_down: bool
@@ -32,7 +34,7 @@ def loop_request(
     battery = talk.battery
     mode = (
         _scheduled(talk, plan, battery, winding_down)
-        if plan.control_mode is ControlMode.SCHEDULED
+        if plan.control_mode is _SCHEDULED
         else _dynamic(talk, plan, battery, winding_down)
     )
     return dc.DCChargeLoopReq(
@@ -78,23 +80,34 @@ def discharging_wanted(talk: Conversation, plan: Plan) -> bool:
     )
 
 
-def _now(battery: BatteryChanged, talk: Conversation) -> PresentLimits:
-    """What the battery takes and gives now, within what the vehicle declared."""
-    return tightened(
-        talk.limits,
-        {
-            "maximum_charge_power_w": battery.maximum_charge_power_w,
-            "maximum_charge_current_a": battery.maximum_charge_current_a,
-            "maximum_discharge_power_w": battery.maximum_discharge_power_w,
-            "maximum_discharge_current_a": battery.maximum_discharge_current_a,
-            "maximum_voltage_v": min(battery.target_voltage_v, battery.maximum_voltage_v),
-        },
+def _now(battery: BatteryChanged, talk: Conversation, plan: Plan) -> PresentLimits:
+    """What the battery takes and gives now, within what the vehicle declared. Computed when the battery says
+    something else; the declaration is fixed for the session."""
+    target_v, most_v = battery.target_voltage_v, battery.maximum_voltage_v
+    said = (
+        battery.maximum_charge_power_w,
+        battery.maximum_charge_current_a,
+        battery.maximum_discharge_power_w,
+        battery.maximum_discharge_current_a,
+        most_v if most_v < target_v else target_v,
     )
+    own = plan.own
+    if own is None or said != plan.battery_said:
+        plan.battery_said = said
+        own = plan.own = tightened(
+            talk.limits,
+            maximum_charge_power_w=said[0],
+            maximum_charge_current_a=said[1],
+            maximum_discharge_power_w=said[2],
+            maximum_discharge_current_a=said[3],
+            maximum_voltage_v=said[4],
+        )
+    return own
 
 
 def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_down: bool) -> Any:
-    station, own = plan.station, _now(battery, talk)
-    present = max(battery.voltage_v, 1.0)
+    station, own = plan.station, _now(battery, talk, plan)
+    present = battery.voltage_v if battery.voltage_v > 1.0 else 1.0
     current = 0.0
     if winding_down:
         pass
@@ -104,35 +117,43 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
         least_w = min(plan.offer.minimum_discharge_power_w, station.maximum_discharge_power_w)
         hardware = msgspec.structs.replace(station, minimum_discharge_power_w=least_w)
         bounds = discharging(wanted, hardware, own, present)
-        current = -min(-bounds.current_a, bounds.power_w / present)
+        current = towards_zero(-min(-bounds.current_a, bounds.power_w / present))
     else:
         wanted = Bounds(own.maximum_voltage_v, battery.target_current_a, plan.scheduled_power_w(talk.now))
         bounds = charging(wanted, station, own, present)
-        current = towards_zero(min(bounds.current_a, bounds.power_w / present))
-        least_a = max(station.minimum_charge_current_a, own.minimum_charge_current_a)
-        least_w = max(station.minimum_charge_power_w, own.minimum_charge_power_w)
+        amperes, within_power = bounds.current_a, bounds.power_w / present
+        current = towards_zero(within_power if within_power < amperes else amperes)
+        least_a, least_w = station.minimum_charge_current_a, station.minimum_charge_power_w
+        if own.minimum_charge_current_a > least_a:
+            least_a = own.minimum_charge_current_a
+        if own.minimum_charge_power_w > least_w:
+            least_w = own.minimum_charge_power_w
         if not reaches(current, bounds.power_w, present, least_a, least_w):
             current = 0.0  # what is left after rounding is less than one of the two can do
-    charge: dict[str, Any] = {
-        "ev_target_energy_request": energies(talk)["ev_target_energy_request"],
-        "ev_target_current": rational(towards_zero(current)),
-        "ev_target_voltage": floor_rational(own.maximum_voltage_v),
-        "ev_maximum_charge_power": floor_rational(own.maximum_charge_power_w),
-        "ev_maximum_charge_current": floor_rational(own.maximum_charge_current_a),
-        "ev_maximum_voltage": rational(talk.limits.maximum_voltage_v),
-    }
     if not plan.service.bidirectional:
-        return dc.ScheduledDCCLReqControlMode(**charge)
+        return dc.ScheduledDCCLReqControlMode(
+            ev_target_energy_request=target_energy(talk),
+            ev_target_current=rational(current),
+            ev_target_voltage=floor_rational(own.maximum_voltage_v),
+            ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
+            ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
+            ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
+        )
     sign = talk.config.discharge_limit_sign
     return dc.BPTScheduledDCCLReqControlMode(
-        **charge,
+        ev_target_energy_request=target_energy(talk),
+        ev_target_current=rational(current),
+        ev_target_voltage=floor_rational(own.maximum_voltage_v),
+        ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
+        ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
+        ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
         ev_maximum_discharge_power=sign.of(floor_rational(own.maximum_discharge_power_w)),
         ev_maximum_discharge_current=sign.of(floor_rational(own.maximum_discharge_current_a)),
     )
 
 
 def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_down: bool) -> Any:
-    own = _now(battery, talk)
+    own = _now(battery, talk, plan)
     current = 0.0 if winding_down else min(battery.target_current_a, own.maximum_charge_current_a)
     power, least = floored(own.maximum_charge_power_w), own.minimum_charge_power_w
     voltage = floored(own.maximum_voltage_v)

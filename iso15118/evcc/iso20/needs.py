@@ -11,10 +11,18 @@ from typing import Any
 from iso15118.energy.dc import reaches
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
 from iso15118.session.actions import EndReason, SessionEnded
 
-__all__ = ["departure_or_a_day", "departure_s", "energies", "enough", "wants_schedule"]
+__all__ = [
+    "departure_or_a_day",
+    "departure_s",
+    "energies",
+    "enough",
+    "target_energy",
+    "wants_schedule",
+]
 
 _A_DAY = 86_400
 _FLOWS_A = 1.0
@@ -36,7 +44,7 @@ def energies(talk: Conversation, *, nothing: bool = False) -> dict[str, Any]:
     """The three energy requests in whole Wh; ``nothing``: none is wanted any more, and a minimum not yet
     reached does not count either."""
     battery = talk.battery
-    target = 0.0 if nothing else ceiled(math.ceil(_wanted_wh(talk)))
+    target = 0.0 if nothing else ceiled(math.ceil(wanted_wh(talk)))
     most = max(floored(math.floor(battery.energy_to_maximum_wh)), target)
     least = 0.0 if nothing else min(ceiled(math.ceil(battery.energy_to_minimum_wh)), target)
     return {
@@ -46,11 +54,17 @@ def energies(talk: Conversation, *, nothing: bool = False) -> dict[str, Any]:
     }
 
 
-def _wanted_wh(talk: Conversation) -> float:
+def target_energy(talk: Conversation) -> RationalNumber:
+    """The first of them alone, which is all that a request in Scheduled mode says."""
+    return rational(ceiled(math.ceil(wanted_wh(talk))))
+
+
+def wanted_wh(talk: Conversation) -> float:
     """What the battery lacks until its own target or the driver's, whichever comes first."""
     battery = talk.battery
+    to_target_wh = battery.energy_to_target_wh
     to_driver_wh = (talk.config.target_soc - battery.soc) / 100.0 * battery.capacity_wh
-    return min(battery.energy_to_target_wh, to_driver_wh)
+    return to_driver_wh if to_driver_wh < to_target_wh else to_target_wh
 
 
 def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
@@ -59,7 +73,7 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
-    if talk.battery.complete or _wanted_wh(talk) <= talk.config.least_energy_wh:
+    if talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh:
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
@@ -69,8 +83,10 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
 def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
-    resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)  # as agreed
-    if resting or abs(talk.inlet.current_a) >= _FLOWS_A:
+    # Where nothing is scheduled, nothing flows as agreed.
+    if abs(talk.inlet.current_a) >= _FLOWS_A or (
+        plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
+    ):
         plan.idle_since = None
     elif plan.idle_since is None:
         plan.idle_since = now
@@ -106,9 +122,14 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:
     battery, own, station = talk.battery, talk.limits, plan.station
+    if plan.ask_to_discharge_w > 0.0 or (
+        own.minimum_charge_current_a <= 0.0
+        and station.minimum_charge_current_a <= 0.0
+        and own.minimum_charge_power_w <= 0.0
+        and station.minimum_charge_power_w <= 0.0
+    ):
+        return False
     least_a = max(own.minimum_charge_current_a, station.minimum_charge_current_a)
     least_w = max(own.minimum_charge_power_w, station.minimum_charge_power_w)
-    if (least_a <= 0.0 and least_w <= 0.0) or plan.ask_to_discharge_w > 0.0:
-        return False
     amperes = min(battery.target_current_a, battery.maximum_charge_current_a)
     return not reaches(amperes, battery.maximum_charge_power_w, battery.voltage_v, least_a, least_w)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from iso15118.energy.dc import PresentLimits
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
 from iso15118.messages.values import anchored, si
@@ -49,6 +50,10 @@ class Plan:
     """What the station's hardware can do, as it said before the charge."""
     station: StationLimits = _NOTHING
     """The station's limits now: what it offered, tightened by its charge-loop answers."""
+    own: PresentLimits | None = None
+    """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
+    battery_said: tuple[float, ...] = ()
+    """The limits of the battery of which ``own`` was made."""
     schedule: ChosenSchedule | None = None
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""

@@ -23,6 +23,7 @@ from iso15118.evcc.iso20.setup import (
     schedule,
 )
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import unit_of
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
 
@@ -39,21 +40,21 @@ class Iso20:
         kind = type(message)
         if kind not in _ANSWERS:
             return None
-        code, unit = message.response_code.value, unit_of(message.header.time_stamp)
-        return Reading(
-            kind,
-            code,
-            code.startswith("FAILED"),
-            message.header.session_id,
-            joined=code.endswith("OldSessionJoined"),
-            deviates=("time-stamp-unit", f"the station's time stamps are {unit}") if unit else None,
-        )
+        code, header = message.response_code, message.header
+        unit = unit_of(header.time_stamp)
+        deviates = ("time-stamp-unit", f"the station's time stamps are {unit}") if unit else None
+        if code is _OK:  # as almost all are
+            return Reading(kind, "OK", False, header.session_id, False, deviates)
+        said = code.value
+        joined = code is ResponseCode.OK_OldSessionJoined
+        return Reading(kind, said, said.startswith("FAILED"), header.session_id, joined, deviates)
 
     def session(self, talk: Conversation, set_up: Callable[[], None]) -> Coroutine[Step, Any, SessionEnded]:
         """See below."""
         return _session(talk, set_up)
 
 
+_OK = ResponseCode.OK
 _ANSWERS = frozenset(response for response, _ in RESPONSES.values())
 
 

@@ -15,9 +15,9 @@ from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeade
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.events import MeterRead
-from iso15118.session.services import ControlMode, EnergyService, ParameterSet
+from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
-from .wire import StationLimitsOnWire
+from .wire import LoopLimits, StationLimitsOnWire
 
 if TYPE_CHECKING:
     from .sequence import Part, State
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Context"]
 
 _READINGS_KEPT = 8
+_SCHEDULED = ControlMode.SCHEDULED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +59,11 @@ class Context:
     wish: Any = None
     """The control mode element of the last charge-loop request: what the bounds are computed from when a
     limit changes between two."""
+    asked_v: float = 0.0
+    asked_a: float = 0.0
+    """Voltage and signed current that ``wish`` asks for; 0 in Dynamic mode, where it asks for neither."""
+    vehicle_now: LoopLimits = field(default_factory=LoopLimits)
+    """What ``wish`` leaves of the vehicle's limits."""
     schedule: Schedule | None = None
     """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
     profile: Schedule | None = None
@@ -79,6 +85,8 @@ class Context:
     """The vehicle asks for readings, so a fresh one is kept at hand."""
     display: DisplayParameters | None = None
     """What the vehicle last showed of itself."""
+    target_told: bool = False
+    """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0
     """Charge loops in a row in which the vehicle asked for more than it was told."""
 
@@ -87,7 +95,18 @@ class Context:
     @property
     def control_mode(self) -> ControlMode:
         """The mode of the chosen parameter set; Scheduled before the choice."""
-        return self.parameter_set.control_mode if self.parameter_set is not None else ControlMode.SCHEDULED
+        chosen = self.parameter_set
+        return chosen.control_mode if chosen is not None else _SCHEDULED
+
+    @property
+    def services(self) -> tuple[ServiceID, ...]:
+        """Energy services that run over the messages of this session, in the order offered."""
+        namespace = self.part.namespace
+        return tuple(one for one in self.facts.config.services if SERVICES[one].namespace == namespace)
+
+    def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
+        """What the station lists for this service."""
+        return self.facts.config.parameter_sets(service, self.facts.ac_hardware)
 
     @property
     def offers_contracts(self) -> bool:

@@ -5,6 +5,7 @@ How they are rounded is said in one place, ``energy.dc.on_wire``; what comes in 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from iso15118.messages.values import DischargeLimitSign, floor_rational, rationa
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.services import EnergyService
 
-__all__ = ["StationLimitsOnWire", "loop_limits", "offer", "vehicle_limits"]
+__all__ = ["LoopLimits", "StationLimitsOnWire", "offer", "vehicle_limits"]
 
 
 def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
@@ -42,27 +43,57 @@ def vehicle_limits(mode: dc.AnyDCCPDReqEnergyTransferMode) -> VehicleLimits:
     return VehicleLimits(**charge)
 
 
-def loop_limits(mode: Any, declared: VehicleLimits) -> PresentLimits:
+_LOOP = {
+    "ev_maximum_charge_power": "maximum_charge_power_w",
+    "ev_minimum_charge_power": "minimum_charge_power_w",
+    "ev_maximum_charge_current": "maximum_charge_current_a",
+    "ev_maximum_voltage": "maximum_voltage_v",
+    "ev_minimum_voltage": "minimum_voltage_v",
+    "ev_maximum_discharge_power": "maximum_discharge_power_w",
+    "ev_minimum_discharge_power": "minimum_discharge_power_w",
+    "ev_maximum_discharge_current": "maximum_discharge_current_a",
+}
+_IN_MODE = {
+    mode: (tuple(_LOOP[field] for field in fields), attrgetter(*fields))
+    for mode in (
+        dc.ScheduledDCCLReqControlMode,
+        dc.DynamicDCCLReqControlMode,
+        dc.BPTScheduledDCCLReqControlMode,
+        dc.BPTDynamicDCCLReqControlMode,
+    )
+    for fields in [[field for field in mode.__struct_fields__ if field in _LOOP]]
+}
+"""Control mode element of a request -> names of the limits that it can repeat, and what reads them."""
+
+
+class LoopLimits:
     """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never
-    widen it."""
-    repeated: dict[str, float] = {}
-    for name, field in _LOOP:
-        number = getattr(mode, field, None)
-        if number is not None:
-            repeated[name] = abs(si(number)) if "discharge" in name else si(number)
-    return tightened(declared, repeated)
+    widen it.
 
+    A vehicle says the same limits again and again: they are computed when it says others, or had declared others.
+    """
 
-_LOOP = (
-    ("maximum_charge_power_w", "ev_maximum_charge_power"),
-    ("minimum_charge_power_w", "ev_minimum_charge_power"),
-    ("maximum_charge_current_a", "ev_maximum_charge_current"),
-    ("maximum_voltage_v", "ev_maximum_voltage"),
-    ("minimum_voltage_v", "ev_minimum_voltage"),
-    ("maximum_discharge_power_w", "ev_maximum_discharge_power"),
-    ("minimum_discharge_power_w", "ev_minimum_discharge_power"),
-    ("maximum_discharge_current_a", "ev_maximum_discharge_current"),
-)
+    __slots__ = ("_declared", "_now", "_said")
+
+    def __init__(self) -> None:
+        self._declared: VehicleLimits | None = None
+        self._said: tuple[tuple[str, ...], Any] | None = None
+        self._now: PresentLimits | None = None
+
+    def of(self, mode: Any, declared: VehicleLimits) -> PresentLimits:
+        """The limits that ``mode``, the control mode element of a request, leaves of those declared."""
+        names, read = _IN_MODE[type(mode)]
+        said = names, read(mode)
+        now = self._now
+        if now is None or said != self._said or declared is not self._declared:
+            repeated = {
+                name: abs(si(number)) if "discharge" in name else si(number)
+                for name, number in zip(*said, strict=True)
+                if number is not None
+            }
+            now = self._now = tightened(declared, **repeated)
+            self._said, self._declared = said, declared
+        return now
 
 
 class StationLimitsOnWire(Struct, frozen=True, kw_only=True):
