@@ -5,6 +5,8 @@ How they are rounded is said in one place, ``energy.dc.on_wire``; what comes in 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from msgspec import Struct
 
@@ -81,16 +83,17 @@ def vehicle_limits(parameters: din.DCEVChargeParameter) -> VehicleLimits:
 
 def loop_limits(request: din.CurrentDemandReq, declared: VehicleLimits) -> PresentLimits:
     """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never widen it."""
-    repeated = {
-        name: quantity(value)
-        for name, value in (
-            ("maximum_voltage_v", request.ev_maximum_voltage_limit),
-            ("maximum_charge_current_a", request.ev_maximum_current_limit),
-            ("maximum_charge_power_w", request.ev_maximum_power_limit),
-        )
-        if value is not None
-    }
-    return tightened(declared, repeated)
+    return tightened(
+        declared,
+        maximum_voltage_v=_repeated(request.ev_maximum_voltage_limit),
+        maximum_charge_current_a=_repeated(request.ev_maximum_current_limit),
+        maximum_charge_power_w=_repeated(request.ev_maximum_power_limit),
+    )
+
+
+def _repeated(limit: din.PhysicalValue | None) -> float:
+    """One that is left out is no limit, and one below zero lets nothing in."""
+    return math.inf if limit is None else max(quantity(limit), 0.0)
 
 
 class LimitsOnWire(Struct, frozen=True, kw_only=True):
