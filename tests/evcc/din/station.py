@@ -14,13 +14,20 @@ from iso15118.evcc.din.exchange import RESPONSES
 from iso15118.messages import app, din, iso2
 from iso15118.messages.neutral import neutral
 from iso15118.messages.physical import din_physical, physical
+from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.limits import VehicleLimits
-from iso15118.testing import Playbook
+from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.testing import Playbook, SafetyMonitor
 
 VEHICLE = VehicleLimits(
     maximum_charge_power_w=120_000.0, maximum_charge_current_a=300.0, maximum_voltage_v=450.0
+)
+STATION = StationLimits(
+    maximum_charge_power_w=150_000.0,
+    maximum_charge_current_a=400.0,
+    maximum_voltage_v=920.0,
+    minimum_voltage_v=150.0,
 )
 BATTERY_V = 380.0
 SESSION_ID = bytes(range(1, 9))
@@ -96,7 +103,8 @@ class Host:
         self.session = EvccSession(self.config, limits, battery(), epoch=1.79e9)
         self.shown: list[ev.Event] = [ev.InletMeasured(0.0), battery()]
         """What inlet and battery show; empty: nobody measures any more."""
-        self.book = Playbook(self.session, sample=lambda: tuple(self.shown))
+        self.monitor = SafetyMonitor(SeccConfig(), STATION, limits)
+        self.book = Playbook(self.session, watch=self.monitor.evcc, sample=lambda: tuple(self.shown))
         self.session_id = SESSION_ID
         self.sent: list[Any] = []
         """The bodies of all requests."""
@@ -116,6 +124,7 @@ class Host:
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The inlet shows these values from now on."""
         values = ev.InletMeasured(voltage_v, current_a)
+        self.monitor.inlet(values)
         self.shown[:1] = [values]
         self.tell(values)
 
