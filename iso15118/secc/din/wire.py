@@ -99,6 +99,8 @@ def _repeated(limit: din.PhysicalValue | None) -> float:
 class LimitsOnWire(Struct, frozen=True, kw_only=True):
     """The limits of a CurrentDemandRes in wire types, made once per change and not once per message."""
 
+    current_a: float
+    """As the vehicle reads it."""
     voltage: din.PhysicalValue
     current: din.PhysicalValue
     power: din.PhysicalValue
@@ -106,10 +108,11 @@ class LimitsOnWire(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, limits: StationLimits) -> LimitsOnWire:
         """``limits``, which are rounded already. Without power there is no current: vehicles look at the current."""
-        nothing = limits.maximum_charge_power_w <= 0.0
+        current_a = limits.maximum_charge_current_a if limits.maximum_charge_power_w > 0.0 else 0.0
         return cls(
+            current_a=current_a,
             voltage=volts(limits.maximum_voltage_v),
-            current=amperes(0.0 if nothing else limits.maximum_charge_current_a),
+            current=amperes(current_a),
             power=watts(limits.maximum_charge_power_w),
         )
 

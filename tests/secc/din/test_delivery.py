@@ -30,7 +30,7 @@ def config(**settings: Any) -> SeccConfig:
 
 def told(answer: Any) -> tuple[str, str | None]:
     """Status code and isolation of an answer."""
-    status = answer.evse_status if isinstance(answer, din.PowerDeliveryRes) else answer.dc_evse_status
+    status: Any = answer.evse_status if isinstance(answer, din.PowerDeliveryRes) else answer.dc_evse_status
     isolation = status.evse_isolation_status
     return status.evse_status_code.value, None if isolation is None else isolation.value
 
@@ -74,10 +74,10 @@ def test_a_cable_that_is_not_good() -> None:
 def test_state_c_is_waited_for_before_the_check(after: float) -> None:
     drive = Drive().to(S.CABLE_CHECK)
     drive.tell(ev.SignalChanged(SignalState.B))
-    assert drive.send(din.CableCheckReq) is None
+    assert not drive.send(din.CableCheckReq)
     drive.book.does()
     drive.wait(after)
-    assert drive.answer is None
+    assert not drive.answer
     drive.tell(ev.SignalChanged(SignalState.C))
     drive.book.does(act.StartCableCheck)
     assert drive.answer.evse_processing is din.EVSEProcessing.Ongoing
