@@ -198,6 +198,8 @@ class Conversation:
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
+        self.connected_at = 0.0
+        """When the transport opened, on the session's clock."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
 
+from .din.script import Din
 from .edition import EvccEdition
 from .iso2.script import Iso2
 from .iso20.script import AC, DC, Iso20
@@ -51,6 +52,13 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
+def _why_not_din(talk: Conversation) -> str:
+    """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
+    if not talk.plain:
+        return "over TLS"
+    return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
+
+
 def _always(talk: Conversation) -> str:
     """With any TLS and without: then there is no Plug and Charge [V2G2-633]."""
     return ""
@@ -74,6 +82,14 @@ OFFERED: Final = (
         why_not=_why_not_ac,
     ),
     Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
+    Offered(
+        edition="din",
+        namespace=Namespace.DIN.value,
+        major=2,
+        minor=0,
+        make=Din,
+        why_not=_why_not_din,
+    ),
 )
 """All there are; ``offered`` says which, and in which order."""
 

@@ -52,11 +52,14 @@ def _why_not_iso20(facts: Facts) -> str:
     return "without TLS" if facts.plain else "below TLS 1.3"
 
 
+_CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
+
+
 def _why_not_din(facts: Facts) -> str:
     """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
     if not facts.plain:
         return "over TLS"
-    if not {ServiceID.DC, ServiceID.DC_BPT} & set(facts.config.services):
+    if not facts.has_dc or not _CCS.intersection(facts.config.services):
         return "without DC over CCS"
     return ""
 
