@@ -67,7 +67,8 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket, namespace: str) -> bool:
     """The ticket still holds, this is the station it was paused with, and the vehicle wants the same as then."""
     config = talk.config
     return (
-        ticket.is_valid(talk.now + talk.epoch)
+        ticket.edition == "iso20"
+        and ticket.is_valid(talk.now + talk.epoch)
         and ticket.is_of(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == config.evccid
         and ticket.service in config.services
