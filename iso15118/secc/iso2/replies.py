@@ -17,6 +17,7 @@ from iso15118.messages.neutral import neutral as neutral_value
 from iso15118.session.edition import Fault
 
 from .context import Context
+from .status import ac_status, dc_status
 
 __all__ = [
     "CHALLENGE_OCTETS",
@@ -65,7 +66,6 @@ RESPONSES: dict[type, type] = {
 """Request class -> response class."""
 
 _UNITS = {"voltage": iso2.UnitSymbol.V, "current": iso2.UnitSymbol.A}
-_STATUS = ("evse_status", "ac_evse_status", "dc_evse_status")
 
 
 def neutral(request: Any, ctx: Context, code: iso2.ResponseCode) -> iso2.V2GMessage:
@@ -119,5 +119,7 @@ _BY_FIELD: dict[str, Callable[[Any, Context], Any]] = {
     ),
     "dhpublickey": lambda request, ctx: iso2.DiffieHellmanPublickey(id="id3", value=bytes(65)),
     "emaid": lambda request, ctx: iso2.EMAID(id="id4", value="ZZ000000000000"),
-    **dict.fromkeys(_STATUS, lambda request, ctx: ctx.part.status(ctx)),
+    "evse_status": lambda request, ctx: ctx.part.status(ctx),
+    "ac_evse_status": lambda request, ctx: ac_status(ctx),
+    "dc_evse_status": lambda request, ctx: dc_status(ctx),
 }
