@@ -38,12 +38,16 @@ def _notice(ctx: Context) -> tuple[iso2.EVSENotification, int]:
         hard_off = facts.stop_deadline or facts.now
         left = hard_off - facts.config.stop_delay_s - facts.now
         return Notification.StopCharging, max(math.ceil(left), 0)
-    if asks_anew(ctx) and ctx.state in (
-        ctx.part.loop,
-        State.METERING_RECEIPT,
-    ):  # elsewhere ignored [V2G2-680]
+    if asks_anew(ctx) and _in_the_loop(ctx):
         return Notification.ReNegotiation, 0
     return Notification.None_, 0
+
+
+def _in_the_loop(ctx: Context) -> bool:
+    """Elsewhere a vehicle ignores the wish for another schedule [V2G2-680]."""
+    message = ctx.message
+    asked = None if message is None else message.body.body_element
+    return isinstance(asked, (iso2.CurrentDemandReq, iso2.ChargingStatusReq, iso2.MeteringReceiptReq))
 
 
 def shutting_down(ctx: Context) -> bool:

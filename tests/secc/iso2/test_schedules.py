@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iso15118.energy.schedule import Schedule
+from iso15118.errors import ConfigError
 from iso15118.messages import iso2
 from iso15118.messages.physical import quantity
 from iso15118.secc.iso2.schedules import _profile_problem, _shortened
@@ -162,10 +163,8 @@ def test_merged_entries_never_exceed_the_plan(plan: list[tuple[int, int]], most:
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused_by_name(plans: Any, words: str) -> None:
-    from iso15118.errors import ConfigError
-
     drive = Drive()
-    with pytest.raises(ConfigError, match="PlanChanged.plans") as refused:
+    with pytest.raises(ConfigError, match=r"PlanChanged\.plans") as refused:
         drive.session.handle(ev.PlanChanged(plans), 0.0)
     assert words in str(refused.value)
     assert drive.session._facts.plans == ()
@@ -223,6 +222,8 @@ def test_the_power_of_the_schedule_that_was_chosen_holds_in_the_loop() -> None:
     assert drive.session._facts.power is not None
     assert drive.session._facts.power[2] == 40_000.0
     drive.book.wait(55.0)
+    drive.loop(200.0)
+    assert drive.session._facts.power[2] == 40_000.0
     drive.book.wait(6.0)
     drive.loop(200.0)
     assert drive.session._facts.power[2] == 8_000.0
