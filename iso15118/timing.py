@@ -163,42 +163,42 @@ class Timing(Struct, frozen=True, kw_only=True):
 class Iso2Timing(Timing, frozen=True, kw_only=True):
     """The same for ISO 15118-2, where its values are others (Tables 109 and 111; docs/sources.md)."""
 
-    answer_time_loop: float = 0.025
+    answer_time_loop: Duration = 0.025
     """SECC: CurrentDemandRes and ChargingStatusRes. Stations in the field take 100 ms: it is noted, and no fault."""
-    message_timeout_loop: float = 0.25
+    message_timeout_loop: Duration = 0.25
     """EVCC: wait for CurrentDemandRes."""
-    answer_time_power: float = 4.5
+    answer_time_power: Duration = 4.5
     """SECC: PowerDelivery."""
-    message_timeout_power: float = 5.0
+    message_timeout_power: Duration = 5.0
     """EVCC: wait for PowerDeliveryRes."""
-    authorization_ongoing_timeout: float = 300.0
+    authorization_ongoing_timeout: Duration = 300.0
     """SECC: waiting for the driver at the terminal. Unsettled: the standard's 55 s are too short in the field."""
-    customer_wait: float = 60.0
+    customer_wait: Duration = 60.0
     """EVCC: how long the station may wait for the driver."""
-    sequence_timeout_loop: float = 60.0
+    sequence_timeout_loop: Duration = 60.0
     """SECC: the next request after a loop response; -2 knows no shorter time there."""
-    pre_charge_timeout: float = 7.0
+    pre_charge_timeout: Duration = 7.0
     """EVCC: pre-charge over."""
-    pre_charge_performance: float = 5.0
+    pre_charge_performance: Duration = 5.0
     """SECC: pre-charge over."""
-    welding_detection_timeout: float = 10.0
+    welding_detection_timeout: Duration = 10.0
     """EVCC: welding detection over. Unsettled: policy, then SessionStop."""
-    contactor_answer: float = 3.0
+    contactor_answer: Duration = 3.0
     """SECC: how long a PowerDeliveryRes waits for the contactors."""
-    control_pilot_error: float = 1.5
+    control_pilot_error: Duration = 1.5
     """SECC: state C or B that did not show by then is an error; ``control_pilot_change`` is when it is due."""
 
 
 class DinTiming(Iso2Timing, frozen=True, kw_only=True):
     """The same for DIN 70121."""
 
-    message_timeout_loop: float = 0.5
+    message_timeout_loop: Duration = 0.5
     """EVCC: wait for CurrentDemandRes. Unsettled: 0.25 s or 0.5 s, by the stack that is asked."""
-    answer_time_loop: float = 0.1
-    answer_time_power: float = 1.5
-    message_timeout_power: float = 2.0
-    contactor_answer: float = 1.4
-    ready_to_charge: float = 150.0
+    answer_time_loop: Duration = 0.1
+    answer_time_power: Duration = 1.5
+    message_timeout_power: Duration = 2.0
+    contactor_answer: Duration = 1.4
+    ready_to_charge: Duration = 150.0
     """EVCC: from plug-in to the first CurrentDemandReq."""
 
 

@@ -28,7 +28,7 @@ from iso15118.session.actions import (
 from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
-from iso15118.session.supervision import VehicleSupervisor
+from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
 
@@ -178,6 +178,16 @@ class Conversation:
             charge_a=limits.maximum_charge_current_a,
             discharge_a=limits.maximum_discharge_current_a,
         )
+        self.ac_supervisor = (
+            None
+            if charger is None
+            else AcSupervisor(
+                config.supervision,
+                nominal_v=0.0,
+                most_v=charger.maximum_voltage_v,
+                where="at the charger",
+            )
+        )
         self.pause_wanted = ""
         """Not empty: somebody wants the session to be paused, for this reason."""
         self.resume = resume
@@ -188,6 +198,8 @@ class Conversation:
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
+        self.connected_at = 0.0
+        """When the transport opened, on the session's clock."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None

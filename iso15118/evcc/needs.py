@@ -14,6 +14,10 @@ from .conversation import Conversation
 __all__ = ["Progress", "departure_s", "enough", "wanted_wh"]
 
 
+_FLOWS_A = 1.0
+"""Less than this is a measurement of nothing."""
+
+
 class Progress(Protocol):
     """What an edition keeps of a charge, as far as it is asked here."""
 
@@ -44,10 +48,10 @@ def wanted_wh(talk: Conversation) -> float:
 
 
 def enough(
-    talk: Conversation, progress: Progress, *, flows: bool, below_minimum: bool
+    talk: Conversation, progress: Progress, *, below_minimum: bool, flows: bool | None = None
 ) -> SessionEnded | None:
-    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``flows``: something is measured;
-    ``below_minimum``: the battery takes less than the least that the two sides can charge with."""
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``below_minimum``: the battery takes less
+    than the least that the two sides can charge with. ``flows``: something is measured; None: by the current at the inlet."""
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
@@ -56,7 +60,8 @@ def enough(
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
-    return _no_way_on(talk, progress, flows, below_minimum)
+    measured = abs(talk.inlet.current_a) >= _FLOWS_A if flows is None else flows
+    return _no_way_on(talk, progress, measured, below_minimum)
 
 
 def _no_way_on(

@@ -97,7 +97,7 @@ class EvccSession(Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._supervisor.fresh_until
+        readings = self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -197,7 +197,7 @@ class EvccSession(Funnel):
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
         if self._on_cable:
-            found = self._supervisor.stale(now)
+            found = self._stale()
             if found is not None:
                 actions += self._found(found)
         return actions
@@ -344,6 +344,7 @@ class EvccSession(Funnel):
                 if self._script is not None:
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
+                talk.connected_at = talk.now
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s

@@ -29,8 +29,12 @@ from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
 from .din.settings import LONGEST_EVSE_ID, DinSeccSettings
+from .iso2.settings import Iso2SeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
+
+_SHORTEST_EVSE_ID, _LONGEST_EVSE_ID = 7, 37
+"""Characters of EVSEID in ISO 15118-2."""
 
 EDITIONS: Final = ("iso20", "iso2", "din")
 """The names of the editions in settings."""
@@ -147,6 +151,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
+    """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
@@ -165,6 +171,14 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         for edition in self.editions:
             if edition not in EDITIONS:
                 raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if "iso2" in self.editions and not (
+            self.evse_id.isascii() and _SHORTEST_EVSE_ID <= len(self.evse_id) <= _LONGEST_EVSE_ID
+        ):
+            raise ConfigError(
+                "evse_id",
+                f"{self.evse_id!r} does not fit ISO 15118-2",
+                f"{_SHORTEST_EVSE_ID} to {_LONGEST_EVSE_ID} ASCII characters, or editions without iso2",
+            )
         if "din" in self.editions and not (self.evse_id.isascii() and len(self.evse_id) <= LONGEST_EVSE_ID):
             raise ConfigError(
                 "evse_id",

@@ -13,6 +13,7 @@ from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, Servi
 from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
+from .iso2.machine import Iso2
 from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
@@ -52,11 +53,14 @@ def _why_not_iso20(facts: Facts) -> str:
     return "without TLS" if facts.plain else "below TLS 1.3"
 
 
+_CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
+
+
 def _why_not_din(facts: Facts) -> str:
     """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
     if not facts.plain:
         return "over TLS"
-    if not {ServiceID.DC, ServiceID.DC_BPT} & set(facts.config.services):
+    if not facts.has_dc or not _CCS.intersection(facts.config.services):
         return "without DC over CCS"
     return ""
 
@@ -91,6 +95,15 @@ SERVED: Final = (
         minor=0,
         make=Din,
         why_not=_why_not_draft,
+    ),
+    Served(
+        edition="iso2",
+        namespace=Namespace.ISO2.value,
+        major=2,
+        minor=0,
+        make=Iso2,
+        # Over TCP alone there is external identification [V2G2-633], and TLS of any version will do.
+        why_not=lambda facts: "",
     ),
 )
 

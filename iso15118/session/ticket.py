@@ -182,6 +182,10 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What was chosen in ISO 15118-2."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
+    phases: int = 0
+    """AC: how many the parameter set has; 0 with DC."""
+    nominal_voltage_v: float = 0.0
+    """AC: phase to neutral, in V, as the parameter set says."""
     departure_at: float | None = None
     """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``; None: nobody knows [V2G2-742]."""
     energy_wh: float | None = None

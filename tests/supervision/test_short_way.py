@@ -73,7 +73,7 @@ LIMITS = (
     SupervisionLimits(off=(Rule.OVER_VOLTAGE, Rule.REVERSE_CURRENT, Rule.WRONG_DIRECTION)),
     SupervisionLimits(off=(Rule.CURRENT_WITHOUT_PERMISSION, Rule.VOLTAGE_AFTER_END, Rule.OVER_POWER)),
     SupervisionLimits(reverse_current_a=20.0, wrong_direction_a=20.0),
-    SupervisionLimits(rating_factor=0.5, no_current_a=1.0, over_current_share=0.0, wrong_direction_a=1.0),
+    SupervisionLimits(rating_factor=1.0, no_current_a=1.0, over_current_share=0.0, wrong_direction_a=1.0),
 )
 
 

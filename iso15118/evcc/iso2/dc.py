@@ -40,7 +40,6 @@ from iso15118.session.actions import (
 __all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
 
 _NO_CURRENT_A: Final = 5.0  # below this, contactors may open without harm (IEC 61851-23)
-_FLOWS_A: Final = 1.0  # less than this is a measurement of nothing
 _WIND_DOWN_S: Final = 3.0
 """How long the station has to bring the current down before PowerDelivery(Stop) says so again."""
 _COMPARE_EVERY: Final = (
@@ -137,8 +136,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     while True:
         began = talk.now
         if end is None:
-            flows = abs(talk.inlet.current_a) >= _FLOWS_A
-            end = enough(talk, plan, flows=flows, below_minimum=below_minimum(talk, plan))
+            end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
             if end is None and not negotiation_due(talk, plan):
                 wind_down_until = None
             elif wind_down_until is None:

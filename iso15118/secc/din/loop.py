@@ -21,7 +21,7 @@ from .display import take_display
 from .replies import reply
 from .sequence import State
 from .status import status
-from .wire import amperes, loop_limits, volts
+from .wire import LimitsOnWire, amperes, loop_limits, volts
 
 __all__ = ["current_demand", "present_bounds"]
 
@@ -32,8 +32,8 @@ _AT_THE_LIMIT = 0.99
 def current_demand(request: din.CurrentDemandReq, ctx: Context) -> Answer | Refused:
     """One turn: set the bounds, tell what flows, and whether the station wants the vehicle to stop."""
     facts = ctx.facts
-    vehicle, limits = facts.vehicle, facts.limits
-    if vehicle is None or limits is None or not facts.contactors_closed:
+    vehicle, limits, wire = facts.vehicle, facts.limits, ctx.wire
+    if vehicle is None or limits is None or wire is None or not facts.contactors_closed:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
     target_v, target_a = quantity(request.ev_target_voltage), quantity(request.ev_target_current)
     if fault := vehicle_fault(request.dc_ev_status):
@@ -49,27 +49,29 @@ def current_demand(request: din.CurrentDemandReq, ctx: Context) -> Answer | Refu
     ctx.wish = Bounds(target_v, target_a, math.inf)
     bounds = present_bounds(ctx)
     before: tuple[Action, ...] = () if bounds is None or bounds == facts.power else (SetPower(*bounds),)
-    before += _ignored(ctx, target_a, limits)
+    before += _ignored(ctx, target_a, wire.current_a)
     take_display(ctx, request.dc_ev_status, request)
-    return Answer(_answer(ctx, target_v, target_a, limits), State.CURRENT_DEMAND, before)
+    return Answer(_answer(ctx, target_v, target_a, limits, wire), State.CURRENT_DEMAND, before)
 
 
-def _answer(ctx: Context, target_v: float, target_a: float, limits: StationLimits) -> din.V2GMessage:
-    measured, wire = ctx.facts.measured, ctx.wire if ctx.settings.send_loop_limits else None
+def _answer(
+    ctx: Context, target_v: float, target_a: float, limits: StationLimits, wire: LimitsOnWire
+) -> din.V2GMessage:
+    measured, told = ctx.facts.measured, ctx.settings.send_loop_limits
     voltage, current = measured.voltage_v, measured.current_a
     response = din.CurrentDemandRes(
         response_code=din.ResponseCode.OK,
         dc_evse_status=status(ctx),
         evse_present_voltage=volts(round(voltage, 1)),
         evse_present_current=amperes(round(current, 1)),
-        evse_current_limit_achieved=_at(current, target_a, limits.maximum_charge_current_a),
+        evse_current_limit_achieved=_at(current, target_a, wire.current_a),
         evse_voltage_limit_achieved=_at(
             voltage if current > 0.0 else 0.0, target_v, limits.maximum_voltage_v
         ),
         evse_power_limit_achieved=_at(current * voltage, target_a * voltage, limits.maximum_charge_power_w),
-        evse_maximum_voltage_limit=None if wire is None else wire.voltage,
-        evse_maximum_current_limit=None if wire is None else wire.current,
-        evse_maximum_power_limit=None if wire is None else wire.power,
+        evse_maximum_voltage_limit=wire.voltage if told else None,
+        evse_maximum_current_limit=wire.current if told else None,
+        evse_maximum_power_limit=wire.power if told else None,
     )
     return reply(ctx, response)
 
@@ -92,10 +94,10 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     return facts.within_power(bounds.voltage_v, bounds.current_a, bounds.power_w, False)
 
 
-def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
+def _ignored(ctx: Context, target_a: float, most: float) -> tuple[Action, ...]:
     """A vehicle that goes on asking for more than it was told: worth a warning once, since the bounds hold anyway."""
     supervision = ctx.facts.config.supervision
-    allowed, most = supervision.limits_ignored_loops, limits.maximum_charge_current_a
+    allowed = supervision.limits_ignored_loops
     # Half a per cent and half an ampere of room: both sides round.
     if allowed is None or target_a <= most * 1.005 + 0.5 or Rule.LIMITS_IGNORED in supervision.off:
         ctx.loops_beyond = 0

@@ -5,6 +5,8 @@ How they are rounded is said in one place, ``energy.dc.on_wire``; what comes in 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from msgspec import Struct
 
@@ -81,21 +83,24 @@ def vehicle_limits(parameters: din.DCEVChargeParameter) -> VehicleLimits:
 
 def loop_limits(request: din.CurrentDemandReq, declared: VehicleLimits) -> PresentLimits:
     """The vehicle's limits in this turn of the loop: one that it repeats may tighten what it declared, never widen it."""
-    repeated = {
-        name: quantity(value)
-        for name, value in (
-            ("maximum_voltage_v", request.ev_maximum_voltage_limit),
-            ("maximum_charge_current_a", request.ev_maximum_current_limit),
-            ("maximum_charge_power_w", request.ev_maximum_power_limit),
-        )
-        if value is not None
-    }
-    return tightened(declared, **repeated)
+    return tightened(
+        declared,
+        maximum_voltage_v=_repeated(request.ev_maximum_voltage_limit),
+        maximum_charge_current_a=_repeated(request.ev_maximum_current_limit),
+        maximum_charge_power_w=_repeated(request.ev_maximum_power_limit),
+    )
+
+
+def _repeated(limit: din.PhysicalValue | None) -> float:
+    """One that is left out is no limit, and one below zero lets nothing in."""
+    return math.inf if limit is None else max(quantity(limit), 0.0)
 
 
 class LimitsOnWire(Struct, frozen=True, kw_only=True):
     """The limits of a CurrentDemandRes in wire types, made once per change and not once per message."""
 
+    current_a: float
+    """As the vehicle reads it."""
     voltage: din.PhysicalValue
     current: din.PhysicalValue
     power: din.PhysicalValue
@@ -103,10 +108,11 @@ class LimitsOnWire(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, limits: StationLimits) -> LimitsOnWire:
         """``limits``, which are rounded already. Without power there is no current: vehicles look at the current."""
-        nothing = limits.maximum_charge_power_w <= 0.0
+        current_a = limits.maximum_charge_current_a if limits.maximum_charge_power_w > 0.0 else 0.0
         return cls(
+            current_a=current_a,
             voltage=volts(limits.maximum_voltage_v),
-            current=amperes(0.0 if nothing else limits.maximum_charge_current_a),
+            current=amperes(current_a),
             power=watts(limits.maximum_charge_power_w),
         )
 

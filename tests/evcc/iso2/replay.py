@@ -21,7 +21,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import EndReason
 from tests.evcc.iso2.contracts import TLS, held
-from tests.evcc.iso2.station import BATTERY_V, Host, configured, response_of
+from tests.evcc.iso2.station import BATTERY_V, Host, response_of
 from tests.exi.reference import octets, vectors
 
 LOOPS = 12
@@ -133,9 +133,7 @@ def play(capture: Capture) -> Outcome:
 
 def _vehicle(capture: Capture) -> Host:
     """With the hardware and the way to pay that the station offers."""
-    settings: dict[str, Any] = {
-        "config": configured(iso2={"energy_transfer_modes": tuple(EnergyTransferMode)})
-    }
+    settings: dict[str, Any] = {"iso2": {"energy_transfer_modes": tuple(EnergyTransferMode)}}
     if capture.alternating:
         settings["charger"] = AcVehicleLimits.of(current_a=16.0)
     discovered = capture.answers.get(iso2.ServiceDiscoveryRes)

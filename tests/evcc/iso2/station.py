@@ -20,6 +20,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
+from iso15118.session.services import ServiceID
 from iso15118.testing import Playbook
 
 VEHICLE = VehicleLimits(
@@ -220,6 +221,8 @@ class Host:
         charger: AcVehicleLimits | None = None,
         **settings: Any,
     ) -> None:
+        if charger is not None:
+            settings.setdefault("services", (ServiceID.AC,))
         self.config = config or configured(**settings)
         self.charger = charger
         self.session = EvccSession(

@@ -19,8 +19,8 @@ from iso15118.secc.din.replies import PAIRS
 from iso15118.secc.din.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.limits import StationLimits
-from iso15118.testing import Playbook
+from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.testing import Playbook, SafetyMonitor
 
 CONNECTING = "Connecting"
 NAMESPACE = "urn:din:70121:2012:MsgDef"
@@ -35,6 +35,9 @@ MAXIMUM_V = 450.0
 """What the vehicle stands."""
 MAXIMUM_A = 300.0
 BATTERY_V = 380.0
+VEHICLE = VehicleLimits(
+    maximum_charge_power_w=120_000.0, maximum_charge_current_a=MAXIMUM_A, maximum_voltage_v=MAXIMUM_V
+)
 ZERO_ID = bytes(8)
 
 
@@ -53,7 +56,12 @@ class Drive:
         self.session = SeccSession(self.config, limits, epoch=1.79e9, **session)
         self.output: ev.PowerMeasured | None = ev.PowerMeasured(0.0, 0.0)
         """What the output shows; None: nobody measures any more."""
-        self.book = Playbook(self.session, sample=lambda: () if self.output is None else (self.output,))
+        self.monitor = SafetyMonitor(self.config, limits, VEHICLE)
+        self.book = Playbook(
+            self.session,
+            watch=self.monitor.secc,
+            sample=lambda: () if self.output is None else (self.output,),
+        )
         self.session_id = ZERO_ID
         self.asked: list[act.HardwareAction] = []
         """All that was asked of the hardware so far."""
@@ -84,6 +92,7 @@ class Drive:
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The output shows these values from now on."""
         self.output = ev.PowerMeasured(voltage_v, current_a)
+        self.monitor.measured(self.output)
         self.tell(self.output)
 
     # -- the vehicle's messages
