@@ -14,7 +14,7 @@ from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
 from iso15118.timing import Iso2Timing
 
-__all__ = ["DcRenegotiation", "Iso2Settings", "Plausibility", "ScheduleChoice"]
+__all__ = ["DcRenegotiation", "Iso2EvccSettings", "Plausibility", "ScheduleChoice"]
 
 
 class DcRenegotiation(Enum):
@@ -38,7 +38,7 @@ class ScheduleChoice(Enum):
     FIRST = "the first, which is the station's default"
 
 
-class Iso2Settings(Struct, frozen=True, kw_only=True):
+class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     """Settings of ISO 15118-2 on the vehicle's side. Raises ``ConfigError`` naming the key."""
 
     evccid: bytes = bytes.fromhex("020000000001")
