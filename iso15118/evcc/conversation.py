@@ -162,6 +162,8 @@ class Conversation:
         """What the vehicle has for Plug and Charge, with what was installed in this session."""
         self.contract: Contract | None = None
         """The contract that pays."""
+        self.shown = ""
+        """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []

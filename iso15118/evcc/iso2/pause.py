@@ -6,6 +6,7 @@ A session that goes on says everything again, with the choices that were made be
 from __future__ import annotations
 
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.evse_id import look_at_evse_id
 from iso15118.evcc.iso2.exchange import exchange
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.needs import wanted_wh
@@ -24,6 +25,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> None:
     response: iso2.SessionSetupRes = await exchange(
         talk, iso2.SessionSetupReq(evccid=talk.config.iso2.evccid)
     )
+    look_at_evse_id(talk, response.evseid)
     joined = (
         ticket is not None
         and talk.session_id == ticket.session_id

@@ -147,6 +147,27 @@ def test_plain_ok_is_taken_for_a_new_session_and_noted() -> None:
     assert host.noted("session-setup-code")
 
 
+@pytest.mark.parametrize(
+    ("evse_id", "noted"),
+    [("DE*ABC*E1", False), ("DEABCE1", False), ("ZZ00000", False), ("outlet 1", True)],
+)
+def test_an_evseid_that_is_none_is_noted_or_leads_away(evse_id: str, noted: bool) -> None:
+    host = Host().to("SessionSetup")
+    host.answer(evseid=evse_id)
+    assert host.noted("evse-id") is noted
+    strict = Host(strict_evse_id=True).to("SessionSetup")
+    strict.answer(evseid=evse_id)
+    assert (strict.ended is not None) is noted
+
+
+def test_a_connection_that_closes_behind_the_last_answer_is_the_ordinary_end() -> None:
+    host = Host().to("SessionStop")
+    host.answer()
+    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    assert host.ended is not None
+    assert host.ended.reason is EndReason.STOPPED_BY_EV
+
+
 def test_a_fault_in_the_header_is_noted() -> None:
     host = Host().to("ServiceDiscovery")
     body = host.response(iso2.ServiceDiscoveryRes)

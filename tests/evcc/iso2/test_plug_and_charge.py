@@ -188,6 +188,54 @@ def test_a_refused_contract_ends_the_session(code: iso2.ResponseCode, state: str
     one.book.ends(EndReason.REFUSED)
     assert one.ended is not None
     assert code.value in one.ended.detail
+    # The next session may try another one first.
+    assert one.session.refusals[-1].startswith(f"{EMAIDS[0]}: ")
+    assert code.value in one.session.refusals[-1]
+
+
+PNC_STATES = ("ServiceDetail", "PaymentServiceSelection", "CertificateInstallation")
+PAYING_STATES = ("PaymentServiceSelection", "PaymentDetails", "Authorization", "MeteringReceipt")
+LONG = ("ServiceDetail", "CertificateInstallation", "PaymentDetails")
+
+
+def at(state: str) -> Host:
+    """Where a vehicle with a contract, or one that has none yet, waits for this answer."""
+    if state == "MeteringReceipt":
+        one = in_charge("contract-0")
+        one.answer(meter_info=iso2.MeterInfo(meter_id="M1", meter_reading=7), receipt_required=True)
+        return one
+    return offered(host(*(("contract-0",) if state in PAYING_STATES[1:] else ()))).to(state)
+
+
+STATES_OF_CONTRACTS = tuple(dict.fromkeys(PNC_STATES + PAYING_STATES))
+
+
+@pytest.mark.parametrize("state", STATES_OF_CONTRACTS)
+def test_wishes_silence_and_other_answers_where_contracts_are_spoken_of(state: str) -> None:
+    one = at(state)
+    one.tell(ev.StopRequested("enough"))
+    assert one.finish().reason in (EndReason.STOPPED_BY_EV, EndReason.AUTHORIZATION_FAILED)
+    assert not one.watch.told_closed
+    one = at(state)
+    limit = 5.0 if state in LONG else 2.0
+    one.wait(limit - 0.001)
+    assert one.ended is None
+    one.wait(0.001)
+    one.book.ends(EndReason.TIMEOUT)
+    assert not one.watch.told_closed
+    for kind in FIELDS:
+        one = at(state)
+        one.tell(ev.MessageReceived(one.message(one.response(kind))))
+        if kind.__name__ != f"{state}Res":
+            one.book.ends(EndReason.SEQUENCE_ERROR)
+            assert not one.watch.told_closed
+    for code in CODE:
+        one = at(state)
+        one.answer(response_code=code)
+        if code.value.startswith("FAILED"):
+            one.book.ends(EndReason.REFUSED)
+        else:
+            assert one.ended is None
 
 
 def test_a_contract_that_expires_soon_is_told_and_charges() -> None:
