@@ -202,6 +202,8 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
+        self.connected_at = 0.0
+        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from iso15118.evcc.conversation import Conversation, Leave, SessionOver, Step
+from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Step
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.iso2 import ac, dc
 from iso15118.evcc.iso2.exchange import RESPONSES, exchange
@@ -19,6 +19,7 @@ from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.setup import choose_services, identify
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.timing import Timer
 
 __all__ = ["Iso2"]
 
@@ -65,8 +66,11 @@ class Iso2:
 
 
 async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
-    plan = Plan()
+    plan, longest = Plan(), talk.timing.communication_setup_timeout
+    late = SessionOver(EndReason.TIMEOUT, "communication set-up took too long")
+    talk.bound = Bound(talk.connected_at + longest, late, Timer.LINK)  # [V2G2-446]
     await session_setup(talk, plan)
+    talk.bound = None
     set_up()
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:

@@ -16,6 +16,7 @@ from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.timing import Iso2Timing
 from tests.evcc.iso2.station import (
     ANSWERS,
     BATTERY_V,
@@ -192,6 +193,19 @@ def test_silence_ends_every_state_in_its_time(state: str) -> None:
         return
     host.book.ends(EndReason.TIMEOUT)
     off_the_cable(host)
+
+
+@pytest.mark.parametrize("limit", [1.0, 20.0])
+def test_communication_set_up_has_its_own_time(limit: float) -> None:
+    timing = Iso2Timing(communication_setup_timeout=limit, message_timeout=60.0)
+    host = Host(iso2={"timing": timing}).to("SessionSetup")
+    host.wait(limit - 0.001 - host.book.now)
+    assert host.ended is None
+    host.wait(0.001)
+    host.book.ends(EndReason.TIMEOUT)
+    again = Host(iso2={"timing": timing}).to("ServiceDiscovery")
+    again.wait(limit + 1.0)
+    assert again.ended is None
 
 
 @pytest.mark.parametrize(
