@@ -215,6 +215,8 @@ class Conversation:
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
         self.edition: EvccEdition | None = None
         """What is spoken; None until supportedAppProtocol has chosen."""
+        self.edition_name = ""
+        """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
         self.kept: Any = None

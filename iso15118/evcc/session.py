@@ -108,6 +108,11 @@ class EvccSession(Funnel):
         return self._talk.session_id
 
     @property
+    def edition(self) -> str:
+        """What is spoken, by its name in ``EvccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        return self._talk.edition_name
+
+    @property
     def emaid(self) -> str:
         """The contract that pays; empty with external identification, and before authorization."""
         contract = self._talk.contract

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from iso15118.energy.dc import cable_check_voltage
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.messages.values import rational
-from iso15118.energy.dc import cable_check_voltage
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -126,7 +126,7 @@ def test_a_step_without_one_of_its_preconditions_is_refused(
         drive = Drive().to(state)
         drive.measure(BATTERY_V if kind is not dc.DCCableCheckReq else 0.0)
         request = drive.request(kind)
-        setattr(drive.session._ctx, name, value)
+        setattr(drive.context if name == "service" else drive.session._facts, name, value)
         drive.book.receive(request)
         ended = drive.session.ended
         assert ended is not None
