@@ -15,19 +15,23 @@ from iso15118.energy.ac import each
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.messages import app, iso2
 from iso15118.messages.physical import amperes, quantity, volts, watts
+from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.limits import VehicleLimits
+from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.services import ServiceID
-from iso15118.testing import Playbook
+from iso15118.testing import Playbook, SafetyMonitor
 
 VEHICLE = VehicleLimits(
     maximum_charge_power_w=150_000.0,
     maximum_charge_current_a=400.0,
     maximum_voltage_v=470.0,
     minimum_voltage_v=200.0,
+)
+STATION = StationLimits(
+    maximum_charge_power_w=120_000.0, maximum_charge_current_a=300.0, maximum_voltage_v=920.0
 )
 BATTERY_V = 400.0
 SESSION_ID = bytes(range(1, 9))
@@ -240,7 +244,8 @@ class Host:
             battery(),
         ]
         """What inlet and battery show; empty: nobody measures any more."""
-        self.book = Playbook(self.session, watch=self.watch.look, sample=lambda: tuple(self.shown), now=now)
+        self.monitor = SafetyMonitor(SeccConfig(), STATION, None if charger is not None else VEHICLE)
+        self.book = Playbook(self.session, watch=self._look, sample=lambda: tuple(self.shown), now=now)
         self.session_id = session_id
         self.sent: list[Any] = []
         """Bodies of what was sent, and supportedAppProtocol."""
@@ -251,11 +256,15 @@ class Host:
         self._contactors: bool | None = None
         self.tell(ev.Connected(secure=tls is not None, tls=tls))
 
+    def _look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
+        return self.monitor.evcc(event, self.watch.look(event, actions, now), now)
+
     # -- the vehicle's side
 
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The inlet shows these values from now on."""
         values = ev.InletMeasured(voltage_v, current_a)
+        self.monitor.inlet(values)
         self.shown[:1] = [values]
         self.tell(values)
 
