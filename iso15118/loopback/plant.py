@@ -10,7 +10,7 @@ from msgspec import Struct
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
-from iso15118.evcc.iso2.settings import Iso2Settings
+from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
@@ -128,6 +128,6 @@ def _older(pace: dict[str, float]) -> dict[str, Any]:
     if loop_s is None:
         return {}
     return {
-        "iso2": Iso2Settings(loop_interval_s=loop_s, ac_loop_interval_s=loop_s),
+        "iso2": Iso2EvccSettings(loop_interval_s=loop_s, ac_loop_interval_s=loop_s),
         "din": DinEvccSettings(loop_interval_s=loop_s),
     }
