@@ -91,8 +91,8 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
                 "did you mean 'spe'?",
             )
         if self.tls is None and self.transport == "tcp":
-            # DIN 70121 knows no TLS; whoever speaks another edition as well asks for it first.
-            force_setattr(self, "tls", not {("din",)} & {self.evcc_editions, self.secc_editions})
+            # DIN 70121 knows no TLS; whoever speaks another edition as well has it.
+            force_setattr(self, "tls", not {("din",)} >= {self.evcc_editions, self.secc_editions})
         elif self.tls and self.transport == "memory":
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
