@@ -165,7 +165,7 @@ class Bench:
 
 @pytest.mark.parametrize("error", [RuntimeError("first"), HardwareError("first")])
 async def test_a_step_that_fails_keeps_no_later_one_from_being_taken_that_makes_safe(
-    error: Exception,
+    error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = Bench(plant=Plant(fails={act.SetPower: error, act.StopPower: RuntimeError("second")})).begin()
     ready, not_ready = act.SignalReady(True), act.SignalReady(False)
@@ -179,6 +179,8 @@ async def test_a_step_that_fails_keeps_no_later_one_from_being_taken_that_makes_
     assert result.ended.reason is (EndReason.HARDWARE_FAULT if port else EndReason.INTERNAL_ERROR)
     assert "first" in result.ended.detail
     assert result.error is (None if port else error)
+    assert flush()
+    assert f"a fault of {'the hardware' if port else 'this software'} ends the session" in caplog.text
 
 
 async def test_a_fault_while_the_session_is_ending_is_not_its_reason() -> None:
@@ -336,6 +338,25 @@ async def test_a_wish_to_end_it_waits_for_the_session_and_other_events_do_not() 
     assert bench.driver.unheard == []
     bench.driver.abandon(EndReason.EMERGENCY, "enough")
     await bench.result()
+
+
+async def test_a_connection_that_is_not_ready_yet_is_dropped_with_its_driver() -> None:
+    bench = Bench()
+    bench.driver.stream = bench.stream  # type: ignore[assignment]
+    bench.driver.abandon(EndReason.EMERGENCY, "enough")
+    assert bench.stream.asked == ["abort"]
+    assert await bench.driver.result is None
+
+
+@pytest.mark.parametrize("kind", [ev.PowerMeasured, ev.InletMeasured])
+async def test_what_was_measured_is_summed_up(kind: type) -> None:
+    bench = Bench(plant=Plant(live=True, shows=(kind(800.0, 10.0),))).begin()
+    await asyncio.sleep(10.0)
+    bench.on(ev.StopRequested, ends=OVER)
+    bench.driver.tell(ev.StopRequested("x"))
+    result = await bench.result()
+    assert (result.peak_current_a, result.peak_power_kw, result.maximum_voltage_v) == (10.0, 8.0, 800.0)
+    assert result.transfer_seconds == pytest.approx(10.0, abs=0.1)
 
 
 @pytest.mark.parametrize("connected", [False, True])
