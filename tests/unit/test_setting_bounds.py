@@ -30,11 +30,11 @@ STATION: Bounds = {
     "control_modes": ((BOTH, BOTH[:1]), ((),)),
     "services": (((ServiceID.DC,),), ((), (ServiceID.DC, ServiceID.DC), (ServiceID.AC,))),
 }
-STATION |= dict.fromkeys(("precharge_tolerance_v", "precharge_current_a", "stop_delay_s", "meter_age_s", "profile_warning_s", "profile_failure_s"), ((TINY, BELOW_MILLION), (0.0, 1000000.0)))  # fmt: skip
-STATION |= dict.fromkeys(
-    ("schedule_overrun_s", "schedule_renegotiation_s", "power_tolerance_w", "profile_tolerance_w"),
-    ((0.0, BELOW_BILLION), (-0.1, 1000000000.0)),
-)
+_POSITIVE: tuple[str, ...] = ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s")
+_POSITIVE += ("meter_age_s", "profile_warning_s", "profile_failure_s")
+_NOT_NEGATIVE = ("schedule_overrun_s", "schedule_renegotiation_s", "power_tolerance_w", "profile_tolerance_w")
+STATION |= dict.fromkeys(_POSITIVE, ((TINY, BELOW_MILLION), (0.0, 1e6)))
+STATION |= dict.fromkeys(_NOT_NEGATIVE, ((0.0, BELOW_BILLION), (-0.1, 1e9)))
 LOOP_S = Timing().sequence_timeout_loop
 VEHICLE: Bounds = {
     "evccid": (("x", "x" * 255), ("", "x" * 256)),
@@ -56,8 +56,8 @@ VEHICLE: Bounds = {
     "minimum_soc": ((0, 80), (-1, 101)),
     "target_soc": ((20, 100), (-1, 101)),
 }
-VEHICLE |= dict.fromkeys(("meter_tolerance_wh", "meter_delay_s"), ((0.0, BELOW_MILLION), (-0.1, 1000000.0)))
-VEHICLE |= dict.fromkeys(("no_power_s", "below_minimum_s"), ((TINY, BELOW_BILLION), (0.0, 1000000000.0)))
+VEHICLE |= dict.fromkeys(("meter_tolerance_wh", "meter_delay_s"), ((0.0, BELOW_MILLION), (-0.1, 1e6)))
+VEHICLE |= dict.fromkeys(("no_power_s", "below_minimum_s"), ((TINY, BELOW_BILLION), (0.0, 1e9)))
 VEHICLE |= {
     key: ((0.0, math.nextafter(1e4, 0.0)), (-0.1, 1e4))
     for key in ("precharge_tolerance_v", "welding_voltage_v", "welding_detection_s")
