@@ -154,6 +154,7 @@ async def test_a_kept_result_of_a_session_that_failed_keeps_no_connection() -> N
         assert any(isinstance(fault, HardwareFault) for fault in kept.faults)
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_the_session_that_a_second_signal_ends_is_told_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[SessionResult] = []
     tasks: list[asyncio.Task[Any]] = []
