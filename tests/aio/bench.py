@@ -83,6 +83,7 @@ class Script:
         self.states: list[str] = ["Connecting"]
         self.state = "Connecting"
         self.deadline: float | None = None
+        self.ticket: object = None
         self.heard: list[tuple[str, float]] = []
         self.answers: Callable[[Any], list[act.Action]] = lambda event: []
 

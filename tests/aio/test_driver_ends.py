@@ -217,3 +217,22 @@ async def test_what_a_port_tells_while_it_is_read_by_the_clock_comes_after_the_r
     assert running.longest(begun)[1] < 60.0, "what a reading takes is not when it was"
     bench.driver.abandon(EndReason.EMERGENCY, "enough")
     await bench.result()
+
+
+async def test_a_result_says_whose_session_it_was() -> None:
+    bench = Bench(plant=Plant(energy=(350.0, 20.0))).begin()
+    bench.script.states.append("SessionSetup")
+    bench.on(ev.StopRequested, ends=act.SessionEnded(EndReason.PAUSED, ""))
+    ticket = bench.script.ticket = object()
+    bench.driver.tell(ev.StopRequested("x"))
+    result = await bench.result()
+    assert result.states == ("Connecting", "SessionSetup")
+    assert (result.peer, result.charged_wh, result.discharged_wh) == ("[::1]:1", 350.0, 20.0)
+    assert result.contracts_installed == 0
+    assert result.ticket is ticket
+    for settled, reason in ((False, EndReason.PAUSED), (True, EndReason.STOPPED_BY_EV)):
+        bench = Bench(plant=Plant(settled=settled)).begin()
+        bench.script.ticket = ticket
+        bench.on(ev.StopRequested, ends=act.SessionEnded(reason, ""))
+        bench.driver.tell(ev.StopRequested("x"))
+        assert (await bench.result()).ticket is None
