@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "iso15118"
 
-BASE = {"", "errors", "files", "messages", "printable"}
+BASE = {"", "errors", "files", "messages", "printable", "ranges"}
 """What every room may import; "" is the front page, of which only the version is wanted inside."""
 
 MAY_IMPORT = {
     "": {"aio", "errors", "evcc", "secc", "session"},
     "errors": set(),
     "files": {"errors"},
+    "ranges": {"errors"},
     "printable": set(),
     "messages": {"errors"},
     "timing": BASE,
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "energy": BASE,
     # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
     # A paused session is tied to its peer by the certificate that TLS proved.
-    "session": BASE | {"timing", "contracts", "pki", "tls"},
+    "session": BASE | {"timing", "contracts", "pki", "tls", "energy"},
     "secc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "link": BASE | {"timing", "session"},

@@ -173,6 +173,7 @@ class SeccServer:
                 serve=self._serve,
                 refused=self._refused,
                 returns=self._returns,
+                same=is_same_vehicle,
             )
             self._presence = Presence(
                 self._where,
@@ -318,12 +319,13 @@ class SeccServer:
 
     def _returns(self, newcomer: MessageStream) -> bool:
         """Whether this is the vehicle whose session runs. Then that session ends, hardware first, and the vehicle is the next."""
-        running, driver = self._running_stream(), self.sessions.driver
-        if running is None or driver is None or not is_same_vehicle(newcomer, running):
+        driver = self.sessions.driver
+        if driver is None or driver.stream is None or not is_same_vehicle(newcomer, driver.stream):
             return False
-        driver.link_lost(LinkLoss.CONNECTED_ANEW)
-        _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
-        return True
+        if not driver.over:
+            driver.link_lost(LinkLoss.CONNECTED_ANEW)
+            _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
+        return True  # also while the hardware of that session still settles
 
     @property
     def session(self) -> SeccSession | None:

@@ -16,6 +16,7 @@ from iso15118.errors import V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
 from iso15118.messages.values import NO_SESSION
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     Action,
     EndReason,
@@ -24,10 +25,10 @@ from iso15118.session.actions import (
     SessionEnded,
     SupervisionWarning,
 )
-from iso15118.session.events import BatteryChanged, InletMeasured
+from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
-from iso15118.session.supervision import VehicleSupervisor
+from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
 
@@ -62,9 +63,9 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 class Exchange:
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None."""
+    None. ``then``: what has to be done right behind the request, such as another state of the control pilot [V2G20-847]."""
 
-    __slots__ = ("opens", "optional", "request", "response_type", "state", "timeout")
+    __slots__ = ("opens", "optional", "request", "response_type", "state", "then", "timeout")
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Exchange:
         *,
         opens: bool = False,
         optional: bool = False,
+        then: tuple[Action, ...] = (),
     ) -> None:
         self.request = request
         self.response_type = response_type
@@ -82,6 +84,7 @@ class Exchange:
         self.state = state
         self.opens = opens
         self.optional = optional
+        self.then = then
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -127,10 +130,17 @@ class Conversation:
         epoch: float,
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
+        charger: AcVehicleLimits | None = None,
     ) -> None:
         self.config = config
         self.limits = limits
-        """What the vehicle declares; fixed for the session."""
+        """What the vehicle declares for DC; fixed for the session. All 0 without a DC side (``has_dc``)."""
+        self.charger = charger
+        """What the on-board charger declares for AC; fixed for the session. None: there is none."""
+        self.charger_now = charger
+        """What it can take and give now, within that."""
+        self.charger_measured = AcMeasured()
+        """Its input as last measured."""
         self.battery = battery
         """The battery as last reported."""
         self.inlet = InletMeasured(0.0)
@@ -168,6 +178,16 @@ class Conversation:
             charge_a=limits.maximum_charge_current_a,
             discharge_a=limits.maximum_discharge_current_a,
         )
+        self.ac_supervisor = (
+            None
+            if charger is None
+            else AcSupervisor(
+                config.supervision,
+                nominal_v=0.0,
+                most_v=charger.maximum_voltage_v,
+                where="at the charger",
+            )
+        )
         self.pause_wanted = ""
         """Not empty: somebody wants the session to be paused, for this reason."""
         self.resume = resume
@@ -178,6 +198,8 @@ class Conversation:
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
+        self.connected_at = 0.0
+        """When the transport opened, on the session's clock."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None
@@ -229,6 +251,11 @@ class Conversation:
         found = self.supervisor.station_reports(voltage_v, current_a, self.now)
         if found is not None:
             self.act(SupervisionWarning(found.rule.value, found.detail))
+
+    @property
+    def has_dc(self) -> bool:
+        """The vehicle has a DC side."""
+        return self.limits.maximum_voltage_v > 0.0
 
     @property
     def inlet_is_fresh(self) -> bool:

@@ -18,9 +18,10 @@ from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
-from iso15118.session.limits import VehicleLimits
+from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer
 
@@ -41,33 +42,43 @@ class EvccSession(Funnel):
     in their order. ``limits`` is what
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
-    ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins.
+    ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
+    charger declares, for AC; without a DC side ``limits`` is None.
     """
 
     def __init__(
         self,
         config: EvccConfig,
-        limits: VehicleLimits,
+        limits: VehicleLimits | None,
         battery: ev.BatteryChanged,
         *,
         epoch: float = 0.0,
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
+        charger: AcVehicleLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
             )
+        if limits is None and charger is not None:
+            limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
+            )
+        if charger is not None and not isinstance(charger, AcVehicleLimits):
+            raise ConfigError(
+                "charger",
+                f"{type(charger).__name__} is no AcVehicleLimits",
+                "iso15118.AcVehicleLimits.of(...)",
             )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
         # What is declared is rounded once; all that is asked for later is computed from that.
-        talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume)
+        talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
@@ -86,7 +97,7 @@ class EvccSession(Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._supervisor.fresh_until
+        readings = self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -144,6 +155,9 @@ class EvccSession(Funnel):
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:
                 return self._battery(event)  # type: ignore[arg-type]
+            if kind is ev.AcMeasured:
+                found = self._charger(event)  # type: ignore[arg-type]
+                return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
             if kind is ev.MessageReceived:
@@ -183,7 +197,7 @@ class EvccSession(Funnel):
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
         if self._on_cable:
-            found = self._supervisor.stale(now)
+            found = self._stale()
             if found is not None:
                 actions += self._found(found)
         return actions
@@ -212,6 +226,10 @@ class EvccSession(Funnel):
                 self.states.append(step.state)
                 actions.append(act.StateEntered(step.state))
             actions.append(act.Send(step.request))
+            if step.then:
+                then = list(step.then)
+                self._book(then)
+                actions += then
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
@@ -326,6 +344,7 @@ class EvccSession(Funnel):
                 if self._script is not None:
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
+                talk.connected_at = talk.now
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s
@@ -338,6 +357,9 @@ class EvccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
+            case ev.ChargerChanged(limits=limits):
+                talk.charger_now = limits
+                return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
             case ev.HardwareFault(port=port, reason=reason):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
@@ -71,9 +72,9 @@ class SeccEdition(Protocol):
         """Where a session ends for ``reason`` in ``state``: what people may try; empty if there is nothing to say."""
         ...
 
-    def rebound(self) -> tuple[float, float, float, bool] | None:
+    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | None:
         """Limits or set-point have changed: derive what follows from them, and give the bounds that the supply has to hold now
-        (V, A, W, discharging); None before the first request of the charge loop."""
+        (V, A, W, discharging), or those of an AC outlet; None before the first request of the charge loop."""
         ...
 
     def ticket(self) -> SeccTicket | None:

@@ -8,11 +8,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from iso15118.session.services import Namespace
+from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
 
+from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
 from .iso2.machine import Iso2
+from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
 
@@ -32,11 +34,39 @@ class Served(Struct, frozen=True, kw_only=True):
     """Why it may not be chosen in this session; empty if it may."""
 
 
+def _why_not_dc(facts: Facts) -> str:
+    if not facts.has_dc or not DC_SERVICES.intersection(facts.config.services):
+        return "without a DC service"
+    return _why_not_iso20(facts)
+
+
+def _why_not_ac(facts: Facts) -> str:
+    if not facts.has_ac or not AC_SERVICES.intersection(facts.config.services):
+        return "without an AC service"
+    return _why_not_iso20(facts)
+
+
 def _why_not_iso20(facts: Facts) -> str:
     """ISO 15118-20 is never selected below TLS 1.3 [V2G20-2356] unless plaintext was explicitly allowed."""
     if facts.secure or (facts.plain and facts.config.allow_plaintext):
         return ""
     return "without TLS" if facts.plain else "below TLS 1.3"
+
+
+_CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
+
+
+def _why_not_din(facts: Facts) -> str:
+    """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
+    if not facts.plain:
+        return "over TLS"
+    if not facts.has_dc or not _CCS.intersection(facts.config.services):
+        return "without DC over CCS"
+    return ""
+
+
+def _why_not_draft(facts: Facts) -> str:
+    return _why_not_din(facts) if facts.config.din.serve_2010_namespace else "not configured"
 
 
 SERVED: Final = (
@@ -46,7 +76,25 @@ SERVED: Final = (
         major=1,
         minor=0,
         make=lambda facts: Iso20(facts, DC),
-        why_not=_why_not_iso20,
+        why_not=_why_not_dc,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, AC),
+        why_not=_why_not_ac,
+    ),
+    Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, make=Din, why_not=_why_not_din),
+    # Vehicles that name the draft speak DIN 70121.
+    Served(
+        edition="din",
+        namespace=Namespace.ISO2_2010.value,
+        major=1,
+        minor=0,
+        make=Din,
+        why_not=_why_not_draft,
     ),
     Served(
         edition="iso2",

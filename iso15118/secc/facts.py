@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
+from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
-from iso15118.session.events import MeterRead, PowerMeasured, SignalState
+from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import SeccTicket
@@ -51,7 +52,7 @@ class Facts:
     timing: Timing
     """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
     hardware: StationLimits
-    """What the station can give at best: this is offered, whatever holds at the moment."""
+    """What the DC output can give at best: this is offered, whatever holds at the moment. All 0 without one (``has_dc``)."""
     capabilities: StationLimits
     """What the station can give now; changes with LimitsChanged."""
     epoch: float = 0.0
@@ -112,6 +113,17 @@ class Facts:
     """The least insulation resistance of the service that was chosen."""
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
+    set_point_var: float | None = None
+    """AC: what it wants of reactive power, in var of all phases; None: nothing."""
+
+    # -- the same of an AC outlet; None where there is none, or where it is not known yet
+    ac_hardware: AcStationLimits | None = None
+    """What the outlet can give at best: this is offered."""
+    ac_capabilities: AcStationLimits | None = None
+    """What it can give now; changes with AcLimitsChanged."""
+    ac_vehicle: AcVehicleLimits | None = None
+    ac_offered: AcStationLimits | None = None
+    ac_limits: AcStationLimits | None = None
 
     plans: tuple[Schedule, ...] = ()
     """What the energy manager plans over time, the first is the default; empty: the limits hold."""
@@ -120,6 +132,7 @@ class Facts:
     signal: SignalState | None = None
     """Control pilot or CE, as last shown; None: nobody tells."""
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    ac_measured: AcMeasured = field(default_factory=AcMeasured)
     cable_checks: int = 0
     """How many were asked for in this session: the number of the last one."""
     cable_check_awaited: bool = False
@@ -144,6 +157,8 @@ class Facts:
     # -- what has been asked of the hardware
     power: tuple[float, float, float, bool] | None = None
     """The bounds of the last SetPower (V, A, W, discharging); None after StopPower."""
+    ac_power: AcBounds | None = None
+    """The bounds of the last SetAcPower; None after StopPower."""
     delivered: bool = False
     """PowerDelivery(Start) was granted since pre-charge: the battery holds the output."""
     reported_v: float = 0.0
@@ -193,6 +208,38 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def limits_w(self) -> tuple[float, float] | None:
+        """What may flow now to the vehicle and from it, in W of all phases, whatever the current; None before it is agreed."""
+        if (ac := self.ac_limits) is not None:
+            return sum(ac.maximum_charge_power_w), sum(ac.maximum_discharge_power_w)
+        limits = self.limits
+        return None if limits is None else (limits.maximum_charge_power_w, limits.maximum_discharge_power_w)
+
+    @property
+    def offered_discharge_w(self) -> float | None:
+        """What was offered to be taken back, in W of all phases; None before there is an offer."""
+        if self.ac_offered is not None:
+            return sum(self.ac_offered.maximum_discharge_power_w)
+        return None if self.offered is None else self.offered.maximum_discharge_power_w
+
+    @property
+    def measured_w(self) -> float:
+        """What flows, in W; negative from the vehicle."""
+        if self.ac_limits is not None:
+            return self.ac_measured.total_w
+        return self.measured.voltage_v * self.measured.current_a
+
+    @property
+    def has_dc(self) -> bool:
+        """There is a DC output."""
+        return self.hardware.maximum_voltage_v > 0.0
+
+    @property
+    def has_ac(self) -> bool:
+        """There is an AC outlet."""
+        return self.ac_hardware is not None
 
     @property
     def unix_time(self) -> float | None:

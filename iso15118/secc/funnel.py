@@ -88,6 +88,8 @@ class Funnel:
         """What is to be known about it here."""
         self._waiting: Wait | None = None
         self._pending: Any = None
+        self._answer_due = 0.0
+        """When the answer that is waited for has to be out at the latest."""
         self._closes_at = 0.0
         """After the end: until then a vehicle that was refused may say goodbye."""
 
@@ -133,7 +135,9 @@ class Funnel:
             # A: unplugged; E, F: fault. No vehicle to talk to.
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
         if self._facts.lets_go:
-            return self._make_safe(Urgency.ORDERLY, "the vehicle let go")
+            # Contactors that are still closed by then have to open at once, though it is no fault.
+            still = self._facts.contactors_closed
+            return self._make_safe(Urgency.EMERGENCY if still else Urgency.ORDERLY, "the vehicle let go")
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:
@@ -151,8 +155,11 @@ class Funnel:
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself."""
         facts, limits = self._facts, self.config.supervision
-        current = facts.measured.current_a
-        if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
+        if facts.ac_limits is not None:
+            current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
+        else:
+            current, none = abs(facts.measured.current_a), limits.no_current_a
+        if current > limits.beyond(Rule.NO_DECAY, none):
             waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._doom(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value

@@ -18,10 +18,11 @@ from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
-from iso15118.session.limits import StationLimits
+from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
@@ -56,28 +57,37 @@ class SeccSession(Funnel):
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
-    were paused here.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     """
 
     def __init__(
         self,
         config: SeccConfig,
-        limits: StationLimits,
+        limits: StationLimits | None,
         *,
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
+        ac: AcStationLimits | None = None,
+        ac_hardware: AcStationLimits | None = None,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no SeccConfig", "iso15118.SeccConfig(...)"
             )
+        if limits is None and ac is not None:
+            limits = hardware = NO_DC_OUTPUT
         if not isinstance(limits, StationLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no StationLimits", "iso15118.StationLimits(...)"
             )
+        for name, value in (("ac", ac), ("ac_hardware", ac_hardware)):
+            if value is not None and not isinstance(value, AcStationLimits):
+                raise ConfigError(
+                    name, f"{type(value).__name__} is no AcStationLimits", "iso15118.AcStationLimits.of(...)"
+                )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
@@ -90,6 +100,8 @@ class SeccSession(Funnel):
                 timing=config.timing,
                 hardware=limits if hardware is None else hardware,
                 capabilities=limits,
+                ac_hardware=ac if ac_hardware is None else ac_hardware,
+                ac_capabilities=ac,
                 epoch=epoch,
                 trust=trust,
                 installs=installs,
@@ -112,7 +124,7 @@ class SeccSession(Funnel):
         timer, facts = self.timers.deadline, self._facts
         if not (facts.energized or facts.contactors_closed) or self.ended is not None:
             return timer
-        readings = self._supervisor.fresh_until
+        readings = self._books.fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -172,7 +184,7 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is ev.PowerMeasured:
+            if kind is ev.PowerMeasured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
@@ -231,7 +243,7 @@ class SeccSession(Funnel):
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
-            found = self._supervisor.stale(now)
+            found = self._books.stale()
             if found is not None:
                 actions += self._found(found)
         return actions
@@ -263,13 +275,16 @@ class SeccSession(Funnel):
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
-            self._waiting, self._pending = reply, message
+            self._pending, self._answer_due = message, facts.now + edition.answer_time(message)
             for timer in _OF_A_PHASE:  # the wait has a deadline of its own
                 self.timers.clear(timer)
-            due = facts.now + edition.answer_time(message)
-            self.timers.set(Timer.ANSWER, min(reply.deadline, due))
-            return self._books.keep(reply.before)
+            return self._wait(reply)
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
+
+    def _wait(self, wait: Wait) -> list[Action]:
+        self._waiting = wait
+        self.timers.set(Timer.ANSWER, min(wait.deadline, self._answer_due))
+        return self._books.keep(wait.before)
 
     def _negotiation(self, message: Any) -> list[Action]:
         choice = None
@@ -314,6 +329,10 @@ class SeccSession(Funnel):
         reply = waiting.finish(timed_out)
         if reply is None:
             return []
+        if isinstance(reply, Wait):
+            if timed_out:
+                raise RuntimeError("a wait that is over goes on")
+            return self._wait(reply) + self._try_waiting(timed_out=False)
         request, self._waiting, self._pending = self._pending, None, None
         self.timers.clear(Timer.ANSWER)
         return self._reply(edition, request, reply)
@@ -372,8 +391,11 @@ class SeccSession(Funnel):
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits
                 return self._rebound()
-            case ev.SetPointChanged(power_w=power):
-                facts.set_point_w = power
+            case ev.AcLimitsChanged(limits=ac):
+                facts.ac_capabilities = ac
+                return self._rebound()
+            case ev.SetPointChanged(power_w=power, reactive_var=reactive):
+                facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
             case ev.PlanChanged(plans=plans, begins=begins):
                 start = facts.now if begins is None else begins
@@ -417,6 +439,10 @@ class SeccSession(Funnel):
         if self._edition is None:
             return []
         bounds = self._edition.rebound()
+        if isinstance(bounds, AcBounds):
+            if self._facts.ac_power is None or bounds == self._facts.ac_power:
+                return []
+            return self._books.keep((act.SetAcPower(bounds),))
         if self._facts.power is None or bounds is None or bounds == self._facts.power:
             return []
         return self._books.keep((act.SetPower(*bounds),))

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from iso15118.contracts import ContractClaim
 
+from .ac_limits import AcBounds, ChargerBounds
+
 __all__ = [
     "Action",
     "ChargingNeeds",
@@ -35,6 +37,8 @@ __all__ = [
     "Send",
     "SessionEnded",
     "SessionResumed",
+    "SetAcPower",
+    "SetCharger",
     "SetPower",
     "SignalReady",
     "StartCableCheck",
@@ -141,6 +145,19 @@ class SetPower(HardwareAction, frozen=True):
     def takes_back(self) -> bool:
         """The vehicle gives, and the voltage is the lower bound."""
         return self.discharging or self.current_a < 0.0
+
+
+class SetAcPower(HardwareAction, frozen=True):
+    """Station: what the vehicle was told that it may take and give, per phase. An outlet without electronics of its own only learns how
+    many phases to connect and what to watch; bounds of 0 stand before its contactors close."""
+
+    bounds: AcBounds
+
+
+class SetCharger(HardwareAction, frozen=True):
+    """Vehicle: what the on-board charger is to take or give, per phase. ``StopPower`` takes it back."""
+
+    bounds: ChargerBounds
 
 
 class StopPower(HardwareAction, frozen=True):

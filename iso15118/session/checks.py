@@ -16,10 +16,11 @@ from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
 
 from . import events as ev
+from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
 from .supervision.rules import HIGHEST_A, HIGHEST_V
 
-__all__ = ["check_event", "is_battery", "is_reading", "text", "what_went_wrong"]
+__all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
 
 _LONGEST = 300
 _GREATEST = 1e15
@@ -51,6 +52,39 @@ def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
         return at is None or math.isfinite(at)
     except (TypeError, ValueError, ArithmeticError):
         return False
+
+
+_HIGHEST_W = HIGHEST_V * HIGHEST_A
+
+
+def is_ac_reading(reading: ev.AcMeasured) -> bool:
+    """Three finite numbers of each kind, voltages and currents 0 or more, nothing beyond what any outlet has, and a time if there is
+    one."""
+    try:
+        volts, amperes, watts, vars_ = (
+            reading.voltage_v,
+            reading.current_a,
+            reading.power_w,
+            reading.reactive_var,
+        )
+        if not (len(volts) == len(amperes) == len(watts) == len(vars_) == 3 and reading.one_meter in _FLAGS):
+            return False
+        for index in range(3):
+            if not (
+                0.0 <= volts[index] <= HIGHEST_V
+                and 0.0 <= amperes[index] <= HIGHEST_A
+                and -_HIGHEST_W <= watts[index] <= _HIGHEST_W
+                and -_HIGHEST_W <= vars_[index] <= _HIGHEST_W
+            ):
+                return False
+        if reading.frequency_hz is not None and not 0.0 <= reading.frequency_hz <= _HIGHEST_HZ:
+            return False
+        return reading.at is None or math.isfinite(reading.at)
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+
+
+_HIGHEST_HZ = 1000.0
 
 
 def is_battery(battery: ev.BatteryChanged) -> bool:
@@ -108,6 +142,22 @@ def _limits(event: Any) -> None:
             raise ConfigError(f"LimitsChanged.limits.{name}", "is no limit", "a finite number, 0 or more")
 
 
+def _ac_limits(kind: type[AcStationLimits] | type[AcVehicleLimits]) -> Callable[[Any], None]:
+    """Limits judge themselves when they are made; their owner may have changed them in place since."""
+
+    def check(event: Any) -> None:
+        if not isinstance(event.limits, kind):
+            _refuse(event, "limits", kind.__name__)
+        event.limits.__post_init__()
+
+    return check
+
+
+def _set_point(event: Any) -> None:
+    _number(event, "power_w", optional=True)
+    _number(event, "reactive_var", optional=True)
+
+
 def _refusal(event: Any) -> None:
     if event.refusal is not None and not isinstance(event.refusal, Refusal):
         _refuse(event, "refusal", "a Refusal, or None")
@@ -156,7 +206,9 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.ContractDecided: _contract,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,
-    ev.SetPointChanged: lambda event: _number(event, "power_w", optional=True),
+    ev.AcLimitsChanged: _ac_limits(AcStationLimits),
+    ev.ChargerChanged: _ac_limits(AcVehicleLimits),
+    ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
     ev.MeterRead: _meter,
     ev.PauseRequested: _pause,

@@ -96,9 +96,10 @@ class Wait(Struct, frozen=True):
     """A handler cannot answer before the hardware did: carry out ``before`` and ask ``finish`` again on every
     event, at the latest at ``deadline``.
 
-    ``finish(timed_out)`` gives the answer or None to go on waiting; with ``timed_out`` it must give one.
+    ``finish(timed_out)`` gives the answer or None to go on waiting; with ``timed_out`` it must give one. Another ``Wait`` is the next step
+    of it, within the time that the request has left.
     """
 
     before: tuple[Action, ...]
     deadline: float
-    finish: Callable[[bool], Answer | Refused | None]
+    finish: Callable[[bool], Answer | Refused | Wait | None]

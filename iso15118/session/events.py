@@ -14,14 +14,19 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.energy.ac import NOTHING, Phases
 
+from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
 from .secured import SecuredLink
 
 __all__ = [
+    "AcLimitsChanged",
+    "AcMeasured",
     "AuthorizationDecided",
     "BatteryChanged",
     "CableCheckFinished",
+    "ChargerChanged",
     "Connected",
     "ContactorsChanged",
     "ContractCertificateAnswered",
@@ -158,6 +163,40 @@ class InletMeasured(Event, frozen=True):
     discharged_wh: float | None = None
 
 
+class AcMeasured(Event, frozen=True, kw_only=True):
+    """Present values of alternating current, at the station's outlet or at the vehicle's on-board charger: per phase (L1, L2, L3; with
+    one phase L1, and 0).
+
+    ``voltage_v``: phase to neutral. ``current_a``: effective values, 0 or more, since the direction is that of the power. ``power_w``:
+    active power, negative from the vehicle. ``reactive_var``: positive where the vehicle absorbs it. ``one_meter``: the powers are one
+    measurement of all phases, spread evenly, and are told to the other side as one sum. ``at`` as in ``PowerMeasured``.
+    """
+
+    voltage_v: Phases = NOTHING
+    current_a: Phases = NOTHING
+    power_w: Phases = NOTHING
+    reactive_var: Phases = NOTHING
+    frequency_hz: float | None = None
+    one_meter: bool = False
+    at: float | None = None
+
+    @property
+    def total_w(self) -> float:
+        """Active power of all phases in W, negative from the vehicle."""
+        return self.power_w[0] + self.power_w[1] + self.power_w[2]
+
+    @property
+    def total_var(self) -> float:
+        """Reactive power of all phases in var."""
+        return self.reactive_var[0] + self.reactive_var[1] + self.reactive_var[2]
+
+
+class ChargerChanged(Event, frozen=True):
+    """Vehicle: what the on-board charger can take and give from now on; within what it declared."""
+
+    limits: AcVehicleLimits
+
+
 class InsulationMeasured(Event, frozen=True):
     """Station: insulation resistance of the output against earth in ohm, from an insulation monitor that measures while energy flows.
     ``to_earth_v``: the greatest voltage between one pole and earth in V, if it is measured. ``at`` as in ``PowerMeasured``."""
@@ -251,6 +290,12 @@ class LimitsChanged(Event, frozen=True):
     limits: StationLimits
 
 
+class AcLimitsChanged(Event, frozen=True):
+    """Station: what the AC outlet can give from now on (a phase lost, load management)."""
+
+    limits: AcStationLimits
+
+
 class PlanChanged(Event, frozen=True):
     """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
     the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
@@ -265,9 +310,10 @@ class PlanChanged(Event, frozen=True):
 
 class SetPointChanged(Event, frozen=True):
     """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
-    it to the vehicle."""
+    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs it; None: nothing is said."""
 
     power_w: float | None
+    reactive_var: float | None = None
 
 
 class StopRequested(Event, frozen=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from iso15118.errors import ConfigError
 
-__all__ = ["StationLimits", "VehicleLimits"]
+__all__ = ["NO_DC_OUTPUT", "NO_DC_SIDE", "StationLimits", "VehicleLimits"]
 
 
 def _check(owner: object, names: tuple[str, ...]) -> None:
@@ -115,3 +115,9 @@ class VehicleLimits(Struct, frozen=True, kw_only=True):
     def bidirectional(self) -> bool:
         """The vehicle can give energy back."""
         return self.maximum_discharge_power_w > 0.0 and self.maximum_discharge_current_a > 0.0
+
+
+NO_DC_OUTPUT = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+"""A station without a DC output: AC is all that it has."""
+NO_DC_SIDE = VehicleLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
+"""A vehicle that charges by its on-board charger only."""

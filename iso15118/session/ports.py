@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.errors import ConfigError
 
+from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
-from .events import BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
+from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from iso15118.pki.vehicle_contracts import VehicleContracts
 
 __all__ = [
+    "AcPowerPort",
     "Authorizer",
     "BatteryPort",
     "CableCheckPort",
@@ -41,6 +44,8 @@ __all__ = [
     "HeartbeatPort",
     "InletPort",
     "MeterPort",
+    "OnBoardChargerPort",
+    "RatedAcPowerPort",
     "RatedPowerPort",
     "SignalPort",
     "Station",
@@ -58,6 +63,7 @@ _ASKED, _TOLD, _READ = Kind.ASKED, Kind.TOLD, Kind.READ
 
 _STATION = {
     "power": {"pre_charge": _ASKED, "set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
+    "ac": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "cable_check": {"run": _ASKED},
     "authorizer": {"authorize": _ASKED},
@@ -70,6 +76,7 @@ _STATION = {
 }
 _VEHICLE = {
     "battery": {"state": _READ, "limits": _READ},
+    "charger": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "inlet": {"present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
@@ -137,6 +144,41 @@ class RatedPowerPort(DcPowerPort, Protocol):
     @property
     def capabilities(self) -> StationLimits:
         """What the supply can give when nothing holds it back; read once when a session begins."""
+        ...
+
+
+@runtime_checkable
+class AcPowerPort(Protocol):
+    """The station's AC outlet: what its meter and its fuse know. The contactor is a ``ContactorPort`` as with DC."""
+
+    async def set_power(self, bounds: AcBounds) -> None:
+        """The vehicle was told this; called whenever it changes. ``bounds.phases`` is how many phases have to be connected, and is told
+        with bounds of 0 before the contactors close."""
+        ...
+
+    async def stop(self, urgency: Urgency) -> None:
+        """Nothing may flow any more. An outlet that can only open its contactor does nothing here. Must be harmless when nothing flows;
+        False says that it did not work; so does whatever it raises."""
+        ...
+
+    @property
+    def limits(self) -> AcStationLimits:
+        """What the outlet can give now."""
+        ...
+
+    @property
+    def present(self) -> AcMeasured:
+        """Voltage, current and power at the outlet now, of every phase."""
+        ...
+
+
+@runtime_checkable
+class RatedAcPowerPort(AcPowerPort, Protocol):
+    """An outlet that also says what it could give at best, as ``RatedPowerPort`` does."""
+
+    @property
+    def capabilities(self) -> AcStationLimits:
+        """What the outlet can give when nothing holds it back; read once when a session begins."""
         ...
 
 
@@ -264,6 +306,30 @@ class BatteryPort(Protocol):
 
 
 @runtime_checkable
+class OnBoardChargerPort(Protocol):
+    """The charger in the vehicle, which makes direct current for the battery out of AC, and perhaps the reverse."""
+
+    async def set_power(self, bounds: ChargerBounds) -> None:
+        """Take or give this from now on, per phase; called whenever it changes. Below what it can do it takes nothing."""
+        ...
+
+    async def stop(self, urgency: Urgency) -> None:
+        """Current to zero. Must be harmless when none flows, and while another call is under way; it may be asked for again at any time.
+        False says that it did not work; so does whatever it raises."""
+        ...
+
+    @property
+    def limits(self) -> AcVehicleLimits:
+        """What it can take and give now; what it says first is declared, and holds for the session."""
+        ...
+
+    @property
+    def present(self) -> AcMeasured:
+        """Voltage, current and power at its input now."""
+        ...
+
+
+@runtime_checkable
 class InletPort(Protocol):
     """Measurement at the vehicle's inlet, before its contactors."""
 
@@ -289,12 +355,14 @@ class Station:
     authorizer no Plug and Charge, no contract-certificate service no installation.
 
     Raises ``ConfigError`` naming port and method if one is missing, cannot be called, or is a plain function where a coroutine is wanted.
+    ``power`` and ``cable_check`` are the DC output, ``ac`` is the AC outlet: one of the two has to be there.
     """
 
-    power: DcPowerPort
+    power: DcPowerPort | None = None
     contactors: ContactorPort
-    cable_check: CableCheckPort
+    cable_check: CableCheckPort | None = None
     authorizer: Authorizer
+    ac: AcPowerPort | None = None
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
@@ -303,19 +371,44 @@ class Station:
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
+        if self.power is None and self.ac is None:
+            _missing("power", "this port is missing", "give Station one, or ac for an AC outlet")
+        if self.power is not None and self.cable_check is None:
+            _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
+        if self.power is None and self.cable_check is not None:
+            _missing("power", "this port is missing", "give Station one: a cable check is for a DC output")
         check_ports(self, _STATION)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vehicle:
-    """The hardware behind one inlet. Raises as ``Station`` does."""
+    """The hardware behind one inlet. Raises as ``Station`` does.
+
+    ``contactors`` and ``inlet`` are the DC side, ``charger`` is the on-board charger: one of the two has to be there. Contactors are
+    those to the battery, which stay open while the on-board charger works; it switches itself.
+    """
 
     battery: BatteryPort
-    contactors: ContactorPort
-    inlet: InletPort
+    contactors: ContactorPort | None = None
+    inlet: InletPort | None = None
+    charger: OnBoardChargerPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
+        direct = {"contactors": self.contactors, "inlet": self.inlet}
+        if self.charger is None or any(port is not None for port in direct.values()):
+            for name, port in direct.items():
+                if port is None:
+                    hint = (
+                        "give Vehicle one"
+                        if self.charger is not None
+                        else "give Vehicle one, or a charger for AC"
+                    )
+                    _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
+
+
+def _missing(name: str, reason: str, hint: str) -> NoReturn:
+    raise ConfigError(name, reason, hint)

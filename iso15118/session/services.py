@@ -1,8 +1,7 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
-DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone; a new service is
-a new entry, its phases and
-its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT; a new service is
+a new entry, its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations
@@ -12,9 +11,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20 import ac, dc
+
+from .ac_limits import AcStationLimits, Islanding
 
 __all__ = [
+    "AC_SERVICES",
     "DC_SERVICES",
     "SERVICES",
     "BptChannel",
@@ -25,7 +27,9 @@ __all__ = [
     "ParameterSet",
     "Pricing",
     "ServiceID",
+    "ac_parameter_sets",
     "parameter_sets",
+    "phases_of",
 ]
 
 
@@ -101,6 +105,9 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
     pricing: Pricing
     bpt_channel: BptChannel | None = None
     generator_mode: GeneratorMode | None = None
+    islanding: Islanding | None = None
+    nominal_voltage_v: int | None = None
+    """AC: phase to neutral, in V; every power is based on it [V2G20-1823]."""
 
 
 class EnergyService(Struct, frozen=True, kw_only=True):
@@ -126,6 +133,24 @@ class EnergyService(Struct, frozen=True, kw_only=True):
     dynamic_res: type
 
 
+_AC_CHARGE_ONLY: dict[str, Any] = {
+    "bidirectional": False,
+    "cpd_req_mode": ac.ACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac.ACCPDResEnergyTransferMode,
+    "scheduled_req": ac.ScheduledACCLReqControlMode,
+    "scheduled_res": ac.ScheduledACCLResControlMode,
+    "dynamic_req": ac.DynamicACCLReqControlMode,
+    "dynamic_res": ac.DynamicACCLResControlMode,
+}
+_AC_BIDIRECTIONAL: dict[str, Any] = {
+    "bidirectional": True,
+    "cpd_req_mode": ac.BPTACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac.BPTACCPDResEnergyTransferMode,
+    "scheduled_req": ac.BPTScheduledACCLReqControlMode,
+    "scheduled_res": ac.BPTScheduledACCLResControlMode,
+    "dynamic_req": ac.BPTDynamicACCLReqControlMode,
+    "dynamic_res": ac.BPTDynamicACCLResControlMode,
+}
 _CHARGE_ONLY: dict[str, Any] = {
     "bidirectional": False,
     "cpd_req_mode": dc.DCCPDReqEnergyTransferMode,
@@ -157,17 +182,24 @@ _MCS: dict[str, Any] = {
     "isolation_ohm": 125_000.0,
 }
 
+# Connector: 1 is one phase. Three phases are 2 in most stacks and 3 in another; both are understood.
+_AC: dict[str, Any] = {"namespace": Namespace.AC.value, "connectors": (1, 2, 3), "isolation_ohm": 0.0}
+
 SERVICES: dict[ServiceID, EnergyService] = {
     entry.id: entry
     for entry in (
+        EnergyService(id=ServiceID.AC, name="ac", **_AC, **_AC_CHARGE_ONLY),
+        EnergyService(id=ServiceID.AC_BPT, name="ac-bpt", **_AC, **_AC_BIDIRECTIONAL),
         EnergyService(id=ServiceID.DC, name="dc", **_DC, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.DC_BPT, name="dc-bpt", **_DC, **_BIDIRECTIONAL),
         EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
     )
 }
-DC_SERVICES = frozenset(SERVICES)
+DC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.DC.value)
 """Services that run over the DC messages."""
+AC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.AC.value)
+"""Services that run over the AC messages."""
 
 
 def parameter_sets(
@@ -195,4 +227,39 @@ def parameter_sets(
             **bpt,  # type: ignore[arg-type]
         )
         for number, mode in enumerate(control_modes, start=1)
+    )
+
+
+def phases_of(connector: int | None) -> int:
+    """How many phases this Connector parameter of an AC service has; 0: it is none."""
+    return {1: 1, 2: 3, 3: 3}.get(connector or 0, 0)
+
+
+def ac_parameter_sets(
+    service: EnergyService,
+    outlet: AcStationLimits,
+    *,
+    three_phase_connector: int = 2,
+    control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
+    generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
+    islanding: Islanding = Islanding.ACTIVE,
+) -> tuple[ParameterSet, ...]:
+    """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
+    each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
+    connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
+    ways = generator_modes if service.bidirectional else (None,)
+    choices = [(connector, mode, way) for connector in connectors for mode in control_modes for way in ways]
+    return tuple(
+        ParameterSet(
+            id=number,
+            connector=connector,
+            control_mode=mode,
+            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
+            pricing=Pricing.NONE,
+            bpt_channel=BptChannel.UNIFIED if service.bidirectional else None,
+            generator_mode=way,
+            islanding=islanding if service.bidirectional else None,
+            nominal_voltage_v=round(outlet.nominal_voltage_v),
+        )
+        for number, (connector, mode, way) in enumerate(choices, start=1)
     )

@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -90,8 +89,7 @@ class Field(Struct, frozen=True, kw_only=True):
     def wanted(self) -> str:
         """What the value has to be, in words."""
         if self.item is not None:
-            items = "paths" if self.item is Path else "texts"
-            return "a list of " + ", ".join(self.values or [items])
+            return "a list of " + ", ".join(self.values or ["texts"])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
         words = {

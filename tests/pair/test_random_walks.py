@@ -23,9 +23,10 @@ from iso15118.session import events as ev
 from iso15118.session.services import ControlMode
 from tests.evcc.station import ANSWERS, STATES, Host
 from tests.evcc.station import BATTERY_V as INLET_V
+from tests.secc.table import STATES as TABLE_STATES
 from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, REQUESTS, STATION, Drive
 
-ORDINARY = [state for state in State if state not in (State.SCHEDULE_RENEGOTIATION, State.ENDED)]
+ORDINARY = [state for state in TABLE_STATES if state not in (State.SCHEDULE_RENEGOTIATION, State.ENDED)]
 WALKS = int(os.environ.get("ISO15118_WALKS", "20000"))
 STEPS = 60
 

@@ -7,7 +7,7 @@ from iso15118.secc.iso20.machine import table_of
 from iso15118.secc.iso20.replies import RESPONSES
 from iso15118.secc.iso20.sequence import State
 
-__all__ = ["PAIRS", "SEQUENCE", "SOURCES"]
+__all__ = ["PAIRS", "SEQUENCE", "SOURCES", "STATES"]
 
 PAIRS: dict[type, type] = {
     request: response for request, (response, _) in (RESPONSES | dict(DC.responses)).items()
@@ -22,3 +22,6 @@ for state, rows in table_of(DC).items():
     for key, row in rows.items():
         listed.setdefault(key[0] if isinstance(key, tuple) else key, set()).update(row.next)
         SOURCES.append(row.source)
+
+STATES = tuple(state for state in State if state in SEQUENCE)
+"""States of this table, in the order in which a session passes them."""

@@ -27,11 +27,11 @@ from iso15118.session.services import ServiceID
 from iso15118.session.ticket import SeccTicket
 from iso15118.testing import SafetyMonitor, SafetyViolation
 from tests.pair.contracts import DAY, held, issued, trust
-from tests.secc.table import SEQUENCE
+from tests.secc.table import SEQUENCE, STATES
 from tests.secc.vehicle import ALL_SERVICES, REQUESTS, STATION, Drive
 
 TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"vehicle",))
-BEFORE_PAUSE = [state for state in State if state not in (State.SESSION_SETUP, State.ENDED)]
+BEFORE_PAUSE = [state for state in STATES if state not in (State.SESSION_SETUP, State.ENDED)]
 PAUSE = {"charging_session": cm.ChargingSession.Pause}
 JOINED = State.DC_CHARGE_PARAMETER_DISCOVERY
 

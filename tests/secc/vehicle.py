@@ -29,6 +29,7 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
+from tests.secc.table import STATES
 
 CONNECTING = "Connecting"
 ALL_SERVICES = (ServiceID.DC, ServiceID.DC_BPT, ServiceID.MCS, ServiceID.MCS_BPT)
@@ -161,7 +162,7 @@ class Drive:
 
     def to(self, state: State) -> Drive:
         """Bring the session there along the ordinary way."""
-        passed = [CONNECTING, *(s.value for s in State if s is not State.SCHEDULE_RENEGOTIATION)]
+        passed = [CONNECTING, *(s.value for s in STATES if s is not State.SCHEDULE_RENEGOTIATION)]
         for step in _WAY[passed.index(self.session.state) :]:
             if self.session.state == state.value:
                 return self

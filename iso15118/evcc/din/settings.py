@@ -40,7 +40,9 @@ class DinEvccSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not (isinstance(self.evccid, bytes) and 1 <= len(self.evccid) <= 8):
-            raise ConfigError("evccid", f"{self.evccid!r} is no EVCCID", "1 to 8 octets, a MAC address has 6")
+            raise ConfigError(
+                "din.evccid", f"{self.evccid!r} is no EVCCID", "1 to 8 octets, a MAC address has 6"
+            )
         for key, most in (
             ("precharge_current_a", 2.0),
             ("voltage_headroom_v", 100.0),
@@ -48,4 +50,4 @@ class DinEvccSettings(Struct, frozen=True, kw_only=True):
         ):
             value = getattr(self, key)
             if not (type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= most):
-                raise ConfigError(key, f"{value!r} is out of range", f"0 to {most:g}")
+                raise ConfigError(f"din.{key}", f"{value!r} is out of range", f"0 to {most:g}")

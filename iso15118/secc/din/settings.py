@@ -58,24 +58,26 @@ class DinSeccSettings(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
             if getattr(self, key) not in known:
-                raise ConfigError(key, f"{getattr(self, key)!r} is no choice", "one of " + ", ".join(known))
+                raise ConfigError(
+                    f"din.{key}", f"{getattr(self, key)!r} is no choice", "one of " + ", ".join(known)
+                )
         if not _is_number(self.no_power_wait_s, self.timing.ongoing_performance):
             raise ConfigError(
-                "no_power_wait_s",
+                "din.no_power_wait_s",
                 f"{self.no_power_wait_s!r} is no time that a vehicle waits",
                 f"0 to timing.ongoing_performance = {self.timing.ongoing_performance:g}",
             )
         if not _is_number(self.peak_current_ripple_a, _SHORT):
             raise ConfigError(
-                "peak_current_ripple_a", f"{self.peak_current_ripple_a!r} is no current", "0 to 32767"
+                "din.peak_current_ripple_a", f"{self.peak_current_ripple_a!r} is no current", "0 to 32767"
             )
         if self.current_tolerance_a is not None and not _is_number(self.current_tolerance_a, _SHORT):
             raise ConfigError(
-                "current_tolerance_a", f"{self.current_tolerance_a!r} is no current", "0 to 32767"
+                "din.current_tolerance_a", f"{self.current_tolerance_a!r} is no current", "0 to 32767"
             )
         if not self.timing.contactor_answer < 1.5:
             raise ConfigError(
-                "timing.contactor_answer",
+                "din.timing.contactor_answer",
                 f"{self.timing.contactor_answer!r} is longer than PowerDeliveryRes may take",
                 "less than 1.5",
             )

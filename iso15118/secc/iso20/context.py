@@ -15,7 +15,7 @@ from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeade
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.events import MeterRead
-from iso15118.session.services import ControlMode, EnergyService, ParameterSet
+from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
 from .wire import LoopLimits, StationLimitsOnWire
 
@@ -85,6 +85,8 @@ class Context:
     """The vehicle asks for readings, so a fresh one is kept at hand."""
     display: DisplayParameters | None = None
     """What the vehicle last showed of itself."""
+    target_told: bool = False
+    """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0
     """Charge loops in a row in which the vehicle asked for more than it was told."""
 
@@ -95,6 +97,16 @@ class Context:
         """The mode of the chosen parameter set; Scheduled before the choice."""
         chosen = self.parameter_set
         return chosen.control_mode if chosen is not None else _SCHEDULED
+
+    @property
+    def services(self) -> tuple[ServiceID, ...]:
+        """Energy services that run over the messages of this session, in the order offered."""
+        namespace = self.part.namespace
+        return tuple(one for one in self.facts.config.services if SERVICES[one].namespace == namespace)
+
+    def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
+        """What the station lists for this service."""
+        return self.facts.config.parameter_sets(service, self.facts.ac_hardware)
 
     @property
     def offers_contracts(self) -> bool:

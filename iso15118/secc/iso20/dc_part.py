@@ -8,10 +8,10 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, RationalNumber
 from iso15118.session.edition import Stage
-from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.session.services import SERVICES, ControlMode, Namespace, ServiceID
 from iso15118.timing import Timer
 
-from . import delivery, loop, parameters
+from . import delivery, loop, parameters, telling
 from .context import Context
 from .sequence import Part, State, row
 from .wire import offer
@@ -40,6 +40,7 @@ def _loop_control_mode(ctx: Context) -> Any:
 DC = Part(
     name="DC",
     schema="iso20-dc",
+    namespace=Namespace.DC.value,
     parameters=S.DC_CHARGE_PARAMETER_DISCOVERY,
     ready=S.DC_CABLE_CHECK,
     loop=S.DC_CHARGE_LOOP,
@@ -118,7 +119,7 @@ DC = Part(
     },
     loop_request=dc.DCChargeLoopReq,
     refresh=parameters.refresh_limits,
-    advice=loop.unasked_reading,
+    advice=telling.unasked_reading,
     bounds=loop.present_bounds,
 )
 

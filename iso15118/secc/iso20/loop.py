@@ -11,38 +11,22 @@ from typing import Any
 
 from iso15118.energy.dc import LOSS, Bounds, charging, discharging, nothing
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import (
-    DisplayParameters,
-    EvseNotification,
-    EVSEStatus,
-    MeterInfo,
-    ResponseCode,
-)
-from iso15118.messages.values import rational, si, time_stamp
-from iso15118.session.actions import (
-    Action,
-    EndReason,
-    ReadMeter,
-    SetPower,
-    SupervisionWarning,
-    VehicleDisplay,
-)
+from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.values import rational, si
+from iso15118.session.actions import Action, EndReason, SetPower, SupervisionWarning
 from iso15118.session.edition import Answer, Fault, Refused, Wait
-from iso15118.session.events import MeterRead
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode
 from iso15118.session.supervision import Rule
 
 from .context import Context
-from .plug_and_charge import metering_wanted
-from .schedules import allowed_w, ask_anew, profile_exceeded
+from .schedules import allowed_w, profile_exceeded
 from .sequence import State
+from .telling import answered, meter_told, status, take_display
 
-__all__ = ["charge_loop", "present_bounds", "unasked_reading"]
+__all__ = ["charge_loop", "present_bounds"]
 
 _SCHEDULED, _DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
-_METER_SHARE = 0.8
-"""Of the time in which a charge-loop answer is due, spent at most on waiting for the meter."""
 _AT_THE_LIMIT = 0.99
 """What is measured never quite reaches a limit."""
 
@@ -80,67 +64,12 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
         before += _ignored(ctx, target_a, limits)
     else:
         ctx.loops_beyond = 0
-    _take_display(request.display_parameters, ctx)
-    return _answer(request, ctx, code, before)
+    take_display(request.display_parameters, ctx)
 
+    def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
+        return _reply(request, ctx, code, actions, told=told, confirm=confirm)
 
-def _answer(
-    request: dc.DCChargeLoopReq, ctx: Context, code: ResponseCode, before: tuple[Action, ...]
-) -> Answer | Refused | Wait:
-    """The answer at once, or as soon as the meter has said what it has to tell."""
-    facts = ctx.facts
-    confirm = metering_wanted(ctx)
-    ctx.meter_of_interest = ctx.meter_of_interest or request.meter_info_requested or confirm
-    # Asked for, it shall be given [V2G20-1081]; a station with a meter tells it in the first answer in any
-    # case [V2G20-1833].
-    first = facts.config.first_meter_reading and not ctx.meter_told
-    wanted = facts.meter is not None and (request.meter_info_requested or confirm or first)
-    most = facts.config.meter_age_s
-    # A meter that was waited for in vain is not waited for again until it has said something.
-    age = _age(ctx)
-    silent = wanted and facts.meter is ctx.meter_silent_since and age > most
-    if not wanted or silent or age <= most:
-        if (
-            ctx.meter_of_interest
-            and facts.meter is not None
-            and age >= most / 2.0
-            and facts.now - facts.meter_asked >= most / 2.0
-        ):
-            before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
-        return _reply(request, ctx, code, before, told=wanted and not silent, confirm=confirm)
-    deadline = facts.now + _METER_SHARE * facts.timing.answer_time_of("DCChargeLoopReq")
-
-    def finish(timed_out: bool) -> Answer | Refused | None:
-        fresh = _age(ctx) <= most
-        if not fresh and not timed_out:
-            return None
-        if not fresh:
-            ctx.meter_silent_since = facts.meter
-        return _reply(request, ctx, code, (), told=fresh, confirm=confirm and fresh)
-
-    return Wait((*before, ReadMeter()), deadline, finish)
-
-
-_LEAVES = frozenset(
-    {EndReason.PEER_VANISHED, EndReason.TIMEOUT, EndReason.STOPPED_BY_EV, EndReason.UNDECODABLE}
-)
-"""Ends that are a vehicle's own doing."""
-
-
-def unasked_reading(ctx: Context, reason: EndReason) -> str:
-    """What to try where a vehicle leaves upon an answer with a meter reading that it had not asked for; empty where that is not so."""
-    if not ctx.meter_unasked or ctx.facts.stop_wanted or reason not in _LEAVES:
-        return ""
-    return (
-        "the last answer had a meter reading unasked: if that is why, try session.first_meter_reading = false"
-    )
-
-
-def _age(ctx: Context) -> float:
-    """How long ago the last reading was taken, in s."""
-    facts = ctx.facts
-    taken = facts.meter.at if facts.meter is not None else None
-    return facts.now - taken if taken is not None else float("inf")
+    return answered(ctx, "DCChargeLoopReq", before, reply, meter_asked_for=request.meter_info_requested)
 
 
 def _reply(
@@ -154,17 +83,12 @@ def _reply(
 ) -> Answer:
     facts = ctx.facts
     measured, limits = facts.measured, facts.limits
-    meter_info = None
-    ctx.meter_unasked = told and not (request.meter_info_requested or confirm)
-    if told and facts.meter is not None:
-        meter_info, ctx.meter_told = _meter_info(ctx, facts.meter), True
-        if confirm:
-            ctx.metering_asked.append(meter_info)
+    meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
     power, current, voltage = (False, False, False) if limits is None else _achieved(ctx, limits)
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
         response_code=code,
-        evse_status=_status(ctx, confirm=confirm and meter_info is not None),
+        evse_status=status(ctx, confirm=confirm and meter_info is not None),
         meter_info=meter_info,
         receipt=None,
         evse_present_current=rational(round(measured.current_a, 1)),
@@ -275,60 +199,6 @@ def _achieved(ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
 
 def _at(measured: float, asked: float, limit: float) -> bool:
     return asked > limit or (limit > 0.0 and measured >= _AT_THE_LIMIT * limit)
-
-
-# -- what is told beside it
-
-
-def _take_display(shown: DisplayParameters | None, ctx: Context) -> None:
-    """What the vehicle lets the station show is kept, and told when it changes."""
-    if shown is None or shown == ctx.display:
-        return
-    ctx.display = shown
-    capacity = shown.battery_energy_capacity
-    told = ctx.facts.display = VehicleDisplay(
-        present_soc=shown.present_soc,
-        minimum_soc=shown.minimum_soc,
-        target_soc=shown.target_soc,
-        maximum_soc=shown.maximum_soc,
-        to_minimum_s=shown.remaining_time_to_minimum_soc,
-        to_target_s=shown.remaining_time_to_target_soc,
-        to_maximum_s=shown.remaining_time_to_maximum_soc,
-        charging_complete=shown.charging_complete,
-        capacity_wh=None if capacity is None else si(capacity),
-        inlet_hot=shown.inlet_hot,
-    )
-    ctx.facts.news.append(told)
-
-
-def _status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
-    """One notification at a time: the end first, then a pause, another schedule, a confirmed reading. Delays
-    count down [V2G20-3318]."""
-    facts = ctx.facts
-    if facts.stop_wanted:
-        left, notification = (facts.stop_deadline or facts.now) - facts.now, EvseNotification.Terminate
-    elif facts.pause_until > facts.now:
-        left, notification = facts.pause_until - facts.now, EvseNotification.Pause
-    elif ask_anew(ctx):
-        left, notification = ctx.renegotiate_until - facts.now, EvseNotification.ScheduleRenegotiation
-    elif confirm:
-        left, notification = 0.0, EvseNotification.MeteringConfirmation
-    else:
-        return None
-    return EVSEStatus(notification_max_delay=int(max(left, 0.0)), evse_notification=notification)
-
-
-def _meter_info(ctx: Context, meter: MeterRead) -> MeterInfo:
-    facts = ctx.facts
-    bidirectional = ctx.service is not None and ctx.service.bidirectional
-    taken = facts.now if meter.at is None else meter.at
-    return MeterInfo(
-        meter_id=meter.meter_id[:32],
-        charged_energy_reading_wh=int(meter.charged_wh),
-        bpt_discharged_energy_reading_wh=int(meter.discharged_wh) if bidirectional else None,
-        meter_signature=meter.signature,
-        meter_timestamp=time_stamp(taken + facts.epoch, facts.config.time_stamp_unit),
-    )
 
 
 def _wrong(detail: str) -> Refused:

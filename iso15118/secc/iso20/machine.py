@@ -12,6 +12,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import unit_of
 from iso15118.secc.facts import Facts
+from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
@@ -164,7 +165,7 @@ class Iso20:
         part = self.context.part
         return part.advice(self.context, reason) if state is part.loop else ""
 
-    def rebound(self) -> tuple[float, float, float, bool] | None:
+    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | None:
         """See ``Part``."""
         part = self.context.part
         part.refresh(self.context)

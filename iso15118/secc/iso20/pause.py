@@ -102,4 +102,4 @@ def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
             return False
         if not facts.trust.still_holds(claim, facts.unix_time):
             return False  # the vehicle is authorized anew, where it is told what is wrong
-    return ticket.service in config.services and ticket.parameter_set in config.parameter_sets(ticket.service)
+    return ticket.service in ctx.services and ticket.parameter_set in ctx.parameter_sets(ticket.service)

@@ -93,9 +93,7 @@ def _installation(ctx: Context) -> dict[str, Any]:
 
 
 def _services(ctx: Context) -> cm.ServiceList:
-    return cm.ServiceList(
-        service=tuple(cm.Service(service_id=s, free_service=False) for s in ctx.facts.config.services)
-    )
+    return cm.ServiceList(service=tuple(cm.Service(service_id=s, free_service=False) for s in ctx.services))
 
 
 RESPONSES: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
@@ -120,7 +118,7 @@ RESPONSES: dict[type, tuple[type, Callable[[Context], dict[str, Any]]]] = {
     cm.ServiceDetailReq: (
         cm.ServiceDetailRes,
         lambda ctx: {
-            "service_id": ctx.facts.config.services[0],
+            "service_id": ctx.services[0],
             "service_parameter_list": cm.ServiceParameterList(
                 parameter_set=(
                     cm.ParameterSet(

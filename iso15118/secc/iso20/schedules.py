@@ -91,20 +91,19 @@ def _energy(request: RationalNumber | None) -> float:
 
 
 def _schedule(ctx: Context, departure_s: int | None) -> cm.ScheduledSEResControlMode:
-    limits, service = ctx.facts.limits, ctx.service
+    limits, service = ctx.facts.limits_w, ctx.service
     if limits is None or service is None:  # the table does not lead here without both
         raise RuntimeError("schedule exchange before charge parameter discovery")
     # Whoever leaves at once, or does not say when, is given a day.
     lasts = min(max(departure_s or _DAY, 1), _LONGEST)
-    ctx.schedule = Schedule.of(ctx.facts.now, ((float(lasts), limits.maximum_charge_power_w),))
-    discharging = (
-        _power_schedule(ctx, lasts, limits.maximum_discharge_power_w) if service.bidirectional else None
-    )
+    charge_w, discharge_w = limits
+    ctx.schedule = Schedule.of(ctx.facts.now, ((float(lasts), charge_w),))
+    discharging = _power_schedule(ctx, lasts, discharge_w) if service.bidirectional else None
     return cm.ScheduledSEResControlMode(
         schedule_tuple=(
             cm.ScheduleTuple(
                 schedule_tuple_id=_TUPLE,
-                charging_schedule=_power_schedule(ctx, lasts, limits.maximum_charge_power_w),
+                charging_schedule=_power_schedule(ctx, lasts, charge_w),
                 discharging_schedule=discharging,
             ),
         )
@@ -154,12 +153,12 @@ def ask_anew(ctx: Context) -> bool:
     been released to more than it says. Not more often than every ``SeccConfig.schedule_renegotiation_s``,
     because the power rests meanwhile."""
     facts = ctx.facts
-    schedule, limits, every = ctx.schedule, facts.limits, facts.config.schedule_renegotiation_s
+    schedule, limits, every = ctx.schedule, facts.limits_w, facts.config.schedule_renegotiation_s
     if schedule is None or limits is None or ctx.control_mode is _DYNAMIC or every <= 0.0:
         return False
     if facts.now < ctx.renegotiate_until:
         return True
-    more = limits.maximum_charge_power_w > _WORTH_IT * schedule.at(facts.now)
+    more = limits[0] > _WORTH_IT * schedule.at(facts.now)
     if not (more or facts.now >= schedule.ends[-1]) or facts.now < ctx.renegotiate_next:
         return False
     ctx.renegotiate_until, ctx.renegotiate_next = facts.now + _ASKED_S, facts.now + every
@@ -174,7 +173,8 @@ def take_profile(request: cm.PowerDeliveryReq, ctx: Context) -> ResponseCode | R
     sends none follows the schedule as it stands."""
     facts = ctx.facts
     profile = request.ev_power_profile
-    if profile is None or facts.offered is None or ctx.service is None:
+    offered_w = facts.offered_discharge_w
+    if profile is None or offered_w is None or ctx.service is None:
         return Code.OK
     chosen = profile.evppt_control_mode
     scheduled = ctx.control_mode is ControlMode.SCHEDULED
@@ -201,7 +201,7 @@ def take_profile(request: cm.PowerDeliveryReq, ctx: Context) -> ResponseCode | R
         return Code.OK  # the station sets the power, whatever the vehicle expects
     if plan.over_at <= facts.now:
         return _refused(Fault.POWER_PROFILE, "the power profile is over before it begins")
-    least = -facts.offered.maximum_discharge_power_w
+    least = -offered_w
     wrong = violation(plan, ctx.schedule, facts.now, least_w=least)
     if wrong:
         return _refused(Fault.POWER_PROFILE, f"the power profile leaves the schedule: {wrong}")
@@ -227,7 +227,7 @@ def profile_exceeded(ctx: Context) -> ResponseCode:
     if profile is None or now < profile.begins:
         return _OK
     planned = profile.at(now) if now < profile.ends[-1] else profile.powers[-1]
-    power = facts.measured.voltage_v * facts.measured.current_a
+    power = facts.measured_w
     if power <= planned:  # no tolerance needed
         ctx.exceeded_since = None
         return _OK

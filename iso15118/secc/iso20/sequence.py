@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
+from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Refused, Stage, Wait
 
@@ -32,11 +33,13 @@ class State(Enum):
     SERVICE_DISCOVERY = "ServiceDiscovery"
     SERVICE_DETAIL = "ServiceDetail"
     SERVICE_SELECTION = "ServiceSelection"
+    AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
     POWER_DELIVERY = "PowerDelivery"
+    AC_CHARGE_LOOP = "AC_ChargeLoop"
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
@@ -76,6 +79,8 @@ class Part(Struct, frozen=True, kw_only=True):
 
     name: str
     schema: str
+    namespace: str
+    """Of its messages; the services of a session are those that have it."""
     parameters: State
     ready: State
     loop: State
@@ -90,7 +95,7 @@ class Part(Struct, frozen=True, kw_only=True):
     """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
     advice: Callable[[Context, EndReason], str]
     """What people may try where a session ends in the loop for this reason."""
-    bounds: Callable[[Context], tuple[float, float, float, bool] | None]
+    bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
 
 

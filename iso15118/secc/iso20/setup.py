@@ -188,9 +188,7 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
         response_code=Code.OK,
         service_renegotiation_supported=ctx.facts.config.service_renegotiation,
         energy_transfer_service_list=cm.ServiceList(
-            service=tuple(
-                cm.Service(service_id=service, free_service=False) for service in ctx.facts.config.services
-            )
+            service=tuple(cm.Service(service_id=service, free_service=False) for service in ctx.services)
         ),
     )
     return Answer(response, State.SERVICE_DETAIL)
@@ -199,7 +197,7 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
 def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
     V2G20-464]."""
-    if request.service_id not in ctx.facts.config.services:
+    if request.service_id not in ctx.services:
         return Refused(
             Fault.SERVICE_ID,
             EndReason.PARAMETERS_NOT_ACCEPTED,
@@ -212,9 +210,7 @@ def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refus
         response_code=Code.OK,
         service_id=service,
         service_parameter_list=cm.ServiceParameterList(
-            parameter_set=tuple(
-                _on_wire(parameters) for parameters in ctx.facts.config.parameter_sets(service)
-            )
+            parameter_set=tuple(_on_wire(parameters) for parameters in ctx.parameter_sets(service))
         ),
     )
     return Answer(response, State.SERVICE_SELECTION)
@@ -228,6 +224,8 @@ def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
         "Pricing": parameters.pricing,
         "BPTChannel": parameters.bpt_channel,
         "GeneratorMode": parameters.generator_mode,
+        "GridCodeIslandingDetectionMethod": parameters.islanding,
+        "EVSENominalVoltage": parameters.nominal_voltage_v,
     }
     return cm.ParameterSet(
         parameter_set_id=parameters.id,
@@ -243,16 +241,17 @@ def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer |
     """The pair of service and parameter set must have been offered in this session [V2G20-433, V2G20-1216]."""
     facts = ctx.facts
     chosen = request.selected_energy_transfer_service
-    if chosen.service_id not in facts.config.services:
+    if chosen.service_id not in ctx.services:
         # Not one of our energy services at all, or an id nobody knows [V2G20-1618].
-        known = chosen.service_id in SERVICES
+        named = SERVICES.get(chosen.service_id)  # type: ignore[call-overload]
+        known = named is not None and named.namespace == ctx.part.namespace
         fault = Fault.SERVICE_SELECTION if known else Fault.NO_ENERGY_SERVICE
         return _not_selected(fault, f"service {chosen.service_id} is not offered")
     service = ServiceID(chosen.service_id)
     if request.selected_vas_list is not None:
         # No value-added service is offered, so none can be chosen [V2G20-467].
         return _not_selected(Fault.SERVICE_SELECTION, "no value-added service is offered")
-    for parameters in facts.config.parameter_sets(service):
+    for parameters in ctx.parameter_sets(service):
         if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
             ctx.service, ctx.parameter_set = SERVICES[service], parameters
             facts.isolation_ohm = ctx.service.isolation_ohm
@@ -303,6 +302,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
             # never under power [V2G20-1477].
             if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
+                facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
                 ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None

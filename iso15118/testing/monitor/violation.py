@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 
-__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation", "si"]
+__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation"]
 
 ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.LinkLost, ev.Undecodable)
 TOLERANCE = 1.001  # limits travel as RationalNumber: a part in a thousand is rounding
@@ -31,11 +30,6 @@ _TALK = frozenset(
 
 class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
     """A session did what must never happen."""
-
-
-def si(number: RationalNumber) -> float:
-    """A wire number as a float."""
-    return float(number.value * 10.0**number.exponent)
 
 
 class Causes:

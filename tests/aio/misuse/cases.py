@@ -33,7 +33,12 @@ PHASES = (
     "idle",
 )
 
-TABLES = {"secc": ports._STATION, "evcc": ports._VEHICLE}
+AC = ("ac", "charger")
+"""Ports that a session with direct current does not ask."""
+TABLES = {
+    role: {port: wanted for port, wanted in table.items() if port not in AC}
+    for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
+}
 CALLBACKS = {"secc": ("news", "observer", "connections"), "evcc": ("news", "observer", "connections")}
 
 ONLY = {

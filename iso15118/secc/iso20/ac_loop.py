@@ -1,0 +1,163 @@
+"""The AC charge loop: from the limits of both sides, the schedule and the set-point to the power that the vehicle is asked for.
+
+The vehicle draws by itself, so what it is told is also what the outlet watches [V2G20-1825].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iso15118.energy.ac import NOTHING, Phases, each, station_target, tightened
+from iso15118.energy.ac_groups import group_of, opposite
+from iso15118.messages.iso20 import ac
+from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.values import si
+from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
+from iso15118.session.actions import Action, EndReason, SetAcPower
+from iso15118.session.edition import Answer, Fault, Refused, Wait
+from iso15118.session.services import ControlMode
+
+from .ac_wire import loop_limits, present, reactive_targets, targets
+from .context import Context
+from .schedules import allowed_w, profile_exceeded
+from .sequence import State
+from .telling import answered, meter_told, status, take_display
+
+__all__ = ["charge_loop", "present_bounds"]
+
+_DYNAMIC = ControlMode.DYNAMIC
+_NAMES = ("ev_present_active_power", "ev_present_reactive_power")
+_INF = float("inf")
+
+
+def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused | Wait:
+    """One turn: say what the vehicle may take, tell what flows, pass on what the station wants it to know."""
+    facts, service, mode = ctx.facts, ctx.service, request.cl_req_control_mode
+    if service is None or facts.ac_vehicle is None or facts.ac_limits is None or not facts.contactors_closed:
+        return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "charge loop without its preconditions")
+    kind = type(mode)
+    if kind is not (service.dynamic_req if ctx.control_mode is _DYNAMIC else service.scheduled_req):
+        return Refused(
+            Fault.FAILED,
+            EndReason.PARAMETERS_NOT_ACCEPTED,
+            f"{kind.__name__} does not belong to the chosen service and control mode",
+        )
+    code = profile_exceeded(ctx)
+    if code is ResponseCode.FAILED_EVPowerProfileViolation:
+        return Refused(
+            Fault.POWER_PROFILE_VIOLATED,
+            EndReason.PARAMETERS_NOT_ACCEPTED,
+            "more power than the vehicle's own profile",
+        )
+    ctx.wish = mode
+    for name in _NAMES:
+        group = group_of(mode, name, facts.ac_limits.phases)
+        if group is not None and group.odd:
+            facts.note("ac-phases", f"{name}: {group.odd}")
+    bounds = present_bounds(ctx)
+    before: tuple[Action, ...] = () if bounds is None or bounds == facts.ac_power else (SetAcPower(bounds),)
+    take_display(request.display_parameters, ctx)
+
+    def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
+        meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
+        response = ac.ACChargeLoopRes(
+            header=ctx.header(),
+            response_code=code,
+            evse_status=status(ctx, confirm=confirm and meter_info is not None),
+            meter_info=meter_info,
+            cl_res_control_mode=loop_mode(ctx),
+        )
+        return Answer(response, State.AC_CHARGE_LOOP, actions)
+
+    return answered(ctx, "ACChargeLoopReq", before, reply, meter_asked_for=request.meter_info_requested)
+
+
+# -- bounds ------------------------------------------------------------------------------------------------
+
+
+def present_bounds(ctx: Context) -> AcBounds | None:
+    """What the vehicle may take and give by its last request and the limits of this moment; None before the first request."""
+    facts, mode = ctx.facts, ctx.wish
+    limits, declared, service = facts.ac_limits, facts.ac_vehicle, ctx.service
+    if limits is None or declared is None or service is None or mode is None:
+        return None
+    phases = limits.phases
+    vehicle = tightened(declared, loop_limits(mode, phases))
+    target = _target(ctx, mode, vehicle)
+    charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
+    amperes = limits.maximum_current_a
+    var = facts.set_point_var
+    return AcBounds(
+        phases=phases,
+        charge_a=amperes if any(charge) else NOTHING,
+        charge_w=charge,
+        discharge_a=amperes if any(back) else NOTHING,
+        discharge_w=back,
+        target_w=target if _tells_target(ctx) else None,
+        target_var=None if var is None else each(var / phases, phases),
+    )
+
+
+def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
+    """The set-point, or all that both sides can do: in Scheduled mode within the schedule, in Dynamic mode while the vehicle wants any."""
+    facts, limits = ctx.facts, ctx.facts.ac_limits
+    if limits is None or ctx.service is None:
+        return NOTHING
+    point = facts.set_point_w
+    if point is None or point >= 0.0:
+        if ctx.control_mode is _DYNAMIC and si(mode.ev_target_energy_request) <= 0.0:
+            return NOTHING
+        allowed = allowed_w(ctx)
+        if allowed < _INF:
+            point = allowed if point is None else min(point, allowed)
+    return station_target(
+        point,
+        limits,
+        vehicle,
+        uneven=vehicle.uneven,
+        discharge=ctx.service.bidirectional and _may_discharge(mode),
+        asymmetry_w=limits.maximum_asymmetry_w,
+    )
+
+
+def _may_discharge(mode: Any) -> bool:
+    """A vehicle below its minimum state of charge still needs energy, and so gives none; the V2X window, if told, narrows it further."""
+    least = mode.ev_minimum_energy_request
+    if least is not None and si(least) >= 0.0:
+        return False
+    floor = getattr(mode, "ev_minimum_v2x_energy_request", None)
+    return floor is None or si(floor) < 0.0
+
+
+def _tells_target(ctx: Context) -> bool:
+    """In Dynamic mode always. In Scheduled mode once something else holds than schedule and offer, which the vehicle knows, and from then
+    on: a target that is left out again would say nothing."""
+    facts = ctx.facts
+    if ctx.control_mode is _DYNAMIC:
+        return True
+    ctx.target_told = ctx.target_told or facts.set_point_w is not None or facts.ac_limits != facts.ac_offered
+    return ctx.target_told
+
+
+# -- what is told ------------------------------------------------------------------------------------------
+
+
+def loop_mode(ctx: Context) -> Any:
+    """The control mode element of a charge-loop response: target, and what is measured."""
+    facts, service, bounds = ctx.facts, ctx.service, ctx.facts.ac_power
+    if service is None:
+        return ac.ScheduledACCLResControlMode()
+    dynamic = ctx.control_mode is _DYNAMIC
+    limits, vehicle = facts.ac_limits, facts.ac_vehicle
+    phases = limits.phases if limits is not None else 1
+    uneven = vehicle is not None and vehicle.uneven
+    fields: dict[str, Any] = {}
+    target = NOTHING if bounds is None else bounds.target_w
+    if dynamic or target is not None:
+        fields |= targets(target or NOTHING, phases, uneven)
+    if facts.set_point_var is not None and bounds is not None:
+        fields |= reactive_targets(facts.set_point_var, phases, uneven)
+    measured = facts.ac_measured
+    if any(measured.voltage_v):  # somebody measures
+        fields |= present(measured.power_w, phases, uneven and not measured.one_meter)
+    return (service.dynamic_res if dynamic else service.scheduled_res)(**fields)
