@@ -14,6 +14,7 @@ from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.session.limits import StationLimits
 from iso15118.session.services import Namespace
 from iso15118.timing import Iso2Timing
 from tests.secc.iso2.vehicle import STATION, configured
@@ -22,7 +23,6 @@ from tests.secc.iso2.vehicle import STATION, configured
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("energy_transfer_modes", ()),
         ("energy_transfer_modes", (Mode.DC_core, Mode.DC_core)),
         ("energy_transfer_modes", (Mode.DC_core, Mode.AC_single_phase_core)),
         ("cpd_isolation", "No_IMD"),
@@ -61,9 +61,14 @@ ISO2, DIN, TESLA = Namespace.ISO2.value, Namespace.DIN.value, "urn:tesla:din:201
 Offer = tuple[str, int, int, int, int]
 
 
-def chosen(*entries: Offer, config: SeccConfig | None = None) -> tuple[str, int | None, str]:
+def chosen(
+    *entries: Offer,
+    config: SeccConfig | None = None,
+    limits: StationLimits | None = STATION,
+    **session_options: Any,
+) -> tuple[str, int | None, str]:
     """Code, SchemaID and what the link speaks afterwards, for namespaces, versions, ids and priorities."""
-    session = SeccSession(config or configured(), STATION)
+    session = SeccSession(config or configured(), limits, **session_options)
     session.handle(ev.Connected(secure=False), 0.0)
     protocols = tuple(
         app.AppProtocol(
