@@ -19,7 +19,7 @@ from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutEr
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason, StateEntered
+from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
 from iso15118.session.ports import Vehicle
 from iso15118.session.supervision import IdleSupervisor
 
@@ -65,8 +65,9 @@ _TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
 class EvccClient:
     """The EVCC of one inlet: ``run`` is one session, from discovery to the end.
 
-    ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
-    context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
+    ``tls``: a client's context; None for plain TCP, which the settings have to allow (``allow_plaintext``, or an edition that is spoken in
+    the clear). With a context TLS is asked for, and nothing else accepted unless such an edition may be spoken without it.
+    ``station``: connect to this address and port without
     discovery. ``connections`` hears of ``SessionSetUp``.
     The other settings are those of ``SeccServer``, and so is ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
 
@@ -92,7 +93,7 @@ class EvccClient:
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,
     ) -> None:
-        if tls is None and not config.allow_plaintext:
+        if tls is None and not config.speaks_plain:
             raise ConfigError(
                 "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
             )
@@ -126,6 +127,8 @@ class EvccClient:
         self._driver: SessionDriver | None = None
         self._idle: IdleLook | None = None
         self._running = False
+        self._found: tuple[IPv6Address, int, Security] | None = None
+        """What discovery last said."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -291,7 +294,15 @@ class EvccClient:
         self._driver = driver
         try:
             address, port = station or await self.find()
-            tls = self._tls.connect() if self._tls is not None else None
+            security = self._security_of(address, port)
+            tls = self._tls.connect() if self._tls is not None and security is Security.TLS else None
+            if tls is None and self._wish is Security.TLS:
+                self._news(
+                    PeerDeviates(
+                        "sdp-no-tls",
+                        "asked for TLS, the station has none: what may be said in the clear is offered",
+                    )
+                )
             driver.stream = stream = self._connection(driver, tls=tls, limits=self._stream_limits)
             timeout_s = self.config.timing.communication_setup_timeout
             await connect(stream, self.interface, address, port, timeout_s=timeout_s)
@@ -342,11 +353,26 @@ class EvccClient:
         """Look for a station: its address and port. Raises ``LinkError`` if none is found."""
         if self._station is not None:
             return self._station
-        security = Security.TLS if self._tls is not None else Security.NONE
+        wish = self._wish
         found = await discover(
-            self.interface, security=security, port=self._sdp_port, timing=self.config.timing
+            self.interface,
+            security=wish,
+            accept={wish, Security.NONE} if self.config.speaks_plain else {wish},
+            port=self._sdp_port,
+            timing=self.config.timing,
         )
-        return found.response.address, found.response.port
+        self._found = found.response.address, found.response.port, found.response.security
+        return self._found[:2]
+
+    def _security_of(self, address: IPv6Address, port: int) -> Security:
+        """What discovery said of this station; where it was not asked, what we would have asked for."""
+        found = self._found
+        return found[2] if found is not None and found[:2] == (address, port) else self._wish
+
+    @property
+    def _wish(self) -> Security:
+        """What is asked for in discovery."""
+        return Security.TLS if self._tls is not None and self.config.speaks_tls else Security.NONE
 
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver

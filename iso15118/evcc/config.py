@@ -99,6 +99,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     far below is up to the battery, hence no promise by default."""
     allow_plaintext: bool = False
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
+    forbid_plaintext: bool = False
+    """Speak nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
+    default
+    both are spoken in the clear where a station answers discovery that it has no TLS; that is told as ``sdp-no-tls``."""
     meter_info_every: Count = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
     meter_tolerance_percent: Annotated[float, Meta(ge=0.0, le=100.0)] = 5.0
@@ -145,6 +149,18 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
 
+    @property
+    def speaks_plain(self) -> bool:
+        """Something may be said without TLS."""
+        return self.allow_plaintext or (
+            not self.forbid_plaintext and not {"iso2", "din"}.isdisjoint(self.editions)
+        )
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Something may be said over TLS: in DIN 70121 nothing may."""
+        return not {"iso20", "iso2"}.isdisjoint(self.editions)
+
     def __post_init__(self) -> None:
         if self.control_mode is not None:
             warnings.warn(
@@ -164,6 +180,12 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
         for edition in self.editions:
             if edition not in EDITIONS:
                 raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if self.forbid_plaintext and self.allow_plaintext:
+            raise ConfigError("forbid_plaintext", "plaintext is allowed, too", "one of the two")
+        if self.forbid_plaintext and not self.speaks_tls:
+            raise ConfigError(
+                "forbid_plaintext", "DIN 70121 knows no TLS", "false, or editions with iso20 or iso2"
+            )
         if not self.services:
             raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
         for service in self.services:

@@ -67,6 +67,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Connector parameter: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4 (default 2); MCS 1 to 7 (default 1)."""
     allow_plaintext: bool = False
     """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
+    forbid_plaintext: bool = False
+    """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
+    default
+    both are served in the clear to vehicles that ask for it; there is no Plug and Charge then."""
     precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
@@ -160,6 +164,18 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
 
+    @property
+    def speaks_plain(self) -> bool:
+        """Something may be said without TLS."""
+        return self.allow_plaintext or (
+            not self.forbid_plaintext and not {"iso2", "din"}.isdisjoint(self.editions)
+        )
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Something may be said over TLS: in DIN 70121 nothing may."""
+        return not {"iso20", "iso2"}.isdisjoint(self.editions)
+
     def __post_init__(self) -> None:
         check_numbers(self)
         if not 1 <= len(self.evse_id) <= 255:
@@ -171,6 +187,12 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         for edition in self.editions:
             if edition not in EDITIONS:
                 raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if self.forbid_plaintext and self.allow_plaintext:
+            raise ConfigError("forbid_plaintext", "plaintext is allowed, too", "one of the two")
+        if self.forbid_plaintext and not self.speaks_tls:
+            raise ConfigError(
+                "forbid_plaintext", "DIN 70121 knows no TLS", "false, or editions with iso20 or iso2"
+            )
         if "iso2" in self.editions and not (
             self.evse_id.isascii() and _SHORTEST_EVSE_ID <= len(self.evse_id) <= _LONGEST_EVSE_ID
         ):

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from iso15118.energy.dc import cable_check_voltage
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.messages.values import rational
-from iso15118.secc.iso20.delivery import cable_check_voltage
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -126,7 +126,7 @@ def test_a_step_without_one_of_its_preconditions_is_refused(
         drive = Drive().to(state)
         drive.measure(BATTERY_V if kind is not dc.DCCableCheckReq else 0.0)
         request = drive.request(kind)
-        setattr(drive.session._ctx, name, value)
+        setattr(drive.context if name == "service" else drive.session._facts, name, value)
         drive.book.receive(request)
         ended = drive.session.ended
         assert ended is not None
@@ -197,7 +197,7 @@ def test_one_request_within_the_limits_begins_the_count_anew(within: float) -> N
 def test_the_power_bound_is_kept_at_the_greatest_voltage_that_is_known(which: str) -> None:
     known = {"measured": 780.0, "told": 780.0, "pre-charged": 780.0} | {which: 799.5}
     drive = drive_with(replace(STATION, maximum_charge_power_w=80_000.0)).to(State.DC_CHARGE_LOOP)
-    drive.session._ctx.precharge_target_v = known["pre-charged"]
+    drive.session._facts.precharge_target_v = known["pre-charged"]
     drive.measure(known["measured"])
     drive.send(
         dc.DCChargeLoopReq,

@@ -131,7 +131,7 @@ def test_the_fields_of_a_schedule(tolerance_w: float, prices: bool) -> None:
 def scheduled(mode: ControlMode = ControlMode.SCHEDULED, **config: Any) -> Any:
     """The context of a station in its charge loop, with an hour of schedule from the exchange on."""
     drive = Drive(control_mode=mode, config=SeccConfig(services=ALL_SERVICES, **config))
-    return drive.to(State.DC_CHARGE_LOOP).session._ctx
+    return drive.to(State.DC_CHARGE_LOOP).context
 
 
 def test_behind_its_end_a_schedule_holds_for_its_overrun() -> None:
@@ -139,11 +139,11 @@ def test_behind_its_end_a_schedule_holds_for_its_overrun() -> None:
     over = ctx.schedule.over_at
     seen = {}
     for at in (0.0, over - 0.5, over, over + 59.5, over + 60.0, over + 1e6):
-        ctx.now = at
+        ctx.facts.now = at
         seen[at - over] = allowed_w(ctx)
     assert list(seen.values()) == [FULL, FULL, FULL, FULL, 0.0, 0.0]
     ctx = scheduled(ControlMode.DYNAMIC)
-    ctx.now = 1e9
+    ctx.facts.now = 1e9
     assert allowed_w(ctx) == float("inf"), "the station itself sets the power"
 
 
@@ -155,22 +155,22 @@ def test_when_another_schedule_is_asked_for(every_s: float, mode: ControlMode) -
     ctx = scheduled(mode, schedule_renegotiation_s=every_s)
     asks = every_s > 0.0 and mode is ControlMode.SCHEDULED
     over = ctx.schedule.over_at if ctx.schedule is not None else 3600.0
-    ctx.now = over - 0.5
+    ctx.facts.now = over - 0.5
     assert not ask_anew(ctx)
-    ctx.now = over
+    ctx.facts.now = over
     assert ask_anew(ctx) is asks
 
 
 def test_another_schedule_is_asked_for_when_it_is_worth_it_and_not_too_often() -> None:
     ctx = scheduled(schedule_renegotiation_s=300.0)
-    held = replace(ctx.limits, maximum_charge_power_w=FULL / 2.0)
+    held = replace(ctx.facts.limits, maximum_charge_power_w=FULL / 2.0)
     ctx.schedule = type(ctx.schedule).of(0.0, ((86_400.0, FULL / 2.0),))
-    ctx.limits, ctx.now = held, 100.0
+    ctx.facts.limits, ctx.facts.now = held, 100.0
     assert not ask_anew(ctx)
-    ctx.limits = replace(held, maximum_charge_power_w=FULL)
+    ctx.facts.limits = replace(held, maximum_charge_power_w=FULL)
     asked = []
     for number in range(1300):
-        ctx.now = 100.0 + number * 0.5
+        ctx.facts.now = 100.0 + number * 0.5
         asked.append(ask_anew(ctx))
     began = [0.5 * place for place, one in enumerate(asked) if one and not (place and asked[place - 1])]
     assert began == [0.0, 300.0, 600.0]

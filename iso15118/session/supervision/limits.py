@@ -82,27 +82,27 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     """What is done."""
 
     # -- alternating current, both roles
-    ac_over_current_a: float | None = 2.0
+    ac_over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """over-current with AC: any phase above its bound by this, or by ac_over_current_share if that is more. IEC 61851-1 lets a station
     open at 2 A above a maximum of up to 20 A, and at 1.1 times a greater one."""
-    ac_over_current_share: float = 0.1
+    ac_over_current_share: Share = 0.1
     """The same as a share of the bound."""
-    ac_over_current_s: float = 1.0
+    ac_over_current_s: HowLong = 1.0
     """How long; IEC 61851-1 has one second."""
-    ac_adapt_s: float = 5.0
+    ac_adapt_s: HowLong = 5.0
     """How long a vehicle may take to follow a lowered bound; IEC 61851-1 gives it 5 s for the duty cycle."""
-    ac_no_current_a: float | None = 1.0
+    ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 1.0
     """current-without-permission with AC: what counts as no current in any phase; ISO 15118-2 opens below 1 A."""
-    ac_stop_s: float = 3.0
+    ac_stop_s: HowLong = 3.0
     """How long the current may take to end after it was asked to, in an orderly way; an emergency has settle_s."""
-    ac_reverse_w: float | None = 300.0
+    ac_reverse_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 300.0
     """reverse-current with AC: active power out of the vehicle that nobody asked for, of all phases in W. Proposal."""
-    ac_voltage_factor: float | None = 1.15
+    ac_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.15
     """over-voltage with AC: times the nominal voltage (station), or the greatest that the inlet stands times 1 (vehicle). Grids keep within
     10 %. Proposal."""
-    ac_phase_lost_share: float | None = 0.5
+    ac_phase_lost_share: Share | None = 0.5
     """phase-lost: below this share of the nominal voltage. Proposal."""
-    ac_phase_lost_s: float = 5.0
+    ac_phase_lost_s: HowLong = 5.0
     """How long until an orderly stop; the limits of the outlet are to be lowered at once."""
 
     # -- station
