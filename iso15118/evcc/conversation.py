@@ -162,6 +162,8 @@ class Conversation:
         """What the vehicle has for Plug and Charge, with what was installed in this session."""
         self.contract: Contract | None = None
         """The contract that pays."""
+        self.shown = ""
+        """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []
@@ -200,6 +202,8 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
+        self.connected_at = 0.0
+        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None

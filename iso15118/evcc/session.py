@@ -350,6 +350,7 @@ class EvccSession(Funnel):
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 talk.connected_at = talk.now
+                talk.connected_at = talk.now
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s
