@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "iso15118"
 
-BASE = {"", "errors", "files", "messages", "printable"}
+BASE = {"", "errors", "files", "messages", "printable", "ranges"}
 """What every room may import; "" is the front page, of which only the version is wanted inside."""
 
 MAY_IMPORT = {
     "": {"aio", "errors", "evcc", "secc", "session"},
     "errors": set(),
     "files": {"errors"},
+    "ranges": {"errors"},
     "printable": set(),
     "messages": {"errors"},
     "timing": BASE,

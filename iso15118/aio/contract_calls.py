@@ -17,6 +17,7 @@ from iso15118.messages.iso20 import common_messages
 from iso15118.printable import printable
 from iso15118.session import events as ev
 
+from .contract_store import unhurried
 from .guard import Port, brief
 from .logs import Log
 from .port_calls import Question, meant_yes
@@ -195,7 +196,7 @@ class StoreCalls:
         self, loop: asyncio.AbstractEventLoop, store: ports.ContractStore | None, limit_s: float
     ) -> None:
         self._loop = loop
-        self._store = _port(store, "contracts")
+        self._store = None if store is None else Port(unhurried(store), "contracts")
         self._limit_s = limit_s
         self._waiting: list[Credential] = []
         self._idle: asyncio.Future[None] | None = None

@@ -33,6 +33,8 @@ _log = Log(__name__)
 class VehicleHardware(SideHardware):
     """One session's hold on the ports of a vehicle. ``tell`` gets the events."""
 
+    measures = "inlet"
+
     def __init__(
         self,
         vehicle: ports.Vehicle,

@@ -28,7 +28,7 @@ from iso15118.session.actions import (
 from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import SecuredLink
-from iso15118.session.supervision import VehicleSupervisor
+from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
 
@@ -177,6 +177,16 @@ class Conversation:
             maximum_v=limits.maximum_voltage_v,
             charge_a=limits.maximum_charge_current_a,
             discharge_a=limits.maximum_discharge_current_a,
+        )
+        self.ac_supervisor = (
+            None
+            if charger is None
+            else AcSupervisor(
+                config.supervision,
+                nominal_v=0.0,
+                most_v=charger.maximum_voltage_v,
+                where="at the charger",
+            )
         )
         self.pause_wanted = ""
         """Not empty: somebody wants the session to be paused, for this reason."""

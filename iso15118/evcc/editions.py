@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from iso15118.session.services import Namespace, ServiceID
+from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
 
 from .din.script import Din
 from .edition import EvccEdition
 from .iso2.script import Iso2
-from .iso20.script import Iso20
+from .iso20.script import AC, DC, Iso20
 
 if TYPE_CHECKING:
     from .conversation import Conversation
@@ -31,6 +31,18 @@ class Offered(Struct, frozen=True, kw_only=True):
     make: Callable[[], EvccEdition]
     why_not: Callable[[Conversation], str]
     """Why it may not be offered in this session; empty if it may."""
+
+
+def _why_not_dc(talk: Conversation) -> str:
+    if not talk.has_dc or not DC_SERVICES.intersection(talk.config.services):
+        return "without a DC service"
+    return _why_not_iso20(talk)
+
+
+def _why_not_ac(talk: Conversation) -> str:
+    if talk.charger is None or not AC_SERVICES.intersection(talk.config.services):
+        return "without an AC service"
+    return _why_not_iso20(talk)
 
 
 def _why_not_iso20(talk: Conversation) -> str:
@@ -58,8 +70,16 @@ OFFERED: Final = (
         namespace=Namespace.DC.value,
         major=1,
         minor=0,
-        make=Iso20,
-        why_not=_why_not_iso20,
+        make=lambda: Iso20(DC),
+        why_not=_why_not_dc,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(AC),
+        why_not=_why_not_ac,
     ),
     Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
     Offered(
@@ -74,6 +94,18 @@ OFFERED: Final = (
 """All there are; ``offered`` says which, and in which order."""
 
 
-def offered(editions: tuple[str, ...]) -> list[Offered]:
-    """What these editions are offered by, in their order."""
-    return [one for edition in editions for one in OFFERED if one.edition == edition]
+def offered(editions: tuple[str, ...], services: tuple[ServiceID, ...]) -> list[Offered]:
+    """What these editions are offered by, in their order; within one edition in the order of the services."""
+    wanted = [SERVICES[service].namespace for service in services]
+
+    def rank(one: Offered) -> tuple[int, int]:
+        place = wanted.index(one.namespace) if one.namespace in wanted else len(wanted)
+        return editions.index(one.edition), place
+
+    of_iso20 = {entry.namespace for entry in SERVICES.values()}
+    possible = (
+        one
+        for one in OFFERED
+        if one.edition in editions and (one.namespace in wanted or one.namespace not in of_iso20)
+    )
+    return sorted(possible, key=rank)

@@ -10,11 +10,13 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from iso15118.energy.ac import NOTHING
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Conversation, Leave, Step
 from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import is_ac_reading, is_battery, is_reading, text, what_went_wrong
 from iso15118.session.history import StateHistory
@@ -58,6 +60,8 @@ class Funnel:
         self._told_safe = False
         self._may_close = False
         """The script has asked to close the contactors at some time."""
+        self._may_draw = False
+        """The on-board charger was told to take or give power at some time."""
         self._ready = False
         self._leaving: Leave | None = None
         """The clock has ended a poll while its answer is still awaited."""
@@ -66,27 +70,58 @@ class Funnel:
 
     @property
     def energized(self) -> bool:
-        """The vehicle was asked to close its contactors, and not yet to open them."""
-        return self._may_close and not self._told_safe
+        """The vehicle was asked to close its contactors, or its charger to take power, and not yet to take that back."""
+        return (self._may_close or self._may_draw) and not self._told_safe
 
     # -- what is asked of the hardware, and what it says
 
     def _book(self, actions: list[Action]) -> None:
         """Keep the books on what the hardware is asked for."""
-        supervisor, now = self._talk.supervisor, self._talk.now
+        talk = self._talk
+        supervisor, now = talk.supervisor, talk.now
         for action in actions:
             kind = type(action)
             if kind is act.CloseContactors:
                 self._told_safe, self._may_close = False, True
                 supervisor.told(True, now)
+            elif kind is act.SetCharger:
+                self._told_safe, self._may_draw = False, True
+                self._draws(action.bounds)  # type: ignore[attr-defined]
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
-                supervisor.stop(action.urgency is Urgency.EMERGENCY, now)  # type: ignore[attr-defined]
+                emergency = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
+                supervisor.stop(emergency, now)
+                if talk.ac_supervisor is not None:
+                    talk.ac_supervisor.stop(emergency, now)
             elif kind is act.OpenContactors:
                 self._told_safe = True
                 supervisor.told(False, now)
         self._on_cable = self.ended is None and (self.energized or self._talk.contactors_closed)
+
+    def _draws(self, bounds: ChargerBounds) -> None:
+        ac = self._talk.ac_supervisor
+        if ac is None:
+            return
+        ahead, back = (NOTHING, bounds.power_w) if sum(bounds.power_w) < 0.0 else (bounds.power_w, NOTHING)
+        ac.told_power(
+            bounds.phases,
+            bounds.current_a if any(ahead) else NOTHING,
+            sum(ahead),
+            bounds.current_a if any(back) else NOTHING,
+            -sum(back),
+            self._talk.now,
+        )
+
+    @property
+    def _fresh_until(self) -> float:
+        """Until when what is measured on the cable is young enough."""
+        ac = self._talk.ac_supervisor
+        return self._supervisor.fresh_until if ac is None or not self._may_draw else ac.fresh_until
+
+    def _stale(self) -> Finding | None:
+        ac, now = self._talk.ac_supervisor, self._talk.now
+        return self._supervisor.stale(now) if ac is None or not self._may_draw else ac.stale(now)
 
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
@@ -124,8 +159,14 @@ class Funnel:
     def _charger(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):
             return self._unusable("AcMeasured")
-        self._talk.charger_measured = event
-        return None
+        talk, now = self._talk, self._talk.now
+        talk.charger_measured = event
+        talk.meter.power(event.total_w, event.at, now)
+        if talk.ac_supervisor is None:
+            return None
+        at = event.at
+        taken = now if at is None or at > now else at
+        return talk.ac_supervisor.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):

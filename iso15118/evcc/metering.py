@@ -79,6 +79,10 @@ class MeterWatch:
                 self._discharged_wh -= energy_wh
         self._at, self._power_w = at, power_w
 
+    def power(self, power_w: float, at: float | None, now: float) -> None:
+        """The same for a power that is measured as such, in W; negative: from the vehicle."""
+        self.measured(InletMeasured(1.0, power_w, at), now)
+
     def saw(self, reading: MeterReading) -> None:
         """A reading came with an answer of the station, to be signed or not: the first one is where the session began."""
         if self._first is None:

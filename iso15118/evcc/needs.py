@@ -29,6 +29,10 @@ class Progress(Protocol):
         """What was agreed on for ``now`` (s), in W."""
         ...
 
+    def schedule_over(self, now: float) -> bool:
+        """Nothing was agreed on for ``now`` any more."""
+        ...
+
 
 def departure_s(talk: Conversation) -> int | None:
     """Time until the vehicle leaves, in s from now; None if nobody knows."""
@@ -59,7 +63,8 @@ def enough(talk: Conversation, progress: Progress, *, below_minimum: bool) -> Se
 def _no_way_on(talk: Conversation, progress: Progress, below_minimum: bool) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
-    resting = progress.scheduled_power_w(now) <= 0.0  # as agreed
+    # As agreed: a schedule that is over rests nothing.
+    resting = progress.scheduled_power_w(now) <= 0.0 and not progress.schedule_over(now)
     if resting or abs(talk.inlet.current_a) >= _FLOWS_A:
         progress.idle_since = None
     elif progress.idle_since is None:

@@ -22,7 +22,7 @@ async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnde
 
 
 async def _negotiated(talk: Conversation) -> EvccEdition:
-    wanted = offered(talk.config.editions)
+    wanted = offered(talk.config.editions, talk.config.services)
     usable = [one for one in wanted if not one.why_not(talk)]
     if not usable:
         why = ", ".join(dict.fromkeys(one.why_not(talk) for one in wanted))

@@ -97,7 +97,7 @@ class EvccSession(Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._supervisor.fresh_until
+        readings = self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -197,7 +197,7 @@ class EvccSession(Funnel):
                 case _:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
         if self._on_cable:
-            found = self._supervisor.stale(now)
+            found = self._stale()
             if found is not None:
                 actions += self._found(found)
         return actions

@@ -13,6 +13,7 @@ from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, Servi
 from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
+from .iso2.machine import Iso2
 from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
@@ -94,6 +95,15 @@ SERVED: Final = (
         minor=0,
         make=Din,
         why_not=_why_not_draft,
+    ),
+    Served(
+        edition="iso2",
+        namespace=Namespace.ISO2.value,
+        major=2,
+        minor=0,
+        make=Iso2,
+        # Over TCP alone there is external identification [V2G2-633], and TLS of any version will do.
+        why_not=lambda facts: "",
     ),
 )
 

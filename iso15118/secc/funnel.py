@@ -155,8 +155,11 @@ class Funnel:
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself."""
         facts, limits = self._facts, self.config.supervision
-        current = facts.measured.current_a
-        if abs(current) > limits.beyond(Rule.NO_DECAY, limits.no_current_a):
+        if facts.ac_limits is not None:
+            current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
+        else:
+            current, none = abs(facts.measured.current_a), limits.no_current_a
+        if current > limits.beyond(Rule.NO_DECAY, none):
             waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._doom(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value

@@ -11,9 +11,17 @@ from iso15118.secc.config import SeccConfig
 from iso15118.secc.facts import Facts
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import is_ac_reading, is_reading
-from iso15118.session.supervision import Finding, Reaction, Rule, SensorSupervisor, StationSupervisor
+from iso15118.session.supervision import (
+    AcSupervisor,
+    Finding,
+    Reaction,
+    Rule,
+    SensorSupervisor,
+    StationSupervisor,
+)
 from iso15118.timing import Timer, TimerTable
 
 __all__ = ["READY", "HardwareBooks", "reason_of"]
@@ -40,7 +48,17 @@ class HardwareBooks:
     def __init__(self, config: SeccConfig, facts: Facts, timers: TimerTable) -> None:
         self.supervisor = StationSupervisor(config.supervision)
         self._sensors = SensorSupervisor(config.supervision)
+        self._alternates = False
+        """The AC outlet is what is alive."""
         self._config, self._facts, self._timers = config, facts, timers
+        self.ac: AcSupervisor | None = None
+        """Of the AC outlet, if there is one."""
+        if (outlet := facts.ac_hardware) is not None:
+            factor = config.supervision.beyond(Rule.OVER_VOLTAGE, config.supervision.ac_voltage_factor)
+            nominal = outlet.nominal_voltage_v
+            self.ac = AcSupervisor(
+                config.supervision, nominal_v=nominal, most_v=factor * nominal, where="at the outlet"
+            )
 
     # -- what is asked -------------------------------------------------------------------------------------
 
@@ -52,30 +70,66 @@ class HardwareBooks:
             if kind is act.SetPower:
                 self._power(action)  # type: ignore[arg-type]
             elif kind is act.SetAcPower:
-                facts.ac_power = action.bounds  # type: ignore[attr-defined]
-                self._live()
+                self._ac_power(action.bounds)  # type: ignore[attr-defined]
             elif kind is act.StartCableCheck:
                 self._cable_check(action)  # type: ignore[arg-type]
             elif kind is act.PreCharge:
                 self._pre_charge(action)  # type: ignore[arg-type]
             elif kind is act.CloseContactors:
                 self._live()
-                self.supervisor.told(True)
+                self.told(True)
             elif kind is act.StopPower:
                 facts.power, facts.ac_power, facts.precharging = None, None, False
                 facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
-                self.supervisor.stop_power(action.urgency is Urgency.EMERGENCY, facts.now)  # type: ignore[attr-defined]
+                emergency = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
+                self.supervisor.stop_power(emergency, facts.now)
+                if self.ac is not None:
+                    self.ac.stop(emergency, facts.now)
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
                 facts.energized, facts.told_safe = False, True
-                self.supervisor.told(False)
+                self.told(False)
         return list(actions)
+
+    def told(self, closed: bool) -> None:
+        """The contactors are told to close, or to open."""
+        self.supervisor.told(closed)
+        if self.ac is not None:
+            self.ac.told(closed)
+
+    @property
+    def fresh_until(self) -> float:
+        """Until when what is measured of the live output is young enough."""
+        if self._alternates and self.ac is not None:
+            return self.ac.fresh_until
+        return self.supervisor.fresh_until
+
+    def stale(self) -> Finding | None:
+        """No reading of the live output is young enough."""
+        now = self._facts.now
+        if self._alternates and self.ac is not None:
+            return self.ac.stale(now)
+        return self.supervisor.stale(now)
+
+    def _ac_power(self, bounds: AcBounds) -> None:
+        facts = self._facts
+        facts.ac_power, self._alternates = bounds, True
+        self._live()
+        if self.ac is not None:
+            self.ac.told_power(
+                bounds.phases,
+                bounds.charge_a,
+                sum(bounds.charge_w),
+                bounds.discharge_a,
+                sum(bounds.discharge_w),
+                facts.now,
+            )
 
     def _live(self) -> None:
         """The output comes alive, or stays so: readings are waited for."""
         facts = self._facts
-        if not facts.energized:
+        if not facts.energized and not self._alternates:
             self.supervisor.live_from(facts.now)
         facts.energized, facts.told_safe = True, False
 
@@ -125,8 +179,12 @@ class HardwareBooks:
     def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):
             return self._unusable("AcMeasured")
-        self._facts.ac_measured = event
-        return None
+        facts, at, now = self._facts, event.at, self._facts.now
+        facts.ac_measured = event
+        if self.ac is None:
+            return None
+        taken = now if at is None or at > now else at
+        return self.ac.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
         """One sample of another sensor."""
@@ -157,3 +215,5 @@ class HardwareBooks:
         """The contactors report their level."""
         self._facts.contactors_closed = closed
         self.supervisor.contactors(closed)
+        if self.ac is not None:
+            self.ac.contactors(closed)

@@ -124,7 +124,7 @@ class SeccSession(Funnel):
         timer, facts = self.timers.deadline, self._facts
         if not (facts.energized or facts.contactors_closed) or self.ended is not None:
             return timer
-        readings = self._supervisor.fresh_until
+        readings = self._books.fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -243,7 +243,7 @@ class SeccSession(Funnel):
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
-            found = self._supervisor.stale(now)
+            found = self._books.stale()
             if found is not None:
                 actions += self._found(found)
         return actions

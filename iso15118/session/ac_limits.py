@@ -200,6 +200,11 @@ class AcVehicleLimits(Struct, frozen=True, kw_only=True):
             forms_grid=forms_grid,
         )
 
+    def single_phase(self) -> AcVehicleLimits:
+        """What of this is on L1 alone, at an outlet of one phase."""
+        values: dict[str, Any] = {name: (getattr(self, name)[0], 0.0, 0.0) for name in _PER_PHASE}
+        return msgspec.structs.replace(self, phases=1, uneven=False, **values)
+
     @property
     def bidirectional(self) -> bool:
         """The charger can give energy back."""

@@ -36,7 +36,7 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     role: ClassVar[str] = ""
 
     session_id: bytes
-    """Eight octets, not all zero."""
+    """Eight octets, in ISO 15118-2 one to eight; not all zero."""
     evccid: str
     """How the vehicle introduced itself."""
     edition: Literal["iso20", "iso2"] = "iso20"
@@ -54,8 +54,10 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """For how many s after that."""
 
     def __post_init__(self) -> None:
-        if len(self.session_id) != 8 or not any(self.session_id):
-            raise TicketError("session_id: eight octets, and not zero")
+        # Stations of ISO 15118-2 give shorter ones, too.
+        lengths = (8,) if self.edition == "iso20" else range(1, 9)
+        if len(self.session_id) not in lengths or not any(self.session_id):
+            raise TicketError("session_id: eight octets, in ISO 15118-2 one to eight, and not zero")
         if not 1 <= len(self.evccid) <= 255:
             raise TicketError("evccid: 1 to 255 characters")
         if self.edition not in ("iso20", "iso2"):
@@ -173,10 +175,30 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     role: ClassVar[str] = "evcc"
 
-    parameter_set_id: int
-    control_mode: ControlMode
+    parameter_set_id: int = 0
+    """In ISO 15118-20."""
+    control_mode: ControlMode = ControlMode.SCHEDULED
+    iso2: Iso2Choice | None = None
+    """What was chosen in ISO 15118-2."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
+    phases: int = 0
+    """AC: how many the parameter set has; 0 with DC."""
+    nominal_voltage_v: float = 0.0
+    """AC: phase to neutral, in V, as the parameter set says."""
+    departure_at: float | None = None
+    """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``; None: nobody knows [V2G2-742]."""
+    energy_wh: float | None = None
+    """In ISO 15118-2: what it still wanted in Wh; it asks for no more when it goes on [V2G2-743]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.edition == "iso2") is not (self.iso2 is not None):
+            raise TicketError("iso2: in ISO 15118-2 alone")
+        for name in ("departure_at", "energy_wh"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise TicketError(f"{name}: a finite number")
 
 
 def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from iso15118.ranges import Ranged
 
 __all__ = [
     "KEY_VARIABLE",
@@ -24,14 +26,13 @@ KEY_VARIABLE: Final = "ISO15118_KEY_PASSWORD"
 PKCS12_ENDINGS: Final = (".p12", ".pfx")
 """Files that have a key and its certificates."""
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Amount = Annotated[float, Meta(ge=1.0, le=10_000.0)]
 TimeScale = Annotated[float, Meta(ge=0.001, le=10_000.0)]
 
 
-class TlsSettings(Struct, frozen=True, kw_only=True):
+class TlsSettings(Ranged, frozen=True, kw_only=True):
     """How the connection is protected: certificates are named by pki, or by certificate, key and anchors, or by store."""
 
     mode: Literal["tls", "plaintext"] = "tls"
@@ -70,7 +71,7 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
     SSLKEYLOGFILE do the same."""
 
 
-class StationStatusSettings(Struct, frozen=True, kw_only=True):
+class StationStatusSettings(Ranged, frozen=True, kw_only=True):
     """Where a station has its evidence of revocation from, for vehicles, contracts and its own certificates."""
 
     store: Path | None = None
@@ -89,14 +90,14 @@ class StationStatusSettings(Struct, frozen=True, kw_only=True):
     """How long a responder may take."""
 
 
-class VehicleStatusSettings(Struct, frozen=True, kw_only=True):
+class VehicleStatusSettings(Ranged, frozen=True, kw_only=True):
     """Where a vehicle has evidence of revocation from, beside what stations staple."""
 
     store: Path | None = None
     """Certificate store with revocation lists (crl/) and OCSP responses (ocsp/). Relative to this file."""
 
 
-class StationSettings(Struct, frozen=True, kw_only=True):
+class StationSettings(Ranged, frozen=True, kw_only=True):
     """The simulated power hardware of a station."""
 
     preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max"] = "ccs2"
@@ -117,7 +118,7 @@ class StationSettings(Struct, frozen=True, kw_only=True):
     """Seconds of the hardware in one second of the clock, for demonstrations that cannot wait."""
 
 
-class StationContractSettings(Struct, frozen=True, kw_only=True):
+class StationContractSettings(Ranged, frozen=True, kw_only=True):
     """Plug and Charge at the station: whose contracts are believed, and what the simulated backend says about them."""
 
     offer: bool = False
@@ -142,7 +143,7 @@ class StationContractSettings(Struct, frozen=True, kw_only=True):
     """How long that takes."""
 
 
-class VehicleContractSettings(Struct, frozen=True, kw_only=True):
+class VehicleContractSettings(Ranged, frozen=True, kw_only=True):
     """Plug and Charge in the vehicle: where its contracts are."""
 
     use: bool = False
@@ -160,7 +161,7 @@ class VehicleContractSettings(Struct, frozen=True, kw_only=True):
     """Without a store: which certificates of tls.pki are its contracts; empty: none, so that one has to be installed."""
 
 
-class VehicleSettings(Struct, frozen=True, kw_only=True):
+class VehicleSettings(Ranged, frozen=True, kw_only=True):
     """The simulated battery of a vehicle; the default is a truck's pack."""
 
     battery_kwh: Amount = 540.0

@@ -9,12 +9,13 @@ import logging
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.pki.violations import CODES
+from iso15118.ranges import Ranged
 from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
@@ -48,7 +49,7 @@ _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 SdpPort = Annotated[int, Meta(ge=1, le=65535)]
 
 
-class SeccSettings(Struct, frozen=True, kw_only=True):
+class SeccSettings(Ranged, frozen=True, kw_only=True):
     """A station: one connector on one network interface."""
 
     interface: str = "lo"
@@ -69,7 +70,7 @@ class SeccSettings(Struct, frozen=True, kw_only=True):
     contracts: StationContractSettings = field(default_factory=StationContractSettings)
 
 
-class EvccSettings(Struct, frozen=True, kw_only=True):
+class EvccSettings(Ranged, frozen=True, kw_only=True):
     """A vehicle: one inlet on one network interface."""
 
     interface: str = "lo"

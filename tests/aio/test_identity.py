@@ -4,13 +4,16 @@ start."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from iso15118.aio.contract_calls import StoreCalls
 from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.identity import (
     ExpiryWatch,
@@ -23,9 +26,11 @@ from iso15118.aio.identity import (
 from iso15118.aio.logs import flush
 from iso15118.aio.run import side_by_side
 from iso15118.errors import ConfigError, LinkError, PkiError, TlsError
+from iso15118.files import write_whole
 from iso15118.pki import IssuedPki, Store, issue_test_pki
 from iso15118.pki.issue import issue_leaf, key_pem, pem
 from iso15118.pki.parsed import parse
+from iso15118.pki.protect import opened_key
 from iso15118.pki.renewal import Expiry, check_identity
 from iso15118.pki.vehicle_contracts import StoredContracts
 from iso15118.settings.identity import read_material, state_of_material
@@ -152,6 +157,34 @@ async def test_a_contract_is_kept_without_holding_up_the_loop(tmp_path: Path) ->
     assert [one.chain for one in contracts.present.signers] == [newer.chain]
     with pytest.raises(PkiError, match="newer"):
         await contracts.store(older)
+
+
+async def test_a_driver_keeps_contracts_in_a_thread_and_the_next_session_finds_them_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a program gives it to its vehicle, without anything around it."""
+    threads: dict[str, list[int]] = {"written": [], "opened": []}
+    write, opened = write_whole, opened_key
+
+    def noted_write(*values: Any, **options: Any) -> None:
+        threads["written"].append(threading.get_ident())
+        write(*values, **options)
+
+    def noted_key(data: bytes, passphrase: bytes | None) -> bytes:
+        threads["opened"].append(threading.get_ident())
+        return opened(data, passphrase)
+
+    monkeypatch.setattr("iso15118.pki.store.write_whole", noted_write)
+    monkeypatch.setattr("iso15118.pki.store_reading.opened_key", noted_key)
+    contracts = StoredContracts(Store(tmp_path, passphrase=b"correct horse"))
+    calls = StoreCalls(asyncio.get_running_loop(), contracts, 60.0)
+    made = issue_leaf(PKI, "contract", "c", at=NOW).credential("c")
+    calls.keep(made)
+    await calls.settled()
+    assert [one.chain for one in contracts.present.signers] == [made.chain]
+    for what, seen in threads.items():
+        assert seen, what
+        assert threading.get_ident() not in seen, what
 
 
 def keys_in(folder: Path, pki: IssuedPki) -> None:

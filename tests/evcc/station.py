@@ -24,7 +24,9 @@ from iso15118.session.services import SERVICES, ControlMode, EnergyService, Serv
 from iso15118.session.ticket import EvccTicket
 from iso15118.testing import Playbook, SafetyMonitor
 
-RESPONSES = {app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol")} | OF_ISO20
+RESPONSES = {app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol")} | {
+    request: pair for request, pair in OF_ISO20.items() if not request.__name__.startswith("AC")
+}
 """Request class -> response class, and the name of the state that waits for it."""
 
 STATION = StationLimits(

@@ -81,6 +81,10 @@ class Touched:
             found = self._at(mutant.file, [mutant.line])
             if not found:
                 found = self._at(mutant.file, range(mutant.lines[0], mutant.lines[1] + 1))
+            # What follows on a cancellation is not always seen by the measurement: then whoever runs the line before it.
+            for line in range(mutant.line - 1, mutant.function[1], -1) if not found else ():
+                if found := self._at(mutant.file, [line]):
+                    break
             if found or not self.acts_at_import(mutant):
                 return found
         for file, lines in mentions(self._project, mutant).items():

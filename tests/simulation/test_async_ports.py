@@ -54,7 +54,11 @@ class Yard:
     async def session(self) -> str | None:
         """What two drivers would do, in one coroutine."""
         loop, secc, evcc = self.loop, self.secc, self.evcc
+        assert secc.power is not None
+        assert secc.cable_check is not None
         assert secc.energy is not None
+        assert evcc.inlet is not None
+        assert evcc.contactors is not None
         assert evcc.signal is not None
         if not await secc.authorizer.authorize("EVCC"):
             return "refused"
@@ -88,6 +92,7 @@ def test_a_charge_through_the_ports(time_scale: float) -> None:
     assert yard.loop.finish(yard.session(), within_s=3600.0) is None
     assert yard.vehicle.battery.soc == pytest.approx(60.0, abs=0.05)
     assert not yard.secc.contactors.closed
+    assert yard.evcc.contactors is not None
     assert not yard.evcc.contactors.closed
     record = yard.circuit.record
     assert record.inrushes == record.beyond_station == record.beyond_vehicle == 0
@@ -175,6 +180,8 @@ def test_follow_pushes_without_anybody_looking() -> None:
 @pytest.mark.parametrize("call", ["pre_charge", "set_power", "stop_power", "close_contactors", "cable_check"])
 def test_a_port_raises_is_late_or_never_answers(call: str) -> None:
     def calling(secc: ports.Station) -> object:
+        assert secc.power is not None
+        assert secc.cable_check is not None
         match call:
             case "pre_charge":
                 return secc.power.pre_charge(780.0, 2.0)
@@ -232,7 +239,11 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     evcc = vehicle.ports(loop.sleep, loop.clock)
 
     async def session() -> None:
+        assert secc.power is not None
+        assert secc.cable_check is not None
         assert evcc.signal is not None
+        assert evcc.inlet is not None
+        assert evcc.contactors is not None
         await evcc.signal.set_ready(True)
         assert await secc.cable_check.run(950.0, 100_000.0) is True
         await secc.power.pre_charge(evcc.battery.state.voltage_v, 2.0)

@@ -96,7 +96,7 @@ def test_the_pilot_leaves_c_before_the_contactors_have_opened() -> None:
 
 
 @pytest.mark.parametrize("off", OFF)
-@pytest.mark.parametrize("current_a", [0.0, 4.9, 5.1, 100.0])
+@pytest.mark.parametrize("current_a", [0.0, 5.0, 5.1, 100.0])
 def test_a_vehicle_that_does_not_stop_is_stopped(current_a: float, off: float) -> None:
     drive = Drive().to(State.DC_CHARGE_LOOP)
     drive.book.tell(ev.StopRequested("closing time"))

@@ -48,3 +48,7 @@ class Plan:
         if self.schedule is None:
             return float("inf")
         return self.schedule.powers[-1] if now >= self.schedule.over_at else self.schedule.at(now)
+
+    def schedule_over(self, now: float) -> bool:
+        """Never: behind its end its last power holds."""
+        return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from iso15118.evcc.conversation import Conversation, Leave, Until
-from iso15118.evcc.iso2.delivery import power_delivery
+from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
 from iso15118.evcc.iso2.exchange import exchange, poll
 from iso15118.evcc.iso2.parameters import charge_parameters
@@ -79,6 +79,8 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
 
 async def pre_charge(talk: Conversation, plan: Plan) -> None:
     """Have the station match the battery's voltage, and close the contactors on a reading of this moment."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     target = 0.0
 
     def request() -> iso2.PreChargeReq:
@@ -116,7 +118,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     own_w = min(talk.limits.maximum_charge_power_w, plan.offer.maximum_charge_power_w)
     profile = charging_profile(talk, plan, own_w)
     response = await power_delivery(talk, plan, iso2.ChargeProgress.Start, profile)
-    plan.renegotiate, plan.negotiated_at = False, talk.now
+    plan.renegotiate = False
     same_kind(response.evse_status, plan)
     leave_if_asked(response.evse_status)
 
@@ -136,7 +138,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         began = talk.now
         if end is None:
             end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
-            if end is None and not _negotiation_due(talk, plan):
+            if end is None and not negotiation_due(talk, plan):
                 wind_down_until = None
             elif wind_down_until is None:
                 wind_down_until = began + _WIND_DOWN_S
@@ -174,11 +176,6 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             await Until(began + config.iso2.evcc_loop_interval_s)
 
 
-def _negotiation_due(talk: Conversation, plan: Plan) -> bool:
-    wanted = plan.renegotiate or plan.schedule_over(talk.now)
-    return wanted and talk.now >= plan.negotiated_at + talk.config.iso2.renegotiation_interval_s
-
-
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     """A new schedule. In the full form the cable is without voltage in between, and is checked again [V2G2-565, V2G2-582]."""
     talk.asked(0.0, 0.0)
@@ -196,6 +193,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
         await cable_check(talk, plan)
         await pre_charge(talk, plan)
     await start(talk, plan)
+    plan.negotiated_at = talk.now
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
@@ -217,13 +215,11 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
     """
     until = talk.now + min(talk.config.welding_detection_s, talk.timing.welding_detection_timeout)
     while True:
-        below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        done = below or talk.now >= until
         request = iso2.WeldingDetectionReq(dc_ev_status=battery_status(talk, plan))
-        if await exchange(talk, request, optional=True) is None:
-            plan.parting = done = True
-            below = talk.inlet.voltage_v < talk.config.welding_voltage_v
-        if done:
+        answered = await exchange(talk, request, optional=True) is not None
+        plan.parting = not answered
+        below = talk.inlet.voltage_v < talk.config.welding_voltage_v and talk.inlet_is_fresh
+        if below or not answered or talk.now >= until:
             if talk.contactors_closed:
                 raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
             if not below:

@@ -11,7 +11,16 @@ from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.status import battery_status
 from iso15118.messages import iso2
 
-__all__ = ["power_delivery"]
+__all__ = ["negotiation_due", "power_delivery"]
+
+
+def negotiation_due(talk: Conversation, plan: Plan) -> bool:
+    """A new negotiation begins now: the station asks for it, or the schedule is over. Neither is done again at once, since the power rests
+    meanwhile."""
+    if plan.renegotiate and talk.now >= plan.negotiated_at + talk.config.iso2.renegotiation_interval_s:
+        return True
+    every = talk.config.schedule_renegotiation_s
+    return every > 0.0 and plan.schedule_over(talk.now) and talk.now >= plan.negotiated_at + every
 
 
 async def power_delivery(

@@ -47,11 +47,9 @@ def _now(talk: Conversation) -> PresentLimits:
     battery = talk.battery
     return tightened(
         talk.limits,
-        {
-            "maximum_charge_power_w": battery.maximum_charge_power_w,
-            "maximum_charge_current_a": battery.maximum_charge_current_a,
-            "maximum_voltage_v": min(battery.target_voltage_v, battery.maximum_voltage_v),
-        },
+        maximum_charge_power_w=battery.maximum_charge_power_w,
+        maximum_charge_current_a=battery.maximum_charge_current_a,
+        maximum_voltage_v=min(battery.target_voltage_v, battery.maximum_voltage_v),
     )
 
 

@@ -5,6 +5,8 @@ The same message asks for the schedules; it is repeated while the station says O
 
 from __future__ import annotations
 
+import math
+
 from iso15118.errors import ConfigError
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import poll
@@ -85,11 +87,19 @@ def _request(talk: Conversation, plan: Plan) -> iso2.ChargeParameterDiscoveryReq
             ev_maximum_power_limit=floor_physical(limits.maximum_charge_power_w, _W),
             ev_maximum_voltage_limit=floor_physical(told_voltage_limit(talk), _V),
             ev_energy_capacity=watt_hours(round(battery.capacity_wh)),
-            ev_energy_request=watt_hours(round(max(wanted_wh(talk), 0.0))),
+            ev_energy_request=watt_hours(_energy(talk, plan)),
             full_soc=100,
             bulk_soc=talk.config.target_soc,
         ),
     )
+
+
+def _energy(talk: Conversation, plan: Plan) -> float:
+    """What the battery lacks in whole Wh; in a session that goes on no more than when it was paused [V2G2-743]."""
+    wanted = max(wanted_wh(talk), 0.0)
+    if plan.resumed is not None and plan.resumed.energy_wh is not None:
+        wanted = min(wanted, plan.resumed.energy_wh)
+    return float(math.ceil(wanted))
 
 
 def wanted_voltage(talk: Conversation) -> float:

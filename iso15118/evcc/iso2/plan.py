@@ -12,6 +12,7 @@ from msgspec import Struct
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso2 import DCEVErrorCode, EnergyTransferMode, PaymentOption
 from iso15118.session.limits import StationLimits
+from iso15118.session.ticket import EvccTicket
 
 __all__ = ["ChosenSchedule", "Plan"]
 
@@ -36,6 +37,8 @@ class Plan:
 
     mode: EnergyTransferMode = EnergyTransferMode.DC_extended
     payment: PaymentOption = PaymentOption.ExternalPayment
+    resumed: EvccTicket | None = None
+    """The paused session that goes on: its choices are made."""
     charge_service: int = 1
     """ServiceID of the charge service, as the station calls it."""
     offer: StationLimits = field(default_factory=lambda: _NOTHING)
@@ -60,7 +63,7 @@ class Plan:
     renegotiate: bool = False
     """The station asks for a new negotiation."""
     negotiated_at: float = float("-inf")
-    """When the last negotiation ended."""
+    """When the last negotiation after the first one ended."""
     parting: bool = False
     """The station does not follow any more: what is left to say depends on no answer."""
     receipt_due: bool = False

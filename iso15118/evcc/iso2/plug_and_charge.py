@@ -40,14 +40,15 @@ class Choice(Struct, frozen=True):
     """What to ask the certificate service for first."""
 
 
-async def contract_to_use(talk: Conversation, offered: iso2.ServiceDiscoveryRes) -> Choice | None:
+async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes) -> Choice | None:
     """The first contract in the vehicle's order that can be used, and whether the station is to install or renew one; None: the vehicle has
     none and gets none, ``talk.refusals`` says why."""
     if talk.contracts is None:
         talk.refusals.append("the vehicle has no contracts, and no store for them")
         return None
-    contract = _usable(talk)
-    wanted = _certificate_wanted(talk, contract)
+    resumed = plan.resumed
+    contract = _usable(talk, resumed.emaid if resumed is not None else "")
+    wanted = _certificate_wanted(talk, contract) if resumed is None else None
     if wanted is not None and await _offers(talk, offered, wanted):
         return Choice(contract, wanted)
     if contract is None:
@@ -58,7 +59,8 @@ async def contract_to_use(talk: Conversation, offered: iso2.ServiceDiscoveryRes)
     return Choice(contract)
 
 
-def _usable(talk: Conversation) -> Contract | None:
+def _usable(talk: Conversation, only: str = "") -> Contract | None:
+    """The first contract that the messages can carry; ``only``: it must be this one."""
     from iso15118.pki.iso2 import payment_details  # here: only a vehicle with contracts loads it
 
     if talk.contracts is None:
@@ -66,7 +68,9 @@ def _usable(talk: Conversation) -> Contract | None:
     usable = talk.contracts.usable(
         preferences=talk.config.contract_preferences, unix_time=talk.clock, edition="iso2"
     )
-    for contract in usable[: talk.config.contract_attempts]:
+    for contract in usable[: talk.config.contract_attempts] if not only else usable:
+        if only and contract.emaid != only:
+            continue
         try:
             payment_details(contract.signer)
         except (PkiError, MisuseError) as error:  # the messages cannot carry it

@@ -89,6 +89,12 @@ def _price(talk: Conversation, tariff: iso2.SalesTariff) -> Schedule | None:
 
 def choose_schedule(talk: Conversation, plan: Plan, offered: Sequence[ChosenSchedule]) -> ChosenSchedule:
     """The first that gives what is wanted until departure, or the cheapest of these; where none does, the one that gives most."""
+    if plan.resumed is not None and plan.resumed.iso2 is not None and not plan.charged:
+        former = plan.resumed.iso2.tuple_id  # the same as before [V2G2-740]
+        for one in offered:
+            if one.tuple_id == former:
+                return one
+        talk.note("resume", f"the station does not offer schedule {former} of the paused session any more")
     if talk.config.iso2.schedule_choice is ScheduleChoice.FIRST or len(offered) == 1:
         return offered[0]
     own_w = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)

@@ -27,11 +27,14 @@ async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscove
     offered: iso2.ServiceDiscoveryRes = await exchange(talk, iso2.ServiceDiscoveryReq())
     modes = offered.charge_service.supported_energy_transfer_mode.energy_transfer_mode
     plan.charge_service = offered.charge_service.service_id
-    for mode in talk.config.iso2.energy_transfer_modes:
+    wished = talk.config.iso2.energy_transfer_modes
+    if plan.resumed is not None and plan.resumed.iso2 is not None:  # the same as before [V2G2-741]
+        wished = (iso2.EnergyTransferMode(plan.resumed.iso2.mode),)
+    for mode in wished:
         if mode in modes:
             plan.mode = mode
             return offered
-    wanted = ", ".join(mode.value for mode in talk.config.iso2.energy_transfer_modes)
+    wanted = ", ".join(mode.value for mode in wished)
     raise Leave(
         EndReason.PARAMETERS_NOT_ACCEPTED,
         f"the station offers {', '.join(mode.value for mode in modes)}, and not {wanted}",
@@ -41,12 +44,15 @@ async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscove
 async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscoveryRes) -> None:
     """By contract or at a terminal, in the vehicle's order. The choice is made once: there is no other try in the same session."""
     options = offered.payment_option_list.payment_option
-    for way in talk.config.identification:
+    ways = talk.config.identification
+    if plan.resumed is not None:  # the same as before [V2G2-741]
+        ways = (Identification.PNC if plan.resumed.emaid else Identification.EIM,)
+    for way in ways:
         if way is Identification.PNC:
             # Never without TLS: anybody on the line could be the one who asks for the signature [V2G2-633].
             if talk.plain or iso2.PaymentOption.Contract not in options:
                 continue
-            choice = await contract_to_use(talk, offered)
+            choice = await contract_to_use(talk, plan, offered)
             if choice is not None:
                 plan.payment = iso2.PaymentOption.Contract
                 await authorize_by_contract(talk, plan, choice)
@@ -58,7 +64,7 @@ async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscover
     if talk.refusals:
         raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300])
     wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
-    names = " or ".join(wanted[way] for way in talk.config.identification)
+    names = " or ".join(wanted[way] for way in ways)
     raise Leave(EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}")
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
+from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import time_stamp
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import Action, EndReason
 from iso15118.timing import EVCC_MESSAGE_TIMEOUT
 
 __all__ = ["RESPONSES", "exchange", "header", "poll"]
@@ -28,10 +28,12 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.ServiceDetailReq: (cm.ServiceDetailRes, "ServiceDetail"),
     cm.ServiceSelectionReq: (cm.ServiceSelectionRes, "ServiceSelection"),
     dc.DCChargeParameterDiscoveryReq: (dc.DCChargeParameterDiscoveryRes, "DC_ChargeParameterDiscovery"),
+    ac.ACChargeParameterDiscoveryReq: (ac.ACChargeParameterDiscoveryRes, "AC_ChargeParameterDiscovery"),
     cm.ScheduleExchangeReq: (cm.ScheduleExchangeRes, "ScheduleExchange"),
     dc.DCCableCheckReq: (dc.DCCableCheckRes, "DC_CableCheck"),
     dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),
     cm.PowerDeliveryReq: (cm.PowerDeliveryRes, "PowerDelivery"),
+    ac.ACChargeLoopReq: (ac.ACChargeLoopRes, "AC_ChargeLoop"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
@@ -51,12 +53,12 @@ def header(talk: Conversation) -> MessageHeader:
     return made
 
 
-def exchange(talk: Conversation, request: Any) -> Exchange:
-    """Send ``request``; awaiting gives the response."""
+def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ()) -> Exchange:
+    """Send ``request``, and do ``then`` right behind it; awaiting gives the response."""
     kind = type(request)
     response, state = RESPONSES[kind]
     timeout: float = getattr(talk.timing, _TIMEOUTS[kind])
-    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq)
+    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
 
 
 async def poll(

@@ -22,7 +22,7 @@ from iso15118.messages.values import ceiled, floor_rational, floored, rational, 
 from iso15118.session.events import BatteryChanged
 from iso15118.session.services import ControlMode
 
-__all__ = ["discharging_wanted", "loop_request", "take_limits"]
+__all__ = ["discharging_wanted", "display", "loop_request", "take_limits"]
 
 _SCHEDULED = ControlMode.SCHEDULED  # looked up in its class, a member costs ten times as much
 
@@ -39,7 +39,7 @@ def loop_request(
     )
     return dc.DCChargeLoopReq(
         header=header(talk),
-        display_parameters=_display(
+        display_parameters=display(
             int(battery.soc),
             talk.config.minimum_soc,
             talk.config.target_soc,
@@ -54,7 +54,7 @@ def loop_request(
 
 
 @lru_cache(maxsize=8)
-def _display(
+def display(
     soc: int, minimum: int, target: int, capacity_wh: float, complete: bool, inlet_hot: bool
 ) -> DisplayParameters:
     """Changes once per percent, and so is made once per percent."""

@@ -18,6 +18,7 @@ from iso15118.session.actions import EndReason, SessionEnded
 __all__ = [
     "departure_or_a_day",
     "departure_s",
+    "done",
     "energies",
     "enough",
     "target_energy",
@@ -69,6 +70,11 @@ def wanted_wh(talk: Conversation) -> float:
 
 def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
     """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop."""
+    return done(talk) or _no_way_on(talk, plan)
+
+
+def done(talk: Conversation) -> SessionEnded | None:
+    """The same as far as driver and battery are asked."""
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
@@ -77,7 +83,7 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
-    return _no_way_on(talk, plan)
+    return None
 
 
 def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:

@@ -15,7 +15,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason
-from iso15118.session.services import SERVICES
+from iso15118.session.services import AC_SERVICES, SERVICES
 from iso15118.session.ticket import EvccTicket, binding_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     """A new session, whose id is zero in the request and the station's from then on; or the paused one: then True, the service is in
     ``plan``, and authorization and selection are behind it [V2G20-1032]."""
     ticket = talk.resume
-    if ticket is not None and _may_go_on(talk, ticket):
+    if ticket is not None and _may_go_on(talk, ticket, plan.namespace):
         talk.session_id = ticket.session_id
     response = await exchange(talk, cm.SessionSetupReq(header=header(talk), evccid=talk.config.evccid))
     _look_at(talk, response.evseid)
@@ -43,6 +43,8 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         return False
     plan.service, plan.parameter_set_id = SERVICES[ticket.service], ticket.parameter_set_id
     plan.control_mode = ticket.control_mode
+    if ticket.phases:
+        plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
     talk.contract = _contract(talk, ticket)
     return True
 
@@ -61,14 +63,16 @@ def _look_at(talk: Conversation, evse_id: str) -> None:
     talk.note("evse-id", said)
 
 
-def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
+def _may_go_on(talk: Conversation, ticket: EvccTicket, namespace: str) -> bool:
     """The ticket still holds, this is the station it was paused with, and the vehicle wants the same as then."""
     config = talk.config
     return (
-        ticket.is_valid(talk.now + talk.epoch)
+        ticket.edition == "iso20"
+        and ticket.is_valid(talk.now + talk.epoch)
         and ticket.is_of(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == config.evccid
         and ticket.service in config.services
+        and SERVICES[ticket.service].namespace == namespace
         and ticket.control_mode in config.control_modes
         and (not ticket.emaid or _contract(talk, ticket) is not None)
     )
@@ -95,6 +99,8 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         parameter_set_id=plan.parameter_set_id,
         control_mode=plan.control_mode,
         emaid=talk.contract.emaid if talk.contract is not None else "",
+        phases=plan.ac.phases if plan.service.id in AC_SERVICES else 0,
+        nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in AC_SERVICES else 0.0,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from iso15118.energy.ac import NOTHING, Phases
 from iso15118.energy.dc import PresentLimits
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
 from iso15118.messages.values import anchored, si
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds, Islanding
 from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
+from iso15118.session.services import SERVICES, ControlMode, EnergyService, Namespace, ServiceID
 
-__all__ = ["ChosenSchedule", "Plan", "read_schedule"]
+__all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
 
@@ -35,10 +37,42 @@ class ChosenSchedule(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
+class AcPlan:
+    """What of the plan is about alternating current."""
+
+    phases: int = 1
+    """Of the chosen parameter set."""
+    nominal_voltage_v: float = 230.0
+    """Phase to neutral; every power is based on it [V2G20-1823]."""
+    forms_grid: bool = False
+    islanding: Islanding | None = None
+    own: AcVehicleLimits | None = None
+    """What the vehicle declared, on the phases that are used."""
+    offer: AcStationLimits | None = None
+    """What the station's outlet can do, as it said before the charge."""
+    target_w: Phases | None = None
+    """What the station asks for; None: it leaves the power to the vehicle."""
+    target_var: Phases = NOTHING
+    frequency_hz: float | None = None
+    taken: ChargerBounds | None = None
+    """What the on-board charger was last told."""
+    rising_w: float = 0.0
+    """The power of all phases that it was last told, in W, and when: a station may limit how fast it rises."""
+    rising_at: float = 0.0
+
+    @property
+    def uneven(self) -> bool:
+        """Phases may differ in this session."""
+        return self.own is not None and self.own.uneven
+
+
+@dataclass(slots=True)
 class Plan:
     """Service, limits and schedule of one session."""
 
     service: EnergyService = field(default_factory=lambda: SERVICES[ServiceID.DC])
+    namespace: str = Namespace.DC.value
+    """Of the messages that are spoken; the services of the session are those that have it."""
     parameter_set_id: int = 0
     control_mode: ControlMode = ControlMode.SCHEDULED
     separate_channels: bool = False
@@ -54,6 +88,7 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    ac: AcPlan = field(default_factory=AcPlan)
     schedule: ChosenSchedule | None = None
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""

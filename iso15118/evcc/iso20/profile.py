@@ -22,7 +22,7 @@ _SAME_S = 2.0
 def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
     """The schedule's entries, none above what the vehicle can take itself; without a schedule, as much as
     both sides can, until departure."""
-    own = floored(min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w))
+    own = floored(_most(talk, plan))
     schedule = plan.schedule
     if schedule is None:
         lasts = max(departure_or_a_day(talk), 1)
@@ -48,6 +48,14 @@ def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
         evppt_control_mode=mode,
         ev_power_profile_entries=cm.EVPowerProfileEntryList(ev_power_profile_entry=entries),
     )
+
+
+def _most(talk: Conversation, plan: Plan) -> float:
+    """What both sides can charge with at best, in W."""
+    own, offer = plan.ac.own, plan.ac.offer
+    if own is not None and offer is not None:
+        return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))
+    return min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
 
 
 def _anchor(talk: Conversation, schedule: ChosenSchedule) -> int:

@@ -1,4 +1,4 @@
-"""A charging session of ISO 15118-20 over DC messages, as the vehicle lives it: read it from top to bottom.
+"""A charging session of ISO 15118-20 over DC or AC messages, as the vehicle lives it: read it from top to bottom.
 
 Every ``await exchange(...)`` is one request and its answer. What can go wrong on the way ends the session in
 ``EvccSession``; what the vehicle
@@ -10,30 +10,74 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from msgspec import Struct
+
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20.energy import cable_check, charge_loop, pre_charge, start, stop, welding_detection
+from iso15118.evcc.iso20 import ac_energy, ac_setup, energy, setup
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.setup import (
-    authorization,
-    charge_parameters,
-    choose_service,
-    schedule,
-)
+from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import unit_of
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.session.services import Namespace
 
-__all__ = ["Iso20"]
+__all__ = ["AC", "DC", "Family", "Iso20"]
+
+
+class Family(Struct, frozen=True, kw_only=True):
+    """What sets the services of one set of messages apart."""
+
+    schema: str
+    namespace: str
+    charge_parameters: Callable[[Conversation, Plan], Coroutine[Step, Any, None]]
+    charge: Callable[[Conversation, Plan], Coroutine[Step, Any, SessionEnded]]
+    """From the agreed schedule until power is over."""
+    stop: Callable[[Conversation, Plan], Coroutine[Step, Any, None]]
+
+
+async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
+    await energy.cable_check(talk)
+    await energy.pre_charge(talk)
+    await energy.start(talk, plan)
+    end = await energy.charge_loop(talk, plan)
+    await energy.stop(talk, plan)
+    await energy.welding_detection(talk)
+    return end
+
+
+async def _alternating(talk: Conversation, plan: Plan) -> SessionEnded:
+    await ac_energy.start(talk, plan)
+    end = await ac_energy.charge_loop(talk, plan)
+    await ac_energy.stop(talk, plan)
+    return end
+
+
+DC = Family(
+    schema="iso20-dc",
+    namespace=Namespace.DC.value,
+    charge_parameters=setup.charge_parameters,
+    charge=_direct,
+    stop=energy.stop,
+)
+AC = Family(
+    schema="iso20-ac",
+    namespace=Namespace.AC.value,
+    charge_parameters=ac_setup.charge_parameters,
+    charge=_alternating,
+    stop=ac_energy.stop,
+)
 
 
 class Iso20:
-    """ISO 15118-20 over DC messages."""
+    """ISO 15118-20 over the messages of one family."""
 
-    schema = "iso20-dc"
+    def __init__(self, family: Family = DC) -> None:
+        self.schema = family.schema
+        self._family = family
 
     def read(self, message: Any) -> Reading | None:
         """The header of a response, and its code."""
@@ -51,15 +95,15 @@ class Iso20:
 
     def session(self, talk: Conversation, set_up: Callable[[], None]) -> Coroutine[Step, Any, SessionEnded]:
         """See below."""
-        return _session(talk, set_up)
+        return _session(talk, set_up, self._family)
 
 
 _OK = ResponseCode.OK
 _ANSWERS = frozenset(response for response, _ in RESPONSES.values())
 
 
-async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
-    plan = Plan()
+async def _session(talk: Conversation, set_up: Callable[[], None], family: Family) -> SessionEnded:
+    plan = Plan(namespace=family.namespace)
     joined = await session_setup(talk, plan)
     set_up()
     end = SessionEnded(EndReason.STOPPED_BY_EV)
@@ -67,17 +111,12 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
         if not joined:
             await authorization(talk)
             await choose_service(talk, plan)
-        await charge_parameters(talk, plan)
+        await family.charge_parameters(talk, plan)
         await schedule(talk, plan)
         if wants_pause(talk, end):
-            await stop(talk, plan)  # without ever taking power [V2G20-2122]
+            await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
         else:
-            await cable_check(talk)
-            await pre_charge(talk)
-            await start(talk, plan)
-            end = await charge_loop(talk, plan)
-            await stop(talk, plan)
-            await welding_detection(talk)
+            end = await family.charge(talk, plan)
         if wants_pause(talk, end):
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
@@ -85,7 +124,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
     except Leave as leave:
         talk.bound = None
         end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)
-        await break_off(talk, plan, leave)
+        await break_off(talk, plan, leave, family)
     paused = end.reason is EndReason.PAUSED
     await exchange(
         talk,
@@ -112,7 +151,7 @@ def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
     )
 
 
-async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
+async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family) -> None:
     """The vehicle breaks off: off the cable first, then tell the station that power is no longer wanted.
 
     A mere wish to stop is no alarm, so the signal is held until the station has heard of it in a message.
@@ -125,6 +164,6 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
     if plan.power_delivered:
         try:
-            await stop(talk, plan)
+            await family.stop(talk, plan)
         except Leave as again:
             raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again

@@ -11,6 +11,7 @@ from typing import Any
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, Leave, SessionOver
+from iso15118.evcc.iso20.ac_setup import take_parameters
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
 from iso15118.evcc.iso20.plan import Plan, read_schedule
@@ -22,11 +23,14 @@ from iso15118.messages.values import rational, si, unit_of
 from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import (
+    AC_SERVICES,
     SERVICES,
     BptChannel,
     ControlMode,
     GeneratorMode,
     MobilityNeedsMode,
+    ServiceID,
+    phases_of,
 )
 
 __all__ = ["authorization", "charge_parameters", "choose_service", "schedule"]
@@ -81,7 +85,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
     response = await exchange(talk, cm.ServiceDiscoveryReq(header=header(talk)))
     offered = {service.service_id for service in response.energy_transfer_service_list.service}
     for wanted in talk.config.services:
-        if wanted not in offered:
+        if wanted not in offered or SERVICES[wanted].namespace != plan.namespace:
             continue
         detail = await exchange(talk, cm.ServiceDetailReq(header=header(talk), service_id=wanted))
         if detail.service_id != wanted:
@@ -92,16 +96,16 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             fitting = [
                 parameters
                 for parameters in detail.service_parameter_list.parameter_set
-                if _number(parameters, "ControlMode") == mode
-                # A vehicle that follows the grid cannot form one.
-                and _number(parameters, "GeneratorMode") != GeneratorMode.GRID_FORMING
+                if _number(parameters, "ControlMode") == mode and _can(talk, wanted, parameters)
             ]
             if not fitting:
                 continue
-            chosen = min(fitting, key=_nuisance)
+            chosen = min(fitting, key=lambda one: (_phases_lost(talk, wanted, one), *_nuisance(one)))
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
             plan.control_mode = mode
             plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
+            if wanted in AC_SERVICES:
+                take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
             await exchange(
                 talk,
@@ -120,6 +124,25 @@ def _number(parameters: cm.ParameterSet, name: str) -> int | None:
         if parameter.name == name:
             return parameter.int_value
     return None
+
+
+def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> bool:
+    """The vehicle has what this set asks for."""
+    charger = talk.charger
+    forms = _number(parameters, "GeneratorMode") == GeneratorMode.GRID_FORMING
+    if service not in AC_SERVICES:
+        return not forms  # a vehicle that follows the grid cannot form one
+    if charger is None:
+        return False
+    phases = phases_of(_number(parameters, "Connector"))
+    return 0 < phases <= charger.phases and (charger.forms_grid or not forms)
+
+
+def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> int:
+    """A vehicle takes the set with its own number of phases, wherever it stands in the list."""
+    if service not in AC_SERVICES or talk.charger is None:
+        return 0
+    return talk.charger.phases - phases_of(_number(parameters, "Connector"))
 
 
 def _nuisance(parameters: cm.ParameterSet) -> tuple[bool, bool]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from iso15118.energy.ac import NOTHING, Phases, station_target, tightened
+from iso15118.energy.ac import NOTHING, Phases, each, station_target, tightened
+from iso15118.energy.ac_groups import group_of, opposite
 from iso15118.messages.iso20 import ac
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import si
@@ -16,7 +17,7 @@ from iso15118.session.actions import Action, EndReason, SetAcPower
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.services import ControlMode
 
-from .ac_wire import group_of, loop_limits, present, reactive_targets, targets
+from .ac_wire import loop_limits, present, reactive_targets, targets
 from .context import Context
 from .schedules import allowed_w, profile_exceeded
 from .sequence import State
@@ -51,8 +52,8 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
     ctx.wish = mode
     for name in _NAMES:
         group = group_of(mode, name, facts.ac_limits.phases)
-        if group is not None and group[2]:
-            facts.note("ac-phases", f"{name}: {group[2]}")
+        if group is not None and group.odd:
+            facts.note("ac-phases", f"{name}: {group.odd}")
     bounds = present_bounds(ctx)
     before: tuple[Action, ...] = () if bounds is None or bounds == facts.ac_power else (SetAcPower(bounds),)
     take_display(request.display_parameters, ctx)
@@ -83,7 +84,7 @@ def present_bounds(ctx: Context) -> AcBounds | None:
     phases = limits.phases
     vehicle = tightened(declared, loop_limits(mode, phases))
     target = _target(ctx, mode, vehicle)
-    charge, back = (NOTHING, _opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
+    charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
     amperes = limits.maximum_current_a
     var = facts.set_point_var
     return AcBounds(
@@ -93,16 +94,8 @@ def present_bounds(ctx: Context) -> AcBounds | None:
         discharge_a=amperes if any(back) else NOTHING,
         discharge_w=back,
         target_w=target if _tells_target(ctx) else None,
-        target_var=None if var is None else _spread(var, phases),
+        target_var=None if var is None else each(var / phases, phases),
     )
-
-
-def _opposite(power_w: Phases) -> Phases:
-    return -power_w[0], -power_w[1], -power_w[2]
-
-
-def _spread(value: float, phases: int) -> Phases:
-    return (value, 0.0, 0.0) if phases == 1 else (value / 3.0, value / 3.0, value / 3.0)
 
 
 def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:

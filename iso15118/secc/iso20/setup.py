@@ -243,7 +243,8 @@ def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer |
     chosen = request.selected_energy_transfer_service
     if chosen.service_id not in ctx.services:
         # Not one of our energy services at all, or an id nobody knows [V2G20-1618].
-        known = chosen.service_id in SERVICES
+        named = SERVICES.get(chosen.service_id)  # type: ignore[call-overload]
+        known = named is not None and named.namespace == ctx.part.namespace
         fault = Fault.SERVICE_SELECTION if known else Fault.NO_ENERGY_SERVICE
         return _not_selected(fault, f"service {chosen.service_id} is not offered")
     service = ServiceID(chosen.service_id)

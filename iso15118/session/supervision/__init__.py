@@ -5,6 +5,7 @@ Sans-I/O and without any edition: numbers and the time go in, findings come out.
 
 from __future__ import annotations
 
+from .alternating import AcSupervisor
 from .idle import IdleSupervisor
 from .limits import SupervisionLimits
 from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
@@ -13,6 +14,7 @@ from .station import StationSupervisor, over_voltage_limit
 from .vehicle import VehicleSupervisor
 
 __all__ = [
+    "AcSupervisor",
     "Ceiling",
     "Finding",
     "IdleSupervisor",

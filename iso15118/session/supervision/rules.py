@@ -69,6 +69,8 @@ class Rule(StrEnum):
     """V: current flows though the battery's management wants none."""
     INLET_HOT = "inlet-hot"
     """V: current flows through an inlet that is reported hot."""
+    PHASE_LOST = "phase-lost"
+    """S: a phase of the AC outlet has no voltage though the contactors are closed."""
     STATION_REPORTS_OTHER = "station-reports-other"
     """V: the station tells other values than the vehicle measures."""
 

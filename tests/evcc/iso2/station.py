@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from iso15118 import exi
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.messages import app, iso2
 from iso15118.messages.physical import amperes, quantity, volts, watts
@@ -247,6 +248,8 @@ class Host:
                 case act.Send(message=message):
                     self.messages.append(message)
                     is_v2g = isinstance(message, iso2.V2GMessage)
+                    if is_v2g:  # as the station reads it
+                        assert exi.decode("iso2", exi.encode("iso2", message)) == message
                     self.sent.append(message.body.body_element if is_v2g else message)
                     self.waiting = True
                 case act.HardwareAction():

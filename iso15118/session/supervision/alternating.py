@@ -1,0 +1,175 @@
+"""The supervisor of alternating current, of either role: what is measured per phase against what was told.
+
+Sans-I/O and without any edition, as the supervisors of direct current. A vehicle draws by itself, so that a lowered bound has its time.
+"""
+
+from __future__ import annotations
+
+import math
+
+from iso15118.energy.ac import Phases
+
+from .limits import SupervisionLimits
+from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
+
+__all__ = ["AcSupervisor"]
+
+_INF = math.inf
+
+
+class AcSupervisor:
+    """Judges one AC outlet, or the input of one on-board charger, in one session. ``nominal_v``: phase to neutral; ``most_v``: above
+    this the voltage is too much. Times are those of the session's clock, in s."""
+
+    def __init__(self, limits: SupervisionLimits, *, nominal_v: float, most_v: float, where: str) -> None:
+        self.limits = limits
+        self.sampled_at = -_INF
+        """When the youngest sample was measured."""
+        self.fresh_until = _INF
+        """Until then it is young enough; infinite if nobody minds."""
+        self.closed = False
+        """The contactors, as they report themselves."""
+        self._phases = 0
+        self._told_open = False
+        self._nominal_v, self._most_v = nominal_v, most_v
+        self._charge_a = (Ceiling(), Ceiling(), Ceiling())
+        self._discharge_a = (Ceiling(), Ceiling(), Ceiling())
+        self._charge_w, self._discharge_w = Ceiling(), Ceiling()
+        beyond, at = limits.beyond, limits
+        self._stale_s = beyond(Rule.STALE_READINGS, at.stale_s)
+        self._over_a = beyond(Rule.OVER_CURRENT, at.ac_over_current_a)
+        self._none_a = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.ac_no_current_a)
+        self._reverse_w = beyond(Rule.REVERSE_CURRENT, at.ac_reverse_w)
+        self._over_w = beyond(Rule.OVER_POWER, at.over_power_w)
+        self._over_v = self._most_v if Rule.OVER_VOLTAGE not in at.off else _INF
+        share = at.ac_phase_lost_share
+        self._lost_v = -1.0 if share is None or Rule.PHASE_LOST in at.off else share * nominal_v
+        self._level_on = at.contactor_s is not None and Rule.CONTACTOR_LEVEL not in at.off
+        amperes, watts, stop = f"A in a phase {where}", f"W {where}", Reaction.STOP
+        self._w_voltage = Watch(
+            Rule.OVER_VOLTAGE, f"V in a phase {where}", (at.over_voltage_s, at.over_voltage_reaction)
+        )
+        self._w_current = Watch(Rule.OVER_CURRENT, amperes, (at.ac_over_current_s, at.over_current_reaction))
+        self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_power_reaction))
+        self._w_reverse = Watch(
+            Rule.REVERSE_CURRENT, watts, (at.reverse_current_s, at.reverse_current_reaction)
+        )
+        self._w_permission = Watch(
+            Rule.CURRENT_WITHOUT_PERMISSION, amperes, (at.no_current_s, at.no_current_reaction)
+        )
+        self._w_lost = Watch(Rule.PHASE_LOST, f"V in a phase {where}", (at.ac_phase_lost_s, stop))
+        self._w_level = Watch(Rule.CONTACTOR_LEVEL, "(1: closed)", (at.contactor_s, at.contactor_reaction))
+
+    # -- what is told --------------------------------------------------------------------------------------
+
+    def told_power(
+        self,
+        phases: int,
+        charge_a: Phases,
+        charge_w: float,
+        discharge_a: Phases,
+        discharge_w: float,
+        now: float,
+    ) -> None:
+        """These bounds are in force: currents per phase, powers of all phases."""
+        if self.fresh_until == _INF:
+            self._sampled(max(self.sampled_at, now))
+        self._phases, hold = phases, self.limits.ac_adapt_s
+        for index in range(3):
+            self._charge_a[index].ask(charge_a[index], now, hold, _INF, _INF)
+            self._discharge_a[index].ask(discharge_a[index], now, hold, _INF, _INF)
+        self._charge_w.ask(charge_w, now, hold, _INF, _INF)
+        self._discharge_w.ask(discharge_w, now, hold, _INF, _INF)
+
+    def stop(self, emergency: bool, now: float) -> None:
+        """Current to zero was asked for."""
+        hold = self.limits.settle_s if emergency else self.limits.ac_stop_s
+        for ceiling in (*self._charge_a, *self._discharge_a, self._charge_w, self._discharge_w):
+            ceiling.ask(0.0, now, hold, _INF, _INF)
+        self._phases = 0
+
+    def told(self, closed: bool) -> None:
+        """The contactors were told to close, or to open."""
+        self._told_open = not closed
+
+    def contactors(self, closed: bool) -> None:
+        """The contactors report themselves."""
+        self.closed = closed
+
+    # -- what is measured ----------------------------------------------------------------------------------
+
+    def measured(
+        self, voltage_v: Phases, current_a: Phases, total_w: float, at: float, now: float
+    ) -> Finding | None:
+        """One sample, measured at ``at`` and told at ``now``. The worst of what it breaks, once per rule and stage."""
+        if at > self.sampled_at:
+            self._sampled(at)
+        found = self._level(now)
+        highest = max(voltage_v)
+        found = worse(found, self._w_voltage.look(highest > self._over_v, highest, self._over_v, now))
+        found = worse(found, self._lost(voltage_v, now))
+        if self._phases == 0 or self._told_open:
+            return worse(found, self._permission(current_a, now))
+        self._w_permission.look(False, 0.0, 0.0, now)
+        found = worse(found, self._current(current_a, total_w, now))
+        return worse(found, self._power(total_w, now))
+
+    def stale(self, now: float) -> Finding | None:
+        """No sample is young enough; told again whenever so much time has passed again."""
+        if self.fresh_until > now:
+            return None
+        age = now - self.sampled_at
+        self._sampled(now)
+        return Finding(
+            Rule.STALE_READINGS,
+            age,
+            self._stale_s,
+            now - age,
+            self.limits.stale_reaction,
+            "s without a reading of AC",
+        )
+
+    def _sampled(self, at: float) -> None:
+        self.sampled_at, self.fresh_until = at, at + self._stale_s
+
+    def _level(self, now: float) -> Finding | None:
+        if not self._level_on:
+            return None
+        return self._w_level.look(self.closed and self._told_open, 1.0, 0.0, now)
+
+    def _lost(self, voltage_v: Phases, now: float) -> Finding | None:
+        used = voltage_v[: self._phases]
+        lowest = min(used, default=self._nominal_v)
+        # All of them gone is a station that is off, which shows elsewhere.
+        lost = self.closed and not self._told_open and lowest < self._lost_v
+        return self._w_lost.look(lost, lowest, self._lost_v, now)
+
+    def _permission(self, current_a: Phases, now: float) -> Finding | None:
+        allowed = [
+            max(ahead.at(now), back.at(now)) + self._none_a
+            for ahead, back in zip(self._charge_a, self._discharge_a, strict=True)
+        ]
+        index = max(range(3), key=lambda i: current_a[i] - allowed[i])
+        broken = current_a[index] > allowed[index]
+        return self._w_permission.look(broken, current_a[index], allowed[index], now)
+
+    def _current(self, current_a: Phases, total_w: float, now: float) -> Finding | None:
+        """A bound of 0 in all phases is a power of 0, which is looked at as such: chargers draw a little for themselves."""
+        bounds = self._discharge_a if total_w < 0.0 else self._charge_a
+        share = self.limits.ac_over_current_share
+        worst, limit, value = -_INF, 0.0, 0.0
+        for ceiling, current in zip(bounds, current_a, strict=True):
+            bound = ceiling.at(now)
+            most = bound + max(self._over_a, share * bound)
+            if current - most > worst:
+                worst, limit, value = current - most, most, current
+        return self._w_current.look(worst > 0.0, value, limit, now)
+
+    def _power(self, total_w: float, now: float) -> Finding | None:
+        charge, discharge = self._charge_w.at(now), self._discharge_w.at(now)
+        back = discharge + self._reverse_w
+        found = self._w_reverse.look(discharge <= 0.0 and -total_w > back, total_w, -back, now)
+        bound = charge if total_w >= 0.0 else discharge
+        most = bound * (1.0 + self.limits.over_power_share) + self._over_w
+        over = abs(total_w) > most and not (total_w < 0.0 and discharge <= 0.0)
+        return worse(found, self._w_power.look(over, total_w, most, now))
