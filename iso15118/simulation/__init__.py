@@ -6,8 +6,12 @@ cable between them.
 that meter and battery agree.
 """
 
+from .ac_circuit import AcCircuit
+from .ac_station import SimulatedAcStation
+from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
 from .cable_check import InsulationMonitor
+from .charger import OnBoardCharger
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
@@ -23,6 +27,7 @@ __all__ = [
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
+    "AcCircuit",
     "Battery",
     "ContactorFault",
     "Contactors",
@@ -33,9 +38,12 @@ __all__ = [
     "LoneStation",
     "LoneVehicle",
     "Meter",
+    "OnBoardCharger",
     "PlanPhase",
     "ReadingFault",
     "Record",
+    "SimulatedAcStation",
+    "SimulatedAcVehicle",
     "SimulatedStation",
     "SimulatedVehicle",
     "StationPreset",
