@@ -54,6 +54,7 @@ class Inbox:
         self.signal: ev.SignalChanged | None = None
         self.set_point: ev.SetPointChanged | None = None
         self.limits: ev.LimitsChanged | None = None
+        self.ac_limits: ev.AcLimitsChanged | None = None
         self.alarm: ev.Event | None = None
         """What was told while nobody listened."""
 
@@ -114,6 +115,8 @@ class Inbox:
                 self.set_point = event
             case ev.LimitsChanged():
                 self.limits = event
+            case ev.AcLimitsChanged():
+                self.ac_limits = event
             case _:
                 pass
         if self._deliver is not None:
@@ -155,6 +158,11 @@ def checked(event: object) -> ev.Event:
     if kind is ev.LimitsChanged:
         try:
             readings.station_limits(values["limits"], "LimitsChanged")
+        except HardwareError as error:
+            raise MisuseError(str(error)) from error
+    if kind is ev.AcLimitsChanged:
+        try:
+            readings.outlet_limits(values["limits"], "AcLimitsChanged")
         except HardwareError as error:
             raise MisuseError(str(error)) from error
     return kind(**values)

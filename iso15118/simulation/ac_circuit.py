@@ -67,6 +67,7 @@ class AcCircuit:
         self.signal = SignalState.B
         self.signal_news: list[SignalState] = []
         self.signal_by: Callable[[SignalState], None] | None = None
+        self._signal_watchers: list[Callable[[], object]] = []
         self._chores: list[Chore] = []
         self._closed = False
 
@@ -133,9 +134,16 @@ class AcCircuit:
 
     def show_signal(self, state: SignalState) -> None:
         """The control pilot shows another state."""
-        if state is not self.signal:
-            self.signal = state
-            self.signal_news.append(state)
+        if state is self.signal:
+            return
+        self.signal = state
+        self.signal_news.append(state)
+        for watcher in self._signal_watchers:
+            watcher()
+
+    def watch_signal(self, watcher: Callable[[], object]) -> None:
+        """Call ``watcher`` after each change of the signal."""
+        self._signal_watchers.append(watcher)
 
     def vehicle_shows(self, state: SignalState) -> None:
         """The vehicle shows another state."""
