@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
-from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20 import ac, dc
 from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -371,7 +371,7 @@ class SessionDriver(Finishing):
 
     def _count(self, answer: object) -> None:
         self._tally.exchanges += 1
-        if type(answer) is dc.DCChargeLoopRes:
+        if type(answer) is dc.DCChargeLoopRes or type(answer) is ac.ACChargeLoopRes:
             self._tally.charge_loops += 1
 
     # -- the end ------------------------------------------------------------------------------------------

@@ -196,7 +196,8 @@ class AcCircuit:
             return
         while seconds > 1e-12:
             step_s = min(seconds, _STEP_S)
-            state = battery.state(0.0, asking=self.asking, time_scale=self.pace)
+            # The charger itself follows the battery, in the plant's own time: no charge loop is in between.
+            state = battery.state(0.0, asking=self.asking)
             takes_w = min(state.maximum_charge_power_w, state.target_current_a * state.voltage_v)
             gives_w = min(
                 state.maximum_discharge_power_w, state.maximum_discharge_current_a * state.voltage_v

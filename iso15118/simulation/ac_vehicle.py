@@ -131,7 +131,7 @@ class SimulatedAcVehicle:
         """What the battery takes and gives now. Raises what ``faults`` was told for "battery"."""
         circuit = self.circuit
         circuit.advance(now)
-        state = self.battery.state(0.0, asking=circuit.asking, time_scale=circuit.pace)
+        state = self.battery.state(0.0, asking=circuit.asking)
         return self.faults.reading("battery", state, now)
 
     @property

@@ -23,7 +23,7 @@ from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import EndReason, SetCharger
 from iso15118.session.services import ControlMode
 
-__all__ = ["loop_request", "set_charger", "take_answer"]
+__all__ = ["loop_request", "present_limits", "set_charger", "take_answer"]
 
 _DYNAMIC = ControlMode.DYNAMIC
 
@@ -37,7 +37,7 @@ def loop_request(
     fields = elements("ev_present_active_power", tenths(measured.power_w), phases, uneven=uneven)
     fields |= elements("ev_present_reactive_power", tenths(measured.reactive_var), phases, uneven=uneven)
     fields |= energies(talk, nothing=winding_down)
-    fields |= limits_of(talk, plan, _now(talk, plan))
+    fields |= limits_of(talk, plan, present_limits(talk, plan))
     if plan.control_mode is _DYNAMIC:
         fields["departure_time"] = departure_s(talk)
         mode = plan.service.dynamic_req(**fields)
@@ -58,7 +58,7 @@ def loop_request(
     )
 
 
-def _now(talk: Conversation, plan: Plan) -> AcVehicleLimits:
+def present_limits(talk: Conversation, plan: Plan) -> AcVehicleLimits:
     """What charger and battery take and give now, within what was declared."""
     own, charger, battery = plan.ac.own, talk.charger_now, talk.battery
     if own is None or charger is None:
@@ -132,7 +132,7 @@ def set_charger(talk: Conversation, plan: Plan, *, winding_down: bool = False) -
 
 
 def _power(talk: Conversation, plan: Plan) -> Phases:
-    chosen, own, offer = plan.ac, _now(talk, plan), plan.ac.offer
+    chosen, own, offer = plan.ac, present_limits(talk, plan), plan.ac.offer
     if offer is None:
         return NOTHING
     if plan.control_mode is _DYNAMIC and chosen.target_w is None:
