@@ -7,6 +7,7 @@ that meter and battery agree.
 """
 
 from .ac_circuit import AcCircuit
+from .ac_presets import AC_PRESETS, AcPreset
 from .ac_station import SimulatedAcStation
 from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
@@ -24,10 +25,12 @@ from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
 __all__ = [
+    "AC_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
     "AcCircuit",
+    "AcPreset",
     "Battery",
     "ContactorFault",
     "Contactors",

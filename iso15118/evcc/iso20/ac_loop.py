@@ -37,7 +37,8 @@ def loop_request(
     fields = elements("ev_present_active_power", tenths(measured.power_w), phases, uneven=uneven)
     fields |= elements("ev_present_reactive_power", tenths(measured.reactive_var), phases, uneven=uneven)
     fields |= energies(talk, nothing=winding_down)
-    fields |= limits_of(talk, plan, present_limits(talk, plan))
+    present_limits(talk, plan)
+    fields |= plan.ac.said
     if plan.control_mode is _DYNAMIC:
         fields["departure_time"] = departure_s(talk)
         mode = plan.service.dynamic_req(**fields)
@@ -63,6 +64,10 @@ def present_limits(talk: Conversation, plan: Plan) -> AcVehicleLimits:
     own, charger, battery = plan.ac.own, talk.charger_now, talk.battery
     if own is None or charger is None:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, "there is no on-board charger")
+    made_of = (own, charger, battery.maximum_charge_power_w, battery.maximum_discharge_power_w)
+    if plan.ac.now is not None and made_of == plan.ac.now_of:  # as in almost every turn
+        return plan.ac.now
+    plan.ac.now_of = made_of
     if charger.phases > plan.ac.phases:
         charger = charger.single_phase()
     uneven, phases = own.uneven, plan.ac.phases
@@ -79,7 +84,9 @@ def present_limits(talk: Conversation, plan: Plan) -> AcVehicleLimits:
             "minimum_discharge_power_w": charger.minimum_discharge_power_w,
         },
     )
-    return on_wire(now, uneven=uneven)
+    now = plan.ac.now = on_wire(now, uneven=uneven)
+    plan.ac.said = limits_of(talk, plan, now)
+    return now
 
 
 def take_answer(talk: Conversation, plan: Plan, answer: ac.ACChargeLoopRes) -> None:
