@@ -229,7 +229,7 @@ def run_both(
     hardware: Callable[[Sleep, Clock], tuple[ports.Station, ports.Vehicle]],
     *,
     interface: str = "lo",
-    tls: tuple[TlsSource, TlsSource] | None,
+    tls: tuple[TlsSource | None, TlsSource | None] | None,
     at_most_s: float,
     observer: Observer | None = None,
     station_observer: Observer | None = None,

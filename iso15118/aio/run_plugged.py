@@ -109,7 +109,7 @@ def run_both_plugged(
     cable: Callable[[Clock], tuple[CableOfBoth, LinkParts, LinkParts]],
     *,
     interface: str = "lo",
-    tls: tuple[TlsSource, TlsSource] | None,
+    tls: tuple[TlsSource | None, TlsSource | None] | None,
     at_most_s: float,
     observer: Observer | None = None,
     station_observer: Observer | None = None,

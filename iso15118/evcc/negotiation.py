@@ -49,7 +49,10 @@ def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: l
     SchemaID out, or send another one, and that is borne with."""
     code, chosen = response.response_code, response.schema_id
     if code is app.ResponseCode.Failed_NoNegotiation:
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, code.value)
+        names = ", ".join(f"{one.namespace} {one.major}.{one.minor}" for one in usable)
+        raise SessionOver(
+            EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}: the station has nothing of {names}"
+        )
     if chosen is not None and 1 <= chosen <= len(usable):
         return usable[chosen - 1]
     wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"

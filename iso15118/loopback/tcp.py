@@ -124,7 +124,7 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
 
 
 def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
-    cable = cable_of(plant.order, plant.circuit, clock)
+    cable = cable_of(plant.order, plant.direct()[0], clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
         LinkParts(link=link, medium=end, signalling=end)
@@ -152,8 +152,9 @@ def _contexts(
     stack: ExitStack,
     keylog: Path | None,
     folder: SessionFolder | None,
-) -> tuple[TlsPort, TlsContext]:
-    """Both ends' view of the PKIs: the station has a chain for each of its editions, the vehicle trusts the roots of its own."""
+) -> tuple[TlsPort | None, TlsContext | None]:
+    """Both ends' view of the PKIs: the station has a chain for each of its editions, the vehicle trusts the roots of
+    its own; None for a side that knows no TLS."""
     # One end's secrets are those of the connection.
     logs: list[Callable[[str], None]] = []
     if keylog is not None:
@@ -163,13 +164,17 @@ def _contexts(
     log = partial(_log_to, logs) if logs else None
     station, car = set(order.secc_editions or ()), set(order.evcc_editions or ())
     served = [secc_context(pki)] if "iso20" in station else []
-    if "iso2" in station or not served:
+    if "iso2" in station:
         served.append(secc_context(older, profile="iso2"))
-    if "iso20" not in car:
-        return TlsPort(served), evcc_context(older, profile="iso2", keylog=log)
-    if "iso2" not in car:
-        return TlsPort(served), evcc_context(pki, keylog=log)
-    return TlsPort(served), evcc_context(pki, profile="dual", older=older, keylog=log)
+    client: TlsContext | None = None
+    if "iso20" in car:
+        dual = "iso2" in car
+        client = evcc_context(
+            pki, profile="dual" if dual else "iso20", older=older if dual else None, keylog=log
+        )
+    elif "iso2" in car:
+        client = evcc_context(older, profile="iso2", keylog=log)
+    return TlsPort(served) if served else None, client
 
 
 def _log_to(logs: list[Callable[[str], None]], line: str) -> None:

@@ -301,7 +301,7 @@ class SeccSession(Funnel):
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
         if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
         edition = self._edition = choice.served.make(self._facts)
         self._edition_name = choice.served.edition
         return [
