@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
-from iso15118.messages.iso20 import dc
 from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -28,6 +27,7 @@ from .guard import brief, come_back, describe, each, insist, next_tick, running
 from .inbox import ALARMS
 from .link import Ending
 from .logs import Log
+from .results import is_loop_answer
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -333,6 +333,8 @@ class SessionDriver(Finishing):
                 self._carry_out(event, actions, now)
             if type(event) is ev.PowerMeasured or type(event) is ev.InletMeasured:
                 self._tally.measured(event, now)
+            elif type(event) is ev.AcMeasured:
+                self._tally.alternating(event, now)
 
     def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;
@@ -369,7 +371,7 @@ class SessionDriver(Finishing):
 
     def _count(self, answer: object) -> None:
         self._tally.exchanges += 1
-        if type(answer) is dc.DCChargeLoopRes:
+        if is_loop_answer(answer):
             self._tally.charge_loops += 1
 
     # -- the end ------------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
+from iso15118.messages import din, iso2
+from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import HardwareFault
@@ -18,16 +20,34 @@ from iso15118.tls import TlsInfo
 from .link import StreamEnd
 
 if TYPE_CHECKING:
-    from iso15118.session.events import InletMeasured, PowerMeasured
+    from iso15118.session.events import AcMeasured, InletMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
     from .hardware import Hardware
     from .stream import MessageStream
 
-__all__ = ["SessionResult", "Tally", "let_go", "summed_up"]
+__all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
 
 _FLOWING_A = 1.0
+
+
+_ENVELOPES = (iso2.V2GMessage, din.V2GMessage)
+_LOOP_ANSWERS = frozenset(
+    {
+        dc.DCChargeLoopRes,
+        ac.ACChargeLoopRes,
+        iso2.CurrentDemandRes,
+        iso2.ChargingStatusRes,
+        din.CurrentDemandRes,
+    }
+)
+
+
+def is_loop_answer(message: Any) -> bool:
+    """What a station answers once in a turn of the charge loop, in any edition."""
+    kind = type(message)
+    return (type(message.body.body_element) if kind in _ENVELOPES else kind) in _LOOP_ANSWERS
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -67,6 +87,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     safe: bool
     """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
     still have an effect, and the hardware shows it: contactors open, less than 5 A."""
+    edition: str = ""
+    """What was spoken, by its name in the settings ("iso20", "iso2", "din"); empty if nothing was agreed on."""
     evccid: str = ""
     """How the vehicle introduced itself."""
     emaid: str = ""
@@ -109,12 +131,19 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
+        self._see(voltage, current, voltage * current, now)
+
+    def alternating(self, values: AcMeasured, now: float) -> None:
+        """The same of AC: the greatest voltage and current of a phase, and the power of all."""
+        self._see(max(values.voltage_v), max(values.current_a), abs(values.total_w), now)
+
+    def _see(self, voltage: float, current: float, power: float, now: float) -> None:
         if voltage > self.maximum_voltage_v:
             self.maximum_voltage_v = voltage
         if current > self.peak_current_a:
             self.peak_current_a = current
-        if voltage * current > self.peak_power_w:
-            self.peak_power_w = voltage * current
+        if power > self.peak_power_w:
+            self.peak_power_w = power
         if current > _FLOWING_A:
             if self._flowing_since is None:
                 self._flowing_since = now
@@ -156,6 +185,7 @@ def summed_up(
         discharged_wh=energy[1] if energy is not None else None,
         faults=tuple(hardware.faults),
         evccid=getattr(session, "evccid", ""),
+        edition=getattr(session, "edition", ""),
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),

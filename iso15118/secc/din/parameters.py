@@ -46,7 +46,7 @@ def charge_parameter_discovery(request: din.ChargeParameterDiscoveryReq, ctx: Co
         return _wrong(odd)
     if odd:
         facts.note("charge-parameters", odd)
-    if parameters.ev_maximum_power_limit is None or quantity(parameters.ev_maximum_power_limit) == 0.0:
+    if parameters.ev_maximum_power_limit is None:
         facts.note(
             "no-maximum-power", "the vehicle tells no maximum power: voltage times current stands for it"
         )
@@ -80,6 +80,8 @@ def _why_nothing_flows(offered: StationLimits, vehicle: VehicleLimits) -> str:
         return "the vehicle's maximum voltage is below the station's minimum"
     if vehicle.maximum_charge_current_a <= 0.0:
         return "EVMaximumCurrentLimit is 0"
+    if vehicle.maximum_charge_power_w <= 0.0:
+        return "EVMaximumPowerLimit is 0"
     if offered.minimum_charge_current_a > vehicle.maximum_charge_current_a:
         return "the vehicle's maximum current is below the station's minimum"
     if offered.minimum_charge_power_w > vehicle.maximum_charge_power_w:

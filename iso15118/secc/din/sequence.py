@@ -139,9 +139,14 @@ STAGES: Final[Mapping[State, Stage]] = {
     S.CHARGE_PARAMETER_DISCOVERY: Stage(name=S.CHARGE_PARAMETER_DISCOVERY.value),
     S.CABLE_CHECK: Stage(name=S.CABLE_CHECK.value, live=True, timer=Timer.CABLE_CHECK),
     S.PRE_CHARGE: Stage(name=S.PRE_CHARGE.value, live=True, timer=Timer.PRE_CHARGE),
-    # The time of pre-charge runs from the first request, whether it could be followed or not.
+    # The time of pre-charge runs from the first request, whether it could be followed or not. Contactors that a cable check left closed
+    # may not open now and be closed again: nothing would have been pre-charged since.
     S.POWER_DELIVERY: Stage(
-        name=S.POWER_DELIVERY.value, live=True, timer=Timer.PRE_CHARGE, limit="pre_charge_performance"
+        name=S.POWER_DELIVERY.value,
+        live=True,
+        holds=True,
+        timer=Timer.PRE_CHARGE,
+        limit="pre_charge_performance",
     ),
     S.CURRENT_DEMAND: Stage(name=S.CURRENT_DEMAND.value, live=True, holds=True),
     S.WELDING_DETECTION: Stage(

@@ -71,11 +71,11 @@ def vehicle_limits(parameters: din.DCEVChargeParameter) -> VehicleLimits:
         quantity(parameters.ev_maximum_current_limit),
         quantity(parameters.ev_maximum_voltage_limit),
     )
-    power = 0.0
+    power = max(current * voltage, 0.0)
     if parameters.ev_maximum_power_limit is not None:
         power = quantity(parameters.ev_maximum_power_limit)
     return VehicleLimits(
-        maximum_charge_power_w=power or max(current * voltage, 0.0),
+        maximum_charge_power_w=power,
         maximum_charge_current_a=current,
         maximum_voltage_v=voltage,
     )

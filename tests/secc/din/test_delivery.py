@@ -235,6 +235,19 @@ def test_pre_charge_that_went_well_in_the_last_moment_is_not_ended_while_contact
     assert drive.session.state == "CurrentDemand"
 
 
+def test_contactors_that_a_cable_check_left_closed_may_not_open_after_pre_charge_began() -> None:
+    drive = Drive().to(S.CABLE_CHECK)
+    drive.send(din.CableCheckReq)
+    drive.tell(ev.ContactorsChanged(True))
+    drive.tell(ev.CableCheckFinished(True))
+    drive.send(din.CableCheckReq)
+    drive.send(din.PreChargeReq)
+    drive.tell(ev.ContactorsChanged(False))
+    drive.book.does(act.StopPower, act.OpenContactors)
+    assert drive.send(din.PowerDeliveryReq).response_code is din.ResponseCode.FAILED
+    drive.book.ends(EndReason.CONTACTOR_FAILED)
+
+
 def profile(schedule: int = 1, *powers: int) -> din.ChargingProfile:
     return din.ChargingProfile(
         sa_schedule_tuple_id=schedule,

@@ -357,7 +357,7 @@ def test_only_the_way_to_charge_that_was_offered_is_taken(
         ({"ev_maximum_current_limit": value(0.0, "A")}, False),
         ({"ev_maximum_current_limit": value(1.0, "A")}, True),
         ({"ev_maximum_power_limit": value(-1.0, "W")}, False),
-        ({"ev_maximum_power_limit": value(0.0, "W")}, True),
+        ({"ev_maximum_power_limit": value(0.0, "W")}, False),
         ({"ev_maximum_power_limit": None}, True),
         ({"dc_ev_status": replace(READY, ev_ready=False)}, True),
         ({"ev_energy_capacity": None, "ev_energy_request": None, "full_soc": None, "bulk_soc": None}, True),
