@@ -48,11 +48,10 @@ def payment_details(request: iso2.PaymentDetailsReq, ctx: Context) -> Answer | R
     facts = ctx.facts
     if facts.trust is None:
         return _refused(ctx, Refusal.NOT_AVAILABLE, "no contracts are taken here")
-    trust = ctx.trust = ctx.trust or replace(facts.trust, edition="iso2")
     sent = request.contract_signature_cert_chain
     subs = () if sent.sub_certificates is None else sent.sub_certificates.certificate
     ctx.chain, ctx.emaid = (sent.certificate, *subs), request.emaid
-    verdict = trust.judge_chain(ctx.chain, facts.unix_time)
+    verdict = facts.trust.judge_chain(ctx.chain, facts.unix_time, edition="iso2")
     if verdict.refusal is not None:
         return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     from iso15118.pki.identifiers import normal_emaid  # here: certificates are loaded by who has some
@@ -82,7 +81,7 @@ def _expires_soon(ctx: Context, chain: Sequence[bytes]) -> bool:
 def contract_authorization(request: iso2.AuthorizationReq, ctx: Context) -> Answer | Refused:
     """The first request is signed, and its repetitions need not be [V2G2-684]; every signature that comes is judged."""
     facts, message = ctx.facts, ctx.message
-    if message is None or ctx.trust is None:
+    if message is None or facts.trust is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "authorization without its preconditions")
     signed = request.gen_challenge is not None or message.header.signature is not None
     if ctx.verdict is None or signed:
@@ -124,13 +123,13 @@ def _judge(request: iso2.AuthorizationReq, message: iso2.V2GMessage, ctx: Contex
         again = judge_request(message, ctx.chain[0])
         return None if again.ok else _refused(ctx, Refusal.SIGNATURE, str(again))
     facts = ctx.facts
-    if ctx.trust is None:
+    if facts.trust is None:
         return _refused(ctx, Refusal.NOT_AVAILABLE, "no contracts are taken here")
     verdict = judge_authorization(
         message,
         challenge=ctx.challenge,
         chain=ctx.chain,
-        trust=ctx.trust,
+        trust=facts.trust,
         unix_time=facts.unix_time,
         emaid=ctx.emaid,
     )
