@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
 from iso15118.evcc.din.settings import DinEvccSettings
-from iso15118.evcc.iso2.settings import Iso2Settings
+from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
@@ -144,7 +144,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
-    iso2: Iso2Settings = field(default_factory=Iso2Settings)
+    iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
     """What is said of ISO 15118-2 alone."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""

@@ -162,6 +162,8 @@ class Conversation:
         """What the vehicle has for Plug and Charge, with what was installed in this session."""
         self.contract: Contract | None = None
         """The contract that pays."""
+        self.shown = ""
+        """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []
@@ -200,6 +202,8 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
+        self.connected_at = 0.0
+        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None
@@ -211,6 +215,8 @@ class Conversation:
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
         self.edition: EvccEdition | None = None
         """What is spoken; None until supportedAppProtocol has chosen."""
+        self.edition_name = ""
+        """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
         self.kept: Any = None

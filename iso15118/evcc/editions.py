@@ -12,6 +12,7 @@ from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namesp
 from .din.script import Din
 from .edition import EvccEdition
 from .iso2.script import Iso2
+from .iso2.setup import modes_of
 from .iso20.script import AC, DC, Iso20
 
 if TYPE_CHECKING:
@@ -52,16 +53,16 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
+def _why_not_iso2(talk: Conversation) -> str:
+    """With any TLS, and without: then there is no Plug and Charge [V2G2-633]."""
+    return "" if modes_of(talk) else "without services and hardware for iso2.energy_transfer_modes"
+
+
 def _why_not_din(talk: Conversation) -> str:
     """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
     if not talk.plain:
         return "over TLS"
     return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
-
-
-def _always(talk: Conversation) -> str:
-    """With any TLS and without: then there is no Plug and Charge [V2G2-633]."""
-    return ""
 
 
 OFFERED: Final = (
@@ -81,7 +82,9 @@ OFFERED: Final = (
         make=lambda: Iso20(AC),
         why_not=_why_not_ac,
     ),
-    Offered(edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_always),
+    Offered(
+        edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2
+    ),
     Offered(
         edition="din",
         namespace=Namespace.DIN.value,

@@ -13,6 +13,7 @@ from .conversation import Conversation
 
 __all__ = ["Progress", "departure_s", "enough", "wanted_wh"]
 
+
 _FLOWS_A = 1.0
 """Less than this is a measurement of nothing."""
 
@@ -46,9 +47,11 @@ def wanted_wh(talk: Conversation) -> float:
     return min(battery.energy_to_target_wh, to_driver_wh)
 
 
-def enough(talk: Conversation, progress: Progress, *, below_minimum: bool) -> SessionEnded | None:
+def enough(
+    talk: Conversation, progress: Progress, *, below_minimum: bool, flows: bool | None = None
+) -> SessionEnded | None:
     """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``below_minimum``: the battery takes less
-    than the least that the two sides can charge with."""
+    than the least that the two sides can charge with. ``flows``: something is measured; None: by the current at the inlet."""
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
@@ -57,15 +60,18 @@ def enough(talk: Conversation, progress: Progress, *, below_minimum: bool) -> Se
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
-    return _no_way_on(talk, progress, below_minimum)
+    measured = abs(talk.inlet.current_a) >= _FLOWS_A if flows is None else flows
+    return _no_way_on(talk, progress, measured, below_minimum)
 
 
-def _no_way_on(talk: Conversation, progress: Progress, below_minimum: bool) -> SessionEnded | None:
+def _no_way_on(
+    talk: Conversation, progress: Progress, flows: bool, below_minimum: bool
+) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
     # As agreed: a schedule that is over rests nothing.
     resting = progress.scheduled_power_w(now) <= 0.0 and not progress.schedule_over(now)
-    if resting or abs(talk.inlet.current_a) >= _FLOWS_A:
+    if resting or flows:
         progress.idle_since = None
     elif progress.idle_since is None:
         progress.idle_since = now

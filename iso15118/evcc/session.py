@@ -108,6 +108,11 @@ class EvccSession(Funnel):
         return self._talk.session_id
 
     @property
+    def edition(self) -> str:
+        """What is spoken, by its name in ``EvccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        return self._talk.edition_name
+
+    @property
     def emaid(self) -> str:
         """The contract that pays; empty with external identification, and before authorization."""
         contract = self._talk.contract
@@ -344,6 +349,7 @@ class EvccSession(Funnel):
                 if self._script is not None:
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
+                talk.connected_at = talk.now
                 talk.connected_at = talk.now
                 self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:

@@ -71,7 +71,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     provisioning_iso2: Provisioning | None = None
     """For -2, whose keys are of P-256; None: ``provisioning``, if its key is one."""
     form: Form = "standalone"
-    """How SignedInfo is encoded to be signed; some stations verify the other form only."""
+    """How SignedInfo is encoded to be signed in -20, where some stations verify the other form only. In -2 it is ``standalone``, as its
+    worked example has it."""
 
     def usable(
         self,

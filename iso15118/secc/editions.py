@@ -14,6 +14,7 @@ from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
 from .iso2.machine import Iso2
+from .iso2.modes import modes_of
 from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
@@ -103,7 +104,7 @@ SERVED: Final = (
         minor=0,
         make=Iso2,
         # Over TCP alone there is external identification [V2G2-633], and TLS of any version will do.
-        why_not=lambda facts: "",
+        why_not=lambda facts: "" if modes_of(facts) else "without an AC outlet, or DC over CCS",
     ),
 )
 

@@ -109,6 +109,7 @@ class SeccSession(Funnel):
             ),
         )
         self.states.append(CONNECTING)
+        self._edition_name = ""
 
     # -- the outer contract
 
@@ -133,6 +134,11 @@ class SeccSession(Funnel):
     def session_id(self) -> bytes:
         """The id of this session; zero before SessionSetup."""
         return self._facts.session_id
+
+    @property
+    def edition(self) -> str:
+        """What is spoken, by its name in ``SeccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        return self._edition_name
 
     @property
     def evccid(self) -> str:
@@ -295,8 +301,9 @@ class SeccSession(Funnel):
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
         if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
         edition = self._edition = choice.served.make(self._facts)
+        self._edition_name = choice.served.edition
         return [
             act.Send(choice.response),
             act.UseSchema(edition.schema),

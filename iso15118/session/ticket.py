@@ -154,7 +154,8 @@ class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.edition == "iso20") is not (self.parameter_set is not None and self.iso2 is None):
+        newer, older = self.parameter_set is not None, self.iso2 is not None
+        if newer is older or newer is not (self.edition == "iso20"):
             raise TicketError("parameter_set: in ISO 15118-20; iso2: in ISO 15118-2")
         if self.claim is not None and not (self.claim.chain and self.secure):
             raise TicketError("claim: a contract has a certificate, and there is none without TLS")

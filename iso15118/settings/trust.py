@@ -77,13 +77,14 @@ def evcc_context(
     pki: IssuedPki | TlsMaterial,
     *,
     profile: str = "iso20",
+    older: IssuedPki | TlsMaterial | None = None,
     keylog: Keylog | None = None,
     revocation: Demand | None = None,
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
     """A vehicle: its own chain under the OEM root (none in ``iso2``), and stations under the V2G roots. ``pki``, and what it raises: as for
-    ``secc_context``.
+    ``secc_context``. ``older``: of ``iso2``, with profile ``dual``: whose V2G roots stations of TLS 1.2 may come from.
 
     ``revocation``: what must be known about a station's chain. By default every certificate below the root [V2G20-1240], in ``iso2`` the
     leaf, which is all that TLS 1.2 carries, and in ``lab`` nothing, since today's test peers staple nothing. ``refuse``: see
@@ -91,6 +92,9 @@ def evcc_context(
     """
     material = _material(pki, "evcc")
     anchors = list(material.anchors)
+    if older is not None:
+        anchors += _material(older, "evcc").anchors
+    dual = profile == "dual"
     return TlsContext(
         PROFILES[profile],
         role="client",
@@ -101,7 +105,8 @@ def evcc_context(
             anchors_der=anchors,
             anchor_role="V2G",
             clock=_now,
-            edition=profile,
+            edition="iso20" if dual else profile,
+            older_edition="iso2" if dual else None,
             revocation=_policy(revocation or ("none" if profile == "lab" else "all"), evidence),
             refuse=refuse,
         ),

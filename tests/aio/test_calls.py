@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -251,6 +252,85 @@ async def test_a_safe_call_that_somebody_cancels_is_made_again(after: float | No
     assert made == ["begun", "begun", "done"]
     assert complaints == [""]
     assert not calls.failed
+    calls.close()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_safe_call_is_made_again_eight_times_and_not_for_ever(at_once: bool) -> None:
+    """``at_once``: cancelled before the lane's task had its first turn."""
+    complaints: list[str] = []
+    made: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.5, complaints.append)
+
+    async def open_them() -> None:
+        made.append("begun")
+        await asyncio.sleep(0.05)
+
+    calls.ask(open_them)
+    for _ in range(20):
+        if not at_once:
+            await asyncio.sleep(0.001)
+        cancel_others()
+        if at_once:
+            await asyncio.sleep(0)
+    await quiet(calls)
+    assert len(made) == 9
+    assert complaints == ["port.open was cancelled"]
+    assert calls.failed
+    calls.close()
+
+
+async def test_a_call_that_leads_nowhere_safe_is_not_made_again() -> None:
+    log, where = Log(), lane()
+    made: list[str] = []
+
+    async def set_power() -> None:
+        made.append("begun")
+        await asyncio.sleep(0.05)
+
+    where.begin(log.call(set_power))
+    await asyncio.sleep(0.001)
+    cancel_others()
+    await log.until(1)
+    where.begin(log.call(set_power))
+    cancel_others()
+    await log.until(2)
+    assert made == ["begun", "begun"]
+    assert [type(what) for _, what in log.calls] == [asyncio.CancelledError] * 2
+    where.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [(None, ""), (True, ""), (0, ""), (False, "port.open returned False: it was not done")],
+)
+async def test_only_false_says_that_it_was_not_done(result: Any, complaint: str) -> None:
+    complaints: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.5, complaints.append)
+
+    async def open_them() -> Any:
+        return result
+
+    calls.ask(open_them)
+    assert complaints == [complaint]
+    assert calls.failed is bool(complaint)
+    calls.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_late_call_that_says_false_is_late() -> None:
+    complaints: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.05, complaints.append)
+
+    async def open_them() -> bool:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(1.0)
+        return False
+
+    calls.ask(open_them)
+    await asyncio.sleep(0.2)
+    assert complaints == ["port.open did not answer within 0.05 s"]
     calls.close()
 
 

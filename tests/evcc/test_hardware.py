@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.supervision import Rule
+from iso15118.timing import Timing
 from tests.evcc.station import BATTERY_V, Host, battery
 
 ORDERLY, EMERGENCY = Urgency.ORDERLY, Urgency.EMERGENCY
@@ -107,7 +109,20 @@ def test_an_orderly_stop_is_given_its_ramp_and_an_emergency_a_second() -> None:
         assert urgencies(host) == ([EMERGENCY] if urgent else [])
 
 
-# -- readings that stay away
+# -- readings that stay away, and a station that does
+
+SLOW = EvccConfig(timing=Timing(message_timeout=500.0, message_timeout_loop=500.0))
+
+
+@pytest.mark.parametrize("off_s", [-0.01, 0.01])
+def test_the_set_up_of_the_communication_has_its_time(off_s: float) -> None:
+    host = Host(config=SLOW)
+    limit_s = SLOW.timing.communication_setup_timeout
+    host.wait(limit_s + off_s)
+    assert (host.session.ended is not None) is (off_s > 0.0)
+    host = Host(config=SLOW).to("ServiceDiscovery")
+    host.wait(2.0 * limit_s)
+    assert host.session.ended is None, "that time is over with the authorization"
 
 
 def silent(host: Host, seconds: float) -> str:
@@ -131,6 +146,7 @@ def test_readings_are_needed_from_the_moment_on_that_contactors_are_told_to_clos
 
 def test_readings_are_not_needed_where_nothing_is_connected() -> None:
     assert silent(Host().to("ServiceDiscovery"), 1.9) == ""
+    assert silent(Host(config=SLOW).to("DC_CableCheck"), 1.9) == ""
     host = asked_to_stop()
     host.tell(ev.ContactorsChanged(False))
     assert silent(host, 1.9) == ""

@@ -170,7 +170,7 @@ def test_voltage_at_the_output_before_the_cable_check() -> None:
         return code, any(isinstance(action, act.StartCableCheck) for action in drive.book.actions)
 
     drive = Drive().to(State.DC_CABLE_CHECK)
-    drive.measure(59.9)
+    drive.measure(60.0)
     assert answer(drive) == ("OK", True)
     config = SeccConfig(services=ALL_SERVICES, supervision=SupervisionLimits(discharge_s=3.0))
     drive = Drive(config=config).to(State.DC_CABLE_CHECK)
@@ -312,7 +312,7 @@ def test_a_wish_to_stop_ends_a_poll(state: str, ongoing: dict[str, Any]) -> None
     assert len(one.sent) == before + 1
 
 
-@pytest.mark.parametrize(("voltage", "done"), [(60.1, False), (59.9, True)])
+@pytest.mark.parametrize(("voltage", "done"), [(60.0, False), (59.9, True)])
 def test_welding_detection_ends_below_60_v(voltage: float, done: bool) -> None:
     one = Host().to("DC_ChargeLoop")
     one.battery(energy_to_target_wh=0.0, complete=True)

@@ -11,7 +11,7 @@ from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
 from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
 from iso15118.evcc.iso2.exchange import exchange, poll
-from iso15118.evcc.iso2.parameters import charge_parameters
+from iso15118.evcc.iso2.parameters import charge_parameters, own_power_w
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.profile import charging_profile
 from iso15118.evcc.iso2.receipt import answer_meter
@@ -115,8 +115,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     """Ask for power along the schedule."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    own_w = min(talk.limits.maximum_charge_power_w, plan.offer.maximum_charge_power_w)
-    profile = charging_profile(talk, plan, own_w)
+    profile = charging_profile(talk, plan, own_power_w(talk, plan))
     response = await power_delivery(talk, plan, iso2.ChargeProgress.Start, profile)
     plan.renegotiate = False
     same_kind(response.evse_status, plan)

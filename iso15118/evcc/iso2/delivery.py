@@ -10,6 +10,7 @@ from iso15118.evcc.iso2.exchange import exchange
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.status import battery_status
 from iso15118.messages import iso2
+from iso15118.session.actions import Action
 
 __all__ = ["negotiation_due", "power_delivery"]
 
@@ -28,11 +29,12 @@ async def power_delivery(
     plan: Plan,
     progress: iso2.ChargeProgress,
     profile: iso2.ChargingProfile | None = None,
+    *,
+    then: tuple[Action, ...] = (),
 ) -> iso2.PowerDeliveryRes:
-    """Ask to switch power on or off, or to negotiate again; the plan knows from the moment of sending."""
+    """Ask to switch power on or off, or to negotiate again; the plan knows from the moment of sending. ``then`` is done right behind it."""
     plan.power_delivered = progress is iso2.ChargeProgress.Start
     plan.charged = plan.charged or plan.power_delivered
-    over_dc = plan.mode.value.startswith("DC")
     parameter = iso2.DCEVPowerDeliveryParameter(
         dc_ev_status=battery_status(talk, plan), charging_complete=talk.battery.complete
     )
@@ -42,7 +44,8 @@ async def power_delivery(
             charge_progress=progress,
             sa_schedule_tuple_id=plan.tuple_id,
             charging_profile=profile,
-            ev_power_delivery_parameter=parameter if over_dc else None,
+            ev_power_delivery_parameter=None if plan.alternating else parameter,
         ),
+        then=then,
     )
     return answer

@@ -11,7 +11,7 @@ import msgspec
 
 from iso15118.energy.dc import Bounds, PresentLimits, charging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
-from iso15118.evcc.iso2.parameters import told_voltage_limit, wanted_voltage
+from iso15118.evcc.iso2.dc_parameters import told_voltage_limit, wanted_voltage
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.schedules import implausible
 from iso15118.evcc.iso2.status import battery_status

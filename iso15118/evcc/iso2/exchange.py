@@ -13,7 +13,7 @@ from msgspec import Struct
 from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import Signature
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import Action, EndReason
 
 __all__ = ["RESPONSES", "Pair", "exchange", "exchange_message", "message", "poll"]
 
@@ -62,15 +62,26 @@ def message(talk: Conversation, body: Any, signature: Signature | None = None) -
 
 
 async def exchange(
-    talk: Conversation, request: Any, signature: Signature | None = None, *, optional: bool = False
+    talk: Conversation,
+    request: Any,
+    signature: Signature | None = None,
+    *,
+    optional: bool = False,
+    then: tuple[Action, ...] = (),
 ) -> Any:
-    """Send ``request``, which is a body element; gives that of the response. ``optional``: None where the station refuses or is silent."""
-    answer = await exchange_message(talk, request, signature, optional=optional)
+    """Send ``request``, which is a body element; gives that of the response. ``optional``: None where the station refuses or is silent.
+    ``then``: what is done right behind the request."""
+    answer = await exchange_message(talk, request, signature, optional=optional, then=then)
     return None if answer is None else answer.body.body_element
 
 
 async def exchange_message(
-    talk: Conversation, request: Any, signature: Signature | None = None, *, optional: bool = False
+    talk: Conversation,
+    request: Any,
+    signature: Signature | None = None,
+    *,
+    optional: bool = False,
+    then: tuple[Action, ...] = (),
 ) -> iso2.V2GMessage | None:
     """The same with the whole message of the response: where its signature counts."""
     pair = RESPONSES[type(request)]
@@ -81,6 +92,7 @@ async def exchange_message(
         pair.state,
         opens=pair.state == "SessionSetup",
         optional=optional,
+        then=then,
     )
     return answer
 

@@ -6,6 +6,7 @@ A session that goes on says everything again, with the choices that were made be
 from __future__ import annotations
 
 from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.evse_id import look_at_evse_id
 from iso15118.evcc.iso2.exchange import exchange
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.needs import wanted_wh
@@ -24,6 +25,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> None:
     response: iso2.SessionSetupRes = await exchange(
         talk, iso2.SessionSetupReq(evccid=talk.config.iso2.evccid)
     )
+    look_at_evse_id(talk, response.evseid)
     joined = (
         ticket is not None
         and talk.session_id == ticket.session_id
@@ -53,13 +55,12 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
 
 def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
     """What to keep of the session now that it is paused."""
-    alternating = plan.mode.value.startswith("AC")
     return EvccTicket(
         edition="iso2",
         session_id=talk.session_id,
         evccid=talk.config.iso2.evccid.hex(),
         secure=not talk.plain,
-        service=ServiceID.AC if alternating else ServiceID.DC,
+        service=ServiceID.AC if plan.alternating else ServiceID.DC,
         iso2=Iso2Choice(mode=plan.mode.value, tuple_id=plan.tuple_id),
         emaid=talk.contract.emaid if talk.contract is not None else "",
         departure_at=None if talk.departure_at is None else talk.departure_at + talk.epoch,

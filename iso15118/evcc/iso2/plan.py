@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso2 import DCEVErrorCode, EnergyTransferMode, PaymentOption
+from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.limits import StationLimits
 from iso15118.session.ticket import EvccTicket
 
@@ -32,6 +33,19 @@ class ChosenSchedule(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
+class AcPlan:
+    """Phases, voltage and current of one session with alternating current."""
+
+    phases: int = 1
+    nominal_v: float = 230.0
+    """Phase to neutral, as the station says."""
+    most_a: float = 0.0
+    """EVSEMaxCurrent, in A per phase, as it was said last."""
+    taken: ChargerBounds | None = None
+    """What the on-board charger was told last; None: nothing, or to stop."""
+
+
+@dataclass(slots=True)
 class Plan:
     """Mode, payment, limits and schedule of one session."""
 
@@ -41,6 +55,8 @@ class Plan:
     """The paused session that goes on: its choices are made."""
     charge_service: int = 1
     """ServiceID of the charge service, as the station calls it."""
+    ac: AcPlan = field(default_factory=AcPlan)
+    """With alternating current: what was agreed."""
     offer: StationLimits = field(default_factory=lambda: _NOTHING)
     """The station's limits as they were negotiated last."""
     station: StationLimits = field(default_factory=lambda: _NOTHING)
@@ -72,6 +88,11 @@ class Plan:
     """Since when nothing has flowed, though something might."""
     too_little_since: float | None = None
     """Since when the battery wants less than the two sides can charge with."""
+
+    @property
+    def alternating(self) -> bool:
+        """The chosen mode is one of alternating current."""
+        return self.mode.value.startswith("AC")
 
     @property
     def tuple_id(self) -> int:

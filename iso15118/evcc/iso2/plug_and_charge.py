@@ -185,6 +185,7 @@ async def _authorize(talk: Conversation, contract: Contract) -> None:
     except (PkiError, MisuseError) as error:
         talk.refusals.append(f"{contract.emaid}: {error}")
         raise _in_vain(talk) from error
+    talk.shown = contract.emaid
     details: iso2.PaymentDetailsRes = await exchange(
         talk, iso2.PaymentDetailsReq(emaid=emaid, contract_signature_cert_chain=chain)
     )
@@ -209,6 +210,7 @@ async def _authorize(talk: Conversation, contract: Contract) -> None:
         limit=talk.timing.ongoing_timeout,
         reason=EndReason.ONGOING_TOO_LONG,
     )
+    talk.shown = ""
 
 
 def tariffs_hold(

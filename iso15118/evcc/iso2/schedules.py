@@ -87,8 +87,13 @@ def _price(talk: Conversation, tariff: iso2.SalesTariff) -> Schedule | None:
         return None
 
 
-def choose_schedule(talk: Conversation, plan: Plan, offered: Sequence[ChosenSchedule]) -> ChosenSchedule:
-    """The first that gives what is wanted until departure, or the cheapest of these; where none does, the one that gives most."""
+def choose_schedule(
+    talk: Conversation, plan: Plan, offered: Sequence[ChosenSchedule], own_w: float
+) -> ChosenSchedule:
+    """The first that gives what is wanted until departure, or the cheapest of these; where none does, the one that gives most.
+
+    ``own_w``: what the vehicle can take from this station, in W.
+    """
     if plan.resumed is not None and plan.resumed.iso2 is not None and not plan.charged:
         former = plan.resumed.iso2.tuple_id  # the same as before [V2G2-740]
         for one in offered:
@@ -97,7 +102,6 @@ def choose_schedule(talk: Conversation, plan: Plan, offered: Sequence[ChosenSche
         talk.note("resume", f"the station does not offer schedule {former} of the paused session any more")
     if talk.config.iso2.schedule_choice is ScheduleChoice.FIRST or len(offered) == 1:
         return offered[0]
-    own_w = min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
     wanted = max(wanted_wh(talk), 0.0)
     courses = [_course(talk, one, own_w, wanted) for one in offered]
     most = max(given for given, _ in courses)

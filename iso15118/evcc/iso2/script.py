@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from iso15118.evcc.conversation import Conversation, Leave, SessionOver, Step
+from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso2.dc import cable_check, charge_loop, pre_charge, start, stop, welding_detection
+from iso15118.evcc.iso2 import ac, dc
 from iso15118.evcc.iso2.exchange import RESPONSES, exchange
 from iso15118.evcc.iso2.parameters import charge_parameters
 from iso15118.evcc.iso2.pause import keep, session_setup
@@ -19,6 +19,7 @@ from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.setup import choose_services, identify
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.timing import Timer
 
 __all__ = ["Iso2"]
 
@@ -65,8 +66,11 @@ class Iso2:
 
 
 async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
-    plan = Plan()
+    plan, longest = Plan(), talk.timing.communication_setup_timeout
+    late = SessionOver(EndReason.TIMEOUT, "communication set-up took too long")
+    talk.bound = Bound(talk.connected_at + longest, late, Timer.LINK)  # [V2G2-446]
     await session_setup(talk, plan)
+    talk.bound = None
     set_up()
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:
@@ -74,9 +78,9 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
         await identify(talk, plan, offered)
         await charge_parameters(talk, plan)
         if wants_pause(talk, end):
-            await stop(talk, plan)  # without ever taking power; a pause is legal after it only [V2G2-739]
+            await _stop(talk, plan)  # without ever taking power; a pause is legal after it only [V2G2-739]
         else:
-            end = await _direct_current(talk, plan)
+            end = await (_alternating if plan.alternating else _direct)(talk, plan)
         if wants_pause(talk, end):
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
@@ -93,14 +97,25 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
     return end
 
 
-async def _direct_current(talk: Conversation, plan: Plan) -> SessionEnded:
-    await cable_check(talk, plan)
-    await pre_charge(talk, plan)
-    await start(talk, plan)
-    end = await charge_loop(talk, plan)
-    await stop(talk, plan)
-    await welding_detection(talk, plan)
+async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
+    await dc.cable_check(talk, plan)
+    await dc.pre_charge(talk, plan)
+    await dc.start(talk, plan)
+    end = await dc.charge_loop(talk, plan)
+    await dc.stop(talk, plan)
+    await dc.welding_detection(talk, plan)
     return end
+
+
+async def _alternating(talk: Conversation, plan: Plan) -> SessionEnded:
+    await ac.start(talk, plan)
+    end = await ac.charge_loop(talk, plan)
+    await ac.stop(talk, plan)
+    return end
+
+
+async def _stop(talk: Conversation, plan: Plan) -> None:
+    await (ac if plan.alternating else dc).stop(talk, plan)
 
 
 def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
@@ -128,6 +143,6 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
     plan.error = _ERRORS.get(leave.reason, plan.error)
     if (plan.power_delivered or plan.stop_told) and not plan.receipt_due:
         try:
-            await stop(talk, plan)
+            await _stop(talk, plan)
         except Leave as again:
             raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again

@@ -14,7 +14,7 @@ from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
 from iso15118.timing import Iso2Timing
 
-__all__ = ["DcRenegotiation", "Iso2Settings", "Plausibility", "ScheduleChoice"]
+__all__ = ["DcRenegotiation", "Iso2EvccSettings", "Plausibility", "ScheduleChoice"]
 
 
 class DcRenegotiation(Enum):
@@ -38,13 +38,18 @@ class ScheduleChoice(Enum):
     FIRST = "the first, which is the station's default"
 
 
-class Iso2Settings(Struct, frozen=True, kw_only=True):
+class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     """Settings of ISO 15118-2 on the vehicle's side. Raises ``ConfigError`` naming the key."""
 
     evccid: bytes = bytes.fromhex("020000000001")
     """EVCCID told to the station: the MAC address of the vehicle's controller, 6 octets. The default is a locally administered one."""
-    energy_transfer_modes: tuple[EnergyTransferMode, ...] = (EnergyTransferMode.DC_extended,)
-    """Ways to charge, best first; the first that the station offers is taken. Nearly every CCS vehicle asks for DC_extended."""
+    energy_transfer_modes: tuple[EnergyTransferMode, ...] = (
+        EnergyTransferMode.DC_extended,
+        EnergyTransferMode.AC_three_phase_core,
+        EnergyTransferMode.AC_single_phase_core,
+    )
+    """Ways to charge, best first; the first that the station offers and the vehicle has hardware for is taken. Nearly every CCS vehicle
+    asks for DC_extended."""
     maximum_schedule_entries: int = 1024
     """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have, 1 to 65535. 1024 is what public stacks say."""
     schedule_choice: ScheduleChoice = ScheduleChoice.CHEAPEST

@@ -5,6 +5,8 @@ The vehicle ranks by its own order; what the station offers beyond it does not m
 
 from __future__ import annotations
 
+from typing import Final
+
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange, poll
@@ -12,13 +14,29 @@ from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.plug_and_charge import authorize_by_contract, contract_to_use
 from iso15118.messages import iso2
 from iso15118.session.actions import EndReason
+from iso15118.session.services import AC_SERVICES, ServiceID
 
-__all__ = ["choose_services", "identify"]
+__all__ = ["choose_services", "identify", "modes_of"]
 
 
 def _stop_if_wanted(talk: Conversation) -> None:
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+
+
+_CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
+
+
+def modes_of(talk: Conversation) -> tuple[iso2.EnergyTransferMode, ...]:
+    """The vehicle's ways to charge that belong to its services and that it has hardware for, best first."""
+    services, charger = talk.config.services, talk.charger
+    phases = 0 if charger is None or not AC_SERVICES.intersection(services) else charger.phases
+    over_dc = talk.has_dc and bool(_CCS.intersection(services))
+    possible = {
+        iso2.EnergyTransferMode.AC_single_phase_core: phases >= 1,
+        iso2.EnergyTransferMode.AC_three_phase_core: phases == 3,
+    }
+    return tuple(mode for mode in talk.config.iso2.energy_transfer_modes if possible.get(mode, over_dc))
 
 
 async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscoveryRes:
@@ -27,7 +45,7 @@ async def choose_services(talk: Conversation, plan: Plan) -> iso2.ServiceDiscove
     offered: iso2.ServiceDiscoveryRes = await exchange(talk, iso2.ServiceDiscoveryReq())
     modes = offered.charge_service.supported_energy_transfer_mode.energy_transfer_mode
     plan.charge_service = offered.charge_service.service_id
-    wished = talk.config.iso2.energy_transfer_modes
+    wished = modes_of(talk)
     if plan.resumed is not None and plan.resumed.iso2 is not None:  # the same as before [V2G2-741]
         wished = (iso2.EnergyTransferMode(plan.resumed.iso2.mode),)
     for mode in wished:

@@ -52,7 +52,7 @@ def asks_to_renegotiate(status: iso2.EVSEStatus) -> bool:
 
 def same_kind(status: iso2.EVSEStatus, plan: Plan) -> None:
     """AC or DC, as the chosen mode has it. Raises ``Leave`` if it is the other."""
-    if isinstance(status, iso2.DCEVSEStatus) is not plan.mode.value.startswith("DC"):
+    if isinstance(status, iso2.DCEVSEStatus) is plan.alternating:
         raise Leave(
             EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(status).__name__} does not belong to {plan.mode.value}"
         )

@@ -31,6 +31,8 @@ class Context:
     settings: Iso2SeccSettings
     part: Part
     """AC or DC."""
+    all_modes: tuple[iso2.EnergyTransferMode, ...]
+    """The ways to charge that this station has."""
     state: State | None = None
     """What the station waited for when the request came."""
     message: iso2.V2GMessage | None = None
@@ -42,8 +44,10 @@ class Context:
     payment: iso2.PaymentOption | None = None
     wants_certificate: bool = False
     """The service that brings contracts was selected."""
+    requested: iso2.EnergyTransferMode | None = None
+    """The way to charge that the vehicle asked for, before its limits are judged."""
     mode: iso2.EnergyTransferMode | None = None
-    """How it charges."""
+    """The way in which it charges."""
 
     # -- authorization
     waited_since: float | None = None
@@ -112,9 +116,7 @@ class Context:
     def modes(self) -> tuple[iso2.EnergyTransferMode, ...]:
         """The same of the ways to charge."""
         before = None if self.resumed is None or self.resumed.iso2 is None else self.resumed.iso2.mode
-        return tuple(
-            mode for mode in self.settings.energy_transfer_modes if before is None or mode.value == before
-        )
+        return tuple(mode for mode in self.all_modes if before is None or mode.value == before)
 
     def envelope(self, element: iso2.BodyElement) -> iso2.V2GMessage:
         """The message that says ``element`` in this session."""

@@ -5,10 +5,6 @@ Whatever the vehicle wants, the bounds stay within the limits of both sides, of 
 
 from __future__ import annotations
 
-from typing import Any
-
-from msgspec.structs import replace
-
 from iso15118.energy.dc import LOSS, Bounds, charging
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity, volts
@@ -24,13 +20,15 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import Rule
 
 from .context import Context
-from .metering import meter_info, read_meter
+from .metering import held_back, meter_info, read_meter
 from .schedules import allowed_w, ask_anew
 from .sequence import State
 from .status import dc_status
 from .wire import loop_limits, maxima
 
-__all__ = ["current_demand", "held_back", "present_bounds"]
+__all__ = ["current_demand", "present_bounds"]
+
+Code = iso2.ResponseCode
 
 _AT_THE_LIMIT = 0.99
 """What is measured never quite reaches a limit."""
@@ -59,18 +57,6 @@ def current_demand(request: iso2.CurrentDemandReq, ctx: Context) -> Answer | Ref
     before += _ignored(ctx, target_a, limits) + read_meter(ctx)
     _show(request, ctx)
     return held_back(ctx, before, lambda: _reply(request, ctx, limits))
-
-
-Code = iso2.ResponseCode
-
-
-def held_back(ctx: Context, before: tuple[Action, ...], reply: Any) -> Answer | Wait:
-    """The answer, at once or after ``loop_answer_delay_s``; what is asked of the hardware never waits."""
-    delay = ctx.settings.loop_answer_delay_s
-    if delay <= 0.0:
-        answer: Answer = reply()
-        return replace(answer, before=before)
-    return Wait(before, ctx.facts.now + delay, lambda timed_out: reply() if timed_out else None)
 
 
 def _reply(request: iso2.CurrentDemandReq, ctx: Context, limits: StationLimits) -> Answer:

@@ -15,10 +15,13 @@ from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
 
 from . import authorization, parameters, pause, plug_and_charge, setup
+from .ac_part import AC
 from .context import Context
 from .dc_part import DC
+from .modes import modes_of
 from .replies import CODES, RESPONSES, neutral
 from .sequence import NOT_SEQUENCE, Handler, Part, State, Table, compose, key_of
+from .settings import AC_MODES
 
 __all__ = ["Iso2"]
 
@@ -81,12 +84,12 @@ class Iso2:
     ended = State.ENDED
 
     def __init__(self, facts: Facts) -> None:
-        settings = facts.config.iso2
-        part = DC
+        settings, modes = facts.config.iso2, modes_of(facts)
+        part = AC if set(modes) & AC_MODES else DC
         self.facts = facts
         facts.timing = settings.timing
         facts.stop_notice_s = float(settings.stop_notice_s)
-        self.context = Context(facts=facts, settings=settings, part=part)
+        self.context = Context(facts=facts, settings=settings, part=part, all_modes=modes)
         self._table = table_of(part)
         self._stages = _STAGES | dict(part.stages)
         self._handlers = _HANDLERS | dict(part.handlers)

@@ -1,17 +1,22 @@
-"""MeterInfo: a fresh reading in each answer of the loop, and now and then the wish to have it signed.
+"""The answers of both loops: a fresh reading in each, now and then the wish to have it signed, and how long they are held back.
 
 A reading is told with the moment when it was taken, and not at all when it is older than ``SeccConfig.meter_age_s``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
 from iso15118.messages import iso2
 from iso15118.session.actions import Action, ReadMeter
+from iso15118.session.edition import Answer, Wait
 
 from .context import Context
 from .plug_and_charge import receipt_wanted
 
-__all__ = ["meter_info", "read_meter"]
+__all__ = ["held_back", "meter_info", "read_meter"]
 
 _LONGEST_ID = 32
 _LONGEST_SIGNATURE = 64
@@ -54,3 +59,11 @@ def meter_info(ctx: Context) -> tuple[iso2.MeterInfo | None, bool]:
     if wanted:
         ctx.receipt = info
     return info, wanted
+
+
+def held_back(ctx: Context, before: tuple[Action, ...], reply: Callable[[], Answer]) -> Answer | Wait:
+    """The answer, at once or after ``loop_answer_delay_s``; what is asked of the hardware never waits."""
+    delay = ctx.settings.loop_answer_delay_s
+    if delay <= 0.0:
+        return replace(reply(), before=before)
+    return Wait(before, ctx.facts.now + delay, lambda timed_out: reply() if timed_out else None)

@@ -28,6 +28,7 @@ def charge_parameter_discovery(request: iso2.ChargeParameterDiscoveryReq, ctx: C
         return Refused(
             Fault.ENERGY_TRANSFER_MODE, EndReason.PARAMETERS_NOT_ACCEPTED, f"{mode.value} is not offered"
         )
+    ctx.requested = mode
     refused = part.parameters(request.ev_charge_parameter, ctx)
     if refused is not None:
         return refused

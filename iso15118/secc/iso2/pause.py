@@ -13,6 +13,7 @@ from iso15118.session.services import ServiceID
 from iso15118.session.ticket import Iso2Choice, SeccTicket
 
 from .sequence import PAUSE_STATES
+from .settings import AC_MODES
 
 if TYPE_CHECKING:
     from .context import Context
@@ -48,7 +49,7 @@ def keep(ctx: Context) -> SeccTicket | None:
         session_id=facts.session_id,
         evccid=facts.evccid,
         secure=not facts.plain,
-        service=ServiceID.AC if ctx.settings.is_ac else ServiceID.DC,
+        service=ServiceID.AC if mode in AC_MODES else ServiceID.DC,
         iso2=Iso2Choice(
             mode=mode.value,
             tuple_id=ctx.tuple_id,
@@ -98,7 +99,7 @@ def _still_offered(ticket: SeccTicket, ctx: Context) -> bool:
         return False
     if ticket.claim is not None and not ctx.offers_contracts:
         return False
-    return ticket.iso2.mode in {mode.value for mode in ctx.settings.energy_transfer_modes}
+    return ticket.iso2.mode in {mode.value for mode in ctx.all_modes}
 
 
 def schedule_before(ctx: Context) -> tuple[int, Schedule] | None:

@@ -98,9 +98,7 @@ def charge_service(ctx: Context) -> iso2.ChargeService:
         service_id=SERVICE_CHARGE,
         service_category=iso2.ServiceCategory.EVCharging,
         free_service=False,
-        supported_energy_transfer_mode=iso2.SupportedEnergyTransferMode(
-            energy_transfer_mode=ctx.modes or ctx.settings.energy_transfer_modes
-        ),
+        supported_energy_transfer_mode=iso2.SupportedEnergyTransferMode(energy_transfer_mode=ctx.modes),
     )
 
 

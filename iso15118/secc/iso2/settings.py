@@ -24,9 +24,9 @@ _SHORT = 32_767.0
 class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     """ISO 15118-2 at a station. Raises ``ConfigError`` naming the key."""
 
-    energy_transfer_modes: tuple[EnergyTransferMode, ...] = (EnergyTransferMode.DC_extended,)
-    """Ways to charge that are offered, best first: of DC or of AC, since a connector has one of them. Nearly every CCS vehicle asks for
-    DC_extended."""
+    energy_transfer_modes: tuple[EnergyTransferMode, ...] = ()
+    """Ways to charge that are offered, best first: of DC or of AC, since a connector has one of them. Empty: what the hardware has,
+    DC_extended, which nearly every CCS vehicle asks for, or three phases and one."""
     cpd_isolation: Literal["omit", "invalid", "valid"] = "omit"
     """EVSEIsolationStatus before the cable check. By default it is left out: some vehicles leave when they read Invalid."""
     send_loop_limits: bool = True
@@ -77,9 +77,9 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         modes = self.energy_transfer_modes
-        if not 1 <= len(modes) <= 6 or len(set(modes)) != len(modes):
+        if len(set(modes)) != len(modes):
             raise ConfigError(
-                "iso2.energy_transfer_modes", "none, or one twice", "1 to 6 different ones, best first"
+                "iso2.energy_transfer_modes", "one is listed twice", "list each once, best first"
             )
         if 0 < len(AC_MODES & set(modes)) < len(set(modes)):
             raise ConfigError(
@@ -112,11 +112,6 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
                 f"{self.timing.contactor_answer!r} is longer than PowerDeliveryRes may take",
                 f"less than answer_time_power = {self.timing.answer_time_power:g}",
             )
-
-    @property
-    def is_ac(self) -> bool:
-        """The connector has alternating current."""
-        return self.energy_transfer_modes[0] in AC_MODES
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

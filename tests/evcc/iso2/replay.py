@@ -15,11 +15,13 @@ from msgspec import Struct
 from iso15118 import exi
 from iso15118.errors import ExiError
 from iso15118.messages import app, iso2
+from iso15118.messages.iso2 import EnergyTransferMode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import EndReason
 from tests.evcc.iso2.contracts import TLS, held
-from tests.evcc.iso2.station import BATTERY_V, Host, configured, response_of
+from tests.evcc.iso2.station import BATTERY_V, Host, response_of
 from tests.exi.reference import octets, vectors
 
 LOOPS = 12
@@ -35,15 +37,18 @@ class Capture(Struct, frozen=True):
     """By response type: Ongoing before Finished, refusals only where there is nothing else."""
 
     @property
-    def modes(self) -> tuple[iso2.EnergyTransferMode, ...]:
-        """What it offers."""
+    def alternating(self) -> bool:
+        """It is an outlet of alternating current."""
+        for bodies in self.answers.values():
+            for body in bodies:
+                for name in ("evse_status", "ac_evse_status", "evse_charge_parameter"):
+                    if type(getattr(body, name, None)).__name__.startswith("AC"):
+                        return True
         discovered = self.answers.get(iso2.ServiceDiscoveryRes)
         if not discovered:
-            return ()
-        modes: tuple[iso2.EnergyTransferMode, ...] = discovered[
-            0
-        ].charge_service.supported_energy_transfer_mode.energy_transfer_mode
-        return modes
+            return False
+        modes = discovered[0].charge_service.supported_energy_transfer_mode.energy_transfer_mode
+        return all(mode.value.startswith("AC") for mode in modes)
 
 
 class Outcome(Struct, frozen=True):
@@ -105,7 +110,7 @@ def play(capture: Capture) -> Outcome:
         given[kind] += 1
         if kind is iso2.PreChargeRes:
             host.measure(BATTERY_V)
-        if kind is iso2.CurrentDemandRes and given[kind] >= LOOPS:
+        if kind in (iso2.CurrentDemandRes, iso2.ChargingStatusRes) and given[kind] >= LOOPS:
             host.full()
         body = bodies[min(given[kind], len(bodies)) - 1] if bodies else None
         if body is None or (_is_ongoing(body) and given[kind] > len(bodies)):
@@ -127,14 +132,16 @@ def play(capture: Capture) -> Outcome:
 
 
 def _vehicle(capture: Capture) -> Host:
-    modes = tuple(mode for mode in capture.modes if mode.value.startswith("DC"))
-    config = configured(**({"iso2": {"energy_transfer_modes": modes}} if modes else {}))
+    """With the hardware and the way to pay that the station offers."""
+    settings: dict[str, Any] = {"iso2": {"energy_transfer_modes": tuple(EnergyTransferMode)}}
+    if capture.alternating:
+        settings["charger"] = AcVehicleLimits.of(current_a=16.0)
     discovered = capture.answers.get(iso2.ServiceDiscoveryRes)
     if discovered is None or iso2.PaymentOption.ExternalPayment in (
         discovered[0].payment_option_list.payment_option
     ):
-        return Host(config=config)
-    return Host(config=config, contracts=held("contract-0"), tls=TLS)
+        return Host(**settings)
+    return Host(contracts=held("contract-0"), tls=TLS, **settings)
 
 
 def main() -> None:

@@ -11,20 +11,27 @@ from typing import Any
 import msgspec
 
 from iso15118 import exi
+from iso15118.energy.ac import each
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.messages import app, iso2
 from iso15118.messages.physical import amperes, quantity, volts, watts
+from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.limits import VehicleLimits
+from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
-from iso15118.testing import Playbook
+from iso15118.session.services import ServiceID
+from iso15118.testing import Playbook, SafetyMonitor
 
 VEHICLE = VehicleLimits(
     maximum_charge_power_w=150_000.0,
     maximum_charge_current_a=400.0,
     maximum_voltage_v=470.0,
     minimum_voltage_v=200.0,
+)
+STATION = StationLimits(
+    maximum_charge_power_w=120_000.0, maximum_charge_current_a=300.0, maximum_voltage_v=920.0
 )
 BATTERY_V = 400.0
 SESSION_ID = bytes(range(1, 9))
@@ -51,6 +58,11 @@ STATES = (
     "SessionStop",
 )
 """Every await point of a DC vehicle with external identification, by the answer that is awaited."""
+
+
+LOOPS = ("CurrentDemand", "ChargingStatus")
+DC_MODES = (iso2.EnergyTransferMode.DC_core, iso2.EnergyTransferMode.DC_extended)
+AC_MODES = (iso2.EnergyTransferMode.AC_three_phase_core, iso2.EnergyTransferMode.AC_single_phase_core)
 
 
 def response_of(request: type) -> type:
@@ -102,6 +114,16 @@ def offer(**changes: Any) -> iso2.DCEVSEChargeParameter:
         "evse_peak_current_ripple": amperes(1.0),
     }
     return iso2.DCEVSEChargeParameter(**(fields | changes))
+
+
+def ac_offer(
+    amperes_: float = 16.0, volts_: float = 230.0, status_: iso2.ACEVSEStatus | None = None
+) -> iso2.ACEVSEChargeParameter:
+    return iso2.ACEVSEChargeParameter(
+        ac_evse_status=status_ or ac_status(),
+        evse_nominal_voltage=volts(volts_),
+        evse_max_current=amperes(amperes_),
+    )
 
 
 def schedules(*tuples: tuple[int, list[tuple[int, float]], int | None]) -> iso2.SAScheduleList:
@@ -200,16 +222,30 @@ class Host:
         resume: Any = None,
         now: float = 0.0,
         session_id: bytes = SESSION_ID,
+        charger: AcVehicleLimits | None = None,
         **settings: Any,
     ) -> None:
+        if charger is not None:
+            settings.setdefault("services", (ServiceID.AC,))
         self.config = config or configured(**settings)
+        self.charger = charger
         self.session = EvccSession(
-            self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts, resume=resume
+            self.config,
+            VEHICLE if charger is None else None,
+            battery(),
+            epoch=1.79e9,
+            contracts=contracts,
+            resume=resume,
+            charger=charger,
         )
         self.watch = Watch()
-        self.shown: list[ev.Event] = [ev.InletMeasured(0.0), battery()]
+        self.shown: list[ev.Event] = [
+            ev.InletMeasured(0.0) if charger is None else ev.AcMeasured(),
+            battery(),
+        ]
         """What inlet and battery show; empty: nobody measures any more."""
-        self.book = Playbook(self.session, watch=self.watch.look, sample=lambda: tuple(self.shown), now=now)
+        self.monitor = SafetyMonitor(SeccConfig(), STATION, None if charger is not None else VEHICLE)
+        self.book = Playbook(self.session, watch=self._look, sample=lambda: tuple(self.shown), now=now)
         self.session_id = session_id
         self.sent: list[Any] = []
         """Bodies of what was sent, and supportedAppProtocol."""
@@ -220,11 +256,26 @@ class Host:
         self._contactors: bool | None = None
         self.tell(ev.Connected(secure=tls is not None, tls=tls))
 
+    def _look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
+        return self.monitor.evcc(event, self.watch.look(event, actions, now), now)
+
     # -- the vehicle's side
 
     def measure(self, voltage_v: float, current_a: float = 0.0) -> None:
         """The inlet shows these values from now on."""
         values = ev.InletMeasured(voltage_v, current_a)
+        self.monitor.inlet(values)
+        self.shown[:1] = [values]
+        self.tell(values)
+
+    def draw(self, amperes_: float) -> None:
+        """The on-board charger shows this current in each of its phases from now on."""
+        phases = self.charger.phases if self.charger is not None else 1
+        values = ev.AcMeasured(
+            voltage_v=each(230.0, phases),
+            current_a=each(amperes_, phases),
+            power_w=each(amperes_ * 230.0, phases),
+        )
         self.shown[:1] = [values]
         self.tell(values)
 
@@ -319,7 +370,7 @@ class Host:
         """The contactors do what they were told."""
         closed, self._contactors = bool(self._contactors), None
         if not closed:
-            self.measure(0.0)
+            self.measure(0.0) if self.charger is None else self.draw(0.0)
         self.tell(ev.ContactorsChanged(closed))
 
     def full(self) -> None:
@@ -336,7 +387,7 @@ class Host:
                     return self
             if self.ended is not None:
                 break
-            if state in ("WeldingDetection", "SessionStop") and self.session.state == "CurrentDemand":
+            if state in ("WeldingDetection", "SessionStop") and self.session.state in LOOPS:
                 self.full()
             self.step()
         raise RuntimeError(f"the ordinary way does not pass {state}; it is at {self.session.state}")
@@ -375,9 +426,7 @@ FIELDS: dict[type, Callable[[Host], dict[str, Any]]] = {
     },
     iso2.ServiceDiscoveryRes: lambda h: {
         "payment_option_list": iso2.PaymentOptionList(payment_option=(iso2.PaymentOption.ExternalPayment,)),
-        "charge_service": charge_service(
-            iso2.EnergyTransferMode.DC_core, iso2.EnergyTransferMode.DC_extended
-        ),
+        "charge_service": charge_service(*(DC_MODES if h.charger is None else AC_MODES)),
     },
     iso2.ServiceDetailRes: lambda h: {"service_id": 2, "service_parameter_list": certificate_sets()},
     iso2.PaymentServiceSelectionRes: lambda h: {},
@@ -388,14 +437,14 @@ FIELDS: dict[type, Callable[[Host], dict[str, Any]]] = {
     iso2.ChargeParameterDiscoveryRes: lambda h: {
         "evse_processing": iso2.EVSEProcessing.Finished,
         "sa_schedules": schedules((1, [(0, 120_000.0)], 86_400)),
-        "evse_charge_parameter": offer(),
+        "evse_charge_parameter": offer() if h.charger is None else ac_offer(),
     },
     iso2.CableCheckRes: lambda h: {
         "dc_evse_status": status(),
         "evse_processing": iso2.EVSEProcessing.Finished,
     },
     iso2.PreChargeRes: lambda h: {"dc_evse_status": status(), "evse_present_voltage": volts(BATTERY_V)},
-    iso2.PowerDeliveryRes: lambda h: {"evse_status": status()},
+    iso2.PowerDeliveryRes: lambda h: {"evse_status": status() if h.charger is None else ac_status()},
     iso2.CurrentDemandRes: lambda h: {
         "dc_evse_status": status(),
         "evse_present_voltage": volts(BATTERY_V),
@@ -411,7 +460,7 @@ FIELDS: dict[type, Callable[[Host], dict[str, Any]]] = {
         "sa_schedule_tuple_id": 1,
         "ac_evse_status": ac_status(),
     },
-    iso2.MeteringReceiptRes: lambda h: {"evse_status": status()},
+    iso2.MeteringReceiptRes: lambda h: {"evse_status": status() if h.charger is None else ac_status()},
     iso2.WeldingDetectionRes: lambda h: {"dc_evse_status": status(), "evse_present_voltage": volts(0.0)},
     iso2.SessionStopRes: lambda h: {},
 }

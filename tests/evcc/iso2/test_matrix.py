@@ -16,6 +16,7 @@ from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
+from iso15118.timing import Iso2Timing
 from tests.evcc.iso2.station import (
     ANSWERS,
     BATTERY_V,
@@ -147,6 +148,27 @@ def test_plain_ok_is_taken_for_a_new_session_and_noted() -> None:
     assert host.noted("session-setup-code")
 
 
+@pytest.mark.parametrize(
+    ("evse_id", "noted"),
+    [("DE*ABC*E1", False), ("DEABCE1", False), ("ZZ00000", False), ("outlet 1", True)],
+)
+def test_an_evseid_that_is_none_is_noted_or_leads_away(evse_id: str, noted: bool) -> None:
+    host = Host().to("SessionSetup")
+    host.answer(evseid=evse_id)
+    assert host.noted("evse-id") is noted
+    strict = Host(strict_evse_id=True).to("SessionSetup")
+    strict.answer(evseid=evse_id)
+    assert (strict.ended is not None) is noted
+
+
+def test_a_connection_that_closes_behind_the_last_answer_is_the_ordinary_end() -> None:
+    host = Host().to("SessionStop")
+    host.answer()
+    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    assert host.ended is not None
+    assert host.ended.reason is EndReason.STOPPED_BY_EV
+
+
 def test_a_fault_in_the_header_is_noted() -> None:
     host = Host().to("ServiceDiscovery")
     body = host.response(iso2.ServiceDiscoveryRes)
@@ -171,6 +193,19 @@ def test_silence_ends_every_state_in_its_time(state: str) -> None:
         return
     host.book.ends(EndReason.TIMEOUT)
     off_the_cable(host)
+
+
+@pytest.mark.parametrize("limit", [1.0, 20.0])
+def test_communication_set_up_has_its_own_time(limit: float) -> None:
+    timing = Iso2Timing(communication_setup_timeout=limit, message_timeout=60.0)
+    host = Host(iso2={"timing": timing}).to("SessionSetup")
+    host.wait(limit - 0.001 - host.book.now)
+    assert host.ended is None
+    host.wait(0.001)
+    host.book.ends(EndReason.TIMEOUT)
+    again = Host(iso2={"timing": timing}).to("ServiceDiscovery")
+    again.wait(limit + 1.0)
+    assert again.ended is None
 
 
 @pytest.mark.parametrize(

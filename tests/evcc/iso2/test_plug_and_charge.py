@@ -1,4 +1,4 @@
-"""Plug and Charge of ISO 15118-2 in the vehicle: which contract is shown, how one is installed or renewed, what is signed and what is not.
+"""Plug and Charge of ISO 15118-2 in the vehicle: which contract is shown, how one is installed or renewed, and what an authorization says.
 
 The station's part is played with the judges of ``iso15118.pki``, which read the messages as octets.
 """
@@ -10,47 +10,41 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118 import exi
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.messages import iso2
 from iso15118.pki import issue_test_pki
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import issuing
 from iso15118.pki.installation_iso2 import ContractServiceIso2
-from iso15118.pki.iso2 import judge_authorization, judge_request, signed_tariffs
+from iso15118.pki.iso2 import judge_authorization, judge_request
 from iso15118.pki.parsed import parse
 from iso15118.pki.signer import signer_of
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.secured import SecuredLink
-from tests.evcc.iso2.contracts import DAY, EMAIDS, EPOCH, TLS, held, pki
+from tests.evcc.iso2.contracts import (
+    BOTH,
+    CERTIFICATES,
+    DAY,
+    EMAIDS,
+    EPOCH,
+    TLS,
+    held,
+    host,
+    in_charge,
+    octets,
+    offered,
+    pki,
+)
 from tests.evcc.iso2.station import (
-    BATTERY_V,
     CODE,
     FIELDS,
-    SESSION_ID,
     Host,
-    ac_status,
     certificate_sets,
-    schedules,
 )
 
 CHALLENGE = bytes(range(16))
-BOTH = iso2.PaymentOptionList(
-    payment_option=(iso2.PaymentOption.Contract, iso2.PaymentOption.ExternalPayment)
-)
-CERTIFICATES = iso2.ServiceList(
-    service=(
-        iso2.Service(
-            service_id=2,
-            service_name="Certificate",
-            service_category=iso2.ServiceCategory.ContractCertificate,
-            free_service=True,
-        ),
-        iso2.Service(service_id=61_000, service_category=iso2.ServiceCategory.OtherCustom, free_service=True),
-    )
-)
 ONGOING = iso2.EVSEProcessing.Ongoing
 
 
@@ -65,29 +59,6 @@ def service(**changes: Any) -> ContractServiceIso2:
         "clock": lambda: DAY,
     }
     return ContractServiceIso2(**(fields | changes))
-
-
-def host(*names: str, tls: SecuredLink | None = TLS, contracts: Any = None, **settings: Any) -> Host:
-    """In ServiceDiscovery, with these contracts."""
-    return Host(contracts=contracts or held(*names), tls=tls, **settings).to("ServiceDiscovery")
-
-
-def offered(one: Host, **changes: Any) -> Host:
-    """Both ways to pay, and certificates."""
-    one.answer(**({"payment_option_list": BOTH, "service_list": CERTIFICATES} | changes))
-    return one
-
-
-def octets(message: iso2.V2GMessage) -> iso2.V2GMessage:
-    again = exi.decode("iso2", exi.encode("iso2", message))
-    assert isinstance(again, iso2.V2GMessage)
-    return again
-
-
-def in_charge(*names: str, **settings: Any) -> Host:
-    one = offered(host(*names, **settings)).to("CurrentDemand", 2)
-    one.measure(BATTERY_V, 0.0)
-    return one
 
 
 # -- which contract
@@ -217,6 +188,54 @@ def test_a_refused_contract_ends_the_session(code: iso2.ResponseCode, state: str
     one.book.ends(EndReason.REFUSED)
     assert one.ended is not None
     assert code.value in one.ended.detail
+    # The next session may try another one first.
+    assert one.session.refusals[-1].startswith(f"{EMAIDS[0]}: ")
+    assert code.value in one.session.refusals[-1]
+
+
+PNC_STATES = ("ServiceDetail", "PaymentServiceSelection", "CertificateInstallation")
+PAYING_STATES = ("PaymentServiceSelection", "PaymentDetails", "Authorization", "MeteringReceipt")
+LONG = ("ServiceDetail", "CertificateInstallation", "PaymentDetails")
+
+
+def at(state: str) -> Host:
+    """Where a vehicle with a contract, or one that has none yet, waits for this answer."""
+    if state == "MeteringReceipt":
+        one = in_charge("contract-0")
+        one.answer(meter_info=iso2.MeterInfo(meter_id="M1", meter_reading=7), receipt_required=True)
+        return one
+    return offered(host(*(("contract-0",) if state in PAYING_STATES[1:] else ()))).to(state)
+
+
+STATES_OF_CONTRACTS = tuple(dict.fromkeys(PNC_STATES + PAYING_STATES))
+
+
+@pytest.mark.parametrize("state", STATES_OF_CONTRACTS)
+def test_wishes_silence_and_other_answers_where_contracts_are_spoken_of(state: str) -> None:
+    one = at(state)
+    one.tell(ev.StopRequested("enough"))
+    assert one.finish().reason in (EndReason.STOPPED_BY_EV, EndReason.AUTHORIZATION_FAILED)
+    assert not one.watch.told_closed
+    one = at(state)
+    limit = 5.0 if state in LONG else 2.0
+    one.wait(limit - 0.001)
+    assert one.ended is None
+    one.wait(0.001)
+    one.book.ends(EndReason.TIMEOUT)
+    assert not one.watch.told_closed
+    for kind in FIELDS:
+        one = at(state)
+        one.tell(ev.MessageReceived(one.message(one.response(kind))))
+        if kind.__name__ != f"{state}Res":
+            one.book.ends(EndReason.SEQUENCE_ERROR)
+            assert not one.watch.told_closed
+    for code in CODE:
+        one = at(state)
+        one.answer(response_code=code)
+        if code.value.startswith("FAILED"):
+            one.book.ends(EndReason.REFUSED)
+        else:
+            assert one.ended is None
 
 
 def test_a_contract_that_expires_soon_is_told_and_charges() -> None:
@@ -365,154 +384,6 @@ def test_a_failure_of_the_service_with_empty_fields_ends_the_session(state: str)
     one = offered(host("contract-0", iso2={"contract_update_days": 3650.0}) if update else host()).to(state)
     one.answer(response_code=CODE.FAILED_NoCertificateAvailable)
     one.book.ends(EndReason.REFUSED)
-
-
-# -- tariffs
-
-
-def tariffs(*levels: tuple[int, int], names: bool = True) -> iso2.SAScheduleList:
-    """A tuple for each pair of tuple id and price level."""
-    plain = schedules(*((number, [(0, 50_000.0)], 86_400) for number, _ in levels))
-    return iso2.SAScheduleList(
-        sa_schedule_tuple=tuple(
-            msgspec.structs.replace(
-                one,
-                sales_tariff=iso2.SalesTariff(
-                    id=f"t{number}" if names else None,
-                    sales_tariff_id=number,
-                    sales_tariff_entry=(
-                        iso2.SalesTariffEntry(
-                            time_interval=iso2.RelativeTimeInterval(start=0), e_price_level=level
-                        ),
-                    ),
-                ),
-            )
-            for one, (number, level) in zip(plain.sa_schedule_tuple, levels, strict=True)
-        )
-    )
-
-
-def of(offer_: iso2.SAScheduleList) -> list[iso2.SalesTariff]:
-    return [one.sales_tariff for one in offer_.sa_schedule_tuple if one.sales_tariff is not None]
-
-
-@pytest.mark.parametrize(
-    ("signer", "pays", "chosen"),
-    [
-        ("mo-sub2", True, 2),
-        ("mo-sub1", True, 1),
-        ("", True, 1),
-        ("mo-sub2", False, 1),
-    ],
-    ids=["right", "another key", "none", "without a contract"],
-)
-def test_only_tariffs_that_the_provider_signed_decide(signer: str, pays: bool, chosen: int) -> None:
-    settings: dict[str, Any] = {} if pays else {"identification": (Identification.EIM,)}
-    one = offered(host("contract-0", **settings)).to("ChargeParameterDiscovery")
-    offer_ = tariffs((1, 3), (2, 1), (3, 2))
-    signature = signed_tariffs(of(offer_), signer_of(pki().credential(signer))) if signer else None
-    one.answer(sa_schedules=offer_, signature=signature)
-    one.to("PowerDelivery")
-    assert one.request.sa_schedule_tuple_id == chosen
-    assert one.noted("tariff") is (chosen == 1)
-
-
-def test_a_changed_tariff_is_dropped_and_the_vehicle_charges() -> None:
-    one = offered(host("contract-0")).to("ChargeParameterDiscovery")
-    signature = signed_tariffs(of(tariffs((1, 3), (2, 2))), signer_of(pki().credential("mo-sub2")))
-    one.answer(sa_schedules=tariffs((1, 3), (2, 1)), signature=signature)
-    one.to("CurrentDemand")
-    assert one.of(iso2.PowerDeliveryReq)[0].sa_schedule_tuple_id == 1
-    assert one.noted("tariff")
-
-
-# -- meter readings
-
-
-def meter(reading: int | None, name: str = "M1", at: int | None = None) -> iso2.MeterInfo:
-    return iso2.MeterInfo(meter_id=name, meter_reading=reading, t_meter=at)
-
-
-def test_a_reading_that_fits_is_signed() -> None:
-    one = in_charge("contract-0")
-    one.answer(meter_info=meter(1000), receipt_required=True)
-    receipt = one.request
-    assert isinstance(receipt, iso2.MeteringReceiptReq)
-    assert (receipt.session_id, receipt.sa_schedule_tuple_id) == (SESSION_ID, 1)
-    assert receipt.meter_info == meter(1000)
-    assert judge_request(octets(one.messages[-1]), pki().certificates["contract-0"]).ok
-    one.answer()
-    one.wait(0.1)
-    assert isinstance(one.request, iso2.CurrentDemandReq)
-
-
-def test_a_reading_that_does_not_fit_is_not_signed_and_the_vehicle_leaves_in_order() -> None:
-    one = in_charge("contract-0")
-    one.answer(meter_info=meter(1000))
-    one.wait(0.1)
-    one.answer(meter_info=meter(9000), receipt_required=True)
-    assert isinstance(one.request, iso2.SessionStopReq)  # nothing else is legal but the receipt
-    assert not one.of(iso2.MeteringReceiptReq)
-    assert any(isinstance(news, act.MeteringRefused) for news in one.news)
-    opened = [action for action in one.hardware if isinstance(action, act.OpenContactors)]
-    assert [action.urgency for action in opened] == [act.Urgency.ORDERLY]
-    assert one.finish().reason is EndReason.STOPPED_BY_EV
-
-
-@pytest.mark.parametrize("info", [None, meter(None)], ids=["no meter", "no reading"])
-def test_a_receipt_of_nothing_is_not_given(info: iso2.MeterInfo | None) -> None:
-    one = in_charge("contract-0")
-    one.answer(meter_info=info, receipt_required=True)
-    one.wait(0.1)
-    assert isinstance(one.request, iso2.CurrentDemandReq)
-    assert one.noted("receipt")
-
-
-def test_without_a_contract_the_wish_for_a_receipt_is_ignored() -> None:
-    one = Host().to("CurrentDemand", 2)
-    one.answer(meter_info=meter(1000), receipt_required=True)
-    one.wait(0.1)
-    assert isinstance(one.request, iso2.CurrentDemandReq)
-    assert one.noted("receipt")
-
-
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        (
-            iso2.DCEVSEStatus(
-                notification_max_delay=0,
-                evse_notification=iso2.EVSENotification.StopCharging,
-                evse_status_code=iso2.DCEVSEStatusCode.EVSE_Ready,
-            ),
-            EndReason.STOPPED_BY_STATION,
-        ),
-        (
-            iso2.DCEVSEStatus(
-                notification_max_delay=0,
-                evse_notification=iso2.EVSENotification.None_,
-                evse_status_code=iso2.DCEVSEStatusCode.EVSE_EmergencyShutdown,
-            ),
-            EndReason.EMERGENCY,
-        ),
-        (ac_status(), EndReason.PARAMETERS_NOT_ACCEPTED),
-    ],
-    ids=["stop", "emergency", "other current"],
-)
-def test_the_status_in_the_answer_to_a_receipt_counts(status: Any, reason: EndReason) -> None:
-    one = in_charge("contract-0")
-    one.answer(meter_info=meter(1000), receipt_required=True)
-    one.answer(evse_status=status)
-    assert one.finish().reason is reason
-    assert not one.watch.told_closed
-
-
-def test_a_refused_receipt_ends_the_session() -> None:
-    one = in_charge("contract-0")
-    one.answer(meter_info=meter(1000), receipt_required=True)
-    one.answer(response_code=CODE.FAILED_MeteringSignatureNotValid)
-    one.book.ends(EndReason.REFUSED)
-    assert not one.watch.told_closed
 
 
 # -- pause

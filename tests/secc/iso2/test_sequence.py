@@ -9,9 +9,12 @@ from msgspec.structs import replace
 
 from iso15118.messages import iso2
 from iso15118.secc.facts import Facts
+from iso15118.secc.iso2.ac_part import AC
 from iso15118.secc.iso2.dc_part import DC
 from iso15118.secc.iso2.machine import Iso2, table_of
 from iso15118.secc.iso2.sequence import Part, State, compose, row
+from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.services import ServiceID
 from tests.secc.iso2.vehicle import STATION, configured
 
 S = State
@@ -67,25 +70,49 @@ EXPECTED_DC: dict[State, dict[Any, set[State]]] = COMMON | {
 }  # fmt: skip
 
 
+EXPECTED_AC: dict[State, dict[Any, set[State]]] = COMMON | {
+    S.CHARGE_PARAMETER_DISCOVERY: LEAVE | {
+        iso2.ChargeParameterDiscoveryReq: {S.CHARGE_PARAMETER_DISCOVERY, S.POWER_DELIVERY},
+    },
+    S.POWER_DELIVERY: LEAVE | {ON: {S.CHARGING_STATUS}, OFF: {S.SESSION_STOP}},
+    S.CHARGING_STATUS: LEAVE | {
+        iso2.ChargingStatusReq: {S.CHARGING_STATUS, S.METERING_RECEIPT},
+        OFF: {S.SESSION_STOP},
+        ANEW: {S.RENEGOTIATION},
+    },
+    S.METERING_RECEIPT: LEAVE | {iso2.MeteringReceiptReq: {S.CHARGING_STATUS}},
+    S.RENEGOTIATION: LEAVE | {
+        iso2.ChargeParameterDiscoveryReq: {S.RENEGOTIATION, S.POWER_DELIVERY}, OFF: {S.SESSION_STOP},
+    },
+    S.SESSION_STOP: LEAVE,
+}  # fmt: skip
+
+
 def listed(part: Part) -> dict[State, dict[Any, set[State]]]:
     return {
         state: {key: set(one.next) for key, one in rows.items()} for state, rows in table_of(part).items()
     }
 
 
-def test_the_table_of_dc_is_the_published_one() -> None:
+def test_the_tables_are_the_published_ones() -> None:
     assert listed(DC) == EXPECTED_DC
+    assert listed(AC) == EXPECTED_AC
 
 
-def test_every_row_names_its_source_and_every_state_has_a_stage_and_leads_to_the_end() -> None:
-    table = table_of(DC)
+@pytest.mark.parametrize("part", [DC, AC], ids=lambda part: part.name)
+def test_every_row_names_its_source_and_every_state_has_a_stage_and_leads_to_the_end(part: Part) -> None:
+    table = table_of(part)
     assert all(one.source for rows in table.values() for one in rows.values())
     reach = {S.ENDED}
     for _ in table:
         reach |= {s for s, rows in table.items() if any(one.next & reach for one in rows.values())}
     assert reach == set(table)
-    config = configured()
-    edition = Iso2(Facts(config=config, timing=config.timing, hardware=STATION, capabilities=STATION))
+    outlet = part is AC
+    config = configured(services=(ServiceID.AC,)) if outlet else configured()
+    facts = Facts(config=config, timing=config.timing, hardware=STATION, capabilities=STATION)
+    facts.ac_hardware = AcStationLimits.of(current_a=16.0) if outlet else None
+    edition = Iso2(facts)
+    assert edition.context.part is part
     assert [edition.stage(state).name for state in table] == [state.value for state in table]
 
 
