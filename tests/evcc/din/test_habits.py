@@ -271,6 +271,19 @@ def test_contactors_close_on_the_vehicles_own_measurement(inlet: float, matches:
     assert closes is matches
 
 
+def test_a_voltage_that_misses_by_a_tenth_for_seven_seconds() -> None:
+    host = Host().to("PreCharge")
+    while host.session.state == "PreCharge":
+        host.measure(BATTERY_V - 20.1)
+        if host.waiting:
+            host.answer()
+        else:
+            host.wait(0.05)
+    assert 7.0 <= host.book.now < 7.2
+    assert isinstance(host.request, din.SessionStop)
+    assert act.CloseContactors not in [type(one) for one in host.asked]
+
+
 def test_pre_charge_follows_the_battery() -> None:
     host = Host().to("PreCharge")
     assert quantity(host.request.ev_target_voltage) == BATTERY_V

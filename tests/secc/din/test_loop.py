@@ -68,6 +68,17 @@ def test_what_is_asked_for_is_given_once_and_told() -> None:
     assert answer.dc_evse_status.notification_max_delay == 0
 
 
+def test_a_slow_vehicle_is_waited_for() -> None:
+    """One maker's vehicles take 0.43 s from one request to the next."""
+    drive = loop()
+    for _ in range(200):
+        drive.measure(390.0, 100.0)
+        assert turn(drive).response_code is din.ResponseCode.OK
+        drive.wait(0.43)
+        drive.measure(390.1, 99.9)
+    assert drive.session.state == "CurrentDemand"
+
+
 def test_limits_that_change_are_told_all_three_and_hold_before_the_next_request() -> None:
     drive = loop()
     turn(drive, 300.0)

@@ -16,6 +16,7 @@ from iso15118.secc.din.sequence import State
 from iso15118.secc.din.settings import DinSeccSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ServiceID
 from tests.secc.din.vehicle import NAMESPACE, READY, STATION, Drive, parameters, value
@@ -79,6 +80,20 @@ def test_nothing_in_common_is_said_and_closed(
     assert answer.response_code is app.ResponseCode.Failed_NoNegotiation
     assert answer.schema_id is None
     drive.book.ends(EndReason.PROTOCOL_NEGOTIATION_FAILED)
+
+
+def test_an_ac_station_does_not_choose_din() -> None:
+    """DIN 70121 is for direct current: it is passed over before the choice."""
+    outlet = AcStationLimits.of(current_a=32.0)
+    newer = entry("urn:iso:std:iso:15118:-20:AC", 8, 2, 1)
+    for services in ((ServiceID.AC,), (ServiceID.AC, ServiceID.DC)):
+        config = SeccConfig(editions=("iso20", "din"), services=services, allow_plaintext=True)
+        session = SeccSession(config, None, ac=outlet)
+        session.handle(ev.Connected(secure=False), 0.0)
+        request = app.SupportedAppProtocolReq(app_protocol=(entry(NAMESPACE, 1, 1), newer))
+        actions = session.handle(ev.MessageReceived(request), 0.0)
+        (answer,) = (one.message for one in actions if isinstance(one, act.Send))
+        assert answer.schema_id == 8
 
 
 def test_the_draft_of_iso_15118_2_is_served_where_it_is_configured() -> None:
