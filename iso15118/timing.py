@@ -45,7 +45,7 @@ class Timer(StrEnum):
     PRE_CHARGE = "pre-charge"
     """SECC: pre-charge is over, V2G_SECC_PreCharge_Performance_Time."""
     CONTROL_PILOT = "control pilot"
-    """SECC: state C or D has to show on the control pilot [V2G20-847]."""
+    """SECC: state C or D has to show on the control pilot [V2G20-847]. EVCC: it is shown, behind the request that announces it."""
     STOP = "stop"
     """SECC: the vehicle has to stop after it was asked to; then the station does."""
     POWER_DELIVERY = "power delivery"

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "evcc": BASE | {"timing", "session", "contracts", "pki", "energy"},
     "link": BASE | {"timing", "session"},
     "connection": BASE | {"timing", "session", "link"},
-    "simulation": BASE | {"session", "link", "contracts", "pki"},
+    "simulation": BASE | {"session", "link", "contracts", "pki", "energy"},
     "aio": BASE
     | {
         "timing",
@@ -62,6 +62,7 @@ MAY_IMPORT = {
     },
     "testing": BASE
     | {"timing", "contracts", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
+    | {"energy"}
     | {"link", "connection"},
     "settings": BASE
     | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},

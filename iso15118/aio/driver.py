@@ -333,6 +333,8 @@ class SessionDriver(Finishing):
                 self._carry_out(event, actions, now)
             if type(event) is ev.PowerMeasured or type(event) is ev.InletMeasured:
                 self._tally.measured(event, now)
+            elif type(event) is ev.AcMeasured:
+                self._tally.alternating(event, now)
 
     def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;

@@ -20,7 +20,7 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle
+from iso15118.session.ports import Vehicle, check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from . import readings
@@ -103,6 +103,7 @@ class EvccClient:
             raise ConfigError(
                 "vehicle", f"{type(vehicle).__name__} is no Vehicle", "iso15118.Vehicle(battery=..., ...)"
             )
+        check_services(config.editions, config.services, vehicle)
         self.config = config
         self.vehicle = vehicle
         self._where = interface
@@ -396,10 +397,23 @@ class EvccClient:
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
         contracts = contracts_of(self.vehicle)
-        limits = self._battery.read("limits", readings.vehicle_limits)
+        limits = None
+        if self.vehicle.inlet is not None:
+            limits = self._battery.read("limits", readings.vehicle_limits)
+        charger = None
+        if self.vehicle.charger is not None:
+            charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
         state = self._battery.read("state", readings.battery)
         try:
-            return EvccSession(self.config, limits, state, epoch=epoch, contracts=contracts, resume=resume)
+            return EvccSession(
+                self.config,
+                limits,
+                state,
+                epoch=epoch,
+                contracts=contracts,
+                resume=resume,
+                charger=charger,
+            )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error
 

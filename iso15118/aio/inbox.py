@@ -56,6 +56,7 @@ class Inbox:
         self.limits: ev.LimitsChanged | None = None
         self.plan: ev.PlanChanged | None = None
         """With the moment from which it counts."""
+        self.ac_limits: ev.AcLimitsChanged | None = None
         self.alarm: ev.Event | None = None
         """What was told while nobody listened."""
 
@@ -121,6 +122,8 @@ class Inbox:
                 if event.begins is None and self._loop is not None:
                     event = msgspec.structs.replace(event, begins=self._loop.time())
                 self.plan = event
+            case ev.AcLimitsChanged():
+                self.ac_limits = event
             case _:
                 pass
         if self._deliver is not None:
@@ -162,6 +165,11 @@ def checked(event: object) -> ev.Event:
     if kind is ev.LimitsChanged:
         try:
             readings.station_limits(values["limits"], "LimitsChanged")
+        except HardwareError as error:
+            raise MisuseError(str(error)) from error
+    if kind is ev.AcLimitsChanged:
+        try:
+            readings.outlet_limits(values["limits"], "AcLimitsChanged")
         except HardwareError as error:
             raise MisuseError(str(error)) from error
     return kind(**values)

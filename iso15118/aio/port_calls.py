@@ -114,7 +114,8 @@ class Echo:
 
 
 class PowerCalls:
-    """The station's supply: one set-point at a time, the newest next, and a stop that waits for nothing."""
+    """The station's supply, its AC outlet, or the on-board charger of a vehicle: one set-point at a time, the newest next, and a stop that
+    waits for nothing. ``name``: of the port."""
 
     def __init__(
         self,
@@ -123,17 +124,19 @@ class PowerCalls:
         report: Report,
         power_s: float,
         pre_charge_s: float,
+        name: str = "power",
     ) -> None:
         self._port = port
+        self._name = name
         self._report = report
         self._power_s = power_s
         self._pre_charge_s = pre_charge_s
         self._lane = Lane(loop)
-        self._wanted: act.SetPower | act.PreCharge | None = None
+        self._wanted: act.HardwareAction | None = None
         self._pre_charging = False
         self._stopped: Urgency | None = Urgency.ORDERLY
         """The last word was to stop, with this urgency; None: it was a set-point."""
-        self.stops = SafeCalls(loop, "power.stop", power_s, self._stop_over)
+        self.stops = SafeCalls(loop, f"{name}.stop", power_s, self._stop_over)
         self._echo = Echo(loop, self._stop_again)
 
     @property
@@ -143,8 +146,8 @@ class PowerCalls:
             return self._echo.due_in
         return 0.0 if self._lane.call is not None else None
 
-    def want(self, action: act.SetPower | act.PreCharge) -> None:
-        """Hold these bounds, or pre-charge, as soon as the port is free."""
+    def want(self, action: act.HardwareAction) -> None:
+        """Hold these bounds (SetPower, SetAcPower, SetCharger), or pre-charge, as soon as the port is free."""
         self._stopped = None
         self._wanted = action
         if self._lane.call is None:
@@ -179,6 +182,10 @@ class PowerCalls:
             self._pre_charging = True
             make = port.call("pre_charge", action.voltage_v, action.current_a)
             call = Call("power.pre_charge", make, self._pre_charge_s, self._ended, self._late)
+        elif isinstance(action, (act.SetAcPower, act.SetCharger)):
+            self._pre_charging = False
+            make = port.call("set_power", action.bounds)
+            call = Call(f"{self._name}.set_power", make, self._power_s, self._ended, self._late)
         else:
             return
         self._lane.begin(call)
@@ -188,13 +195,13 @@ class PowerCalls:
             # It was contradicted while it ran, and may have done its work after the stop did.
             self._stop_again()
         elif call.complaint and not call.overdue and not call.dropped:
-            self._report.fault("power", call.complaint)
+            self._report.fault(self._name, call.complaint)
         if self._wanted is not None and not self.stops.running:
             self._begin()
 
     def _late(self, call: Call) -> None:
         if not call.dropped:
-            self._report.fault("power", call.complaint)
+            self._report.fault(self._name, call.complaint)
 
     def _stop_again(self) -> None:
         urgency = self._stopped
@@ -204,7 +211,7 @@ class PowerCalls:
 
     def _stop_over(self, complaint: str) -> None:
         if complaint:
-            self._report.fault("power", complaint)
+            self._report.fault(self._name, complaint)
         self._report.over()
         if self._wanted is not None and self._lane.call is None and not self.stops.running:
             self._begin()

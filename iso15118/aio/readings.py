@@ -11,12 +11,26 @@ from typing import Any, Final, TypeVar
 from msgspec import structs
 
 from iso15118.errors import ConfigError, HardwareError
-from iso15118.session.events import BatteryChanged, InletMeasured, MeterRead, PowerMeasured
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.checks import is_ac_reading
+from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .guard import shown
 
-__all__ = ["battery", "inlet", "is_unchanged", "level", "meter", "output", "station_limits", "vehicle_limits"]
+__all__ = [
+    "alternating",
+    "battery",
+    "charger_limits",
+    "inlet",
+    "is_unchanged",
+    "level",
+    "meter",
+    "outlet_limits",
+    "output",
+    "station_limits",
+    "vehicle_limits",
+]
 
 MOST_V: Final = 2_000.0
 """MCS ends at 1,250 V; beyond this it is no voltage of a charger but a broken sensor or a wrong unit."""
@@ -142,6 +156,37 @@ def station_limits(value: Any, port: str) -> StationLimits:
     return _limits(
         _plain(_exact(value, StationLimits, f"{port}.limits"), _STATION_LIMITS, f"{port}.limits"), port
     )
+
+
+def alternating(value: Any, port: str) -> AcMeasured:
+    """``ac.present`` or ``charger.present``."""
+    reading = _exact(value, AcMeasured, f"{port}.present")
+    if not is_ac_reading(reading):
+        raise HardwareError(f"{port}.present is no measurement: three finite numbers of each kind are wanted")
+    return reading
+
+
+def outlet_limits(value: Any, port: str) -> AcStationLimits:
+    """``ac.limits``."""
+    return _judged(_exact(value, AcStationLimits, f"{port}.limits"), port)
+
+
+def charger_limits(value: Any, port: str) -> AcVehicleLimits:
+    """``charger.limits``."""
+    return _judged(_exact(value, AcVehicleLimits, f"{port}.limits"), port)
+
+
+AcLimits = TypeVar("AcLimits", AcStationLimits, AcVehicleLimits)
+
+
+def _judged(limits: AcLimits, port: str) -> AcLimits:
+    try:
+        limits.__post_init__()
+    except ConfigError as error:
+        raise HardwareError(f"{port}.limits: {error}") from error
+    except Exception as error:  # a field of another class
+        raise HardwareError(f"{port}.limits cannot be judged: {type(error).__name__}") from error
+    return limits
 
 
 def is_unchanged(value: Any, known: StationLimits) -> bool:

@@ -20,7 +20,7 @@ from iso15118.tls import TlsInfo
 from .link import StreamEnd
 
 if TYPE_CHECKING:
-    from iso15118.session.events import InletMeasured, PowerMeasured
+    from iso15118.session.events import AcMeasured, InletMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
@@ -131,12 +131,19 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
+        self._see(voltage, current, voltage * current, now)
+
+    def alternating(self, values: AcMeasured, now: float) -> None:
+        """The same of AC: the greatest voltage and current of a phase, and the power of all."""
+        self._see(max(values.voltage_v), max(values.current_a), abs(values.total_w), now)
+
+    def _see(self, voltage: float, current: float, power: float, now: float) -> None:
         if voltage > self.maximum_voltage_v:
             self.maximum_voltage_v = voltage
         if current > self.peak_current_a:
             self.peak_current_a = current
-        if voltage * current > self.peak_power_w:
-            self.peak_power_w = voltage * current
+        if power > self.peak_power_w:
+            self.peak_power_w = power
         if current > _FLOWING_A:
             if self._flowing_since is None:
                 self._flowing_since = now

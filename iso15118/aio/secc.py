@@ -18,7 +18,7 @@ from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.events import LinkLoss
-from iso15118.session.ports import Station
+from iso15118.session.ports import Station, check_services
 
 from .guard import Callback, each, insist
 from .hardware import PortLimits
@@ -113,6 +113,7 @@ class SeccServer:
             raise ConfigError(
                 "station", f"{type(station).__name__} is no Station", "iso15118.Station(power=..., ...)"
             )
+        check_services(config.editions, config.services, station)
         self.config = config
         self.station = station
         if isinstance(interface, str) and not wait_for_interface:

@@ -233,11 +233,14 @@ class SeccSessions:
             elif type(event) in WORTH_WAITING and self._opening():
                 self.early.append(event)
             return
-        if type(event) is ev.LimitsChanged and self._hardware is not None:
+        if isinstance(event, (ev.LimitsChanged, ev.AcLimitsChanged)) and self._hardware is not None:
             try:
-                event = ev.LimitsChanged(self._hardware.managed(event.limits))
+                told = self._hardware.managed(event)
             except HardwareError as error:
-                event = ev.HardwareFault("power", str(error))
+                told = ev.HardwareFault("power" if isinstance(event, ev.LimitsChanged) else "ac", str(error))
+            if told is not None:
+                driver.tell(told)
+            return
         driver.tell(event)
 
     def _heard(self, news: act.Notify) -> None:
@@ -270,7 +273,10 @@ class SeccSessions:
 
     def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = self.inbox.limits.limits if self.inbox.limits is not None else None
-        self._hardware = StationHardware(self._station, self._limits, tell, managed, self._config.supervision)
+        managed_ac = self.inbox.ac_limits.limits if self.inbox.ac_limits is not None else None
+        self._hardware = StationHardware(
+            self._station, self._limits, tell, managed, self._config.supervision, managed_ac
+        )
         return self._hardware
 
     def _first(self) -> list[ev.Event]:
@@ -290,6 +296,8 @@ class SeccSessions:
             self._config,
             hardware.limits(),
             hardware=hardware.capabilities(),
+            ac=hardware.ac_limits(),
+            ac_hardware=hardware.ac_capabilities(),
             epoch=epoch,
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,
@@ -319,8 +327,9 @@ _open: Final[weakref.WeakSet[SeccSessions]] = weakref.WeakSet()
 
 def _refuse_common_ports(one: ports.Station, other: ports.Station) -> None:
     """What one of two servers asks for is what the other one finds between its sessions, and switches off under power."""
-    for name in ("contactors", "power"):
-        if getattr(one, name) is getattr(other, name):
+    for name in ("contactors", "power", "ac"):
+        port = getattr(one, name)
+        if port is not None and port is getattr(other, name):
             raise ConfigError(
                 name,
                 "another server that is open has this very port",

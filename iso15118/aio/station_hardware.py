@@ -16,10 +16,13 @@ import msgspec
 from iso15118.errors import HardwareError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Urgency
 from iso15118.session.limits import StationLimits
 
 from . import readings
+from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
+from .ac_side import outlet
 from .contract_calls import ContractCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
@@ -45,17 +48,34 @@ class StationHardware(SideHardware):
         tell: Callable[[ev.Event], None],
         managed: StationLimits | None = None,
         supervision: SupervisionLimits | None = None,
+        managed_ac: AcStationLimits | None = None,
     ) -> None:
         super().__init__(station.contactors, limits, tell, supervision)
-        self._output = Port(station.power, "power")
-        self._cable = Port(station.cable_check, "cable_check")
+        self._output = None if station.power is None else Port(station.power, "power")
+        self._cable = None if station.cable_check is None else Port(station.cable_check, "cable_check")
         self._terminal = Port(station.authorizer, "authorizer")
         self._counter = None if station.meter is None else Port(station.meter, "meter")
         self._supply: StationLimits | None = None
         """What the supply said it can do, when that was last read; a copy, since a port may change its own in place."""
         self._managed = managed
         loop = self._loop
-        self._power = PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
+        self._power = (
+            None
+            if self._output is None
+            else PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
+        )
+        self._ac = None if station.ac is None else outlet(loop, station.ac, self._report, limits.power_s)
+        self._managed_ac = managed_ac
+        self._powers = tuple(
+            calls
+            for calls in (self._power, None if self._ac is None else self._ac.calls)
+            if calls is not None
+        )
+        """All that can give power: each is stopped whatever the other does."""
+        if self._output is None:  # on an outlet less counts as something
+            self._no_current_a = AC_NO_CURRENT_A
+            if supervision is not None and supervision.ac_no_current_a is not None:
+                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
         self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
@@ -67,6 +87,7 @@ class StationHardware(SideHardware):
         self._meter_complained = False
         self._do: Final[dict[type, Callable[[Any], None]]] = {
             act.SetPower: self._set_power,
+            act.SetAcPower: self._set_ac_power,
             act.PreCharge: self._set_power,
             act.StopPower: self._stop_power,
             act.CloseContactors: self._close_contactors,
@@ -89,16 +110,26 @@ class StationHardware(SideHardware):
         self._do[type(action)](action)
 
     def measure(self, now: float) -> Sequence[ev.Event]:
-        """Voltage and current at the output."""
+        """Voltage and current at the output, and at the AC outlet."""
+        present: tuple[ev.Event, ...] = ()
         try:
-            present = self._output.read("present", readings.output)
-            self._measured_now("power.present.at", present.at, now)
+            if self._output is not None:
+                output = self._output.read("present", readings.output)
+                self._measured_now("power.present.at", output.at, now)
+                present = (output,)
         except HardwareError as error:
             return self._report.unreadable("power", str(error))
+        try:
+            if self._ac is not None:
+                values = self._ac.present()
+                self._measured_now("ac.present.at", values.at, now)
+                present = (*present, values)
+        except HardwareError as error:
+            return (*present, *self._report.unreadable("ac", str(error)))
         if now < self._look_at:
-            return (present,)
+            return present
         self._look_at = now + self._limits.look_s
-        return (present, *self._look())
+        return (*present, *self._look())
 
     def _look(self) -> list[ev.Event]:
         """What the hardware shows and nobody pushes."""
@@ -108,31 +139,56 @@ class StationHardware(SideHardware):
             found.append(changed)
         known = self._supply
         try:
-            if self._read_supply() != known:
+            if self._output is not None and self._read_supply(self._output) != known:
                 found.append(ev.LimitsChanged(self._in_force()))
         except HardwareError as error:
             found += self._report.unreadable("power", str(error))
+        if (ac := self._ac) is not None:
+            before = ac.known
+            try:
+                if ac.limits() != before and (limits := self.ac_limits()) is not None:
+                    found.append(ev.AcLimitsChanged(limits))
+            except HardwareError as error:
+                found += self._report.unreadable("ac", str(error))
         return found
 
-    def limits(self) -> StationLimits:
-        """What the station can give now: what its supply can, within what its energy manager allows. Raises
+    def limits(self) -> StationLimits | None:
+        """What the station can give now: what its supply can, within what its energy manager allows; None without a DC output. Raises
         ``HardwareError`` if the supply does not say."""
-        self._read_supply()
+        if self._output is None:
+            return None
+        self._read_supply(self._output)
         return self._in_force()
+
+    def ac_limits(self) -> AcStationLimits | None:
+        """The same of the AC outlet."""
+        if self._ac is None:
+            return None
+        limits = self._ac.limits()
+        return limits if self._managed_ac is None else limits.within(self._managed_ac)
+
+    def ac_capabilities(self) -> AcStationLimits | None:
+        """What the AC outlet could give at best; None if it does not say. Raises as ``limits`` does."""
+        return None if self._ac is None else self._ac.capabilities()
 
     def capabilities(self) -> StationLimits | None:
         """What the supply could give at best, whatever holds now; None if it does not say. Raises as ``limits`` does."""
-        if not self._output.has("capabilities"):
+        if self._output is None or not self._output.has("capabilities"):
             return None
         return self._output.read("capabilities", readings.station_limits)
 
-    def managed(self, limits: StationLimits) -> StationLimits:
-        """The energy manager allows this from now on; what holds then. Raises as ``limits`` does."""
-        self._managed = limits
-        return self.limits()
+    def managed(self, event: ev.LimitsChanged | ev.AcLimitsChanged) -> ev.Event | None:
+        """The energy manager allows this from now on; what holds then, None for what there is not. Raises as ``limits`` does."""
+        if isinstance(event, ev.AcLimitsChanged):
+            self._managed_ac = event.limits
+            outlet_now = self.ac_limits()
+            return None if outlet_now is None else ev.AcLimitsChanged(outlet_now)
+        self._managed = event.limits
+        limits = self.limits()
+        return None if limits is None else ev.LimitsChanged(limits)
 
-    def _read_supply(self) -> StationLimits:
-        supply = self._output.read("limits", self._judge_supply)
+    def _read_supply(self, output: Port) -> StationLimits:
+        supply = output.read("limits", self._judge_supply)
         if supply != self._supply:
             self._supply = copy.copy(supply)
         return supply
@@ -184,7 +240,9 @@ class StationHardware(SideHardware):
     def close(self) -> None:
         """No more calls."""
         self._check_echo.close()
-        for part in (self._power, self._check, self._authorizer, self._contracts, self._meter):
+        for calls in self._powers:
+            calls.close()
+        for part in (self._check, self._authorizer, self._contracts, self._meter):
             part.close()
         self._contactors.shut_down()
 
@@ -192,10 +250,19 @@ class StationHardware(SideHardware):
 
     def _set_power(self, action: act.SetPower | act.PreCharge) -> None:
         self._energise()
-        self._power.want(action)
+        if self._power is not None:
+            self._power.want(action)
+
+    def _set_ac_power(self, action: act.SetAcPower) -> None:
+        self._energise()
+        if self._ac is not None:
+            self._ac.calls.want(action)
 
     def _stop_power(self, action: act.StopPower) -> None:
-        self._power.stop(action.urgency)
+        failed = each(*(partial(calls.stop, action.urgency) for calls in self._powers))
+        for error in failed:
+            _log.error("a stop of power failed", error=error)
+            self._report.fault("power", str(error))
         check = self._check.call
         if check is not None:  # work for a session dies with it; a thread of it may go on for a while
             self._check_echo.after(check, self._limits.pre_charge_s)
@@ -203,7 +270,8 @@ class StationHardware(SideHardware):
 
     def _stop_again(self) -> None:
         if self._told_safe:
-            self._power.stop(Urgency.EMERGENCY, anew=True)
+            for calls in self._powers:
+                calls.stop(Urgency.EMERGENCY, anew=True)
         self._report.over()
 
     def _close_contactors(self, action: act.CloseContactors) -> None:
@@ -219,7 +287,8 @@ class StationHardware(SideHardware):
         self._check.drop()  # the answer to an earlier one is not wanted any more
         self._check_number = action.number
         limit_s = max(action.deadline - self._loop.time(), 0.001)
-        self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
+        if self._cable is not None:
+            self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
         self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
@@ -270,18 +339,23 @@ class StationHardware(SideHardware):
     # -- safe ---------------------------------------------------------------------------------------------
 
     def _safe_calls_running(self) -> bool:
-        return self._power.stops.running or self._contactors.opens.running
+        return any(calls.stops.running for calls in self._powers) or self._contactors.opens.running
 
     def _safe_calls_failed(self) -> bool:
-        return self._power.stops.failed or self._contactors.opens.failed
+        return any(calls.stops.failed for calls in self._powers) or self._contactors.opens.failed
 
     def _open_calls(self) -> list[float]:
         check = self._check_echo.due_in if self._check_echo.pending else None
-        return [left for left in (self._power.open_s, self._contactors.open_s, check) if left is not None]
+        powers = [calls.open_s for calls in self._powers]
+        return [left for left in (*powers, self._contactors.open_s, check) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | None:
         try:
-            return self._output.read("present", readings.output)
+            output = None if self._output is None else self._output.read("present", readings.output)
+            flows = None if self._ac is None else self._ac.flows()
+            if output is None or flows is None:
+                return output or flows
+            return flows if abs(flows.current_a) > abs(output.current_a) else output
         except HardwareError as error:
             self.unreadable = str(error)
             return None

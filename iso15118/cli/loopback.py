@@ -31,7 +31,7 @@ def loopback(
     secc_editions: Annotated[
         str | None, typer.Option(help="What the charger speaks, likewise: together they show a fall-back.")
     ] = None,
-    service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs or mcs-bpt.")] = "dc",
+    service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs, mcs-bpt, ac or ac-bpt.")] = "dc",
     auth: Annotated[
         str, typer.Option(help="eim: at a terminal; pnc: by contract (Plug and Charge).")
     ] = "eim",
@@ -51,12 +51,18 @@ def loopback(
         bool | None, typer.Option("--tls/--no-tls", help="TLS 1.3 with both certificates (default on tcp).")
     ] = None,
     station: Annotated[
-        str | None, typer.Option(help="ccs2, mcs-gen1, mcs-gen2 or mcs-max (default: to fit the service).")
+        str | None,
+        typer.Option(
+            help="ccs2, mcs-gen1, mcs-gen2, mcs-max, ac-11, ac-22 or ac-7-single (default: to fit the service)."
+        ),
+    ] = None,
+    phases: Annotated[
+        int | None, typer.Option(help="ac: phases that the car uses, 1 or 3 (default: the station's).")
     ] = None,
     soc_start: Annotated[float, typer.Option(help="State of charge at the beginning, percent.")] = 20.0,
     soc_target: Annotated[float, typer.Option(help="State of charge wanted, percent.")] = 80.0,
     battery_kwh: Annotated[
-        float | None, typer.Option(help="Capacity (default: 540 for mcs, 90 for dc).")
+        float | None, typer.Option(help="Capacity (default: 540 for mcs, 90 for dc, 40 for ac).")
     ] = None,
     power_kw: Annotated[float | None, typer.Option(help="The car asks for this constant power.")] = None,
     discharge_kwh: Annotated[
@@ -84,6 +90,7 @@ def loopback(
         "transport": transport,
         "tls": tls,
         "station": station,
+        "phases": phases,
         "soc_start": soc_start,
         "soc_target": soc_target,
         "battery_kwh": battery_kwh,

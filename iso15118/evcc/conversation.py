@@ -63,7 +63,7 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 class Exchange:
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None. ``then``: what has to be done right behind the request, such as another state of the control pilot [V2G20-847]."""
+    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]."""
 
     __slots__ = ("opens", "optional", "request", "response_type", "state", "then", "timeout")
 

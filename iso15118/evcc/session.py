@@ -33,6 +33,9 @@ __all__ = ["EvccSession"]
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _MESSAGE = Timer.MESSAGE
+_BEHIND_S = 0.1
+"""How long behind a request its actions follow: a station that saw the control pilot change before the request that announces it would
+take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
 
 
 class EvccSession(Funnel):
@@ -82,6 +85,8 @@ class EvccSession(Funnel):
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
+        self._behind: tuple[Action, ...] = ()
+        """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
 
@@ -193,6 +198,8 @@ class EvccSession(Funnel):
             match timer:
                 case Timer.PACE:
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
+                case Timer.CONTROL_PILOT:
+                    actions += self._take_behind()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
                     actions += self._without("no answer")
                 case Timer.MESSAGE:
@@ -232,9 +239,8 @@ class EvccSession(Funnel):
                 actions.append(act.StateEntered(step.state))
             actions.append(act.Send(step.request))
             if step.then:
-                then = list(step.then)
-                self._book(then)
-                actions += then
+                self._behind = step.then
+                self.timers.set(Timer.CONTROL_PILOT, talk.now + _BEHIND_S)
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
@@ -303,10 +309,17 @@ class EvccSession(Funnel):
         return self._end(EndReason.SEQUENCE_ERROR, f"{name} instead of {step.response_type.__name__}")
 
     def _answered(self, message: Any) -> list[Action]:
+        behind = self._take_behind() if self._behind else []
         if self._leaving is not None:
             leaving, self._leaving = self._leaving, None
-            return self._resume(error=leaving)
-        return self._resume(message)
+            return behind + self._resume(error=leaving)
+        return behind + self._resume(message)
+
+    def _take_behind(self) -> list[Action]:
+        self.timers.clear(Timer.CONTROL_PILOT)
+        actions, self._behind = list(self._behind), ()
+        self._book(actions)
+        return actions
 
     def _envelope(self, step: Exchange, reading: Reading) -> list[Action] | None:
         """What the outside of an answer comes to: an end, or None to read on.

@@ -122,9 +122,18 @@ class _Run:
 
     def plugged(self) -> Pair:
         """From plug-in to unplug."""
-        order, circuit = self._order, self._plant.circuit
+        order = self._order
+        circuit, station, vehicle = self._plant.direct()
+        secc, evcc, _, _ = self._both
         rig = PluggedPair(
-            *self._both, partial(cable_of, order, circuit), links_of(order), on_pair=self._tap, **self._seen
+            secc,
+            evcc,
+            station,
+            vehicle,
+            partial(cable_of, order, circuit),
+            links_of(order),
+            on_pair=self._tap,
+            **self._seen,
         )
         rig.run(_SWITCHED_ON_S)
         self.begun_at = rig.now

@@ -12,14 +12,15 @@ from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
-from iso15118.session.services import SERVICES, ControlMode, EnergyService
+from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.services import AC_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
-from iso15118.simulation import PRESETS, StationPreset
+from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackOrder"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("ac", "ac-bpt", "wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
+_LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 _LATEST_TURN = 0.9
@@ -29,9 +30,9 @@ _LATEST_TURN = 0.9
 class LoopbackOrder(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
-    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services and ``ccs2`` for DC;
-    a truck's pack (540 kWh) or a car's (90 kWh); TLS on tcp, and in memory sessions that are told it holds. Raises ``ConfigError``
-    naming the key.
+    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC, and for
+    AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
+    tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
 
     edition: str = "iso20"
@@ -59,6 +60,8 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     """The vehicle asks for this constant power; None: for what its battery takes."""
     discharge_kwh: float | None = None
     """What the station takes back in mid-session."""
+    phases: int | None = None
+    """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
     seed: int | None = None
     """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
 
@@ -97,10 +100,17 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
+        if self.alternating and self.link != "none":
+            raise ConfigError(
+                "link", f"service {self.service!r} runs without a simulated link yet", "use link none"
+            )
         if self.station is None:
-            force_setattr(self, "station", "mcs-gen1" if megawatt else "ccs2")
+            alternating = "ac-7-single" if self.phases == 1 else "ac-22"
+            force_setattr(
+                self, "station", alternating if self.alternating else "mcs-gen1" if megawatt else "ccs2"
+            )
         if self.battery_kwh is None:
-            force_setattr(self, "battery_kwh", 540.0 if megawatt else 90.0)
+            force_setattr(self, "battery_kwh", 40.0 if self.alternating else 540.0 if megawatt else 90.0)
 
     def _check_contracts(self) -> None:
         if self.auth == "pnc" and self.tls is False:
@@ -111,7 +121,21 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
             raise ConfigError("install_contract", f"auth {self.auth!r} needs no contract", "use auth pnc")
 
     def _check_station(self) -> None:
-        name = choose("station", self.station or "", PRESETS)
+        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS])
+        if self.alternating is not (name in AC_PRESETS):
+            kind, other = ("an AC outlet", AC_PRESETS) if self.alternating else ("a DC output", PRESETS)
+            raise ConfigError(
+                "station",
+                f"service {self.service!r} needs {kind}, which {name!r} has not",
+                f"one of {', '.join(other)}",
+            )
+        if self.alternating:
+            self._check_phases(AC_PRESETS[name].limits.phases)
+            return
+        if self.phases is not None:
+            raise ConfigError(
+                "phases", f"service {self.service!r} has none", "leave it out, or use service ac"
+            )
         megawatt = self.service.startswith("mcs")
         if megawatt is name.startswith("mcs"):
             return
@@ -122,6 +146,14 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
             f"{name!r} has {has} connector, and service {self.service!r} needs {lacks} one",
             f"did you mean {fitting[0]!r}? one of {', '.join(fitting)}",
         )
+
+    def _check_phases(self, there: int) -> None:
+        if self.phases is None:
+            force_setattr(self, "phases", there)
+        if self.phases not in (1, 3):
+            raise ConfigError("phases", f"{self.phases!r} phases are not possible", "1 or 3")
+        if self.phases > there:
+            raise ConfigError("phases", f"station {self.station!r} has {there}", f"at most {there}")
 
     def _check_battery(self) -> None:
         for key in ("soc_start", "soc_target"):
@@ -202,9 +234,30 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
         return ControlMode[self.control.upper()]
 
     @property
+    def alternating(self) -> bool:
+        """The vehicle charges by its on-board charger."""
+        return self.energy_service.id in AC_SERVICES
+
+    @property
     def kind(self) -> StationPreset:
-        """The station's power hardware."""
+        """The station's power hardware, with DC."""
         return PRESETS[self.station or ""]
+
+    @property
+    def outlet(self) -> AcPreset:
+        """The same with AC."""
+        return AC_PRESETS[self.station or ""]
+
+    @property
+    def charger(self) -> AcVehicleLimits:
+        """The vehicle's on-board charger."""
+        amperes, phases = self.outlet.charger_a, self.phases or 1
+        volts = self.outlet.limits.nominal_voltage_v
+        if self.power_kw is not None:
+            amperes = min(amperes, self.power_kw * 1000.0 / volts / phases)
+        return AcVehicleLimits.of(
+            current_a=amperes, phases=phases, discharge_a=amperes, nominal_voltage_v=volts
+        )
 
     @property
     def capacity_wh(self) -> float:
@@ -225,8 +278,12 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     @property
     def expected_s(self) -> float:
         """About how long energy will flow, in the hardware's time: for progress bars and the choice of a time scale, never for results."""
-        limits = self.kind.limits
-        power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)
+        if self.alternating:
+            limits_w = sum(self.outlet.limits.maximum_charge_power_w)
+            power_w = min(limits_w, sum(self.charger.maximum_charge_power_w))
+        else:
+            limits = self.kind.limits
+            power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)
         if self.power_kw is not None:
             power_w = min(power_w, self.power_kw * 1000.0)
         energy_wh = (self.soc_target - self.soc_start) / 100.0 * self.capacity_wh

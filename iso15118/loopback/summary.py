@@ -167,7 +167,7 @@ def summarize(
         evcc_states=evcc_states,
         detail=problem,
         end_reason=end.reason.name,
-        station=order.kind.name,
+        station=order.station or "",
         peak_discharge_power_kw=_kilo(record.peak_discharge_power_w),
         hardware_time_scale=plant.circuit.time_scale,
         hardware=Hardware(

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from iso15118.energy.ac import NOTHING, Phases, each, power_of
+from iso15118.energy.ac import NOTHING, Phases, each, narrow, power_of
 from iso15118.errors import ConfigError
 
 __all__ = ["AcBounds", "AcStationLimits", "AcVehicleLimits", "ChargerBounds", "Islanding"]
@@ -130,6 +130,10 @@ class AcStationLimits(Struct, frozen=True, kw_only=True):
     def bidirectional(self) -> bool:
         """The outlet can take energy back."""
         return any(self.maximum_discharge_power_w)
+
+    def within(self, other: AcStationLimits) -> AcStationLimits:
+        """What both allow: the lesser maxima and the greater minima; what is left of a phase below its minimum cannot be given."""
+        return narrow(self, other)
 
     def single_phase(self) -> AcStationLimits:
         """What of this is on L1 alone, for a vehicle with one phase."""

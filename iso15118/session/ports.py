@@ -24,6 +24,7 @@ from .actions import ChargingNeeds, Urgency
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
+from .services import AC_SERVICES, ServiceID
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -52,6 +53,7 @@ __all__ = [
     "Vehicle",
     "VehicleAuthorizer",
     "capabilities_of",
+    "check_services",
 ]
 
 Listener = Callable[[Event], None]
@@ -408,6 +410,27 @@ class Vehicle:
                     )
                     _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
+
+
+def check_services(
+    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
+) -> None:
+    """A service of ISO 15118-20 that is asked for needs its port. Raises ``ConfigError`` naming both."""
+    if "iso20" not in editions:
+        return
+    if isinstance(bundle, Station):
+        direct, alternating = bundle.power is not None, bundle.ac is not None
+        ports = "Station(power=..., cable_check=...)", "Station(ac=...)"
+    else:
+        direct, alternating = bundle.inlet is not None, bundle.charger is not None
+        ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
+    for service in services:
+        there = alternating if service in AC_SERVICES else direct
+        if not there:
+            port = ports[service in AC_SERVICES]
+            raise ConfigError(
+                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
+            )
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

@@ -6,8 +6,13 @@ cable between them.
 that meter and battery agree.
 """
 
+from .ac_circuit import AcCircuit
+from .ac_presets import AC_PRESETS, AcPreset
+from .ac_station import SimulatedAcStation
+from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
 from .cable_check import InsulationMonitor
+from .charger import OnBoardCharger
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
@@ -20,9 +25,12 @@ from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
 __all__ = [
+    "AC_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
+    "AcCircuit",
+    "AcPreset",
     "Battery",
     "ContactorFault",
     "Contactors",
@@ -33,9 +41,12 @@ __all__ = [
     "LoneStation",
     "LoneVehicle",
     "Meter",
+    "OnBoardCharger",
     "PlanPhase",
     "ReadingFault",
     "Record",
+    "SimulatedAcStation",
+    "SimulatedAcVehicle",
     "SimulatedStation",
     "SimulatedVehicle",
     "StationPreset",

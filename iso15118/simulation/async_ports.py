@@ -10,7 +10,7 @@ that nothing has to wait for the next look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError
@@ -45,11 +45,13 @@ from iso15118.session.events import (
     PowerMeasured,
     SetPointChanged,
     SignalChanged,
+    SignalState,
 )
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .backend import ContractBackend
 from .contactors import Contactors
+from .faults import Faults
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
@@ -69,10 +71,27 @@ _LOOK_S = 0.25  # ``follow`` looks at the plant at least this often
 _FOREVER_S = 3600.0  # a call that never answers sleeps in pieces of this
 
 
-class _Plant:
+class Side(Protocol):
+    """A simulated station or vehicle, whatever flows in it."""
+
+    faults: Faults
+
+    @property
+    def deadline(self) -> float | None: ...
+    def advance(self, now: float) -> list[Event]: ...
+    def carry_out(self, action: HardwareAction, now: float) -> list[Event]: ...
+
+
+class Shows(Protocol):
+    """A circuit with a control pilot."""
+
+    signal: SignalState
+
+
+class Plant:
     """What both sides share: time, answers that are awaited, and listeners."""
 
-    def __init__(self, side: SimulatedStation | SimulatedVehicle, sleep: Sleep, clock: Clock) -> None:
+    def __init__(self, side: Side, sleep: Sleep, clock: Clock) -> None:
         self._side = side
         self._sleep = sleep
         self._clock = clock
@@ -153,7 +172,7 @@ class _Plant:
 # -- station --------------------------------------------------------------------------------------------
 
 
-class StationPorts(_Plant):
+class StationPorts(Plant):
     """All ports of a simulated station."""
 
     def __init__(self, station: SimulatedStation, sleep: Sleep, clock: Clock) -> None:
@@ -167,13 +186,13 @@ class StationPorts(_Plant):
         backend = self.station.contracts
         installs = backend is not None and backend.service is not None
         return ports.Station(
-            contract_authorizer=None if backend is None else _ContractAuthorizer(self, backend),
-            contract_certificates=_ContractCertificates(self, backend) if backend and installs else None,
+            contract_authorizer=None if backend is None else ContractAuthorizer(self, backend),
+            contract_certificates=ContractCertificates(self, backend) if backend and installs else None,
             power=_Power(self),
-            contactors=_Contactors(self, self.station.outlet),
+            contactors=ContactorsPort(self, self.station.outlet),
             cable_check=_CableCheck(self),
-            authorizer=_Authorizer(self),
-            meter=_Meter(self),
+            authorizer=Authorizer(self),
+            meter=MeterReader(self),
             energy=_Energy(self),
             signal=_StationSignal(self),
         )
@@ -207,8 +226,8 @@ class _Power:
         return self._plant.station.measure(self._plant.look())
 
 
-class _Contactors:
-    def __init__(self, plant: _Plant, contactors: Contactors) -> None:
+class ContactorsPort:
+    def __init__(self, plant: Plant, contactors: Contactors) -> None:
         self._plant = plant
         self._contactors = contactors
 
@@ -237,8 +256,8 @@ class _CableCheck:
         return True if answer.ok else answer.reason
 
 
-class _Authorizer:
-    def __init__(self, plant: StationPorts) -> None:
+class Authorizer:
+    def __init__(self, plant: Plant) -> None:
         self._plant = plant
 
     async def authorize(self, evccid: str) -> bool:
@@ -246,8 +265,8 @@ class _Authorizer:
         return answer.accepted
 
 
-class _ContractAuthorizer:
-    def __init__(self, plant: StationPorts, backend: ContractBackend) -> None:
+class ContractAuthorizer:
+    def __init__(self, plant: Plant, backend: ContractBackend) -> None:
         self._plant = plant
         self.trust = backend.trust
 
@@ -257,10 +276,10 @@ class _ContractAuthorizer:
         return True if answer.refusal is None else answer.refusal
 
 
-class _ContractCertificates:
+class ContractCertificates:
     """Passes octets on: what a backend reads of them is its own business."""
 
-    def __init__(self, plant: StationPorts, backend: ContractBackend) -> None:
+    def __init__(self, plant: Plant, backend: ContractBackend) -> None:
         self._plant = plant
         self._backend = backend
 
@@ -270,8 +289,8 @@ class _ContractCertificates:
         return Refusal.NOT_AVAILABLE if service is None else service.answer_exi(request)
 
 
-class _Meter:
-    def __init__(self, plant: StationPorts) -> None:
+class MeterReader:
+    def __init__(self, plant: Plant) -> None:
         self._plant = plant
 
     async def read(self) -> MeterRead:
@@ -310,7 +329,7 @@ class _StationSignal:
 # -- vehicle --------------------------------------------------------------------------------------------
 
 
-class VehiclePorts(_Plant):
+class VehiclePorts(Plant):
     """All ports of a simulated vehicle."""
 
     def __init__(self, vehicle: SimulatedVehicle, sleep: Sleep, clock: Clock) -> None:
@@ -321,10 +340,10 @@ class VehiclePorts(_Plant):
         """The ports, as a driver wants them."""
         return ports.Vehicle(
             battery=_Battery(self),
-            contactors=_Contactors(self, self.vehicle.inlet),
+            contactors=ContactorsPort(self, self.vehicle.inlet),
             inlet=_Inlet(self),
-            signal=_VehicleSignal(self),
-            contracts=None if self.vehicle.contracts is None else _Contracts(self, self.vehicle.contracts),
+            signal=VehicleSignal(self, self.vehicle.circuit),
+            contracts=None if self.vehicle.contracts is None else Contracts(self, self.vehicle.contracts),
         )
 
 
@@ -350,8 +369,8 @@ class _Inlet:
         return self._plant.vehicle.measure(self._plant.look())
 
 
-class _Contracts:
-    def __init__(self, plant: VehiclePorts, store: HeldContracts | StoredContracts) -> None:
+class Contracts:
+    def __init__(self, plant: Plant, store: HeldContracts | StoredContracts) -> None:
         self._plant = plant
         self._store = store
 
@@ -363,14 +382,17 @@ class _Contracts:
         await self._plant.tell("store_contract", StoreContract(contract))
 
 
-class _VehicleSignal:
-    def __init__(self, plant: VehiclePorts) -> None:
+class VehicleSignal:
+    """The vehicle's side of the control pilot of ``circuit``."""
+
+    def __init__(self, plant: Plant, circuit: Shows) -> None:
         self._plant = plant
+        self._circuit = circuit
 
     def listen(self, listener: ports.Listener) -> None:
         """The present state is told at once; a vehicle's own signal changes only by ``set_ready``."""
         self._plant.look()
-        listener(SignalChanged(self._plant.vehicle.circuit.signal))
+        listener(SignalChanged(self._circuit.signal))
 
     async def set_ready(self, ready: bool) -> None:
         await self._plant.tell("signal", SignalReady(ready))

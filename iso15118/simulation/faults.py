@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, HardwareError
+from iso15118.session.events import AcMeasured
 
 __all__ = ["STATION_CALLS", "VEHICLE_CALLS", "Fault", "Faults", "ReadingFault"]
 
@@ -43,6 +44,8 @@ VEHICLE_CALLS = (
     "store_contract",
     "battery",
     "inlet",
+    "set_charger",
+    "charger",
 )
 
 
@@ -70,6 +73,16 @@ class Fault(Struct, frozen=True):
     def never(self) -> bool:
         """It never answers."""
         return math.isinf(self.delay_s)
+
+
+def _distorted_ac(fault: ReadingFault, present: AcMeasured, by: float) -> AcMeasured:
+    """The same for L1 of an AC measurement."""
+    (volts, *other_v), (amperes, *other_a), watts = present.voltage_v, present.current_a, present.power_w
+    if fault is ReadingFault.OVER_VOLTAGE:
+        return replace(present, voltage_v=(volts + by, *other_v))
+    if fault is ReadingFault.OVER_CURRENT:
+        return replace(present, current_a=(amperes + by, *other_a))
+    return replace(present, power_w=(-by * volts, *watts[1:]), current_a=(by, *other_a))
 
 
 class Faults:
@@ -146,10 +159,12 @@ class Faults:
 
     def _distorted(self, call: str, present: Any, now: float) -> Any:
         fault, by = self._shown[call]
-        volts, amperes = present.voltage_v, present.current_a
         if fault in (ReadingFault.FROZEN, ReadingFault.STALE):
             kept = self._kept.setdefault(call, replace(present, at=now))
             return kept if fault is ReadingFault.STALE else replace(kept, at=None)
+        volts, amperes = present.voltage_v, present.current_a
+        if isinstance(present, AcMeasured):
+            return _distorted_ac(fault, present, by)
         if fault is ReadingFault.OVER_VOLTAGE:
             return replace(present, voltage_v=volts + by)
         more = math.copysign(by, amperes)

@@ -37,7 +37,7 @@ class EnergyPlan:
 
     ``power_w`` is the discharge power wanted (None: the station's maximum). Afterwards the set-point is
     ``resume_w`` (None: the vehicle decides again). If the vehicle gives nothing for 30 s, the plan gives up
-    the rest and says so in ``gave_up``.
+    the rest and says so in ``gave_up``. ``least_w``: an on-board charger gives nothing below this, and so is not asked for less.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class EnergyPlan:
         power_w: float | None = None,
         resume_w: float | None = None,
         turn: float = 0.5,
+        least_w: float = 0.0,
     ) -> None:
         for key, value in (("discharge_wh", discharge_wh), ("power_w", power_w)):
             if value is not None and not (math.isfinite(value) and value > 0.0):
@@ -57,6 +58,7 @@ class EnergyPlan:
         self.power_w = power_w
         self.resume_w = resume_w
         self.turn = turn
+        self.least_w = least_w
         self.phase = PlanPhase.WAITING
         self.gave_up = False
         self._turn_wh = 0.0
@@ -82,7 +84,7 @@ class EnergyPlan:
             self.phase = PlanPhase.CHARGING if maximum_power_w > 0.0 else PlanPhase.DONE
             self._turn_wh = meter.charged_wh + self.turn * max(0.0, requested_wh)
             self._wanted_w = maximum_power_w if self.power_w is None else min(self.power_w, maximum_power_w)
-            self._least_w = _LEAST * self._wanted_w
+            self._least_w = max(_LEAST * self._wanted_w, self.least_w)
             self._landing_h = _LANDING_S * time_scale / 3600.0
 
     def poll(self, now: float, meter: MeterRead) -> SetPointChanged | None:

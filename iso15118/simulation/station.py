@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from iso15118.errors import MisuseError
 from iso15118.session import ports
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import (
     ChargingNeeds,
     CloseContactors,
@@ -27,11 +28,8 @@ from iso15118.session.actions import (
     Urgency,
 )
 from iso15118.session.events import (
-    AuthorizationDecided,
     CableCheckFinished,
     ContactorsChanged,
-    ContractCertificateAnswered,
-    ContractDecided,
     Event,
     HardwareFault,
     LimitsChanged,
@@ -41,11 +39,11 @@ from iso15118.session.events import (
 )
 from iso15118.session.limits import StationLimits
 
-from .agenda import Agenda
 from .backend import ContractBackend
 from .cable_check import CableCheck, InsulationMonitor
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
+from .desk import Desk
 from .faults import STATION_CALLS, Faults
 from .meter import Meter
 from .plan import EnergyPlan
@@ -68,7 +66,7 @@ _CALLS: dict[type[HardwareAction], str] = {
 }
 
 
-class SimulatedStation:
+class SimulatedStation(Desk):
     """Supply, contactors, cable check, insulation monitor, meter and authorization of one connector.
 
     ``accept``/``authorization_s``: what the backend decides and after how long; ``cable_check_s`` and
@@ -96,11 +94,12 @@ class SimulatedStation:
         seed: int | None = None,
         jitter: float = 0.0,
     ) -> None:
+        super().__init__(circuit, accept, authorization_s, contracts)
         self.circuit = circuit
         self.kind = kind
-        self.accept = accept
-        self.authorization_s = authorization_s
-        self.contracts = contracts
+        self.ac_limits: AcStationLimits | None = None
+        """It has no AC outlet."""
+        self.ac_capabilities: AcStationLimits | None = None
         self.faults = Faults(STATION_CALLS)
         self.plan = plan
         self.supply = Supply(kind)
@@ -110,7 +109,6 @@ class SimulatedStation:
         self.outlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
         self.meter = Meter(meter_id)
         self.insulation = InsulationMonitor(kind.isolation_threshold_ohm, insulation_ohm)
-        self._agenda = Agenda()
         self._check_number = 0
         self.cable_check = CableCheck(
             circuit,
@@ -121,7 +119,6 @@ class SimulatedStation:
             duration_s=cable_check_s,
         )
         circuit.attach_station(self.supply, self.outlet, self.meter, self._agenda)
-        self._events: list[Event] = []
         self._insulation_reported = False
         self._jitter = jitter
         self._random = random.Random(seed)  # noqa: S311 - repeatable durations, no secrets
@@ -258,42 +255,8 @@ class SimulatedStation:
                     self._agenda.drop(f"late {call}")
                 self.cable_check.abort("stopped")
                 self.supply.stop(at_once=urgency is Urgency.EMERGENCY)
-            case RequestAuthorization():
-                if self.authorization_s > 0.0:
-                    self._agenda.put(
-                        "authorize", circuit.time + self.authorization_s * circuit.time_scale, self._decide
-                    )
-                else:
-                    self._decide()
-
-            case RequestContractAuthorization(claim) if self.contracts is not None:
-                backend = self.contracts
-                self._later(
-                    "authorize_contract",
-                    backend.decision_s,
-                    lambda: ContractDecided(claim, backend.decision(claim)),
-                )
-            case RequestContractCertificate(request) if self.contracts is not None:
-                backend = self.contracts
-                self._later(
-                    "certificate_installation",
-                    backend.installation_s,
-                    lambda: ContractCertificateAnswered(*backend.certificate(request), request),
-                )
-
-    def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:
-        """``event`` after so many seconds of the clock; at once for none."""
-        if seconds > 0.0:
-            self._agenda.put(
-                call,
-                self.circuit.time + seconds * self.circuit.time_scale,
-                lambda: self._events.append(event()),
-            )
-        else:
-            self._events.append(event())
-
-    def _decide(self) -> None:
-        self._events.append(AuthorizationDecided(self.accept))
+            case _:
+                self._ask(action)
 
     def _contactors_answer(self, closed: bool) -> None:
         self._events.append(ContactorsChanged(closed))

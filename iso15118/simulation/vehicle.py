@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from iso15118.errors import MisuseError
 from iso15118.session import ports
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     CloseContactors,
     HardwareAction,
@@ -66,6 +67,8 @@ class SimulatedVehicle:
         self.battery = Battery() if battery is None else battery
         self.faults = Faults(VEHICLE_CALLS)
         self.asking = True
+        self.charger_limits: AcVehicleLimits | None = None
+        """It has no on-board charger."""
         self.inlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
         self._agenda = Agenda()
         circuit.attach_vehicle(self.battery, self.inlet, self._agenda)

@@ -25,6 +25,8 @@ from iso15118.session.events import (
 )
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import EvccTicket, SeccTicket
+from iso15118.simulation.ac_station import SimulatedAcStation
+from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
@@ -57,8 +59,8 @@ class Pair:
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation,
-        vehicle: SimulatedVehicle,
+        station: SimulatedStation | SimulatedAcStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle,
         *,
         wire: bool = True,
         secure: bool = True,
@@ -75,8 +77,9 @@ class Pair:
         tls_version: str = "TLSv1.3",
     ) -> None:
         self.now = self.begun_at = now
-        self.station = station
-        self.vehicle = vehicle
+        # Whichever was given: with direct or with alternating current. Both have the same outer contract.
+        self.station: Any = station
+        self.vehicle: Any = vehicle
         backend, store = station.contracts, vehicle.contracts
         self.secc = SeccSession(
             secc,
@@ -86,6 +89,8 @@ class Pair:
             installs=backend is not None and backend.service is not None,
             resume=paused,
             hardware=station.capabilities,
+            ac=station.ac_limits,
+            ac_hardware=station.ac_capabilities,
         )
         self.evcc = EvccSession(
             evcc,
@@ -94,11 +99,19 @@ class Pair:
             epoch=EPOCH,
             contracts=None if store is None else store.present,
             resume=resume,
+            charger=vehicle.charger_limits,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
         self.evcc = self.evcc if contrary_vehicle is None else contrary_vehicle
-        self.monitor = SafetyMonitor(secc, station.capabilities, vehicle.limits, paused=tuple(paused))
+        self.monitor = SafetyMonitor(
+            secc,
+            station.capabilities,
+            vehicle.limits,
+            paused=tuple(paused),
+            outlet=station.ac_capabilities,
+            charger=vehicle.charger_limits,
+        )
         self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
         self.transfer_s = 0.0
@@ -168,7 +181,7 @@ class Pair:
             self.secc.energized
             or self.evcc.energized
             or self.station.outlet.closed
-            or self.vehicle.inlet.closed
+            or (isinstance(self.vehicle, SimulatedVehicle) and self.vehicle.inlet.closed)
         )
 
     def step(self) -> bool:
@@ -264,7 +277,7 @@ class Pair:
         actions = self.secc.handle(measured, self.now)
         if actions:
             self._carry_out_secc(self.monitor.secc(measured, actions, self.now))
-        flowing = abs(measured.current_a) > 1.0
+        flowing = abs(self.station.circuit.current_a) > 1.0
         if flowing and self._flowing_since is None:
             self._flowing_since = self.now
             if self.first_energy_at is None:
@@ -334,7 +347,9 @@ class Pair:
 
 
 def _guarded(
-    hardware: SimulatedStation | SimulatedVehicle, action: act.HardwareAction, now: float
+    hardware: SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle,
+    action: act.HardwareAction,
+    now: float,
 ) -> Iterable[Event]:
     """What a driver does with hardware that raises, whatever it raises: a fault of that port, told to its session; a
     refusal if it is a backend far away."""

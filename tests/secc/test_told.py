@@ -63,7 +63,7 @@ def test_the_flags_at_the_very_limit(
     drive = drive_with(limits, ServiceID.DC_BPT).to(State.DC_CHARGE_LOOP)
     drive.output = None
     drive.book.tell(ev.PowerMeasured(volts, amperes))
-    drive.session._ctx.measured = ev.PowerMeasured(volts, amperes)
+    drive.session._facts.measured = ev.PowerMeasured(volts, amperes)
     answer = drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.scheduled(asked_a, 700.0))
     told = (
         answer.evse_power_limit_achieved,
@@ -120,12 +120,12 @@ def test_the_time_to_agree_on_another_schedule_counts_down() -> None:
 
 def judged(profile: Schedule, watts: float, *times: float, **config: Any) -> list[str]:
     """What is said to so much power at these times."""
-    ctx = Drive(config=SeccConfig(services=ALL_SERVICES, **config)).session._ctx
+    ctx = Drive(config=SeccConfig(services=ALL_SERVICES, **config)).to(State.SESSION_SETUP).context
     ctx.profile = profile
-    ctx.measured = ev.PowerMeasured(800.0, watts / 800.0)
+    ctx.facts.measured = ev.PowerMeasured(800.0, watts / 800.0)
     said = []
     for now in times:
-        ctx.now = now
+        ctx.facts.now = now
         said.append(profile_exceeded(ctx).value.removesuffix("_EVPowerProfileViolation"))
     return said
 
@@ -176,8 +176,8 @@ def test_a_profile_holds_from_its_beginning_and_its_last_power_beyond_its_end() 
 @pytest.mark.parametrize(("length", "granted"), [(0, False), (1, True), (255, True), (256, False)])
 def test_a_name_by_which_a_vehicle_can_be_known(length: int, granted: bool) -> None:
     drive = Drive().to(State.SESSION_STOP)
-    drive.session._ctx.evccid = "x" * length
-    drive.session._ctx.plain = True  # without a certificate nothing else is asked for
+    drive.session._facts.evccid = "x" * length
+    drive.session._facts.plain = True  # without a certificate nothing else is asked for
     answer = drive.send(cm.SessionStopReq, **PAUSE)
     assert (answer.response_code is ResponseCode.OK) is granted
     assert (drive.session.ticket is not None) is granted
@@ -195,8 +195,9 @@ def test_a_name_by_which_a_vehicle_can_be_known(length: int, granted: bool) -> N
 )
 def test_without_any_of_these_there_is_no_pause(name: str, value: Any) -> None:
     drive = Drive().to(State.SESSION_STOP)
-    drive.session._ctx.plain = True
-    setattr(drive.session._ctx, name, value)
+    drive.session._facts.plain = True
+    chosen = name in ("service", "parameter_set")
+    setattr(drive.context if chosen else drive.session._facts, name, value)
     answer = drive.send(cm.SessionStopReq, **PAUSE)
     assert answer.response_code is ResponseCode.FAILED_PauseNotAllowed
     assert drive.session.ticket is None

@@ -7,7 +7,7 @@ out.
 from __future__ import annotations
 
 from iso15118.evcc.conversation import Conversation, Leave, Until
-from iso15118.evcc.iso20.ac_loop import loop_request, set_charger, take_answer
+from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charger, take_answer
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.needs import done, wants_schedule
 from iso15118.evcc.iso20.plan import Plan
@@ -119,6 +119,12 @@ def _enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
         plan.idle_since = now
     elif now - plan.idle_since >= config.no_power_s:
         return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
+    if _gives(plan) or any(present_limits(talk, plan).maximum_charge_power_w):
+        plan.too_little_since = None
+    elif plan.too_little_since is None:
+        plan.too_little_since = now
+    elif now - plan.too_little_since >= config.below_minimum_s:
+        return SessionEnded(EndReason.STOPPED_BY_EV, "the battery takes less than the charger can do")
     return None
 
 

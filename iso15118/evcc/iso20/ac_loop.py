@@ -23,7 +23,7 @@ from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import EndReason, SetCharger
 from iso15118.session.services import ControlMode
 
-__all__ = ["loop_request", "set_charger", "take_answer"]
+__all__ = ["loop_request", "present_limits", "set_charger", "take_answer"]
 
 _DYNAMIC = ControlMode.DYNAMIC
 
@@ -37,7 +37,8 @@ def loop_request(
     fields = elements("ev_present_active_power", tenths(measured.power_w), phases, uneven=uneven)
     fields |= elements("ev_present_reactive_power", tenths(measured.reactive_var), phases, uneven=uneven)
     fields |= energies(talk, nothing=winding_down)
-    fields |= limits_of(talk, plan, _now(talk, plan))
+    present_limits(talk, plan)
+    fields |= plan.ac.said
     if plan.control_mode is _DYNAMIC:
         fields["departure_time"] = departure_s(talk)
         mode = plan.service.dynamic_req(**fields)
@@ -58,11 +59,15 @@ def loop_request(
     )
 
 
-def _now(talk: Conversation, plan: Plan) -> AcVehicleLimits:
+def present_limits(talk: Conversation, plan: Plan) -> AcVehicleLimits:
     """What charger and battery take and give now, within what was declared."""
     own, charger, battery = plan.ac.own, talk.charger_now, talk.battery
     if own is None or charger is None:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, "there is no on-board charger")
+    made_of = (own, charger, battery.maximum_charge_power_w, battery.maximum_discharge_power_w)
+    if plan.ac.now is not None and made_of == plan.ac.now_of:  # as in almost every turn
+        return plan.ac.now
+    plan.ac.now_of = made_of
     if charger.phases > plan.ac.phases:
         charger = charger.single_phase()
     uneven, phases = own.uneven, plan.ac.phases
@@ -79,7 +84,9 @@ def _now(talk: Conversation, plan: Plan) -> AcVehicleLimits:
             "minimum_discharge_power_w": charger.minimum_discharge_power_w,
         },
     )
-    return on_wire(now, uneven=uneven)
+    now = plan.ac.now = on_wire(now, uneven=uneven)
+    plan.ac.said = limits_of(talk, plan, now)
+    return now
 
 
 def take_answer(talk: Conversation, plan: Plan, answer: ac.ACChargeLoopRes) -> None:
@@ -132,7 +139,7 @@ def set_charger(talk: Conversation, plan: Plan, *, winding_down: bool = False) -
 
 
 def _power(talk: Conversation, plan: Plan) -> Phases:
-    chosen, own, offer = plan.ac, _now(talk, plan), plan.ac.offer
+    chosen, own, offer = plan.ac, present_limits(talk, plan), plan.ac.offer
     if offer is None:
         return NOTHING
     if plan.control_mode is _DYNAMIC and chosen.target_w is None:

@@ -7,6 +7,7 @@ One value per session, filled step by step by the script's phases, in SI units a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Struct
 
@@ -54,6 +55,10 @@ class AcPlan:
     """What the station asks for; None: it leaves the power to the vehicle."""
     target_var: Phases = NOTHING
     frequency_hz: float | None = None
+    now: AcVehicleLimits | None = None
+    """What charger and battery take and give now, made of ``now_of``; ``said``: the same as elements of a request."""
+    now_of: tuple[object, ...] = ()
+    said: dict[str, Any] = field(default_factory=dict)
     taken: ChargerBounds | None = None
     """What the on-board charger was last told."""
     rising_w: float = 0.0

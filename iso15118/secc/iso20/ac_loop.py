@@ -82,7 +82,11 @@ def present_bounds(ctx: Context) -> AcBounds | None:
     if limits is None or declared is None or service is None or mode is None:
         return None
     phases = limits.phases
-    vehicle = tightened(declared, loop_limits(mode, phases))
+    said = loop_limits(mode, phases)
+    vehicle = ctx.ac_now
+    if vehicle is None or said != ctx.ac_said:
+        vehicle = ctx.ac_now = tightened(declared, said)
+        ctx.ac_said = said
     target = _target(ctx, mode, vehicle)
     charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
     amperes = limits.maximum_current_a

@@ -42,7 +42,7 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
         return _wrong(str(error))
     for why in odd:
         facts.note("ac-phases", why)
-    facts.ac_vehicle = vehicle
+    facts.ac_vehicle, ctx.ac_now = vehicle, None
     facts.ac_offered = on_wire(_connected(hardware, service, ctx), uneven=vehicle.uneven)
     refresh_limits(ctx)
     if why := _why_nothing_flows(facts.ac_offered, vehicle):

@@ -10,10 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.ac import Phases
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
+from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.events import MeterRead
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
@@ -85,6 +87,9 @@ class Context:
     """The vehicle asks for readings, so a fresh one is kept at hand."""
     display: DisplayParameters | None = None
     """What the vehicle last showed of itself."""
+    ac_said: dict[str, Phases] = field(default_factory=dict)
+    """AC: the vehicle's limits in its last request, and in ``ac_now`` what they leave of those that it declared."""
+    ac_now: AcVehicleLimits | None = None
     target_told: bool = False
     """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0

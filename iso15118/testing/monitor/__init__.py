@@ -10,9 +10,11 @@ from __future__ import annotations
 from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.limits import NO_DC_OUTPUT, StationLimits, VehicleLimits
 from iso15118.session.ticket import SeccTicket
 
+from .alternating import AcStationMonitor, AcVehicleMonitor
 from .station import StationMonitor
 from .vehicle import VehicleMonitor
 from .violation import SafetyViolation
@@ -22,41 +24,49 @@ __all__ = ["SafetyMonitor", "SafetyViolation"]
 
 class SafetyMonitor:
     """Watches one pair of sessions (either end may be missing). ``paused``: sessions that the station may be asked to go on with.
-    Raises ``SafetyViolation``."""
+    ``outlet`` and ``charger``: the pair charges with AC. Raises ``SafetyViolation``."""
 
     def __init__(
         self,
         config: SeccConfig,
-        station: StationLimits,
+        station: StationLimits | None,
         vehicle: VehicleLimits | None = None,
         *,
         paused: tuple[SeccTicket, ...] = (),
+        outlet: AcStationLimits | None = None,
+        charger: AcVehicleLimits | None = None,
     ) -> None:
-        self._secc = StationMonitor(config, station, paused)
-        self._evcc = VehicleMonitor(vehicle)
+        self._secc: StationMonitor | AcStationMonitor = (
+            StationMonitor(config, station or NO_DC_OUTPUT, paused)
+            if outlet is None
+            else AcStationMonitor(outlet, resumes=bool(paused))
+        )
+        self._evcc: VehicleMonitor | AcVehicleMonitor = (
+            VehicleMonitor(vehicle) if charger is None else AcVehicleMonitor(charger)
+        )
         self.seen = 0
         """How many calls were watched: a monitor that saw nothing proves nothing."""
 
-    def measured(self, values: ev.PowerMeasured, now: float | None = None) -> None:
+    def measured(self, values: ev.PowerMeasured | ev.AcMeasured, now: float | None = None) -> None:
         """The station's output, before its session is told. ``now``: judge it, too; otherwise that is done when ``secc`` sees it."""
-        self._secc.measured(values, now)
+        self._secc.measured(values, now)  # type: ignore[arg-type]
 
-    def inlet(self, values: ev.InletMeasured, now: float | None = None) -> None:
+    def inlet(self, values: ev.InletMeasured | ev.AcMeasured, now: float | None = None) -> None:
         """The vehicle's inlet; the same."""
-        self._evcc.inlet(values, now)
+        self._evcc.inlet(values, now)  # type: ignore[arg-type]
 
     def secc(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
         """One call of the station's session; returns ``actions`` unchanged."""
         self.seen += 1
         self._secc.look(event, actions, now)
-        if type(event) is ev.PowerMeasured:
-            self._secc.measured(event, now)
+        if type(event) is ev.PowerMeasured or type(event) is ev.AcMeasured:
+            self._secc.measured(event, now)  # type: ignore[arg-type]
         return actions
 
     def evcc(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
         """One call of the vehicle's session; returns ``actions`` unchanged."""
         self.seen += 1
         self._evcc.look(event, actions, now)
-        if type(event) is ev.InletMeasured:
-            self._evcc.inlet(event, now)
+        if type(event) is ev.InletMeasured or type(event) is ev.AcMeasured:
+            self._evcc.inlet(event, now)  # type: ignore[arg-type]
         return actions

@@ -1,0 +1,81 @@
+"""An AC port of either side: the outlet of a station, or the on-board charger of a vehicle.
+
+Present values, limits, and the calls that set and stop; which call gives way to which is settled in ``port_calls``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.events import AcMeasured, PowerMeasured
+
+from . import readings
+from .guard import Port
+from .port_calls import PowerCalls, Report
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["AcSide", "charger", "outlet"]
+
+NO_CURRENT_A: Final = 1.0
+"""Below this in every phase nothing flows; ISO 15118-2 opens below it."""
+
+Limits = TypeVar("Limits", AcStationLimits, AcVehicleLimits)
+
+
+class AcSide(Generic[Limits]):
+    """One session's hold on such a port."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        port: object,
+        name: str,
+        report: Report,
+        power_s: float,
+        read: Callable[[Any, str], Limits],
+    ) -> None:
+        self.name = name
+        self._port = Port(port, name)
+        self._read_limits: Callable[[Any, str], Limits] = read
+        self.calls = PowerCalls(loop, self._port, report, power_s, power_s, name)
+        self.known: Limits | None = None
+        """What it said it can do, when that was last read; a copy, since a port may change its own in place."""
+
+    def present(self) -> AcMeasured:
+        """Values of every phase. Raises ``HardwareError``."""
+        return self._port.read("present", readings.alternating)
+
+    def flows(self) -> PowerMeasured:
+        """The greatest current of a phase as one reading. There is no voltage in it: that of the grid is always there. Raises as above."""
+        present = self.present()
+        return PowerMeasured(0.0, max(present.current_a), present.at)
+
+    def limits(self) -> Limits:
+        """What it can do now. Raises ``HardwareError``."""
+        limits: Limits = self._port.read("limits", self._read_limits)
+        if limits != self.known:
+            self.known = copy.copy(limits)
+        return limits
+
+    def capabilities(self) -> Limits | None:
+        """What it could do at best; None if it does not say. Raises ``HardwareError``."""
+        return self._port.read("capabilities", self._read_limits) if self._port.has("capabilities") else None
+
+
+def outlet(
+    loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
+) -> AcSide[AcStationLimits]:
+    """The AC outlet of a station."""
+    return AcSide(loop, port, "ac", report, power_s, readings.outlet_limits)
+
+
+def charger(
+    loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
+) -> AcSide[AcVehicleLimits]:
+    """The on-board charger of a vehicle."""
+    return AcSide(loop, port, "charger", report, power_s, readings.charger_limits)

@@ -1,0 +1,170 @@
+"""A simulated vehicle with an on-board charger at the other end of an AC circuit, in the form a virtual clock drives.
+
+The same plant behind asynchronous ports is ``vehicle.ports(sleep, clock)``; see ``ac_ports.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from iso15118.errors import MisuseError
+from iso15118.session import ports
+from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.actions import (
+    CloseContactors,
+    HardwareAction,
+    OpenContactors,
+    SetCharger,
+    SignalReady,
+    StopPower,
+    StoreContract,
+    Urgency,
+)
+from iso15118.session.events import (
+    AcMeasured,
+    BatteryChanged,
+    ChargerChanged,
+    ContactorsChanged,
+    Event,
+    SignalState,
+)
+
+from .ac_circuit import AcCircuit
+from .agenda import Agenda
+from .battery import Battery
+from .charger import OnBoardCharger
+from .faults import VEHICLE_CALLS, Faults
+
+if TYPE_CHECKING:
+    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
+
+__all__ = ["SimulatedAcVehicle"]
+
+_CALLS: dict[type[HardwareAction], str] = {
+    CloseContactors: "close_contactors",
+    OpenContactors: "open_contactors",
+    SetCharger: "set_charger",
+    SignalReady: "signal",
+    StopPower: "stop_power",
+    StoreContract: "store_contract",
+}
+
+
+class SimulatedAcVehicle:
+    """Battery, on-board charger and control pilot of one vehicle. It has no contactors that the session could close.
+
+    ``faults`` makes port calls fail; ``charger.ignores`` and ``charger.stuck`` make the charger fail.
+    """
+
+    limits = None
+    """It has no DC side."""
+
+    def __init__(
+        self,
+        circuit: AcCircuit,
+        charger: OnBoardCharger,
+        battery: Battery | None = None,
+        *,
+        contracts: HeldContracts | StoredContracts | None = None,
+    ) -> None:
+        self.circuit = circuit
+        self.charger = charger
+        self.contracts = contracts
+        self.battery = Battery() if battery is None else battery
+        self.faults = Faults(VEHICLE_CALLS)
+        self.declared = charger.limits
+        self._agenda = Agenda()
+        self._events: list[Event] = []
+        circuit.attach_vehicle(self.battery, charger, self._agenda)
+
+    @property
+    def asking(self) -> bool:
+        """The battery wants energy."""
+        return self.circuit.asking
+
+    @property
+    def deadline(self) -> float | None:
+        """The clock's time at which ``advance`` has something to do; None for never."""
+        circuit = self.circuit
+        if self._events:
+            return circuit.clock(circuit.time)
+        return None if self._agenda.due is None else circuit.clock(self._agenda.due)
+
+    def advance(self, now: float) -> list[Event]:
+        """Let the plant reach ``now``; what came due since the last call, in order."""
+        self.circuit.advance(now)
+        events, self._events = self._events, []
+        return events
+
+    def perform(self, action: HardwareAction, now: float) -> list[Event]:
+        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does."""
+        circuit = self.circuit
+        circuit.advance(now)
+        call = _CALLS.get(type(action))
+        if call is None:
+            raise MisuseError(f"a vehicle does not carry out {type(action).__name__}")
+        fault = self.faults.take(call)
+        if fault is None:
+            self._do(action)
+        elif fault.error is not None:
+            raise fault.error
+        elif not fault.never:
+            due = circuit.time + fault.delay_s * circuit.time_scale
+            self._agenda.put(f"late {call}", due, lambda: self._do(action))
+        events, self._events = self._events, []
+        return events
+
+    def carry_out(self, action: HardwareAction, now: float) -> list[Event]:
+        """``perform`` without ``faults``: for ports that do their own misbehaving."""
+        self.circuit.advance(now)
+        self._do(action)
+        events, self._events = self._events, []
+        return events
+
+    def measure(self, now: float) -> AcMeasured:
+        """Values of every phase at the charger's input. Raises what ``faults`` was told for "charger"."""
+        self.circuit.advance(now)
+        return self.faults.reading("charger", self.circuit.measured(inlet=True), now)
+
+    def battery_state(self, now: float) -> BatteryChanged:
+        """What the battery takes and gives now. Raises what ``faults`` was told for "battery"."""
+        circuit = self.circuit
+        circuit.advance(now)
+        state = self.battery.state(0.0, asking=circuit.asking)
+        return self.faults.reading("battery", state, now)
+
+    @property
+    def charger_limits(self) -> AcVehicleLimits:
+        """What the charger declares before charging."""
+        return self.declared
+
+    def derate(self, limits: AcVehicleLimits, now: float) -> None:
+        """Other limits of the charger from ``now`` on, as when it gets hot."""
+        self.circuit.advance(now)
+        self.charger.limits = limits
+        self._events.append(ChargerChanged(limits))
+
+    def ports(self, sleep: Callable[[float], Awaitable[None]], clock: Callable[[], float]) -> ports.Vehicle:
+        """The same plant as ports for an asynchronous driver."""
+        from .ac_ports import AcVehiclePorts
+
+        return AcVehiclePorts(self, sleep, clock).bundle()
+
+    def _do(self, action: HardwareAction) -> None:
+        circuit = self.circuit
+        match action:
+            case SetCharger(bounds):
+                circuit.asking = True
+                self.charger.set_power(bounds)
+            case CloseContactors() | OpenContactors():
+                self._events.append(ContactorsChanged(False))
+            case SignalReady(ready):
+                circuit.asking = circuit.asking or ready
+                circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
+            case StopPower(urgency):
+                self._agenda.drop("late set_charger")
+                circuit.asking = False
+                self.charger.stop(at_once=urgency is Urgency.EMERGENCY)
+            case StoreContract(contract) if self.contracts is not None:
+                self.contracts.keep(contract)

@@ -1,0 +1,75 @@
+"""What a simulated station has beside power: a terminal and a backend, which answer after a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from iso15118.session.actions import (
+    HardwareAction,
+    RequestAuthorization,
+    RequestContractAuthorization,
+    RequestContractCertificate,
+)
+from iso15118.session.events import (
+    AuthorizationDecided,
+    ContractCertificateAnswered,
+    ContractDecided,
+    Event,
+)
+
+from .agenda import Agenda
+from .backend import ContractBackend
+
+__all__ = ["Desk"]
+
+
+class _Plant(Protocol):
+    @property
+    def time(self) -> float: ...
+    @property
+    def time_scale(self) -> float: ...
+
+
+class Desk:
+    """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long."""
+
+    def __init__(
+        self, plant: _Plant, accept: bool, authorization_s: float, contracts: ContractBackend | None
+    ) -> None:
+        self.accept = accept
+        self.authorization_s = authorization_s
+        self.contracts = contracts
+        self._plant = plant
+        self._agenda = Agenda()
+        self._events: list[Event] = []
+
+    def _ask(self, action: HardwareAction) -> None:
+        """Carry out a question; whatever else it is, nothing is done."""
+        backend = self.contracts
+        match action:
+            case RequestAuthorization():
+                self._later("authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept))
+            case RequestContractAuthorization(claim) if backend is not None:
+                self._later(
+                    "authorize_contract",
+                    backend.decision_s,
+                    lambda: ContractDecided(claim, backend.decision(claim)),
+                )
+            case RequestContractCertificate(request) if backend is not None:
+                self._later(
+                    "certificate_installation",
+                    backend.installation_s,
+                    lambda: ContractCertificateAnswered(*backend.certificate(request), request),
+                )
+
+    def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:
+        """``event`` after so many seconds of the clock; at once for none."""
+        if seconds > 0.0:
+            self._agenda.put(
+                call,
+                self._plant.time + seconds * self._plant.time_scale,
+                lambda: self._events.append(event()),
+            )
+        else:
+            self._events.append(event())
