@@ -147,6 +147,27 @@ def test_odd_targets_are_cut_to_what_both_sides_have(
 
 
 @pytest.mark.parametrize(
+    ("target_a", "target_v", "notes"),
+    [
+        (100.0, 450.0, []),
+        (0.0, 0.0, []),
+        (100.0, 450.5, []),
+        (100.0, 450.6, ["target-voltage"]),
+        (100.0, -0.1, ["target-voltage"]),
+        (-0.1, 420.0, ["target-current"]),
+    ],
+)
+def test_targets_that_a_vehicle_cannot_mean_are_noted_once(
+    target_a: float, target_v: float, notes: list[str]
+) -> None:
+    drive = loop()
+    turn(drive, target_a, target_v)
+    assert drive.notes() == notes
+    turn(drive, target_a, target_v)
+    assert drive.notes() == []
+
+
+@pytest.mark.parametrize(
     ("target_a", "measured_a", "achieved"),
     [(79.9, 50.0, False), (80.0, 50.0, True), (85.0, 80.0, True), (79.0, 79.2, True), (79.0, 79.1, False)],
 )
