@@ -17,7 +17,7 @@ from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import SupervisionLimits
 from tests.secc.iso2.contracts import ContractDrive
-from tests.secc.iso2.outlet import AcDrive, ac_parameters
+from tests.secc.iso2.outlet import OUTLET, AcDrive, ac_parameters
 from tests.secc.iso2.vehicle import STATION, Drive, configured, dc_parameters, replace
 
 
@@ -152,9 +152,7 @@ def test_a_negotiation_without_power_asks_again_and_keeps_its_contactors() -> No
     drive = AcDrive().charging()
     drive.status()
     drive.send(iso2.PowerDeliveryReq, charge_progress=iso2.ChargeProgress.Renegotiate)
-    drive.book.tell(
-        ev.AcLimitsChanged(replace(drive.session._facts.ac_hardware, maximum_current_a=(0.0,) * 3))
-    )  # type: ignore[type-var]
+    drive.book.tell(ev.AcLimitsChanged(replace(OUTLET, maximum_current_a=(0.0, 0.0, 0.0))))
     three = iso2.EnergyTransferMode.AC_three_phase_core
     for _ in range(2):
         answer = drive.send(
