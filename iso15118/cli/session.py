@@ -28,8 +28,8 @@ from iso15118.settings.identity import Role, TlsMaterial, read_material, state_o
 from iso15118.settings.parts import TlsSettings
 from iso15118.settings.trust import Keylog, evcc_context, secc_context
 
-CHARGE_LOOP = "DC_ChargeLoop"
-"""The state of both roles in which energy is transferred."""
+CHARGE_LOOPS = frozenset({"DC_ChargeLoop", "AC_ChargeLoop", "CurrentDemand", "ChargingStatus"})
+"""The states of both roles in which energy is transferred, in every edition."""
 
 __all__ = ["Secured", "SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
 
@@ -230,7 +230,7 @@ def listen_to(reported: Reported) -> Callable[[float, Any], None]:
     def observe(now: float, what: Any) -> None:
         if type(what) is Received:
             reported(what.message, now)
-        elif type(what) is StateEntered and what.state == CHARGE_LOOP:
+        elif type(what) is StateEntered and what.state in CHARGE_LOOPS:
             echo_soon("iso15118: in the charge loop", err=True)
 
     return observe

@@ -223,11 +223,6 @@ class Conversation:
         """For the edition: what it does not make anew with every message."""
 
     @property
-    def unix_time(self) -> int:
-        """Seconds since 1970, as far as the vehicle knows."""
-        return max(int(self.now + self.epoch), 0)
-
-    @property
     def clock(self) -> float | None:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None

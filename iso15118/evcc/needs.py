@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from iso15118.messages.values import floored
 from iso15118.session.actions import EndReason, SessionEnded
 
 from .conversation import Conversation
 
-__all__ = ["Progress", "departure_s", "enough", "wanted_wh"]
+__all__ = ["Progress", "departure_s", "enough", "target_voltage", "wanted_wh"]
 
 
+_ABOVE_V = 2.0
+"""A target so far above the battery lets it take current."""
 _FLOWS_A = 1.0
 """Less than this is a measurement of nothing."""
 
@@ -38,6 +41,15 @@ class Progress(Protocol):
 def departure_s(talk: Conversation) -> int | None:
     """Time until the vehicle leaves, in s from now; None if nobody knows."""
     return None if talk.departure_at is None else max(int(talk.departure_at - talk.now), 0)
+
+
+def target_voltage(talk: Conversation, headroom_v: float) -> float:
+    """EVTargetVoltage in V: what the battery is charged to, and ``headroom_v`` below the vehicle's maximum where that costs no charge:
+    some stations end as over-voltage when the two are close."""
+    battery, most = talk.battery, talk.limits.maximum_voltage_v
+    wanted = floored(min(battery.target_voltage_v, battery.maximum_voltage_v, most))
+    roomy = most - headroom_v
+    return wanted if wanted <= roomy else max(roomy, min(wanted, battery.voltage_v + _ABOVE_V))
 
 
 def wanted_wh(talk: Conversation) -> float:

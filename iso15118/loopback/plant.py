@@ -193,6 +193,6 @@ def _older(pace: dict[str, float]) -> dict[str, Any]:
     if loop_s is None:
         return {}
     return {
-        "iso2": Iso2EvccSettings(evcc_loop_interval_s=loop_s, ac_loop_interval_s=loop_s),
+        "iso2": Iso2EvccSettings(loop_interval_s=loop_s, ac_loop_interval_s=loop_s),
         "din": DinEvccSettings(loop_interval_s=loop_s),
     }

@@ -193,14 +193,15 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
             raise InstallationError("chain", str(error)) from error
 
     def with_contract(self, signer: Signer) -> VehicleContracts:
-        """With one more contract, which takes the place of an older one with its EMAID.
+        """With one more contract, which takes the place of an older one with its EMAID, among those of -2 or those of -20: the two have
+        other kinds of key, and neither does for the other.
 
         Raises PkiError if the one that is there is newer, by the beginning of its validity and then its end.
         """
         new = _contract(signer)
         for one in self.signers:
             old = _contract(one)
-            if new is None or old is None or old.emaid != new.emaid:
+            if new is None or old is None or not _same(old, new):
                 continue
             if (new.not_before, new.not_after) < (old.not_before, old.not_after):
                 raise PkiError(
@@ -209,7 +210,7 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         others = tuple(
             one
             for one in self.signers
-            if new is None or (old := _contract(one)) is None or old.emaid != new.emaid
+            if new is None or (old := _contract(one)) is None or not _same(old, new)
         )
         return msgspec.structs.replace(self, signers=(*others, signer))
 
@@ -299,6 +300,12 @@ def _contract(signer: Signer) -> Contract | None:
         not_before=leaf.not_before,
         not_after=leaf.not_after,
     )
+
+
+def _same(one: Contract, other: Contract) -> bool:
+    """The same contract for the same edition."""
+    older = {contract.signer.algorithm == "secp256r1" for contract in (one, other)}
+    return one.emaid == other.emaid and len(older) == 1
 
 
 def _of_provider(emaid: str, known: Sequence[str]) -> bool:

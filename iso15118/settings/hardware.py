@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import dc
+from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
@@ -32,6 +34,7 @@ def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
     )
 
     def reported(message: object, now: float) -> None:
+        # The older editions have no voltage of the vehicle in their loop: it stays the one that pre-charge came to.
         if isinstance(message, dc.DCChargeLoopReq):
             station.vehicle_shows(si(message.ev_present_voltage), now)
 
@@ -61,9 +64,15 @@ def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
     vehicle = LoneVehicle(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
+        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
+            message = message.body.body_element
         if isinstance(message, dc.DCPreChargeRes):
             vehicle.station_shows(si(message.evse_present_voltage), now)
         elif isinstance(message, dc.DCChargeLoopRes):
             vehicle.station_gives(si(message.evse_present_current), now)
+        elif isinstance(message, iso2.PreChargeRes | din.PreChargeRes):
+            vehicle.station_shows(quantity(message.evse_present_voltage), now)
+        elif isinstance(message, iso2.CurrentDemandRes | din.CurrentDemandRes):
+            vehicle.station_gives(quantity(message.evse_present_current), now)
 
     return vehicle, reported

@@ -90,6 +90,7 @@ class SimulatedAcStation(Desk):
         """What the vehicle was last told, as this outlet heard it; None: to stop."""
         self._limits = limits
         circuit.attach_station(self.outlet, self.meter, self._agenda)
+        circuit.signal_news.append(circuit.signal)  # level and edge: a session is told where the pilot is
 
     # -- driven by a virtual clock -------------------------------------------------------------------------
 

@@ -216,6 +216,30 @@ def test_no_power_is_no_current(watts: float, amperes: float) -> None:
     assert power_of(drive)[1:] == pytest.approx((amperes, watts))
 
 
+def test_nothing_that_is_asked_for_is_nothing_to_charge_with() -> None:
+    drive = charging(ServiceID.DC_BPT)
+    drive.measure(BATTERY_V)
+    loop(drive, 0.0)
+    (power,) = asked(drive, act.SetPower)
+    assert (power.voltage_v, power.current_a, power.takes_back) == (850.0, 0.0, False)
+    loop(drive, -10.0, 700.0)
+    (power,) = asked(drive, act.SetPower)
+    assert (power.current_a, power.takes_back) == (-10.0, True)
+
+
+def test_after_another_schedule_the_battery_holds_the_output() -> None:
+    """Contactors are closed, and nothing has to be compared, however far the battery has gone since pre-charge."""
+    drive = charging()
+    drive.measure(BATTERY_V)
+    loop(drive, 100.0)
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.ScheduleRenegotiation)
+    drive.measure(BATTERY_V + 60.0)
+    drive.send(cm.ScheduleExchangeReq)
+    answer = drive.send(cm.PowerDeliveryReq)
+    assert answer.response_code.value == "OK"
+    assert asked(drive, act.HardwareAction) == []
+
+
 def test_another_schedule_begins_with_current_taken_back_in_order() -> None:
     drive = charging()
     drive.measure(BATTERY_V)
@@ -241,7 +265,7 @@ def metered(age_s: float, **config: Any) -> Drive:
 
 @pytest.mark.parametrize(
     ("age_s", "waits", "asks"),
-    [(0.25, False, False), (0.5, False, True), (1.0, False, True), (1.25, True, True)],
+    [(0.25, False, False), (0.45, False, False), (0.5, False, True), (1.0, False, True), (1.25, True, True)],
 )
 def test_a_reading_is_told_as_long_as_it_is_young_and_taken_anew_at_half_of_that(
     age_s: float, waits: bool, asks: bool

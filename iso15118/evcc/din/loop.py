@@ -11,16 +11,15 @@ from iso15118.energy.dc import Bounds, PresentLimits, charging, reaches, tighten
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.status import vehicle_status
+from iso15118.evcc.needs import target_voltage
 from iso15118.messages import din, physical
 from iso15118.messages.iso2 import UnitSymbol
 from iso15118.messages.physical import din_physical, floor_physical, quantity
-from iso15118.messages.values import floored, towards_zero
+from iso15118.messages.values import towards_zero
 
-__all__ = ["below_minimum", "current_demand", "take_limits", "target_voltage"]
+__all__ = ["below_minimum", "current_demand", "take_limits"]
 
 _LONGEST_S = 86_400.0
-_ABOVE_V = 2.0
-"""A target so far above the battery lets it take current."""
 
 
 def current_demand(talk: Conversation, plan: Plan, *, winding_down: bool) -> din.CurrentDemandReq:
@@ -38,7 +37,7 @@ def current_demand(talk: Conversation, plan: Plan, *, winding_down: bool) -> din
         charging_complete=battery.complete,
         remaining_time_to_full_soc=_seconds(talk, battery.energy_to_maximum_wh, current) if every else None,
         remaining_time_to_bulk_soc=_seconds(talk, battery.energy_to_target_wh, current) if every else None,
-        ev_target_voltage=_most(target_voltage(talk), UnitSymbol.V),
+        ev_target_voltage=_most(target_voltage(talk, talk.config.din.voltage_headroom_v), UnitSymbol.V),
     )
 
 
@@ -55,14 +54,6 @@ def _now(talk: Conversation) -> PresentLimits:
         maximum_charge_current_a=battery.maximum_charge_current_a,
         maximum_voltage_v=min(battery.target_voltage_v, battery.maximum_voltage_v),
     )
-
-
-def target_voltage(talk: Conversation) -> float:
-    """EVTargetVoltage in V: what the battery is charged to, and a little below the vehicle's maximum where that costs no charge."""
-    battery, most = talk.battery, talk.limits.maximum_voltage_v
-    wanted = floored(min(battery.target_voltage_v, battery.maximum_voltage_v, most))
-    roomy = most - talk.config.din.voltage_headroom_v
-    return wanted if wanted <= roomy else max(roomy, min(wanted, battery.voltage_v + _ABOVE_V))
 
 
 def _current(talk: Conversation, plan: Plan, own: PresentLimits) -> float:

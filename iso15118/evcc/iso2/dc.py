@@ -171,8 +171,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             end = asking
             delay = float(status.notification_max_delay) or _WIND_DOWN_S
             wind_down_until = talk.now + min(_WIND_DOWN_S, delay)
-        if talk.now < began + config.iso2.evcc_loop_interval_s:
-            await Until(began + config.iso2.evcc_loop_interval_s)
+        if talk.now < began + config.iso2.loop_interval_s:
+            await Until(began + config.iso2.loop_interval_s)
 
 
 async def _renegotiate(talk: Conversation, plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """What a DC vehicle declares in ChargeParameterDiscovery, and what it takes from the station's answer.
 
-The limits that are told and the targets of the charge loop are computed in the same place, so that they cannot contradict one another.
+What is declared was rounded once, when the session began; all that is asked for later is computed from that.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from iso15118.evcc.iso2.schedules import implausible
 from iso15118.evcc.iso2.status import battery_status
 from iso15118.messages import iso2
 from iso15118.messages.physical import floor_physical, quantity, watt_hours
-from iso15118.messages.values import floored
 from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 
-__all__ = ["check_dc", "dc_parameter", "take_dc_offer", "told_voltage_limit", "wanted_voltage"]
+__all__ = ["check_dc", "dc_parameter", "take_dc_offer"]
 
 _V, _A, _W = iso2.UnitSymbol.V, iso2.UnitSymbol.A, iso2.UnitSymbol.W
 
@@ -25,30 +24,18 @@ def dc_parameter(
     talk: Conversation, plan: Plan, departure: int | None, energy_wh: float
 ) -> iso2.DCEVChargeParameter:
     """DC_EVChargeParameter of this moment."""
-    limits, battery = talk.limits, talk.battery  # limits were rounded when the session began
+    limits, battery = talk.limits, talk.battery
     return iso2.DCEVChargeParameter(
         departure_time=departure,
         dc_ev_status=battery_status(talk, plan),
         ev_maximum_current_limit=floor_physical(limits.maximum_charge_current_a, _A),
         ev_maximum_power_limit=floor_physical(limits.maximum_charge_power_w, _W),
-        ev_maximum_voltage_limit=floor_physical(told_voltage_limit(talk), _V),
+        ev_maximum_voltage_limit=floor_physical(limits.maximum_voltage_v, _V),
         ev_energy_capacity=watt_hours(round(battery.capacity_wh)),
         ev_energy_request=watt_hours(energy_wh),
         full_soc=100,
         bulk_soc=talk.config.target_soc,
     )
-
-
-def wanted_voltage(talk: Conversation) -> float:
-    """EVTargetVoltage in V: what the battery wants at most, within what the vehicle can have."""
-    battery = talk.battery
-    return floored(min(battery.target_voltage_v, battery.maximum_voltage_v, talk.limits.maximum_voltage_v))
-
-
-def told_voltage_limit(talk: Conversation) -> float:
-    """EVMaximumVoltageLimit in V: what was declared, or the head room above the target where that is more."""
-    headroom = talk.config.iso2.ev_voltage_headroom_v
-    return max(talk.limits.maximum_voltage_v, wanted_voltage(talk) + headroom)
 
 
 def take_dc_offer(talk: Conversation, plan: Plan, offer: iso2.DCEVSEChargeParameter) -> None:

@@ -11,10 +11,10 @@ import msgspec
 
 from iso15118.energy.dc import Bounds, PresentLimits, charging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
-from iso15118.evcc.iso2.dc_parameters import told_voltage_limit, wanted_voltage
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.schedules import implausible
 from iso15118.evcc.iso2.status import battery_status
+from iso15118.evcc.needs import target_voltage
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, floor_physical, physical, quantity
 from iso15118.messages.values import towards_zero
@@ -33,12 +33,12 @@ def demand(talk: Conversation, plan: Plan, *, winding_down: bool) -> iso2.Curren
     return iso2.CurrentDemandReq(
         dc_ev_status=battery_status(talk, plan),
         ev_target_current=amperes(current),
-        ev_maximum_voltage_limit=floor_physical(told_voltage_limit(talk), _V),
+        ev_maximum_voltage_limit=floor_physical(talk.limits.maximum_voltage_v, _V),
         ev_maximum_current_limit=floor_physical(own.maximum_charge_current_a, _A),
         ev_maximum_power_limit=floor_physical(own.maximum_charge_power_w, _W),
         charging_complete=talk.battery.complete,
         remaining_time_to_full_soc=None if remaining is None else physical(remaining, _S),
-        ev_target_voltage=floor_physical(wanted_voltage(talk), _V),
+        ev_target_voltage=floor_physical(target_voltage(talk, talk.config.iso2.voltage_headroom_v), _V),
     )
 
 

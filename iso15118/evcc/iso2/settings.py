@@ -54,15 +54,15 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have, 1 to 65535. 1024 is what public stacks say."""
     schedule_choice: ScheduleChoice = ScheduleChoice.CHEAPEST
     """Which schedule is taken. Without tariffs that the vehicle believes it is the first one all the same."""
-    evcc_loop_interval_s: float = 0.1
+    loop_interval_s: float = 0.1
     """From one CurrentDemandReq to the next, in s: vehicles in the field take 0.02 s to 0.43 s. 0: as fast as it goes."""
     ac_loop_interval_s: float = 0.2
     """From one ChargingStatusReq to the next, in s, as vehicles in the field do."""
     precharge_current_a: float = 1.0
     """EVTargetCurrent of PreChargeReq in A, 0 to 2: no more may be asked for there."""
-    ev_voltage_headroom_v: float = 10.0
-    """EVMaximumVoltageLimit is at least so much above EVTargetVoltage, in V: some stations switch off for over-voltage where the two are
-    equal."""
+    voltage_headroom_v: float = 10.0
+    """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
+    the two are close."""
     dc_renegotiation: DcRenegotiation = DcRenegotiation.FULL
     """Unsettled: cable check and pre-charge come again by the tables of the standard and most stacks; some vehicles go straight on."""
     renegotiation_interval_s: float = 5.0
@@ -91,10 +91,10 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
                 "1 to 65535",
             )
         for key, most in (
-            ("evcc_loop_interval_s", self.timing.sequence_performance),
+            ("loop_interval_s", self.timing.sequence_performance),
             ("ac_loop_interval_s", self.timing.sequence_performance),
             ("precharge_current_a", 2.0),
-            ("ev_voltage_headroom_v", 100.0),
+            ("voltage_headroom_v", 100.0),
             ("renegotiation_interval_s", 3600.0),
             ("contract_update_days", 3650.0),
         ):

@@ -214,14 +214,15 @@ def test_less_than_the_stations_hardware_can_do_is_nothing() -> None:
     assert quantity(host.request.ev_target_current) == 6.0
 
 
-def test_head_room_above_the_target_voltage() -> None:
+def test_the_target_keeps_head_room_where_that_costs_no_charge() -> None:
     host = Host().to("CurrentDemand")
-    assert quantity(host.request.ev_maximum_voltage_limit) == 470.0  # what was declared is more
-    host.battery(target_voltage_v=468.0)
-    host.answer()
-    host.wait(0.1)
-    assert quantity(host.request.ev_target_voltage) == 468.0
-    assert quantity(host.request.ev_maximum_voltage_limit) == 478.0
+    assert quantity(host.request.ev_target_voltage) == 450.0
+    for battery_v, target_v in ((400.0, 460.0), (459.0, 461.0), (467.0, 468.0), (470.0, 468.0)):
+        host.battery(target_voltage_v=468.0, voltage_v=battery_v)
+        host.answer()
+        host.wait(0.1)
+        assert quantity(host.request.ev_target_voltage) == target_v
+        assert quantity(host.request.ev_maximum_voltage_limit) == 470.0  # as it was declared
 
 
 def test_the_battery_decides_what_is_asked_for_and_rounding_adds_nothing() -> None:

@@ -182,6 +182,22 @@ def test_a_target_that_is_no_voltage_of_the_supply_is_not_followed_and_nothing_c
     assert not any(isinstance(one, act.CloseContactors) for one in drive.asked)
 
 
+@pytest.mark.parametrize(
+    ("volts", "least", "follows"),
+    [
+        (149.0, 150.0, True),
+        (148.99, 150.0, False),
+        (1.0, 0.0, True),
+        (0.99, 0.0, False),
+    ],
+)
+def test_a_volt_of_room_below_the_least_of_the_supply(volts: float, least: float, follows: bool) -> None:
+    drive = Drive(limits=replace(STATION, minimum_voltage_v=least)).to(S.PRE_CHARGE)
+    drive.send(din.PreChargeReq, ev_target_voltage=value(volts))
+    assert targets(drive) == ([volts] if follows else [])
+    assert drive.notes() == ([] if follows else ["pre-charge-voltage"])
+
+
 # -- power delivery ----------------------------------------------------------------------------------------
 
 

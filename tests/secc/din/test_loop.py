@@ -68,6 +68,17 @@ def test_what_is_asked_for_is_given_once_and_told() -> None:
     assert answer.dc_evse_status.notification_max_delay == 0
 
 
+def test_a_slow_vehicle_is_waited_for() -> None:
+    """One maker's vehicles take 0.43 s from one request to the next."""
+    drive = loop()
+    for _ in range(200):
+        drive.measure(390.0, 100.0)
+        assert turn(drive).response_code is din.ResponseCode.OK
+        drive.wait(0.43)
+        drive.measure(390.1, 99.9)
+    assert drive.session.state == "CurrentDemand"
+
+
 def test_limits_that_change_are_told_all_three_and_hold_before_the_next_request() -> None:
     drive = loop()
     turn(drive, 300.0)
@@ -133,6 +144,27 @@ def test_odd_targets_are_cut_to_what_both_sides_have(
     assert given is not None
     assert given[0] == asked[0]
     assert given[1] == pytest.approx(asked[1])
+
+
+@pytest.mark.parametrize(
+    ("target_a", "target_v", "notes"),
+    [
+        (100.0, 450.0, []),
+        (0.0, 0.0, []),
+        (100.0, 450.5, []),
+        (100.0, 450.6, ["target-voltage"]),
+        (100.0, -0.1, ["target-voltage"]),
+        (-0.1, 420.0, ["target-current"]),
+    ],
+)
+def test_targets_that_a_vehicle_cannot_mean_are_noted_once(
+    target_a: float, target_v: float, notes: list[str]
+) -> None:
+    drive = loop()
+    turn(drive, target_a, target_v)
+    assert drive.notes() == notes
+    turn(drive, target_a, target_v)
+    assert drive.notes() == []
 
 
 @pytest.mark.parametrize(
