@@ -86,6 +86,8 @@ class EvccSession(Funnel):
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
+        self._given_up: type | None = None
+        """A response that the script went on without, and that may still come."""
         """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
@@ -201,6 +203,7 @@ class EvccSession(Funnel):
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
+                    self._given_up = self._step.response_type
                     actions += self._without("no answer")
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
@@ -287,6 +290,11 @@ class EvccSession(Funnel):
             return self._out_of_turn(type(message).__name__)
         if reading.kind is self._talk.beside:
             return self._beside(reading)
+        if reading.kind is self._given_up and not (
+            isinstance(step, Exchange) and step.response_type is reading.kind
+        ):
+            self._given_up = None
+            return []
         if not isinstance(step, Exchange) or reading.kind is not step.response_type:
             return self._out_of_turn(reading.kind.__name__)
         self.timers.clear(Timer.MESSAGE)
