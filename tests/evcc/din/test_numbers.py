@@ -11,6 +11,7 @@ from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.messages import din
 from iso15118.messages.physical import quantity
 from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
 from tests.evcc.din.station import BATTERY_V, Host, offer, schedules, status, value
 
 
@@ -183,3 +184,59 @@ def test_nothing_is_used_for_the_cabin_or_the_battery() -> None:
         assert (one.ev_cabin_conditioning, one.evress_conditioning) == (False, False)
         assert one.ev_error_code is din.DCEVErrorCode.NO_ERROR
     assert len([one for one in said if one is not None]) >= 4
+
+
+@pytest.mark.parametrize(("p_max", "notes"), [(0, []), (1, []), (-1, ["schedule"])])
+def test_a_negative_power_is_noted(p_max: int, notes: list[str]) -> None:
+    host = Host().to("ChargeParameterDiscovery")
+    host.answer(sa_schedules=schedules(p_max))
+    assert host.noted == notes
+
+
+def switched_off() -> Host:
+    """Power is over, and the contactors have been told to open."""
+    host = Host().to("CurrentDemand", 2)
+    host.tell(ev.StopRequested("driver"))
+    while not isinstance(host.request, din.PowerDeliveryReq):
+        host.step()
+    host.answer()
+    return host
+
+
+@pytest.mark.parametrize("after", [0.0, 2.9])
+def test_welding_detection_comes_when_the_contactors_have_opened(after: float) -> None:
+    host = switched_off()
+    host.measure(0.0)
+    host.wait(after)
+    assert isinstance(host.request, din.PowerDeliveryReq)
+    host.tell(ev.ContactorsChanged(False))
+    assert isinstance(host.request, din.WeldingDetectionReq)
+
+
+def test_contactors_that_do_not_open_are_told_after_three_seconds() -> None:
+    host = switched_off()
+    host.measure(0.0)
+    host.wait(2.999)
+    assert isinstance(host.request, din.PowerDeliveryReq)
+    host.wait(0.001)
+    assert isinstance(host.request, din.WeldingDetectionReq)
+    host.answer()
+    assert isinstance(host.request, din.SessionStop)
+    host.answer()
+    host.book.ends(EndReason.CONTACTOR_FAILED)
+
+
+@pytest.mark.parametrize(("volts", "seconds"), [(59.9, 0.0), (60.0, 5.0)])
+def test_how_long_the_inlet_is_waited_for(volts: float, seconds: float) -> None:
+    host = switched_off()
+    host.measure(volts)
+    host.tell(ev.ContactorsChanged(False))
+    began = host.book.now
+    while host.session.state == "WeldingDetection":
+        if host.waiting:
+            host.answer()
+        else:
+            host.wait(0.1)
+    assert host.book.now - began == pytest.approx(seconds, abs=0.11)
+    reason = EndReason.STOPPED_BY_EV if volts < 60.0 else EndReason.CONTACTOR_FAILED
+    assert host.finish().reason is reason
