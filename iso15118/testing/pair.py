@@ -32,7 +32,7 @@ from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
 from iso15118.testing.monitor import SafetyMonitor
 
-__all__ = ["Pair"]
+__all__ = ["AcPair", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
@@ -72,8 +72,8 @@ class Pair:
         look_s: float = 0.3,
     ) -> None:
         self.now = self.begun_at = now
-        self.station = station
-        self.vehicle = vehicle
+        self.station: SimulatedStation = station  # type: ignore[assignment]  # AcPair has the others
+        self.vehicle: SimulatedVehicle = vehicle  # type: ignore[assignment]
         backend, store = station.contracts, vehicle.contracts
         self.secc = SeccSession(
             secc,
@@ -338,6 +338,13 @@ class Pair:
                     self.to_secc.close(now)
                 case act.StateEntered(state=state) if self._on_state is not None:
                     self._on_state("evcc", state, now)
+
+
+class AcPair(Pair):
+    """A pair that charges with AC: the same with other hardware."""
+
+    station: SimulatedAcStation  # type: ignore[assignment]
+    vehicle: SimulatedAcVehicle  # type: ignore[assignment]
 
 
 def _guarded(

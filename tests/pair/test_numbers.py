@@ -124,7 +124,7 @@ def test_the_times_of_the_profile_are_those_of_the_schedule() -> None:
 
 def test_a_supply_may_say_what_it_can_do_at_best() -> None:
     rig = pair()
-    ports = rig.station.ports(None, lambda: 0.0)  # type: ignore[arg-type] # nothing is awaited
+    ports: Any = rig.station.ports(None, lambda: 0.0)  # type: ignore[arg-type] # nothing is awaited
     rig.station.supply.derate(msgspec.structs.replace(rig.station.limits, maximum_charge_power_w=1.0))
     assert capabilities_of(ports.power) == rig.station.capabilities
     assert ports.power.limits.maximum_charge_power_w == 1.0
