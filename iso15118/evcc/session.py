@@ -146,11 +146,12 @@ class EvccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
         kind, talk = type(event), self._talk
-        if kind is not ev.InletMeasured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
+        measured = kind is ev.InletMeasured
+        if not measured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
             check_event(event)
         try:
             if (
-                kind is ev.InletMeasured
+                measured
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
@@ -160,7 +161,7 @@ class EvccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
-            if kind is ev.InletMeasured:
+            if measured:
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:

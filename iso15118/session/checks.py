@@ -116,12 +116,12 @@ def _refuse(event: object, field: str, wanted: str) -> NoReturn:
     raise ConfigError(f"{type(event).__name__}.{field}", f"{shown} is not possible", wanted)
 
 
-def _number(event: object, field: str, *, optional: bool = False, least: float = -math.inf) -> None:
+def _number(event: object, field: str, *, optional: bool = False, least: float = -_GREATEST) -> None:
     value = getattr(event, field)
     if value is None and optional:
         return
-    if type(value) not in (float, int) or not max(least, -_GREATEST) <= value <= _GREATEST:
-        bound = "" if least == -math.inf else f", {least:g} or more"
+    if type(value) not in (float, int) or not least <= value <= _GREATEST:
+        bound = "" if least == -_GREATEST else f", {least:g} or more"
         _refuse(event, field, f"a finite number{bound}" + (" or None" if optional else ""))
 
 

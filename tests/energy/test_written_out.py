@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iso15118.energy.dc import LOSS, QUANTITIES, Bounds, PresentLimits, charging, reaches, tightened
+from iso15118.energy.dc import LOSS, QUANTITIES, Bounds, PresentLimits, Together, charging, reaches, tightened
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.loop import loop_request
@@ -84,9 +84,11 @@ def plainly_charging(wanted: Bounds, station: Any, vehicle: Any, present_v: floa
 def test_bounds_of_charging_are_the_least_of_all(
     wanted: Bounds, station: VehicleLimits, vehicle: VehicleLimits, present_v: float
 ) -> None:
-    assert repr(charging(wanted, station, vehicle, present_v, loss=LOSS)) == repr(
-        plainly_charging(wanted, station, vehicle, present_v)
-    )
+    kept = Together()
+    for one, other in ((vehicle, vehicle), (station, vehicle), (station, vehicle), (station, station)):
+        assert repr(charging(wanted, kept.of(one, other), present_v, loss=LOSS)) == repr(
+            plainly_charging(wanted, one, other, present_v)
+        )
 
 
 # -- limits that a vehicle repeats in the loop
