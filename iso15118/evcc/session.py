@@ -281,7 +281,7 @@ class EvccSession(Funnel):
             kind = type(message)
             if not isinstance(step, Exchange) or kind is not step.response_type:
                 return self._out_of_turn(kind.__name__)
-            self.timers.clear(Timer.MESSAGE)
+            self.timers.clear(_MESSAGE)
             return self._answered(message)
         reading = edition.read(message)
         if reading is None:
@@ -290,7 +290,7 @@ class EvccSession(Funnel):
             return self._beside(reading)
         if not isinstance(step, Exchange) or reading.kind is not step.response_type:
             return self._out_of_turn(reading.kind.__name__)
-        self.timers.clear(Timer.MESSAGE)
+        self.timers.clear(_MESSAGE)
         if step.optional and reading.failed and reading.session_id == self._talk.session_id:
             return self._without(reading.code)
         ended = self._envelope(step, reading)
