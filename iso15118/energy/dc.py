@@ -93,7 +93,7 @@ class PresentLimits(Struct, frozen=True, kw_only=True):
     minimum_discharge_current_a: float
 
 
-class Bounds(Struct, frozen=True):
+class Bounds(Struct, frozen=True, gc=False):
     """What a supply has to hold: voltage, signed current (negative takes energy back), power as a
     magnitude."""
 
