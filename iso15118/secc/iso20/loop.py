@@ -7,6 +7,7 @@ Whatever the vehicle wants, the bounds stay within the limits of both sides and 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from iso15118.energy.dc import LOSS, Bounds, PresentLimits, charging, discharging, nothing
@@ -66,25 +67,16 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
     else:
         ctx.loops_beyond = 0
     take_display(request.display_parameters, ctx)
-
-    def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
-        return _reply(request, ctx, code, actions, told=told, confirm=confirm)
-
+    reply = partial(_reply, ctx, code)
     return answered(ctx, "DCChargeLoopReq", before, reply, meter_asked_for=request.meter_info_requested)
 
 
 def _reply(
-    request: dc.DCChargeLoopReq,
-    ctx: Context,
-    code: ResponseCode,
-    before: tuple[Action, ...],
-    *,
-    told: bool,
-    confirm: bool,
+    ctx: Context, code: ResponseCode, before: tuple[Action, ...], *, told: bool, confirm: bool
 ) -> Answer:
     facts = ctx.facts
     measured, limits = facts.measured, facts.limits
-    meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
+    meter_info = meter_told(ctx, confirm=confirm) if told else None
     power, current, voltage = (False, False, False) if limits is None else _achieved(ctx, limits)
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
