@@ -48,7 +48,7 @@ def ended(pair: Pair) -> tuple[EndReason, EndReason]:
 
 
 def total_w(pair: Pair) -> float:
-    return sum(pair.station.circuit.power_w)  # type: ignore[arg-type]
+    return float(sum(pair.station.circuit.power_w))
 
 
 def until_charging(pair: Pair, at_least_w: float = 3_000.0) -> Pair:
@@ -93,7 +93,7 @@ def test_the_pilot_follows_the_request_and_never_leads(mode: ControlMode) -> Non
 
     pair = ac_pair(mode=mode, on_message=seen)
     circuit = pair.station.circuit
-    circuit.watch_signal(lambda: moments.append((circuit.time, circuit.signal.value)))  # type: ignore[union-attr]
+    circuit.watch_signal(lambda: moments.append((circuit.time, circuit.signal.value)))
     pair.run()
     assert [what for _, what in moments] == ["Start", "C", "Stop", "B"]
     for (sent, _), (shown, _) in (moments[:2], moments[2:]):
@@ -146,7 +146,7 @@ def test_a_vehicle_takes_the_set_of_its_own_phases(connector: int, outlet: int, 
     pair = ac_pair(phases=outlet, car_phases=car, secc=settings)
     pair.run()
     assert ended(pair) == (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_EV)
-    assert pair.station.circuit.connected == taken  # type: ignore[union-attr]
+    assert pair.station.circuit.connected == taken
     assert pair.station.circuit.record.peak_power_w == pytest.approx(3_680.0 * taken, rel=1e-3)
 
 
@@ -165,7 +165,7 @@ def test_grid_forming_sets_are_for_vehicles_that_can(forms: bool) -> None:
         assert ended(pair)[1] is EndReason.PARAMETERS_NOT_ACCEPTED
         return
     until_charging(pair)
-    bounds = pair.vehicle.charger.bounds  # type: ignore[union-attr]
+    bounds = pair.vehicle.charger.bounds
     assert (bounds.forms_grid, bounds.islanding) == (True, Islanding.PASSIVE)
     pair.run()
     assert ended(pair) == (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_EV)
@@ -241,7 +241,7 @@ def test_reactive_power_is_passed_to_the_charger(mode: ControlMode) -> None:
     pair = until_charging(ac_pair(ServiceID.AC_BPT, mode))
     pair.tell_secc(ev.SetPointChanged(6_000.0, 1_500.0))
     pair.let_pass(6.0)
-    assert pair.vehicle.charger.reactive_var == pytest.approx((500.0, 500.0, 500.0))  # type: ignore[union-attr]
+    assert pair.vehicle.charger.reactive_var == pytest.approx((500.0, 500.0, 500.0))
     pair.run()
     assert ended(pair) == (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_EV)
 
@@ -251,12 +251,12 @@ def test_limits_that_change_hold_in_the_loop(mode: ControlMode) -> None:
     pair = until_charging(ac_pair(mode=mode))
     station = pair.station
     for amperes, expected in ((10.0, 6_900.0), (5.0, 0.0), (32.0, 11_040.0), (8.0, 5_520.0)):
-        station.derate(AcStationLimits.of(current_a=amperes), pair.now)  # type: ignore[arg-type]
+        station.derate(AcStationLimits.of(current_a=amperes), pair.now)
         pair.hear_station()
         pair.let_pass(6.0)
         assert total_w(pair) == pytest.approx(expected, abs=1.0), amperes
     car = AcVehicleLimits.of(current_a=7.0)
-    pair.vehicle.derate(car, pair.now)  # type: ignore[union-attr, arg-type]
+    pair.vehicle.derate(car, pair.now)
     pair.let_pass(6.0)
     assert total_w(pair) == pytest.approx(4_830.0, abs=1.0)
     pair.run()
@@ -307,9 +307,9 @@ def test_the_asymmetry_that_a_station_allows_holds() -> None:
     outlet = replace(AcStationLimits.of(current_a=16.0), maximum_asymmetry_w=1_000.0)
     pair = until_charging(ac_pair(mode=DYNAMIC, outlet=outlet, uneven=True))
     lame = replace(outlet, maximum_charge_power_w=(3_680.0, 1_500.0, 3_680.0))
-    pair.station.derate(lame, pair.now)  # type: ignore[arg-type]
+    pair.station.derate(lame, pair.now)
     pair.let_pass(6.0)
-    assert pair.station.circuit.power_w == pytest.approx((2_500.0, 1_500.0, 2_500.0), abs=1.0)  # type: ignore[union-attr]
+    assert pair.station.circuit.power_w == pytest.approx((2_500.0, 1_500.0, 2_500.0), abs=1.0)
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
@@ -398,11 +398,11 @@ def test_the_pilot_leaves_c_under_power(state: ev.SignalState) -> None:
 @pytest.mark.parametrize("uneven", [False, True])
 def test_a_phase_that_is_lost(uneven: bool) -> None:
     pair = until_charging(ac_pair(mode=DYNAMIC, uneven=uneven))
-    pair.station.lose_phase(1, pair.now)  # type: ignore[union-attr]
+    pair.station.lose_phase(1, pair.now)
     pair.hear_station()
     pair.let_pass(3.0)
     expected = (3_680.0, 0.0, 3_680.0) if uneven else (0.0, 0.0, 0.0)
-    assert pair.station.circuit.power_w == pytest.approx(expected, abs=1.0)  # type: ignore[union-attr]
+    assert pair.station.circuit.power_w == pytest.approx(expected, abs=1.0)
     pair.run()
     assert pair.secc.ended is not None
     assert (pair.secc.ended.reason, pair.secc.ended.rule) == (
@@ -415,7 +415,7 @@ def test_a_phase_that_is_lost(uneven: bool) -> None:
 def test_a_charger_that_takes_more_than_it_was_told(more_w: float) -> None:
     """2 kW more in each phase breaks the bounds of both roles; 200 W is within the tolerance of both."""
     pair = until_charging(ac_pair(mode=DYNAMIC))
-    pair.vehicle.charger.ignores = more_w  # type: ignore[union-attr]
+    pair.vehicle.charger.ignores = more_w
     if more_w < 1_000.0:
         pair.let_pass(20.0)
         assert pair.secc.ended is None
@@ -429,7 +429,7 @@ def test_a_charger_that_takes_more_than_it_was_told(more_w: float) -> None:
 
 def test_a_charger_that_does_not_stop_is_cut_off_by_the_station() -> None:
     pair = until_charging(ac_pair(mode=DYNAMIC))
-    pair.vehicle.charger.stuck = True  # type: ignore[union-attr]
+    pair.vehicle.charger.stuck = True
     pair.tell_secc(ev.SetPointChanged(0.0))
     pair.run()
     ended(pair)
