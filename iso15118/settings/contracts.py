@@ -27,20 +27,23 @@ def backend_of(
     tls: TlsSettings,
     pki: IssuedPki | None,
     *,
+    older: IssuedPki | None = None,
     evidence: Evidence | None = None,
     demand: Demand | None = None,
 ) -> ContractBackend | None:
     """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki,
     None where TLS has its certificates from elsewhere; then the store has all roots.
-    ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the settings say.
+    ``older``: what is in tls.iso2.pki, likewise. ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is
+    not as the settings say.
 
     Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
     """
-    if not settings.offer or (pki is None and settings.store is None):
+    both = [one for one in (pki, older) if one is not None]
+    if not settings.offer or (not both and settings.store is None):
         return None
     # What the station may not know, the backend does: the roots of the same test PKI.
-    of_pki = () if pki is None else (_certificate(pki, "mo-root"),)
-    v2g_of_pki = () if pki is None else (pki.v2g_root,)
+    of_pki = tuple(_certificate(one, "mo-root") for one in both)
+    v2g_of_pki = tuple(one.v2g_root for one in both)
     mo: tuple[bytes, ...] = of_pki
     v2g: tuple[bytes, ...] = v2g_of_pki
     if settings.store is not None:
@@ -82,9 +85,13 @@ def backend_of(
 
 
 def store_of(
-    settings: VehicleContractSettings, tls: TlsSettings, pki: IssuedPki | None
+    settings: VehicleContractSettings,
+    tls: TlsSettings,
+    pki: IssuedPki | None,
+    older: IssuedPki | None = None,
 ) -> HeldContracts | StoredContracts | None:
-    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything. Raises as ``backend_of``."""
+    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``: in tls.iso2.pki. Raises as
+    ``backend_of``."""
     if not settings.use:
         return None
     if settings.store is not None:
@@ -107,16 +114,21 @@ def store_of(
                 "`iso15118 pki import` fills it",
             )
         return stored
-    if pki is None:
+    both = [one for one in (pki, older) if one is not None]
+    if not both:
         return None
-    for name in ("oemprov", *settings.names):
-        _certificate(pki, name)
+    for one in both:
+        for name in ("oemprov", *settings.names):
+            _certificate(one, name)
     return HeldContracts(
         VehicleContracts(
-            signers=tuple(signer_of(pki.credential(name)) for name in settings.names),
-            provisioning=provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
-            v2g_anchors=(pki.v2g_root,),
-            mo_anchors=(_certificate(pki, "mo-root"),),
+            signers=tuple(signer_of(one.credential(name)) for one in both for name in settings.names),
+            provisioning=None
+            if pki is None
+            else provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
+            provisioning_iso2=None if older is None else provisioning_of(older.credential("oemprov")),
+            v2g_anchors=tuple(one.v2g_root for one in both),
+            mo_anchors=tuple(_certificate(one, "mo-root") for one in both),
             edition=_edition(tls),
         )
     )
