@@ -6,18 +6,19 @@ import time
 
 from iso15118.errors import ConfigError
 from iso15118.files import read_secret
-from iso15118.pki import IssuedPki, Store
+from iso15118.pki import Credential, IssuedPki, Store
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import ContractService, issuing
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.installation import provisioning_of
+from iso15118.pki.installation_iso2 import ContractServiceIso2
 from iso15118.pki.profiles import Edition
 from iso15118.pki.protect import opened_key, passphrase_of
 from iso15118.pki.revocation import Demand
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
-from iso15118.simulation.backend import ContractBackend, accept_emaids
+from iso15118.simulation.backend import ContractBackend, EitherService, InstallationService, accept_emaids
 
 __all__ = ["backend_of", "store_of"]
 
@@ -63,15 +64,20 @@ def backend_of(
         providers=settings.providers,
         revocation=None if evidence is None else evidence.policy(demand or settings.revocation or "none"),
     )
-    service = None
+    services: list[InstallationService] = []
     if settings.install and pki is not None:
         _certificate(pki, "cps")
-        service = ContractService(
-            cps=pki.credential("cps"),
-            contracts=issuing(pki),
-            oem_anchors=[pki.oem_root],
-            edition=_edition(tls),
+        services.append(
+            ContractService(
+                cps=pki.credential("cps"),
+                contracts=issuing(pki),
+                oem_anchors=[pki.oem_root],
+                edition=_edition(tls),
+            )
         )
+    if settings.install and older is not None:
+        services.append(_service_iso2(older))
+    service = EitherService(*services) if len(services) == 2 else services[0] if services else None
     central = ContractTrust(mo_anchors=of_pki, v2g_anchors=v2g_of_pki, edition=_edition(tls))
     return ContractBackend(
         trust,
@@ -81,6 +87,22 @@ def backend_of(
         service=service,
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,
+    )
+
+
+def _service_iso2(pki: IssuedPki) -> ContractServiceIso2:
+    _certificate(pki, "cps")
+
+    def renewed(emaid: str) -> Credential:
+        return issuing(pki, emaids=lambda _: (emaid,))(emaid)[0]
+
+    return ContractServiceIso2(
+        cps=pki.credential("cps"),
+        contracts=issuing(pki),
+        renewed=renewed,
+        oem_anchors=[pki.oem_root],
+        oem_intermediates=pki.chain("oemprov")[1:],
+        mo_anchors=[_certificate(pki, "mo-root")],
     )
 
 

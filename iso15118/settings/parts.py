@@ -161,7 +161,7 @@ class StationContractSettings(Ranged, frozen=True, kw_only=True):
     decision_s: Seconds = 0.0
     """How long the backend takes."""
     install: bool = False
-    """Play the provisioning service with the keys in tls.pki, for any vehicle of its OEM root: for tests only."""
+    """Play the provisioning service with the keys in tls.pki and tls.iso2.pki, for any vehicle of their OEM roots: for tests only."""
     installation_s: Seconds = 0.0
     """How long that takes."""
 

@@ -12,11 +12,12 @@ from msgspec import structs
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import PkiError
+from iso15118.messages.iso2 import V2GMessage
 
 if TYPE_CHECKING:
     from iso15118.pki.authorization import ContractTrust
 
-__all__ = ["ContractBackend", "InstallationService", "accept_emaids"]
+__all__ = ["ContractBackend", "EitherService", "InstallationService", "accept_emaids"]
 
 
 class InstallationService(Protocol):
@@ -27,6 +28,22 @@ class InstallationService(Protocol):
 
     def answer_exi(self, request: bytes) -> bytes | Refusal:
         """The same over EXI."""
+
+
+class EitherService:
+    """Two services as one: ``newer`` of ISO 15118-20, ``older`` of ISO 15118-2, each for requests of its own form. Raises as they do."""
+
+    def __init__(self, newer: InstallationService, older: InstallationService) -> None:
+        self._newer, self._older = newer, older
+
+    def answer(self, request: Any) -> Any:
+        """The signed response to one request."""
+        return (self._older if isinstance(request, V2GMessage) else self._newer).answer(request)
+
+    def answer_exi(self, request: bytes) -> bytes | Refusal:
+        """The same over EXI, which does not say of which edition it is: it is what it can be read as."""
+        answer = self._newer.answer_exi(request)
+        return self._older.answer_exi(request) if isinstance(answer, Refusal) else answer
 
 
 def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusal | None]:
