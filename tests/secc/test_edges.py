@@ -327,7 +327,7 @@ def test_a_vehicle_is_told_five_seconds_before_it_gives_up_that_nobody_decided(
     drive.book.now += 100.0
     drive.session.timers.clear_all()  # so much time between two requests would end it
     drive.send(cm.AuthorizationReq)
-    drive.book.now += drive.session._ctx.config.timing.authorization_ongoing_timeout - 5.0 + after_s
+    drive.book.now += drive.session._facts.config.timing.authorization_ongoing_timeout - 5.0 + after_s
     drive.session.timers.clear_all()
     answer = drive.send(cm.AuthorizationReq)
     assert (answer.evse_processing is not Processing.Finished) is ongoing
