@@ -219,6 +219,8 @@ class Conversation:
         """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
+        self.timeouts: dict[type, float] = {}
+        """How long the response to a request of this class is waited for, in s, by ``timing``; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
 

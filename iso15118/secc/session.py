@@ -177,11 +177,12 @@ class SeccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        if kind is not ev.PowerMeasured and kind is not ev.MessageReceived:
+        measured = kind is ev.PowerMeasured
+        if not measured and kind is not ev.MessageReceived:
             check_event(event)
         try:
             if (
-                kind is ev.PowerMeasured
+                measured
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
@@ -190,7 +191,7 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is ev.PowerMeasured or kind is ev.AcMeasured:
+            if measured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
@@ -362,6 +363,9 @@ class SeccSession(Funnel):
     def _other(self, event: ev.Event) -> list[Action]:
         facts = self._facts
         match event:
+            case ev.MeterRead(at=at):  # the one that comes all the time
+                facts.meter = event if at is not None else replace(event, at=facts.now)
+                return []
             case ev.Connected(secure=secure, tls=tls):
                 facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
@@ -391,9 +395,6 @@ class SeccSession(Funnel):
                 pending = facts.installation
                 if pending is not None and pending.asked == asked:
                     pending.answered, pending.response, pending.refusal = True, response, refusal
-                return []
-            case ev.MeterRead(at=at):
-                facts.meter = event if at is not None else replace(event, at=facts.now)
                 return []
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits

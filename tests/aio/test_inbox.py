@@ -18,6 +18,7 @@ from iso15118.aio.inbox import ALARMS, Inbox, checked
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError, MisuseError
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.limits import StationLimits
 
 from .hostile import FloatLike, Lying, Unprintable
@@ -36,6 +37,9 @@ GOOD: dict[Any, Any] = {
     "SignalState": ev.SignalState.C,
     "LinkLoss": ev.LinkLoss.RESET,
     "StationLimits": LIMITS,
+    "AcStationLimits": AcStationLimits.of(current_a=32.0),
+    "AcVehicleLimits": AcVehicleLimits.of(current_a=16.0),
+    "Phases": (1.0, 2.0, 3.0),
     "Refusal | None": Refusal.NOT_AVAILABLE,
     "ContractClaim": ContractClaim(emaid="DE8AAA00000001", chain=(), evccid="02" * 6),
 }

@@ -242,8 +242,10 @@ class StationMonitor:
                 self._offered_v = what.offered_v
         if self._condemned and not goodbye and code.startswith("OK"):
             self._violation(f"{name_of(message)} {code} after {self._condemned}")
+        if not code.startswith("FAILED"):
+            return
         told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
-        if code.startswith("FAILED") and (self._live or not told):
+        if self._live or not told:
             self._violation(f"{name_of(message)} {code} before the hardware is safe")
 
     def _set_up(self, what: Said, given: bytes) -> None:
