@@ -54,6 +54,18 @@ CASES = [
     ),
     Case("crate", "evcc", "iso2", flows=False, remark="its five loops are over before any power is up"),
     Case("crate", "secc", "iso2"),
+    *(
+        Case(
+            "crate",
+            "evcc",
+            "iso2",
+            auth=auth,
+            transport="tls",
+            flows=False,
+            remark="TLS by socat; five loops",
+        )
+        for auth in ("eim", "pnc")
+    ),
     Case("rise", "evcc", "iso2", flows=False, remark=_RISE_EVCC),
     Case("rise", "secc", "iso2", remark=_RISE_SECC),
     *(

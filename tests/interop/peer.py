@@ -21,6 +21,7 @@ __all__ = [
     "lay_out_iso2",
     "lay_out_pki",
     "own_surroundings",
+    "pem",
     "pem_key",
     "their_pki",
 ]
@@ -115,13 +116,13 @@ def lay_out_iso2(pki: IssuedPki, folder: Path) -> None:
         made.mkdir(parents=True)
     for name, theirs in _ISO2.items():
         (certificates / f"{theirs}Cert.der").write_bytes(pki.certificates[name])
-        (certificates / f"{theirs}Cert.pem").write_text(_pem([pki.certificates[name]]))
+        (certificates / f"{theirs}Cert.pem").write_text(pem([pki.certificates[name]]))
         key = keys / f"{theirs}.key"
         key.touch(mode=0o600)
         key.write_bytes(pem_key(pki, name))
         (keys / f"{theirs}Password.txt").write_text("\n")  # none
-    (certificates / "cpoCertChain.pem").write_text(_pem(pki.chain("secc")))
-    (certificates / "oemCertChain.pem").write_text(_pem(pki.chain("oemprov")))
+    (certificates / "cpoCertChain.pem").write_text(pem(pki.chain("secc")))
+    (certificates / "oemCertChain.pem").write_text(pem(pki.chain("oemprov")))
 
 
 def pem_key(pki: IssuedPki, name: str) -> bytes:
@@ -131,7 +132,8 @@ def pem_key(pki: IssuedPki, name: str) -> bytes:
     )
 
 
-def _pem(chain: Sequence[bytes]) -> str:
+def pem(chain: Sequence[bytes]) -> str:
+    """Certificates (DER) as one file of PEM."""
     return "".join(
         x509.load_der_x509_certificate(one).public_bytes(serialization.Encoding.PEM).decode() for one in chain
     )

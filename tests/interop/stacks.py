@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from iso15118.pki import IssuedPki
+from iso15118.pki.parsed import parse
 from tests.interop.crate import EXAMPLE, node
 from tests.interop.crate import VERSION as CRATE
 from tests.interop.edition_cases import Case
 from tests.interop.josev import HERE, complaints
 from tests.interop.namespaces import INTERFACE
-from tests.interop.peer import environment, lay_out_iso2, own_surroundings
+from tests.interop.peer import environment, lay_out_iso2, own_surroundings, pem
 from tests.interop.processes import Process, Role
 from tests.interop.rise import Rise
 
@@ -94,12 +99,38 @@ class Crate:
     what: ClassVar[str] = f"the crate iso15118 {CRATE} (Rust), its example {EXAMPLE}"
 
     def __init__(self, cache: Path, folder: Path, pki: IssuedPki) -> None:
-        self.program, self.folder = node(cache), folder
+        self.program, self.folder, self.pki = node(cache), folder, pki
 
     def process(self, case: Case, role: Role) -> Process:
         asked = ["--iface", INTERFACE, "--generation", case.edition, "--service", case.service]
+        if case.tls:
+            asked += self._tls()
+        if case.contract:
+            asked += ["--contract", str(self._contract())]
         command = [str(self.program), role, *asked, "--deadline-ms", "60000"]
         return Process(command, dict(os.environ), self.folder / f"{case.name}.peer.log")
+
+    def _tls(self) -> list[str]:
+        if shutil.which("socat") is None:
+            raise OSError("the crate's example reaches a station with TLS by socat, which is not there")
+        root = self.folder / "crate-root.pem"
+        root.write_text(pem([self.pki.certificates["v2g-root"]]))
+        name = parse(self.pki.certificates["secc"]).common_names[0]
+        return ["--tls", str(root), "--tls-name", name]
+
+    def _contract(self) -> Path:
+        """A folder as its example reads it."""
+        home = self.folder / "crate-contract"
+        home.mkdir(exist_ok=True)
+        leaf, sub2, sub1 = self.pki.chain("contract")[:3]
+        for name, certificate in (("leaf", leaf), ("sub1", sub2), ("sub2", sub1)):
+            (home / f"{name}.der").write_bytes(certificate)
+        key = serialization.load_der_private_key(self.pki.keys["contract"], None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise OSError("the contract's key is not on a curve")
+        (home / "key.hex").write_text(f"{key.private_numbers().private_value:064x}")
+        (home / "emaid.txt").write_text(parse(leaf).common_names[0])
+        return home
 
     def complaints(self, log: str) -> list[str]:
         """The summary that it ends with, unless that says "pass"."""
