@@ -52,6 +52,15 @@ CASES = [
         Case("josev", peer, "iso2", auth=auth, transport="tls")
         for auth, peer in product(("eim", "pnc", "install"), ROLES)
     ),
+    *(Case("josev", peer, "iso2", "ac", "eim") for peer in ROLES),
+    *(
+        Case("josev", peer, "iso2", "ac", auth, "tls")
+        for auth, peer in product(("eim", "pnc", "install"), ROLES)
+    ),
+    *(Case("josev", peer, "iso20", "ac") for peer in ROLES),
+    *(Case(stack, peer, "iso2", "ac") for stack in ("crate", "rise") for peer in ROLES),
+    *(Case("crate", peer, "iso20", "ac") for peer in ROLES),
+    *(Case("rise", peer, "iso2", "ac", "pnc", "tls") for peer in ROLES),
     Case("crate", "evcc", "iso2", flows=False, remark="its five loops are over before any power is up"),
     Case("crate", "secc", "iso2"),
     *(

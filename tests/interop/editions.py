@@ -79,10 +79,12 @@ class Bench:
 
     def _ours(self, case: Case, role: Role, path: Path) -> Process:
         log = self.folder / f"{case.name}.ours.log"
-        if not case.tls:
+        if not case.tls and case.service == "dc":
             return our_process(role, path, log)
-        command = [sys.executable, "-m", "tests.interop.tls12_end", role, "-c", str(path)]
-        command += ["--pki", str(self.folder / "pki-iso2"), "--auth", case.auth]
+        command = [sys.executable, "-m", "tests.interop.edition_end", role, "-c", str(path)]
+        command += ["--auth", case.auth]
+        command += ["--ac"] if case.service == "ac" else []
+        command += ["--pki", str(self.folder / "pki-iso2")] if case.tls else []
         return Process(command, dict(os.environ), log, printed=True)
 
 

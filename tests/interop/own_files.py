@@ -16,7 +16,7 @@ _PACE = {
 
 
 def toml(case: Case, role: str) -> str:
-    """The file of our ``role``. What ``tls12_end.py`` brings along is not in it: the certificates of TLS 1.2, and contracts."""
+    """The file of our ``role``. What ``edition_end.py`` brings along is not in it: TLS 1.2, contracts, AC."""
     head = f'interface = "{INTERFACE}"\n[tls]\nmode = "plaintext"\n[session]\neditions = ["{case.edition}"]\n'
     if role == "secc":
         return f'{head}[station]\npreset = "ccs2"\n'
