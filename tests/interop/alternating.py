@@ -31,6 +31,7 @@ from iso15118.simulation import (
 
 __all__ = ["LoneAcStation", "LoneAcVehicle"]
 
+_AT_ONCE = 1e6  # W/s
 _CLOSES_S = 3.0
 _OUTLET = AC_PRESETS["ac-22"]
 
@@ -52,7 +53,9 @@ class LoneAcStation(SimulatedAcStation):
     def __init__(self, **settings: Any) -> None:
         circuit = _circuit()
         super().__init__(circuit, _OUTLET.limits, **settings)
-        self._far = SimulatedAcVehicle(circuit, _charger(), Battery())
+        # A vehicle is at zero before it says Stop, or answers for it itself: the presumed one follows at once.
+        charger = OnBoardCharger(_charger().limits, ramp_w_per_s=_AT_ONCE)
+        self._far = SimulatedAcVehicle(circuit, charger, Battery())
         circuit.show_signal(SignalState.C)  # nothing shows the real one; hardware would
 
     def _do(self, action: HardwareAction) -> None:

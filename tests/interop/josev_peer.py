@@ -48,6 +48,7 @@ from iso15118.secc import SECCHandler
 
 BATTERY_V = 400
 CURRENT_A = 50
+PHASE_W = 3000  # that a station of AC asks for on each phase
 REVERSED = range(10, 25)  # turns of the charge loop in which energy flows back, where it is to
 RAMP_V = 150  # volts that the station's output gains from one pre-charge turn to the next
 
@@ -149,6 +150,14 @@ class PlausibleStation(SimEVSEController):
             limits.max_charge_power = 0 if back else 50_000
             limits.min_discharge_power = 10_000 if back else 0
         return await super().get_dc_charge_loop_params_v20(control_mode, selected_service)
+
+    async def get_ac_charge_loop_params_v20(self, control_mode, selected_service):
+        limits = self.evse_data_context.session_limits.ac_limits
+        for phase in ("", "_l2", "_l3"):
+            setattr(limits, f"max_charge_power{phase}", PHASE_W)
+            for other in ("discharge_power", "charge_reactive_power", "discharge_reactive_power"):
+                setattr(limits, f"max_{other}{phase}", 0)
+        return await super().get_ac_charge_loop_params_v20(control_mode, selected_service)
 
     async def get_dc_charge_params_v20(self, energy_service):
         charge = {
