@@ -142,10 +142,10 @@ def test_single_files_of_the_older_edition(folder: Path) -> None:
         ("secc", "[session.iso2]\nstop_notice_s = 61", r"^session\.iso2\.stop_notice_s: 61 is out of range"),
         (
             "evcc",
-            "[session.iso2]\nloop_interval_s = 100",
-            r"^session\.iso2\.loop_interval_s: 100\.0 is longer",
+            "[session.iso2]\nloop_interval_s = 41",
+            r"^session\.iso2\.loop_interval_s: 41 is out of range",
         ),
-        ("secc", "[session.ac]\nthree_phase_connector = 4", r"^session\.ac\.three_phase_connector: 4 is out"),
+        ("secc", '[session.ac]\nthree_phase_connector = "4"', r"^session\.ac\.three_phase_connector: '4'"),
         (
             "secc",
             ALL + TWO + "[session.iso2.timing]\npre_charge_performance = 0.5",
