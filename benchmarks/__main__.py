@@ -1,4 +1,5 @@
-"""``python -m benchmarks [FIGURES] [--quick]``: JSON lines on stdout, a table for people on stderr."""
+"""``python -m benchmarks [FIGURES] [--quick]``: JSON lines on stdout, a table for people on stderr. ``compare`` sets them beside those of
+another commit."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import charge_loop, exi_messages, handshake, network, resident, size, start, virtual_charge
+from . import charge_loop, compare, exi_messages, handshake, network, resident, size, start, virtual_charge
 from .figure import QUICK, Figure, Scale
 
 PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
@@ -26,12 +27,15 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for; 1 if a part failed, which does not keep the others from running."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["compare"]:
+        return compare.main(given[1:], tuple(PARTS))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all by default")
     parser.add_argument(
         "--quick", action="store_true", help="run everything once or so: the figures mean nothing"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; one of {', '.join(PARTS)}")
     scale = QUICK if options.quick else Scale()

@@ -27,11 +27,11 @@ class Refusal(Enum):
     PROVIDER_UNKNOWN = "provider-unknown"
     """Nobody here has a contract with this mobility service provider."""
     REJECTED = "rejected"
-    """Who decides about the contract says no, or does not answer."""
+    """Who decides about the contract says no."""
     NO_CONTRACT = "no-contract"
     """The provisioning service has no contract for this vehicle."""
     NOT_AVAILABLE = "not-available"
-    """The provisioning service cannot be reached, or not in time."""
+    """The provisioning service, or who decides about the contract or gives evidence about it, cannot be reached, or not in time."""
 
 
 class ContractClaim(Struct, frozen=True, kw_only=True):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from .errors import ConfigError, MisuseError
+from .errors import MisuseError
+from .ranges import Duration, check_numbers
 
 __all__ = [
     "EVCC_MESSAGE_TIMEOUT",
@@ -58,93 +59,88 @@ class Timer(StrEnum):
 class Timing(Struct, frozen=True, kw_only=True):
     """Every duration of ISO 15118-20 that this stack keeps to, in seconds, each with its default.
 
-    All are settings: laboratories stretch them, tests shrink them. Raises ``ConfigError`` for a value that is
-    not finite and above 0.
+    All are settings: laboratories stretch them, tests shrink them. Raises ``ConfigError`` for a value out
+    of its range.
     """
 
-    sdp_retry: float = 0.25
+    sdp_retry: Duration = 0.25
     """Wait for an answer to one discovery request [V2G2-159]."""
-    sdp_requests: int = 50
+    sdp_requests: Annotated[int, Meta(ge=1, le=10000)] = 50
     """Discovery requests in a row before giving up [V2G2-161]."""
 
-    communication_setup_timeout: float = 20.0
+    communication_setup_timeout: Duration = 20.0
     """EVCC: from plug-in to SessionSetupRes [V2G2-446]. The value of -2; taken over for -20, where no source
     states it."""
-    communication_setup_performance: float = 18.0
+    communication_setup_performance: Duration = 18.0
     """SECC: the same [V2G2-716], and likewise the value of -2."""
 
-    message_timeout: float = 2.0
+    message_timeout: Duration = 2.0
     """EVCC: wait for a response, all messages but those below (Tables 215 to 218)."""
-    message_timeout_long: float = 5.0
+    message_timeout_long: Duration = 5.0
     """EVCC: wait for ServiceDetailRes and CertificateInstallationRes."""
-    message_timeout_loop: float = 0.5
+    message_timeout_loop: Duration = 0.5
     """EVCC: wait for a charge-loop response."""
 
-    answer_time: float = 1.5
+    answer_time: Duration = 1.5
     """SECC: answer within, all messages but those below. Sourced for CableCheck, PreCharge, WeldingDetection
     and Authorization; the others are unsettled and follow them."""
-    answer_time_long: float = 4.5
+    answer_time_long: Duration = 4.5
     """SECC: ServiceDetail and CertificateInstallation. Unsettled in -20: the value of -2, half a second below
     the EVCC's timeout."""
-    answer_time_loop: float = 0.25
+    answer_time_loop: Duration = 0.25
     """SECC: charge-loop answer; sourced for DC, taken over for AC and WPT."""
 
-    sequence_timeout: float = 60.0
+    sequence_timeout: Duration = 60.0
     """SECC: wait for the next request; the connection is closed after it [V2G20-443]."""
-    sequence_timeout_loop: float = 0.5
+    sequence_timeout_loop: Duration = 0.5
     """SECC: wait for the next request after a charge-loop response [V2G20-1500] [V2G20-1502] [V2G20-5070]."""
-    sequence_performance: float = 40.0
+    sequence_performance: Duration = 40.0
     """EVCC: next request out (Table 215)."""
-    sequence_performance_loop: float = 0.25
+    sequence_performance_loop: Duration = 0.25
     """EVCC: next charge-loop request out; a performance criterion, not an end [V2G20-1499] [V2G20-1501]
     [V2G20-5069]."""
 
-    ongoing_timeout: float = 60.0
+    ongoing_timeout: Duration = 60.0
     """EVCC: how long the SECC may answer "Ongoing" to the same request."""
-    ongoing_performance: float = 55.0
+    ongoing_performance: Duration = 55.0
     """SECC: answer FAILED when it is still not finished."""
-    authorization_ongoing_timeout: float = 180.0
+    authorization_ongoing_timeout: Duration = 180.0
     """Waiting for the driver at the terminal. Unsettled: no source states a value for -20, the 60 s of -2 are
     too short in the field, and one running station uses 180 s."""
-    cable_check_timeout: float = 40.0
+    cable_check_timeout: Duration = 40.0
     """EVCC: cable check over."""
-    cable_check_performance: float = 38.0
+    cable_check_performance: Duration = 38.0
     """SECC: cable check over."""
-    pre_charge_timeout: float = 10.0
+    pre_charge_timeout: Duration = 10.0
     """EVCC: pre-charge over. Unsettled: two implementations use 10 s for -20, -2 has 7 s."""
-    pre_charge_performance: float = 8.0
+    pre_charge_performance: Duration = 8.0
     """SECC: pre-charge over. Unsettled: no source; two seconds below the EVCC's timeout, as in -2 (7 s and 5
     s)."""
-    welding_detection_timeout: float = 60.0
+    welding_detection_timeout: Duration = 60.0
     """EVCC: welding detection over. Policy of one running implementation, no requirement known."""
-    welding_detection_performance: float = 65.0
+    welding_detection_performance: Duration = 65.0
     """SECC: the vehicle has ended welding detection. Unsettled: no source; five seconds above the EVCC's timeout, since the
     vehicle ends it."""
-    power_delivery_performance: float = 60.0
+    power_delivery_performance: Duration = 60.0
     """SECC: the vehicle has made up its mind about power delivery (EVProcessing Ongoing). Unsettled: no source; as ``ongoing_timeout``."""
 
-    control_pilot_change: float = 0.25
+    control_pilot_change: Duration = 0.25
     """EVCC: state C or D after the first PowerDeliveryReq(Start), B after Stop [V2G20-847]."""
-    contactor_close: float = 3.0
+    contactor_close: Duration = 3.0
     """SECC: contactors closed after state C or D shows, otherwise FAILED_ContactorError [V2G20-860]
     [V2G20-862]."""
-    contactor_answer: float = 1.4
+    contactor_answer: Duration = 1.4
     """SECC: how long a PowerDeliveryRes waits for the contactors. Unsettled: just below ``answer_time``, as
     one running station does."""
-    certificate_answer: float = 4.0
+    certificate_answer: Duration = 4.0
     """SECC: how long a CertificateInstallationRes waits for the service before it says Ongoing. Unsettled: half a second
     below ``answer_time_long``."""
-    close_wait: float = 5.0
+    close_wait: Duration = 5.0
     """SECC: keep the connection after SessionStopRes or FAILED for the EVCC to close it [V2G20-1643] (or
     -1633, sources differ)."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"timing.{name}", f"{value!r} is no duration", "a finite number above 0")
-        if type(self.sdp_requests) is not int:
-            raise ConfigError("timing.sdp_requests", f"{self.sdp_requests!r} is no count", "a whole number")
+        check_numbers(self, "timing")
 
     def message_timeout_of(self, request: str) -> float:
         """EVCC: how long to wait for the response to a request of this class name. Raises ``MisuseError`` for
@@ -167,42 +163,42 @@ class Timing(Struct, frozen=True, kw_only=True):
 class Iso2Timing(Timing, frozen=True, kw_only=True):
     """The same for ISO 15118-2, where its values are others (Tables 109 and 111; docs/sources.md)."""
 
-    answer_time_loop: float = 0.025
+    answer_time_loop: Duration = 0.025
     """SECC: CurrentDemandRes and ChargingStatusRes. Stations in the field take 100 ms: it is noted, and no fault."""
-    message_timeout_loop: float = 0.25
+    message_timeout_loop: Duration = 0.25
     """EVCC: wait for CurrentDemandRes."""
-    answer_time_power: float = 4.5
+    answer_time_power: Duration = 4.5
     """SECC: PowerDelivery."""
-    message_timeout_power: float = 5.0
+    message_timeout_power: Duration = 5.0
     """EVCC: wait for PowerDeliveryRes."""
-    authorization_ongoing_timeout: float = 300.0
+    authorization_ongoing_timeout: Duration = 300.0
     """SECC: waiting for the driver at the terminal. Unsettled: the standard's 55 s are too short in the field."""
-    customer_wait: float = 60.0
+    customer_wait: Duration = 60.0
     """EVCC: how long the station may wait for the driver."""
-    sequence_timeout_loop: float = 60.0
+    sequence_timeout_loop: Duration = 60.0
     """SECC: the next request after a loop response; -2 knows no shorter time there."""
-    pre_charge_timeout: float = 7.0
+    pre_charge_timeout: Duration = 7.0
     """EVCC: pre-charge over."""
-    pre_charge_performance: float = 5.0
+    pre_charge_performance: Duration = 5.0
     """SECC: pre-charge over."""
-    welding_detection_timeout: float = 10.0
+    welding_detection_timeout: Duration = 10.0
     """EVCC: welding detection over. Unsettled: policy, then SessionStop."""
-    contactor_answer: float = 3.0
+    contactor_answer: Duration = 3.0
     """SECC: how long a PowerDeliveryRes waits for the contactors."""
-    control_pilot_error: float = 1.5
+    control_pilot_error: Duration = 1.5
     """SECC: state C or B that did not show by then is an error; ``control_pilot_change`` is when it is due."""
 
 
 class DinTiming(Iso2Timing, frozen=True, kw_only=True):
     """The same for DIN 70121."""
 
-    message_timeout_loop: float = 0.5
+    message_timeout_loop: Duration = 0.5
     """EVCC: wait for CurrentDemandRes. Unsettled: 0.25 s or 0.5 s, by the stack that is asked."""
-    answer_time_loop: float = 0.1
-    answer_time_power: float = 1.5
-    message_timeout_power: float = 2.0
-    contactor_answer: float = 1.4
-    ready_to_charge: float = 150.0
+    answer_time_loop: Duration = 0.1
+    answer_time_power: Duration = 1.5
+    message_timeout_power: Duration = 2.0
+    contactor_answer: Duration = 1.4
+    ready_to_charge: Duration = 150.0
     """EVCC: from plug-in to the first CurrentDemandReq."""
 
 

@@ -16,13 +16,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "iso15118"
 
-BASE = {"", "errors", "files", "messages", "printable"}
+BASE = {"", "errors", "files", "messages", "printable", "ranges"}
 """What every room may import; "" is the front page, of which only the version is wanted inside."""
 
 MAY_IMPORT = {
     "": {"aio", "errors", "evcc", "secc", "session"},
     "errors": set(),
     "files": {"errors"},
+    "ranges": {"errors"},
     "printable": set(),
     "messages": {"errors"},
     "timing": BASE,
@@ -174,6 +175,38 @@ def test_there_is_something_to_walk() -> None:
 def test_imports_go_downwards(path: Path) -> None:
     assert room(path) in MAY_IMPORT, f"{room(path)}/ has no place in the table yet"
     assert rooms_imported(path) - MAY_IMPORT[room(path)] == set()
+
+
+EDITIONS = ("iso20", "iso2", "din")
+FUNNELS = {
+    "secc": ("session", "funnel", "hardware", "facts", "edition"),
+    "evcc": ("session", "funnel", "conversation", "edition"),
+}
+
+
+@pytest.mark.parametrize("role", FUNNELS)
+def test_the_funnels_know_no_edition(role: str) -> None:
+    """No message type, no state, no handler: only what an edition says of itself. The id of no session is the one value they share."""
+    for name in FUNNELS[role]:
+        path = PACKAGE / role / f"{name}.py"
+        found = {one for one in imported(path) if one.startswith("iso15118.messages")}
+        assert found <= {"iso15118.messages.values"}, path
+        rooms = {one for one in imported(path) for edition in EDITIONS if f".{role}.{edition}" in one}
+        assert rooms == set(), path
+
+
+@pytest.mark.parametrize("role", FUNNELS)
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_no_edition_knows_another(role: str, edition: str) -> None:
+    others = tuple(f"iso15118.{role}.{other}" for other in EDITIONS if other != edition)
+    files = sorted((PACKAGE / role / edition).glob("*.py"))
+    assert len(files) > 4
+    offenders = {
+        name_of(path): sorted(found)
+        for path in files
+        if (found := {one for one in imported(path) if f"{one}.".startswith(tuple(f"{o}." for o in others))})
+    }
+    assert offenders == {}
 
 
 def test_only_the_drivers_know_sockets_event_loops_and_processes() -> None:

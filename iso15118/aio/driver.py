@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
-from iso15118.messages.iso20 import ac, dc
 from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -28,6 +27,7 @@ from .guard import brief, come_back, describe, each, insist, next_tick, running
 from .inbox import ALARMS
 from .link import Ending
 from .logs import Log
+from .results import is_loop_answer
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -247,7 +247,7 @@ class SessionDriver(Finishing):
         finally:
             self._busy = False
         self._after()
-        if self.audience.there:
+        if self.audience.waiting:
             self.audience.show()
 
     def _after(self) -> None:
@@ -371,7 +371,7 @@ class SessionDriver(Finishing):
 
     def _count(self, answer: object) -> None:
         self._tally.exchanges += 1
-        if type(answer) is dc.DCChargeLoopRes or type(answer) is ac.ACChargeLoopRes:
+        if is_loop_answer(answer):
             self._tally.charge_loops += 1
 
     # -- the end ------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
@@ -18,8 +19,9 @@ from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutEr
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason, StateEntered
+from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
 from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.supervision import IdleSupervisor
 
 from . import readings
 from .contract_calls import contracts_of
@@ -28,6 +30,7 @@ from .guard import Callback, Port, describe, insist
 from .hardware import PortLimits
 from .heartbeat import Heartbeat
 from .identity import renewable
+from .idle import IdleLook
 from .inbox import ALARMS, Inbox
 from .link import Ending
 from .network import connect, find_interface
@@ -38,6 +41,7 @@ from .vehicle_hardware import VehicleHardware
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
+    from types import TracebackType
 
     from iso15118.evcc import EvccConfig
     from iso15118.session import actions as act
@@ -52,16 +56,23 @@ __all__ = ["EvccClient"]
 
 _STALE_S = 1.0
 """Without a reading for so long while energy may flow, the heartbeat stops."""
+_SETTLE_S = 2.0
+"""For the hardware to be made safe when the client is closed."""
+_NO_END = "the last session did not come to its end"
 _TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
 
 
 class EvccClient:
     """The EVCC of one inlet: ``run`` is one session, from discovery to the end.
 
-    ``tls``: a client's context; None for plain TCP, which has to be allowed by ``config.allow_plaintext``. With a
-    context nothing but TLS is asked for or accepted. ``station``: connect to this address and port without
+    ``tls``: a client's context; None for plain TCP, which the settings have to allow (``allow_plaintext``, or an edition that is spoken in
+    the clear). With a context TLS is asked for, and nothing else accepted unless such an edition may be spoken without it.
+    ``station``: connect to this address and port without
     discovery. ``connections`` hears of ``SessionSetUp``.
     The other settings are those of ``SeccServer``, and so is ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
+
+    A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``: between its sessions contactors and
+    current are looked at once a second, and what nobody asked for is switched off, said, and refuses the next session until it is gone.
     """
 
     def __init__(
@@ -82,7 +93,7 @@ class EvccClient:
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,
     ) -> None:
-        if tls is None and not config.allow_plaintext:
+        if tls is None and not config.speaks_plain:
             raise ConfigError(
                 "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
             )
@@ -115,7 +126,62 @@ class EvccClient:
         beat = None if vehicle.heartbeat is None else Port(vehicle.heartbeat, "heartbeat")
         self.heartbeat = Heartbeat(self._why_unable, self._news, beat)
         self._driver: SessionDriver | None = None
+        self._idle: IdleLook | None = None
         self._running = False
+        self._refused: tuple[str, ...] = ()
+        """Contracts whose refusal ended sessions of this stay at a station; an orderly end forgets them."""
+        self._found: tuple[IPv6Address, int, Security] | None = None
+        """What discovery last said."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors that another open client has, which
+        would open them under the power of this one."""
+        if self._idle is not None:
+            raise MisuseError("this client is open already")
+        self._refuse_common_contactors()
+        _open.add(self)
+        self._inbox.open(asyncio.get_running_loop(), self._deliver)
+        supervisor = IdleSupervisor(self.config.supervision, voltage=False)
+        self._idle = IdleLook(self._take_ports, supervisor, self._service.hardware)
+        if not self._running:
+            self._idle.start(self._service.unsafe)
+        alarm, self._inbox.alarm = self._inbox.alarm, None
+        if alarm is not None:
+            self._deliver(alarm)
+
+    async def close(self) -> None:
+        """Not any more. What is not safe is made safe first, for two seconds at most; a session that runs goes on. Harmless where it is not
+        open."""
+        idle, self._idle = self._idle, None
+        _open.discard(self)
+        if idle is None:
+            return
+        try:
+            await insist(idle.settle, _SETTLE_S)
+        finally:
+            idle.stop()
+            if not self._running:
+                self._inbox.close()
+
+    def _refuse_common_contactors(self) -> None:
+        for other in tuple(_open):
+            if other is self or other._inbox.orphaned:
+                continue
+            if other.vehicle.contactors is self.vehicle.contactors:
+                raise ConfigError(
+                    "contactors",
+                    "another client that is open has this very port",
+                    "close the other one first",
+                )
 
     async def run(
         self,
@@ -135,6 +201,7 @@ class EvccClient:
         """
         if self._running:
             raise MisuseError("a session of this client is running")
+        self._refuse_common_contactors()
         self._running, self._number = True, number
         try:
             if self._tls is not None:
@@ -151,7 +218,8 @@ class EvccClient:
         finally:
             self._running = False
             self.heartbeat.stop("no session runs")
-            self._inbox.close()
+            if self._idle is None:
+                self._inbox.close()
 
     @property
     def state(self) -> ServiceState:
@@ -217,7 +285,7 @@ class EvccClient:
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
-            lambda tell: VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision),
+            self._take_hardware,
             lambda: session,
             first=self._inbox.standing,
             news=self._heard,
@@ -229,25 +297,62 @@ class EvccClient:
         self._driver = driver
         try:
             address, port = station or await self.find()
-            tls = self._tls.connect() if self._tls is not None else None
+            security = self._security_of(address, port)
+            tls = self._tls.connect() if self._tls is not None and security is Security.TLS else None
+            if tls is None and self._wish is Security.TLS:
+                self._news(
+                    PeerDeviates(
+                        "sdp-no-tls",
+                        "asked for TLS, the station has none: what may be said in the clear is offered",
+                    )
+                )
             driver.stream = stream = self._connection(driver, tls=tls, limits=self._stream_limits)
             timeout_s = self.config.timing.communication_setup_timeout
             await connect(stream, self.interface, address, port, timeout_s=timeout_s)
             result = await asyncio.shield(driver.result)
+            self._look_again(driver)  # the connection may take its time to be closed
             await stream.wait_closed()
         except BaseException:
             driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
             if driver.hardware is not None:
                 limit_s = driver.settles_within_s
                 await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
+            self._look_again(driver)
             if stream is not None:
                 stream.abort()
             raise
         finally:
             self._driver = None
+            self._remember(session)
             for alarm in driver.unheard:
                 self._deliver(alarm)
+        if result is None and self._service.unsafe:
+            raise HardwareError(f"out of service: {self._service.unsafe}")
         return _judge(result, driver.link_end, address)
+
+    def _remember(self, session: EvccSession) -> None:
+        if session.refused_contract:
+            self._refused = (*self._refused, session.refused_contract)
+        elif session.ended is not None and session.ended.reason.orderly:
+            self._refused = ()
+
+    def _look_again(self, driver: SessionDriver) -> None:
+        """The session is over: what it left behind, and what shows from now on."""
+        if self._idle is not None and driver.hardware is not None:
+            unsafe = driver.unsafe_because if driver.result.done() else _NO_END
+            self._service.hardware(unsafe)
+            self._idle.start(unsafe)
+
+    def _take_ports(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
+        return VehicleHardware(self.vehicle, self._port_limits, tell, self.config.supervision)
+
+    def _take_hardware(self, tell: Callable[[ev.Event], None]) -> VehicleHardware:
+        """For a session that begins, which looks after it itself. Something may have shown while the station was looked for."""
+        if self._idle is not None:
+            if self._service.unsafe:
+                raise HardwareError(f"out of service: {self._service.unsafe}")
+            self._idle.stop()
+        return self._take_ports(tell)
 
     def _heard(self, news: act.Notify) -> None:
         if type(news) is StateEntered and is_set_up(news.state):
@@ -258,11 +363,26 @@ class EvccClient:
         """Look for a station: its address and port. Raises ``LinkError`` if none is found."""
         if self._station is not None:
             return self._station
-        security = Security.TLS if self._tls is not None else Security.NONE
+        wish = self._wish
         found = await discover(
-            self.interface, security=security, port=self._sdp_port, timing=self.config.timing
+            self.interface,
+            security=wish,
+            accept={wish, Security.NONE} if self.config.speaks_plain else {wish},
+            port=self._sdp_port,
+            timing=self.config.timing,
         )
-        return found.response.address, found.response.port
+        self._found = found.response.address, found.response.port, found.response.security
+        return self._found[:2]
+
+    def _security_of(self, address: IPv6Address, port: int) -> Security:
+        """What discovery said of this station; where it was not asked, what we would have asked for."""
+        found = self._found
+        return found[2] if found is not None and found[:2] == (address, port) else self._wish
+
+    @property
+    def _wish(self) -> Security:
+        """What is asked for in discovery."""
+        return Security.TLS if self._tls is not None and self.config.speaks_tls else Security.NONE
 
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver
@@ -275,7 +395,7 @@ class EvccClient:
         """Why this client cannot be relied on to make its hardware safe now; empty if it can."""
         hardware = self._driver.hardware if self._driver is not None else None
         if hardware is None:
-            return ""
+            return self._service.unsafe
         if hardware.trouble:
             return hardware.trouble
         age = asyncio.get_running_loop().time() - hardware.measured_at
@@ -285,7 +405,7 @@ class EvccClient:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
-        contracts = contracts_of(self.vehicle)
+        contracts = contracts_of(self.vehicle, self._refused)
         limits = None
         if self.vehicle.inlet is not None:
             limits = self._battery.read("limits", readings.vehicle_limits)
@@ -305,6 +425,10 @@ class EvccClient:
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error
+
+
+_open: Final[weakref.WeakSet[EvccClient]] = weakref.WeakSet()
+"""Those that look after their hardware now."""
 
 
 def _judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Address) -> SessionResult:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from iso15118.errors import ConfigError, HardwareError
+from iso15118.errors import HardwareError
+from iso15118.ranges import Duration, check_numbers
 from iso15118.session import events as ev
 
 from .contactor_calls import ContactorCalls
@@ -44,34 +45,31 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     authorizer it is a warning. Raises ``ConfigError`` for a value that is no duration.
     """
 
-    power_s: float = 0.5
+    power_s: Duration = 0.5
     """Set-points and stops: to take the order, not to reach what it says. One charge loop lasts no longer
     [V2G20-1500]."""
-    pre_charge_s: float = 8.0
+    pre_charge_s: Duration = 8.0
     """Pre-charge may wait for its voltage."""
-    contactors_s: float = 3.0
+    contactors_s: Duration = 3.0
     """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
-    feedback_s: float = 0.5
+    feedback_s: Duration = 0.5
     """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts, and a bus that is polled."""
-    bounce_s: float = 0.1
+    bounce_s: Duration = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
     current. Proposal."""
-    signal_s: float = 0.5
+    signal_s: Duration = 0.5
     """Showing another state on the control pilot."""
-    meter_s: float = 1.0
-    authorization_s: float = 180.0
-    contract_s: float = 55.0
+    meter_s: Duration = 1.0
+    authorization_s: Duration = 180.0
+    contract_s: Duration = 55.0
     """Decisions about contracts, and answers of the contract-certificate service [V2G20-1582]."""
-    store_s: float = 10.0
+    store_s: Duration = 10.0
     """Keeping a contract that was installed."""
-    look_s: float = 0.05
+    look_s: Annotated[float, Meta(ge=0.001, le=1.0)] = 0.05
     """How often the hardware is measured and looked at while anything is asked of it, whatever the vehicle does."""
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0.0):
-                raise ConfigError(f"ports.{name}", f"{value!r} is no duration", "a finite number above 0")
+        check_numbers(self, "ports")
 
     @classmethod
     def of(cls, timing: Timing) -> PortLimits:
@@ -141,6 +139,9 @@ class Hardware(Protocol):
 
 class SideHardware:
     """What the hardware of both sides shares. ``tell`` gets the events."""
+
+    measures = "output"
+    """Where present values are measured, in a word."""
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ class IdleLook:
         if closed is None:
             return "the level of the contactors cannot be read"
         if measured is None:
-            return f"the output cannot be measured: {hardware.unreadable}"
+            return f"the {hardware.measures} cannot be measured: {hardware.unreadable}"
         finding = self._supervisor.look(measured, closed, now)
         return "" if finding is None else brief(finding.detail)
 

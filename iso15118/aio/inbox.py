@@ -42,7 +42,7 @@ class Inbox:
 
     From that thread they are delivered at once. From another one they are handed over by
     ``call_soon_threadsafe``: an alarm that was refused because of the thread it came from would be lost. The last
-    state of the signal, the last set-point and the last limits are kept, for a session that begins later; so is the first alarm that comes
+    state of the signal, set-point, plan and limits are kept, for a session that begins later; so is the first alarm that comes
     while nobody can be told.
     """
 
@@ -54,6 +54,8 @@ class Inbox:
         self.signal: ev.SignalChanged | None = None
         self.set_point: ev.SetPointChanged | None = None
         self.limits: ev.LimitsChanged | None = None
+        self.plan: ev.PlanChanged | None = None
+        """With the moment from which it counts."""
         self.ac_limits: ev.AcLimitsChanged | None = None
         self.alarm: ev.Event | None = None
         """What was told while nobody listened."""
@@ -105,7 +107,7 @@ class Inbox:
 
     def standing(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
-        return [event for event in (self.signal, self.set_point) if event is not None]
+        return [event for event in (self.signal, self.set_point, self.plan) if event is not None]
 
     def _take(self, event: ev.Event) -> None:
         match event:
@@ -115,6 +117,11 @@ class Inbox:
                 self.set_point = event
             case ev.LimitsChanged():
                 self.limits = event
+            case ev.PlanChanged():
+                # A session that begins later counts from the same moment.
+                if event.begins is None and self._loop is not None:
+                    event = msgspec.structs.replace(event, begins=self._loop.time())
+                self.plan = event
             case ev.AcLimitsChanged():
                 self.ac_limits = event
             case _:

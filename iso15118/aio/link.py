@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from iso15118.ranges import Duration, Ranged
 
 if TYPE_CHECKING:
     from iso15118.channel import Item
@@ -19,18 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["Ending", "StreamEnd", "StreamLimits", "StreamOwner", "TlsEndpoint", "TlsSource"]
 
 
-class StreamLimits(Struct, frozen=True, kw_only=True):
-    """How long and how much a peer may keep us waiting; seconds and bytes."""
+class StreamLimits(Ranged, frozen=True, kw_only=True):
+    """How long and how much a peer may keep us waiting; seconds and bytes. Raises ``ConfigError`` naming the key."""
 
-    handshake_s: float = 10.0
+    handshake_s: Duration = 10.0
     """From the connection to the end of the TLS handshake; it has to fit into the communication set-up (18
     s)."""
-    idle_s: float = 75.0
+    idle_s: Duration = 75.0
     """Without a byte from the peer, from the first moment on: a backstop above the session's sequence timer
     (60 s)."""
-    linger_s: float = 1.0
+    linger_s: Duration = 1.0
     """After this side has closed: wait for the peer to do the same before the connection is dropped."""
-    unsent: int = 512 * 1024
+    unsent: Annotated[int, Meta(ge=1, le=2**30)] = 512 * 1024
     """Bytes that the peer has not fetched; beyond it, it does not read at all."""
 
 

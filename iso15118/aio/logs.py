@@ -6,19 +6,14 @@ The loop that guards the contactors never waits for stderr, for a full disk or f
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
-import queue
 import threading
 import time
 from typing import Any, Final
 
-__all__ = ["Log", "flush"]
+from .writer import AT_EXIT_S, WriterThread
 
-_MOST_WAITING: Final = 10_000
-"""Records that may wait to be written; what comes beyond them is counted and dropped."""
-_AT_EXIT_S: Final = 1.0
+__all__ = ["Log", "flush"]
 
 
 class _Said:
@@ -44,69 +39,18 @@ class _Said:
         return made
 
 
-class _Writer:
-    """Hands records to their loggers, in order, on a daemon thread that is made with the first record."""
-
-    def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[_Said | threading.Event] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._dropped = 0
-
-    def forget(self) -> None:
-        """This is a child process now, without the threads of its parent: what it says is written by one of its own."""
-        self.__init__()  # type: ignore[misc]  # all of it anew, its lock included
-
-    def put(self, said: _Said) -> None:
-        """Write this when its turn comes."""
-        if self._waiting.qsize() >= _MOST_WAITING:
-            self._dropped += 1
-            return
-        self._waiting.put(said)
-        if self._thread is None:
-            thread = threading.Thread(target=self._work, name="iso15118 log", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:  # no more threads on this machine, or the interpreter ends
-                return
-            self._thread = thread
-
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until what was said so far is written. False if that takes longer than ``timeout_s``."""
-        if self._thread is None:
-            return True
-        written = threading.Event()
-        self._waiting.put(written)
-        return written.wait(timeout_s)
-
-    def _work(self) -> None:
-        while True:
-            item = self._waiting.get()
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            try:
-                item.logger.handle(item.record())
-                if self._dropped and self._waiting.empty():
-                    dropped, self._dropped = self._dropped, 0
-                    item.logger.warning(
-                        "%d lines of the log were dropped: its handlers are too slow", dropped
-                    )
-            except BaseException:  # noqa: S112 - a handler of the application failed: there is nobody to tell
-                continue
+def _handle(said: _Said) -> None:
+    said.logger.handle(said.record())
+    if _writer.idle and (dropped := _writer.taken_dropped()):
+        said.logger.warning("%d lines of the log were dropped: its handlers are too slow", dropped)
 
 
-_writer = _Writer()
+_writer: Final = WriterThread("iso15118 log", _handle)
 
 
-os.register_at_fork(after_in_child=_writer.forget)
-
-
-def flush(timeout_s: float = _AT_EXIT_S) -> bool:
+def flush(timeout_s: float = AT_EXIT_S) -> bool:
     """Wait until all that was said so far is written, at most ``timeout_s``. False if it is not."""
     return _writer.flush(timeout_s)
-
-
-atexit.register(flush)
 
 
 class Log:

@@ -214,7 +214,7 @@ class CheckedContracts:
     @property
     def trust(self) -> ContractTrust:
         """Whom the station believes. Where it has no evidence of its own, what responders have said so far counts: a paused session goes on
-        without this being asked, and not with a contract that is known to be revoked."""
+        before this has answered, and not with a contract that is known to be revoked."""
         behind = self.behind.trust
         if behind.revocation is not None:
             return behind
@@ -243,4 +243,6 @@ class CheckedContracts:
         if verdict.ok:
             return None
         _log.warning("the contract %s is refused: %s", printable(claim.emaid), verdict)
+        if {one.code for one in verdict.violations} == {"status-missing"}:
+            return Refusal.NOT_AVAILABLE  # no responder could be asked, which says nothing about the contract
         return refusal_of(verdict)

@@ -88,7 +88,7 @@ class PluggedEvcc(ServiceCommands):
         self._over: asyncio.Future[None] | None = None
         self._charging = 0
         """The connection whose session runs, or ran last."""
-        self._plugged = self._looking = self._stay = False
+        self._plugged = self._looking = self._stay = self._opening = False
         self._error: V2GError | None = None
         self.results: list[SessionResult] = []
         """The sessions of this plug-in, in order."""
@@ -151,17 +151,25 @@ class PluggedEvcc(ServiceCommands):
         self._over, self._stay = self._loop.create_future(), stay
         self.results, self._error, self._plugged, self.ticket = [], None, False, resume
         try:
+            if self._client is not None:
+                await self._client.open()
+            self._opening = True  # what is over by now is begun anew, and ends nothing
             await self.driver.open()
+            self._opening = False
             if self.connection.phase is Phase.FINISHED:
                 # The same plug-in once more: the station is woken up, and may be willing.
                 self.driver.tell(Restart("it is run again"))
             await self._over
             await self._last_result()
         finally:
-            self._over = None
+            self._over, self._opening = None, False
             await self._let_go()
             self.driver.leave()
-            await self.driver.close()
+            try:
+                if self._client is not None:
+                    await self._client.close()
+            finally:
+                await self.driver.close()
         if self.results:
             return self.results[-1]
         raise self._error or LinkError("no data link with a station came about")
@@ -200,7 +208,7 @@ class PluggedEvcc(ServiceCommands):
         if isinstance(news, PhaseEntered):
             if news.phase is Phase.LINKING:
                 self._plugged = True
-            elif (news.phase is Phase.FINISHED and not self._stay) or (
+            elif (news.phase is Phase.FINISHED and not self._stay and not self._opening) or (
                 news.phase is Phase.UNPLUGGED and self._plugged
             ):
                 self._finish()
@@ -283,7 +291,9 @@ class PluggedEvcc(ServiceCommands):
     async def _look_for_station(self) -> tuple[IPv6Address, int]:
         while self._client is None:
             try:
-                self._client = client = self._make_client()
+                client = self._make_client()
+                await client.open()
+                self._client = client
                 self._stands(client)
                 self._stays()
             except LinkError as error:

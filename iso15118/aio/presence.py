@@ -99,7 +99,8 @@ def _holder(name: str) -> str:
 class Presence:
     """From ``open`` to ``close``. ``ports``: the kinds of connection to listen for, each with its TCP port, None for any free one.
 
-    ``accept`` makes the work that takes connections from a listener until it is cancelled. ``lost`` is called when connections cannot go
+    One port serves all kinds; ``accept`` makes the work that takes its connections, beginning with the first kind, until it is
+    cancelled. ``lost`` is called when connections cannot go
     on: their address is gone for longer than ``GRACE_S``, or it is another one. ``news`` gets ``InterfaceLost`` and ``InterfaceReady``.
     ``sdp_port``: UDP port of discovery, 0 for any free one; it is answered between ``show`` and ``hide``, if ``may_answer`` agrees.
     ``wait``: an interface that is missing or not usable at the beginning is waited for instead of refused. ``interface``: by name; one
@@ -218,6 +219,11 @@ class Presence:
             self._lock = lock
         loop = asyncio.get_running_loop()
         for security, port in self._wanted_ports.items():
+            if (
+                self._listeners
+            ):  # one port serves all: what accepts there tells them apart by their first octets
+                self._listeners[security] = next(iter(self._listeners.values()))
+                continue
             self._listeners[security] = listener = listen_tcp(here, port)
             task = loop.create_task(self._accept(listener, security), name=f"accept {security.name}")
             self._accepting.add(task)

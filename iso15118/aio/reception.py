@@ -52,8 +52,10 @@ class Reception:
 
     ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is
     ready, has to adopt it at once, and gets no other before ``free`` is called. ``refused`` hears of connections that
-    came to nothing. ``returns`` is asked about each connection that came in and agreed on TLS after the session that
-    runs began: True if it is that session's vehicle, whose session ends then; it is the next to be served.
+    came to nothing. ``returns`` is asked about each connection that came in after the one whose session runs: True if
+    it is that session's vehicle, whose session ends then; it is the next to be served, and makes way for nobody.
+    ``same`` tells whether two connections are of one vehicle: then the later one counts, for whoever connects anew has
+    given up what was before, and may have done so several times.
     """
 
     def __init__(
@@ -64,12 +66,17 @@ class Reception:
         serve: Callable[[MessageStream], None],
         refused: Callable[[StreamEnd], None],
         returns: Callable[[MessageStream], bool] | None = None,
+        same: Callable[[MessageStream, MessageStream], bool] = lambda one, other: False,
         most: int = MAX_OPENINGS,
     ) -> None:
-        self._returns = returns
+        self._returns, self._same = returns, same
         self._busy_rate = RateLimit(*BUSY_RATE)
-        self._newcomers: weakref.WeakSet[MessageStream] = weakref.WeakSet()
-        """Those that came after the session that runs had begun."""
+        self._numbers: weakref.WeakKeyDictionary[MessageStream, int] = weakref.WeakKeyDictionary()
+        """Connections in the order in which they came in."""
+        self._count = self._serving = 0
+        """How many came in, and the number of the one whose session runs."""
+        self._returned: MessageStream | None = None
+        """The vehicle of the session that runs, which waits for its end."""
         self._make = make
         self._taken_in, self._serve, self._refused = taken_in, serve, refused
         self._most = most
@@ -102,8 +109,8 @@ class Reception:
                 await self._pace()
                 await self._make_room()
                 stream = self._make(_Guest(self), tls)
-                if self._busy:
-                    self._newcomers.add(stream)
+                self._count += 1
+                self._numbers[stream] = self._count
                 self._openings[stream] = loop.time()
                 self._taken_in(stream)
                 await loop.connect_accepted_socket(lambda stream=stream: stream, sock)  # type: ignore[misc]
@@ -156,14 +163,31 @@ class Reception:
             stream.abort()
         elif self._busy:
             stream.hold()
-            if stream in self._newcomers and self._returns is not None and self._returns(stream):
-                self._ready.appendleft(stream)
-                return
-            self._ready.append(stream)
-            if len(self._ready) > BUSY_WAITING:
-                self._ready.popleft().close()
+            self._wait(stream)
         else:
             self._begin(stream)
+
+    def _wait(self, stream: MessageStream) -> None:
+        """Put it in its place among those that wait for the end of the session that runs."""
+        number = self._numbers[stream]
+        own = [one for one in self._ready if self._same(stream, one)]
+        if any(self._numbers[one] > number for one in own):
+            stream.close()  # its vehicle has connected anew since
+            return
+        first = number > self._serving and self._returns is not None and self._returns(stream)
+        for one in own:
+            first = first or one is self._returned
+            self._ready.remove(one)
+            one.close()
+        if first:
+            self._returned = stream
+            self._ready.appendleft(stream)
+            return
+        self._ready.append(stream)
+        others = [one for one in self._ready if one is not self._returned]
+        if len(others) > BUSY_WAITING:
+            self._ready.remove(others[0])
+            others[0].close()
 
     def ended(self, stream: MessageStream, end: StreamEnd) -> None:
         """A connection ended before it had a session."""
@@ -174,7 +198,7 @@ class Reception:
 
     def _begin(self, stream: MessageStream) -> None:
         self._busy = True
-        self._newcomers.clear()
+        self._serving, self._returned = self._numbers[stream], None
         try:
             self._serve(stream)
         except BaseException:

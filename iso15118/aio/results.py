@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
+from iso15118.messages import din, iso2
+from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import HardwareFault
@@ -25,9 +27,27 @@ if TYPE_CHECKING:
     from .hardware import Hardware
     from .stream import MessageStream
 
-__all__ = ["SessionResult", "Tally", "let_go", "summed_up"]
+__all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
 
 _FLOWING_A = 1.0
+
+
+_ENVELOPES = (iso2.V2GMessage, din.V2GMessage)
+_LOOP_ANSWERS = frozenset(
+    {
+        dc.DCChargeLoopRes,
+        ac.ACChargeLoopRes,
+        iso2.CurrentDemandRes,
+        iso2.ChargingStatusRes,
+        din.CurrentDemandRes,
+    }
+)
+
+
+def is_loop_answer(message: Any) -> bool:
+    """What a station answers once in a turn of the charge loop, in any edition."""
+    kind = type(message)
+    return (type(message.body.body_element) if kind in _ENVELOPES else kind) in _LOOP_ANSWERS
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -67,6 +87,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     safe: bool
     """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
     still have an effect, and the hardware shows it: contactors open, less than 5 A."""
+    edition: str = ""
+    """What was spoken, by its name in the settings ("iso20", "iso2", "din"); empty if nothing was agreed on."""
     evccid: str = ""
     """How the vehicle introduced itself."""
     emaid: str = ""
@@ -163,6 +185,7 @@ def summed_up(
         discharged_wh=energy[1] if energy is not None else None,
         faults=tuple(hardware.faults),
         evccid=getattr(session, "evccid", ""),
+        edition=getattr(session, "edition", ""),
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.actions import Action
-    from iso15118.tls import TlsContext
 
     from .connection import LinkParts
     from .driver import Observer
@@ -230,7 +229,7 @@ def run_both(
     hardware: Callable[[Sleep, Clock], tuple[ports.Station, ports.Vehicle]],
     *,
     interface: str = "lo",
-    tls: tuple[TlsContext, TlsContext] | None,
+    tls: tuple[TlsSource | None, TlsSource | None] | None,
     at_most_s: float,
     observer: Observer | None = None,
     station_observer: Observer | None = None,

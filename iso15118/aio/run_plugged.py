@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.actions import Action
-    from iso15118.tls import TlsContext
 
     from .connection import LinkParts
     from .driver import Observer
+    from .link import TlsSource
     from .network import Interface
     from .run import Clock, Sleep
     from .tap import Tap
@@ -109,7 +109,7 @@ def run_both_plugged(
     cable: Callable[[Clock], tuple[CableOfBoth, LinkParts, LinkParts]],
     *,
     interface: str = "lo",
-    tls: tuple[TlsContext, TlsContext] | None,
+    tls: tuple[TlsSource | None, TlsSource | None] | None,
     at_most_s: float,
     observer: Observer | None = None,
     station_observer: Observer | None = None,

@@ -57,7 +57,8 @@ class SeccServer:
     """The SECC of one connector. Use it with ``async with``; it serves from then on, until it is left.
 
     ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be allowed
-    by ``config.allow_plaintext``; with both, plain TCP gets a port of its own.
+    by the settings (``allow_plaintext``, or an edition that is spoken in the clear); with both, one port serves them: the first
+    octets tell.
     ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
     ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
     ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
@@ -102,7 +103,7 @@ class SeccServer:
         tickets: Iterable[SeccTicket] = (),
         wait_for_interface: bool = False,
     ) -> None:
-        if tls is None and not config.allow_plaintext:
+        if tls is None and not config.speaks_plain:
             raise ConfigError(
                 "tls", "there is no TLS context", "give one, or set allow_plaintext for a laboratory"
             )
@@ -174,6 +175,7 @@ class SeccServer:
                 serve=self._serve,
                 refused=self._refused,
                 returns=self._returns,
+                same=is_same_vehicle,
             )
             self._presence = Presence(
                 self._where,
@@ -193,10 +195,10 @@ class SeccServer:
 
     def _wanted_ports(self) -> dict[Security, int | None]:
         wanted: dict[Security, int | None] = {}
-        if self._tls is not None:
+        if self._tls is not None and self.config.speaks_tls:
             wanted[Security.TLS] = self._port
-        if self.config.allow_plaintext:
-            wanted[Security.NONE] = None if self._tls is not None else self._port
+        if self.config.speaks_plain:
+            wanted[Security.NONE] = self._port
         return wanted
 
     async def _accept(self, listener: socket.socket, security: Security) -> None:
@@ -319,12 +321,13 @@ class SeccServer:
 
     def _returns(self, newcomer: MessageStream) -> bool:
         """Whether this is the vehicle whose session runs. Then that session ends, hardware first, and the vehicle is the next."""
-        running, driver = self._running_stream(), self.sessions.driver
-        if running is None or driver is None or not is_same_vehicle(newcomer, running):
+        driver = self.sessions.driver
+        if driver is None or driver.stream is None or not is_same_vehicle(newcomer, driver.stream):
             return False
-        driver.link_lost(LinkLoss.CONNECTED_ANEW)
-        _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
-        return True
+        if not driver.over:
+            driver.link_lost(LinkLoss.CONNECTED_ANEW)
+            _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
+        return True  # also while the hardware of that session still settles
 
     @property
     def session(self) -> SeccSession | None:
@@ -416,9 +419,10 @@ class SeccServer:
     # -- sessions -----------------------------------------------------------------------------------------
 
     def _make_stream(self, owner: StreamOwner, tls: TlsSource | None) -> MessageStream:
-        return self._connection(
-            owner, tls=tls.connect() if tls is not None else None, limits=self._stream_limits
-        )
+        if tls is None:
+            return self._connection(owner, tls=None, limits=self._stream_limits)
+        more = {"plain_too": True} if self.config.speaks_plain else {}
+        return self._connection(owner, tls=tls.connect(), limits=self._stream_limits, **more)
 
     def _taken_in(self, stream: MessageStream) -> None:
         self._streams.add(stream)

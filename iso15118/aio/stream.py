@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from iso15118.channel import MessageChannel
 from iso15118.errors import FrameError, MisuseError, TlsError, V2GError
+from iso15118.v2gtp import VERSION
 
 from .link import Ending, StreamEnd, StreamLimits, StreamOwner, TlsEndpoint
 from .logs import Log
@@ -62,7 +63,8 @@ class MessageStream(asyncio.BufferedProtocol):
     messages may be sent.
 
     ``tls`` is this end of a new TLS connection; None means plain TCP, which ISO 15118-20 does not allow on a
-    public cable.
+    public cable. ``plain_too``: for a server that serves both: a peer whose first octet is that of a V2GTP header is spoken to in the
+    clear.
     """
 
     def __init__(
@@ -70,11 +72,14 @@ class MessageStream(asyncio.BufferedProtocol):
         owner: StreamOwner,
         *,
         tls: TlsEndpoint | None,
+        plain_too: bool = False,
         channel: MessageChannel | None = None,
         limits: StreamLimits | None = None,
     ) -> None:
         self._owner = owner
         self._tls = tls
+        self._undecided = plain_too and tls is not None
+        """Nothing has come in, so that it is not known which kind of connection this is."""
         self._channel = channel if channel is not None else MessageChannel()
         self._limits = limits if limits is not None else StreamLimits()
         self._loop = asyncio.get_running_loop()
@@ -229,6 +234,11 @@ class MessageStream(asyncio.BufferedProtocol):
         self._heard = self._loop.time()
         data = bytes(self._view[:nbytes])
         try:
+            if self._undecided:
+                self._undecided = False
+                if data[0] == VERSION:
+                    self._tls = None
+                    self._open()
             if self._tls is not None:
                 self._receive_records(self._tls, data)
             elif self._phase in _TALKING:

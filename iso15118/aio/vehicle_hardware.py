@@ -52,6 +52,8 @@ _None = _NoContactors()
 class VehicleHardware(SideHardware):
     """One session's hold on the ports of a vehicle. ``tell`` gets the events."""
 
+    measures = "inlet"
+
     def __init__(
         self,
         vehicle: ports.Vehicle,

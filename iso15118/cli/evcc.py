@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.output import by_thread
 from iso15118.aio.run import run_vehicle
 from iso15118.cli.ending import ExitStatus
@@ -19,8 +17,6 @@ from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.evcc import EvccConfig
 from iso15118.pki import Store
 from iso15118.pki.evidence import Evidence
-from iso15118.pki.vehicle_contracts import StoredContracts
-from iso15118.session import ports
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.roles import load_evcc
@@ -45,14 +41,17 @@ def evcc(
     session = settings.session
     lists = settings.status.store
     evidence = None if lists is None else Evidence(Store(lists))
-    with by_thread(), tls_of(settings.tls, "evcc", keylog, evidence=evidence) as secured:
-        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki)
+    with (
+        by_thread(),
+        tls_of(settings.tls, "evcc", keylog, editions=session.editions, evidence=evidence) as secured,
+    ):
+        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki, secured.older_pki)
         if secured.material is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
             session = msgspec.structs.replace(session, evccid=common_name(secured.material))
         result, stopped = run_vehicle(
             session,
-            lambda sleep, clock: _unhurried(vehicle.ports(sleep, clock)),
+            vehicle.ports,
             settings.interface,
             secured.tls,
             sdp_port=settings.sdp_port,
@@ -76,11 +75,3 @@ def evcc(
         echo_soon(json_line(summary)) if as_json else tell(summary)
     if status := exit_status(summary):
         raise typer.Exit(status)
-
-
-def _unhurried(vehicle: ports.Vehicle) -> ports.Vehicle:
-    """The vehicle with a contract store that writes in a thread: disks and the encryption of keys take their time."""
-    behind = vehicle.contracts
-    if not isinstance(behind, StoredContracts):
-        return vehicle
-    return replace(vehicle, contracts=ThreadedContracts(behind))

@@ -24,7 +24,13 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def loopback(
-    edition: Annotated[str, typer.Option(help="iso20 (iso2 and din: not yet).")] = "iso20",
+    edition: Annotated[str, typer.Option(help="What both sides speak: iso20, iso2 or din.")] = "iso20",
+    evcc_editions: Annotated[
+        str | None, typer.Option(help="What the car speaks, best first: a list such as iso20,iso2,din.")
+    ] = None,
+    secc_editions: Annotated[
+        str | None, typer.Option(help="What the charger speaks, likewise: together they show a fall-back.")
+    ] = None,
     service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs, mcs-bpt, ac or ac-bpt.")] = "dc",
     auth: Annotated[
         str, typer.Option(help="eim: at a terminal; pnc: by contract (Plug and Charge).")
@@ -74,6 +80,8 @@ def loopback(
     """Run a car and a charger against each other and print what happened."""
     keys: dict[str, Any] = {
         "edition": edition,
+        "evcc_editions": _list(evcc_editions),
+        "secc_editions": _list(secc_editions),
         "service": service,
         "auth": auth,
         "install_contract": install_contract,
@@ -109,3 +117,7 @@ def loopback(
         print_summary(summary)
     if summary.exit_status:
         raise typer.Exit(summary.exit_status)
+
+
+def _list(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from iso15118.errors import ConfigError
+from iso15118.ranges import Duration, HowLong, check_numbers
 
 __all__ = ["ConnectionSettings", "SetupFrom"]
 
@@ -25,11 +24,11 @@ class SetupFrom(Enum):
 class ConnectionSettings(Struct, frozen=True, kw_only=True):
     """Times and budgets from the plug to the session, for both roles. Raises ``ConfigError`` for what cannot work."""
 
-    t_conn_max_comm: float = 8.0
+    t_conn_max_comm: Duration = 8.0
     """Plug-in to data link; being late is reported, and ends nothing: matching has limits of its own."""
-    t_conn_resume: float = 6.0
+    t_conn_resume: Duration = 6.0
     """Wake-up to data link (ISO 15118-3; ISO 15118-10 has 4 s, which its link keeps by itself); reported."""
-    t_conn_resetup: float = 15.0
+    t_conn_resetup: Duration = 15.0
     """Loss of the data link to data link; reported."""
     setup_from: SetupFrom = SetupFrom.LINK
     """From when on the time for the communication set-up runs (session.timing.communication_setup_*). Unsettled: -2 is read as
@@ -40,31 +39,17 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     start_again: bool = True
     """After the end begin anew when the other side asks for it through the basic signalling: a vehicle that toggles the pilot or shows C
     in X1, as for preconditioning; a station that shows E or F, or 5 % again, or opens and closes S3. Within ``restarts``."""
-    rest_s: float = 60.0
+    rest_s: Duration = 60.0
     """Rest after an end that fills ``restarts`` again. Not in the standard; a vehicle may be plugged in for weeks, and two sides that start
     each other again and again must not go on for ever at once."""
-    replug_s: float = 0.05
+    replug_s: Duration = 0.05
     """A plug that is out for less than this is a contact that bounces: everything ends, but ``restarts`` goes on. Not in the standard."""
-    assert_every: float = 1.0
+    assert_every: HowLong = 1.0
     """How often the outputs (pilot, S3, the vehicle's switch) are shown again, and compared where the port reports what it shows; 0:
     only when they change. Not in the standard; a port that lost a request, or was reset, is put right."""
-    close_s: float = 6.0
+    close_s: Duration = 6.0
     """End of a session to the end of its connection before the data link is left all the same; above the 5 s in which a station waits for
     the vehicle to close."""
 
     def __post_init__(self) -> None:
-        for name in ("t_conn_max_comm", "t_conn_resume", "t_conn_resetup", "rest_s", "replug_s", "close_s"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-                raise ConfigError(
-                    f"connection.{name}", f"{value!r} is no duration", "a finite number above 0"
-                )
-        every = self.assert_every
-        if type(every) not in (int, float) or not (math.isfinite(every) and every >= 0):
-            raise ConfigError(
-                "connection.assert_every", f"{every!r} is no duration", "a finite number, 0 or more"
-            )
-        if type(self.restarts) is not int or not 0 <= self.restarts <= 20:
-            raise ConfigError(
-                "connection.restarts", f"{self.restarts!r} is not possible", "a whole number from 0 to 20"
-            )
+        check_numbers(self, "connection")

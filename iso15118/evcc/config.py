@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import warnings
 from enum import Enum
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
 from iso15118.evcc.din.settings import DinEvccSettings
-from iso15118.evcc.iso2.settings import Iso2Settings
+from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
+from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -49,7 +50,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     evccid: str = "WVWV123456789ABCDEF7"
     """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
     [V2G20-2598]."""
-    editions: tuple[str, ...] = ("iso20",)
+    editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are offered to the station, best first: "iso20", "iso2", "din"."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
@@ -57,37 +58,37 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How to be identified, best first: by contract if the vehicle has a contract store, or at a terminal."""
     contract_preferences: tuple[str, ...] = ()
     """EMAIDs or their beginnings, such as a provider's "DE8AA", best first; others come after them."""
-    contract_attempts: int = 3
+    contract_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     """How many contracts are tried one after the other before the vehicle does something else."""
     install_contracts: InstallContracts = InstallContracts.IF_NEEDED
     """Ask the station for contracts when none can be used, in every session, or never."""
-    maximum_contracts: int = 4
+    maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""
     control_mode: ControlMode | None = None
     """Deprecated: the only control mode. Use control_modes, which it replaces."""
-    departure_time_s: int | None = None
+    departure_time_s: Annotated[int, Meta(ge=0, le=4294967295)] | None = None
     """Time until the vehicle leaves, in s from the moment it is connected: it counts down in what is told to
     the station, and the session ends when it is over. Absent: nobody knows; where Dynamic mode requires a
     time, a day is told."""
-    minimum_soc: int = 20
+    minimum_soc: Annotated[int, Meta(ge=0, le=100)] = 20
     """State of charge in percent below which nothing is given back, and to which a Dynamic station charges
     first."""
-    target_soc: int = 80
+    target_soc: Annotated[int, Meta(ge=0, le=100)] = 80
     """State of charge in percent at which the vehicle stops."""
-    least_energy_wh: float = 0.05
+    least_energy_wh: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.05
     """A battery that lacks less than this has what it wants, in Wh: requests are rounded up to whole ones, so
     that less cannot be asked for."""
-    no_power_s: float = 3600.0
+    no_power_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""
-    schedule_renegotiation_s: float = 300.0
+    schedule_renegotiation_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 300.0
     """Ask the station for another schedule when the one that holds is over, and when it has no power until its end, but not for the same
     reason again within so many s, because the power rests meanwhile; a station that refused is not asked again either, whoever wants
     another one. 0 never asks of its own accord: the vehicle takes no power behind the end, and leaves after no_power_s."""
-    below_minimum_s: float = 60.0
+    below_minimum_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 60.0
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
@@ -98,14 +99,18 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     far below is up to the battery, hence no promise by default."""
     allow_plaintext: bool = False
     """Offer ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-1237]; laboratories ask for it."""
-    meter_info_every: int = 20
+    forbid_plaintext: bool = False
+    """Speak nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
+    default
+    both are spoken in the clear where a station answers discovery that it has no TLS; that is told as ``sdp-no-tls``."""
+    meter_info_every: Count = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
-    meter_tolerance_percent: float = 5.0
+    meter_tolerance_percent: Annotated[float, Meta(ge=0.0, le=100.0)] = 5.0
     """By how many percent of its own measurement a meter reading may differ from it for the vehicle to sign it. Meters of both sides, and
     the loss in the cable between them, stay well within 5 %."""
-    meter_tolerance_wh: float = 100.0
+    meter_tolerance_wh: Annotated[float, Meta(ge=0.0, le=1e6)] = 100.0
     """And by how many Wh beside: what a meter counts in one step, and what flowed before the first reading."""
-    meter_delay_s: float = 10.0
+    meter_delay_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 10.0
     """And by what flows in so many s at the highest power of the session: a station reads its meter every few seconds, and tells the
     reading later still."""
     time_stamp_unit: TimeStampUnit = TimeStampUnit.SECONDS
@@ -118,31 +123,43 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only
     noted."""
-    loop_interval_s: float | None = None
+    loop_interval_s: HowLong | None = None
     """From one charge-loop request to the next, in s. Absent: timing.sequence_performance_loop, which is what
     the standard asks for at most [V2G20-1499]. 0: as fast as it goes."""
-    poll_interval_s: float = 0.1
+    poll_interval_s: HowLong = 0.1
     """Pause before a request is repeated while the other side says Ongoing, in s."""
-    precharge_tolerance_v: float = 20.0
+    precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Inlet and battery voltage may differ by this much when the contactors close (IEC 61851-23,
     Annex CC; docs/sources.md)."""
-    welding_voltage_v: float = 60.0
+    welding_voltage_v: Annotated[float, Meta(ge=1.0, le=120.0)] = 60.0
     """Welding detection is over when the inlet is below this, in V: touch-safe."""
-    welding_detection_s: float = 5.0
+    welding_detection_s: HowLong = 5.0
     """How long to wait for that, in s; a welded contactor is reported and the session ends all the same."""
     pause_if_asked: bool = False
     """Pause when the station asks for it (EVSENotification Pause) instead of ending the session. Off by default: somebody has to keep the
     ticket and wake the link up again, or the vehicle is never charged."""
-    pause_validity_s: float = VALIDITY_S
+    pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
-    iso2: Iso2Settings = field(default_factory=Iso2Settings)
+    iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
     """What is said of ISO 15118-2 alone."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
+
+    @property
+    def speaks_plain(self) -> bool:
+        """Something may be said without TLS."""
+        return self.allow_plaintext or (
+            not self.forbid_plaintext and not {"iso2", "din"}.isdisjoint(self.editions)
+        )
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Something may be said over TLS: in DIN 70121 nothing may."""
+        return not {"iso20", "iso2"}.isdisjoint(self.editions)
 
     def __post_init__(self) -> None:
         if self.control_mode is not None:
@@ -151,10 +168,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             )
             force_setattr(self, "control_modes", (self.control_mode,))
             force_setattr(self, "control_mode", None)
-        if not self.control_modes or len(set(self.control_modes)) != len(self.control_modes):
-            raise ConfigError(
-                "control_modes", "none, or one twice", "scheduled, dynamic or both, the best first"
-            )
+        check_numbers(self)
+        if not self.control_modes:
+            raise ConfigError("control_modes", "there is none", "scheduled, dynamic or both, the best first")
         if not 1 <= len(self.evccid) <= 255:
             raise ConfigError("evccid", f"{len(self.evccid)} characters", "1 to 255")
         if not self.editions or len(set(self.editions)) != len(self.editions):
@@ -164,70 +180,40 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
         for edition in self.editions:
             if edition not in EDITIONS:
                 raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if self.forbid_plaintext and self.allow_plaintext:
+            raise ConfigError("forbid_plaintext", "plaintext is allowed, too", "one of the two")
+        if self.forbid_plaintext and not self.speaks_tls:
+            raise ConfigError(
+                "forbid_plaintext", "DIN 70121 knows no TLS", "false, or editions with iso20 or iso2"
+            )
         if not self.services:
             raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
         for service in self.services:
             if service not in SERVICES:
                 raise ConfigError("services", f"{service.name} is not implemented", "one of " + _names())
-        if not self.identification or len(set(self.identification)) != len(self.identification):
-            raise ConfigError("identification", "none, or one twice", "pnc, eim or both, the best first")
-        if not 1 <= self.contract_attempts <= 100:
-            raise ConfigError("contract_attempts", f"{self.contract_attempts} makes no sense", "1 to 100")
-        if not 1 <= self.maximum_contracts <= 255:
-            raise ConfigError("maximum_contracts", f"{self.maximum_contracts} does not fit", "1 to 255")
-        if not 0.0 < self.pause_validity_s < 1e9:
-            raise ConfigError(
-                "pause_validity_s",
-                f"{self.pause_validity_s!r} is no validity",
-                "a positive number of seconds",
-            )
-        for key in ("minimum_soc", "target_soc"):
-            if not 0 <= getattr(self, key) <= 100:
-                raise ConfigError(key, f"{getattr(self, key)} is no percentage", "0 to 100")
+        if not self.identification:
+            raise ConfigError("identification", "there is none", "pnc, eim or both, the best first")
+        for key in ("services", "control_modes", "identification", "contract_preferences"):
+            listed_once(key, getattr(self, key))
         if self.minimum_soc > self.target_soc:  # [V2G20-1640]
             raise ConfigError(
                 "minimum_soc",
                 f"{self.minimum_soc} is above target_soc = {self.target_soc}",
                 "at most target_soc",
             )
-        if self.departure_time_s is not None and not 0 <= self.departure_time_s <= 2**32 - 1:
-            raise ConfigError("departure_time_s", f"{self.departure_time_s} does not fit", "0 to 4294967295")
-        if self.meter_info_every < 0:
-            raise ConfigError("meter_info_every", f"{self.meter_info_every} is negative", "0 or more")
         limit = self.timing.sequence_timeout_loop
-        if not 0.0 <= self.loop_s < limit:
+        if self.loop_s >= limit:
             raise ConfigError(
                 "loop_interval_s",
                 f"{self.loop_s!r} would end every session",
                 f"0 to below {limit:g}",
             )
-        if not 0.0 <= self.meter_tolerance_percent <= 100.0:
-            raise ConfigError(
-                "meter_tolerance_percent", f"{self.meter_tolerance_percent!r} is no percentage", "0 to 100"
-            )
-        for key in ("meter_tolerance_wh", "meter_delay_s"):
-            if not 0.0 <= getattr(self, key) < 1e6:
-                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 1000000")
-        if not self.poll_interval_s <= self.timing.sequence_performance:
+        if self.poll_interval_s > self.timing.sequence_performance:
             raise ConfigError(
                 "poll_interval_s",
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
             )
-        if not 0.0 <= self.schedule_renegotiation_s < 1e9:
-            raise ConfigError(
-                "schedule_renegotiation_s", f"{self.schedule_renegotiation_s!r} makes no sense", "0 or more"
-            )
-        for key in ("no_power_s", "below_minimum_s"):
-            if not 0.0 < getattr(self, key) < 1e9:
-                raise ConfigError(
-                    key, f"{getattr(self, key)!r} makes no sense", "a positive number of seconds"
-                )
-        if not 0.0 <= self.least_energy_wh < 1e6:
-            raise ConfigError("least_energy_wh", f"{self.least_energy_wh!r} makes no sense", "0 to 1000000")
-        for key in ("poll_interval_s", "precharge_tolerance_v", "welding_voltage_v", "welding_detection_s"):
-            if not 0.0 <= getattr(self, key) < 1e4:
-                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 to 10000")
 
     @property
     def loop_s(self) -> float:

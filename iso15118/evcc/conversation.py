@@ -162,6 +162,10 @@ class Conversation:
         """What the vehicle has for Plug and Charge, with what was installed in this session."""
         self.contract: Contract | None = None
         """The contract that pays."""
+        self.shown = ""
+        """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
+        self.refused = ""
+        """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []
@@ -198,6 +202,10 @@ class Conversation:
         """Why the vehicle breaks off, once it does."""
         self.outbox: list[Action] = []
         """What the session will hand out with its next list of actions."""
+        self.connected_at = 0.0
+        """When the transport opened, on the session's clock."""
+        self.connected_at = 0.0
+        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
         self.beside: type | None = None
@@ -209,15 +217,14 @@ class Conversation:
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
         self.edition: EvccEdition | None = None
         """What is spoken; None until supportedAppProtocol has chosen."""
+        self.edition_name = ""
+        """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
+        self.timeouts: dict[type, float] = {}
+        """How long the response to a request of this class is waited for, in s, by ``timing``; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
-
-    @property
-    def unix_time(self) -> int:
-        """Seconds since 1970, as far as the vehicle knows."""
-        return max(int(self.now + self.epoch), 0)
 
     @property
     def clock(self) -> float | None:

@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
 
+from .din.script import Din
 from .edition import EvccEdition
+from .iso2.script import Iso2
+from .iso2.setup import modes_of
 from .iso20.script import AC, DC, Iso20
 
 if TYPE_CHECKING:
@@ -50,6 +53,18 @@ def _why_not_iso20(talk: Conversation) -> str:
     return "without TLS" if talk.plain else "below TLS 1.3"
 
 
+def _why_not_iso2(talk: Conversation) -> str:
+    """With any TLS, and without: then there is no Plug and Charge [V2G2-633]."""
+    return "" if modes_of(talk) else "without services and hardware for iso2.energy_transfer_modes"
+
+
+def _why_not_din(talk: Conversation) -> str:
+    """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
+    if not talk.plain:
+        return "over TLS"
+    return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
+
+
 OFFERED: Final = (
     Offered(
         edition="iso20",
@@ -66,6 +81,17 @@ OFFERED: Final = (
         minor=0,
         make=lambda: Iso20(AC),
         why_not=_why_not_ac,
+    ),
+    Offered(
+        edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2
+    ),
+    Offered(
+        edition="din",
+        namespace=Namespace.DIN.value,
+        major=2,
+        minor=0,
+        make=Din,
+        why_not=_why_not_din,
     ),
 )
 """All there are; ``offered`` says which, and in which order."""

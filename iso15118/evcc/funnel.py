@@ -37,7 +37,7 @@ _TALK_FAILED = frozenset(
     }
 )
 """Ways to end in which nothing but the conversation failed."""
-_AUTHORIZING = ("Authorization", "CertificateInstallation")
+_AUTHORIZING = ("Authorization", "CertificateInstallation", "CertificateUpdate", "PaymentDetails")
 """States in which the vehicle may have been refused already."""
 
 
@@ -232,6 +232,9 @@ class Funnel:
         if reason in _TALK_FAILED and self.states[-1] in _AUTHORIZING and self._talk.refusals:
             # The first cause: what the station says to the next attempt is often only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
+        if reason is EndReason.REFUSED and self._talk.shown:
+            self._talk.refused = self._talk.shown
+            self._talk.refusals.append(f"{self._talk.shown}: {detail}")
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
         )

@@ -8,7 +8,6 @@ from iso15118.evcc.conversation import Conversation, Exchange, SessionOver
 from iso15118.messages import app
 from iso15118.session.actions import EndReason, PeerDeviates, SessionEnded, UseSchema
 
-from .edition import EvccEdition
 from .editions import Offered, offered
 
 __all__ = ["session"]
@@ -16,12 +15,14 @@ __all__ = ["session"]
 
 async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
     """The whole session in whatever edition the two sides agree on."""
-    edition = talk.edition = await _negotiated(talk)
+    chosen = await _negotiated(talk)
+    edition = talk.edition = chosen.make()
+    talk.edition_name = chosen.edition
     talk.act(UseSchema(edition.schema))
     return await edition.session(talk, set_up)
 
 
-async def _negotiated(talk: Conversation) -> EvccEdition:
+async def _negotiated(talk: Conversation) -> Offered:
     wanted = offered(talk.config.editions, talk.config.services)
     usable = [one for one in wanted if not one.why_not(talk)]
     if not usable:
@@ -40,7 +41,7 @@ async def _negotiated(talk: Conversation) -> EvccEdition:
     request = app.SupportedAppProtocolReq(app_protocol=entries)
     timeout = talk.config.timing.message_timeout_of("SupportedAppProtocolReq")
     response = await Exchange(request, app.SupportedAppProtocolRes, timeout, "supportedAppProtocol")
-    return _chosen(talk, response, usable).make()
+    return _chosen(talk, response, usable)
 
 
 def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: list[Offered]) -> Offered:
@@ -48,7 +49,10 @@ def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: l
     SchemaID out, or send another one, and that is borne with."""
     code, chosen = response.response_code, response.schema_id
     if code is app.ResponseCode.Failed_NoNegotiation:
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, code.value)
+        names = ", ".join(f"{one.namespace} {one.major}.{one.minor}" for one in usable)
+        raise SessionOver(
+            EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}: the station has nothing of {names}"
+        )
     if chosen is not None and 1 <= chosen <= len(usable):
         return usable[chosen - 1]
     wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"

@@ -1,6 +1,6 @@
 """Plug and Charge in a loopback run: a backend and a provisioning service at the station, a contract store in the vehicle.
 
-All of it stands on the certificates of one test PKI, which is issued for the run.
+All of it stands on the certificates of two test PKIs, one of each edition with contracts, which are issued for the run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from iso15118.pki import IssuedPki
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import ContractService
 from iso15118.pki.installation import provisioning_of
+from iso15118.pki.installation_iso2 import ContractServiceIso2
 from iso15118.pki.issue import DEFAULT_PCID
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, VehicleContracts
@@ -29,21 +30,36 @@ class BothContracts(Struct, frozen=True):
     store: HeldContracts
 
 
-def contracts_of(pki: IssuedPki, *, install: bool, clock: Callable[[], datetime]) -> BothContracts:
-    """``install``: the vehicle begins without its contract, and finds it at the station. ``clock``: the service's."""
-    mo_root, contract = pki.certificates["mo-root"], pki.credential("contract")
+def contracts_of(
+    pki: IssuedPki, older: IssuedPki, *, install: bool, clock: Callable[[], datetime]
+) -> BothContracts:
+    """``pki`` is of ISO 15118-20, ``older`` of ISO 15118-2: either has a contract, since they are of different kinds of keys.
+    ``install``: the vehicle begins without its contract, and finds it at the station. ``clock``: the service's."""
+    contracts = [one.credential("contract") for one in (pki, older)]
+    mo_anchors = tuple(one.certificates["mo-root"] for one in (pki, older))
     service = ContractService(
         cps=pki.credential("cps"),
-        contracts={DEFAULT_PCID: [contract]},
+        contracts={DEFAULT_PCID: [contracts[0]]},
         oem_anchors=[pki.oem_root],
         clock=clock,
     )
+    service_iso2 = ContractServiceIso2(
+        cps=older.credential("cps"),
+        contracts=lambda pcid: [contracts[1]] if pcid == DEFAULT_PCID else [],
+        renewed=lambda emaid: None,  # what was issued for this run does not run out in it
+        oem_anchors=[older.oem_root],
+        oem_intermediates=older.chain("oemprov")[1:],
+        mo_anchors=[older.certificates["mo-root"]],
+        clock=clock,
+    )
     held = VehicleContracts(
-        signers=() if install else (signer_of(contract),),
+        signers=() if install else tuple(signer_of(one) for one in contracts),
         provisioning=provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
-        v2g_anchors=(pki.v2g_root,),
-        mo_anchors=(mo_root,),
+        provisioning_iso2=provisioning_of(older.credential("oemprov")),
+        v2g_anchors=(pki.v2g_root, older.v2g_root),
+        mo_anchors=mo_anchors,
     )
-    return BothContracts(
-        ContractBackend(ContractTrust(mo_anchors=(mo_root,)), service=service), HeldContracts(held)
+    backend = ContractBackend(
+        ContractTrust(mo_anchors=mo_anchors), service=service, service_iso2=service_iso2
     )
+    return BothContracts(backend, HeldContracts(held))

@@ -57,6 +57,7 @@ def run_in_memory(
         plant,
         pair.secc.ended or late,
         pair.evcc.ended or late,
+        edition=pair.secc.edition,
         tls=None,
         exchanges=pair.exchanges,
         charge_loops=pair.loops,
@@ -85,15 +86,17 @@ class _Run:
         folder: SessionFolder | None,
     ) -> None:
         # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
-        secure = order.tls is not False
+        secure = order.tls is not False and order.speaks_tls
         self._both = (
-            secc_config(order, allow_plaintext=not secure),
-            evcc_config(order, allow_plaintext=not secure),
+            secc_config(order, allow_plaintext=order.allows_plaintext),
+            evcc_config(order, allow_plaintext=order.allows_plaintext),
             plant.station,
             plant.vehicle,
         )
         self._seen: dict[str, Any] = {
             "secure": secure,
+            # TLS 1.3 is what two sides agree on of whom each speaks ISO 15118-20.
+            "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
             "on_state": None if folder is None else folder.state,
         }
@@ -170,4 +173,5 @@ def _contracts(order: LoopbackOrder) -> BothContracts | None:
     from iso15118.pki import issue_test_pki
 
     day = datetime.fromtimestamp(EPOCH, UTC)
-    return contracts_of(issue_test_pki(at=day), install=order.install_contract, clock=lambda: day)
+    both = issue_test_pki(at=day), issue_test_pki("iso2", "p256", at=day)
+    return contracts_of(*both, install=order.install_contract, clock=lambda: day)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.config import EDITIONS
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.services import AC_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
@@ -35,6 +36,11 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     """
 
     edition: str = "iso20"
+    """What both sides speak; ``evcc_editions`` and ``secc_editions`` say it for each side instead."""
+    evcc_editions: tuple[str, ...] | None = None
+    """What the vehicle speaks, best first: it offers them in this order."""
+    secc_editions: tuple[str, ...] | None = None
+    """What the station speaks."""
     service: str = "dc"
     auth: str = "eim"
     """``eim``: at a terminal; ``pnc``: by the vehicle's contract."""
@@ -60,13 +66,19 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
 
     def __post_init__(self) -> None:
-        choose("edition", self.edition, ["iso20"], planned=("iso2", "din"))
+        choose("edition", self.edition, EDITIONS)
+        for key in ("evcc_editions", "secc_editions"):
+            if getattr(self, key) is None:
+                force_setattr(self, key, (self.edition,))
+            for edition in getattr(self, key):
+                choose(key, edition, EDITIONS)
         choose("service", self.service, _BY_NAME, planned=_LATER_SERVICES)
         choose("auth", self.auth, ["eim", "pnc"])
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
         choose("link", self.link, ["none", "slac", "spe"])
         choose("transport", self.transport, ["tcp", "memory"])
         self._check_contracts()
+        self._check_editions()
         self._fill_in()
         self._check_station()
         self._check_battery()
@@ -82,7 +94,8 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
                 "did you mean 'spe'?",
             )
         if self.tls is None and self.transport == "tcp":
-            force_setattr(self, "tls", True)
+            # DIN 70121 knows no TLS; whoever speaks another edition as well has it.
+            force_setattr(self, "tls", not {("din",)} >= {self.evcc_editions, self.secc_editions})
         elif self.tls and self.transport == "memory":
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
@@ -176,7 +189,39 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     def _soc_at(self, share: float) -> float:
         return self.soc_start + share * (self.soc_target - self.soc_start)
 
+    def _check_editions(self) -> None:
+        """What is asked for and none of the editions that one side speaks could do."""
+        if self.speaks_iso20:
+            return
+        if self.service not in ("dc", "ac"):
+            raise ConfigError(
+                "service", f"{self.service!r} is a service of ISO 15118-20 alone", "edition iso20"
+            )
+        if self.control != "scheduled":
+            raise ConfigError(
+                "control", "the older editions know no station that sets the power", "control scheduled"
+            )
+        if self.auth == "pnc" and "iso2" not in (self.evcc_editions or ()):
+            raise ConfigError(
+                "auth", "DIN 70121 knows no Plug and Charge", "auth eim, or edition iso2 or iso20"
+            )
+
     # -- what follows from it ------------------------------------------------------------------------------
+
+    @property
+    def speaks_iso20(self) -> bool:
+        """Both sides speak ISO 15118-20, and so TLS 1.3 if any."""
+        return "iso20" in (self.evcc_editions or ()) and "iso20" in (self.secc_editions or ())
+
+    @property
+    def allows_plaintext(self) -> bool:
+        """ISO 15118-20 without TLS, as in a laboratory: where nothing else is spoken and TLS was taken away."""
+        return self.tls is False and self.evcc_editions == self.secc_editions == ("iso20",)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Each side speaks an edition that knows TLS."""
+        return all({"iso20", "iso2"} & set(side or ()) for side in (self.evcc_editions, self.secc_editions))
 
     @property
     def energy_service(self) -> EnergyService:

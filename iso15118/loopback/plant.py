@@ -10,6 +10,8 @@ from msgspec import Struct
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
+from iso15118.evcc.din.settings import DinEvccSettings
+from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
@@ -165,12 +167,14 @@ def secc_config(order: LoopbackOrder, *, allow_plaintext: bool) -> SeccConfig:
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
-    return SeccConfig(services=services, allow_plaintext=allow_plaintext)
+    editions = order.secc_editions or (order.edition,)
+    return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
 
 
 def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
     """The vehicle wants exactly the service that was ordered; ``pace``: intervals that differ from the standard's."""
     return EvccConfig(
+        editions=order.evcc_editions or (order.edition,),
         services=(order.energy_service.id,),
         identification=(Identification[order.auth.upper()],),
         control_modes=(order.control_mode,),
@@ -178,5 +182,17 @@ def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -
         target_soc=math.ceil(order.soc_target),
         departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
         allow_plaintext=allow_plaintext,
+        **_older(pace),
         **pace,  # type: ignore[arg-type]
     )
+
+
+def _older(pace: dict[str, float]) -> dict[str, Any]:
+    """The same pace in the older editions, which have settings of their own for it."""
+    loop_s = pace.get("loop_interval_s")
+    if loop_s is None:
+        return {}
+    return {
+        "iso2": Iso2EvccSettings(loop_interval_s=loop_s, ac_loop_interval_s=loop_s),
+        "din": DinEvccSettings(loop_interval_s=loop_s),
+    }

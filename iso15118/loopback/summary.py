@@ -58,6 +58,7 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     ended_by: str
     """"evcc", "secc" or "link"."""
     edition: str
+    """What was spoken; empty if the two had none in common."""
     service: str
     auth: str
     control: str
@@ -113,6 +114,7 @@ def summarize(
     secc: SessionEnded,
     evcc: SessionEnded,
     *,
+    edition: str,
     tls: Tls | None,
     exchanges: int,
     charge_loops: int,
@@ -140,7 +142,7 @@ def summarize(
     return LoopbackSummary(
         result="failed" if problem else "ok",
         ended_by=who,
-        edition=order.edition,
+        edition=edition,
         service=order.service,
         auth=order.auth,
         control=order.control,

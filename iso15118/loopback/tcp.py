@@ -32,7 +32,7 @@ from iso15118.sdp import Answer, Ignored, Origin
 from iso15118.session import ports
 from iso15118.session.actions import Send, StateEntered
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
-from iso15118.tls import TlsContext, TlsInfo
+from iso15118.tls import TlsContext, TlsInfo, TlsPort
 
 __all__ = ["run_over_tcp"]
 
@@ -60,10 +60,11 @@ def run_over_tcp(
     """
     began = time.monotonic()
     plaintext = not order.tls
-    pki = None if plaintext else _issued()
+    pki = None if plaintext else _issued("iso20")
+    older = None if plaintext else _issued("iso2")
     contracts = None
-    if pki is not None and order.auth == "pnc":
-        contracts = contracts_of(pki, install=order.install_contract, clock=_now)
+    if pki is not None and older is not None and order.auth == "pnc":
+        contracts = contracts_of(pki, older, install=order.install_contract, clock=_now)
     plant = Plant.build(
         order,
         time_scale=max(1.0, order.expected_s / _TRANSFER_S),
@@ -71,14 +72,16 @@ def run_over_tcp(
         contracts=contracts,
     )
     with ExitStack() as stack:
-        contexts = None if pki is None else _contexts(pki, stack, keylog, folder)
+        contexts = (
+            None if pki is None or older is None else _contexts(order, pki, older, stack, keylog, folder)
+        )
         run = run_both if order.link == "none" else partial(run_both_plugged, cable=partial(_cable, plant))
         try:
             both = run(
-                secc_config(order, allow_plaintext=plaintext),
+                secc_config(order, allow_plaintext=order.allows_plaintext),
                 evcc_config(
                     order,
-                    allow_plaintext=plaintext,
+                    allow_plaintext=order.allows_plaintext,
                     loop_interval_s=_LOOP_INTERVAL_S,
                     poll_interval_s=_POLL_INTERVAL_S,
                 ),
@@ -98,6 +101,7 @@ def run_over_tcp(
         plant,
         secc.ended,
         evcc.ended,
+        edition=secc.edition,
         tls=_tls(evcc.tls),
         exchanges=evcc.exchanges,
         charge_loops=evcc.charge_loops,
@@ -129,10 +133,11 @@ def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkPart
     return cable, secc, evcc
 
 
-def _issued() -> IssuedPki:
+def _issued(edition: str) -> IssuedPki:
     """A fresh PKI, by way of its files."""
+    algorithm = {"iso20": "p521", "iso2": "p256"}[edition]
     with tempfile.TemporaryDirectory(prefix="iso15118-pki-") as keys:
-        issue_test_pki(at=_now()).write(Path(keys))
+        issue_test_pki(edition, algorithm, at=_now()).write(Path(keys))
         return read_pki(Path(keys))
 
 
@@ -141,16 +146,35 @@ def _now() -> datetime:
 
 
 def _contexts(
-    pki: IssuedPki, stack: ExitStack, keylog: Path | None, folder: SessionFolder | None
-) -> tuple[TlsContext, TlsContext]:
-    """Both ends' view of the PKI."""
+    order: LoopbackOrder,
+    pki: IssuedPki,
+    older: IssuedPki,
+    stack: ExitStack,
+    keylog: Path | None,
+    folder: SessionFolder | None,
+) -> tuple[TlsPort | None, TlsContext | None]:
+    """Both ends' view of the PKIs: the station has a chain for each of its editions, the vehicle trusts the roots of
+    its own; None for a side that knows no TLS."""
     # One end's secrets are those of the connection.
     logs: list[Callable[[str], None]] = []
     if keylog is not None:
         logs.append(stack.enter_context(KeyLogFile(keylog)))
     if folder is not None:
         logs.append(folder.secret)
-    return secc_context(pki), evcc_context(pki, keylog=partial(_log_to, logs) if logs else None)
+    log = partial(_log_to, logs) if logs else None
+    station, car = set(order.secc_editions or ()), set(order.evcc_editions or ())
+    served = [secc_context(pki)] if "iso20" in station else []
+    if "iso2" in station:
+        served.append(secc_context(older, profile="iso2"))
+    client: TlsContext | None = None
+    if "iso20" in car:
+        dual = "iso2" in car
+        client = evcc_context(
+            pki, profile="dual" if dual else "iso20", older=older if dual else None, keylog=log
+        )
+    elif "iso2" in car:
+        client = evcc_context(older, profile="iso2", keylog=log)
+    return TlsPort(served) if served else None, client
 
 
 def _log_to(logs: list[Callable[[str], None]], line: str) -> None:

@@ -14,16 +14,18 @@ import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from iso15118.contracts import Refusal
-from iso15118.errors import MisuseError
+from iso15118.errors import MisuseError, PkiError
 from iso15118.messages.iso2 import (
     AuthorizationReq,
     Body,
+    CertificateChain,
     CertificateInstallationReq,
     CertificateUpdateReq,
     MessageHeader,
     MeteringReceiptReq,
     ResponseCode,
     SalesTariff,
+    SubCertificates,
     V2GMessage,
 )
 from iso15118.messages.xmldsig import Signature
@@ -41,11 +43,16 @@ __all__ = [
     "judge_authorization",
     "judge_request",
     "judge_tariffs",
+    "payment_details",
     "signed_request",
     "signed_tariffs",
 ]
 
 SCHEMA = "iso2"
+_MOST_SUBS = 4
+_MOST_OCTETS = 800
+_EMAID_LENGTHS = (14, 15)
+"""Of the type of eMAID: without a check digit and with it."""
 
 SignedRequest: TypeAlias = (
     AuthorizationReq | MeteringReceiptReq | CertificateInstallationReq | CertificateUpdateReq
@@ -77,6 +84,27 @@ def signed_request(request: SignedRequest, signer: Signer, session_id: bytes) ->
     return V2GMessage(header=header, body=Body(body_element=request))
 
 
+def payment_details(signer: Signer) -> tuple[str, CertificateChain]:
+    """What PaymentDetailsReq says of a contract: its name without hyphens, and its chain.
+
+    Raises MisuseError for a chain that the message cannot carry, PkiError for a certificate that is none.
+    """
+    leaf, *subs = signer.chain or (b"",)
+    if len(subs) > _MOST_SUBS or any(len(der) > _MOST_OCTETS for der in signer.chain) or not leaf:
+        raise MisuseError(
+            f"a chain of 1 to {_MOST_SUBS + 1} certificates of at most {_MOST_OCTETS} octets is wanted"
+        )
+    try:
+        names = parse(leaf).common_names
+    except UnreadableError as error:
+        raise PkiError(str(error)) from error
+    name = names[0].replace("-", "") if names else ""
+    if len(name) not in _EMAID_LENGTHS:
+        name = normal_emaid(name)
+    chain = SubCertificates(certificate=tuple(subs)) if subs else None
+    return name, CertificateChain(certificate=leaf, sub_certificates=chain)
+
+
 def judge_request(message: V2GMessage, certificate_der: bytes) -> SignatureVerdict:
     """Judge a signed request by a certificate: the contract's, or the provisioning certificate. [V2G2-903]
 
@@ -104,8 +132,8 @@ def judge_authorization(
 ) -> AuthorizationVerdict:
     """Judge an AuthorizationReq by the chain of PaymentDetailsReq and the challenge of its answer. [V2G2-475]
 
-    ``trust``: with the edition ``iso2``. ``emaid``: the eMAID of PaymentDetailsReq, which must be the contract's; hyphens, case and check
-    digit do not count. Nothing that the vehicle sends raises anything.
+    ``trust``: of whatever edition; its roots count, by the profile of this one. ``emaid``: the eMAID of PaymentDetailsReq, which must be
+    the contract's; hyphens, case and check digit do not count. Nothing that the vehicle sends raises anything.
     """
     request, sent = message.body.body_element, tuple(chain)
     given = request.gen_challenge if isinstance(request, AuthorizationReq) else None
@@ -116,7 +144,7 @@ def judge_authorization(
     signed = judge_request(message, sent[0] if sent else b"")
     if not signed.ok:
         return AuthorizationVerdict(refusal=Refusal.SIGNATURE, presented=sent, detail=str(signed))
-    verdict = trust.judge_chain(sent, unix_time)
+    verdict = trust.judge_chain(sent, unix_time, edition="iso2")
     if verdict.refusal is None and emaid and normal_emaid(emaid) != normal_emaid(verdict.emaid):
         return msgspec.structs.replace(
             verdict,

@@ -58,7 +58,10 @@ class PeerVerifier:
                 read_ahead(der)
         now = clock()
         self._judge([], now, edition, None)
-        for name, problem in anchor_problems(anchors_der, anchor_role, at=now, edition=edition, skew=skew):
+        problems = anchor_problems(
+            anchors_der, anchor_role, at=now, edition=edition, older_edition=older_edition, skew=skew
+        )
+        for name, problem in problems:
             if problem.code not in tolerate:
                 _log.warning("trust anchor %s for %s certificates: %s", name, role, problem)
 

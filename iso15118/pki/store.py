@@ -82,7 +82,9 @@ class Store:
             if self.directory.exists() and leftovers(self.directory):
                 with suppress(OSError), locked(self.directory, wait_s=0.0):
                     sweep(self.directory)
-            contents = read_contents(self.directory, self._secret, self._known if keys else {}, keys=keys)
+            # Of its own: a driver reads in a thread what it wrote there, and a session may read meanwhile.
+            known = dict(self._known) if keys else {}
+            contents = read_contents(self.directory, self._secret, known, keys=keys)
         except OSError as error:
             raise PkiError(f"certificate store {self.directory}: {error}") from error
         before = self._last
@@ -93,7 +95,7 @@ class Store:
             if before is None or one not in before.warnings:
                 _log.warning("certificate store: %s", one)
         if keys:
-            self._last = contents
+            self._last, self._known = contents, known
         return contents
 
     def refreshed(self) -> Contents:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from iso15118.errors import PkiError
+from iso15118.messages.iso2 import V2GMessage
 from iso15118.messages.iso20.common_messages import CertificateInstallationRes, SignedCertificateChain
 from iso15118.messages.iso20.common_types import ListOfRootCertificateIDs
 from iso15118.messages.xmldsig import Signature, X509IssuerSerial
@@ -28,6 +30,8 @@ from iso15118.pki.installation import (
     provisioning_of,
     request_chain,
 )
+from iso15118.pki.installation_iso2 import accept_contract as accept_contract_iso2
+from iso15118.pki.installation_iso2 import installation_request, update_request
 from iso15118.pki.parsed import UnreadableError, parse
 from iso15118.pki.profiles import Edition, load_profile
 from iso15118.pki.signature import Form
@@ -64,8 +68,13 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     edition: Edition = "iso20"
     """Profile by which contracts are chosen and judged; ``lab`` takes P-256."""
     transports: tuple[KeyTransport, ...] = (ISO20_P521, ISO20_X448)
+    refused: tuple[str, ...] = ()
+    """EMAIDs (14 characters) that were refused in earlier sessions: in -2, where a refusal ends the session, others are tried first."""
+    provisioning_iso2: Provisioning | None = None
+    """For -2, whose keys are of P-256; None: ``provisioning``, if its key is one."""
     form: Form = "standalone"
-    """How SignedInfo is encoded to be signed; some stations verify the other form only."""
+    """How SignedInfo is encoded to be signed in -20, where some stations verify the other form only. In -2 it is ``standalone``, as its
+    worked example has it."""
 
     def usable(
         self,
@@ -73,14 +82,16 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         preferences: Sequence[str] = (),
         providers: Sequence[str] = (),
         unix_time: float | None = None,
+        edition: Edition | None = None,
     ) -> tuple[Contract, ...]:
         """Contracts that may be tried, the best first: of a kind of key that the edition has, valid now, and of a
         provider that the station knows.
 
         ``preferences``: EMAIDs or their beginnings, the best first. ``providers``: what the station says it knows, such
-        as ``DE8AA`` or ``8AA``; empty: anything. ``unix_time``: None if no clock is set, then validity is not judged.
+        as ``DE8AA`` or ``8AA``; empty: anything. ``unix_time``: None if no clock is set, then validity is not judged. ``edition``: the one
+        that is spoken, if it is another than that of the contracts.
         """
-        kinds = {row.key for row in load_profile(self.edition).algorithms.values()}
+        kinds = {row.key for row in load_profile(edition or self.edition).algorithms.values()}
         at = time_of(unix_time)
         known = [one.replace("-", "").upper() for one in providers]
         found = {}
@@ -133,15 +144,66 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         except PkiError as error:  # a certificate that is none
             raise InstallationError("chain", str(error)) from error
 
+    def provisioning_for(self, edition: Edition) -> Provisioning | None:
+        """The provisioning certificate whose kind of key this edition has."""
+        kinds = {row.key for row in load_profile(edition).algorithms.values()}
+        for one in (self.provisioning_iso2 if edition == "iso2" else None, self.provisioning):
+            if one is not None and one.signer.algorithm in kinds:
+                return one
+        return None
+
+    def installation_request(self, session_id: bytes) -> V2GMessage:
+        """A signed CertificateInstallationReq of -2. Raises as ``request``."""
+        provisioning = self.provisioning_for("iso2")
+        if provisioning is None:
+            raise InstallationError("no-key", "the vehicle has no provisioning certificate of P-256")
+        return installation_request(provisioning.signer, self._v2g_roots(), session_id)
+
+    def update_request(self, contract: Signer, session_id: bytes) -> V2GMessage:
+        """A signed CertificateUpdateReq of -2 for a contract of the vehicle. Raises as ``request``."""
+        return update_request(contract, self._v2g_roots(), session_id)
+
+    def _v2g_roots(self) -> tuple[bytes, ...]:
+        if not self.v2g_anchors:
+            raise InstallationError(
+                "chain", "the vehicle trusts no root that a provisioning service may be under"
+            )
+        return self.v2g_anchors
+
+    def accept_iso2(
+        self, message: V2GMessage, unix_time: float | None, receiver: Signer | None = None
+    ) -> InstalledContract:
+        """Take the contract in an answer of -2, CertificateInstallationRes or CertificateUpdateRes. ``receiver``: the old contract that was
+        to be renewed; None: the provisioning certificate. Raises InstallationError, as ``accept``."""
+        provisioning = self.provisioning_for("iso2")
+        key: Any = receiver if receiver is not None else provisioning and provisioning.agreement
+        if not callable(getattr(key, "agree", None)):
+            raise InstallationError(
+                "no-key", "the vehicle has no key of P-256 that a contract could be sent to"
+            )
+        try:
+            return accept_contract_iso2(
+                message,
+                receiver=key,
+                v2g_anchors=self.v2g_anchors,
+                mo_anchors=self.mo_anchors,
+                at=time_of(unix_time),
+            )
+        except InstallationError:
+            raise
+        except PkiError as error:  # a certificate that is none
+            raise InstallationError("chain", str(error)) from error
+
     def with_contract(self, signer: Signer) -> VehicleContracts:
-        """With one more contract, which takes the place of an older one with its EMAID.
+        """With one more contract, which takes the place of an older one with its EMAID, among those of -2 or those of -20: the two have
+        other kinds of key, and neither does for the other.
 
         Raises PkiError if the one that is there is newer, by the beginning of its validity and then its end.
         """
         new = _contract(signer)
         for one in self.signers:
             old = _contract(one)
-            if new is None or old is None or old.emaid != new.emaid:
+            if new is None or old is None or not _same(old, new):
                 continue
             if (new.not_before, new.not_after) < (old.not_before, old.not_after):
                 raise PkiError(
@@ -150,7 +212,7 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         others = tuple(
             one
             for one in self.signers
-            if new is None or (old := _contract(one)) is None or old.emaid != new.emaid
+            if new is None or (old := _contract(one)) is None or not _same(old, new)
         )
         return msgspec.structs.replace(self, signers=(*others, signer))
 
@@ -240,6 +302,12 @@ def _contract(signer: Signer) -> Contract | None:
         not_before=leaf.not_before,
         not_after=leaf.not_after,
     )
+
+
+def _same(one: Contract, other: Contract) -> bool:
+    """The same contract for the same edition."""
+    older = {contract.signer.algorithm == "secp256r1" for contract in (one, other)}
+    return one.emaid == other.emaid and len(older) == 1
 
 
 def _of_provider(emaid: str, known: Sequence[str]) -> bool:

@@ -94,18 +94,26 @@ def anchor_problems(
     *,
     at: datetime | None,
     edition: str,
+    older_edition: str | None = None,
     skew: timedelta = timedelta(),
 ) -> list[tuple[str, Violation]]:
     """Trust anchors that nobody's chain can end in, each by its name and with the reason: expired, no CA, no root. Raises as
-    ``verify_chain``.
+    ``verify_chain``. ``older_edition``: one in whose chains an anchor may stand as well.
     """
-    profile = load_profile(edition)
-    return [
-        (one.certificate.name, problem)
-        for one in _read_anchors(anchors_der, anchor_role)
-        for problem in rules.anchor(one.certificate, profile, at, skew)
-        if problem.code not in profile.tolerated
-    ]
+    profiles = [load_profile(one) for one in (edition, older_edition) if one is not None]
+    found: list[tuple[str, Violation]] = []
+    for one in _read_anchors(anchors_der, anchor_role):
+        problems = [
+            [
+                problem
+                for problem in rules.anchor(one.certificate, profile, at, skew)
+                if problem.code not in profile.tolerated
+            ]
+            for profile in profiles
+        ]
+        if all(problems):
+            found += [(one.certificate.name, problem) for problem in problems[0]]
+    return found
 
 
 def _role(profile: PkiProfile, role: str) -> RoleProfile:

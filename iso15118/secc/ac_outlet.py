@@ -25,26 +25,32 @@ from .hardware import READY
 __all__ = ["close_contactors", "open_contactors"]
 
 
-def close_contactors(facts: Facts, phases: int, closed: Callable[[], Answer]) -> Answer | Wait | Refused:
+def close_contactors(
+    facts: Facts, phases: int, closed: Callable[[], Answer], *, pilot_s: float | None = None
+) -> Answer | Wait | Refused:
     """Wait for state C or D, connect ``phases`` phases and wait for the contactors; ``closed`` gives the answer then.
 
-    All within ``timing.contactor_answer``. Contactors that are closed already are a level that counts, whenever it was reported.
+    All within ``timing.contactor_answer``, or with ``pilot_s`` the state within that time and the contactors in theirs. Contactors that
+    are closed already are a level that counts, whenever it was reported.
     """
     facts.lets_go = False
     if facts.contactors_closed and facts.energized:
         return closed()  # after a renegotiation
     if not facts.authorized or facts.ac_limits is None or facts.ac_vehicle is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
-    deadline = facts.now + facts.timing.contactor_answer
+    deadline = facts.now + (facts.timing.contactor_answer if pilot_s is None else pilot_s)
     if _is_ready(facts):
-        return _close(facts, phases, deadline, closed)
+        return _close(facts, phases, facts.now + facts.timing.contactor_answer, closed)
 
     def shown(timed_out: bool) -> Wait | Refused | None:
         if timed_out:
             return Refused(
                 Fault.CONTACTOR, EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
             )
-        return _close(facts, phases, deadline, closed) if _is_ready(facts) else None
+        if not _is_ready(facts):
+            return None
+        contactors = deadline if pilot_s is None else facts.now + facts.timing.contactor_answer
+        return _close(facts, phases, contactors, closed)
 
     return Wait((), deadline, shown)
 

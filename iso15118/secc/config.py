@@ -6,12 +6,13 @@ Every value has a default with its reason; wrong ones are refused with the key a
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
+from iso15118.ranges import Duration, check_numbers, listed_once
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.services import (
     AC_SERVICES,
@@ -28,8 +29,12 @@ from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
 from .din.settings import LONGEST_EVSE_ID, DinSeccSettings
+from .iso2.settings import Iso2SeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
+
+_SHORTEST_EVSE_ID, _LONGEST_EVSE_ID = 7, 37
+"""Characters of EVSEID in ISO 15118-2."""
 
 EDITIONS: Final = ("iso20", "iso2", "din")
 """The names of the editions in settings."""
@@ -58,36 +63,40 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
-    connector: int | None = None
+    connector: Annotated[int, Meta(ge=1, le=7)] | None = None
     """Connector parameter: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4 (default 2); MCS 1 to 7 (default 1)."""
     allow_plaintext: bool = False
     """Serve ISO 15118-20 without TLS 1.3. The standard forbids it [V2G20-2356]; laboratories ask for it."""
-    precharge_tolerance_v: float = 20.0
+    forbid_plaintext: bool = False
+    """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
+    default
+    both are served in the clear to vehicles that ask for it; there is no Plug and Charge then."""
+    precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
-    precharge_current_a: float = 2.0
+    precharge_current_a: Annotated[float, Meta(ge=0.1, le=100.0)] = 2.0
     """Current limit of the pre-charge path, in A (IEC 61851-23, Annex CC; docs/sources.md)."""
-    overvoltage_v: float = 0.5
+    overvoltage_v: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.5
     """How far a vehicle's voltage target may exceed its own declared maximum before the session is ended, in
     V. Vehicles round the two apart: by a tenth of a volt, or by half a volt where they round to whole ones.
     The output is held below the maximum in any case."""
-    stop_delay_s: float = 10.0
+    stop_delay_s: Duration = 10.0
     """How long a vehicle may take to stop after EVSENotification Terminate before the station stops by
     itself, in s."""
     evccid_mismatch: EvccidMismatch = EvccidMismatch.REFUSE
     """A vehicle whose SessionSetupReq names another EVCCID than the certificate that it proved in TLS. Refused by default: the name in the
     certificate is the EVCCID [V2G20-2598], and whoever authorizes by it would charge one vehicle to the account of another. Where the
     certificate's name is no EVCCID, as with today's test peers, there is nothing to compare."""
-    authorization_attempts: int = 10
+    authorization_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
     each one costs a check."""
-    authorization_pause_s: float = 1.0
+    authorization_pause_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.0
     """After a driver was refused: how long the next question to the backend waits, in s. The standard names no time; a vehicle that asks
     again at once would ask it hundreds of times a second."""
-    metering_confirmation_s: float = 0.0
+    metering_confirmation_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
     """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
     do not know the message, hence off by default."""
-    meter_age_s: float = 1.0
+    meter_age_s: Duration = 1.0
     """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
     in s: the meter is read again. One second is what readings of a charger are commonly good for."""
     first_meter_reading: bool = True
@@ -100,21 +109,21 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
     """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some vehicles
     send and expect it. Both are read."""
-    schedule_overrun_s: float = 60.0
+    schedule_overrun_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 60.0
     """How long the last power of a schedule goes on to hold behind its end, in s; then the vehicle gets none
     until there is a new one. The standard names no time; a minute is enough to agree on a new one."""
-    schedule_renegotiation_s: float = 300.0
+    schedule_renegotiation_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 300.0
     """Ask the vehicle for another schedule when there is more power than it says, or when it is over, but not
     more often than every so many s, because the power rests meanwhile; 0 never asks."""
-    power_tolerance_w: float = 0.0
+    power_tolerance_w: Annotated[float, Meta(ge=0.0, le=1e7)] = 0.0
     """PowerTolerance of the schedules offered: how far off its profile the vehicle may be, in W; 0 names
     none."""
-    profile_tolerance_w: float = 300.0
+    profile_tolerance_w: Annotated[float, Meta(ge=0.0, le=1e7)] = 300.0
     """How far the measured power may exceed the vehicle's own profile before that counts as a violation, in
     W; never less than 3 % of it. No public source names a value."""
-    profile_warning_s: float = 5.0
+    profile_warning_s: Duration = 5.0
     """How long it may, in s, before the charge loop says WARNING_EVPowerProfileViolation [V2G20-1864]."""
-    profile_failure_s: float = 60.0
+    profile_failure_s: Duration = 60.0
     """How long it may, in s, before the session ends with FAILED_EVPowerProfileViolation."""
     tolerate_odd_values: bool = False
     """Take requests whose values contradict the standard where nothing here depends on them: MinimumSOC above
@@ -125,7 +134,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     allow_pause: bool = True
     """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
     either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
-    pause_validity_s: float = VALIDITY_S
+    pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long a paused session can be gone on with, in s. No public source names a time; a schedule without departure time covers a day
     [V2G20-1563]."""
     derate_offer: bool = True
@@ -139,13 +148,15 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
-    editions: tuple[str, ...] = ("iso20",)
+    editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
     """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it [V2G20-169], or that of
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
+    """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)
@@ -153,7 +164,20 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
     """When measured values end the session."""
 
+    @property
+    def speaks_plain(self) -> bool:
+        """Something may be said without TLS."""
+        return self.allow_plaintext or (
+            not self.forbid_plaintext and not {"iso2", "din"}.isdisjoint(self.editions)
+        )
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Something may be said over TLS: in DIN 70121 nothing may."""
+        return not {"iso20", "iso2"}.isdisjoint(self.editions)
+
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 1 <= len(self.evse_id) <= 255:
             raise ConfigError("evse_id", f"{len(self.evse_id)} characters", "1 to 255")
         if not self.editions or len(set(self.editions)) != len(self.editions):
@@ -163,6 +187,20 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         for edition in self.editions:
             if edition not in EDITIONS:
                 raise ConfigError("editions", f"{edition!r} is none", f"any of {', '.join(EDITIONS)}")
+        if self.forbid_plaintext and self.allow_plaintext:
+            raise ConfigError("forbid_plaintext", "plaintext is allowed, too", "one of the two")
+        if self.forbid_plaintext and not self.speaks_tls:
+            raise ConfigError(
+                "forbid_plaintext", "DIN 70121 knows no TLS", "false, or editions with iso20 or iso2"
+            )
+        if "iso2" in self.editions and not (
+            self.evse_id.isascii() and _SHORTEST_EVSE_ID <= len(self.evse_id) <= _LONGEST_EVSE_ID
+        ):
+            raise ConfigError(
+                "evse_id",
+                f"{self.evse_id!r} does not fit ISO 15118-2",
+                f"{_SHORTEST_EVSE_ID} to {_LONGEST_EVSE_ID} ASCII characters, or editions without iso2",
+            )
         if "din" in self.editions and not (self.evse_id.isascii() and len(self.evse_id) <= LONGEST_EVSE_ID):
             raise ConfigError(
                 "evse_id",
@@ -191,48 +229,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                     f"{self.connector} does not exist for {service.name}",
                     f"{legal[0]} to {legal[-1]}",
                 )
-        if len(set(self.services)) != len(self.services):
-            raise ConfigError("services", "a service is listed twice", "list each once")
+        listed_once("services", self.services)
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
-        for key in ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s"):
-            if not 0.0 < getattr(self, key) < 1e6:
-                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "a positive number")
-        if not (
-            type(self.authorization_pause_s) in (int, float) and 0.0 <= self.authorization_pause_s <= 60.0
-        ):
-            raise ConfigError(
-                "authorization_pause_s", f"{self.authorization_pause_s!r} is no pause", "0 to 60 s"
-            )
-        if not 1 <= self.authorization_attempts <= 1000:
-            raise ConfigError(
-                "authorization_attempts", f"{self.authorization_attempts} is no limit", "1 to 1000"
-            )
-        if not 0.0 <= self.metering_confirmation_s < 1e6:
-            raise ConfigError(
-                "metering_confirmation_s", f"{self.metering_confirmation_s!r} makes no sense", "0 or more"
-            )
-        if not 0.0 < self.pause_validity_s < 1e9:
-            raise ConfigError(
-                "pause_validity_s",
-                f"{self.pause_validity_s!r} is no validity",
-                "a positive number; allow_pause = false refuses",
-            )
-        for key in ("meter_age_s", "profile_warning_s", "profile_failure_s"):
-            if not 0.0 < getattr(self, key) < 1e6:
-                raise ConfigError(
-                    key, f"{getattr(self, key)!r} makes no sense", "a positive number of seconds"
-                )
-        for key in (
-            "schedule_overrun_s",
-            "schedule_renegotiation_s",
-            "power_tolerance_w",
-            "profile_tolerance_w",
-        ):
-            if not 0.0 <= getattr(self, key) < 1e9:
-                raise ConfigError(key, f"{getattr(self, key)!r} makes no sense", "0 or more")
-        if not 0.0 <= self.overvoltage_v <= 100.0:
-            raise ConfigError("overvoltage_v", f"{self.overvoltage_v!r} makes no sense", "0 to 100")
+        listed_once("control_modes", self.control_modes)
 
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None

@@ -8,10 +8,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace
+from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
 
+from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
+from .iso2.machine import Iso2
+from .iso2.modes import modes_of
 from .iso20.ac_part import AC
 from .iso20.dc_part import DC
 from .iso20.machine import Iso20
@@ -51,6 +54,22 @@ def _why_not_iso20(facts: Facts) -> str:
     return "without TLS" if facts.plain else "below TLS 1.3"
 
 
+_CCS: Final = frozenset({ServiceID.DC, ServiceID.DC_BPT})
+
+
+def _why_not_din(facts: Facts) -> str:
+    """DIN 70121 is for DC on the pins of CCS, and knows no TLS [V2G-DC-618]."""
+    if not facts.plain:
+        return "over TLS"
+    if not facts.has_dc or not _CCS.intersection(facts.config.services):
+        return "without DC over CCS"
+    return ""
+
+
+def _why_not_draft(facts: Facts) -> str:
+    return _why_not_din(facts) if facts.config.din.serve_2010_namespace else "not configured"
+
+
 SERVED: Final = (
     Served(
         edition="iso20",
@@ -67,6 +86,25 @@ SERVED: Final = (
         minor=0,
         make=lambda facts: Iso20(facts, AC),
         why_not=_why_not_ac,
+    ),
+    Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, make=Din, why_not=_why_not_din),
+    # Vehicles that name the draft speak DIN 70121.
+    Served(
+        edition="din",
+        namespace=Namespace.ISO2_2010.value,
+        major=1,
+        minor=0,
+        make=Din,
+        why_not=_why_not_draft,
+    ),
+    Served(
+        edition="iso2",
+        namespace=Namespace.ISO2.value,
+        major=2,
+        minor=0,
+        make=Iso2,
+        # Over TCP alone there is external identification [V2G2-633], and TLS of any version will do.
+        why_not=lambda facts: "" if modes_of(facts) else "without an AC outlet, or DC over CCS",
     ),
 )
 

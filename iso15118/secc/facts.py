@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.contracts import ContractClaim, Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
@@ -18,6 +19,7 @@ from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, Signal
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.value_added import ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
@@ -72,6 +74,8 @@ class Facts:
     """Whom the station believes about contracts; None: it does not do Plug and Charge."""
     installs: bool = False
     """There is a contract-certificate service."""
+    value_added: tuple[ValueAddedService, ...] = ()
+    """Services beside energy."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     spent: list[SeccTicket] = field(default_factory=list)
@@ -123,6 +127,9 @@ class Facts:
     ac_vehicle: AcVehicleLimits | None = None
     ac_offered: AcStationLimits | None = None
     ac_limits: AcStationLimits | None = None
+
+    plans: tuple[Schedule, ...] = ()
+    """What the energy manager plans over time, the first is the default; empty: the limits hold."""
 
     # -- the hardware as last reported
     signal: SignalState | None = None

@@ -135,7 +135,9 @@ class Funnel:
             # A: unplugged; E, F: fault. No vehicle to talk to.
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
         if self._facts.lets_go:
-            return self._make_safe(Urgency.ORDERLY, "the vehicle let go")
+            # Contactors that are still closed by then have to open at once, though it is no fault.
+            still = self._facts.contactors_closed
+            return self._make_safe(Urgency.EMERGENCY if still else Urgency.ORDERLY, "the vehicle let go")
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:

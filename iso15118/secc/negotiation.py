@@ -12,11 +12,15 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.messages import app
+from iso15118.printable import printable
 
 from .config import ProtocolPreference
 from .editions import Served
 
 __all__ = ["Choice", "negotiate"]
+
+_NAMED = 5
+"""Of the vehicle's protocols, in texts."""
 
 
 class Choice(Struct, frozen=True):
@@ -24,6 +28,8 @@ class Choice(Struct, frozen=True):
 
     response: app.SupportedAppProtocolRes
     served: Served | None
+    why: str = ""
+    """Why there is none, for people."""
 
 
 def negotiate(
@@ -32,7 +38,8 @@ def negotiate(
     """Choose among the protocols that are ``usable`` on this connection; None for a message that is no supportedAppProtocolReq."""
     if type(request) is not app.SupportedAppProtocolReq:
         return None
-    by_namespace = {served.namespace: served for served in usable}
+    served_here = tuple(usable)
+    by_namespace = {served.namespace: served for served in served_here}
     # sorted is stable: of two entries with one priority the first wins.
     entries = sorted(request.app_protocol, key=lambda entry: entry.priority)
     if preference is ProtocolPreference.STATION:
@@ -48,4 +55,15 @@ def negotiate(
             else app.ResponseCode.OK_SuccessfulNegotiationWithMinorDeviation
         )
         return Choice(app.SupportedAppProtocolRes(response_code=code, schema_id=entry.schema_id), served)
-    return Choice(app.SupportedAppProtocolRes(response_code=app.ResponseCode.Failed_NoNegotiation), None)
+    offered = ", ".join(
+        printable(f"{one.protocol_namespace} {one.version_number_major}.{one.version_number_minor}", 100)
+        for one in entries[:_NAMED]
+    )
+    serves = (
+        ", ".join(dict.fromkeys(served.edition for served in served_here)) or "nothing on this connection"
+    )
+    return Choice(
+        app.SupportedAppProtocolRes(response_code=app.ResponseCode.Failed_NoNegotiation),
+        None,
+        f"nothing in common: the vehicle offers {offered}; served here: {serves}",
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from iso15118.contracts import Refusal
+from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -23,6 +24,7 @@ from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.value_added import ValueAddedService, check_value_added
 from iso15118.timing import Timer
 
 from .config import SeccConfig
@@ -55,7 +57,8 @@ class SeccSession(Funnel):
     which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
-    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
+    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
+    services beside energy. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     """
 
@@ -67,6 +70,7 @@ class SeccSession(Funnel):
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
+        value_added: Iterable[ValueAddedService] = (),
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
@@ -104,10 +108,12 @@ class SeccSession(Funnel):
                 epoch=epoch,
                 trust=trust,
                 installs=installs,
+                value_added=check_value_added(value_added),
                 tickets=tickets,
             ),
         )
         self.states.append(CONNECTING)
+        self._edition_name = ""
 
     # -- the outer contract
 
@@ -132,6 +138,11 @@ class SeccSession(Funnel):
     def session_id(self) -> bytes:
         """The id of this session; zero before SessionSetup."""
         return self._facts.session_id
+
+    @property
+    def edition(self) -> str:
+        """What is spoken, by its name in ``SeccConfig.editions``; empty before supportedAppProtocol has chosen."""
+        return self._edition_name
 
     @property
     def evccid(self) -> str:
@@ -170,11 +181,12 @@ class SeccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        if kind is not ev.PowerMeasured and kind is not ev.MessageReceived:
+        measured = kind is ev.PowerMeasured
+        if not measured and kind is not ev.MessageReceived:
             check_event(event)
         try:
             if (
-                kind is ev.PowerMeasured
+                measured
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
@@ -183,7 +195,7 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is ev.PowerMeasured or kind is ev.AcMeasured:
+            if measured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
@@ -275,6 +287,8 @@ class SeccSession(Funnel):
         reply = edition.answer(message, self._state)
         if type(reply) is Wait:
             self._pending, self._answer_due = message, facts.now + edition.answer_time(message)
+            for timer in _OF_A_PHASE:  # the wait has a deadline of its own
+                self.timers.clear(timer)
             return self._wait(reply)
         return self._reply(edition, message, reply)  # type: ignore[arg-type]
 
@@ -292,8 +306,9 @@ class SeccSession(Funnel):
                 EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
             )
         if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, "nothing in common", choice.response)
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
         edition = self._edition = choice.served.make(self._facts)
+        self._edition_name = choice.served.edition
         return [
             act.Send(choice.response),
             act.UseSchema(edition.schema),
@@ -352,6 +367,9 @@ class SeccSession(Funnel):
     def _other(self, event: ev.Event) -> list[Action]:
         facts = self._facts
         match event:
+            case ev.MeterRead(at=at):  # the one that comes all the time
+                facts.meter = event if at is not None else replace(event, at=facts.now)
+                return []
             case ev.Connected(secure=secure, tls=tls):
                 facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
@@ -382,9 +400,6 @@ class SeccSession(Funnel):
                 if pending is not None and pending.asked == asked:
                     pending.answered, pending.response, pending.refusal = True, response, refusal
                 return []
-            case ev.MeterRead(at=at):
-                facts.meter = event if at is not None else replace(event, at=facts.now)
-                return []
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits
                 return self._rebound()
@@ -394,6 +409,10 @@ class SeccSession(Funnel):
             case ev.SetPointChanged(power_w=power, reactive_var=reactive):
                 facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
+            case ev.PlanChanged(plans=plans, begins=begins):
+                start = facts.now if begins is None else begins
+                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):

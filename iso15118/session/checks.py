@@ -25,6 +25,7 @@ __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "
 _LONGEST = 300
 _GREATEST = 1e15
 """Beyond this no quantity fits into a message; a comparison with it also finds what is no number, however large."""
+_MOST_PLANS, _MOST_ENTRIES = 3, 1024
 _FLAGS = (True, False)
 _QUANTITIES = ev.BatteryChanged.__struct_fields__.index("complete")
 
@@ -115,12 +116,12 @@ def _refuse(event: object, field: str, wanted: str) -> NoReturn:
     raise ConfigError(f"{type(event).__name__}.{field}", f"{shown} is not possible", wanted)
 
 
-def _number(event: object, field: str, *, optional: bool = False, least: float = -math.inf) -> None:
+def _number(event: object, field: str, *, optional: bool = False, least: float = -_GREATEST) -> None:
     value = getattr(event, field)
     if value is None and optional:
         return
-    if type(value) not in (float, int) or not max(least, -_GREATEST) <= value <= _GREATEST:
-        bound = "" if least == -math.inf else f", {least:g} or more"
+    if type(value) not in (float, int) or not least <= value <= _GREATEST:
+        bound = "" if least == -_GREATEST else f", {least:g} or more"
         _refuse(event, field, f"a finite number{bound}" + (" or None" if optional else ""))
 
 
@@ -171,10 +172,31 @@ def _contract(event: Any) -> None:
 def _meter(event: Any) -> None:
     if not isinstance(event.meter_id, str):
         _refuse(event, "meter_id", "a text")
-    _number(event, "charged_wh", least=0.0)
-    _number(event, "discharged_wh", least=0.0)
+    charged, discharged = event.charged_wh, event.discharged_wh
+    # Twice a second, and nearly always plain: only what is not is looked at by name.
+    plain = type(charged) is float and type(discharged) is float
+    if not (plain and 0.0 <= charged <= _GREATEST and 0.0 <= discharged <= _GREATEST):
+        _number(event, "charged_wh", least=0.0)
+        _number(event, "discharged_wh", least=0.0)
     if event.signature is not None and not isinstance(event.signature, bytes):
         _refuse(event, "signature", "bytes, or None")
+
+
+def _plan(event: Any) -> None:
+    _number(event, "begins", optional=True)
+    plans = event.plans
+    if type(plans) is not tuple or len(plans) > _MOST_PLANS:
+        _refuse(event, "plans", f"a tuple of at most {_MOST_PLANS}")
+    for plan in plans:
+        if type(plan) is not tuple or not 1 <= len(plan) <= _MOST_ENTRIES:
+            _refuse(event, "plans", f"of each plan a tuple of 1 to {_MOST_ENTRIES} entries")
+        for entry in plan:
+            if type(entry) is not tuple or len(entry) != 2:
+                _refuse(event, "plans", "of each entry a duration in s and a power in W")
+            duration, power = entry
+            for value, least in ((duration, 1.0), (power, 0.0)):
+                if type(value) not in (float, int) or not least <= value <= _GREATEST:
+                    _refuse(event, "plans", "durations of 1 s or more, and powers of 0 W or more")
 
 
 def _pause(event: Any) -> None:
@@ -191,6 +213,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
     ev.SetPointChanged: _set_point,
+    ev.PlanChanged: _plan,
     ev.MeterRead: _meter,
     ev.PauseRequested: _pause,
 }

@@ -42,6 +42,7 @@ __all__ = [
     "MessageReceived",
     "MeterRead",
     "PauseRequested",
+    "PlanChanged",
     "PowerMeasured",
     "SecondVoltageMeasured",
     "SetPointChanged",
@@ -293,6 +294,18 @@ class AcLimitsChanged(Event, frozen=True):
     """Station: what the AC outlet can give from now on (a phase lost, load management)."""
 
     limits: AcStationLimits
+
+
+class PlanChanged(Event, frozen=True):
+    """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
+    the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
+
+    ISO 15118-2 offers them as schedules, and asks a vehicle in the charge loop for a new negotiation. ``begins``: on the session's
+    clock; None: now.
+    """
+
+    plans: tuple[tuple[tuple[float, float], ...], ...]
+    begins: float | None = None
 
 
 class SetPointChanged(Event, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from iso15118.errors import MisuseError, TicketError
 from .secured import SecuredLink
 from .services import SERVICES, ControlMode, ParameterSet, ServiceID
 
-__all__ = ["VALIDITY_S", "EvccTicket", "PauseTicket", "SeccTicket", "binding_of"]
+__all__ = ["VALIDITY_S", "EvccTicket", "Iso2Choice", "PauseTicket", "SeccTicket", "binding_of"]
 
 VALIDITY_S: Final = 86_400.0
 """How long a ticket holds by default, in s. No public source names a time; a schedule without departure time covers a day [V2G20-1563],
@@ -36,13 +36,16 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     role: ClassVar[str] = ""
 
     session_id: bytes
-    """Eight octets, not all zero."""
+    """Eight octets, in ISO 15118-2 one to eight; not all zero."""
     evccid: str
     """How the vehicle introduced itself."""
+    edition: Literal["iso20", "iso2"] = "iso20"
+    """In which edition it was paused, and goes on."""
     secure: bool
-    """It was paused over TLS 1.3."""
+    """It was paused over TLS; in ISO 15118-20 that is TLS 1.3."""
     binding: bytes = b""
-    """Ties it to the certificate that the peer proved in TLS [V2G20-2539, V2G20-2545]; empty without TLS only."""
+    """Ties it to the certificate that the peer proved in TLS [V2G20-2539, V2G20-2545]; empty without TLS, and in ISO 15118-2, where
+    vehicles have no certificate."""
     service: ServiceID
     """The energy service that was selected."""
     paused_at: float
@@ -51,13 +54,17 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """For how many s after that."""
 
     def __post_init__(self) -> None:
-        if len(self.session_id) != 8 or not any(self.session_id):
-            raise TicketError("session_id: eight octets, and not zero")
+        # Stations of ISO 15118-2 give shorter ones, too.
+        lengths = (8,) if self.edition == "iso20" else range(1, 9)
+        if len(self.session_id) not in lengths or not any(self.session_id):
+            raise TicketError("session_id: eight octets, in ISO 15118-2 one to eight, and not zero")
         if not 1 <= len(self.evccid) <= 255:
             raise TicketError("evccid: 1 to 255 characters")
-        if len(self.binding) != (64 if self.secure else 0):
-            raise TicketError("binding: 64 octets with TLS, none without")
-        if self.service not in SERVICES:
+        if self.edition not in ("iso20", "iso2"):
+            raise TicketError(f"edition: {self.edition!r} has no pause")
+        if len(self.binding) != (64 if self.secure and self.edition == "iso20" else 0):
+            raise TicketError("binding: 64 octets with TLS in ISO 15118-20, otherwise none")
+        if self.edition == "iso20" and self.service not in SERVICES:
             raise TicketError(f"service: {self.service!r} is not implemented")
         if not math.isfinite(self.paused_at):
             raise TicketError("paused_at: a number of seconds")
@@ -72,7 +79,7 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Whether the peer on this connection is the one it was paused with. Without TLS nothing but the names can tell."""
         if secure is not self.secure:
             return False
-        if not secure:
+        if not self.binding:
             return True
         from iso15118.tls.binding import is_same_peer  # here: OpenSSL is loaded by who pauses sessions
 
@@ -116,25 +123,47 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ]
 
 
+class Iso2Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was chosen in ISO 15118-2, and is offered again [V2G2-740, V2G2-741]."""
+
+    mode: str
+    """RequestedEnergyTransferMode."""
+    tuple_id: int
+    """The schedule, 1 to 255."""
+    schedule: tuple[tuple[float, float], ...] = ()
+    """When each entry ended, on the clock of ``paused_at``, and its power in W; empty: it is made anew."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.tuple_id <= 255:
+            raise TicketError("tuple_id: 1 to 255")
+        if not all(math.isfinite(value) for entry in self.schedule for value in entry):
+            raise TicketError("schedule: finite numbers")
+
+
 class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The station's: the vehicle that it was given for charges on without being authorized again."""
 
     role: ClassVar[str] = "secc"
 
-    parameter_set: ParameterSet
-    """What was selected, as it was offered: if it is not offered any more, the session begins anew."""
+    parameter_set: ParameterSet | None = None
+    """What was selected in ISO 15118-20, as it was offered: if it is not offered any more, the session begins anew."""
+    iso2: Iso2Choice | None = None
+    """The same of ISO 15118-2."""
     claim: ContractClaim | None = None
     """The contract that pays; None with external identification."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        newer, older = self.parameter_set is not None, self.iso2 is not None
+        if newer is older or newer is not (self.edition == "iso20"):
+            raise TicketError("parameter_set: in ISO 15118-20; iso2: in ISO 15118-2")
         if self.claim is not None and not (self.claim.chain and self.secure):
             raise TicketError("claim: a contract has a certificate, and there is none without TLS")
 
     @property
     def control_mode(self) -> ControlMode:
-        """Who sets the power."""
-        return self.parameter_set.control_mode
+        """Who sets the power; the vehicle within its schedule in ISO 15118-2."""
+        return ControlMode.SCHEDULED if self.parameter_set is None else self.parameter_set.control_mode
 
     @property
     def emaid(self) -> str:
@@ -147,14 +176,30 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     role: ClassVar[str] = "evcc"
 
-    parameter_set_id: int
-    control_mode: ControlMode
+    parameter_set_id: int = 0
+    """In ISO 15118-20."""
+    control_mode: ControlMode = ControlMode.SCHEDULED
+    iso2: Iso2Choice | None = None
+    """What was chosen in ISO 15118-2."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
     phases: int = 0
     """AC: how many the parameter set has; 0 with DC."""
     nominal_voltage_v: float = 0.0
     """AC: phase to neutral, in V, as the parameter set says."""
+    departure_at: float | None = None
+    """In ISO 15118-2: when the vehicle leaves, on the clock of ``paused_at``; None: nobody knows [V2G2-742]."""
+    energy_wh: float | None = None
+    """In ISO 15118-2: what it still wanted in Wh; it asks for no more when it goes on [V2G2-743]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.edition == "iso2") is not (self.iso2 is not None):
+            raise TicketError("iso2: in ISO 15118-2 alone")
+        for name in ("departure_at", "energy_wh"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise TicketError(f"{name}: a finite number")
 
 
 def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:

@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -70,6 +69,8 @@ class Field(Struct, frozen=True, kw_only=True):
     meaning: str = ""
     unit: str = ""
     """Unit of a number, empty if it has none."""
+    choices: tuple[str, ...] = ()
+    """Names to choose from where the type says text: ``Meta(extra={"choices": ...})``."""
 
     @property
     def is_table(self) -> bool:
@@ -79,6 +80,8 @@ class Field(Struct, frozen=True, kw_only=True):
     @property
     def values(self) -> list[str] | None:
         """The names to choose from, if it is a choice or a list of choices."""
+        if self.choices:
+            return list(self.choices)
         kind = self.item if self.item is not None else self.kind
         if get_origin(kind) is Literal:
             return [str(value) for value in get_args(kind)]
@@ -90,8 +93,7 @@ class Field(Struct, frozen=True, kw_only=True):
     def wanted(self) -> str:
         """What the value has to be, in words."""
         if self.item is not None:
-            items = "paths" if self.item is Path else "texts"
-            return "a list of " + ", ".join(self.values or [items])
+            return "a list of " + ", ".join(self.values or ["texts"])
         if self.values is not None:
             return "one of " + ", ".join(self.values)
         words = {
@@ -134,7 +136,11 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
         default = one.default
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
+        choices = next(
+            (meta.extra["choices"] for meta in metas if meta.extra and "choices" in meta.extra), ()
+        )
         yield Field(
+            choices=choices,
             name=one.name,
             kind=list if is_list else annotation,
             item=get_args(annotation)[0] if is_list else None,

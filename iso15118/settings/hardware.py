@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import dc
+from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
@@ -32,8 +34,12 @@ def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
     )
 
     def reported(message: object, now: float) -> None:
-        if isinstance(message, dc.DCChargeLoopReq):
-            station.vehicle_shows(si(message.ev_present_voltage), now)
+        element = _body(message)
+        if isinstance(element, dc.DCChargeLoopReq):
+            station.vehicle_shows(si(element.ev_present_voltage), now)
+        elif isinstance(element, iso2.PreChargeReq | din.PreChargeReq):
+            # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
+            station.vehicle_shows(quantity(element.ev_target_voltage), now)
 
     return station, reported
 
@@ -61,9 +67,19 @@ def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
     vehicle = LoneVehicle(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
-        if isinstance(message, dc.DCPreChargeRes):
-            vehicle.station_shows(si(message.evse_present_voltage), now)
-        elif isinstance(message, dc.DCChargeLoopRes):
-            vehicle.station_gives(si(message.evse_present_current), now)
+        element = _body(message)
+        if isinstance(element, dc.DCPreChargeRes):
+            vehicle.station_shows(si(element.evse_present_voltage), now)
+        elif isinstance(element, dc.DCChargeLoopRes):
+            vehicle.station_gives(si(element.evse_present_current), now)
+        elif isinstance(element, iso2.PreChargeRes | din.PreChargeRes):
+            vehicle.station_shows(quantity(element.evse_present_voltage), now)
+        elif isinstance(element, iso2.CurrentDemandRes | din.CurrentDemandRes):
+            vehicle.station_gives(quantity(element.evse_present_current), now)
 
     return vehicle, reported
+
+
+def _body(message: object) -> object:
+    """What a message says; in the older editions it is in the body."""
+    return message.body.body_element if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message

@@ -10,6 +10,7 @@ from iso15118.connection import ConnectionSettings
 from iso15118.errors import ConfigError
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
+from iso15118.ranges import check_numbers
 
 __all__ = ["LinkSettings", "PlcaSettings", "check_link"]
 
@@ -33,6 +34,7 @@ class PlcaSettings(Struct, frozen=True, kw_only=True):
     """Wait for another frame of a burst in bit times. Unsettled, as ``to_timer`` is."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "plca")
         if self.node_id is not None and self.node_id >= self.node_count:
             raise ConfigError(
                 "node_id",

@@ -111,7 +111,13 @@ def _value(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> 
     if field.item is not None:
         if not isinstance(value, list):
             raise ConfigError(key, f"{shown(value)} is no list", field.wanted)
-        return tuple(_one(f"{key}[{place}]", one, field, field.item) for place, one in enumerate(value))
+        items: dict[Any, None] = {}  # in their order
+        for place, one in enumerate(value):
+            item = _one(f"{key}[{place}]", one, field, field.item)
+            if item in items:
+                raise ConfigError(f"{key}[{place}]", f"{shown(one)} is listed twice", "list each once")
+            items[item] = None
+        return tuple(items)
     if field.is_table:
         if not isinstance(value, dict):
             raise ConfigError(key, f"{shown(value)} is no table", f"write it as [{key}] with its keys below")
@@ -132,6 +138,8 @@ def _one(key: str, value: Any, field: Field, kind: Any) -> Any:
     if kind in (int, float):
         return _number(key, value, field, kind)
     text = _text(key, value, field)
+    if field.choices:
+        return choose(key, text, field.choices)
     if kind is bytes:
         try:
             return bytes.fromhex(text.replace(":", ""))

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import PkiError
+from iso15118.messages.iso2 import V2GMessage
 
 if TYPE_CHECKING:
     from iso15118.pki.authorization import ContractTrust
@@ -49,10 +50,10 @@ def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusa
 
 
 class ContractBackend:
-    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no
-    contracts are installed. ``decision_s`` and ``installation_s``: how long either takes, in s of the clock. ``central``: roots that the
-    backend has itself, by which it judges what the station could not (``central_validation``), at the time of ``clock``, in s since 1970;
-    None: such contracts are refused.
+    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no contracts are
+    installed; ``service_iso2``: the one for ISO 15118-2, if it is another. ``decision_s`` and ``installation_s``: how long either takes, in
+    s of the clock. ``central``: roots that the backend has itself, by which it judges what the station could not
+    (``central_validation``), at the time of ``clock``, in s since 1970; None: such contracts are refused.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ContractBackend:
         decide: Callable[[ContractClaim], Refusal | None] = accept_emaids(("*",)),  # noqa: B008 - pure
         *,
         service: InstallationService | None = None,
+        service_iso2: InstallationService | None = None,
         decision_s: float = 0.0,
         installation_s: float = 0.0,
         central: ContractTrust | None = None,
@@ -71,6 +73,7 @@ class ContractBackend:
         self.trust = trust
         self.decide = decide
         self.service = service
+        self.service_iso2 = service_iso2
         self.decision_s = decision_s
         self.installation_s = installation_s
         self.claims: list[ContractClaim] = []
@@ -86,11 +89,16 @@ class ContractBackend:
             claim = structs.replace(claim, emaid=verdict.emaid, verified=verdict.verified)
         return self.decide(claim)
 
+    def service_of(self, schema: str) -> InstallationService | None:
+        """The service that answers requests of this schema set."""
+        return (self.service_iso2 or self.service) if schema == "iso2" else self.service
+
     def certificate(self, request: Any) -> tuple[Any, Refusal | None]:
         """The service's response to a CertificateInstallationReq, or why there is none."""
-        if self.service is None:
+        service = self.service_of("iso2" if isinstance(request, V2GMessage) else "iso20-common")
+        if service is None:
             return None, Refusal.NOT_AVAILABLE
         try:
-            return self.service.answer(request), None
+            return service.answer(request), None
         except PkiError as error:
             return None, getattr(error, "refusal", Refusal.NOT_AVAILABLE)

@@ -31,16 +31,20 @@ from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.link import MemoryLink
 from iso15118.testing.monitor import SafetyMonitor
+from iso15118.testing.monitor.reading import name_of
 
 __all__ = ["AcPair", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
+_LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+"""What a station answers once in a turn of the charge loop."""
+
 
 class Pair:
     """Both ends and everything between them.
 
-    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS 1.3 holds;
+    ``wire``: messages travel as bytes (V2GTP and EXI); ``secure``: both are told that TLS of ``tls_version`` holds;
     ``delay_s``: one way on the link.
     ``on_message(sender, message, now)`` may watch or, by returning False, swallow a message;
     ``leaves``: what stands for the certificates of station and vehicle, by which a paused session knows its peer; ``paused`` and
@@ -70,6 +74,7 @@ class Pair:
         contrary_station: Any = None,
         contrary_vehicle: Any = None,
         look_s: float = 0.3,
+        tls_version: str = "TLSv1.3",
     ) -> None:
         self.now = self.begun_at = now
         self.station: SimulatedStation = station  # type: ignore[assignment]  # AcPair has the others
@@ -116,7 +121,7 @@ class Pair:
         """Charge-loop answers seen."""
         self.exchanges = 0
         """Answers of the station, all of them."""
-        self._secure, self._leaves = secure, leaves
+        self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
         self._look_s = look_s
@@ -138,7 +143,7 @@ class Pair:
         self.tell_evcc(Connected(self._secure, self._tls(station)))
 
     def _tls(self, leaf: bytes) -> SecuredLink | None:
-        return SecuredLink(version="TLSv1.3", peer_chain=(leaf,)) if self._secure else None
+        return SecuredLink(version=self._tls_version, peer_chain=(leaf,)) if self._secure else None
 
     def run(
         self, *, until: Callable[[], bool] | None = None, max_s: float = 36_000.0, max_steps: int = 2_000_000
@@ -305,7 +310,7 @@ class Pair:
             match action:
                 case act.Send(message=message):
                     self.exchanges += 1
-                    if type(message).__name__ in ("DCChargeLoopRes", "ACChargeLoopRes"):
+                    if name_of(message) in _LOOPS:
                         self.loops += 1
                     if self._on_message is None or self._on_message("secc", message, now) is not False:
                         self.to_evcc.send(message, now)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from iso15118.aio.calls import Call, Lane, SafeCalls, brief
+from iso15118.aio.guard import running
+from tests.aio.test_guard import let_out
 
 LIMIT_S = 0.1
 
@@ -254,6 +258,85 @@ async def test_a_safe_call_that_somebody_cancels_is_made_again(after: float | No
     calls.close()
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_safe_call_is_made_again_eight_times_and_not_for_ever(at_once: bool) -> None:
+    """``at_once``: cancelled before the lane's task had its first turn."""
+    complaints: list[str] = []
+    made: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.5, complaints.append)
+
+    async def open_them() -> None:
+        made.append("begun")
+        await asyncio.sleep(0.05)
+
+    calls.ask(open_them)
+    for _ in range(20):
+        if not at_once:
+            await asyncio.sleep(0.001)
+        cancel_others()
+        if at_once:
+            await asyncio.sleep(0)
+    await quiet(calls)
+    assert len(made) == 9
+    assert complaints == ["port.open was cancelled"]
+    assert calls.failed
+    calls.close()
+
+
+async def test_a_call_that_leads_nowhere_safe_is_not_made_again() -> None:
+    log, where = Log(), lane()
+    made: list[str] = []
+
+    async def set_power() -> None:
+        made.append("begun")
+        await asyncio.sleep(0.05)
+
+    where.begin(log.call(set_power))
+    await asyncio.sleep(0.001)
+    cancel_others()
+    await log.until(1)
+    where.begin(log.call(set_power))
+    cancel_others()
+    await log.until(2)
+    assert made == ["begun", "begun"]
+    assert [type(what) for _, what in log.calls] == [asyncio.CancelledError] * 2
+    where.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("result", "complaint"),
+    [(None, ""), (True, ""), (0, ""), (False, "port.open returned False: it was not done")],
+)
+async def test_only_false_says_that_it_was_not_done(result: Any, complaint: str) -> None:
+    complaints: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.5, complaints.append)
+
+    async def open_them() -> Any:
+        return result
+
+    calls.ask(open_them)
+    assert complaints == [complaint]
+    assert calls.failed is bool(complaint)
+    calls.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_late_call_that_says_false_is_late() -> None:
+    complaints: list[str] = []
+    calls = SafeCalls(asyncio.get_running_loop(), "port.open", 0.05, complaints.append)
+
+    async def open_them() -> bool:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(1.0)
+        return False
+
+    calls.ask(open_them)
+    await asyncio.sleep(0.2)
+    assert complaints == ["port.open did not answer within 0.05 s"]
+    calls.close()
+
+
 async def test_safe_calls_join_unless_more_urgent() -> None:
     complaints: list[str] = []
     made: list[int] = []
@@ -324,3 +407,60 @@ async def test_a_call_that_is_dropped_and_closed_at_once_leaves_no_task() -> Non
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert [what for what, _ in log.calls] == ["dropped"]
+
+
+async def test_a_lane_that_was_closed_calls_nobody_late() -> None:
+    log, where = Log(), lane()
+    where.begin(log.call(lambda: asyncio.sleep(60.0)))
+    await asyncio.sleep(0.01)
+    where.close()
+    await asyncio.sleep(3 * LIMIT_S)
+    assert [what for what, _ in log.calls] == ["ended"]
+
+
+async def test_a_call_that_is_dropped_at_once_after_another_that_waited_leaves_the_lane_as_it_was() -> None:
+    log, where = Log(), lane()
+    where.begin(log.call(lambda: asyncio.sleep(0.01)))
+    await log.until(1)
+    where.begin(log.call(lambda: asyncio.sleep(60.0)))
+    where.drop()
+    await log.until(2)
+    where.begin(log.call(lambda: asyncio.sleep(0.01, "third")))
+    await log.until(3)
+    assert [(what, type(value)) for what, value in log.calls] == [
+        ("ended", type(None)),
+        ("dropped", asyncio.CancelledError),
+        ("ended", str),
+    ]
+    where.close()
+    await asyncio.sleep(0)
+
+
+async def test_what_a_call_takes_is_not_when_it_was() -> None:
+    log, where = Log(), lane()
+    begun = time.perf_counter()
+    where.begin(log.call(lambda: asyncio.sleep(0.01)))
+    await log.until(1)
+    assert running.longest(begun)[1] < 60.0
+    where.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("after_s", [None, 0.01])
+async def test_a_wish_to_end_the_program_that_a_port_raises_comes_out_of_the_loop(
+    after_s: float | None,
+) -> None:
+    found = await let_out()
+    log, where = Log(), lane()
+
+    async def ends() -> None:
+        if after_s is not None:
+            await asyncio.sleep(after_s)
+        raise SystemExit(3)
+
+    where.begin(log.call(ends))
+    await log.until(1)
+    await asyncio.sleep(0.01)
+    assert [type(error) for error in found] == [SystemExit]
+    where.close()
+    await asyncio.sleep(0)

@@ -123,6 +123,7 @@ async def test_a_vehicle_is_told_and_asked_at_its_inlet() -> None:
             await running
         here.evcc.back_in_service()
         assert (state(here.evcc), here.evcc.out_of_service_because) == (ServiceState.AVAILABLE, "")
+        await here.charge()  # whatever the attempts that were refused have left of the budget
 
 
 async def test_an_inlet_and_a_connector_beat_while_they_charge() -> None:

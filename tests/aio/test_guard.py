@@ -13,8 +13,19 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import logs
-from iso15118.aio.guard import Callback, Port, brief, come_back, describe, each, insist, running, shown
+from iso15118.aio import guard, logs
+from iso15118.aio.guard import (
+    Callback,
+    Port,
+    brief,
+    come_back,
+    describe,
+    each,
+    insist,
+    next_tick,
+    running,
+    shown,
+)
 from iso15118.errors import HardwareError
 
 from .hostile import UnprintableError
@@ -289,7 +300,7 @@ async def test_a_lasting_callback_is_called_again_and_again(kind: type[BaseExcep
 async def test_a_callback_that_fails_is_said_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         Callback("the observer", raising(UnprintableError()))(1)
-        logs.flush()
+        assert logs.flush(20.0)
     assert (
         "the observer failed, and is not called any more: UnprintableError, which has no text" in caplog.text
     )
@@ -391,3 +402,61 @@ async def test_a_callback_that_keeps_the_loop_is_named() -> None:
     begun = time.perf_counter()
     Callback("the observer of the session", lambda what: time.sleep(0.02))(1)
     assert running.longest(begun)[0] == "the observer of the session"
+
+
+class Clock:
+    """Goes on by as much at each look, so that no machine is too slow for it."""
+
+    def __init__(self, step_s: float) -> None:
+        self.now, self.step_s = 1000.0, step_s
+
+    def __call__(self) -> float:
+        self.now += self.step_s
+        return self.now
+
+
+@pytest.mark.parametrize(("step_s", "named"), [(0.0078125, False), (0.015625, True)])
+async def test_only_what_is_worth_it_is_named(
+    step_s: float, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(step_s)
+    monkeypatch.setattr(guard, "_clock", clock)
+    monkeypatch.setattr(guard, "running", guard.Running())
+    port = Port(Plain(), "power")
+    for name, call in (
+        ("power.stop", lambda: port.tell("stop")),
+        ("power.present", lambda: port.read("present", lambda value, name: value)),
+        ("an observer", Callback("an observer", lambda: None)),
+    ):
+        since = clock.now
+        call()
+        assert guard.running.longest(since) == ((name, step_s) if named else ("", 0.0))
+        assert guard.running.longest(clock.now) == ("", 0.0)
+
+
+class Plain:
+    """A port as it should be, but for one attribute that raises."""
+
+    present = 5.0
+
+    def stop(self) -> None:
+        pass
+
+    @property
+    def touchy(self) -> float:
+        raise OSError("bus")
+
+
+def test_an_attribute_that_raises_is_there_and_one_that_is_missing_is_not() -> None:
+    port = Port(Plain(), "power")
+    assert [port.has(name) for name in ("present", "touchy", "missing")] == [True, True, False]
+
+
+def test_a_text_just_as_long_as_may_be_is_not_cut() -> None:
+    assert brief("x" * 200) == "x" * 200
+    assert brief("x" * 201) == "x" * 197 + "..."
+
+
+@pytest.mark.parametrize(("now", "tick"), [(10.0, 10.5), (10.25, 10.5), (10.49, 10.5), (0.0, 0.5)])
+def test_the_next_moment_of_something_done_every_so_often(now: float, tick: float) -> None:
+    assert next_tick(now, 0.5) == tick

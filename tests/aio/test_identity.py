@@ -4,13 +4,18 @@ start."""
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from iso15118.aio.contract_calls import StoreCalls
 from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.identity import (
     ExpiryWatch,
@@ -23,9 +28,11 @@ from iso15118.aio.identity import (
 from iso15118.aio.logs import flush
 from iso15118.aio.run import side_by_side
 from iso15118.errors import ConfigError, LinkError, PkiError, TlsError
+from iso15118.files import write_whole
 from iso15118.pki import IssuedPki, Store, issue_test_pki
 from iso15118.pki.issue import issue_leaf, key_pem, pem
 from iso15118.pki.parsed import parse
+from iso15118.pki.protect import opened_key
 from iso15118.pki.renewal import Expiry, check_identity
 from iso15118.pki.vehicle_contracts import StoredContracts
 from iso15118.settings.identity import read_material, state_of_material
@@ -154,6 +161,34 @@ async def test_a_contract_is_kept_without_holding_up_the_loop(tmp_path: Path) ->
         await contracts.store(older)
 
 
+async def test_a_driver_keeps_contracts_in_a_thread_and_the_next_session_finds_them_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a program gives it to its vehicle, without anything around it."""
+    threads: dict[str, list[int]] = {"written": [], "opened": []}
+    write, opened = write_whole, opened_key
+
+    def noted_write(*values: Any, **options: Any) -> None:
+        threads["written"].append(threading.get_ident())
+        write(*values, **options)
+
+    def noted_key(data: bytes, passphrase: bytes | None) -> bytes:
+        threads["opened"].append(threading.get_ident())
+        return opened(data, passphrase)
+
+    monkeypatch.setattr("iso15118.pki.store.write_whole", noted_write)
+    monkeypatch.setattr("iso15118.pki.store_reading.opened_key", noted_key)
+    contracts = StoredContracts(Store(tmp_path, passphrase=b"correct horse"))
+    calls = StoreCalls(asyncio.get_running_loop(), contracts, 60.0)
+    made = issue_leaf(PKI, "contract", "c", at=NOW).credential("c")
+    calls.keep(made)
+    await calls.settled()
+    assert [one.chain for one in contracts.present.signers] == [made.chain]
+    for what, seen in threads.items():
+        assert seen, what
+        assert threading.get_ident() not in seen, what
+
+
 def keys_in(folder: Path, pki: IssuedPki) -> None:
     """The files of a station, one after the other as an operator copies them."""
     (folder / "secc.key").touch(0o600)
@@ -252,3 +287,11 @@ async def test_what_runs_beside_a_station_ends_nothing_else(caplog: pytest.LogCa
     flush()
     assert "what runs beside the station failed: no network" in caplog.text
     await side_by_side()
+
+
+def test_both_roles_load_nothing_about_certificates_before_there_is_one() -> None:
+    code = (
+        "import sys, iso15118.aio.secc, iso15118.aio.evcc; "
+        "sys.exit(any(name.startswith(('cryptography.x509', 'iso15118.pki')) for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -158,6 +158,13 @@ def decorated_plain(*values: object) -> None:
     return plain(*values)
 
 
+def annotated_bool(*_: object) -> bool:
+    return True
+
+
+annotated_bool.__annotations__["return"] = bool  # as in a module without postponed annotations
+
+
 class Methods:
     def plain(self, *_: object) -> bool:
         return True
@@ -166,8 +173,8 @@ class Methods:
 @pytest.mark.parametrize("place", ASKED, ids=lambda place: ".".join(place[:3]))
 @pytest.mark.parametrize(
     "value",
-    [plain, Methods().plain, lambda *_: None, decorated_plain],
-    ids=["function", "method", "lambda", "decorated"],
+    [plain, Methods().plain, lambda *_: None, decorated_plain, annotated_bool],
+    ids=["function", "method", "lambda", "decorated", "annotated"],
 )
 def test_a_plain_function_where_a_coroutine_is_wanted_is_named(place: Any, value: object) -> None:
     with pytest.raises(
@@ -263,6 +270,21 @@ def by_generator(*_: object) -> Any:
     yield
 
 
+class Answer:
+    def __await__(self) -> Any:
+        return coroutine().__await__()
+
+
+def annotated_by(kind: object) -> Callable[..., Any]:
+    """As in a module without postponed annotations."""
+
+    def says(*_: object) -> Any:
+        return Answer()
+
+    says.__annotations__["return"] = kind
+    return says
+
+
 class Awaits:
     async def __call__(self, *_: object) -> bool:
         return True
@@ -281,6 +303,8 @@ UNUSUAL: dict[str, Any] = {
     "partial of a coroutine function": functools.partial(coroutine, 1),
     "plain function annotated with Awaitable": annotated,
     "plain function annotated with a future": with_a_future,
+    "plain function annotated with a class that can be awaited": annotated_by(Answer),
+    "plain function annotated with a generic": annotated_by(Awaitable[bool]),
     "decorated coroutine function": retried(coroutine),
     "coroutine function in a plain decorator": wrapped_plainly(coroutine),
     "coroutine made of a generator": by_generator,
@@ -304,6 +328,29 @@ def test_a_mock_of_a_whole_port_and_a_port_that_stands_for_another_are_taken() -
     assert bundle_of("Station", power=Stands())
     assert bundle_of("Station", power=AsyncMock(ports.DcPowerPort))
     assert bundle_of("Station", power=ports_class())
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_a_port_that_stands_for_another_is_asked_whether_a_value_is_there(kind: type[BaseException]) -> None:
+    class Stands:
+        pre_charge = set_power = stop = AsyncMock()
+        limits = 1.0
+
+        def __getattr__(self, name: str) -> Any:
+            raise kind
+
+    if issubclass(kind, KeyboardInterrupt | SystemExit):
+        with pytest.raises(kind):
+            bundle_of("Station", power=Stands())
+    else:
+        assert bundle_of("Station", power=Stands()), "what it raises is dealt with when it is read"
+
+    class Lacks(Stands):
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(name)
+
+    with pytest.raises(ConfigError, match=r"^power\.present: Lacks has no present"):
+        bundle_of("Station", power=Lacks())
 
 
 def ports_class() -> Any:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -155,6 +156,14 @@ def test_what_no_charger_has_is_no_reading(what: str, name: str, value: Any) -> 
         read(what, with_field(READINGS[what][1], name, value))
 
 
+@pytest.mark.parametrize("value", [1, 0, None, "no"])
+@pytest.mark.parametrize("name", ["complete", "inlet_hot"])
+def test_a_flag_on_the_short_way_is_true_or_false(name: str, value: Any) -> None:
+    state = with_field(READINGS["battery.state"][1], "at", None)
+    with pytest.raises(HardwareError, match=name):
+        read("battery.state", with_field(state, name, value))
+
+
 @pytest.mark.parametrize("what", ["power.limits", "battery.limits"])
 @pytest.mark.parametrize(("name", "value"), [("maximum_voltage_v", -1.0), ("minimum_voltage_v", 1000.0)])
 def test_limits_that_were_changed_in_place_are_judged_again(what: str, name: str, value: float) -> None:
@@ -181,3 +190,34 @@ def test_what_equals_everything_is_judged_again() -> None:
     known = READINGS["power.limits"][1]
     assert not readings.is_unchanged(Anything(), known)
     assert not readings.is_unchanged(with_field(known, "maximum_voltage_v", Anything()), known)
+
+
+BOUNDS = {
+    "power.present": readings._MEASURED,
+    "inlet.present": readings._MEASURED,
+    "battery.state": readings._BATTERY,
+    "meter.read": readings._METER,
+}
+
+
+@pytest.mark.parametrize("at", [None, 1.0])
+@pytest.mark.parametrize("what", BOUNDS)
+def test_a_reading_at_its_greatest_passes_and_one_beyond_does_not(what: str, at: float | None) -> None:
+    """Without a time of its own it takes the short way, if nothing else is unusual."""
+    reading = with_field(READINGS[what][1], "at", at)
+    for name, most in BOUNDS[what]:
+        low, high = (-1.0, 101.0) if name == "soc" else (-most, most)
+        if what == "meter.read" and name != "at":
+            low = 0.0
+        for number in (low, high, int(low), int(high)):
+            given = with_field(reading, name, number)
+            assert read(what, given) == given
+        for number in (math.nextafter(low, -math.inf), math.nextafter(high, math.inf)):
+            with pytest.raises(HardwareError, match=name):
+                read(what, with_field(reading, name, number))
+
+
+def test_a_name_of_a_meter_is_as_long_as_may_be() -> None:
+    assert read("meter.read", MeterRead("x" * 256, 0.0)).meter_id == "x" * 256
+    with pytest.raises(HardwareError, match="256 characters"):
+        read("meter.read", MeterRead("x" * 257, 0.0))

@@ -16,7 +16,7 @@ from iso15118.aio.stream import MessageStream
 from iso15118.channel import MessageChannel
 from iso15118.sdp import Security
 from tests.sample_messages import DISCOVERY, SETUP
-from tests.tls.rig import car, issued, station
+from tests.tls.rig import car, issued, other_vehicle, station
 
 from .rig import LOOPBACK, Owner, Raw, calling
 from .site import Plant, site
@@ -52,7 +52,7 @@ async def test_a_handshake_that_was_complete_waits_for_the_session_before_it() -
         early = [await Raw.to(port) for _ in range(3)]
         charging = Charging(here)
         await charging.under_power(plant)
-        ends = [car(issued()).connect() for _ in early]
+        ends = [car(other_vehicle(number)).connect() for number, _ in enumerate(early)]
         for raw, tls in zip(early, ends, strict=True):
             while not tls.handshake_complete:
                 await raw.send(tls.data_to_send())

@@ -14,7 +14,7 @@ import pytest
 
 from iso15118.aio import EvccClient, SeccServer, SessionResult
 from iso15118.aio.link import Ending, StreamEnd
-from iso15118.aio.results import let_go
+from iso15118.aio.results import Tally, let_go
 from iso15118.aio.run import run_station
 from iso15118.aio.secc_sessions import SeccSessions
 from iso15118.aio.stream import MessageStream
@@ -154,6 +154,7 @@ async def test_a_kept_result_of_a_session_that_failed_keeps_no_connection() -> N
         assert any(isinstance(fault, HardwareFault) for fault in kept.faults)
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_the_session_that_a_second_signal_ends_is_told_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[SessionResult] = []
     tasks: list[asyncio.Task[Any]] = []
@@ -196,3 +197,28 @@ def test_the_session_that_a_second_signal_ends_is_told_as_well(monkeypatch: pyte
     assert served == len(told) == 1
     assert not told[0].ended.reason.orderly
     assert told[0].safe
+
+
+def test_counts_and_extremes_of_a_session() -> None:
+    tally = Tally()
+    tally.over(5.0)
+    assert (tally.began, tally.transfer_s, tally.peak_power_w) == (None, 0.0, 0.0)
+    assert (tally.peak_current_a, tally.maximum_voltage_v) == (0.0, 0.0)
+    for now, volts, amperes in (
+        (10.0, 0.5, 0.0),
+        (11.0, 400.0, 1.0),  # not more than a sensor shows where nothing flows
+        (12.0, 400.0, 1.5),
+        (13.0, 400.0, 100.0),
+        (15.0, 390.0, -120.0),
+        (20.0, 410.0, 0.5),
+        (25.0, 300.0, 110.0),
+        (27.0, 300.0, 110.0),
+    ):
+        tally.measured(PowerMeasured(volts, amperes), now)
+    assert tally.began == 12.0
+    assert tally.transfer_s == 8.0
+    tally.over(30.0)
+    tally.over(40.0)
+    assert tally.transfer_s == 13.0
+    assert (tally.maximum_voltage_v, tally.peak_current_a, tally.peak_power_w) == (410.0, 120.0, 46_800.0)
+    assert (tally.exchanges, tally.charge_loops) == (0, 0)

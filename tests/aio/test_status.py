@@ -335,7 +335,7 @@ class Backend(ContractBackend):
         ({"script": {"contract": "revoked"}}, Refusal.REVOKED),
         ({"script": {"mo-sub1": "revoked"}}, Refusal.REVOKED),
         ({"script": {"contract": "unknown"}}, Refusal.CHAIN),
-        ({"answer": "try-later"}, Refusal.CHAIN),
+        ({"answer": "try-later"}, Refusal.NOT_AVAILABLE),
     ],
 )
 async def test_a_contract_is_asked_about_before_the_backend_is(

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,42 @@ def test_all_parts_are_run_by_default() -> None:
 
 def test_an_unknown_part_is_refused_by_name() -> None:
     done = run("nonsense")
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+
+
+def test_another_tree_is_compared_in_turns() -> None:
+    done = run("compare", str(ROOT), "loop", "virtual", "--quick", "--turns", "2")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["figure"] for line in lines] == ["charge-loop-pairs", "virtual-charge"]
+    for line in lines:
+        assert line["turns"] == 2
+        assert line["ratio"] > 0.0
+        assert line["cpu_ratio"] > 0.0
+    assert "no measurement" in done.stderr
+
+
+def test_a_ratio_above_one_is_worse_whatever_the_figure() -> None:
+    from benchmarks.compare import ratios
+
+    def one(value: float, more_is_better: bool, **details: float) -> dict[str, Any]:
+        return {"value": value, "unit": "x", "more_is_better": more_is_better, "details": details}
+
+    rate, time, new = ("rate", ""), ("time", ""), ("new", "")
+    theirs = [{rate: one(200.0, True, cpu_us=5.0), time: one(value, False)} for value in (1.0, 2.0, 4.0)]
+    ours = [{rate: one(100.0, True, cpu_us=6.0), time: one(3.0, False), new: one(1.0, False)}] * 3
+    told = {line["figure"]: line for line in ratios(theirs, ours)}
+    assert set(told) == {"rate", "time"}
+    assert (told["rate"]["ratio"], told["rate"]["cpu_ratio"]) == (2.0, 1.2)
+    assert (told["time"]["ratio"], told["time"]["cpu_ratio"]) == (
+        1.5,
+        None,
+    )  # the median of the turns, not of the values
+
+
+def test_a_part_that_there_is_not_is_not_compared() -> None:
+    done = run("compare", str(ROOT), "nonsense")
     assert done.returncode == 2
     assert "nonsense" in done.stderr
 

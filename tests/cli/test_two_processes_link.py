@@ -52,7 +52,7 @@ def test_a_vehicle_with_a_modem_and_no_station_gives_up(tmp_path: Path) -> None:
     link = (
         '[link]\nbackend = "slac"\nsignalling = "simulated"\n'
         "[link.slac]\nc_conn_max_match = 1\nc_ev_match_retry = 0\n"
-        "[link.slac_timing]\ntt_matching_repetition = 0.1\ntt_matching_rate = 0.05\nset_key_wait = 0.05\n"
+        "[link.slac_timing]\ntt_matching_repetition = 0.1\ntt_matching_rate = 0.4\nset_key_wait = 0.05\n"
     )
     path = tmp_path / "evcc.toml"
     path.write_text(f'[tls]\nmode = "plaintext"\n[session]\nservices = ["dc"]\n[vehicle]\n{FAST}{link}')

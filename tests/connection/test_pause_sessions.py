@@ -205,6 +205,7 @@ def _expired_here(rig: PluggedPair) -> None:
 
 def _not_offered_any_more(rig: PluggedPair) -> None:
     sets = rig.paused[0].parameter_set
+    assert sets is not None
     rig.paused = [
         msgspec.structs.replace(rig.paused[0], parameter_set=msgspec.structs.replace(sets, connector=4))
     ]

@@ -30,7 +30,7 @@ from .touched import OPTIONS, silence
 __all__ = ["Attempt", "Outcome", "Try", "at_import", "judge", "preload", "within_functions"]
 
 _MEMORY = 4 << 30
-_STUCK_S = 90.0
+_STUCK_S = 20.0
 """Real seconds, and twenty times its usual ones, after which a test that uses no processor is ended; the limit that counts is of the
 processor's time."""
 _DONE, _BROKEN = 11, 12
@@ -86,7 +86,7 @@ def judge(
             return Attempt("broken", outcome.failed, tried)
         test, seconds = left[at]
         if fit(test, seconds, attempt):
-            again = attempt(mutant, [left[at]]) if at else outcome
+            again = attempt(mutant, [left[at]]) if at and not outcome.ended else outcome
             if again.failed:
                 how = "timeout" if again.ended in _TIMES.values() else "killed"
                 return Attempt(how, f"{again.failed} {again.ended}".strip(), tried)

@@ -182,7 +182,8 @@ class _Reader:
                 )
                 simple = simple or (isinstance(value, ast.Compare) and len(value.ops) == 1)
                 if self._returns_bool and not simple:
-                    self._instead(value, f"not ({self._said(value)})", "return value negated")
+                    raw = self._source[self._start(value) : self._end(value)].decode()
+                    self._instead(value, f"not ({raw})", "return value negated")
                 self._look(value)
             case ast.Match(cases=cases):
                 self._look(node.subject)

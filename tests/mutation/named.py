@@ -89,8 +89,8 @@ NAMED = (
     Named(
         "an inlet of 78 V is taken for one without voltage",
         "iso15118/evcc",
-        "welding_voltage_v: float = 60.0",
-        "welding_voltage_v: float = 78.0",
+        "welding_voltage_v: Annotated[float, Meta(ge=1.0, le=120.0)] = 60.0",
+        "welding_voltage_v: Annotated[float, Meta(ge=1.0, le=120.0)] = 78.0",
     ),
 )
 

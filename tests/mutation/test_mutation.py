@@ -168,6 +168,7 @@ def test_a_better_test_is_believed_at_once(toy: Project) -> None:
         ("if a: pass", ["condition negated"]),
         ("a = min(b, c)", ["min -> max"]),
         ("def f() -> bool: return a()", ["return value negated"]),
+        ("def f() -> bool:\n  return (a  # so\n    and b)", ["return value negated"]),
         ("raise ValueError(1)", []),
         ('a = f"{1}" + "x"', []),
     ],

@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,24 @@ def written(folder: Path, role: Role) -> None:
     (folder / "withroot.pem").write_text("".join(map(pem, (*own.chain[1:], root))))
     (folder / "whole.pem").write_text("".join(map(pem, own.chain)))
     (folder / "peers.pem").write_text(pem(ANCHOR[role]))
-    secret(folder / "clear.key", key_pem(own.key))
-    secret(folder / "clear.der", own.key)
-    secret(folder / "sealed.key", encrypted_key(load_key(own.key), PASSWORD.encode()))
-    secret(folder / "sealed.der", export_key(own, passphrase=PASSWORD.encode()))
-    secret(folder / "both.p12", export_credential(own, "p12", passphrase=PASSWORD.encode()))
-    secret(folder / "clear.p12", export_credential(own, "p12"))
-    secret(folder / "both.pem", export_credential(own, "pem", passphrase=PASSWORD.encode()))
-    secret(folder / "password", PASSWORD + "\n")
+    for name, data in secrets_of(role).items():
+        secret(folder / name, data)
+
+
+@cache
+def secrets_of(role: Role) -> dict[str, bytes]:
+    """Made once: encrypting a key is made costly."""
+    own, password = OWN[role], PASSWORD.encode()
+    return {
+        "clear.key": key_pem(own.key),
+        "clear.der": own.key,
+        "sealed.key": encrypted_key(load_key(own.key), password),
+        "sealed.der": export_key(own, passphrase=password),
+        "both.p12": export_credential(own, "p12", passphrase=password),
+        "clear.p12": export_credential(own, "p12"),
+        "both.pem": export_credential(own, "pem", passphrase=password),
+        "password": password + b"\n",
+    }
 
 
 @pytest.fixture(params=ROLES)

@@ -96,7 +96,7 @@ def test_the_pilot_leaves_c_before_the_contactors_have_opened() -> None:
 
 
 @pytest.mark.parametrize("off", OFF)
-@pytest.mark.parametrize("current_a", [0.0, 4.9, 5.1, 100.0])
+@pytest.mark.parametrize("current_a", [0.0, 5.0, 5.1, 100.0])
 def test_a_vehicle_that_does_not_stop_is_stopped(current_a: float, off: float) -> None:
     drive = Drive().to(State.DC_CHARGE_LOOP)
     drive.book.tell(ev.StopRequested("closing time"))
@@ -170,7 +170,7 @@ def test_voltage_at_the_output_before_the_cable_check() -> None:
         return code, any(isinstance(action, act.StartCableCheck) for action in drive.book.actions)
 
     drive = Drive().to(State.DC_CABLE_CHECK)
-    drive.measure(59.9)
+    drive.measure(60.0)
     assert answer(drive) == ("OK", True)
     config = SeccConfig(services=ALL_SERVICES, supervision=SupervisionLimits(discharge_s=3.0))
     drive = Drive(config=config).to(State.DC_CABLE_CHECK)
@@ -312,7 +312,7 @@ def test_a_wish_to_stop_ends_a_poll(state: str, ongoing: dict[str, Any]) -> None
     assert len(one.sent) == before + 1
 
 
-@pytest.mark.parametrize(("voltage", "done"), [(60.1, False), (59.9, True)])
+@pytest.mark.parametrize(("voltage", "done"), [(60.0, False), (59.9, True)])
 def test_welding_detection_ends_below_60_v(voltage: float, done: bool) -> None:
     one = Host().to("DC_ChargeLoop")
     one.battery(energy_to_target_wh=0.0, complete=True)

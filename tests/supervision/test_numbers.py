@@ -103,6 +103,13 @@ STATION: dict[
         Rule.VOLTAGE_ABOVE_ASKED,
         [(0.5, STOP), (1.0, FAULT)],
     ),
+    "voltage above a low bound": (
+        lambda s: s.set_power(300.0, 200.0, 170_000.0, False, -100.0),
+        (320.0, 200.0),
+        (320.1, 200.0),
+        Rule.VOLTAGE_ABOVE_ASKED,
+        [(0.5, STOP), (1.0, FAULT)],
+    ),
     "voltage below the lower bound": (
         giving,
         (665.0, -200.0),
@@ -193,6 +200,7 @@ def test_a_rule_of_the_station(name: str) -> None:
     thresholds = (*below, below[0] * below[1])
     assert any(abs(finding.limit) == pytest.approx(abs(one)) for one in thresholds for _, finding in found)
     assert all(finding.value in (*above, above[0] * above[1]) for _, finding in found)
+    assert rule is not Rule.CURRENT_WITHOUT_PERMISSION or found[0][1].limit * found[0][1].value > 0.0
 
 
 @pytest.mark.parametrize("name", STATION)

@@ -72,7 +72,8 @@ LIMITS = (
     SupervisionLimits(off=(Rule.OVER_CURRENT, Rule.VOLTAGE_ABOVE_ASKED)),
     SupervisionLimits(off=(Rule.OVER_VOLTAGE, Rule.REVERSE_CURRENT, Rule.WRONG_DIRECTION)),
     SupervisionLimits(off=(Rule.CURRENT_WITHOUT_PERMISSION, Rule.VOLTAGE_AFTER_END, Rule.OVER_POWER)),
-    SupervisionLimits(rating_factor=0.5, no_current_a=1.0, over_current_share=0.0, wrong_direction_a=1.0),
+    SupervisionLimits(reverse_current_a=20.0, wrong_direction_a=20.0),
+    SupervisionLimits(rating_factor=1.0, no_current_a=1.0, over_current_share=0.0, wrong_direction_a=1.0),
 )
 
 
@@ -159,7 +160,7 @@ def walk(
 
 
 @pytest.mark.parametrize(
-    "limits", LIMITS, ids=["all", "none", "no current", "no voltage", "no rest", "tight"]
+    "limits", LIMITS, ids=["all", "none", "no current", "no voltage", "no rest", "wide back", "tight"]
 )
 @pytest.mark.parametrize("role", ["station", "vehicle"])
 def test_the_short_way_finds_what_the_rules_find(role: str, limits: SupervisionLimits) -> None:

@@ -348,6 +348,32 @@ def test_where_the_short_way_ends(
         assert not supervisor.within(*sample, 1.0), sample
 
 
+@pytest.mark.parametrize(
+    ("before", "change", "sample"),
+    [
+        (at_rest, check_phase, (0.0, 4.0)),
+        (at_rest, lambda s: s.contactors(True) or s.told(False), (0.0, 0.0)),
+        (charging, lambda s: s.stop_power(True, 1.0), (0.0, 150.0)),
+        (charging, lambda s: s.set_power(850.0, 50.0, 170_000.0, False, 1.0), (0.0, 150.0)),
+        (charging, lambda s: s.set_power(700.0, 200.0, 170_000.0, False, 1.0), (800.0, 150.0)),
+        (charging, lambda s: s.set_power(850.0, 200.0, 10_000.0, False, 1.0), (800.0, 150.0)),
+        (charging, lambda s: s.set_power(850.0, 200.0, 170_000.0, True, 1.0), (600.0, 0.0)),
+        (at_rest, lambda s: s.negotiated(40.0, 500.0, 400.0) or s.contactors(True), (50.0, 0.0)),
+    ],
+)
+def test_what_was_within_before_a_change_is_looked_at_anew(
+    before: Callable[[StationSupervisor], object],
+    change: Callable[[StationSupervisor], object],
+    sample: tuple[float, float],
+) -> None:
+    supervisor = station()
+    before(supervisor)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(*sample, 0.5)
+    change(supervisor)
+    assert not supervisor.within(*sample, 5.0)
+
+
 def test_a_new_phase_leaves_the_short_way_open() -> None:
     supervisor = station()
     charging(supervisor)

@@ -60,6 +60,13 @@ VEHICLE: dict[
     ),
     "reverse": (lambda s: None, (800.0, -5.0), (800.0, -5.1), Rule.REVERSE_CURRENT, [(0.2, FAULT)]),
     "after the stop": (stopped, (0.0, 5.0), (0.0, 5.1), Rule.CURRENT_WITHOUT_PERMISSION, [(0.1, FAULT)]),
+    "after the stop, back": (
+        stopped,
+        (0.0, -5.0),
+        (0.0, -5.1),
+        Rule.CURRENT_WITHOUT_PERMISSION,
+        [(0.1, FAULT)],
+    ),
     "the battery wants none": (
         lambda s: s.battery(880.0, 0.0, False, -50.0, -50.0),
         (800.0, 5.0),
@@ -95,6 +102,8 @@ def test_a_rule_of_the_vehicle(name: str) -> None:
     found = feed(supervisor, *above, 15.0)
     assert [(pytest.approx(when), finding.reaction) for when, finding in found] == stages
     assert {finding.rule for _, finding in found} == {rule}
+    assert any(abs(finding.limit) == pytest.approx(abs(one)) for one in below for _, finding in found)
+    assert all(finding.value in above and finding.limit * finding.value > 0.0 for _, finding in found)
     off = vehicle(SupervisionLimits(off=(rule,)))
     bring(off)
     assert [finding for _, finding in feed(off, *above, 12.0) if finding.rule is rule] == []
@@ -106,25 +115,250 @@ def test_voltage_behind_open_contactors_is_not_the_vehicles() -> None:
     assert feed(supervisor, 1200.0, 0.0, 5.0) == []
 
 
-def test_either_reading_of_the_vehicle_grows_stale() -> None:
-    for youngest in ("inlet", "battery"):
+@pytest.mark.parametrize("youngest", ["inlet", "battery"])
+@pytest.mark.parametrize("last", ["inlet", "battery"])
+@pytest.mark.parametrize("short", [True, False])
+def test_either_reading_of_the_vehicle_grows_stale(youngest: str, last: str, short: bool) -> None:
+    supervisor = vehicle()
+    supervisor.measured(800.0, 0.0, 4.0, 4.0)
+    for reading in ("inlet", "battery") if last == "battery" else ("battery", "inlet"):
+        at = 5.0 if reading == youngest else 4.5
+        if reading == "battery":
+            supervisor.battery(880.0, 300.0, False, at, 5.0)
+        elif not (short and supervisor.within(800.0, 0.0, at)):
+            supervisor.measured(800.0, 0.0, at, 5.0)
+    assert supervisor.fresh_until == 5.5
+    assert supervisor.stale(5.499) is None
+    found = supervisor.stale(5.5)
+    assert found is not None
+    assert (found.rule, found.value, found.since) == (Rule.STALE_READINGS, 1.0, 4.5)
+    assert youngest not in found.what
+    assert supervisor.fresh_until == 6.5, "told again when so much time has passed again"
+
+
+def test_readings_are_waited_for_from_the_moment_on_that_contactors_are_told_to_close() -> None:
+    supervisor = VehicleSupervisor(SupervisionLimits(), maximum_v=900.0, charge_a=500.0, discharge_a=0.0)
+    supervisor.told(True, 10.0)
+    assert supervisor.fresh_until == 11.0
+    found = supervisor.stale(11.0)
+    assert found is not None
+    assert found.what == "s without a reading of the inlet"
+    supervisor.told(False, 11.5)
+    assert supervisor.fresh_until == 12.0
+
+
+# -- to the last ampere
+
+
+def found_at(
+    supervisor: VehicleSupervisor, volts: float, amperes: float, seconds: float = 1.0
+) -> list[object]:
+    return [(round(when, 6), *kind(finding)) for when, finding in feed(supervisor, volts, amperes, seconds)]
+
+
+def test_before_anything_is_told() -> None:
+    supervisor = VehicleSupervisor(SupervisionLimits(), maximum_v=900.0, charge_a=500.0, discharge_a=0.0)
+    assert (supervisor.voltage_v, supervisor.current_a, supervisor.closed) == (0.0, 0.0, False)
+    assert found_at(supervisor, 0.0, 5.1, 0.3) == [(0.1, Rule.CURRENT_WITHOUT_PERMISSION, FAULT)]
+    supervisor.contactors(True)
+    assert found_at(supervisor, 0.0, 0.0, 5.0) == [], "nobody told them to open"
+    supervisor.told(True, 0.0)
+    supervisor.asked(300.0, 0.0, 0.0)
+    assert found_at(supervisor, 800.0, 100.0, 12.0) == [], "the battery has not said that it is hot"
+
+
+def test_a_rating_is_kept_whatever_is_asked_for() -> None:
+    for amperes, reaction in ((530.0, STOP), (530.1, FAULT), (-425.0, STOP), (-425.1, FAULT)):
         supervisor = vehicle()
-        if youngest == "inlet":
-            supervisor.measured(800.0, 0.0, 5.0, 5.0)
-            supervisor.battery(880.0, 300.0, False, 4.5, 5.0)
-        else:
-            supervisor.measured(800.0, 0.0, 4.5, 5.0)
-            supervisor.battery(880.0, 300.0, False, 5.0, 5.0)
-        assert supervisor.stale(5.499) is None
-        found = supervisor.stale(5.5)
-        assert kind(found)[0] is Rule.STALE_READINGS
-        assert found is None or youngest not in found.what
+        supervisor.asked(500.0, 400.0, -50.0)
+        assert found_at(supervisor, 700.0, amperes) == [(0.5, Rule.OVER_CURRENT, reaction)]
+    off = SupervisionLimits(off=tuple(Rule))
+    for amperes, found in ((5000.0, []), (5000.1, [(0.5, Rule.OVER_CURRENT, FAULT)])):
+        assert found_at(vehicle(off), 700.0, amperes) == found
+        assert found_at(vehicle(off), 700.0, -amperes) == found
+    for volts, found in ((2000.0, []), (2000.1, [(0.2, Rule.OVER_VOLTAGE, FAULT)])):
+        assert found_at(vehicle(off), volts, 0.0) == found
+
+
+@pytest.mark.parametrize("greatest", [(3000.0, 100.0), (100.0, 3000.0)])
+def test_a_current_of_a_megawatt_connector_falls_within_twenty_seconds(greatest: tuple[float, float]) -> None:
+    charge, discharge = greatest
+    sign = 1.0 if charge > discharge else -1.0
+    for amperes, rule in ((945.0, None), (946.0, Rule.OVER_CURRENT)):
+        supervisor = VehicleSupervisor(
+            SupervisionLimits(reverse_current_a=None), maximum_v=900.0, charge_a=charge, discharge_a=discharge
+        )
+        supervisor.told(True, -100.0)
+        supervisor.asked(*greatest, -100.0)
+        supervisor.measured(800.0, sign * 1500.0, 0.0, 0.0)
+        supervisor.stop(False, 0.0)
+        supervisor.measured(800.0, sign * amperes, 5.0, 5.0)
+        assert kind(supervisor.measured(800.0, sign * amperes, 5.5, 5.5))[0] is rule
+
+
+@pytest.mark.parametrize(
+    ("settle_s", "flows", "allowed"),
+    [(1.0, 0.0, 30.0), (1.0, -4.0, 30.0), (1.0, 0.5, 30.5), (2.0, 10.0, 65.0)],
+)
+def test_what_flows_may_go_on_rising_until_the_station_has_heard(
+    settle_s: float, flows: float, allowed: float
+) -> None:
+    for amperes, rule in ((allowed, None), (allowed + 0.1, Rule.OVER_CURRENT)):
+        supervisor = vehicle(SupervisionLimits(settle_s=settle_s))
+        supervisor.measured(800.0, flows, -1.0, -1.0)
+        supervisor.asked(10.0, 0.0, 0.0)
+        supervisor.measured(800.0, amperes, 0.0, 0.0)
+        assert kind(supervisor.measured(800.0, amperes, 0.5, 0.5))[0] is rule
+
+
+@pytest.mark.parametrize(
+    ("emergency", "flows", "now", "allowed"),
+    [
+        (False, 100.0, 0.5, 105.0),
+        (True, 100.0, 0.5, 105.0),
+        (False, 100.0, 3.0, 55.0),
+        (True, 100.0, 3.0, 5.0),
+        (False, 0.5, 0.5, 5.5),
+    ],
+)
+def test_what_may_flow_after_a_stop(emergency: bool, flows: float, now: float, allowed: float) -> None:
+    """As much as flowed for a second, and then 25 A/s less, or nothing."""
+    for amperes, broken in ((allowed, False), (allowed + 0.1, True)):
+        supervisor = vehicle()
+        supervisor.measured(800.0, flows, 0.0, 0.0)
+        supervisor.stop(emergency, 0.0)
+        supervisor.measured(800.0, amperes, now, now)
+        found = supervisor.measured(800.0, 300.0, now + 0.5, now + 0.5)
+        assert (found is not None and found.since == now) is broken
+
+
+def test_a_battery_that_wants_no_more_is_left_the_time_to_ramp() -> None:
+    for flows, amperes, since in ((100.0, 55.0, 4.0), (100.0, 56.0, 2.0), (-5.0, 5.1, 2.0), (0.5, 5.1, 2.0)):
+        supervisor = vehicle()
+        supervisor.measured(800.0, flows, -1.0, -1.0)
+        supervisor.battery(880.0, 0.0, False, 0.0, 0.0)
+        found = [supervisor.measured(800.0, amperes, now, now) for now in (2.0, 4.0, 6.0)]
+        told = next(one for one in found if one is not None)
+        assert (told.rule, told.reaction, told.since) == (Rule.BATTERY_WANTS_NONE, STOP, since)
+
+
+def test_a_battery_that_wants_no_more_lets_flow_what_flowed() -> None:
+    for amperes, since in ((5.5, 2.0), (5.6, 0.0)):
+        supervisor = vehicle()
+        supervisor.measured(800.0, 0.5, -1.0, -1.0)
+        supervisor.battery(880.0, 0.0, False, 0.0, 0.0)
+        found = [supervisor.measured(800.0, amperes, now, now) for now in (0.0, 2.0, 4.0)]
+        assert next(one.since for one in found if one is not None) == since
+
+
+def test_every_word_of_the_battery_counts() -> None:
+    supervisor = vehicle()
+    supervisor.battery(880.0, 0.5, False, -50.0, -50.0)
+    assert found_at(supervisor, 800.0, 100.0, 5.0) == [], "half an ampere is wanted"
+    supervisor.battery(700.0, 0.5, False, 6.0, 6.0)
+    assert found_at(supervisor, 800.0, 100.0, 0.5) == [(0.2, Rule.OVER_VOLTAGE, FAULT)]
+    for wanted, hot, rule, seconds in (
+        (0.0, False, Rule.BATTERY_WANTS_NONE, 2.0),
+        (1.0, True, Rule.INLET_HOT, 5.0),
+    ):
+        for no_current_a, amperes, found in ((None, 0.0, []), (None, 0.5, [(seconds, rule, STOP)])):
+            supervisor = vehicle(SupervisionLimits(no_current_a=no_current_a))
+            supervisor.battery(880.0, wanted, hot, -50.0, -50.0)
+            assert found_at(supervisor, 800.0, amperes, 6.0) == found
+
+
+def test_half_an_ampere_that_is_given_is_a_bound_like_any_other() -> None:
+    for amperes, found in ((-5.5, []), (-5.6, [(0.5, Rule.OVER_CURRENT, STOP)])):
+        supervisor = vehicle()
+        supervisor.asked(300.0, 0.5, -50.0)
+        assert found_at(supervisor, 800.0, amperes) == found
+
+
+def test_contactors_of_the_vehicle_that_stay_closed() -> None:
+    for limits, told in (
+        (SupervisionLimits(), ["contactor-level: 1.0 (1: closed), limit 0.0"]),
+        (SupervisionLimits(off=(Rule.CONTACTOR_LEVEL,)), []),
+        (SupervisionLimits(contactor_s=None), []),
+    ):
+        supervisor = vehicle(limits)
+        supervisor.stop(True, -50.0)
+        supervisor.told(False, 0.0)
+        found = feed(supervisor, 800.0, 0.0, 5.0)
+        assert [finding.detail for _, finding in found] == told
+        assert all(round(when, 6) == 3.3 for when, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("bring", "within", "outside"),
+    [
+        (
+            lambda s: None,
+            [(888.8, 305.0), (-2000.0, 0.0), (0.0, -5.0)],
+            [(888.9, 0.0), (0.0, 305.1), (0.0, -5.1)],
+        ),
+        (bidirectional, [(0.0, -205.0)], [(0.0, -205.1)]),
+        (
+            lambda s: s.asked(600.0, 600.0, -50.0),
+            [(0.0, 530.0), (0.0, -425.0)],
+            [(0.0, 530.1), (0.0, -425.1)],
+        ),
+        (lambda s: s.battery(880.0, 0.0, False, -50.0, -50.0), [(0.0, 5.0)], [(0.0, 5.1)]),
+        (lambda s: s.battery(880.0, 300.0, True, -50.0, -50.0), [(0.0, 5.0)], [(0.0, 5.1)]),
+        (stopped, [(2000.0, 5.0), (0.0, -5.0)], [(2000.1, 0.0), (0.0, 5.1), (0.0, -5.1)]),
+    ],
+)
+def test_where_the_short_way_of_a_vehicle_ends(
+    bring: Callable[[VehicleSupervisor], Any],
+    within: list[tuple[float, float]],
+    outside: list[tuple[float, float]],
+) -> None:
+    supervisor = vehicle()
+    bring(supervisor)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    for sample in within:
+        assert supervisor.within(*sample, 1.0), sample
+    for sample in outside:
+        assert not supervisor.within(*sample, 1.0), sample
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "sample"),
+    [
+        (lambda s: None, lambda s: s.stop(True, 1.0), (0.0, 300.0)),
+        (lambda s: None, lambda s: s.told(False, 1.0), (0.0, 300.0)),
+        (lambda s: s.contactors(False), lambda s: s.contactors(True), (1200.0, 0.0)),
+        (lambda s: None, lambda s: s.battery(700.0, 300.0, False, 1.0, 1.0), (800.0, 0.0)),
+        (lambda s: None, lambda s: s.battery(880.0, 300.0, True, 1.0, 1.0), (0.0, 300.0)),
+        (lambda s: None, lambda s: s.asked(10.0, 0.0, 1.0), (0.0, 300.0)),
+    ],
+)
+def test_what_was_within_before_a_change_is_looked_at_anew(
+    before: Callable[[VehicleSupervisor], Any],
+    change: Callable[[VehicleSupervisor], Any],
+    sample: tuple[float, float],
+) -> None:
+    supervisor = vehicle()
+    before(supervisor)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(*sample, 0.5)
+    change(supervisor)
+    assert not supervisor.within(*sample, 5.0)
+
+
+def test_a_hot_inlet_without_a_threshold_for_no_current_allows_none() -> None:
+    supervisor = vehicle(SupervisionLimits(no_current_a=None))
+    supervisor.battery(880.0, 300.0, True, -50.0, -50.0)
+    supervisor.measured(0.0, 0.0, 0.0, 0.0)
+    assert supervisor.within(0.0, 0.0, 0.5)
+    assert not supervisor.within(0.0, 0.5, 1.0)
 
 
 def test_a_station_that_tells_other_values() -> None:
     supervisor = vehicle()
     supervisor.measured(800.0, 100.0, 0.0, 0.0)
-    assert [supervisor.station_reports(849.0, 114.0, t) for t in (0.0, 9.0)] == [None, None]
+    assert [supervisor.station_reports(850.0, 115.0, t) for t in (0.0, 9.0)] == [None, None]
+    off = vehicle(SupervisionLimits(off=(Rule.STATION_REPORTS_OTHER,)))
+    assert [off.station_reports(900.0, 500.0, t) for t in (0.0, 9.0)] == [None, None]
     assert supervisor.station_reports(851.0, 100.0, 10.0) is None
     found = supervisor.station_reports(851.0, 100.0, 15.0)
     assert kind(found)[1] is WARN

@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
+from msgspec import structs
+
 from iso15118.errors import TlsError
 from iso15118.pki import Credential, IssuedPki, issue_test_pki, peer_verifier
+from iso15118.pki.identifiers import evccid_check_digit
+from iso15118.pki.issue import issue_leaf
 from iso15118.tls import ISO20, Identity, PeerCheck, TlsConnection, TlsContext, TlsProfile
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -20,6 +24,19 @@ def issued(
     algorithm: str = "p521", vehicle_algorithm: str | None = None, edition: str = "iso20"
 ) -> IssuedPki:
     return issue_test_pki(edition, algorithm, vehicle_algorithm=vehicle_algorithm, at=NOW)
+
+
+@cache
+def other_vehicle(number: int) -> IssuedPki:
+    """The same PKI with another vehicle of the same maker."""
+    pki, name, evccid = issued(), f"vehicle-{number}", f"WVWV12345678900000{number}"
+    evccid += evccid_check_digit(evccid)
+    made = issue_leaf(pki, "vehicle", name, at=NOW, names={"evccid": evccid})
+    return structs.replace(
+        pki,
+        certificates={**pki.certificates, "vehicle": made.certificates[name]},
+        keys={**pki.keys, "vehicle": made.keys[name]},
+    )
 
 
 def checks_vehicles(pki: IssuedPki, edition: str = "iso20") -> PeerCheck:

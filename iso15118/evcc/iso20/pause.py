@@ -5,16 +5,15 @@ A paused session is only named to the station that it was paused with [V2G20-253
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from iso15118.evcc.conversation import Conversation, SessionOver
+from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.evse_id import look_at_evse_id
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import EndReason
 from iso15118.session.services import AC_SERVICES, SERVICES
 from iso15118.session.ticket import EvccTicket, binding_of
 
@@ -31,7 +30,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     if ticket is not None and _may_go_on(talk, ticket, plan.namespace):
         talk.session_id = ticket.session_id
     response = await exchange(talk, cm.SessionSetupReq(header=header(talk), evccid=talk.config.evccid))
-    _look_at(talk, response.evseid)
+    look_at_evse_id(talk, response.evseid)
     joined = (
         ticket is not None
         and talk.session_id == ticket.session_id
@@ -49,25 +48,12 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     return True
 
 
-_EVSE_ID = re.compile(r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9*]{1,30}", re.IGNORECASE)
-_UNNAMED = "ZZ00000"  # [V2G20-192]
-
-
-def _look_at(talk: Conversation, evse_id: str) -> None:
-    """An EVSEID that is none is noted, or leads away from the station."""
-    if evse_id == _UNNAMED or _EVSE_ID.fullmatch(evse_id):
-        return
-    said = f"the station's EVSEID {evse_id[:40]!r} is not formed as the standard says"
-    if talk.config.strict_evse_id:
-        raise SessionOver(EndReason.REFUSED, said)
-    talk.note("evse-id", said)
-
-
 def _may_go_on(talk: Conversation, ticket: EvccTicket, namespace: str) -> bool:
     """The ticket still holds, this is the station it was paused with, and the vehicle wants the same as then."""
     config = talk.config
     return (
-        ticket.is_valid(talk.now + talk.epoch)
+        ticket.edition == "iso20"
+        and ticket.is_valid(talk.now + talk.epoch)
         and ticket.is_of(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == config.evccid
         and ticket.service in config.services

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import Duration, check_numbers
 
 __all__ = ["SpeSettings"]
 
@@ -14,32 +15,32 @@ __all__ = ["SpeSettings"]
 class SpeSettings(Struct, frozen=True, kw_only=True):
     """Timers and counts of both roles. Raises ``ConfigError`` for what cannot work."""
 
-    tt_ev_link_detect: float = 4.0
+    tt_ev_link_detect: Annotated[float, Meta(ge=0.001, le=4.0)] = 4.0
     """Basic signalling present to link up; at most 4 s (Table 8)."""
-    tt_sync_repetition: float = 4.0
+    tt_sync_repetition: Annotated[float, Meta(ge=0.001, le=4.0)] = 4.0
     """Station: window within which a failed communication initialisation is repeated; at most 4 s. With both at their maximum the first
     attempt fills it."""
-    t_conn_resume: float = 4.0
+    t_conn_resume: Annotated[float, Meta(ge=0.001, le=4.0)] = 4.0
     """Wake-up to link; at most 4 s [V2G10-035] [V2G10-042]."""
-    restart_guard: float = 3.0
+    restart_guard: Annotated[float, Meta(ge=3.0, le=3600.0)] = 3.0
     """Station: S3 stays open so long before it is closed again, and CE has shown no fault for so long; at least 3 s (IEC 61851-23-3
     CC.5.2.3.2)."""
-    fault_debounce: float = 0.05
+    fault_debounce: Duration = 0.05
     """Both: a fault of CE or ID, and A, for less than this while no link is up is a bouncing contact and changes nothing. A link that is
     up ends at once. Not in the standard; contacts bounce for some milliseconds."""
-    replug_debounce: float = 0.05
+    replug_debounce: Duration = 0.05
     """Station: A for less than this is no new plug-in, so budgets and guard times go on. Not in the standard; nobody is that quick."""
-    wake_pulse: float = 0.3
+    wake_pulse: Duration = 0.3
     """Vehicle: length of state C that wakes the station up (CC.5.2.4). Unsettled: the length of a control-pilot toggle."""
-    wake_detect: float = 0.1
+    wake_detect: Duration = 0.1
     """Station: a C shorter than this while S3 is open is a glitch and wakes nobody up. Unsettled: half of T_vald_detect_time, as on the
     control pilot."""
-    c_wake_pulses: int = 3
+    c_wake_pulses: Annotated[int, Meta(ge=1, le=10)] = 3
     """Vehicle: how often the station is woken up, t_conn_resume apart, before it is given up. Not in the standard."""
-    pause_grace: float = 0.5
+    pause_grace: Duration = 0.5
     """Vehicle: after S3 opens (B0) the link is held so long: a pause that the upper layers are about to ask for looks the same. Not in the
     standard; a restart takes longer than that."""
-    c_conn_retry: int = 3
+    c_conn_retry: Annotated[int, Meta(ge=0, le=3)] = 3
     """Station: restarts per plug-in; the manufacturer's choice of up to 3."""
     refund_retries: bool = False
     """Station: a link that came up gives the restarts back. Unsettled: [V2G10-052] read literally says so, and a flapping link would never
@@ -49,24 +50,7 @@ class SpeSettings(Struct, frozen=True, kw_only=True):
     is pulled, as [V2G10-054] to [V2G10-058] may be read; a transceiver that takes 5 s to start would never be served."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "tt_ev_link_detect",
-            "tt_sync_repetition",
-            "t_conn_resume",
-            "restart_guard",
-            "fault_debounce",
-            "replug_debounce",
-            "wake_pulse",
-            "wake_detect",
-            "pause_grace",
-        ):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"spe.{name}", f"{value!r} is no duration", "a finite number above 0")
-        for name, low, high in (("c_conn_retry", 0, 3), ("c_wake_pulses", 1, 10)):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ConfigError(f"spe.{name}", f"{value!r} is not possible", f"{low} to {high}")
+        check_numbers(self, "spe")
         if self.wake_detect >= self.wake_pulse:
             raise ConfigError(
                 "spe.wake_detect",

@@ -59,7 +59,7 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
     take_display(request.display_parameters, ctx)
 
     def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
-        meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
+        meter_info = meter_told(ctx, confirm=confirm) if told else None
         response = ac.ACChargeLoopRes(
             header=ctx.header(),
             response_code=code,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import Phases
+from iso15118.energy.dc import Together
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo
 from iso15118.messages.values import time_stamp
@@ -66,6 +67,8 @@ class Context:
     """Voltage and signed current that ``wish`` asks for; 0 in Dynamic mode, where it asks for neither."""
     vehicle_now: LoopLimits = field(default_factory=LoopLimits)
     """What ``wish`` leaves of the vehicle's limits."""
+    both: Together = field(default_factory=Together)
+    """What these and ``limits`` have in common."""
     schedule: Schedule | None = None
     """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
     profile: Schedule | None = None

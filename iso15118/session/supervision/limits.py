@@ -7,10 +7,12 @@ figure: compare it with IEC 61851-23 and -23-3 and with your hardware. The hardw
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import Count, HowLong, Share, check_numbers, listed_once
 
 from .rules import Reaction, Rule
 
@@ -20,173 +22,174 @@ _FAULT, _STOP = Reaction.FAULT, Reaction.STOP
 
 
 class SupervisionLimits(Struct, frozen=True, kw_only=True):
-    """When measured values end a session. Raises ``ConfigError`` naming the key."""
+    """When measured values end a session. A threshold of 0 means any deviation, a time of 0 that one sample is enough; a rule is switched
+    off by its name in ``off``. Raises ``ConfigError`` naming the key."""
 
     off: tuple[Rule, ...] = ()
     """Rules that are not kept, by name."""
 
     # -- both roles
-    over_voltage_factor: float | None = 1.1
+    over_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.1
     """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V for maxima of up to 500, 750,
     850, 1000 V and above; the lesser of both holds."""
-    over_voltage_s: float = 0.1
+    over_voltage_s: HowLong = 0.1
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT
     """What is done about over-voltage, by either role."""
-    over_current_a: float | None = 5.0
+    over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """over-current: above what is asked by this, or by over_current_share if that is more. Proposal; accuracy of a supply's current."""
-    over_current_share: float = 0.05
+    over_current_share: Share = 0.05
     """The same as a share of what is asked."""
-    over_current_s: float = 0.5
+    over_current_s: HowLong = 0.5
     """How long. Proposal."""
     over_current_reaction: Reaction = _FAULT
     """What a station does; a vehicle stops first (over_current_fault_s)."""
-    over_current_fault_s: float | None = 2.0
+    over_current_fault_s: HowLong | None = 2.0
     """Vehicle: it asks the station to stop after over_current_s, and opens after this. Proposal."""
-    rating_factor: float | None = 1.05
+    rating_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.05
     """over-current: times the greatest current that was offered (station) or declared (vehicle), and over_current_a on top. Proposal."""
-    rating_s: float = 0.0
+    rating_s: HowLong = 0.0
     """How long, station: one sample is enough."""
-    inlet_rating_s: float = 0.5
+    inlet_rating_s: HowLong = 0.5
     """How long, vehicle. Proposal."""
-    reverse_current_a: float | None = 2.0
+    reverse_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """reverse-current: more than this the wrong way, or than reverse_current_share if that is more. Proposal."""
-    reverse_current_share: float = 0.01
+    reverse_current_share: Share = 0.01
     """The same as a share of the greatest current: sensors of 3000 A have an offset."""
-    reverse_current_s: float = 0.2
+    reverse_current_s: HowLong = 0.2
     """How long. Proposal."""
     reverse_current_reaction: Reaction = _FAULT
     """What is done."""
-    no_current_a: float | None = 5.0
+    no_current_a: Annotated[float, Meta(ge=0.1, le=100.0)] | None = 5.0
     """current-without-permission, no-decay: what counts as no current; IEC 61851-23 has 5 A."""
-    no_current_s: float = 0.1
+    no_current_s: HowLong = 0.1
     """How long, once the time to stop is over: two samples."""
     no_current_reaction: Reaction = _FAULT
     """What is done."""
-    settle_s: float = 1.0
+    settle_s: HowLong = 1.0
     """Time to begin with a lowered bound or an orderly stop, and all the time that an emergency has: below 5 A in 1 s (IEC 61851-23)."""
-    ramp_a_per_s: float = 25.0
+    ramp_a_per_s: Annotated[float, Meta(ge=0.1, le=1e6)] = 25.0
     """Slowest fall of the current after that; EVerest's default ramp."""
-    ramp_full_s: float = 20.0
+    ramp_full_s: Annotated[float, Meta(ge=0.1, le=3600.0)] = 20.0
     """A connector of more than 500 A falls from its greatest current within this: 25 A/s would give 3000 A two minutes. Proposal."""
-    stale_s: float | None = 1.0
+    stale_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 1.0
     """stale-readings: none younger than this while the output is live (station) or contactors are closed (vehicle); EVerest's value."""
     stale_reaction: Reaction = _FAULT
     """What is done."""
-    contactor_s: float | None = 3.3
+    contactor_s: Annotated[float, Meta(ge=0.1, le=60.0)] | None = 3.3
     """contactor-level: closed so long after being told to open: 3 s to switch [V2G20-860] and 0.3 s for the feedback."""
     contactor_reaction: Reaction = _FAULT
     """What is done."""
 
     # -- alternating current, both roles
-    ac_over_current_a: float | None = 2.0
+    ac_over_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """over-current with AC: any phase above its bound by this, or by ac_over_current_share if that is more. IEC 61851-1 lets a station
     open at 2 A above a maximum of up to 20 A, and at 1.1 times a greater one."""
-    ac_over_current_share: float = 0.1
+    ac_over_current_share: Share = 0.1
     """The same as a share of the bound."""
-    ac_over_current_s: float = 1.0
+    ac_over_current_s: HowLong = 1.0
     """How long; IEC 61851-1 has one second."""
-    ac_adapt_s: float = 5.0
+    ac_adapt_s: HowLong = 5.0
     """How long a vehicle may take to follow a lowered bound; IEC 61851-1 gives it 5 s for the duty cycle."""
-    ac_no_current_a: float | None = 1.0
+    ac_no_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 1.0
     """current-without-permission with AC: what counts as no current in any phase; ISO 15118-2 opens below 1 A."""
-    ac_stop_s: float = 3.0
+    ac_stop_s: HowLong = 3.0
     """How long the current may take to end after it was asked to, in an orderly way; an emergency has settle_s."""
-    ac_reverse_w: float | None = 300.0
+    ac_reverse_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 300.0
     """reverse-current with AC: active power out of the vehicle that nobody asked for, of all phases in W. Proposal."""
-    ac_voltage_factor: float | None = 1.15
+    ac_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.15
     """over-voltage with AC: times the nominal voltage (station), or the greatest that the inlet stands times 1 (vehicle). Grids keep within
     10 %. Proposal."""
-    ac_phase_lost_share: float | None = 0.5
+    ac_phase_lost_share: Share | None = 0.5
     """phase-lost: below this share of the nominal voltage. Proposal."""
-    ac_phase_lost_s: float = 5.0
+    ac_phase_lost_s: HowLong = 5.0
     """How long until an orderly stop; the limits of the outlet are to be lowered at once."""
 
     # -- station
-    asked_voltage_v: float | None = 20.0
+    asked_voltage_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 20.0
     """voltage-above-asked: above the bound by this, or by asked_voltage_share if that is more. Proposal."""
-    asked_voltage_share: float = 0.05
+    asked_voltage_share: Share = 0.05
     """The same as a share of the bound."""
-    asked_voltage_stop_s: float | None = 0.5
+    asked_voltage_stop_s: HowLong | None = 0.5
     """How long until an orderly stop. Proposal."""
-    asked_voltage_fault_s: float | None = 1.0
+    asked_voltage_fault_s: HowLong | None = 1.0
     """How long until an emergency."""
-    wrong_direction_a: float | None = 5.0
+    wrong_direction_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """wrong-direction: charging by more than this though the vehicle was asked to give. Proposal."""
-    wrong_direction_s: float = 1.0
+    wrong_direction_s: HowLong = 1.0
     """How long, after the current had time to turn."""
     wrong_direction_reaction: Reaction = _STOP
     """What is done."""
-    touch_safe_v: float | None = 60.0
+    touch_safe_v: Annotated[float, Meta(ge=1.0, le=120.0)] | None = 60.0
     """cable-check-voltage before the check, and voltage-after-end: below this the output counts as discharged (IEC 61851-23)."""
-    discharge_s: float = 5.0
+    discharge_s: HowLong = 5.0
     """voltage-after-end, and cable-check-voltage before the check: how long the output may take to be discharged. Proposal."""
     voltage_after_end_reaction: Reaction = Reaction.WARN
     """What a session does, whose contactors are open anyway; between sessions it is always a fault."""
-    cable_check_v: float | None = 10.0
+    cable_check_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
     """cable-check-voltage: above the test voltage by more than this; EVerest's tolerance."""
-    cable_check_a: float | None = 2.0
+    cable_check_a: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 2.0
     """cable-check-current; EVerest's limit, for connectors of a few hundred amperes."""
-    offset_share: float = 0.002
+    offset_share: Share = 0.002
     """cable-check-current, pre-charge-current: this share of the greatest current if that is more, since a sensor of 3000 A shows a few
     amperes where none flow. Proposal; the accuracy of your sensor at zero."""
-    cable_check_s: float = 0.1
+    cable_check_s: HowLong = 0.1
     """How long, both."""
-    pre_charge_v: float | None = 20.0
+    pre_charge_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 20.0
     """pre-charge-voltage: above the target by more than this; the difference at which contactors may close."""
-    pre_charge_factor: float | None = 1.5
+    pre_charge_factor: Annotated[float, Meta(ge=1.0, le=100.0)] | None = 1.5
     """pre-charge-current: times ``SeccConfig.precharge_current_a``. Proposal."""
-    pre_charge_s: float = 0.2
+    pre_charge_s: HowLong = 0.2
     """How long, both. Contactors that close over a small difference make a short current."""
-    frozen_a: float | None = 10.0
+    frozen_a: Annotated[float, Meta(ge=0.1, le=1000.0)] | None = 10.0
     """frozen-readings: the current asked for changed by more than this and the readings did not follow. Proposal."""
-    frozen_warn_s: float | None = 5.0
+    frozen_warn_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 5.0
     """How long until a warning. Proposal."""
-    frozen_stop_s: float | None = 10.0
+    frozen_stop_s: Annotated[float, Meta(ge=0.1, le=3600.0)] | None = 10.0
     """How long until an orderly stop. Proposal."""
-    insulation_s: float = 1.0
+    insulation_s: HowLong = 1.0
     """insulation: below the service's threshold (100 or 125 kOhm) for so long: an orderly stop."""
-    insulation_fault_share: float | None = 0.8
+    insulation_fault_share: Share | None = 0.8
     """Below this share of the threshold it is a fault at once. Proposal."""
-    sensors_v: float | None = 50.0
+    sensors_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 50.0
     """sensors-disagree: more than this apart; EVerest's value."""
-    sensors_s: float = 1.0
+    sensors_s: HowLong = 1.0
     """How long."""
-    earth_v: float | None = 550.0
+    earth_v: Annotated[float, Meta(ge=1.0, le=2000.0)] | None = 550.0
     """voltage-to-earth: above this, or above earth_factor times the negotiated voltage if that is less; EVerest's values."""
-    earth_factor: float = 1.1
+    earth_factor: Annotated[float, Meta(ge=0.5, le=2.0)] = 1.1
     """The same as a factor."""
-    earth_s: float = 2.0
+    earth_s: HowLong = 2.0
     """voltage-to-earth: twice within this time."""
-    over_power_w: float | None = 500.0
+    over_power_w: Annotated[float, Meta(ge=0.0, le=1e6)] | None = 500.0
     """over-power: above the bound by over_power_share of it and this. Proposal."""
-    over_power_share: float = 0.05
+    over_power_share: Share = 0.05
     """The same as a share."""
-    over_power_s: float = 1.0
+    over_power_s: HowLong = 1.0
     """How long. Proposal."""
     over_power_reaction: Reaction = _STOP
     """What is done."""
-    limits_ignored_loops: int | None = 2
+    limits_ignored_loops: Count | None = 2
     """limits-ignored: charge loops in which a vehicle may still ask for more than it was told. Only warns, since the bounds hold anyway."""
 
     # -- vehicle
-    inlet_voltage_v: float | None = 5.0
+    inlet_voltage_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 5.0
     """over-voltage at the inlet: above what battery and declaration allow by this, or by inlet_voltage_share if that is more. Proposal."""
-    inlet_voltage_share: float = 0.01
+    inlet_voltage_share: Share = 0.01
     """The same as a share."""
-    inlet_voltage_s: float = 0.2
+    inlet_voltage_s: HowLong = 0.2
     """How long. Proposal."""
-    battery_stop_s: float | None = 2.0
+    battery_stop_s: HowLong | None = 2.0
     """battery-wants-none: how long until an orderly stop, after the current had time to fall. Proposal."""
-    battery_fault_s: float | None = 10.0
+    battery_fault_s: HowLong | None = 10.0
     """battery-wants-none and inlet-hot: how long until an emergency. Proposal."""
-    hot_stop_s: float | None = 5.0
+    hot_stop_s: HowLong | None = 5.0
     """inlet-hot: how long until an orderly stop. Proposal."""
-    reported_voltage_v: float | None = 10.0
+    reported_voltage_v: Annotated[float, Meta(ge=0.0, le=1000.0)] | None = 10.0
     """station-reports-other: further from the own voltage than this and 5 percent. Only warns. Proposal."""
-    reported_current_a: float = 5.0
+    reported_current_a: Annotated[float, Meta(ge=0.0, le=1000.0)] = 5.0
     """The same for the current, and 10 percent."""
-    reported_s: float = 5.0
+    reported_s: HowLong = 5.0
     """How long."""
 
     def __post_init__(self) -> None:
@@ -197,22 +200,14 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
                     raise ConfigError(
                         "supervision.off", f"{value!r} is no tuple of rules", "such as (Rule.OVER_CURRENT,)"
                     )
-            elif name.endswith("_reaction"):
-                if type(value) is not Reaction:
-                    raise ConfigError(
-                        f"supervision.{name}",
-                        f"{value!r} is no reaction",
-                        "Reaction.WARN, Reaction.STOP or Reaction.FAULT",
-                    )
-            elif value is None:
-                continue
-            elif type(value) not in (int, float) or not (math.isfinite(value) and value >= 0.0):
+            elif name.endswith("_reaction") and type(value) is not Reaction:
                 raise ConfigError(
-                    f"supervision.{name}", f"{value!r} is no limit", "a finite number, 0 or more"
+                    f"supervision.{name}",
+                    f"{value!r} is no reaction",
+                    "Reaction.WARN, Reaction.STOP or Reaction.FAULT",
                 )
-        for name in ("ramp_a_per_s", "ramp_full_s"):
-            if not getattr(self, name) > 0.0:
-                raise ConfigError(f"supervision.{name}", "0 is no ramp", "a number above 0")
+        listed_once("supervision.off", self.off)
+        check_numbers(self, "supervision")
 
     def beyond(self, rule: Rule, threshold: float | None) -> float:
         """The threshold of a rule; infinite for one that is switched off."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -15,14 +12,14 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.ticket import SeccTicket
 
 from .measured import MeasuredRules
-from .violation import ALARMS, TOLERANCE, Causes, SafetyViolation, si
+from .reading import Declared, Said, code_of, name_of, said, session_id_of
+from .violation import ALARMS, TOLERANCE, Causes, SafetyViolation
 
 __all__ = ["StationMonitor"]
 
 _REACTION_S = 1.2
 """An output beyond the station's own limits has to be stopped within this: the longest debounce, and two looks of a rig."""
 _NEVER = math.inf
-_TELLING = frozenset((dc.DCChargeParameterDiscoveryReq, cm.ServiceSelectionReq, cm.SessionSetupReq))
 _READY = (ev.SignalState.C, ev.SignalState.D)
 
 
@@ -31,7 +28,8 @@ class StationMonitor:
 
     def __init__(self, config: SeccConfig, station: StationLimits, paused: tuple[SeccTicket, ...]) -> None:
         self._paused = {ticket.session_id: ticket for ticket in paused}
-        self._setup: cm.SessionSetupReq | None = None
+        self._setup: tuple[bytes, str] | None = None
+        """The session id that was asked for, and by whom."""
         self._config = config
         self._station = station
         self._now_v = station.maximum_voltage_v
@@ -45,7 +43,7 @@ class StationMonitor:
         self._live = False
         self._condemned = ""
         self._bidirectional = False
-        self._declared: Any = None
+        self._declared: Declared | None = None
         self._offered_v = 0.0
         self._over = False
         self._pilot: ev.SignalState | None = None
@@ -123,13 +121,10 @@ class StationMonitor:
         """The vehicle itself says that it wants no more power, for now or for good."""
         if not isinstance(event, ev.MessageReceived):
             return False
-        if isinstance(event.message, cm.PowerDeliveryReq):
-            return event.message.charge_progress is not cm.ChargeProgress.Start
-        return isinstance(event.message, cm.SessionStopReq)
+        what = said(event.message)
+        return what is not None and what.no_more_power
 
     def _learn(self, event: ev.Event) -> None:
-        if type(event) is ev.MessageReceived and type(event.message) not in _TELLING:
-            return
         match event:
             case ev.AuthorizationDecided(accepted=True):
                 # An answer that nobody asked for proves nothing.
@@ -152,19 +147,21 @@ class StationMonitor:
             case ev.LimitsChanged(limits=limits):
                 # A derated station still has its hardware limits; the session holds the tighter ones.
                 self._now_v = limits.maximum_voltage_v
-            case ev.MessageReceived(message=message):
-                match message:
-                    case dc.DCChargeParameterDiscoveryReq():
-                        self._declared = message.dc_cpd_req_energy_transfer_mode
-                    case cm.ServiceSelectionReq():
-                        self._bidirectional = message.selected_energy_transfer_service.service_id in (6, 9)
-                    case cm.SessionSetupReq():
-                        self._authorized = self._cable_checked = self._asked = self._checking = False
-                        self._claim = None
-                        self._precharge_v = None
-                        self._setup = message
+            case ev.MessageReceived(message=message) if (what := said(message)) is not None:
+                self._heard(message, what)
             case _:
                 pass
+
+    def _heard(self, message: Any, what: Said) -> None:
+        if what.declared is not None:
+            self._declared = what.declared
+        elif what.bidirectional is not None:
+            self._bidirectional = what.bidirectional
+        elif what.setup_by is not None:
+            self._authorized = self._cable_checked = self._asked = self._checking = False
+            self._claim = None
+            self._precharge_v = None
+            self._setup = session_id_of(message), what.setup_by
 
     def _action(self, action: act.Action, before: list[act.Action], was_over: bool, now: float) -> None:
         if type(action) is act.SetPower:
@@ -198,7 +195,10 @@ class StationMonitor:
                 self._need(
                     0.0
                     <= action.voltage_v
-                    <= min(self._station.maximum_voltage_v, si(self._declared.ev_maximum_voltage))
+                    <= min(
+                        self._station.maximum_voltage_v,
+                        0.0 if self._declared is None else self._declared.voltage_v,
+                    )
                     * TOLERANCE,
                     f"pre-charge to {action.voltage_v} V",
                 )
@@ -232,41 +232,40 @@ class StationMonitor:
 
     def _sent(self, message: Any, before: list[act.Action], was_over: bool) -> None:
         # A vehicle that was refused may still say goodbye, and is answered.
-        goodbye = was_over and isinstance(message, cm.SessionStopRes)
+        what, code = said(message), code_of(message)
+        goodbye = was_over and what is not None and what.goodbye
         self._need(goodbye or not was_over, "a message after the end")
-        if isinstance(message, cm.SessionSetupRes):
-            self._set_up(message)
-        elif isinstance(message, dc.DCChargeParameterDiscoveryRes):
-            self._offered_v = si(message.dc_cpd_res_energy_transfer_mode.evse_maximum_voltage)
-        code = getattr(message, "response_code", None)
-        if self._condemned and not goodbye and code is not None and code.value.startswith("OK"):
-            self._violation(f"{type(message).__name__} {code.value} after {self._condemned}")
-        told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
-        if code is not None and code.value.startswith("FAILED") and (self._live or not told):
-            self._violation(f"{type(message).__name__} {code.value} before the hardware is safe")
-
-    def _set_up(self, response: cm.SessionSetupRes) -> None:
-        """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
-        asked, given = self._setup, response.header.session_id
-        if response.response_code is not ResponseCode.OK_OldSessionJoined:
-            new = response.response_code is ResponseCode.OK_NewSessionEstablished
-            self._need(not (new and given in self._paused), "a new session under the id of a paused one")
+        if what is not None:
+            if what.joined or what.established:
+                self._set_up(what, session_id_of(message))
+            if what.offered_v is not None:
+                self._offered_v = what.offered_v
+        if self._condemned and not goodbye and code.startswith("OK"):
+            self._violation(f"{name_of(message)} {code} after {self._condemned}")
+        if not code.startswith("FAILED"):
             return
-        ticket = self._paused.get(given)
+        told = not self._closed or any(isinstance(earlier, act.OpenContactors) for earlier in before)
+        if self._live or not told:
+            self._violation(f"{name_of(message)} {code} before the hardware is safe")
+
+    def _set_up(self, what: Said, given: bytes) -> None:
+        """An old session brings its authorization along, so it has to be one that this vehicle paused; what is new has an id of its own."""
+        if not what.joined:
+            self._need(given not in self._paused, "a new session under the id of a paused one")
+            return
+        ticket, asked = self._paused.get(given), self._setup
         self._need(ticket is not None, "joined a session that nobody paused")
-        self._need(
-            asked is not None and asked.header.session_id == given,
-            "joined another session than was asked for",
-        )
+        self._need(asked is not None and asked[0] == given, "joined another session than was asked for")
         if ticket is not None and asked is not None:
-            self._need(ticket.evccid == asked.evccid, "joined the session of another vehicle")
+            self._need(ticket.evccid == asked[1], "joined the session of another vehicle")
             self._authorized, self._bidirectional = True, int(ticket.service) in (6, 9)
 
     def _check_voltage(self, action: act.StartCableCheck) -> None:
         """After IEC 61851-23 CC.4.1.2: 50 V above a vehicle of up to 500 V but no more than these, else a tenth above it; never more than
         the station has."""
-        self._need(self._declared is not None, "cable check before charge parameters")
-        vehicle = si(self._declared.ev_maximum_voltage)
+        if self._declared is None:
+            raise SafetyViolation("cable check before charge parameters")
+        vehicle = self._declared.voltage_v
         wanted = min(vehicle + 50.0, 500.0) if vehicle <= 500.0 else vehicle * 1.1
         wanted = min(wanted, self._offered_v, self._now_v)
         if abs(action.voltage_v - wanted) > 0.5 or action.voltage_v > self._station.maximum_voltage_v:
@@ -279,19 +278,18 @@ class StationMonitor:
         if volts < 0.0 or watts < 0.0:
             raise SafetyViolation(f"negative bounds: {action}")
         self._need(self._closed, "power with open contactors")
-        self._need(self._declared is not None, "power before charge parameters")
         station, declared = self._station, self._declared
+        if declared is None:
+            raise SafetyViolation("power before charge parameters")
         if not action.takes_back:
-            most_v = min(
-                station.maximum_voltage_v, si(declared.ev_maximum_voltage) + self._config.overvoltage_v
-            )
-            most_a = min(station.maximum_charge_current_a, si(declared.ev_maximum_charge_current))
-            most_w = min(station.maximum_charge_power_w, si(declared.ev_maximum_charge_power))
+            most_v = min(station.maximum_voltage_v, declared.voltage_v + self._config.overvoltage_v)
+            most_a = min(station.maximum_charge_current_a, declared.charge_a)
+            most_w = min(station.maximum_charge_power_w, declared.charge_w)
         else:
             self._need(self._bidirectional, "discharge without a bidirectional service")
             most_v = station.maximum_voltage_v
-            most_a = min(station.maximum_discharge_current_a, abs(si(declared.ev_maximum_discharge_current)))
-            most_w = min(station.maximum_discharge_power_w, abs(si(declared.ev_maximum_discharge_power)))
+            most_a = min(station.maximum_discharge_current_a, declared.discharge_a)
+            most_w = min(station.maximum_discharge_power_w, declared.discharge_w)
         if volts > most_v * TOLERANCE or abs(amperes) > most_a * TOLERANCE or watts > most_w * TOLERANCE:
             raise SafetyViolation(f"{action} beyond {most_v} V, {most_a} A, {most_w} W")
         # A supply that is told current and voltage only must not exceed the power at the voltage that is there.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import Processing
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import VehicleLimits
 
 from .measured import MeasuredRules
-from .violation import ALARMS, Causes, SafetyViolation, si
+from .reading import code_of, said
+from .violation import ALARMS, Causes, SafetyViolation
 
 __all__ = ["VehicleMonitor"]
 
@@ -38,13 +36,11 @@ class VehicleMonitor:
         was_live, was_over = self._live or self._closed, self._over
         refused = agreed = False
         if type(event) is ev.MessageReceived:
-            message = event.message
-            code = getattr(message, "response_code", None)
-            refused = code is not None and code.value.startswith("FAILED")
-            kind = type(message)
-            if kind is dc.DCCableCheckRes and message.evse_processing is Processing.Finished:
+            refused = code_of(event.message).startswith("FAILED")
+            what = said(event.message)
+            if what is not None and what.checked:
                 self._cable_checked = not refused
-            agreed = kind is cm.PowerDeliveryRes and not refused
+            agreed = what is not None and what.power_answer and not refused
         elif type(event) is ev.ContactorsChanged:
             self._closed = event.closed
         for position, action in enumerate(actions):
@@ -61,6 +57,9 @@ class VehicleMonitor:
             self._causes.look(event, actions, alarmed=(alarmed or refused) and was_live, agreed=agreed)
 
     def _action(self, action: act.Action, before: list[act.Action], is_over: bool, now: float) -> None:
+        if type(action) is act.Send:
+            self._sent(action.message, now)
+            return
         match action:
             case act.CloseContactors():
                 self._need(self._cable_checked, "vehicle contactors before the cable check")
@@ -78,12 +77,6 @@ class VehicleMonitor:
                 self._live = False
             case act.StopPower(urgency=urgency):
                 self._measured.stopped(urgency, self._inlet.current_a, now)
-            case act.Send(message=message):
-                self._need(not self._over, "a message of the vehicle after the end")
-                if type(message) is dc.DCChargeLoopReq:
-                    self._wish(message.cl_req_control_mode, now)
-                elif type(message) is dc.DCPreChargeReq:
-                    self._target_v = si(message.ev_target_voltage)
             case act.SessionEnded() | act.CloseLink():
                 self._need(not self._live, f"vehicle: {type(action).__name__} before contactors open")
                 if self._closed:
@@ -91,16 +84,13 @@ class VehicleMonitor:
                     self._need(told, "the vehicle ended with closed contactors that nobody told to open")
                 self._over = True
 
-    def _wish(self, mode: object, now: float) -> None:
-        """What a charge-loop request asks for or allows."""
-        target = getattr(mode, "ev_target_current", None)
-        if target is not None:
-            high, low = max(si(target), 0.0), max(-si(target), 0.0)
-        else:
-            high = si(mode.ev_maximum_charge_current)  # type: ignore[attr-defined]
-            back = getattr(mode, "ev_maximum_discharge_current", None)
-            low = 0.0 if back is None else abs(si(back))
-        self._measured.asked(high, low, self._inlet.current_a, now)
+    def _sent(self, message: object, now: float) -> None:
+        self._need(not self._over, "a message of the vehicle after the end")
+        if (what := said(message)) is not None:
+            if what.asked is not None:
+                self._measured.asked(*what.asked, self._inlet.current_a, now)
+            elif what.target_v is not None:
+                self._target_v = what.target_v
 
     def _need(self, fact: bool, otherwise: str) -> None:
         if not fact:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 
-__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation", "si"]
+__all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation"]
 
 ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.LinkLost, ev.Undecodable)
 TOLERANCE = 1.001  # limits travel as RationalNumber: a part in a thousand is rounding
@@ -33,11 +32,6 @@ class SafetyViolation(AssertionError):  # noqa: N818 - named for what happened
     """A session did what must never happen."""
 
 
-def si(number: RationalNumber) -> float:
-    """A wire number as a float."""
-    return float(number.value * 10.0**number.exponent)
-
-
 class Causes:
     """How urgent a stop was, against what it was for: what ends in an orderly way ramps down, everything else is an emergency."""
 
@@ -47,6 +41,8 @@ class Causes:
 
     def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
         """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that power is no longer wanted."""
+        if len(actions) == 1 and type(actions[0]) is act.Send:
+            return  # a message stops nothing
         urgency: Urgency | None = None
         for action in actions:
             if type(action) is act.StopPower:

@@ -1,0 +1,230 @@
+"""The vehicle's phases with voltage on the cable: cable check, pre-charge, start, charge loop, stop and welding detection.
+
+The vehicle closes its contactors in one place, after pre-charge matched, and opens them on every way out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from iso15118.evcc.conversation import Conversation, Leave, Until
+from iso15118.evcc.iso2.delivery import negotiation_due, power_delivery
+from iso15118.evcc.iso2.demand import below_minimum, demand, take_limits
+from iso15118.evcc.iso2.exchange import exchange, poll
+from iso15118.evcc.iso2.parameters import charge_parameters, own_power_w
+from iso15118.evcc.iso2.plan import Plan
+from iso15118.evcc.iso2.profile import charging_profile
+from iso15118.evcc.iso2.receipt import answer_meter
+from iso15118.evcc.iso2.settings import DcRenegotiation
+from iso15118.evcc.iso2.status import (
+    asks_to_end,
+    asks_to_renegotiate,
+    battery_status,
+    leave_if_asked,
+    same_kind,
+)
+from iso15118.evcc.needs import enough
+from iso15118.messages import iso2
+from iso15118.messages.physical import amperes, floor_physical, quantity
+from iso15118.messages.values import floored
+from iso15118.session.actions import (
+    CloseContactors,
+    EndReason,
+    OpenContactors,
+    SessionEnded,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
+
+__all__ = ["cable_check", "charge_loop", "pre_charge", "start", "stop", "welding_detection"]
+
+_NO_CURRENT_A: Final = 5.0  # below this, contactors may open without harm (IEC 61851-23)
+_WIND_DOWN_S: Final = 3.0
+"""How long the station has to bring the current down before PowerDelivery(Stop) says so again."""
+_COMPARE_EVERY: Final = (
+    8  # turns; what the station tells is compared with what is measured about once a second
+)
+_Isolation = iso2.IsolationLevel
+
+
+async def cable_check(talk: Conversation, plan: Plan) -> None:
+    """Show readiness on the pilot just before the first request, then poll until the station has tested the cable."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    plan.ready = True
+    talk.act(SignalReady(True))
+
+    def look(response: iso2.CableCheckRes) -> None:
+        status = response.dc_evse_status
+        if status.evse_isolation_status is _Isolation.Fault:
+            raise Leave(EndReason.CABLE_CHECK_FAILED, "the station says that the isolation is faulty")
+        leave_if_asked(status)
+
+    answer = await poll(
+        talk,
+        lambda: iso2.CableCheckReq(dc_ev_status=battery_status(talk, plan)),
+        lambda response: response.evse_processing is iso2.EVSEProcessing.Finished,
+        limit=talk.timing.cable_check_timeout,
+        reason=EndReason.CABLE_CHECK_FAILED,
+        look=look,
+    )
+    response: iso2.CableCheckRes = answer.body.body_element  # type: ignore[assignment]
+    isolation = response.dc_evse_status.evse_isolation_status
+    if isolation is _Isolation.Invalid:
+        raise Leave(EndReason.CABLE_CHECK_FAILED, "the station is finished, and its isolation is Invalid")
+    if isolation not in (None, _Isolation.Valid):
+        talk.note("isolation", f"after the cable check the station's isolation is {isolation.value}")
+
+
+async def pre_charge(talk: Conversation, plan: Plan) -> None:
+    """Have the station match the battery's voltage, and close the contactors on a reading of this moment."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    target = 0.0
+
+    def request() -> iso2.PreChargeReq:
+        nonlocal target
+        target = floored(min(talk.battery.voltage_v, talk.limits.maximum_voltage_v))
+        return iso2.PreChargeReq(
+            dc_ev_status=battery_status(talk, plan),
+            ev_target_voltage=floor_physical(target, iso2.UnitSymbol.V),
+            ev_target_current=amperes(talk.config.iso2.precharge_current_a),
+        )
+
+    def matched(response: object) -> bool:
+        """Now, by a reading of now: against what was asked for, and against the battery as it is."""
+        off = max(abs(talk.inlet.voltage_v - target), abs(talk.inlet.voltage_v - talk.battery.voltage_v))
+        return off <= talk.config.precharge_tolerance_v and talk.inlet_is_fresh and not talk.stop_wanted
+
+    await poll(
+        talk,
+        request,
+        matched,
+        limit=talk.timing.pre_charge_timeout,
+        reason=EndReason.PRE_CHARGE_FAILED,
+        look=lambda response: leave_if_asked(response.dc_evse_status),
+    )
+    deadline = talk.now + talk.timing.contactor_close
+    talk.act(CloseContactors(deadline))
+    if not await Until(deadline, lambda: talk.contactors_closed):
+        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
+
+
+async def start(talk: Conversation, plan: Plan) -> None:
+    """Ask for power along the schedule."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    profile = charging_profile(talk, plan, own_power_w(talk, plan))
+    response = await power_delivery(talk, plan, iso2.ChargeProgress.Start, profile)
+    plan.renegotiate = False
+    same_kind(response.evse_status, plan)
+    leave_if_asked(response.evse_status)
+
+
+async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
+    """Turn after turn until the battery, the driver or the station has had enough; then wind the current down. Returns who ended it.
+
+    A new negotiation winds down first, too.
+    """
+    config = talk.config
+    end: SessionEnded | None = None
+    wind_down_until: float | None = None
+    asked: object = None
+    asked_a = 0.0
+    turn = 0
+    while True:
+        began = talk.now
+        if end is None:
+            end = enough(talk, plan, below_minimum=below_minimum(talk, plan))
+            if end is None and not negotiation_due(talk, plan):
+                wind_down_until = None
+            elif wind_down_until is None:
+                wind_down_until = began + _WIND_DOWN_S
+        at_rest = asked_a <= 0.0 and abs(talk.inlet.current_a) < _NO_CURRENT_A
+        if wind_down_until is not None and (at_rest or began >= wind_down_until):
+            if end is not None:
+                return end
+            await _renegotiate(talk, plan)
+            # The supervision was told meanwhile that nothing is asked for.
+            wind_down_until, asked, asked_a = None, None, 0.0
+            continue
+        turn += 1
+        request = demand(talk, plan, winding_down=wind_down_until is not None)
+        if request.ev_target_current is not asked:  # equal numbers are mostly one object
+            asked = request.ev_target_current
+            asked_a = quantity(request.ev_target_current)
+            talk.asked(asked_a, 0.0)
+        response: iso2.CurrentDemandRes = await exchange(talk, request)
+        if turn % _COMPARE_EVERY == 0:
+            talk.reported(quantity(response.evse_present_voltage), quantity(response.evse_present_current))
+        take_limits(talk, plan, response)
+        status = response.dc_evse_status
+        asking = asks_to_end(status, under_power=True)
+        receipt = await answer_meter(talk, plan, response)
+        if receipt is not None:
+            same_kind(receipt, plan)
+            asking = asks_to_end(receipt, under_power=True) or asking
+            plan.renegotiate = plan.renegotiate or asks_to_renegotiate(receipt)
+        plan.renegotiate = plan.renegotiate or asks_to_renegotiate(status)
+        if end is None and asking is not None:
+            end = asking
+            delay = float(status.notification_max_delay) or _WIND_DOWN_S
+            wind_down_until = talk.now + min(_WIND_DOWN_S, delay)
+        if talk.now < began + config.iso2.loop_interval_s:
+            await Until(began + config.iso2.loop_interval_s)
+
+
+async def _renegotiate(talk: Conversation, plan: Plan) -> None:
+    """A new schedule. In the full form the cable is without voltage in between, and is checked again [V2G2-565, V2G2-582]."""
+    talk.asked(0.0, 0.0)
+    response = await power_delivery(talk, plan, iso2.ChargeProgress.Renegotiate)
+    same_kind(response.evse_status, plan)
+    leave_if_asked(response.evse_status)
+    full = talk.config.iso2.dc_renegotiation is DcRenegotiation.FULL
+    if full:
+        # The test voltage of the cable check must not meet the battery.
+        talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "new negotiation"))
+        if not await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed):
+            raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+    await charge_parameters(talk, plan)
+    if full:
+        await cable_check(talk, plan)
+        await pre_charge(talk, plan)
+    await start(talk, plan)
+    plan.negotiated_at = talk.now
+
+
+async def stop(talk: Conversation, plan: Plan) -> None:
+    """Tell the station that power is no longer wanted; leave state C and open the contactors when it answered [V2G2-848]."""
+    await power_delivery(talk, plan, iso2.ChargeProgress.Stop)
+    plan.ready = plan.stop_told = False
+    talk.act(
+        StopPower(Urgency.ORDERLY),
+        SignalReady(False),
+        OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"),
+    )
+    await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed)
+
+
+async def welding_detection(talk: Conversation, plan: Plan) -> None:
+    """With contactors open the inlet has to lose its voltage; if it does not, one of them is welded.
+
+    Some stations refuse the request or do not answer it: the vehicle's own measurement is what counts.
+    """
+    until = talk.now + min(talk.config.welding_detection_s, talk.timing.welding_detection_timeout)
+    while True:
+        request = iso2.WeldingDetectionReq(dc_ev_status=battery_status(talk, plan))
+        answered = await exchange(talk, request, optional=True) is not None
+        plan.parting = not answered
+        below = talk.inlet.voltage_v < talk.config.welding_voltage_v and talk.inlet_is_fresh
+        if below or not answered or talk.now >= until:
+            if talk.contactors_closed:
+                raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+            if not below:
+                raise Leave(
+                    EndReason.CONTACTOR_FAILED,
+                    f"the inlet kept {talk.inlet.voltage_v:.0f} V: a contactor may be welded",
+                )
+            return
+        await talk.pause(talk.config.poll_interval_s)

@@ -1,0 +1,88 @@
+"""EVSEStatus: what a vehicle is asked to do, and how the station is, from the facts alone.
+
+A DC vehicle reads the end in EVSEStatusCode, an AC vehicle in EVSENotification; both are told both ways where there are two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from iso15118.messages import iso2
+from iso15118.session.actions import EndReason
+
+from .context import Context
+from .sequence import State
+
+__all__ = ["ac_status", "asks_anew", "dc_status", "shutting_down"]
+
+Status = iso2.DCEVSEStatusCode
+Isolation = iso2.IsolationLevel
+Notification = iso2.EVSENotification
+
+_MALFUNCTIONS: Final = frozenset(
+    {EndReason.HARDWARE_FAULT, EndReason.CONTACTOR_FAILED, EndReason.INTERNAL_ERROR}
+)
+_BEFORE_CHECK: Final = {"omit": None, "invalid": Isolation.Invalid, "valid": Isolation.Valid}
+
+
+def asks_anew(ctx: Context) -> bool:
+    """The vehicle is being asked for another schedule."""
+    return ctx.asked_anew is not None
+
+
+def _notice(ctx: Context) -> tuple[iso2.EVSENotification, int]:
+    """What the vehicle is asked to do, and within how many s. Delays count down."""
+    facts = ctx.facts
+    if facts.stop_wanted or facts.doom is not None:
+        hard_off = facts.stop_deadline or facts.now
+        left = hard_off - facts.config.stop_delay_s - facts.now
+        return Notification.StopCharging, max(math.ceil(left), 0)
+    if asks_anew(ctx) and _in_the_loop(ctx):
+        return Notification.ReNegotiation, 0
+    return Notification.None_, 0
+
+
+def _in_the_loop(ctx: Context) -> bool:
+    """Elsewhere a vehicle ignores the wish for another schedule [V2G2-680]."""
+    message = ctx.message
+    asked = None if message is None else message.body.body_element
+    return isinstance(asked, (iso2.CurrentDemandReq, iso2.ChargingStatusReq, iso2.MeteringReceiptReq))
+
+
+def shutting_down(ctx: Context) -> bool:
+    """The time that the vehicle had to stop by itself is over."""
+    notification, delay = _notice(ctx)
+    return notification is Notification.StopCharging and delay == 0
+
+
+def dc_status(ctx: Context, code: Status | None = None) -> iso2.DCEVSEStatus:
+    """DC_EVSEStatus with ``code``, unless an end says another; without one, that of a refusal."""
+    facts = ctx.facts
+    notification, delay = _notice(ctx)
+    if facts.doom is EndReason.EMERGENCY:
+        code = Status.EVSE_EmergencyShutdown
+    elif facts.doom in _MALFUNCTIONS:
+        code = Status.EVSE_Malfunction
+    elif code is None or facts.doom is not None or shutting_down(ctx):
+        code = Status.EVSE_Shutdown
+    return iso2.DCEVSEStatus(
+        notification_max_delay=delay,
+        evse_notification=notification,
+        evse_isolation_status=_isolation(ctx),
+        evse_status_code=code,
+    )
+
+
+def _isolation(ctx: Context) -> Isolation | None:
+    facts = ctx.facts
+    if facts.cable_check_ok is None:
+        checking = ctx.state in (State.CABLE_CHECK, State.RENEGOTIATED)
+        return Isolation.Invalid if checking else _BEFORE_CHECK[ctx.settings.cpd_isolation]
+    return Isolation.Valid if facts.cable_check_ok else Isolation.Fault
+
+
+def ac_status(ctx: Context) -> iso2.ACEVSEStatus:
+    """AC_EVSEStatus. A residual current device reports itself as a fault of the hardware, which ends the session."""
+    notification, delay = _notice(ctx)
+    return iso2.ACEVSEStatus(notification_max_delay=delay, evse_notification=notification, rcd=False)

@@ -1,0 +1,164 @@
+"""What is worth money in ISO 15118-2, on the vehicle's side: tariffs that are believed, and meter readings that are signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from iso15118.evcc.config import Identification
+from iso15118.messages import iso2
+from iso15118.pki.iso2 import judge_request, signed_tariffs
+from iso15118.pki.signer import signer_of
+from iso15118.session import actions as act
+from iso15118.session.actions import EndReason
+from tests.evcc.iso2.contracts import host, in_charge, octets, offered, pki
+from tests.evcc.iso2.station import CODE, SESSION_ID, Host, ac_status, schedules
+
+# -- tariffs
+
+
+def tariffs(*levels: tuple[int, int], names: bool = True) -> iso2.SAScheduleList:
+    """A tuple for each pair of tuple id and price level."""
+    plain = schedules(*((number, [(0, 50_000.0)], 86_400) for number, _ in levels))
+    return iso2.SAScheduleList(
+        sa_schedule_tuple=tuple(
+            msgspec.structs.replace(
+                one,
+                sales_tariff=iso2.SalesTariff(
+                    id=f"t{number}" if names else None,
+                    sales_tariff_id=number,
+                    sales_tariff_entry=(
+                        iso2.SalesTariffEntry(
+                            time_interval=iso2.RelativeTimeInterval(start=0), e_price_level=level
+                        ),
+                    ),
+                ),
+            )
+            for one, (number, level) in zip(plain.sa_schedule_tuple, levels, strict=True)
+        )
+    )
+
+
+def of(offer_: iso2.SAScheduleList) -> list[iso2.SalesTariff]:
+    return [one.sales_tariff for one in offer_.sa_schedule_tuple if one.sales_tariff is not None]
+
+
+@pytest.mark.parametrize(
+    ("signer", "pays", "chosen"),
+    [
+        ("mo-sub2", True, 2),
+        ("mo-sub1", True, 1),
+        ("", True, 1),
+        ("mo-sub2", False, 1),
+    ],
+    ids=["right", "another key", "none", "without a contract"],
+)
+def test_only_tariffs_that_the_provider_signed_decide(signer: str, pays: bool, chosen: int) -> None:
+    settings: dict[str, Any] = {} if pays else {"identification": (Identification.EIM,)}
+    one = offered(host("contract-0", **settings)).to("ChargeParameterDiscovery")
+    offer_ = tariffs((1, 3), (2, 1), (3, 2))
+    signature = signed_tariffs(of(offer_), signer_of(pki().credential(signer))) if signer else None
+    one.answer(sa_schedules=offer_, signature=signature)
+    one.to("PowerDelivery")
+    assert one.request.sa_schedule_tuple_id == chosen
+    assert one.noted("tariff") is (chosen == 1)
+
+
+def test_a_changed_tariff_is_dropped_and_the_vehicle_charges() -> None:
+    one = offered(host("contract-0")).to("ChargeParameterDiscovery")
+    signature = signed_tariffs(of(tariffs((1, 3), (2, 2))), signer_of(pki().credential("mo-sub2")))
+    one.answer(sa_schedules=tariffs((1, 3), (2, 1)), signature=signature)
+    one.to("CurrentDemand")
+    assert one.of(iso2.PowerDeliveryReq)[0].sa_schedule_tuple_id == 1
+    assert one.noted("tariff")
+
+
+# -- meter readings
+
+
+def meter(reading: int | None, name: str = "M1", at: int | None = None) -> iso2.MeterInfo:
+    return iso2.MeterInfo(meter_id=name, meter_reading=reading, t_meter=at)
+
+
+def test_a_reading_that_fits_is_signed() -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=meter(1000), receipt_required=True)
+    receipt = one.request
+    assert isinstance(receipt, iso2.MeteringReceiptReq)
+    assert (receipt.session_id, receipt.sa_schedule_tuple_id) == (SESSION_ID, 1)
+    assert receipt.meter_info == meter(1000)
+    assert judge_request(octets(one.messages[-1]), pki().certificates["contract-0"]).ok
+    one.answer()
+    one.wait(0.1)
+    assert isinstance(one.request, iso2.CurrentDemandReq)
+
+
+def test_a_reading_that_does_not_fit_is_not_signed_and_the_vehicle_leaves_in_order() -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=meter(1000))
+    one.wait(0.1)
+    one.answer(meter_info=meter(9000), receipt_required=True)
+    assert isinstance(one.request, iso2.SessionStopReq)  # nothing else is legal but the receipt
+    assert not one.of(iso2.MeteringReceiptReq)
+    assert any(isinstance(news, act.MeteringRefused) for news in one.news)
+    opened = [action for action in one.hardware if isinstance(action, act.OpenContactors)]
+    assert [action.urgency for action in opened] == [act.Urgency.ORDERLY]
+    assert one.finish().reason is EndReason.STOPPED_BY_EV
+
+
+@pytest.mark.parametrize("info", [None, meter(None)], ids=["no meter", "no reading"])
+def test_a_receipt_of_nothing_is_not_given(info: iso2.MeterInfo | None) -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=info, receipt_required=True)
+    one.wait(0.1)
+    assert isinstance(one.request, iso2.CurrentDemandReq)
+    assert one.noted("receipt")
+
+
+def test_without_a_contract_the_wish_for_a_receipt_is_ignored() -> None:
+    one = Host().to("CurrentDemand", 2)
+    one.answer(meter_info=meter(1000), receipt_required=True)
+    one.wait(0.1)
+    assert isinstance(one.request, iso2.CurrentDemandReq)
+    assert one.noted("receipt")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (
+            iso2.DCEVSEStatus(
+                notification_max_delay=0,
+                evse_notification=iso2.EVSENotification.StopCharging,
+                evse_status_code=iso2.DCEVSEStatusCode.EVSE_Ready,
+            ),
+            EndReason.STOPPED_BY_STATION,
+        ),
+        (
+            iso2.DCEVSEStatus(
+                notification_max_delay=0,
+                evse_notification=iso2.EVSENotification.None_,
+                evse_status_code=iso2.DCEVSEStatusCode.EVSE_EmergencyShutdown,
+            ),
+            EndReason.EMERGENCY,
+        ),
+        (ac_status(), EndReason.PARAMETERS_NOT_ACCEPTED),
+    ],
+    ids=["stop", "emergency", "other current"],
+)
+def test_the_status_in_the_answer_to_a_receipt_counts(status: Any, reason: EndReason) -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=meter(1000), receipt_required=True)
+    one.answer(evse_status=status)
+    assert one.finish().reason is reason
+    assert not one.watch.told_closed
+
+
+def test_a_refused_receipt_ends_the_session() -> None:
+    one = in_charge("contract-0")
+    one.answer(meter_info=meter(1000), receipt_required=True)
+    one.answer(response_code=CODE.FAILED_MeteringSignatureNotValid)
+    one.book.ends(EndReason.REFUSED)
+    assert not one.watch.told_closed
