@@ -86,6 +86,8 @@ class EvccSession(Funnel):
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
+        self._given_up: type | None = None
+        """A response that the script went on without, and that may still come."""
         """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
@@ -122,6 +124,12 @@ class EvccSession(Funnel):
         """The contract that pays; empty with external identification, and before authorization."""
         contract = self._talk.contract
         return "" if contract is None else contract.emaid
+
+    @property
+    def refused_contract(self) -> str:
+        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session may try another one first
+        (``VehicleContracts.refused``)."""
+        return self._talk.refused
 
     @property
     def installed(self) -> int:
@@ -202,6 +210,7 @@ class EvccSession(Funnel):
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
+                    self._given_up = self._step.response_type
                     actions += self._without("no answer")
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
@@ -290,6 +299,9 @@ class EvccSession(Funnel):
         kind = reading.kind
         if kind is talk.beside:
             return self._beside(reading)
+        if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
+            self._given_up = None
+            return []
         if not isinstance(step, Exchange) or kind is not step.response_type:
             return self._out_of_turn(kind.__name__)
         self.timers.clear(_MESSAGE)

@@ -173,7 +173,5 @@ def _contracts(order: LoopbackOrder) -> BothContracts | None:
     from iso15118.pki import issue_test_pki
 
     day = datetime.fromtimestamp(EPOCH, UTC)
-    older = issue_test_pki("iso2", "p256", at=day) if "iso2" in (order.evcc_editions or ()) else None
-    return contracts_of(
-        issue_test_pki(at=day), install=order.install_contract, clock=lambda: day, older=older
-    )
+    both = issue_test_pki(at=day), issue_test_pki("iso2", "p256", at=day)
+    return contracts_of(*both, install=order.install_contract, clock=lambda: day)

@@ -74,8 +74,8 @@ class Touched:
         return {test: taken for module in self.modules.values() for test, taken in module.seconds.items()}
 
     def tests_of(self, mutant: Mutant) -> set[str]:
-        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, else whoever runs anything of the
-        file, or of its folder."""
+        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, or anything of the file; if nobody
+        does, whoever runs anything of its folder."""
         found: set[str] = set()
         if mutant.function is not None:
             found = self._at(mutant.file, [mutant.line])
@@ -88,8 +88,7 @@ class Touched:
                 return found
         for file, lines in mentions(self._project, mutant).items():
             found |= self._at(file, lines)
-        if not found:
-            found = self._anywhere([mutant.file])
+        found |= self._anywhere([mutant.file])
         if not found:
             folder = mutant.file.rpartition("/")[0] + "/"
             found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])

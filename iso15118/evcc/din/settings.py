@@ -5,11 +5,12 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import check_numbers
 from iso15118.timing import DinTiming
 
 __all__ = ["DinEvccSettings"]
@@ -28,26 +29,26 @@ class DinEvccSettings(Struct, frozen=True, kw_only=True):
     even negative values; EVSEMaximumPowerLimit says what they give."""
     welding_detection: bool = True
     """Ask the station for welding detection after the charge. The inlet is looked at in any case; some stations do not answer."""
-    precharge_current_a: float = 1.0
+    precharge_current_a: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
     """EVTargetCurrent in PreChargeReq, in A; at most 2 (IEC 61851-23, Annex CC). Vehicles send 0 to 2."""
-    voltage_headroom_v: float = 10.0
+    voltage_headroom_v: Annotated[float, Meta(ge=0.0, le=100.0)] = 10.0
     """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
     the two are close."""
-    loop_interval_s: float = 0.1
+    loop_interval_s: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.1
     """From one CurrentDemandReq to the next, in s: vehicles take 0.02 to 0.12, and up to 0.43. 0: as fast as it goes."""
     timing: DinTiming = field(default_factory=DinTiming)
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "din")
         if not (isinstance(self.evccid, bytes) and 1 <= len(self.evccid) <= 8):
             raise ConfigError(
                 "din.evccid", f"{self.evccid!r} is no EVCCID", "1 to 8 octets, a MAC address has 6"
             )
-        for key, most in (
-            ("precharge_current_a", 2.0),
-            ("voltage_headroom_v", 100.0),
-            ("loop_interval_s", min(10.0, self.timing.sequence_performance)),
-        ):
-            value = getattr(self, key)
-            if not (type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= most):
-                raise ConfigError(f"din.{key}", f"{value!r} is out of range", f"0 to {most:g}")
+        most = self.timing.sequence_performance
+        if self.loop_interval_s > most:
+            raise ConfigError(
+                "din.loop_interval_s",
+                f"{self.loop_interval_s!r} is longer than a request may take",
+                f"0 to {most:g}",
+            )

@@ -5,13 +5,14 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-import math
 from enum import Enum
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
+from iso15118.ranges import HowLong, check_numbers, listed_once
 from iso15118.timing import Iso2Timing
 
 __all__ = ["DcRenegotiation", "Iso2EvccSettings", "Plausibility", "ScheduleChoice"]
@@ -50,54 +51,44 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     )
     """Ways to charge, best first; the first that the station offers and the vehicle has hardware for is taken. Nearly every CCS vehicle
     asks for DC_extended."""
-    maximum_schedule_entries: int = 1024
-    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have, 1 to 65535. 1024 is what public stacks say."""
+    maximum_schedule_entries: Annotated[int, Meta(ge=1, le=65_535)] = 1024
+    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have. 1024 is what public stacks say."""
     schedule_choice: ScheduleChoice = ScheduleChoice.CHEAPEST
     """Which schedule is taken. Without tariffs that the vehicle believes it is the first one all the same."""
-    loop_interval_s: float = 0.1
+    loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.1
     """From one CurrentDemandReq to the next, in s: vehicles in the field take 0.02 s to 0.43 s. 0: as fast as it goes."""
-    ac_loop_interval_s: float = 0.2
+    ac_loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.2
     """From one ChargingStatusReq to the next, in s, as vehicles in the field do."""
-    precharge_current_a: float = 1.0
-    """EVTargetCurrent of PreChargeReq in A, 0 to 2: no more may be asked for there."""
-    voltage_headroom_v: float = 10.0
+    precharge_current_a: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
+    """EVTargetCurrent of PreChargeReq in A: no more than 2 A may be asked for there."""
+    voltage_headroom_v: Annotated[float, Meta(ge=0.0, le=100.0)] = 10.0
     """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
     the two are close."""
     dc_renegotiation: DcRenegotiation = DcRenegotiation.FULL
     """Unsettled: cable check and pre-charge come again by the tables of the standard and most stacks; some vehicles go straight on."""
-    renegotiation_interval_s: float = 5.0
+    renegotiation_interval_s: HowLong = 5.0
     """A new negotiation begins no sooner than so many s after the last one ended: a station that asks for one with every answer is given
     one now and then."""
     plausibility: Plausibility = Plausibility.NOTE
     """Values of the station below zero, a minimum above its maximum and the like. Leaving would end sales at stations in the field."""
-    contract_update_days: float = 21.0
+    contract_update_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is renewed if the station can do that [V2G2-690]; 0: never."""
     timing: Iso2Timing = field(default_factory=Iso2Timing)
     """Every timeout of a session of this edition, in s."""
 
     def __post_init__(self) -> None:
-        if len(self.evccid) != 6:
-            raise ConfigError("iso2.evccid", f"{len(self.evccid)} octets", "6, a MAC address")
-        modes = self.energy_transfer_modes
-        if not modes or len(set(modes)) != len(modes):
+        check_numbers(self, "iso2")
+        if not isinstance(self.evccid, bytes) or len(self.evccid) != 6:
+            raise ConfigError("iso2.evccid", f"{self.evccid!r} is no MAC address", "6 octets")
+        if not self.energy_transfer_modes:
             names = ", ".join(mode.value for mode in EnergyTransferMode)
-            raise ConfigError(
-                "iso2.energy_transfer_modes", "none, or one twice", f"any of {names}, best first"
-            )
-        if type(self.maximum_schedule_entries) is not int or not 1 <= self.maximum_schedule_entries <= 65535:
-            raise ConfigError(
-                "iso2.maximum_schedule_entries",
-                f"{self.maximum_schedule_entries!r} does not fit",
-                "1 to 65535",
-            )
-        for key, most in (
-            ("loop_interval_s", self.timing.sequence_performance),
-            ("ac_loop_interval_s", self.timing.sequence_performance),
-            ("precharge_current_a", 2.0),
-            ("voltage_headroom_v", 100.0),
-            ("renegotiation_interval_s", 3600.0),
-            ("contract_update_days", 3650.0),
-        ):
-            value = getattr(self, key)
-            if type(value) not in (int, float) or not (math.isfinite(value) and 0.0 <= value <= most):
-                raise ConfigError(f"iso2.{key}", f"{value!r} is not possible", f"0 to {most:g}")
+            raise ConfigError("iso2.energy_transfer_modes", "none", f"any of {names}, best first")
+        listed_once("iso2.energy_transfer_modes", self.energy_transfer_modes)
+        for key in ("loop_interval_s", "ac_loop_interval_s"):
+            most = self.timing.sequence_performance
+            if getattr(self, key) > most:
+                raise ConfigError(
+                    f"iso2.{key}",
+                    f"{getattr(self, key)!r} is longer than a request may take",
+                    f"at most iso2.timing.sequence_performance = {most:g}",
+                )

@@ -5,19 +5,19 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
+from iso15118.ranges import HowLong, check_numbers
 from iso15118.timing import DinTiming
 
 __all__ = ["LONGEST_EVSE_ID", "DinSeccSettings"]
 
 LONGEST_EVSE_ID = 32
 """Octets of EVSEID in DIN 70121."""
-_SHORT = 32_767.0
+Amperes = Annotated[float, Meta(ge=0.0, le=32_767.0)]
 
 
 class DinSeccSettings(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class DinSeccSettings(Struct, frozen=True, kw_only=True):
     """Answer SessionStopReq with OK in the charge loop too. Vehicles leave that way, and one that is refused stays locked."""
     eim_rejected: Literal["wait", "fail"] = "wait"
     """What a refused driver hears: Ongoing, since another card may come, or FAILED."""
-    no_power_wait_s: float = 55.0
+    no_power_wait_s: HowLong = 55.0
     """How long ChargeParameterDiscoveryRes says Ongoing while the station has no power at all, in s, before the vehicle is led on and waits
     in the charge loop. Some vehicles refuse a station without power. At most what a vehicle waits [V2G-DC]; 0 never waits."""
     precharge_over_2a: Literal["clip", "fail"] = "clip"
@@ -48,32 +48,25 @@ class DinSeccSettings(Struct, frozen=True, kw_only=True):
     plausibility: Literal["note", "strict"] = "note"
     """Values that contradict each other and on which nothing here depends, such as BulkSOC above FullSOC, are noted, or refused with
     FAILED_WrongChargeParameter. Vehicles in the field send them."""
-    peak_current_ripple_a: float = 1.0
+    peak_current_ripple_a: Amperes = 1.0
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
-    current_tolerance_a: float | None = None
+    current_tolerance_a: Amperes | None = None
     """EVSECurrentRegulationTolerance in A; absent: it is not told."""
     timing: DinTiming = field(default_factory=DinTiming)
     """Every timeout of a session in DIN 70121, in s."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "din")
         for key, known in _CHOICES.items():
             if getattr(self, key) not in known:
                 raise ConfigError(
                     f"din.{key}", f"{getattr(self, key)!r} is no choice", "one of " + ", ".join(known)
                 )
-        if not _is_number(self.no_power_wait_s, self.timing.ongoing_performance):
+        if self.no_power_wait_s > self.timing.ongoing_performance:
             raise ConfigError(
                 "din.no_power_wait_s",
-                f"{self.no_power_wait_s!r} is no time that a vehicle waits",
+                f"{self.no_power_wait_s!r} is longer than a vehicle waits",
                 f"0 to timing.ongoing_performance = {self.timing.ongoing_performance:g}",
-            )
-        if not _is_number(self.peak_current_ripple_a, _SHORT):
-            raise ConfigError(
-                "din.peak_current_ripple_a", f"{self.peak_current_ripple_a!r} is no current", "0 to 32767"
-            )
-        if self.current_tolerance_a is not None and not _is_number(self.current_tolerance_a, _SHORT):
-            raise ConfigError(
-                "din.current_tolerance_a", f"{self.current_tolerance_a!r} is no current", "0 to 32767"
             )
         if not self.timing.contactor_answer < 1.5:
             raise ConfigError(
@@ -92,7 +85,3 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "profile_check": ("note", "strict"),
     "plausibility": ("note", "strict"),
 }
-
-
-def _is_number(value: object, most: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= most  # type: ignore[arg-type, operator]

@@ -5,20 +5,20 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
+from iso15118.ranges import HowLong, check_numbers
 from iso15118.timing import Iso2Timing
 
 __all__ = ["AC_MODES", "Iso2SeccSettings"]
 
 AC_MODES = frozenset({EnergyTransferMode.AC_single_phase_core, EnergyTransferMode.AC_three_phase_core})
 """Ways to charge with alternating current; all others are DC."""
-_SHORT = 32_767.0
+Amperes = Annotated[float, Meta(ge=0.0, le=32_767.0)]
 
 
 class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
@@ -34,14 +34,14 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     send_max_current: Literal["always", "eim"] = "always"
     """AC: tell EVSEMaxCurrent in every ChargingStatusRes, or with external identification only, since with a contract the schedule
     rules. Most stacks send it always."""
-    stop_notice_s: int = 0
+    stop_notice_s: Annotated[int, Meta(ge=0, le=60)] = 0
     """NotificationMaxDelay of StopCharging in s, 0 to 60. After it EVSE_Shutdown is told as well, and after ``stop_delay_s`` more the
     station stops by itself."""
     session_stop_anywhere: bool = True
     """Answer SessionStopReq with OK in the charge loop too. Vehicles leave that way, and one that is refused stays locked."""
     eim_rejected: Literal["wait", "fail"] = "wait"
     """What a refused driver hears: Ongoing, since another card may come, or FAILED."""
-    no_power_wait_s: float = 55.0
+    no_power_wait_s: HowLong = 55.0
     """How long ChargeParameterDiscoveryRes says Ongoing while the station has no power at all, in s, before the vehicle is led on and
     waits in the charge loop. Some vehicles refuse a station without power. 0 never waits."""
     precharge_over_2a: Literal["clip", "fail"] = "clip"
@@ -63,19 +63,20 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     resume_checks_evccid: bool = True
     """A paused session is joined only by a vehicle of the same EVCCID. The standard asks for none [V2G2-753]; the address is easily
     copied, so this keeps mistakes away and nobody who means harm."""
-    loop_answer_delay_s: float = 0.0
+    loop_answer_delay_s: Annotated[float, Meta(ge=0.0, le=0.1)] = 0.0
     """How long the answer of the charge loop is held back, in s, 0 to 0.1: stations in the field take 0.1 s, and some vehicles send the
     next request at once."""
-    certificate_expiry_days: float = 21.0
+    certificate_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is answered OK_CertificateExpiresSoon [V2G2-690]."""
-    peak_current_ripple_a: float = 1.0
+    peak_current_ripple_a: Amperes = 1.0
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
-    current_tolerance_a: float | None = None
+    current_tolerance_a: Amperes | None = None
     """EVSECurrentRegulationTolerance in A; absent: it is not told."""
     timing: Iso2Timing = field(default_factory=Iso2Timing)
     """Every timeout of a session in ISO 15118-2, in s."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "iso2")
         modes = self.energy_transfer_modes
         if len(set(modes)) != len(modes):
             raise ConfigError(
@@ -92,19 +93,11 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
                 raise ConfigError(
                     f"iso2.{key}", f"{getattr(self, key)!r} is no choice", "one of " + ", ".join(known)
                 )
-        if type(self.stop_notice_s) is not int or not 0 <= self.stop_notice_s <= 60:
-            raise ConfigError("iso2.stop_notice_s", f"{self.stop_notice_s!r} is no notice", "0 to 60 s")
-        for key, most in (
-            ("no_power_wait_s", self.timing.ongoing_performance),
-            ("loop_answer_delay_s", 0.1),
-            ("certificate_expiry_days", 3650.0),
-            ("peak_current_ripple_a", _SHORT),
-        ):
-            if not _is_number(getattr(self, key), most):
-                raise ConfigError(f"iso2.{key}", f"{getattr(self, key)!r} makes no sense", f"0 to {most:g}")
-        if self.current_tolerance_a is not None and not _is_number(self.current_tolerance_a, _SHORT):
+        if self.no_power_wait_s > self.timing.ongoing_performance:
             raise ConfigError(
-                "iso2.current_tolerance_a", f"{self.current_tolerance_a!r} is no current", "0 to 32767"
+                "iso2.no_power_wait_s",
+                f"{self.no_power_wait_s!r} is longer than a vehicle waits",
+                f"0 to timing.ongoing_performance = {self.timing.ongoing_performance:g}",
             )
         if not self.timing.contactor_answer < self.timing.answer_time_power:
             raise ConfigError(
@@ -124,7 +117,3 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "plausibility": ("note", "strict"),
     "dc_renegotiation_short": ("accept", "refuse"),
 }
-
-
-def _is_number(value: object, most: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0.0 <= value <= most  # type: ignore[arg-type, operator]

@@ -148,6 +148,12 @@ def test_the_voltage_follows_the_last_target_and_zero_amperes_are_no_obstacle() 
     assert quantity(drive.send(din.PreChargeReq).evse_present_voltage) == 401.0
 
 
+def test_two_amperes_for_pre_charge_are_what_it_is_for() -> None:
+    drive = Drive(config=config(precharge_over_2a="fail")).to(S.PRE_CHARGE)
+    assert drive.send(din.PreChargeReq, ev_target_current=value(2.0, "A")).response_code.value == "OK"
+    assert drive.notes() == []
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_more_than_two_amperes_for_pre_charge(fails: bool) -> None:
     drive = Drive(config=config(precharge_over_2a="fail" if fails else "clip")).to(S.PRE_CHARGE)
@@ -158,9 +164,13 @@ def test_more_than_two_amperes_for_pre_charge(fails: bool) -> None:
         assert [one.current_a for one in drive.asked if isinstance(one, act.PreCharge)] == [2.0]
 
 
-def test_a_target_above_what_the_vehicle_stands_is_cut() -> None:
+@pytest.mark.parametrize(
+    ("volts", "notes"), [(450.0, []), (450.1, ["pre-charge-voltage"]), (900.0, ["pre-charge-voltage"])]
+)
+def test_a_target_above_what_the_vehicle_stands_is_cut(volts: float, notes: list[str]) -> None:
     drive = Drive().to(S.PRE_CHARGE)
-    assert drive.send(din.PreChargeReq, ev_target_voltage=value(900.0)).response_code.value == "OK"
+    assert drive.send(din.PreChargeReq, ev_target_voltage=value(volts)).response_code.value == "OK"
+    assert drive.notes() == notes
     assert targets(drive) == [MAXIMUM_V]
 
 

@@ -184,6 +184,25 @@ def test_whether_the_current_is_at_the_stations_limit(
     assert not answer.evse_power_limit_achieved
 
 
+def test_the_least_limits_are_limits_too() -> None:
+    """One ampere, one watt: small, and not nothing."""
+    drive = loop()
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_charge_current_a=1.0)))
+    assert not turn(drive, 0.5).evse_current_limit_achieved
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_charge_power_w=1.0)))
+    assert limits(turn(drive, 0.0))[1:] == [400.0, 1.0]
+
+
+def test_the_voltage_is_at_the_limit_while_a_little_current_flows_and_not_without() -> None:
+    drive = loop()
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_voltage_v=385.0)))
+    turn(drive, 10.0, 380.0)
+    drive.measure(384.0, 0.5)
+    assert turn(drive, 10.0, 380.0).evse_voltage_limit_achieved
+    drive.measure(384.0, 0.0)
+    assert not turn(drive, 10.0, 380.0).evse_voltage_limit_achieved
+
+
 def test_whether_voltage_and_power_are_at_the_stations_limit() -> None:
     drive = loop()
     drive.tell(ev.LimitsChanged(replace(STATION, maximum_charge_power_w=30_000.0, maximum_voltage_v=400.0)))

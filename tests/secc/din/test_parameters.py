@@ -112,6 +112,7 @@ def test_only_the_way_to_charge_that_was_offered_is_taken(
         ({"ev_maximum_current_limit": value(1.0, "A")}, True),
         ({"ev_maximum_power_limit": value(-1.0, "W")}, False),
         ({"ev_maximum_power_limit": value(0.0, "W")}, False),
+        ({"ev_maximum_power_limit": value(1.0, "W")}, True),
         ({"ev_maximum_power_limit": None}, True),
         ({"dc_ev_status": replace(READY, ev_ready=False)}, True),
         ({"ev_energy_capacity": None, "ev_energy_request": None, "full_soc": None, "bulk_soc": None}, True),
@@ -132,6 +133,22 @@ def test_a_vehicle_without_a_power_takes_what_voltage_and_current_make() -> None
     vehicle = drive.context.facts.vehicle
     assert vehicle is not None
     assert vehicle.maximum_charge_power_w == 450.0 * 300.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"ev_energy_request": value(-1.0, "Wh")}, act.ChargingNeeds(0.0, 36_000.0, 0.0)),
+        ({"ev_energy_request": value(40_000.0, "Wh")}, act.ChargingNeeds(40_000.0, 40_000.0, 0.0)),
+        ({"ev_energy_capacity": None}, act.ChargingNeeds(30_000.0, 30_000.0, 0.0)),
+        ({"ev_energy_request": None}, None),
+    ],
+)
+def test_what_the_vehicle_needs(changes: dict[str, Any], needs: act.ChargingNeeds | None) -> None:
+    drive = Drive().to(S.CHARGE_PARAMETER_DISCOVERY)
+    ask(drive, **changes)
+    told = [one for one in drive.book.actions if isinstance(one, act.ChargingNeeds)]
+    assert told == ([] if needs is None else [needs])
 
 
 def test_ac_parameters_are_wrong_parameters() -> None:
