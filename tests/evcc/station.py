@@ -82,6 +82,7 @@ class Host:
         tls: SecuredLink | None = None,
         resume: EvccTicket | None = None,
         limits: VehicleLimits = VEHICLE,
+        secure: bool = True,
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
@@ -99,7 +100,7 @@ class Host:
         self.waiting = False
         """The session waits for a response."""
         self._contactors: bool | None = None
-        self.tell(ev.Connected(secure=True, tls=tls))
+        self.tell(ev.Connected(secure=secure, tls=tls))
 
     # -- the vehicle's side
 
