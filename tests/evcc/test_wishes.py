@@ -322,6 +322,19 @@ def test_a_wish_of_the_station_is_no_minimum_of_what_is_given() -> None:
     host = loop_of()
     host.battery(maximum_discharge_current_a=100.0)
     assert si(turn(host, **ASKS).ev_target_current) == -100.0
+    host.battery(maximum_discharge_power_w=40_000.0)
+    assert si(turn(host, **ASKS).ev_target_current) == -50.0
+
+
+@pytest.mark.parametrize(("watts", "amperes"), [(40_000.0, 0.0), (64_000.0, -80.0)])
+def test_less_than_the_stations_hardware_can_take_back_is_not_given(watts: float, amperes: float) -> None:
+    service = ServiceID.DC_BPT
+    config = EvccConfig(services=(service,), control_modes=(ControlMode.SCHEDULED,))
+    host = offered(Host(service, ControlMode.SCHEDULED, config=config), minimum_discharge_power=60_000.0)
+    host.to("DC_ChargeLoop")
+    host.measure(BATTERY_V, 100.0)
+    host.battery(maximum_discharge_power_w=watts)
+    assert si(turn(host, **ASKS).ev_target_current) == amperes
 
 
 @pytest.mark.parametrize("whose", ["station", "vehicle"])
