@@ -318,3 +318,30 @@ def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
     assert kept == ["one", "two", "three"]
     logs.flush()
     assert len([one for one in caplog.records if "is not kept" in one.message]) == 2
+
+
+def test_contracts_are_kept_while_nobody_waits_for_them() -> None:
+    kept: list[Any] = []
+    wrong: list[Any] = []
+
+    class Store:
+        async def store(self, contract: Any) -> None:
+            await asyncio.sleep(0.001)
+            kept.append(contract)
+
+    async def keep() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: wrong.append(context))
+        calls = StoreCalls(loop, Store(), 0.05)  # type: ignore[arg-type]
+        for contract in ("one", "two", "three"):
+            calls.keep(contract)
+        await asyncio.sleep(1.0)
+        calls.keep("four")
+        await calls.settled()
+        calls.keep("five")
+        await asyncio.sleep(1.0)
+        calls.close()
+
+    clock.run(keep())
+    assert kept == ["one", "two", "three", "four", "five"]
+    assert wrong == []
