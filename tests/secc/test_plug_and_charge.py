@@ -113,7 +113,7 @@ def test_an_installation_waits_for_the_service_and_then_says_ongoing() -> None:
     one.book.receive(one.request(cm.CertificateInstallationReq))
     (asked,) = one.book.does(act.RequestContractCertificate)
     assert isinstance(asked, act.RequestContractCertificate)
-    assert asked.deadline == one.book.now + one.session._ctx.config.timing.ongoing_performance
+    assert asked.deadline == one.book.now + one.session._facts.config.timing.ongoing_performance
     one.book.wait(3.999)
     assert not [action for action in one.book.actions if isinstance(action, act.Send)]
     one.book.wait(0.002)
