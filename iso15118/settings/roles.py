@@ -34,6 +34,7 @@ from iso15118.settings.parts import (
 )
 from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
+from iso15118.settings.strictness import Strictness, apply
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
 
@@ -63,6 +64,9 @@ class SeccSettings(Ranged, frozen=True, kw_only=True):
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
+    strictness: Strictness = "field"
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
+    key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -79,6 +83,9 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
     """Network interface to the station, by its name or an alternative one; "lo" is this machine only."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; the same as the station's."""
+    strictness: Strictness = "field"
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
+    key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -94,6 +101,7 @@ ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "ev
 def load_secc(path: Path) -> SeccSettings:
     """The settings of a station, from a file. Raises ``ConfigError``."""
     table = read_toml(path)
+    apply(table, "secc")
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
@@ -150,6 +158,7 @@ def _check_status(settings: SeccSettings) -> None:
 def load_evcc(path: Path) -> EvccSettings:
     """The settings of a vehicle, from a file. Raises ``ConfigError``."""
     table = read_toml(path)
+    apply(table, "evcc")
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
