@@ -34,7 +34,7 @@ Figures = dict[tuple[str, str], dict[str, Any]]
 
 
 def main(arguments: Sequence[str], known: Sequence[str]) -> int:
-    """Compare and print; 1 if one of the trees did not get through. ``known``: the parts that there are."""
+    """Compare and print; 1 if a run failed, whose turn is left out then. ``known``: the parts that there are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks compare", description=__doc__)
     parser.add_argument(
         "other", metavar="COMMIT", help="a commit of this repository, or the folder of another tree"
@@ -52,21 +52,26 @@ def main(arguments: Sequence[str], known: Sequence[str]) -> int:
     theirs: list[Figures] = []
     ours: list[Figures] = []
     try:
-        with _other_tree(options.other, own=options.own) as other:
+        with (
+            _other_tree(options.other, own=options.own) as other,
+            tempfile.TemporaryDirectory(prefix="iso15118-compiled-") as compiled,
+        ):
             for turn in range(options.turns):
-                sides = [(other, theirs), (ROOT, ours)]
-                for tree, runs in sides if turn % 2 == 0 else reversed(sides):
-                    figures = _run(tree, wanted)
-                    if figures is None:
-                        return 1
-                    runs.append(figures)
+                order = 1 if turn % 2 == 0 else -1
+                runs = [_run(tree, wanted, compiled) for tree in (other, ROOT)[::order]]
+                one, mine = runs[::order]
+                if one is not None and mine is not None:
+                    theirs.append(one)
+                    ours.append(mine)
     except subprocess.CalledProcessError:  # git has said why
+        return 1
+    if not ours:
         return 1
     lines = list(ratios(theirs, ours))
     for line in lines:
         print(json.dumps(line), flush=True)
     Console(stderr=True, width=None if sys.stderr.isatty() else 120).print(_table(lines, quick=options.quick))
-    return 0
+    return 0 if len(ours) == options.turns else 1
 
 
 def ratios(theirs: Sequence[Figures], ours: Sequence[Figures]) -> Iterator[dict[str, Any]]:
@@ -125,12 +130,14 @@ def _git(*arguments: str) -> None:
     subprocess.run(["git", "-C", str(ROOT), *arguments], check=True)  # noqa: S603, S607 - the developer's own
 
 
-def _run(tree: Path, wanted: Sequence[str]) -> Figures | None:
-    """The figures of one run; None if it failed, which is said."""
+def _run(tree: Path, wanted: Sequence[str], compiled: str) -> Figures | None:
+    """The figures of one run; None if it failed, which is said. ``compiled``: where the byte code of both is kept, so that nothing but
+    the first run of each compiles, whatever this one's environment says of that."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(  # noqa: S603 - this Python
         [sys.executable, "-m", "benchmarks", *wanted],
         cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree)},
+        env=environment | {"PYTHONPATH": str(tree), "PYTHONPYCACHEPREFIX": compiled},
         capture_output=True,
         text=True,
         check=False,

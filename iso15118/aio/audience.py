@@ -26,7 +26,8 @@ class Audience:
     ) -> None:
         self.observer = Callback("the observer of the session", observer)
         self._news = Callback("the application, told of news of the session,", news)
-        self._waiting: list[tuple[float, Any]] = []
+        self.waiting: list[tuple[float, Any]] = []
+        """What is to be told, with its time."""
         self.there = observer is not None or news is not None
         """Somebody is to be told at all."""
         self.sees_all = observer is not None
@@ -34,22 +35,24 @@ class Audience:
 
     def note(self, now: float, what: Any) -> None:
         """This happened at ``now``."""
-        if self.observer:
-            self._waiting.append((now, what))
+        if self.sees_all and self.observer:
+            self.waiting.append((now, what))
 
     def note_turn(self, now: float, event: ev.Event | None, actions: list[act.Action]) -> None:
         """The session answered to ``event`` (None: a timer) with these actions. A message was noted when it came in."""
-        if self.observer:
+        if self.sees_all and self.observer:
             if event is not None and type(event) is not ev.MessageReceived:
-                self._waiting.append((now, event))
-            self._waiting += [(now, action) for action in actions]
+                self.waiting.append((now, event))
+            self.waiting += [(now, action) for action in actions]
         elif self._news:
-            self._waiting += [(now, action) for action in actions if isinstance(action, act.Notify)]
+            for action in actions:
+                if isinstance(action, act.Notify):
+                    self.waiting.append((now, action))
 
     def show(self) -> None:
         """Tell it all, in order."""
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
+        while self.waiting:
+            waiting, self.waiting = self.waiting, []
             for now, what in waiting:
                 self.observer(now, what)
                 if isinstance(what, act.Notify):

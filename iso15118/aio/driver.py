@@ -247,7 +247,7 @@ class SessionDriver(Finishing):
         finally:
             self._busy = False
         self._after()
-        if self.audience.there:
+        if self.audience.waiting:
             self.audience.show()
 
     def _after(self) -> None:

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from iso15118.errors import ConfigError
-from iso15118.pki.renewal import Expiry, check_identity, expiring
 
 from .logs import Log
 
 if TYPE_CHECKING:
+    from iso15118.pki.renewal import Expiry
+
     from .link import TlsEndpoint, TlsSource
 
 __all__ = [
@@ -86,7 +87,7 @@ class RenewableTls:
 
     def check(self) -> None:
         """Say what runs out soon. Raises ConfigError for a certificate of ours that has expired."""
-        check_identity(chains_of(self._source), self._clock(), key="tls")
+        _check(chains_of(self._source), self._clock())
         self._watch.look()
 
     def start(self) -> asyncio.Task[None]:
@@ -108,7 +109,7 @@ class RenewableTls:
             raise ConfigError("tls", f"a {source.role}'s context in place of a {wanted}'s", "the same role")
         if isinstance(source, RenewableTls):
             source = source.source
-        check_identity(chains_of(source), self._clock(), key="tls")
+        _check(chains_of(source), self._clock())
         self._source = source
         _log.warning("new connections use %r", source)
         self._watch.look()
@@ -148,6 +149,14 @@ async def follow_files(
             _log.error("certificates that were changed are not used; the old ones are: %s", error)
 
 
+def _check(chains: tuple[Sequence[bytes], ...], now: datetime) -> None:
+    """Raises ConfigError for a certificate of ours that has expired."""
+    # Here: who has no TLS does without everything about certificates, a fifth of what a start takes.
+    from iso15118.pki.renewal import check_identity
+
+    check_identity(chains, now, key="tls")
+
+
 def renewable(source: TlsSource | None) -> RenewableTls | None:
     """The source, made exchangeable if it is not; None for none."""
     return source if source is None or isinstance(source, RenewableTls) else RenewableTls(source)
@@ -177,6 +186,8 @@ class ExpiryWatch:
         source, now = self._tls(), self._clock()
         if source is None:
             return ()
+        from iso15118.pki.renewal import expiring  # as in _check
+
         found = expiring(chains_of(source), anchors_of(source), now, ahead=self._ahead)
         said = {}
         for one in found:

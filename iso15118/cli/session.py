@@ -28,8 +28,8 @@ from iso15118.settings.identity import Role, TlsMaterial, read_material, state_o
 from iso15118.settings.parts import Iso2TlsSettings, TlsSettings
 from iso15118.settings.trust import Keylog, evcc_source, secc_source
 
-CHARGE_LOOPS = ("DC_ChargeLoop", "CurrentDemand")
-"""The states of both roles in which energy is transferred: in ISO 15118-20, and in the older editions."""
+CHARGE_LOOPS = frozenset({"DC_ChargeLoop", "AC_ChargeLoop", "CurrentDemand", "ChargingStatus"})
+"""The states of both roles in which energy is transferred, in every edition."""
 
 __all__ = ["Secured", "SessionSummary", "exit_status", "listen_to", "summary_of", "tell", "tls_of"]
 

@@ -20,10 +20,13 @@ __all__ = [
     "LOSS",
     "QUANTITIES",
     "Bounds",
+    "Common",
     "Limits",
     "PresentLimits",
+    "Together",
     "cable_check_voltage",
     "charging",
+    "common",
     "discharging",
     "narrow",
     "nothing",
@@ -90,7 +93,7 @@ class PresentLimits(Struct, frozen=True, kw_only=True):
     minimum_discharge_current_a: float
 
 
-class Bounds(Struct, frozen=True):
+class Bounds(Struct, frozen=True, gc=False):
     """What a supply has to hold: voltage, signed current (negative takes energy back), power as a
     magnitude."""
 
@@ -225,32 +228,72 @@ def nothing(station: Limits, vehicle: Limits) -> Bounds:
     return Bounds(min(station.maximum_voltage_v, vehicle.maximum_voltage_v), 0.0, 0.0)
 
 
-def charging(
-    wanted: Bounds, station: Limits, vehicle: Limits, present_v: float, *, loss: float = 1.0
-) -> Bounds:
-    """The bounds for ``wanted`` within the limits of both sides; no current where a minimum of either would
-    not be reached, or where ``wanted`` is below the station's minimum voltage.
+class Common(Struct, frozen=True, kw_only=True):
+    """What station and vehicle can do together in charging. Made by ``common``."""
+
+    maximum_voltage_v: float
+    maximum_current_a: float
+    maximum_power_w: float
+    minimum_voltage_v: float
+    """Of the station alone: at less than its own minimum a vehicle is charged all the same."""
+    minimum_current_a: float
+    minimum_power_w: float
+    idle: Bounds
+    """What the supply holds while nothing can flow because the wish is below its minimum voltage."""
+
+
+def common(station: Limits, vehicle: Limits) -> Common:
+    """The lesser maxima and the greater minima of both sides."""
+    return Common(
+        maximum_voltage_v=min(station.maximum_voltage_v, vehicle.maximum_voltage_v),
+        maximum_current_a=min(station.maximum_charge_current_a, vehicle.maximum_charge_current_a),
+        maximum_power_w=min(station.maximum_charge_power_w, vehicle.maximum_charge_power_w),
+        minimum_voltage_v=station.minimum_voltage_v,
+        minimum_current_a=max(station.minimum_charge_current_a, vehicle.minimum_charge_current_a),
+        minimum_power_w=max(station.minimum_charge_power_w, vehicle.minimum_charge_power_w),
+        # No supply is told of a voltage that it does not have.
+        idle=Bounds(min(station.minimum_voltage_v, station.maximum_voltage_v), 0.0, 0.0),
+    )
+
+
+class Together:
+    """What both sides can do together, put together anew when the limits of either are others. Limits are frozen: the same object says
+    the same."""
+
+    __slots__ = ("_common", "_station", "_vehicle")
+
+    def __init__(self) -> None:
+        self._station: Limits | None = None
+        self._vehicle: Limits | None = None
+        self._common: Common | None = None
+
+    def of(self, station: Limits, vehicle: Limits) -> Common:
+        """``common(station, vehicle)``."""
+        both = self._common
+        if both is None or station is not self._station or vehicle is not self._vehicle:
+            both = self._common = common(station, vehicle)
+            self._station, self._vehicle = station, vehicle
+        return both
+
+
+def charging(wanted: Bounds, both: Common, present_v: float, *, loss: float = 1.0) -> Bounds:
+    """The bounds for ``wanted`` within what both sides can do; no current where a minimum of either would
+    not be reached, or where ``wanted`` is below the station's minimum voltage: nothing flows at one that the
+    vehicle did not ask for.
 
     ``present_v`` is the voltage at which the current would flow.
     """
-    # Computed in every turn of a loop by both sides, hence written out: the least of the three, and the greater minimum.
     volts, amperes, watts = wanted.voltage_v, wanted.current_a, wanted.power_w
-    for limits in (station, vehicle):
-        if volts > limits.maximum_voltage_v:
-            volts = limits.maximum_voltage_v
-        if amperes > limits.maximum_charge_current_a:
-            amperes = limits.maximum_charge_current_a
-        if watts > limits.maximum_charge_power_w:
-            watts = limits.maximum_charge_power_w
-    least_a, least_w = station.minimum_charge_current_a, station.minimum_charge_power_w
-    if vehicle.minimum_charge_current_a > least_a:
-        least_a = vehicle.minimum_charge_current_a
-    if vehicle.minimum_charge_power_w > least_w:
-        least_w = vehicle.minimum_charge_power_w
-    if volts < station.minimum_voltage_v:
-        # No supply is told of a voltage that it does not have, and nothing flows at one that the vehicle did not ask for.
-        return Bounds(min(station.minimum_voltage_v, station.maximum_voltage_v), 0.0, 0.0)
-    if not reaches(amperes, watts, present_v, least_a, least_w, loss=loss):
+    # The least of two each; written out, since it is computed in every turn of a loop by both sides.
+    if volts > both.maximum_voltage_v:
+        volts = both.maximum_voltage_v
+    if amperes > both.maximum_current_a:
+        amperes = both.maximum_current_a
+    if watts > both.maximum_power_w:
+        watts = both.maximum_power_w
+    if volts < both.minimum_voltage_v:
+        return both.idle
+    if not reaches(amperes, watts, present_v, both.minimum_current_a, both.minimum_power_w, loss=loss):
         return Bounds(volts, 0.0, 0.0)
     return Bounds(volts, amperes, watts)
 

@@ -50,9 +50,10 @@ class Schedule(Struct, frozen=True):
 
     def at(self, now: float) -> float:
         """Power at ``now``: nothing before it begins, and nothing once it is over."""
-        if now < self.begins or now >= self.ends[-1]:
-            return 0.0
-        return self.powers[bisect_right(self.ends, now)]
+        ends = self.ends
+        if now < ends[0]:  # mostly there is but one entry
+            return self.powers[0] if now >= self.begins else 0.0
+        return self.powers[bisect_right(ends, now)] if now < ends[-1] else 0.0
 
     def pieces(self) -> Iterator[tuple[float, float, float]]:
         """Begin, end and power of each entry."""

@@ -164,6 +164,8 @@ class Conversation:
         """The contract that pays."""
         self.shown = ""
         """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
+        self.refused = ""
+        """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []
@@ -219,13 +221,10 @@ class Conversation:
         """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
+        self.timeouts: dict[type, float] = {}
+        """How long the response to a request of this class is waited for, in s, by ``timing``; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
-
-    @property
-    def unix_time(self) -> int:
-        """Seconds since 1970, as far as the vehicle knows."""
-        return max(int(self.now + self.epoch), 0)
 
     @property
     def clock(self) -> float | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EvccEdition", "Reading"]
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """What stands on the outside of an answer."""
 
     kind: type

@@ -33,8 +33,8 @@ class _Energy(Struct, frozen=True):
 
 
 def _is_count(energy_wh: object) -> bool:
-    """A counter's value, or none at all: it comes from a port."""
-    return energy_wh is None or (type(energy_wh) in (float, int) and math.isfinite(energy_wh))  # type: ignore[arg-type]
+    """A counter's value: it comes from a port."""
+    return type(energy_wh) in (float, int) and math.isfinite(energy_wh)  # type: ignore[arg-type]
 
 
 class MeterWatch:
@@ -57,10 +57,9 @@ class MeterWatch:
         """Take a measurement of the inlet at ``now``: its counters if it has some, otherwise voltage times current since the last one."""
         power_w = inlet.voltage_v * inlet.current_a
         charged_wh, discharged_wh = inlet.charged_wh, inlet.discharged_wh
-        counts = charged_wh is not None or discharged_wh is not None
-        if not math.isfinite(power_w) or (
-            counts and not (_is_count(charged_wh) and _is_count(discharged_wh))
-        ):
+        if not (math.isfinite(power_w) and (charged_wh is None or _is_count(charged_wh))):
+            return
+        if discharged_wh is not None and not _is_count(discharged_wh):
             return
         if not -self._peak_w <= power_w <= self._peak_w:
             self._peak_w = abs(power_w)

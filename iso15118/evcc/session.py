@@ -86,6 +86,8 @@ class EvccSession(Funnel):
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
+        self._given_up: type | None = None
+        """A response that the script went on without, and that may still come."""
         """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
@@ -124,6 +126,12 @@ class EvccSession(Funnel):
         return "" if contract is None else contract.emaid
 
     @property
+    def refused_contract(self) -> str:
+        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session may try another one first
+        (``VehicleContracts.refused``)."""
+        return self._talk.refused
+
+    @property
     def installed(self) -> int:
         """Contracts that were installed in this session."""
         return self._talk.installed
@@ -146,11 +154,12 @@ class EvccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
         kind, talk = type(event), self._talk
-        if kind is not ev.InletMeasured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
+        measured = kind is ev.InletMeasured
+        if not measured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
             check_event(event)
         try:
             if (
-                kind is ev.InletMeasured
+                measured
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
@@ -160,7 +169,7 @@ class EvccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
-            if kind is ev.InletMeasured:
+            if measured:
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:
@@ -201,6 +210,7 @@ class EvccSession(Funnel):
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
+                    self._given_up = self._step.response_type
                     actions += self._without("no answer")
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
@@ -275,25 +285,39 @@ class EvccSession(Funnel):
         return actions
 
     def _message(self, message: Any) -> list[Action]:
-        step, edition = self._step, self._talk.edition
+        step, talk = self._step, self._talk
+        edition = talk.edition
         if edition is None:  # supportedAppProtocol has no session id and no other code than its own
             kind = type(message)
             if not isinstance(step, Exchange) or kind is not step.response_type:
                 return self._out_of_turn(kind.__name__)
-            self.timers.clear(Timer.MESSAGE)
+            self.timers.clear(_MESSAGE)
             return self._answered(message)
         reading = edition.read(message)
         if reading is None:
             return self._out_of_turn(type(message).__name__)
-        if reading.kind is self._talk.beside:
+        kind = reading.kind
+        if kind is talk.beside:
             return self._beside(reading)
-        if not isinstance(step, Exchange) or reading.kind is not step.response_type:
-            return self._out_of_turn(reading.kind.__name__)
-        self.timers.clear(Timer.MESSAGE)
-        if step.optional and reading.failed and reading.session_id == self._talk.session_id:
+        if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
+            self._given_up = None
+            return []
+        if not isinstance(step, Exchange) or kind is not step.response_type:
+            return self._out_of_turn(kind.__name__)
+        self.timers.clear(_MESSAGE)
+        if step.optional and reading.failed and reading.session_id == talk.session_id:
             return self._without(reading.code)
-        ended = self._envelope(step, reading)
-        return self._answered(message) if ended is None else ended
+        if (  # almost all say nothing but that all is well
+            reading.failed
+            or step.opens
+            or reading.deviates is not None
+            or reading.session_id != talk.session_id
+            or not any(talk.session_id)
+        ):
+            ended = self._envelope(step, reading)
+            if ended is not None:
+                return ended
+        return self._answered(message)
 
     def _without(self, why: str) -> list[Action]:
         """The script goes on without an answer that it can do without."""
@@ -309,6 +333,8 @@ class EvccSession(Funnel):
         return self._end(EndReason.SEQUENCE_ERROR, f"{name} instead of {step.response_type.__name__}")
 
     def _answered(self, message: Any) -> list[Action]:
+        if not self._behind and self._leaving is None:
+            return self._resume(message)
         behind = self._take_behind() if self._behind else []
         if self._leaving is not None:
             leaving, self._leaving = self._leaving, None

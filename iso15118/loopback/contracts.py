@@ -18,7 +18,7 @@ from iso15118.pki.installation_iso2 import ContractServiceIso2
 from iso15118.pki.issue import DEFAULT_PCID
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, VehicleContracts
-from iso15118.simulation.backend import ContractBackend, EitherService
+from iso15118.simulation.backend import ContractBackend
 
 __all__ = ["BothContracts", "contracts_of"]
 
@@ -60,6 +60,6 @@ def contracts_of(
         mo_anchors=mo_anchors,
     )
     backend = ContractBackend(
-        ContractTrust(mo_anchors=mo_anchors), service=EitherService(service, service_iso2)
+        ContractTrust(mo_anchors=mo_anchors), service=service, service_iso2=service_iso2
     )
     return BothContracts(backend, HeldContracts(held))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from bisect import bisect_left
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
@@ -39,9 +40,9 @@ NO_SESSION = bytes(8)
 # The type allows exponents of a byte; peers in the field compute with -3..3 only, which covers 1 mV to 32.7
 # MW. Beyond 32.7e6 larger ones are used.
 _SMALLEST, _LARGEST = -3, 12
-_SCALES = tuple(
-    (exponent, 10.0**-exponent, 32767.0 * 10.0**exponent) for exponent in range(_SMALLEST, _LARGEST + 1)
-)
+_SCALES = tuple((exponent, 10.0**-exponent) for exponent in range(_SMALLEST, _LARGEST + 1))
+_REACH = tuple(32767.0 * 10.0**exponent for exponent in range(_SMALLEST, _LARGEST + 1))
+"""The greatest magnitude that fits each of these exponents."""
 
 _TENS = tuple(10.0**exponent for exponent in range(129))
 """Powers of ten for every exponent that a byte can hold."""
@@ -103,22 +104,21 @@ def towards_zero(value: float) -> float:
 
 
 def _pack(value: float, to_int: Callable[[float], int]) -> RationalNumber:
-    whole = int(value) if math.isfinite(value) else None
-    if whole is None:
+    if not math.isfinite(value):
         raise ValueError(f"{value!r} is no physical quantity")
-    if whole == value and -32767 <= whole <= 32767:
+    if -32767.0 <= value <= 32767.0 and (whole := int(value)) == value:
         return RationalNumber(exponent=0, value=whole)
-    magnitude = abs(value)
-    for exponent, scale, limit in _SCALES:
-        if magnitude <= limit:
-            scaled = value * scale
-            nearest = round(scaled)
-            # 0.1 * 1000 is 100.00000000000001: a value that is a whole step but for float noise keeps that
-            # step in every direction.
-            if math.isclose(nearest, scaled, rel_tol=1e-12, abs_tol=1e-9):
-                return RationalNumber(exponent=exponent, value=nearest)
-            return RationalNumber(exponent=exponent, value=to_int(scaled))
-    raise ValueError(f"{value!r} does not fit a RationalNumber")
+    place = bisect_left(_REACH, abs(value))
+    if place == len(_REACH):
+        raise ValueError(f"{value!r} does not fit a RationalNumber")
+    exponent, scale = _SCALES[place]
+    scaled = value * scale
+    nearest = round(scaled)
+    # 0.1 * 1000 is 100.00000000000001: a value that is a whole step but for float noise keeps that step in
+    # every direction.
+    if math.isclose(nearest, scaled, rel_tol=1e-12, abs_tol=1e-9):
+        return RationalNumber(exponent=exponent, value=nearest)
+    return RationalNumber(exponent=exponent, value=to_int(scaled))
 
 
 class DischargeLimitSign(Enum):

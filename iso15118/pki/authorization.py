@@ -104,8 +104,10 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         # Now, and not when a vehicle comes.
+        # A station of both editions has the roots of both here, and judges each contract by its own.
+        older = {name for name, _ in anchor_problems(self._anchors(), at=None, edition="iso2")}
         for name, problem in anchor_problems(self._anchors(), at=None, edition=self.edition):
-            if problem.code not in self.tolerate:
+            if problem.code not in self.tolerate and name in older:
                 _log.warning("trust anchor %s for contracts: %s", name, problem)
 
     def judge(
@@ -147,16 +149,22 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
         return self.judge_chain(sent, unix_time, tls_leaf=tls_leaf)
 
     def judge_chain(
-        self, chain: Sequence[bytes], unix_time: float | None, *, tls_leaf: bytes = b""
+        self,
+        chain: Sequence[bytes],
+        unix_time: float | None,
+        *,
+        tls_leaf: bytes = b"",
+        edition: Edition | None = None,
     ) -> AuthorizationVerdict:
         """Judge a contract's chain (DER, leaf first), whose owner has proven to hold its key.
 
         With ``central_validation`` one thing may be left to the backend: that the root is unknown here. Everything else that is wrong
         with the part below it is refused all the same, and so is a contract without the Sub-CA that issued it, of which nothing could be
-        judged. ``tls_leaf``: the vehicle's certificate in TLS, whose key must not be the contract's.
+        judged. ``tls_leaf``: the vehicle's certificate in TLS, whose key must not be the contract's. ``edition``: the profile of the
+        session, where it is another than the station's own.
         """
         sent = tuple(chain)
-        verdict = self.verify(sent, unix_time)
+        verdict = self.verify(sent, unix_time, edition=edition)
         path = verdict.certificates(sent)
         refusal, detail = refusal_of(verdict), "" if verdict.ok else str(verdict)[:500]
         if refusal is not None and self.central_validation and self._lacks_its_root_only(verdict):
@@ -199,14 +207,16 @@ class ContractTrust(msgspec.Struct, frozen=True, kw_only=True):
             return SignatureVerdict((("key", "a key that signs no messages"),))
         return verify(signature, public, [SignedElement(_SCHEMA, data)], forms=self.forms)
 
-    def verify(self, chain: Sequence[bytes], unix_time: float | None) -> Verdict:
-        """Check a contract's chain against the roots of providers, and those of V2G where there are any."""
+    def verify(
+        self, chain: Sequence[bytes], unix_time: float | None, *, edition: Edition | None = None
+    ) -> Verdict:
+        """Check a contract's chain against the roots of providers, and those of V2G where there are any; ``edition`` as above."""
         return verify_chain(
             chain,
             role="contract",
             anchors_der=self._anchors(),
             at=time_of(unix_time),
-            edition=self.edition,
+            edition=self.edition if edition is None else edition,
             environment=self.environment,
             revocation=self._known(chain),
             tolerate=self.tolerate,

@@ -132,8 +132,8 @@ def judge_authorization(
 ) -> AuthorizationVerdict:
     """Judge an AuthorizationReq by the chain of PaymentDetailsReq and the challenge of its answer. [V2G2-475]
 
-    ``trust``: with the edition ``iso2``. ``emaid``: the eMAID of PaymentDetailsReq, which must be the contract's; hyphens, case and check
-    digit do not count. Nothing that the vehicle sends raises anything.
+    ``trust``: of whatever edition; its roots count, by the profile of this one. ``emaid``: the eMAID of PaymentDetailsReq, which must be
+    the contract's; hyphens, case and check digit do not count. Nothing that the vehicle sends raises anything.
     """
     request, sent = message.body.body_element, tuple(chain)
     given = request.gen_challenge if isinstance(request, AuthorizationReq) else None
@@ -144,7 +144,7 @@ def judge_authorization(
     signed = judge_request(message, sent[0] if sent else b"")
     if not signed.ok:
         return AuthorizationVerdict(refusal=Refusal.SIGNATURE, presented=sent, detail=str(signed))
-    verdict = trust.judge_chain(sent, unix_time)
+    verdict = trust.judge_chain(sent, unix_time, edition="iso2")
     if verdict.refusal is None and emaid and normal_emaid(emaid) != normal_emaid(verdict.emaid):
         return msgspec.structs.replace(
             verdict,

@@ -5,12 +5,11 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from iso15118.errors import ConfigError
-from iso15118.ranges import check_numbers
 from iso15118.session.ac_limits import Islanding
 from iso15118.session.services import GeneratorMode
 
@@ -20,7 +19,7 @@ __all__ = ["AcSeccSettings"]
 class AcSeccSettings(Struct, frozen=True, kw_only=True):
     """AC at a station. Raises ``ConfigError`` naming the key."""
 
-    three_phase_connector: Annotated[int, Meta(ge=2, le=3)] = 2
+    three_phase_connector: Literal["2", "3"] = "2"
     """Connector parameter of three phases: 2, or 3 as one public stack has it. Sources differ; a vehicle of this package reads both."""
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,)
     """AC_BPT: whether a vehicle that discharges follows the grid or forms one; each is offered as parameter sets of its own."""
@@ -28,7 +27,12 @@ class AcSeccSettings(Struct, frozen=True, kw_only=True):
     """AC_BPT: how the vehicle has to notice an island, told as GridCodeIslandingDetectionMethod. The grid code of the site says which."""
 
     def __post_init__(self) -> None:
-        check_numbers(self, "ac")
+        if self.three_phase_connector not in ("2", "3"):
+            raise ConfigError(
+                "ac.three_phase_connector",
+                f"{self.three_phase_connector!r} is no connector of three phases",
+                '"2" or "3"',
+            )
         if not self.generator_modes or len(set(self.generator_modes)) != len(self.generator_modes):
             raise ConfigError(
                 "ac.generator_modes", "none, or one twice", "grid-following, grid-forming or both"

@@ -245,7 +245,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             return ac_parameter_sets(
                 entry,
                 outlet,
-                three_phase_connector=self.ac.three_phase_connector,
+                three_phase_connector=int(self.ac.three_phase_connector),
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,

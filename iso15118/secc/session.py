@@ -24,6 +24,7 @@ from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.value_added import ValueAddedService, check_value_added
 from iso15118.timing import Timer
 
 from .config import SeccConfig
@@ -56,7 +57,8 @@ class SeccSession(Funnel):
     which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
-    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
+    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
+    services beside energy. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     """
 
@@ -68,6 +70,7 @@ class SeccSession(Funnel):
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
+        value_added: Iterable[ValueAddedService] = (),
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
@@ -105,6 +108,7 @@ class SeccSession(Funnel):
                 epoch=epoch,
                 trust=trust,
                 installs=installs,
+                value_added=check_value_added(value_added),
                 tickets=tickets,
             ),
         )
@@ -177,11 +181,12 @@ class SeccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        if kind is not ev.PowerMeasured and kind is not ev.MessageReceived:
+        measured = kind is ev.PowerMeasured
+        if not measured and kind is not ev.MessageReceived:
             check_event(event)
         try:
             if (
-                kind is ev.PowerMeasured
+                measured
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
@@ -190,7 +195,7 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is ev.PowerMeasured or kind is ev.AcMeasured:
+            if measured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
@@ -362,6 +367,9 @@ class SeccSession(Funnel):
     def _other(self, event: ev.Event) -> list[Action]:
         facts = self._facts
         match event:
+            case ev.MeterRead(at=at):  # the one that comes all the time
+                facts.meter = event if at is not None else replace(event, at=facts.now)
+                return []
             case ev.Connected(secure=secure, tls=tls):
                 facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
@@ -391,9 +399,6 @@ class SeccSession(Funnel):
                 pending = facts.installation
                 if pending is not None and pending.asked == asked:
                     pending.answered, pending.response, pending.refusal = True, response, refusal
-                return []
-            case ev.MeterRead(at=at):
-                facts.meter = event if at is not None else replace(event, at=facts.now)
                 return []
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits

@@ -9,10 +9,32 @@ from __future__ import annotations
 import math
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from iso15118.errors import ConfigError
 
 __all__ = ["NO_DC_OUTPUT", "NO_DC_SIDE", "StationLimits", "VehicleLimits"]
+
+
+_LIMITS = 10
+"""So many fields of both classes are limits, and they come first."""
+_FLOATS = {float}
+
+
+def _is_in_order(limits: StationLimits | VehicleLimits) -> bool:
+    """All of them are plain floats of 0 or more, and no minimum is above its maximum: as almost always, and seen without a name. False
+    says nothing: then each field is looked at."""
+    values = astuple(limits)[:_LIMITS]
+    return (
+        {*map(type, values)} == _FLOATS
+        and min(values) >= 0.0
+        and math.isfinite(sum(values))  # an infinity or a NaN among them stays in the sum
+        and limits.minimum_charge_power_w <= limits.maximum_charge_power_w
+        and limits.minimum_charge_current_a <= limits.maximum_charge_current_a
+        and limits.minimum_voltage_v <= limits.maximum_voltage_v
+        and limits.minimum_discharge_power_w <= limits.maximum_discharge_power_w
+        and limits.minimum_discharge_current_a <= limits.maximum_discharge_current_a
+    )
 
 
 def _check(owner: object, names: tuple[str, ...]) -> None:
@@ -49,6 +71,8 @@ class StationLimits(Struct, frozen=True, kw_only=True):
     power_ramp_w_per_s: float | None = None
 
     def __post_init__(self) -> None:
+        if self.power_ramp_w_per_s is None and _is_in_order(self):
+            return
         _check(self, tuple(n for n in self.__struct_fields__ if n != "power_ramp_w_per_s"))
         if self.power_ramp_w_per_s is not None:
             _check(self, ("power_ramp_w_per_s",))
@@ -101,6 +125,8 @@ class VehicleLimits(Struct, frozen=True, kw_only=True):
     minimum_discharge_current_a: float = 0.0
 
     def __post_init__(self) -> None:
+        if _is_in_order(self):
+            return
         _check(self, self.__struct_fields__)
         for what in (
             "charge_power_w",

@@ -18,7 +18,7 @@ from iso15118.pki.revocation import Demand
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
-from iso15118.simulation.backend import ContractBackend, EitherService, InstallationService, accept_emaids
+from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 
 __all__ = ["backend_of", "store_of"]
 
@@ -64,20 +64,15 @@ def backend_of(
         providers=settings.providers,
         revocation=None if evidence is None else evidence.policy(demand or settings.revocation or "none"),
     )
-    services: list[InstallationService] = []
+    service: InstallationService | None = None
     if settings.install and pki is not None:
         _certificate(pki, "cps")
-        services.append(
-            ContractService(
-                cps=pki.credential("cps"),
-                contracts=issuing(pki),
-                oem_anchors=[pki.oem_root],
-                edition=_edition(tls),
-            )
+        service = ContractService(
+            cps=pki.credential("cps"),
+            contracts=issuing(pki),
+            oem_anchors=[pki.oem_root],
+            edition=_edition(tls),
         )
-    if settings.install and older is not None:
-        services.append(_service_iso2(older))
-    service = EitherService(*services) if len(services) == 2 else services[0] if services else None
     central = ContractTrust(mo_anchors=of_pki, v2g_anchors=v2g_of_pki, edition=_edition(tls))
     return ContractBackend(
         trust,
@@ -85,6 +80,7 @@ def backend_of(
         central=central if settings.central_validation else None,
         clock=time.time,
         service=service,
+        service_iso2=_service_iso2(older) if settings.install and older is not None else None,
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,
     )

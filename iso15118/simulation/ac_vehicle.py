@@ -34,7 +34,7 @@ from .ac_circuit import AcCircuit
 from .agenda import Agenda
 from .battery import Battery
 from .charger import OnBoardCharger
-from .faults import VEHICLE_CALLS, Faults
+from .faults import AC_VEHICLE_CALLS, Faults
 
 if TYPE_CHECKING:
     from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
@@ -72,7 +72,7 @@ class SimulatedAcVehicle:
         self.charger = charger
         self.contracts = contracts
         self.battery = Battery() if battery is None else battery
-        self.faults = Faults(VEHICLE_CALLS)
+        self.faults = Faults(AC_VEHICLE_CALLS)
         self.declared = charger.limits
         self._agenda = Agenda()
         self._events: list[Event] = []

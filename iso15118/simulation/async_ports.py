@@ -285,7 +285,7 @@ class ContractCertificates:
 
     async def certificate_installation(self, request: bytes, schema: str) -> bytes | Refusal:
         await self._plant.pause("certificate_installation", self._backend.installation_s)
-        service = self._backend.service
+        service = self._backend.service_of(schema)
         return Refusal.NOT_AVAILABLE if service is None else service.answer_exi(request)
 
 

@@ -17,7 +17,7 @@ from iso15118.messages.iso2 import V2GMessage
 if TYPE_CHECKING:
     from iso15118.pki.authorization import ContractTrust
 
-__all__ = ["ContractBackend", "EitherService", "InstallationService", "accept_emaids"]
+__all__ = ["ContractBackend", "InstallationService", "accept_emaids"]
 
 
 class InstallationService(Protocol):
@@ -28,22 +28,6 @@ class InstallationService(Protocol):
 
     def answer_exi(self, request: bytes) -> bytes | Refusal:
         """The same over EXI."""
-
-
-class EitherService:
-    """Two services as one: ``newer`` of ISO 15118-20, ``older`` of ISO 15118-2, each for requests of its own form. Raises as they do."""
-
-    def __init__(self, newer: InstallationService, older: InstallationService) -> None:
-        self._newer, self._older = newer, older
-
-    def answer(self, request: Any) -> Any:
-        """The signed response to one request."""
-        return (self._older if isinstance(request, V2GMessage) else self._newer).answer(request)
-
-    def answer_exi(self, request: bytes) -> bytes | Refusal:
-        """The same over EXI, which does not say of which edition it is: it is what it can be read as."""
-        answer = self._newer.answer_exi(request)
-        return self._older.answer_exi(request) if isinstance(answer, Refusal) else answer
 
 
 def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusal | None]:
@@ -66,10 +50,10 @@ def accept_emaids(accepted: tuple[str, ...]) -> Callable[[ContractClaim], Refusa
 
 
 class ContractBackend:
-    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no
-    contracts are installed. ``decision_s`` and ``installation_s``: how long either takes, in s of the clock. ``central``: roots that the
-    backend has itself, by which it judges what the station could not (``central_validation``), at the time of ``clock``, in s since 1970;
-    None: such contracts are refused.
+    """``trust``: what the station checks contracts by. ``decide``: what is said about each. ``service``: None if no contracts are
+    installed; ``service_iso2``: the one for ISO 15118-2, if it is another. ``decision_s`` and ``installation_s``: how long either takes, in
+    s of the clock. ``central``: roots that the backend has itself, by which it judges what the station could not
+    (``central_validation``), at the time of ``clock``, in s since 1970; None: such contracts are refused.
     """
 
     def __init__(
@@ -78,6 +62,7 @@ class ContractBackend:
         decide: Callable[[ContractClaim], Refusal | None] = accept_emaids(("*",)),  # noqa: B008 - pure
         *,
         service: InstallationService | None = None,
+        service_iso2: InstallationService | None = None,
         decision_s: float = 0.0,
         installation_s: float = 0.0,
         central: ContractTrust | None = None,
@@ -88,6 +73,7 @@ class ContractBackend:
         self.trust = trust
         self.decide = decide
         self.service = service
+        self.service_iso2 = service_iso2
         self.decision_s = decision_s
         self.installation_s = installation_s
         self.claims: list[ContractClaim] = []
@@ -103,11 +89,16 @@ class ContractBackend:
             claim = structs.replace(claim, emaid=verdict.emaid, verified=verdict.verified)
         return self.decide(claim)
 
+    def service_of(self, schema: str) -> InstallationService | None:
+        """The service that answers requests of this schema set."""
+        return (self.service_iso2 or self.service) if schema == "iso2" else self.service
+
     def certificate(self, request: Any) -> tuple[Any, Refusal | None]:
         """The service's response to a CertificateInstallationReq, or why there is none."""
-        if self.service is None:
+        service = self.service_of("iso2" if isinstance(request, V2GMessage) else "iso20-common")
+        if service is None:
             return None, Refusal.NOT_AVAILABLE
         try:
-            return self.service.answer(request), None
+            return service.answer(request), None
         except PkiError as error:
             return None, getattr(error, "refusal", Refusal.NOT_AVAILABLE)

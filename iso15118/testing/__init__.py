@@ -7,7 +7,7 @@ clock.
 
 from iso15118.testing.link import MemoryLink
 from iso15118.testing.monitor import SafetyMonitor, SafetyViolation
-from iso15118.testing.pair import Pair
+from iso15118.testing.pair import AcPair, Pair
 from iso15118.testing.playbook import Playbook, PlaybookError
 
-__all__ = ["MemoryLink", "Pair", "Playbook", "PlaybookError", "SafetyMonitor", "SafetyViolation"]
+__all__ = ["AcPair", "MemoryLink", "Pair", "Playbook", "PlaybookError", "SafetyMonitor", "SafetyViolation"]

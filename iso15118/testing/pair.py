@@ -33,7 +33,7 @@ from iso15118.testing.link import MemoryLink
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
-__all__ = ["Pair"]
+__all__ = ["AcPair", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
@@ -77,9 +77,8 @@ class Pair:
         tls_version: str = "TLSv1.3",
     ) -> None:
         self.now = self.begun_at = now
-        # Whichever was given: with direct or with alternating current. Both have the same outer contract.
-        self.station: Any = station
-        self.vehicle: Any = vehicle
+        self.station: SimulatedStation = station  # type: ignore[assignment]  # AcPair has the others
+        self.vehicle: SimulatedVehicle = vehicle  # type: ignore[assignment]
         backend, store = station.contracts, vehicle.contracts
         self.secc = SeccSession(
             secc,
@@ -344,6 +343,13 @@ class Pair:
                     self.to_secc.close(now)
                 case act.StateEntered(state=state) if self._on_state is not None:
                     self._on_state("evcc", state, now)
+
+
+class AcPair(Pair):
+    """A pair that charges with AC: the same with other hardware."""
+
+    station: SimulatedAcStation  # type: ignore[assignment]
+    vehicle: SimulatedAcVehicle  # type: ignore[assignment]
 
 
 def _guarded(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = ["issuer_of", "root_of"]
 
@@ -16,6 +17,11 @@ def root_of(chain: Sequence[bytes], roots_der: Sequence[bytes]) -> bytes | None:
 
     Names decide; of several roots with one name it is the one whose key signed.
     """
+    if not roots_der:
+        return None
+    from cryptography import x509  # here: without TLS nothing of it is needed, and it takes a while to load
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
     for der in reversed(chain):
         certificate = _read(der)
         if certificate is None:
@@ -45,6 +51,8 @@ def _subject(root: bytes) -> x509.Name | None:
 
 
 def _read(der: bytes) -> x509.Certificate | None:
+    from cryptography import x509  # as above
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of oddities that are not for here to judge

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography import x509
 
 from iso15118.errors import TlsError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 __all__ = ["IdentifierType", "TrustedAuthority", "choose_chain", "parse_trusted_ca_keys", "trusted_ca_keys"]
 
@@ -107,8 +110,16 @@ def _identify(kind: IdentifierType, root_der: bytes) -> bytes:
         case IdentifierType.CERT_SHA1_HASH:
             return hashlib.sha1(root_der, usedforsecurity=False).digest()
         case IdentifierType.X509_NAME:
-            return x509.load_der_x509_certificate(root_der).subject.public_bytes()
+            return _read(root_der).subject.public_bytes()
         case IdentifierType.KEY_SHA1_HASH:
+            from cryptography.x509 import SubjectKeyIdentifier  # as in _read
+
             # Over the key's bits, as in a subject key identifier.
-            key = x509.load_der_x509_certificate(root_der).public_key()
-            return x509.SubjectKeyIdentifier.from_public_key(key).digest
+            return SubjectKeyIdentifier.from_public_key(_read(root_der).public_key()).digest
+
+
+def _read(root_der: bytes) -> Certificate:
+    # Here: without TLS nothing of it is needed, and it takes a while to load.
+    from cryptography.x509 import load_der_x509_certificate
+
+    return load_der_x509_certificate(root_der)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from iso15118.aio.calls import Call, Lane, SafeCalls, brief
+from iso15118.aio.guard import running
+from tests.aio.test_guard import let_out
 
 LIMIT_S = 0.1
 
@@ -404,3 +407,60 @@ async def test_a_call_that_is_dropped_and_closed_at_once_leaves_no_task() -> Non
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert [what for what, _ in log.calls] == ["dropped"]
+
+
+async def test_a_lane_that_was_closed_calls_nobody_late() -> None:
+    log, where = Log(), lane()
+    where.begin(log.call(lambda: asyncio.sleep(60.0)))
+    await asyncio.sleep(0.01)
+    where.close()
+    await asyncio.sleep(3 * LIMIT_S)
+    assert [what for what, _ in log.calls] == ["ended"]
+
+
+async def test_a_call_that_is_dropped_at_once_after_another_that_waited_leaves_the_lane_as_it_was() -> None:
+    log, where = Log(), lane()
+    where.begin(log.call(lambda: asyncio.sleep(0.01)))
+    await log.until(1)
+    where.begin(log.call(lambda: asyncio.sleep(60.0)))
+    where.drop()
+    await log.until(2)
+    where.begin(log.call(lambda: asyncio.sleep(0.01, "third")))
+    await log.until(3)
+    assert [(what, type(value)) for what, value in log.calls] == [
+        ("ended", type(None)),
+        ("dropped", asyncio.CancelledError),
+        ("ended", str),
+    ]
+    where.close()
+    await asyncio.sleep(0)
+
+
+async def test_what_a_call_takes_is_not_when_it_was() -> None:
+    log, where = Log(), lane()
+    begun = time.perf_counter()
+    where.begin(log.call(lambda: asyncio.sleep(0.01)))
+    await log.until(1)
+    assert running.longest(begun)[1] < 60.0
+    where.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("after_s", [None, 0.01])
+async def test_a_wish_to_end_the_program_that_a_port_raises_comes_out_of_the_loop(
+    after_s: float | None,
+) -> None:
+    found = await let_out()
+    log, where = Log(), lane()
+
+    async def ends() -> None:
+        if after_s is not None:
+            await asyncio.sleep(after_s)
+        raise SystemExit(3)
+
+    where.begin(log.call(ends))
+    await log.until(1)
+    await asyncio.sleep(0.01)
+    assert [type(error) for error in found] == [SystemExit]
+    where.close()
+    await asyncio.sleep(0)

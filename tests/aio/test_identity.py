@@ -4,6 +4,8 @@ start."""
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -285,3 +287,11 @@ async def test_what_runs_beside_a_station_ends_nothing_else(caplog: pytest.LogCa
     flush()
     assert "what runs beside the station failed: no network" in caplog.text
     await side_by_side()
+
+
+def test_both_roles_load_nothing_about_certificates_before_there_is_one() -> None:
+    code = (
+        "import sys, iso15118.aio.secc, iso15118.aio.evcc; "
+        "sys.exit(any(name.startswith(('cryptography.x509', 'iso15118.pki')) for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -351,3 +351,38 @@ async def test_feedback_has_its_time(opens: bool) -> None:
     assert not contactors.stuck
     contactors.shut_down()
     await turns()
+
+
+async def test_contactors_that_bounce_when_their_feedback_has_come_are_not_stuck() -> None:
+    port = Slow()
+    contactors = bouncing(port, 0.5)
+    port.closed = True
+    assert contactors.changed(begins=True) == ContactorsChanged(True)
+    contactors.open(EMERGENCY, "test")
+    await asyncio.sleep(0.3)
+    port.closed = False
+    assert contactors.changed() == ContactorsChanged(False)
+    port.closed = True
+    await asyncio.sleep(0.3)
+    assert not contactors.stuck
+    assert port.events == []
+    contactors.shut_down()
+    await turns()
+
+
+@pytest.mark.parametrize(("result", "warns"), [(True, False), (False, False), (None, True)])
+async def test_a_closing_that_says_nothing_is_taken_for_a_yes(
+    result: Any, warns: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_calls, "_graced", set())
+    port = Port()
+    contactors = port.contactors()
+    contactors.close()
+    port.answer("close", result)
+    await turns()
+    assert flush()
+    assert ("contactors.close returned None" in caplog.text) is warns
+    reasons = [event.reason for event in port.events if isinstance(event, HardwareFault)]
+    assert not any("contactors.close " in reason for reason in reasons)
+    contactors.shut_down()
+    await turns()

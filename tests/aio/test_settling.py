@@ -31,8 +31,9 @@ class Ports:
     def __init__(self) -> None:
         self.made: list[str] = []
         self.closed: Any = False
+        self.stopping_s = 0.0
         self.hangs = False
-        """A set-point does not return."""
+        """A set-point and a closing do not return."""
         self.present: Any = ev.PowerMeasured(0.0, 0.0)
         self.limits: Any = STATION
         self.state: Any = battery()
@@ -46,9 +47,13 @@ class Ports:
 
     async def stop(self, urgency: Urgency) -> None:
         self.made.append(f"stop {urgency.name}")
+        if self.stopping_s:
+            await asyncio.sleep(self.stopping_s)
 
     async def close(self) -> bool:
         self.made.append("close")
+        if self.hangs:
+            await asyncio.sleep(100.0)
         return True
 
     async def set_power(self, voltage_v: float, current_a: float, power_w: float) -> None:
@@ -217,8 +222,10 @@ async def test_what_may_still_have_an_effect_is_waited_for() -> None:
     ports.hangs = True
     hardware = station(ports, limits=replace(QUICK_PORTS, power_s=2.0))
     hardware.do(act.SetPower(800.0, 1.0, 1e3))
+    hardware.do(act.CloseContactors(1.0))
     await asyncio.sleep(0)
     hardware.make_safe("test")
+    await asyncio.sleep(0)
     assert hardware.why_unsafe() == "a call that energises may still have an effect"
     assert hardware.settles_within_s == pytest.approx(2.0 * 2.3 + 2.0, abs=SOON)
     began = now()

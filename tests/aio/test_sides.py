@@ -19,6 +19,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 from tests.aio.site import QUICK_PORTS
+from tests.aio.test_idle import Watched
 from tests.aio.test_settling import Ports, now
 from tests.secc.vehicle import STATION
 
@@ -299,25 +300,31 @@ async def test_readiness_that_is_shown_late_is_waited_for() -> None:
 
 
 async def test_the_level_of_a_vehicles_contactors_is_looked_at_less_often_than_its_inlet() -> None:
-    ports = Ports()
+    ports = Watched()
     hardware = vehicle(ports)
-    seen = []
-    for at, closed in ((10.0, False), (10.25, True), (10.5, True), (10.75, False), (11.0, False)):
-        ports.closed = closed
-        seen.append([type(event).__name__ for event in hardware.measure(at)])
-    both = ["InletMeasured", "BatteryChanged"]
-    assert [len(one) for one in seen][:2] == [2, 2]
-    assert all(one[:2] == both for one in seen)
-    hardware.close()
-    ports = Ports()
-    ports.closed = True
-    hardware = vehicle(ports)
+    ports.level = True
     assert list(hardware.start()) == [ev.ContactorsChanged(True)]
-    looked = []
-    for at, closed in ((10.0, False), (10.25, True), (10.5, True)):
-        ports.closed = closed
-        looked.append(len(hardware.measure(at)))
-    assert looked == [3, 2, 2], "opened, which is the last word; then a level that has to last"
-    ports.closed = False
+    looks = []
+    for at in (10.0, 10.25, 10.5, 10.75, 11.0):
+        ports.looks.clear()
+        found = hardware.measure(at)
+        assert [type(event).__name__ for event in found] == ["InletMeasured", "BatteryChanged"]
+        looks.append(len(ports.looks))
+    assert looks == [1, 0, 1, 0, 1]
+    ports.level = False
+    assert list(hardware.measure(11.5))[2:] == [ev.ContactorsChanged(False)]
+    hardware.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_cable_check_is_stopped_once_more_though_the_first_stop_has_not_been_answered() -> None:
+    ports = Ports()
+    ports.stopping_s = 0.15
+    hardware = station(ports, [], cable=Cable(hangs=True))
+    hardware.do(act.StartCableCheck(500.0, now() + 0.1, 100e3))
+    await asyncio.sleep(0.01)
+    hardware.make_safe("test")
+    await asyncio.sleep(0.13)
+    assert ports.made.count("stop EMERGENCY") == 2
     hardware.close()
     await asyncio.sleep(0)

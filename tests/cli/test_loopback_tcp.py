@@ -114,3 +114,14 @@ def test_a_run_that_never_became_a_session_says_why(
     printed = iso15118("loopback", "--json")
     assert (printed.status, printed.out) == (status, "")
     assert str(error) in printed.err  # of a timeout the run tells its own limit
+
+
+@pytest.mark.parametrize("install", [False, True], ids=["has one", "installed"])
+def test_a_contract_of_iso_15118_2_pays_over_tls_1_2(install: bool) -> None:
+    options = ["--install-contract"] if install else []
+    summary = tcp("--edition", "iso2", "--auth", "pnc", "--soc-start", "40", "--soc-target", "41", *options)
+    assert (summary["result"], summary["edition"]) == ("ok", "iso2")
+    assert summary["tls"]["version"] == "TLSv1.2"
+    assert summary["contracts_installed"] == int(install)
+    assert summary["emaid"]
+    assert ("CertificateInstallation" in summary["evcc_states"]) is install

@@ -13,6 +13,7 @@ from iso15118.energy.dc import (
     LOSS,
     Bounds,
     charging,
+    common,
     discharging,
     narrow,
     nothing,
@@ -102,7 +103,7 @@ def test_twenty_thousand_limits_of_a_vehicle_as_a_station_reads_them() -> None:
         wanted = Bounds(
             limits.maximum_voltage_v, limits.maximum_charge_current_a, limits.maximum_charge_power_w
         )
-        bounds = charging(wanted, rounded, rounded, rng.uniform(100.0, 1250.0))
+        bounds = charging(wanted, common(rounded, rounded), rng.uniform(100.0, 1250.0))
         assert bounds.voltage_v <= rounded.maximum_voltage_v
         assert bounds.current_a <= rounded.maximum_charge_current_a
         assert si(floor_rational(bounds.voltage_v)) <= rounded.maximum_voltage_v
@@ -176,12 +177,12 @@ VEHICLE = VehicleLimits(
     ],
 )
 def test_a_charge_keeps_within_both_maxima_and_above_both_minima(wanted: Bounds, bounds: Bounds) -> None:
-    assert charging(wanted, STATION, VEHICLE, 800.0) == bounds
+    assert charging(wanted, common(STATION, VEHICLE), 800.0) == bounds
 
 
 def test_a_power_that_is_no_current_is_none() -> None:
     # 4 kW at 900 V are 4.4 A, less than the 5 A that the station can regulate.
-    assert charging(Bounds(900.0, 200.0, 4000.0), STATION, VEHICLE, 900.0).current_a == 0.0
+    assert charging(Bounds(900.0, 200.0, 4000.0), common(STATION, VEHICLE), 900.0).current_a == 0.0
 
 
 def test_a_discharge_has_a_lower_voltage_bound_and_a_zero_without_direction() -> None:

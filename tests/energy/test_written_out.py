@@ -3,12 +3,14 @@ another and remembers nothing."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iso15118.energy.dc import LOSS, QUANTITIES, Bounds, PresentLimits, charging, reaches, tightened
+from iso15118.energy.dc import LOSS, QUANTITIES, Bounds, PresentLimits, Together, charging, reaches, tightened
+from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.loop import loop_request
@@ -84,9 +86,51 @@ def plainly_charging(wanted: Bounds, station: Any, vehicle: Any, present_v: floa
 def test_bounds_of_charging_are_the_least_of_all(
     wanted: Bounds, station: VehicleLimits, vehicle: VehicleLimits, present_v: float
 ) -> None:
-    assert repr(charging(wanted, station, vehicle, present_v, loss=LOSS)) == repr(
-        plainly_charging(wanted, station, vehicle, present_v)
-    )
+    kept = Together()
+    for one, other in ((vehicle, vehicle), (station, vehicle), (station, vehicle), (station, station)):
+        assert repr(charging(wanted, kept.of(one, other), present_v, loss=LOSS)) == repr(
+            plainly_charging(wanted, one, other, present_v)
+        )
+
+
+# -- limits are checked when they are made
+
+_ANYTHING = st.sampled_from(
+    (0.0, 5.0, 900.0, 1e308, -0.0, -1.0, math.nan, math.inf, -math.inf, 5, True, None, "5")
+)
+
+
+def plainly_wrong(limits: dict[str, Any]) -> str:
+    """The first field that is no limit, or the first minimum above its maximum; empty if all is in order."""
+    for name, value in limits.items():
+        if name == "power_ramp_w_per_s" and value is None:
+            continue
+        if not (isinstance(value, (float, int)) and math.isfinite(value) and value >= 0.0):
+            return name
+    for what in QUANTITIES:
+        if limits[f"minimum_{what}"] > limits[f"maximum_{what}"]:
+            return f"minimum_{what}"
+    return ""
+
+
+@given(
+    kind=st.sampled_from((StationLimits, VehicleLimits)),
+    odd=st.dictionaries(st.sampled_from((*_NAMES, "power_ramp_w_per_s")), _ANYTHING, max_size=3),
+    fill=st.sampled_from((0.0, 900.0, 5)),
+)
+def test_limits_that_are_none_are_refused_by_name(
+    kind: type[StationLimits | VehicleLimits], odd: dict[str, Any], fill: float
+) -> None:
+    fields = {name: odd.get(name, fill) for name in kind.__struct_fields__ if name != "power_ramp_w_per_s"}
+    if kind is StationLimits:
+        fields["power_ramp_w_per_s"] = odd.get("power_ramp_w_per_s")
+    refused = ""
+    try:
+        kind(**fields)
+    except ConfigError as error:
+        refused = error.key
+    # The ramp is looked at after the limits and before the pairs, by the reference as well.
+    assert refused == plainly_wrong(fields)
 
 
 # -- limits that a vehicle repeats in the loop

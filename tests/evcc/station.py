@@ -81,12 +81,13 @@ class Host:
         contracts: Any = None,
         tls: SecuredLink | None = None,
         resume: EvccTicket | None = None,
+        limits: VehicleLimits = VEHICLE,
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
         self.config = config or EvccConfig(services=(service,), control_modes=(control_mode,))
         self.session = EvccSession(
-            self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts, resume=resume
+            self.config, limits, battery(), epoch=1.79e9, contracts=contracts, resume=resume
         )
         self.contracts = contracts
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE)

@@ -8,6 +8,7 @@ import pytest
 
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import Processing
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
@@ -216,3 +217,41 @@ def test_why_a_vehicle_pauses(reasons: list[str], said: str) -> None:
     while host.session.ended is None:
         host.step()
     assert ended(host) == (EndReason.PAUSED, said)
+
+
+def done(host: Host) -> list[act.HardwareAction]:
+    return [action for action in host.book.actions if isinstance(action, act.HardwareAction)]
+
+
+def test_a_vehicle_that_breaks_off_is_off_the_cable_before_it_says_so() -> None:
+    host = Host().to("DC_PreCharge")
+    host.measure(BATTERY_V)
+    host.answer()
+    host.wait(3.1)  # the contactors say nothing
+    why = "the vehicle's contactors did not close in time"
+    assert done(host)[-3:] == [
+        act.StopPower(EMERGENCY),
+        act.SignalReady(False),
+        act.OpenContactors(EMERGENCY, why),
+    ]
+    assert isinstance(host.request, cm.SessionStopReq)
+    assert host.request.ev_termination_explanation == why
+    host.answer()
+    assert ended(host) == (EndReason.CONTACTOR_FAILED, why)
+
+
+def test_a_mere_wish_to_stop_holds_the_pilot_until_the_station_has_heard_of_it() -> None:
+    host = Host().to("DC_CableCheck")
+    host.tell(ev.StopRequested("the driver is back"))
+    host.answer(evse_processing=Processing.Ongoing)
+    said = done(host)
+    host.wait(0.2)
+    assert said + done(host) == [
+        act.StopPower(ORDERLY),
+        act.OpenContactors(ORDERLY, "the driver is back"),
+    ]
+    said.clear()
+    while host.session.ended is None:
+        host.step()
+        said += done(host)
+    assert said == [act.SignalReady(False)]

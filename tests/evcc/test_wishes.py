@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import ResponseCode
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import rational, si
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
-from iso15118.session.supervision import Rule
+from iso15118.session.supervision import Rule, SupervisionLimits
 from tests.evcc.station import BATTERY_V, STATION, VEHICLE, Host
 from tests.evcc.test_edges import next_loop
 from tests.evcc.test_loop import ASKS, charging, turn
@@ -230,3 +231,162 @@ def test_a_vehicle_that_only_charges_takes_nothing_back(mode: ControlMode) -> No
     host.measure(BATTERY_V, -15.5)
     rules = [action.rule for action in host.book.actions if isinstance(action, act.SupervisionWarning)]
     assert rules == [Rule.REVERSE_CURRENT.value]
+
+
+# -- what a station offers
+
+
+def offered(host: Host, **changes: float) -> Host:
+    """The station's offer, with some of its fields changed, and the first request of the loop if it comes to that."""
+    host.to("DC_ChargeParameterDiscovery")
+    offer = host.response(dc.DCChargeParameterDiscoveryRes).dc_cpd_res_energy_transfer_mode
+    fields = {name: getattr(offer, name) for name in offer.__struct_fields__}
+    fields |= {f"evse_{name}": rational(value) for name, value in changes.items()}
+    host.answer(dc_cpd_res_energy_transfer_mode=type(offer)(**fields))
+    return host
+
+
+@pytest.mark.parametrize(
+    ("changes", "goes_on"),
+    [
+        ({"minimum_voltage": VEHICLE.maximum_voltage_v}, True),
+        ({"minimum_voltage": VEHICLE.maximum_voltage_v + 1.0}, False),
+        ({"maximum_voltage": BATTERY_V}, True),
+        ({"maximum_voltage": BATTERY_V - 1.0}, False),
+        ({"minimum_charge_power": VEHICLE.maximum_charge_power_w, "maximum_charge_power": 2e6}, True),
+        (
+            {"minimum_charge_power": VEHICLE.maximum_charge_power_w + 100.0, "maximum_charge_power": 2e6},
+            False,
+        ),
+    ],
+)
+def test_a_station_that_can_just_do_it_is_charged_at(changes: dict[str, float], goes_on: bool) -> None:
+    host = offered(Host(), **changes)
+    assert isinstance(host.request, cm.ScheduleExchangeReq if goes_on else cm.SessionStopReq)
+
+
+@pytest.mark.parametrize(
+    ("own_a", "least_a", "goes_on"),
+    [(0.5, 1.0, False), (1.0, 1.0, True), (0.0, 1.0, True), (5.0, 6.0, False)],
+)
+def test_a_vehicle_that_can_take_less_than_the_least_leaves_unless_it_says_nothing(
+    own_a: float, least_a: float, goes_on: bool
+) -> None:
+    host = offered(
+        Host(limits=replace(VEHICLE, maximum_charge_current_a=own_a)), minimum_charge_current=least_a
+    )
+    assert isinstance(host.request, cm.ScheduleExchangeReq if goes_on else cm.SessionStopReq)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_what_a_vehicle_declares_to_give(allowed: bool) -> None:
+    config = EvccConfig(
+        services=(ServiceID.DC_BPT,), control_modes=(ControlMode.SCHEDULED,), allow_discharge=allowed
+    )
+    host = Host(ServiceID.DC_BPT, config=config).to("DC_ChargeParameterDiscovery")
+    mode = host.request.dc_cpd_req_energy_transfer_mode
+    told = (si(mode.ev_maximum_discharge_power), si(mode.ev_maximum_discharge_current))
+    assert told == ((300e3, 400.0) if allowed else (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("least", "battery"),
+    [
+        ({"minimum_charge_power": 1000.0}, {"maximum_charge_power_w": 500.0}),
+        ({"minimum_charge_current": 10.0}, {"target_current_a": 5.0}),
+    ],
+)
+def test_a_battery_that_takes_too_little_leaves_after_its_time(
+    least: dict[str, float], battery: dict[str, float]
+) -> None:
+    config = EvccConfig(below_minimum_s=10.0)
+    host = offered(Host(config=config), **least).to("DC_ChargeLoop")
+    host.measure(BATTERY_V, 2.0)
+    host.battery(**battery)
+    host.book.now += 30.0
+    host.session.timers.clear_all()
+    host.measure(BATTERY_V, 2.0)
+    began = host.book.now
+    request = next_loop(host)
+    while request is not None:
+        assert si(request.cl_req_control_mode.ev_target_current) == 0.0
+        host.measure(BATTERY_V, 2.0)
+        request = next_loop(host)
+    assert host.book.now - began == pytest.approx(10.25, abs=0.6)
+    while host.session.ended is None:
+        host.step()
+    assert "takes less" in host.session.ended.detail
+
+
+def test_a_wish_of_the_station_is_no_minimum_of_what_is_given() -> None:
+    host = loop_of()
+    host.battery(maximum_discharge_current_a=100.0)
+    assert si(turn(host, **ASKS).ev_target_current) == -100.0
+
+
+@pytest.mark.parametrize("whose", ["station", "vehicle"])
+@pytest.mark.parametrize("least", [("charge_current", "a", 40.02), ("charge_power", "w", 40.02 * BATTERY_V)])
+@pytest.mark.parametrize(("amperes", "asked_a"), [(30.0, 0.0), (40.04, 0.0), (40.1, 40.1)])
+def test_less_than_one_of_the_two_can_do_is_not_asked_for(
+    whose: str, least: tuple[str, str, float], amperes: float, asked_a: float
+) -> None:
+    """Nor what is less only after rounding to tenths: 40.04 A is asked for as 40.0 A."""
+    name, unit, value = least
+    own = {f"minimum_{name}_{unit}": value} if whose == "vehicle" else {}
+    config = EvccConfig(services=(ServiceID.MCS,), control_modes=(ControlMode.SCHEDULED,))
+    host = Host(ServiceID.MCS, ControlMode.SCHEDULED, config=config, limits=replace(VEHICLE, **own))
+    offered(host, **({f"minimum_{name}": value} if whose == "station" else {}))
+    host.to("DC_ChargeLoop")
+    host.measure(BATTERY_V, 100.0)
+    host.battery(target_current_a=amperes)
+    assert si(turn(host).ev_target_current) == asked_a
+
+
+def test_a_battery_without_voltage_is_no_fault_of_this_software() -> None:
+    host = loop_of()
+    host.battery(voltage_v=0.0)
+    assert si(turn(host).ev_target_current) > 0.0
+    assert host.session.error is None
+
+
+def test_a_vehicle_that_winds_down_wants_no_minimum_either() -> None:
+    host = loop_of(DYNAMIC)
+    host.battery(energy_to_minimum_wh=5000.0)
+    assert si(turn(host).ev_minimum_energy_request) == 5000.0
+    host.tell(ev.StopRequested("the driver is back"))
+    mode = turn(host)
+    told = [si(getattr(mode, f"ev_{name}_energy_request")) for name in ("target", "minimum")]
+    assert told == [0.0, 0.0]
+
+
+# -- the first messages, and readings
+
+
+def test_the_one_protocol_that_is_offered() -> None:
+    host = Host()
+    (entry,) = host.request.app_protocol
+    assert (entry.version_number_major, entry.version_number_minor) == (1, 0)
+    assert (entry.schema_id, entry.priority) == (1, 1)
+
+
+def test_every_request_carries_the_time_at_which_it_is_sent() -> None:
+    host = Host().to("Authorization")
+    stamps = []
+    for _ in range(3):
+        stamps.append(host.request.header.time_stamp)
+        host.book.now += 10.0
+        host.answer(evse_processing=Processing.Ongoing)
+        host.wait(0.2)
+    assert [stamp - stamps[0] for stamp in stamps] == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "stale_s", "closes"), [(0.9, 1.0, True), (1.1, 1.0, False), (1.1, None, True)]
+)
+def test_contactors_close_by_a_reading_of_now(age_s: float, stale_s: float | None, closes: bool) -> None:
+    host = Host(config=EvccConfig(supervision=SupervisionLimits(stale_s=stale_s))).to("DC_PreCharge")
+    host.measure(BATTERY_V)
+    host.shown = []
+    host.book.now += age_s
+    host.answer()
+    assert any(isinstance(action, act.CloseContactors) for action in host.book.actions) is closes

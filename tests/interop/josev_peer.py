@@ -17,6 +17,19 @@ from iso15118.secc.controller.interface import ServiceStatus
 from iso15118.secc.controller.simulator import SimEVSEController
 from iso15118.secc.secc_settings import Config as SeccEnvironment
 from iso15118.shared.exificient_exi_codec import ExificientEXICodec
+from iso15118.shared.messages.datatypes import (
+    DCEVSEChargeParameter,
+    PVEVMaxCurrentLimit,
+    PVEVMaxVoltageLimit,
+    PVEVSEMaxCurrentLimit,
+    PVEVSEMaxPowerLimit,
+    PVEVSEMaxVoltageLimit,
+    PVEVSEMinCurrentLimit,
+    PVEVSEMinVoltageLimit,
+    PVEVSEPeakCurrentRipple,
+    PVEVTargetCurrent,
+    PVEVTargetVoltage,
+)
 from iso15118.shared.messages.enums import ControlMode, Namespace, ParameterName
 from iso15118.shared.messages.iso15118_20.common_messages import SelectedEnergyService
 from iso15118.shared.messages.iso15118_20.common_types import RationalNumber
@@ -35,6 +48,7 @@ from iso15118.secc import SECCHandler
 
 BATTERY_V = 400
 CURRENT_A = 50
+PHASE_W = 3000  # that a station of AC asks for on each phase
 REVERSED = range(10, 25)  # turns of the charge loop in which energy flows back, where it is to
 RAMP_V = 150  # volts that the station's output gains from one pre-charge turn to the next
 
@@ -52,6 +66,10 @@ class PlausibleVehicle(SimEVController):
         self._reversing = order["figures"] == "reversing"
         self._evccid = None if order["figures"] == "misnamed" else order["evccid"]
         self._turn = 0
+        older = self.dc_ev_charge_params  # of ISO 15118-2 and DIN 70121
+        older.dc_max_current_limit = PVEVMaxCurrentLimit(multiplier=0, value=2 * CURRENT_A, unit="A")
+        older.dc_max_voltage_limit = PVEVMaxVoltageLimit(multiplier=0, value=BATTERY_V + 50, unit="V")
+        older.dc_target_voltage = PVEVTargetVoltage(multiplier=0, value=BATTERY_V, unit="V")
 
     async def get_evcc_id(self, protocol, iface):
         edition_20 = protocol.ns.startswith(Namespace.ISO_V20_BASE)  # it asks for the one of -2 as well
@@ -68,7 +86,12 @@ class PlausibleVehicle(SimEVController):
         raise LookupError(f"{self._mode} is not offered")
 
     async def is_precharged(self, present_voltage_evse):
-        return abs(present_voltage_evse.get_decimal_value() - BATTERY_V) < 10
+        there = abs(present_voltage_evse.get_decimal_value() - BATTERY_V) < 10
+        if there:  # until now 1 A was asked for, as pre-charge has it
+            older = self.dc_ev_charge_params
+            older.dc_target_current = PVEVTargetCurrent(multiplier=0, value=CURRENT_A, unit="A")
+            older.dc_target_voltage = PVEVTargetVoltage(multiplier=0, value=BATTERY_V + 20, unit="V")
+        return there
 
     async def get_present_voltage(self):
         return rational(BATTERY_V)
@@ -128,6 +151,14 @@ class PlausibleStation(SimEVSEController):
             limits.min_discharge_power = 10_000 if back else 0
         return await super().get_dc_charge_loop_params_v20(control_mode, selected_service)
 
+    async def get_ac_charge_loop_params_v20(self, control_mode, selected_service):
+        limits = self.evse_data_context.session_limits.ac_limits
+        for phase in ("", "_l2", "_l3"):
+            setattr(limits, f"max_charge_power{phase}", PHASE_W)
+            for other in ("discharge_power", "charge_reactive_power", "discharge_reactive_power"):
+                setattr(limits, f"max_{other}{phase}", 0)
+        return await super().get_ac_charge_loop_params_v20(control_mode, selected_service)
+
     async def get_dc_charge_params_v20(self, energy_service):
         charge = {
             "evse_max_charge_power": rational(50_000),
@@ -147,8 +178,32 @@ class PlausibleStation(SimEVSEController):
             evse_min_discharge_current=rational(0),
         )
 
-    async def send_charging_command(self, ev_target_voltage, ev_target_current, *_unused, **_more):
+    async def get_dc_charge_parameters(self):  # of ISO 15118-2 and DIN 70121
+        return DCEVSEChargeParameter(
+            dc_evse_status=await self.get_dc_evse_status(),
+            evse_maximum_power_limit=await self.get_evse_max_power_limit(),
+            evse_maximum_current_limit=await self.get_evse_max_current_limit(),
+            evse_maximum_voltage_limit=await self.get_evse_max_voltage_limit(),
+            evse_minimum_current_limit=PVEVSEMinCurrentLimit(multiplier=0, value=0, unit="A"),
+            evse_minimum_voltage_limit=PVEVSEMinVoltageLimit(multiplier=0, value=150, unit="V"),
+            evse_peak_current_ripple=PVEVSEPeakCurrentRipple(multiplier=0, value=1, unit="A"),
+        )
+
+    async def get_evse_max_voltage_limit(self):
+        return PVEVSEMaxVoltageLimit(multiplier=0, value=500, unit="V")
+
+    async def get_evse_max_current_limit(self):
+        return PVEVSEMaxCurrentLimit(multiplier=0, value=125, unit="A")
+
+    async def get_evse_max_power_limit(self):
+        return PVEVSEMaxPowerLimit(multiplier=1, value=5000, unit="W")
+
+    async def send_charging_command(
+        self, ev_target_voltage, ev_target_current, is_precharge=False, *_unused, **_more
+    ):
         now = self.evse_data_context
+        if is_precharge:
+            ev_target_current = 0
         if ev_target_voltage is None:  # Dynamic: the station chooses
             ev_target_current = self.ev_data_context.session_limits.dc_limits.max_charge_current
         elif not ev_target_current:  # pre-charge, and the end of the loop

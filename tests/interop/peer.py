@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -13,7 +14,17 @@ from cryptography.hazmat.primitives import serialization
 
 from iso15118.pki import IssuedPki
 
-__all__ = ["CACHE", "PACKAGES", "environment", "lay_out_pki", "own_surroundings", "their_pki"]
+__all__ = [
+    "CACHE",
+    "PACKAGES",
+    "environment",
+    "lay_out_iso2",
+    "lay_out_pki",
+    "own_surroundings",
+    "pem",
+    "pem_key",
+    "their_pki",
+]
 
 PACKAGES = ("iso15118==0.31.2", "aiofile<4")
 """The peer; it does not start with aiofile 4."""
@@ -76,6 +87,56 @@ def lay_out_pki(pki: IssuedPki, ours: Path, folder: Path) -> None:
         ("mo-root", "moRootCA"),
     ):
         (certificates / f"{theirs}Cert.der").write_bytes(pki.certificates[name])
+
+
+_ISO2 = {
+    "v2g-root": "v2gRootCA",
+    "cpo-sub1": "cpoSubCA1",
+    "cpo-sub2": "cpoSubCA2",
+    "secc": "seccLeaf",
+    "cps-sub1": "cpsSubCA1",
+    "cps-sub2": "cpsSubCA2",
+    "cps": "cpsLeaf",
+    "oem-root": "oemRootCA",
+    "oem-sub1": "oemSubCA1",
+    "oem-sub2": "oemSubCA2",
+    "oemprov": "oemLeaf",
+    "mo-root": "moRootCA",
+    "mo-sub1": "moSubCA1",
+    "mo-sub2": "moSubCA2",
+    "contract": "contractLeaf",
+}
+"""Our names of an ``iso2`` test PKI, and theirs."""
+
+
+def lay_out_iso2(pki: IssuedPki, folder: Path) -> None:
+    """Our certificates of ISO 15118-2 under the names the peer looks for in its PKI_PATH ``folder``, all with their keys."""
+    certificates, keys = _folders(folder)
+    for made in (certificates, keys):
+        made.mkdir(parents=True)
+    for name, theirs in _ISO2.items():
+        (certificates / f"{theirs}Cert.der").write_bytes(pki.certificates[name])
+        (certificates / f"{theirs}Cert.pem").write_text(pem([pki.certificates[name]]))
+        key = keys / f"{theirs}.key"
+        key.touch(mode=0o600)
+        key.write_bytes(pem_key(pki, name))
+        (keys / f"{theirs}Password.txt").write_text("\n")  # none
+    (certificates / "cpoCertChain.pem").write_text(pem(pki.chain("secc")))
+    (certificates / "oemCertChain.pem").write_text(pem(pki.chain("oemprov")))
+
+
+def pem_key(pki: IssuedPki, name: str) -> bytes:
+    """The private key as PEM without a password."""
+    return serialization.load_der_private_key(pki.keys[name], None).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def pem(chain: Sequence[bytes]) -> str:
+    """Certificates (DER) as one file of PEM."""
+    return "".join(
+        x509.load_der_x509_certificate(one).public_bytes(serialization.Encoding.PEM).decode() for one in chain
+    )
 
 
 _THEIRS = {

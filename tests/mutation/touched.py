@@ -74,27 +74,31 @@ class Touched:
         return {test: taken for module in self.modules.values() for test, taken in module.seconds.items()}
 
     def tests_of(self, mutant: Mutant) -> set[str]:
-        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, else whoever runs anything of the
-        file, or of its folder."""
+        """Whoever runs this line. For what acts at import: whoever runs a line that mentions its name, or anything of the file; if nobody
+        does, whoever runs anything of its folder."""
         found: set[str] = set()
         if mutant.function is not None:
             found = self._at(mutant.file, [mutant.line])
             if not found:
                 found = self._at(mutant.file, range(mutant.lines[0], mutant.lines[1] + 1))
-            # What follows on a cancellation is not always seen by the measurement: then whoever runs the line before it.
-            for line in range(mutant.line - 1, mutant.function[1], -1) if not found else ():
-                if found := self._at(mutant.file, [line]):
-                    break
+            if self._is_async(mutant):
+                # What follows on a cancellation is not always seen by the measurement: whoever runs anything of it, too.
+                found |= self._at(mutant.file, range(mutant.function[1], mutant.line))
             if found or not self.acts_at_import(mutant):
                 return found
         for file, lines in mentions(self._project, mutant).items():
             found |= self._at(file, lines)
-        if not found:
-            found = self._anywhere([mutant.file])
+        found |= self._anywhere([mutant.file])
         if not found:
             folder = mutant.file.rpartition("/")[0] + "/"
             found = self._anywhere([file for file in self._project.files() if file.startswith(folder)])
         return found
+
+    def _is_async(self, mutant: Mutant) -> bool:
+        text = self._project.read(mutant.file).decode().splitlines()
+        return mutant.function is not None and any(
+            line.lstrip().startswith("async def ") for line in text[mutant.function[1] - 1 : mutant.line]
+        )
 
     def acts_at_import(self, mutant: Mutant) -> bool:
         """Outside of functions, and in those that build a table when they are imported."""

@@ -7,16 +7,18 @@ from typing import Any
 from iso15118.evcc import EvccConfig
 from iso15118.secc import SeccConfig
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import (
     AcCircuit,
     Battery,
+    ContactorFault,
     EnergyPlan,
     OnBoardCharger,
     SimulatedAcStation,
     SimulatedAcVehicle,
 )
-from iso15118.testing import Pair
+from iso15118.testing import AcPair
 
 AC_SERVICES = (ServiceID.AC, ServiceID.AC_BPT)
 PACK = {
@@ -54,7 +56,7 @@ def ac_pair(
     charger_options: dict[str, Any] | None = None,
     station_options: dict[str, Any] | None = None,
     **options: Any,
-) -> Pair:
+) -> AcPair:
     """A pair that has not started yet: by default 11 kW of a car at 22 kW of an outlet, charged from 40 to 42 %."""
     back = service is ServiceID.AC_BPT
     limits = outlet or AcStationLimits.of(
@@ -81,10 +83,31 @@ def ac_pair(
         "target_soc": int(cells["target_soc"]),
         "minimum_soc": int(cells["minimum_soc"]),
     }
-    return Pair(
+    return AcPair(
         SeccConfig(**({"services": AC_SERVICES} | (secc or {}))),
         EvccConfig(**(wishes | (evcc or {}))),
         SimulatedAcStation(circuit, limits, plan=plan, **(station_options or {})),
         SimulatedAcVehicle(circuit, OnBoardCharger(car, **(charger_options or {})), Battery(**cells)),
         **options,
     )
+
+
+def ended(pair: AcPair) -> tuple[EndReason, EndReason]:
+    assert pair.secc.ended is not None
+    assert pair.evcc.ended is not None
+    assert pair.secc.error is None, pair.secc.error
+    assert pair.evcc.error is None, pair.evcc.error
+    reasons = pair.secc.ended.reason, pair.evcc.ended.reason
+    pair.let_pass(1.0)
+    assert not pair.station.outlet.closed or pair.station.outlet.fault is ContactorFault.WELDED
+    return reasons
+
+
+def total_w(pair: AcPair) -> float:
+    return sum(pair.station.circuit.power_w)
+
+
+def until_charging(pair: AcPair, at_least_w: float = 3_000.0) -> AcPair:
+    pair.run(until=lambda: total_w(pair) >= at_least_w)
+    pair.let_pass(5.0)
+    return pair

@@ -307,11 +307,11 @@ def test_a_bad_contract_is_answered_with_its_warning_and_the_next_one_pays(name:
     class Both(ContractTrust, frozen=True, kw_only=True):
         """The station knows the broken PKI as well as the case lets it."""
 
-        def verify(self, chain: Any, unix_time: float | None) -> Any:
+        def verify(self, chain: Any, unix_time: float | None, **edition: Any) -> Any:
             if tuple(chain) == broken.chain:
                 judge = ContractTrust(mo_anchors=broken.anchors, revocation=broken.revocation)
-                return judge.verify(chain, unix_time)
-            return super().verify(chain, unix_time)
+                return judge.verify(chain, unix_time, **edition)
+            return super().verify(chain, unix_time, **edition)
 
     spoiler = Spoiler(cm.ServiceDiscoveryReq, lambda request: request)
     store = held(pki, "contract-0")

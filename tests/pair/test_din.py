@@ -343,6 +343,6 @@ def test_an_orderly_end_asks_for_no_emergency() -> None:
             asked.append(action)
         return perform(action, now)
 
-    one.station.perform = watched
+    one.station.perform = watched  # type: ignore[method-assign]
     one.run()
     assert {stop.urgency for stop in asked} == {Urgency.ORDERLY}

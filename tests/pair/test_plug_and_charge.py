@@ -134,7 +134,7 @@ def test_contracts_are_installed_until_none_remains_and_the_preferred_one_pays(a
     pki = issued(algorithm)
     # EMAIDs in full are what a request can name; the beginning of one orders only what the vehicle has.
     kept = [pki.credential(f"contract-{number}") for number in (1, 0, 2)]
-    assert rig.vehicle.contracts.stored == kept
+    assert rig.vehicle.contracts.stored == kept  # type: ignore[union-attr]
     lengths = {len(one.signed_installation_data.dh_public_key) for one in answers}
     assert lengths == ({56} if algorithm == "ed448" else {133})
 
@@ -419,7 +419,7 @@ def test_a_confirmed_reading_is_news_with_its_evidence() -> None:
 def test_a_withdrawn_contract_stops_the_charge_in_order() -> None:
     rig = contract_pair("p521", "contract-0", battery={"target_soc": 60.0})
     rig.run(until=lambda: rig.loops > 20)
-    claim = rig.station.contracts.claims[0]
+    claim = rig.station.contracts.claims[0]  # type: ignore[union-attr]
     rig.tell_secc(ContractDecided(claim, Refusal.REVOKED))
     rig.run()
     assert rig.evcc.ended is not None

@@ -120,6 +120,14 @@ def test_every_refusal_has_a_code_and_the_kinds_of_the_cases_agree() -> None:
         assert RESPONSE_CODES[Refusal(kind)].value == response_code(kind, "iso2")
 
 
+def test_roots_of_either_edition_are_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+    """A station of both editions has the roots of both, and judges each contract by its own edition."""
+    ContractTrust(mo_anchors=(pki().certificates["mo-root"],))
+    assert caplog.records == []
+    ContractTrust(mo_anchors=(pki().certificates["contract"],))
+    assert "trust anchor" in caplog.text
+
+
 def test_a_receipt_is_signed_by_the_contract() -> None:
     message = passed(signed_request(RECEIPT, signer("contract"), SESSION))
     assert judge_request(message, pki().certificates["contract"]).ok

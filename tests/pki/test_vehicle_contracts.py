@@ -79,6 +79,21 @@ def test_a_fresh_contract_takes_the_place_of_the_old_one() -> None:
     assert repr(again.key)[2:60] not in repr(fresh)
 
 
+def test_a_contract_of_the_other_edition_stays() -> None:
+    """The same EMAID with a key of P-256 is the contract of ISO 15118-2, and with another that of -20."""
+    older = issue_leaf(
+        issue_test_pki("iso2", "p256", at=NOW), "contract", "c", at=NOW, names={"emaid": EMAIDS[0]}
+    )
+    held = VehicleContracts(signers=signers("c0")).with_contract(signer_of(older.credential("c")))
+    assert emaids(held) == emaids(held, edition="iso2") == [EMAIDS[0]]
+    assert len(held.signers) == 2
+    assert held.provisioning_for("iso2") is None
+    own = provisioning_of(older.credential("oemprov"))
+    assert msgspec.structs.replace(held, provisioning_iso2=own).provisioning_for("iso2") is own
+    assert msgspec.structs.replace(held, provisioning=own).provisioning_for("iso2") is own
+    assert msgspec.structs.replace(held, provisioning_iso2=own).provisioning_for("iso20") is None
+
+
 def test_an_older_contract_never_takes_the_place_of_a_newer_one() -> None:
     later = NOW + timedelta(days=1)
     newer = issue_leaf(issued(), "contract", "new", at=later, names={"emaid": EMAIDS[0]}).credential("new")

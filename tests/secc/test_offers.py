@@ -101,6 +101,9 @@ def test_a_vehicle_that_can_just_do_what_the_station_has_to_is_served(
 def test_a_vehicle_that_takes_hardly_anything_is_served(field: str) -> None:
     assert offer(Drive(), **{field: 0.5}) != "FAILED_WrongChargeParameter"
     assert offer(Drive(), **{field: 0.0}) == "FAILED_WrongChargeParameter"
+    none = {"ev_maximum_voltage": 0.0, "ev_minimum_voltage": 0.0}
+    anything = replace(STATION, minimum_voltage_v=0.0)
+    assert offer(drive_with(anything), **none) == "FAILED_WrongChargeParameter"
 
 
 def test_what_a_vehicle_cannot_give_is_no_reason_to_refuse_it() -> None:

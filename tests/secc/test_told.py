@@ -256,3 +256,49 @@ def test_what_a_station_gives_or_takes_where_it_chooses(
     drive.send(dc.DCChargeLoopReq, cl_req_control_mode=drive.dynamic(energy_wh, **more))
     powers = [action.current_a for action in drive.book.actions if isinstance(action, act.SetPower)]
     assert powers == [pytest.approx(current, rel=0.01)]
+
+
+# -- before the loop
+
+
+def test_what_a_vehicle_does_not_say_it_needs_is_nothing() -> None:
+    drive = Drive().to(State.SCHEDULE_EXCHANGE)
+    drive.send(cm.ScheduleExchangeReq, se_req_control_mode=cm.ScheduledSEReqControlMode())
+    (needs,) = (action for action in drive.book.actions if isinstance(action, act.ChargingNeeds))
+    assert (needs.target_wh, needs.maximum_wh, needs.minimum_wh) == (0.0, 0.0, 0.0)
+
+
+def test_no_service_is_free_and_contracts_are_offered_only_where_they_are_taken() -> None:
+    for contracts in (False, True):
+        drive = Drive(trust=trust(issued("ed448")) if contracts else None).to(State.AUTHORIZATION_SETUP)
+        setup = drive.send(cm.AuthorizationSetupReq)
+        ways = (cm.Authorization.EIM, cm.Authorization.PnC) if contracts else (cm.Authorization.EIM,)
+        assert setup.authorization_services == ways
+        drive.to(State.SERVICE_DISCOVERY)
+        answer = drive.send(cm.ServiceDiscoveryReq)
+        assert {one.free_service for one in answer.energy_transfer_service_list.service} == {False}
+
+
+@pytest.mark.parametrize("mode", ControlMode)
+def test_a_refusal_is_of_the_chosen_control_mode(mode: ControlMode) -> None:
+    drive = Drive(control_mode=mode).to(State.SCHEDULE_EXCHANGE)
+    wrong = (
+        cm.ScheduledSEReqControlMode()
+        if mode is ControlMode.DYNAMIC
+        else cm.DynamicSEReqControlMode(departure_time=1, **_NEEDS)
+    )
+    answer = drive.send(cm.ScheduleExchangeReq, se_req_control_mode=wrong)
+    assert answer.response_code.value.startswith("FAILED")
+    kind = cm.DynamicSEResControlMode if mode is ControlMode.DYNAMIC else cm.ScheduledSEResControlMode
+    assert type(answer.se_res_control_mode) is kind
+    drive = Drive(control_mode=mode).to(State.DC_CHARGE_LOOP)
+    before = drive.send(dc.DCChargeLoopReq)
+    drive.book.tell(ev.EmergencyShutdown("x"))
+    refused = drive.send(dc.DCChargeLoopReq)
+    assert refused.response_code is ResponseCode.FAILED
+    assert type(refused.cl_res_control_mode) is type(before.cl_res_control_mode)
+
+
+_NEEDS: dict[str, Any] = {
+    f"ev_{name}_energy_request": rational(1000.0) for name in ("target", "maximum", "minimum")
+}

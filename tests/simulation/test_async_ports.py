@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from iso15118.errors import HardwareError
@@ -48,17 +50,14 @@ class Yard:
         self.circuit = DcCircuit(time_scale=time_scale)
         self.station = SimulatedStation(self.circuit, preset("mcs-max"), plan=plan)
         self.vehicle = SimulatedVehicle(self.circuit, Battery(soc=50.0, target_soc=60.0))
-        self.secc = self.station.ports(self.loop.sleep, self.loop.clock)
-        self.evcc = self.vehicle.ports(self.loop.sleep, self.loop.clock)
+        # Any: ports of direct current may be absent in a bundle, and are not in this one.
+        self.secc: Any = self.station.ports(self.loop.sleep, self.loop.clock)
+        self.evcc: Any = self.vehicle.ports(self.loop.sleep, self.loop.clock)
 
     async def session(self) -> str | None:
         """What two drivers would do, in one coroutine."""
         loop, secc, evcc = self.loop, self.secc, self.evcc
-        assert secc.power is not None
-        assert secc.cable_check is not None
         assert secc.energy is not None
-        assert evcc.inlet is not None
-        assert evcc.contactors is not None
         assert evcc.signal is not None
         if not await secc.authorizer.authorize("EVCC"):
             return "refused"
@@ -92,7 +91,6 @@ def test_a_charge_through_the_ports(time_scale: float) -> None:
     assert yard.loop.finish(yard.session(), within_s=3600.0) is None
     assert yard.vehicle.battery.soc == pytest.approx(60.0, abs=0.05)
     assert not yard.secc.contactors.closed
-    assert yard.evcc.contactors is not None
     assert not yard.evcc.contactors.closed
     record = yard.circuit.record
     assert record.inrushes == record.beyond_station == record.beyond_vehicle == 0
@@ -179,9 +177,7 @@ def test_follow_pushes_without_anybody_looking() -> None:
 
 @pytest.mark.parametrize("call", ["pre_charge", "set_power", "stop_power", "close_contactors", "cable_check"])
 def test_a_port_raises_is_late_or_never_answers(call: str) -> None:
-    def calling(secc: ports.Station) -> object:
-        assert secc.power is not None
-        assert secc.cable_check is not None
+    def calling(secc: Any) -> object:
         match call:
             case "pre_charge":
                 return secc.power.pre_charge(780.0, 2.0)
@@ -235,15 +231,11 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     loop = VirtualLoop()
     station = LoneStation(DcCircuit(), preset("mcs-gen1"))
     vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0, constant_power_w=800_000.0))
-    secc = station.ports(loop.sleep, loop.clock)
-    evcc = vehicle.ports(loop.sleep, loop.clock)
+    secc: Any = station.ports(loop.sleep, loop.clock)
+    evcc: Any = vehicle.ports(loop.sleep, loop.clock)
 
     async def session() -> None:
-        assert secc.power is not None
-        assert secc.cable_check is not None
         assert evcc.signal is not None
-        assert evcc.inlet is not None
-        assert evcc.contactors is not None
         await evcc.signal.set_ready(True)
         assert await secc.cable_check.run(950.0, 100_000.0) is True
         await secc.power.pre_charge(evcc.battery.state.voltage_v, 2.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,34 @@ def test_rounding_keeps_to_its_side(value: float) -> None:
         assert abs(si(number) - value) <= step * 1.001
         assert -32768 <= number.value <= 32767
         assert -128 <= number.exponent <= 127
+
+
+def plainly_packed(value: float, to_int: Callable[[float], int]) -> RationalNumber:
+    """One exponent after another, until one fits."""
+    if value == int(value) and abs(value) <= 32767:
+        return RationalNumber(exponent=0, value=int(value))
+    for exponent in range(-3, 13):
+        if abs(value) <= 32767.0 * 10.0**exponent:
+            scaled = value * 10.0**-exponent
+            nearest = round(scaled)
+            noise = math.isclose(nearest, scaled, rel_tol=1e-12, abs_tol=1e-9)
+            return RationalNumber(exponent=exponent, value=nearest if noise else to_int(scaled))
+    raise ValueError("does not fit")
+
+
+_EDGES = [32767.0 * 10.0**exponent for exponent in range(-3, 13)]
+
+
+@given(
+    st.floats(min_value=-3e16, max_value=3e16)
+    | st.builds(round, st.floats(min_value=-1e5, max_value=1e5), st.integers(0, 3))
+    | st.integers(-70_000, 70_000)
+    | st.builds(math.nextafter, st.sampled_from(_EDGES), st.sampled_from((0.0, 1e16)))
+    | st.sampled_from([*_EDGES[:-1], *(-edge for edge in _EDGES[:-1]), -0.0])
+)
+def test_the_exponent_is_the_smallest_that_fits(value: float) -> None:
+    for pack, to_int in ((rational, round), (floor_rational, math.floor), (ceil_rational, math.ceil)):
+        assert pack(value) == plainly_packed(value, to_int)
 
 
 @given(st.integers(-3, 3), st.integers(-32767, 32767))

@@ -5,9 +5,11 @@ A message that names neither field nor remedy costs whoever reads it an hour.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118 import EvccClient, EvccConfig, EvccSession, SeccConfig, SeccServer, SeccSession, StationLimits
 from iso15118.errors import ConfigError
@@ -58,3 +60,18 @@ def test_what_is_below_the_least_is_told_the_least() -> None:
     session = SeccSession(SeccConfig(), LIMITS)
     with pytest.raises(ConfigError, match="0 or more"):
         session.handle(MeterRead("meter", -1.0), 0.0)
+
+
+@pytest.mark.parametrize("field", ["charged_wh", "discharged_wh"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 2e15, True, "5", None])
+def test_a_meter_s_counter_that_is_none_is_named(field: str, value: Any) -> None:
+    session = SeccSession(SeccConfig(), LIMITS)
+    with pytest.raises(ConfigError) as refused:
+        session.handle(replace(MeterRead("meter", 1.0, 1.0), **{field: value}), 0.0)
+    assert refused.value.key == f"MeterRead.{field}"
+
+
+def test_a_meter_may_count_in_whole_numbers() -> None:
+    session = SeccSession(SeccConfig(), LIMITS)
+    for reading in (MeterRead("meter", 1), MeterRead("meter", 1.0, 2), MeterRead("meter", 1e15, 0)):
+        assert session.handle(reading, 0.0) == []

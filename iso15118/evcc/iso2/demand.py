@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from iso15118.energy.dc import Bounds, PresentLimits, charging, reaches, tightened
+from iso15118.energy.dc import Bounds, PresentLimits, charging, common, reaches, tightened
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.schedules import implausible
@@ -57,7 +57,7 @@ def _current(talk: Conversation, plan: Plan, own: PresentLimits) -> float:
     battery, station = talk.battery, plan.station
     present = max(battery.voltage_v, 1.0)
     wanted = Bounds(own.maximum_voltage_v, battery.target_current_a, plan.scheduled_power_w(talk.now))
-    bounds = charging(wanted, station, own, present)
+    bounds = charging(wanted, common(station, own), present)
     current = towards_zero(min(bounds.current_a, bounds.power_w / present))
     least_a = max(station.minimum_charge_current_a, own.minimum_charge_current_a)
     # What is left after rounding may be less than one of the two can do.

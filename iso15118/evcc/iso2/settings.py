@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
-from iso15118.ranges import HowLong, check_numbers
+from iso15118.ranges import HowLong, check_numbers, listed_once
 from iso15118.timing import Iso2Timing
 
 __all__ = ["DcRenegotiation", "Iso2EvccSettings", "Plausibility", "ScheduleChoice"]
@@ -51,16 +51,16 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     )
     """Ways to charge, best first; the first that the station offers and the vehicle has hardware for is taken. Nearly every CCS vehicle
     asks for DC_extended."""
-    maximum_schedule_entries: Annotated[int, Meta(ge=1, le=65535)] = 1024
-    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have, 1 to 65535. 1024 is what public stacks say."""
+    maximum_schedule_entries: Annotated[int, Meta(ge=1, le=65_535)] = 1024
+    """MaxEntriesSAScheduleTuple: how many entries a schedule or a tariff may have. 1024 is what public stacks say."""
     schedule_choice: ScheduleChoice = ScheduleChoice.CHEAPEST
     """Which schedule is taken. Without tariffs that the vehicle believes it is the first one all the same."""
-    loop_interval_s: HowLong = 0.1
+    loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.1
     """From one CurrentDemandReq to the next, in s: vehicles in the field take 0.02 s to 0.43 s. 0: as fast as it goes."""
-    ac_loop_interval_s: HowLong = 0.2
+    ac_loop_interval_s: Annotated[float, Meta(ge=0.0, le=40.0)] = 0.2
     """From one ChargingStatusReq to the next, in s, as vehicles in the field do."""
     precharge_current_a: Annotated[float, Meta(ge=0.0, le=2.0)] = 1.0
-    """EVTargetCurrent of PreChargeReq in A, 0 to 2: no more may be asked for there."""
+    """EVTargetCurrent of PreChargeReq in A: no more than 2 A may be asked for there."""
     voltage_headroom_v: Annotated[float, Meta(ge=0.0, le=100.0)] = 10.0
     """How far EVTargetVoltage keeps below EVMaximumVoltageLimit where that costs no charge, in V: some stations end as over-voltage when
     the two are close."""
@@ -78,19 +78,17 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_numbers(self, "iso2")
-        if len(self.evccid) != 6:
-            raise ConfigError("iso2.evccid", f"{len(self.evccid)} octets", "6, a MAC address")
-        modes = self.energy_transfer_modes
-        if not modes or len(set(modes)) != len(modes):
+        if not isinstance(self.evccid, bytes) or len(self.evccid) != 6:
+            raise ConfigError("iso2.evccid", f"{self.evccid!r} is no MAC address", "6 octets")
+        if not self.energy_transfer_modes:
             names = ", ".join(mode.value for mode in EnergyTransferMode)
-            raise ConfigError(
-                "iso2.energy_transfer_modes", "none, or one twice", f"any of {names}, best first"
-            )
-        most = self.timing.sequence_performance
+            raise ConfigError("iso2.energy_transfer_modes", "none", f"any of {names}, best first")
+        listed_once("iso2.energy_transfer_modes", self.energy_transfer_modes)
         for key in ("loop_interval_s", "ac_loop_interval_s"):
+            most = self.timing.sequence_performance
             if getattr(self, key) > most:
                 raise ConfigError(
                     f"iso2.{key}",
                     f"{getattr(self, key)!r} is longer than a request may take",
-                    f"0 to {most:g}",
+                    f"at most iso2.timing.sequence_performance = {most:g}",
                 )

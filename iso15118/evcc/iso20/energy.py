@@ -116,6 +116,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     asked: object = None
     wind_down_until = 0.0
     turn = 0
+    loop_s = config.loop_s
     while True:
         began = talk.now
         if end is None:
@@ -172,8 +173,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                         confirm_metering(talk, plan, response.meter_info, response.receipt)
                 case EvseNotification.ScheduleRenegotiation | EvseNotification.ExitStandby:
                     pass  # it has just said that there is no other schedule; never in standby
-        if talk.now < began + config.loop_s:
-            await Until(began + config.loop_s)
+        if talk.now < began + loop_s:
+            await Until(began + loop_s)
 
 
 def _asked(mode: Any) -> tuple[float, float]:

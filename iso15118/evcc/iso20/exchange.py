@@ -15,7 +15,6 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import time_stamp
 from iso15118.session.actions import Action, EndReason
-from iso15118.timing import EVCC_MESSAGE_TIMEOUT
 
 __all__ = ["RESPONSES", "exchange", "header", "poll"]
 
@@ -40,8 +39,6 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
-_TIMEOUTS = {kind: EVCC_MESSAGE_TIMEOUT[kind.__name__] for kind in RESPONSES}
-"""Request class -> the field of ``Timing`` that says how long its response is waited for."""
 
 
 def header(talk: Conversation) -> MessageHeader:
@@ -56,8 +53,10 @@ def header(talk: Conversation) -> MessageHeader:
 def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ()) -> Exchange:
     """Send ``request``, and do ``then`` right behind it; awaiting gives the response."""
     kind = type(request)
+    timeout = talk.timeouts.get(kind)
+    if timeout is None:
+        timeout = talk.timeouts[kind] = talk.timing.message_timeout_of(kind.__name__)
     response, state = RESPONSES[kind]
-    timeout: float = getattr(talk.timing, _TIMEOUTS[kind])
     return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
 
 

@@ -120,15 +120,11 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
         current = towards_zero(-min(-bounds.current_a, bounds.power_w / present))
     else:
         wanted = Bounds(own.maximum_voltage_v, battery.target_current_a, plan.scheduled_power_w(talk.now))
-        bounds = charging(wanted, station, own, present)
+        both = plan.both.of(station, own)
+        bounds = charging(wanted, both, present)
         amperes, within_power = bounds.current_a, bounds.power_w / present
         current = towards_zero(within_power if within_power < amperes else amperes)
-        least_a, least_w = station.minimum_charge_current_a, station.minimum_charge_power_w
-        if own.minimum_charge_current_a > least_a:
-            least_a = own.minimum_charge_current_a
-        if own.minimum_charge_power_w > least_w:
-            least_w = own.minimum_charge_power_w
-        if not reaches(current, bounds.power_w, present, least_a, least_w):
+        if not reaches(current, bounds.power_w, present, both.minimum_current_a, both.minimum_power_w):
             current = 0.0  # what is left after rounding is less than one of the two can do
     if not plan.service.bidirectional:
         return dc.ScheduledDCCLReqControlMode(

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.energy.ac import NOTHING, Phases
-from iso15118.energy.dc import PresentLimits
+from iso15118.energy.dc import PresentLimits, Together
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
 from iso15118.messages.values import anchored, si
@@ -93,6 +93,8 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    both: Together = field(default_factory=Together)
+    """What ``station`` and ``own`` have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     schedule: ChosenSchedule | None = None
     power_delivered: bool = False

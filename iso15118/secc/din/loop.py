@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from iso15118.energy.dc import LOSS, Bounds, charging
+from iso15118.energy.dc import LOSS, Bounds, charging, common
 from iso15118.messages import din
 from iso15118.messages.physical import quantity
 from iso15118.session.actions import Action, EndReason, SetPower, SupervisionWarning
@@ -90,7 +90,7 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     limits, wish, vehicle_now = facts.limits, ctx.wish, ctx.vehicle_now
     if limits is None or wish is None or vehicle_now is None:
         return None
-    bounds = charging(wish, limits, vehicle_now, facts.measured.voltage_v, loss=LOSS)
+    bounds = charging(wish, common(limits, vehicle_now), facts.measured.voltage_v, loss=LOSS)
     return facts.within_power(bounds.voltage_v, bounds.current_a, bounds.power_w, False)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from iso15118.energy.ac import NOTHING, current_within, narrow
-from iso15118.errors import ConfigError
 from iso15118.messages import iso2
 from iso15118.messages.physical import floor_physical, quantity, volts
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
@@ -44,15 +43,12 @@ def take_parameters(said: Any, ctx: Context) -> Refused | None:
     if odd:
         facts.note("charge-parameters", odd)
     offer = _connected(hardware, ctx)
-    try:
-        facts.ac_vehicle = AcVehicleLimits.of(
-            current_a=min(most, _LARGEST_A),
-            phases=offer.phases,
-            minimum_a=min(least, _LARGEST_A),
-            nominal_voltage_v=offer.nominal_voltage_v,
-        )
-    except ConfigError as error:
-        return not_accepted(str(error))
+    facts.ac_vehicle = AcVehicleLimits.of(
+        current_a=min(most, _LARGEST_A),
+        phases=offer.phases,
+        minimum_a=min(least, _LARGEST_A),
+        nominal_voltage_v=offer.nominal_voltage_v,
+    )
     facts.ac_offered = offer
     refresh(ctx)
     return None

@@ -16,7 +16,7 @@ from iso15118.session.ticket import SeccTicket
 from .settings import Iso2SeccSettings
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust
+    from iso15118.pki.authorization import AuthorizationVerdict
 
     from .sequence import Part, State
 
@@ -60,8 +60,6 @@ class Context:
     """What a signed authorization has to contain."""
     verdict: AuthorizationVerdict | None = None
     """What the signed authorization came to."""
-    trust: ContractTrust | None = None
-    """Whom the station believes, by the profile of this edition."""
 
     # -- energy
     renegotiated: bool = False

@@ -5,7 +5,7 @@ Whatever the vehicle wants, the bounds stay within the limits of both sides, of 
 
 from __future__ import annotations
 
-from iso15118.energy.dc import LOSS, Bounds, charging
+from iso15118.energy.dc import LOSS, Bounds, charging, common
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity, volts
 from iso15118.session.actions import (
@@ -98,7 +98,7 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
         target_a = 0.0  # a vehicle with a fault is given nothing until it stops
     wanted = Bounds(max(target_v, 0.0), max(target_a, 0.0), allowed_w(ctx))
     now = loop_limits(wish, vehicle)
-    bounds = charging(wanted, limits, now, facts.measured.voltage_v, loss=LOSS)
+    bounds = charging(wanted, common(limits, now), facts.measured.voltage_v, loss=LOSS)
     return facts.within_power(bounds.voltage_v, bounds.current_a, bounds.power_w, False)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -30,6 +30,9 @@ from .context import Context
 from .replies import CHALLENGE_OCTETS, RESPONSES
 from .sequence import State
 
+if TYPE_CHECKING:
+    from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust
+
 __all__ = [
     "contract_authorization",
     "contract_certificate",
@@ -48,11 +51,10 @@ def payment_details(request: iso2.PaymentDetailsReq, ctx: Context) -> Answer | R
     facts = ctx.facts
     if facts.trust is None:
         return _refused(ctx, Refusal.NOT_AVAILABLE, "no contracts are taken here")
-    trust = ctx.trust = ctx.trust or replace(facts.trust, edition="iso2")
     sent = request.contract_signature_cert_chain
     subs = () if sent.sub_certificates is None else sent.sub_certificates.certificate
     ctx.chain, ctx.emaid = (sent.certificate, *subs), request.emaid
-    verdict = trust.judge_chain(ctx.chain, facts.unix_time)
+    verdict = facts.trust.judge_chain(ctx.chain, facts.unix_time, edition="iso2")
     if verdict.refusal is not None:
         return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
     from iso15118.pki.identifiers import normal_emaid  # here: certificates are loaded by who has some
@@ -81,21 +83,20 @@ def _expires_soon(ctx: Context, chain: Sequence[bytes]) -> bool:
 
 def contract_authorization(request: iso2.AuthorizationReq, ctx: Context) -> Answer | Refused:
     """The first request is signed, and its repetitions need not be [V2G2-684]; every signature that comes is judged."""
-    facts, message = ctx.facts, ctx.message
-    if message is None or ctx.trust is None:
+    facts, message, trust = ctx.facts, ctx.message, ctx.facts.trust
+    if message is None or trust is None:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "authorization without its preconditions")
     signed = request.gen_challenge is not None or message.header.signature is not None
-    if ctx.verdict is None or signed:
-        refused = _judge(request, message, ctx)
-        if refused is not None:
-            return refused
+    judged = ctx.verdict
+    if judged is None or signed:
+        verdict = _judge(request, message, trust, ctx)
+        if isinstance(verdict, Refused):
+            return verdict
+        judged = ctx.verdict = verdict
     claim = facts.claim
     if claim is None:
-        verdict = ctx.verdict
-        if verdict is None:
-            return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "a contract that nobody judged")
         claim = facts.claim = ContractClaim(
-            emaid=verdict.emaid, chain=verdict.chain, evccid=facts.evccid, verified=verdict.verified
+            emaid=judged.emaid, chain=judged.chain, evccid=facts.evccid, verified=judged.verified
         )
         facts.authorization_requested = facts.now
         return _authorized(ctx, Processing.Ongoing, (RequestContractAuthorization(claim),))
@@ -113,7 +114,9 @@ def contract_authorization(request: iso2.AuthorizationReq, ctx: Context) -> Answ
     return _authorized(ctx, Processing.Finished)
 
 
-def _judge(request: iso2.AuthorizationReq, message: iso2.V2GMessage, ctx: Context) -> Refused | None:
+def _judge(
+    request: iso2.AuthorizationReq, message: iso2.V2GMessage, trust: ContractTrust, ctx: Context
+) -> AuthorizationVerdict | Refused:
     """The signature of the challenge: the first with the whole contract, later ones by the contract that was judged."""
     from iso15118.pki.iso2 import judge_authorization, judge_request
 
@@ -122,22 +125,18 @@ def _judge(request: iso2.AuthorizationReq, message: iso2.V2GMessage, ctx: Contex
         if challenge is None or not hmac.compare_digest(challenge, ctx.challenge):
             return _refused(ctx, Refusal.CHALLENGE, "another challenge, or none, was signed")
         again = judge_request(message, ctx.chain[0])
-        return None if again.ok else _refused(ctx, Refusal.SIGNATURE, str(again))
-    facts = ctx.facts
-    if ctx.trust is None:
-        return _refused(ctx, Refusal.NOT_AVAILABLE, "no contracts are taken here")
+        return ctx.verdict if again.ok else _refused(ctx, Refusal.SIGNATURE, str(again))
     verdict = judge_authorization(
         message,
         challenge=ctx.challenge,
         chain=ctx.chain,
-        trust=ctx.trust,
-        unix_time=facts.unix_time,
+        trust=trust,
+        unix_time=ctx.facts.unix_time,
         emaid=ctx.emaid,
     )
     if verdict.refusal is not None:
         return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
-    ctx.verdict = verdict
-    return None
+    return verdict
 
 
 def _authorized(ctx: Context, processing: iso2.EVSEProcessing, before: tuple[Action, ...] = ()) -> Answer:

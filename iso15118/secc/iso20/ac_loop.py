@@ -59,7 +59,7 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
     take_display(request.display_parameters, ctx)
 
     def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
-        meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
+        meter_info = meter_told(ctx, confirm=confirm) if told else None
         response = ac.ACChargeLoopRes(
             header=ctx.header(),
             response_code=code,
@@ -91,7 +91,7 @@ def present_bounds(ctx: Context) -> AcBounds | None:
     charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
     amperes = limits.maximum_current_a
     var = facts.set_point_var
-    return AcBounds(
+    ctx.ac_bounds = AcBounds(
         phases=phases,
         charge_a=amperes if any(charge) else NOTHING,
         charge_w=charge,
@@ -100,6 +100,7 @@ def present_bounds(ctx: Context) -> AcBounds | None:
         target_w=target if _tells_target(ctx) else None,
         target_var=None if var is None else each(var / phases, phases),
     )
+    return ctx.ac_bounds
 
 
 def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
@@ -148,7 +149,7 @@ def _tells_target(ctx: Context) -> bool:
 
 def loop_mode(ctx: Context) -> Any:
     """The control mode element of a charge-loop response: target, and what is measured."""
-    facts, service, bounds = ctx.facts, ctx.service, ctx.facts.ac_power
+    facts, service, bounds = ctx.facts, ctx.service, ctx.ac_bounds
     if service is None:
         return ac.ScheduledACCLResControlMode()
     dynamic = ctx.control_mode is _DYNAMIC

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import Phases
+from iso15118.energy.dc import Together
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
-from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
 from iso15118.session.events import MeterRead
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
@@ -66,6 +67,8 @@ class Context:
     """Voltage and signed current that ``wish`` asks for; 0 in Dynamic mode, where it asks for neither."""
     vehicle_now: LoopLimits = field(default_factory=LoopLimits)
     """What ``wish`` leaves of the vehicle's limits."""
+    both: Together = field(default_factory=Together)
+    """What these and ``limits`` have in common."""
     schedule: Schedule | None = None
     """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
     profile: Schedule | None = None
@@ -90,6 +93,8 @@ class Context:
     ac_said: dict[str, Phases] = field(default_factory=dict)
     """AC: the vehicle's limits in its last request, and in ``ac_now`` what they leave of those that it declared."""
     ac_now: AcVehicleLimits | None = None
+    ac_bounds: AcBounds | None = None
+    """AC: what follows from the last request and the limits of now; what the next answer tells."""
     target_told: bool = False
     """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0

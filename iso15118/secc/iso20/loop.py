@@ -7,9 +7,10 @@ Whatever the vehicle wants, the bounds stay within the limits of both sides and 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from iso15118.energy.dc import LOSS, Bounds, charging, discharging, nothing
+from iso15118.energy.dc import LOSS, Bounds, PresentLimits, charging, discharging, nothing
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import rational, si
@@ -27,6 +28,7 @@ from .telling import answered, meter_told, status, take_display
 __all__ = ["charge_loop", "present_bounds"]
 
 _SCHEDULED, _DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
+_PROFILE_VIOLATION, _LOOP = ResponseCode.FAILED_EVPowerProfileViolation, State.DC_CHARGE_LOOP
 _AT_THE_LIMIT = 0.99
 """What is measured never quite reaches a limit."""
 
@@ -51,7 +53,7 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
         if target_a < 0.0 and not service.bidirectional:
             return _wrong("a negative current in a service that only charges")
     code = profile_exceeded(ctx)
-    if code is ResponseCode.FAILED_EVPowerProfileViolation:
+    if code is _PROFILE_VIOLATION:
         return Refused(
             Fault.POWER_PROFILE_VIOLATED,
             EndReason.PARAMETERS_NOT_ACCEPTED,
@@ -65,25 +67,16 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
     else:
         ctx.loops_beyond = 0
     take_display(request.display_parameters, ctx)
-
-    def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
-        return _reply(request, ctx, code, actions, told=told, confirm=confirm)
-
+    reply = partial(_reply, ctx, code)
     return answered(ctx, "DCChargeLoopReq", before, reply, meter_asked_for=request.meter_info_requested)
 
 
 def _reply(
-    request: dc.DCChargeLoopReq,
-    ctx: Context,
-    code: ResponseCode,
-    before: tuple[Action, ...],
-    *,
-    told: bool,
-    confirm: bool,
+    ctx: Context, code: ResponseCode, before: tuple[Action, ...], *, told: bool, confirm: bool
 ) -> Answer:
     facts = ctx.facts
     measured, limits = facts.measured, facts.limits
-    meter_info = meter_told(ctx, told=told, confirm=confirm, asked=request.meter_info_requested)
+    meter_info = meter_told(ctx, confirm=confirm) if told else None
     power, current, voltage = (False, False, False) if limits is None else _achieved(ctx, limits)
     response = dc.DCChargeLoopRes(
         header=ctx.header(),
@@ -98,7 +91,7 @@ def _reply(
         evse_voltage_limit_achieved=voltage,
         cl_res_control_mode=ctx.loop_mode,
     )
-    return Answer(response, State.DC_CHARGE_LOOP, before)
+    return Answer(response, _LOOP, before)
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
@@ -129,9 +122,10 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     bounds = _wanted(ctx)
     if bounds is None:
         return None
-    return ctx.facts.within_power(
-        bounds.voltage_v, abs(bounds.current_a), bounds.power_w, bounds.current_a < 0.0
-    )
+    current = bounds.current_a
+    if current < 0.0:
+        return ctx.facts.within_power(bounds.voltage_v, -current, bounds.power_w, True)
+    return ctx.facts.within_power(bounds.voltage_v, current, bounds.power_w, False)
 
 
 def _wanted(ctx: Context) -> Bounds | None:
@@ -142,23 +136,25 @@ def _wanted(ctx: Context) -> Bounds | None:
     now = ctx.vehicle_now.of(mode, vehicle)
     present_v = facts.measured.voltage_v
     if ctx.control_mode is _DYNAMIC:
-        return _dynamic(mode, facts.set_point_w, limits, now, present_v, service.bidirectional)
+        return _dynamic(mode, ctx, limits, now, present_v, service.bidirectional)
     if ctx.asked_a < 0.0:
         wanted = Bounds(0.0, ctx.asked_a, limits.maximum_discharge_power_w)
         return discharging(wanted, limits, now, present_v, loss=LOSS)
     # The vehicle may ask for more than the schedule has; it is not given.
-    return charging(Bounds(ctx.asked_v, ctx.asked_a, allowed_w(ctx)), limits, now, present_v, loss=LOSS)
+    wanted = Bounds(ctx.asked_v, ctx.asked_a, allowed_w(ctx))
+    return charging(wanted, ctx.both.of(limits, now), present_v, loss=LOSS)
 
 
 def _dynamic(
     mode: Any,
-    set_point_w: float | None,
+    ctx: Context,
     limits: StationLimits,
-    vehicle: Any,
+    vehicle: PresentLimits,
     present_v: float,
     bidirectional: bool,
 ) -> Bounds:
     """Where the station chooses: the set-point, or all that both sides can do."""
+    set_point_w = ctx.facts.set_point_w
     if set_point_w is not None and set_point_w < 0.0:
         if not (bidirectional and _may_discharge(mode)):
             return nothing(limits, vehicle)
@@ -168,7 +164,7 @@ def _dynamic(
         return nothing(limits, vehicle)
     power = limits.maximum_charge_power_w if set_point_w is None else set_point_w
     wanted = Bounds(limits.maximum_voltage_v, limits.maximum_charge_current_a, power)
-    return charging(wanted, limits, vehicle, present_v, loss=LOSS)
+    return charging(wanted, ctx.both.of(limits, vehicle), present_v, loss=LOSS)
 
 
 def _may_discharge(mode: Any) -> bool:
@@ -189,16 +185,12 @@ def _achieved(ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
         most_a, most_w = limits.maximum_discharge_current_a, limits.maximum_discharge_power_w
     else:
         most_a, most_w = limits.maximum_charge_current_a, limits.maximum_charge_power_w
-    flowing_a = abs(current)
+    flowing_a, asked_a, most_v = abs(current), abs(asked_a), limits.maximum_voltage_v
     return (
-        _at(flowing_a * voltage, abs(asked_a) * voltage, most_w),
-        _at(flowing_a, abs(asked_a), most_a),
-        _at(voltage if flowing_a > 0.0 else 0.0, asked_v, limits.maximum_voltage_v),
+        asked_a * voltage > most_w or (most_w > 0.0 and flowing_a * voltage >= _AT_THE_LIMIT * most_w),
+        asked_a > most_a or (most_a > 0.0 and flowing_a >= _AT_THE_LIMIT * most_a),
+        asked_v > most_v or (most_v > 0.0 and flowing_a > 0.0 and voltage >= _AT_THE_LIMIT * most_v),
     )
-
-
-def _at(measured: float, asked: float, limit: float) -> bool:
-    return asked > limit or (limit > 0.0 and measured >= _AT_THE_LIMIT * limit)
 
 
 def _wrong(detail: str) -> Refused:

@@ -77,6 +77,8 @@ class Iso20:
         self._table = table_of(part)
         self._stages = _STAGES | dict(part.stages)
         self._handlers = _HANDLERS | dict(part.handlers)
+        self._requests = {kind: kind.__name__ for kind in (*RESPONSES, *part.responses)}
+        self._loop_response = part.responses[part.loop_request][0]
 
     def stage(self, state: State) -> Stage:
         """What the funnel needs to know about this state."""
@@ -84,8 +86,7 @@ class Iso20:
 
     def request_of(self, message: Any) -> str:
         """The class name of a request, legal now or not."""
-        kind = type(message)
-        return kind.__name__ if kind in RESPONSES or kind in self.context.part.responses else ""
+        return self._requests.get(type(message), "")
 
     def is_beside(self, message: Any) -> bool:
         """MeteringConfirmationReq comes on a stream of its own."""
@@ -143,12 +144,10 @@ class Iso20:
 
     def sequence_time(self, response: Any) -> float | None:
         """The short time holds after a charge-loop response only [V2G20-1500, V2G20-443]; beside the loop its own time runs on."""
-        kind, timing = type(response), self.facts.timing
-        if kind is cm.MeteringConfirmationRes:
-            return None
-        part = self.context.part
-        short = kind is part.responses[part.loop_request][0]
-        return timing.sequence_timeout_loop if short else timing.sequence_timeout
+        kind = type(response)
+        if kind is self._loop_response:
+            return self.facts.timing.sequence_timeout_loop
+        return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -137,15 +137,15 @@ def _flat_price(anchor: int, lasts: int) -> cm.PriceLevelSchedule:
 
 
 def allowed_w(ctx: Context) -> float:
-    """What the schedule lets the vehicle take now, in W; without one, no limit. Behind its end the last power
-    holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
-    facts = ctx.facts
-    schedule = ctx.schedule
+    """What the schedule lets the vehicle take now, in W; without one, and in Dynamic mode, no limit. Behind its
+    end the last power holds for ``SeccConfig.schedule_overrun_s``, then nothing does."""
+    schedule, facts = ctx.schedule, ctx.facts
     if schedule is None or ctx.control_mode is _DYNAMIC:
         return _INF
-    if facts.now < schedule.ends[-1]:
-        return schedule.at(facts.now)
-    return schedule.powers[-1] if facts.now < schedule.over_at + facts.config.schedule_overrun_s else 0.0
+    now = facts.now
+    if now < schedule.ends[-1]:
+        return schedule.at(now)
+    return schedule.powers[-1] if now < schedule.over_at + facts.config.schedule_overrun_s else 0.0
 
 
 def ask_anew(ctx: Context) -> bool:

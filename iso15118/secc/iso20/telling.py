@@ -52,7 +52,9 @@ def answered(
             and facts.now - facts.meter_asked >= most / 2.0
         ):
             before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
-        return reply(before, told=wanted and not silent, confirm=confirm)
+        told = wanted and not silent
+        ctx.meter_unasked = told and not (meter_asked_for or confirm)
+        return reply(before, told=told, confirm=confirm)
     deadline = facts.now + _METER_SHARE * facts.timing.answer_time_of(request)
 
     def finish(timed_out: bool) -> Answer | Refused | None:
@@ -61,6 +63,7 @@ def answered(
             return None
         if not fresh:
             ctx.meter_silent_since = facts.meter
+        ctx.meter_unasked = fresh and not (meter_asked_for or confirm)
         return reply((), told=fresh, confirm=confirm and fresh)
 
     return Wait((*before, ReadMeter()), deadline, finish)
@@ -126,13 +129,12 @@ def status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
     return EVSEStatus(notification_max_delay=int(max(left, 0.0)), evse_notification=notification)
 
 
-def meter_told(ctx: Context, *, told: bool, confirm: bool, asked: bool) -> MeterInfo | None:
-    """The reading in this answer, if there is to be one; what was told is remembered. ``asked``: the vehicle has asked for it."""
-    facts = ctx.facts
-    ctx.meter_unasked = told and not (asked or confirm)
-    if not told or facts.meter is None:
+def meter_told(ctx: Context, *, confirm: bool) -> MeterInfo | None:
+    """The reading for this answer; what was told is remembered."""
+    meter = ctx.facts.meter
+    if meter is None:
         return None
-    meter_info, ctx.meter_told = _meter_info(ctx, facts.meter), True
+    meter_info, ctx.meter_told = _meter_info(ctx, meter), True
     if confirm:
         ctx.metering_asked.append(meter_info)
     return meter_info

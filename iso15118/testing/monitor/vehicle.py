@@ -57,6 +57,9 @@ class VehicleMonitor:
             self._causes.look(event, actions, alarmed=(alarmed or refused) and was_live, agreed=agreed)
 
     def _action(self, action: act.Action, before: list[act.Action], is_over: bool, now: float) -> None:
+        if type(action) is act.Send:
+            self._sent(action.message, now)
+            return
         match action:
             case act.CloseContactors():
                 self._need(self._cable_checked, "vehicle contactors before the cable check")
@@ -74,19 +77,20 @@ class VehicleMonitor:
                 self._live = False
             case act.StopPower(urgency=urgency):
                 self._measured.stopped(urgency, self._inlet.current_a, now)
-            case act.Send(message=message):
-                self._need(not self._over, "a message of the vehicle after the end")
-                if (what := said(message)) is not None:
-                    if what.asked is not None:
-                        self._measured.asked(*what.asked, self._inlet.current_a, now)
-                    elif what.target_v is not None:
-                        self._target_v = what.target_v
             case act.SessionEnded() | act.CloseLink():
                 self._need(not self._live, f"vehicle: {type(action).__name__} before contactors open")
                 if self._closed:
                     told = any(isinstance(earlier, act.OpenContactors) for earlier in before)
                     self._need(told, "the vehicle ended with closed contactors that nobody told to open")
                 self._over = True
+
+    def _sent(self, message: object, now: float) -> None:
+        self._need(not self._over, "a message of the vehicle after the end")
+        if (what := said(message)) is not None:
+            if what.asked is not None:
+                self._measured.asked(*what.asked, self._inlet.current_a, now)
+            elif what.target_v is not None:
+                self._target_v = what.target_v
 
     def _need(self, fact: bool, otherwise: str) -> None:
         if not fact:

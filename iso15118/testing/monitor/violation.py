@@ -41,6 +41,8 @@ class Causes:
 
     def look(self, event: ev.Event | None, actions: list[act.Action], *, alarmed: bool, agreed: bool) -> None:
         """One call. ``alarmed``: its event is an alarm; ``agreed``: the other side was told, or tells, that power is no longer wanted."""
+        if len(actions) == 1 and type(actions[0]) is act.Send:
+            return  # a message stops nothing
         urgency: Urgency | None = None
         for action in actions:
             if type(action) is act.StopPower:

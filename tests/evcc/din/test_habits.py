@@ -157,6 +157,38 @@ def test_the_offer_of_the_station(changes: dict[str, Any], goes_on: bool) -> Non
         assert host.session.ended.reason is not EndReason.STOPPED_BY_EV
 
 
+@pytest.mark.parametrize(
+    ("changes", "notes"),
+    [
+        ({}, []),
+        ({"evse_maximum_power_limit": None}, []),
+        (
+            {
+                "evse_minimum_current_limit": value(400.0, "A"),
+                "evse_maximum_current_limit": value(400.0, "A"),
+            },
+            [],
+        ),
+        ({"evse_minimum_current_limit": value(-5.0, "A")}, ["charge-parameters"]),
+        ({"evse_minimum_voltage_limit": value(921.0)}, ["charge-parameters"]),
+        ({"evse_minimum_current_limit": value(401.0, "A")}, ["charge-parameters"]),
+    ],
+)
+def test_an_odd_offer_is_noted(changes: dict[str, Any], notes: list[str]) -> None:
+    host = Host().to("ChargeParameterDiscovery")
+    host.answer(evse_charge_parameter=offer(**changes))
+    assert host.noted == notes
+
+
+def test_a_station_without_a_power_gives_what_voltage_and_current_make() -> None:
+    host = Host().to("ChargeParameterDiscovery")
+    # 410 V and 100 A are 41 kW, at the battery's 380 V more than its current.
+    few = {"evse_maximum_current_limit": value(100.0, "A"), "evse_maximum_voltage_limit": value(410.0)}
+    host.answer(evse_charge_parameter=offer(evse_maximum_power_limit=None, **few))
+    host.to("CurrentDemand", 2)
+    assert quantity(host.request.ev_target_current) == 100.0
+
+
 def test_ac_parameters_lead_nowhere() -> None:
     host = Host().to("ChargeParameterDiscovery")
     ac = din.ACEVSEChargeParameter(
@@ -269,6 +301,19 @@ def test_contactors_close_on_the_vehicles_own_measurement(inlet: float, matches:
     host.answer(evse_present_voltage=value(BATTERY_V))
     closes = act.CloseContactors in [type(one) for one in host.asked]
     assert closes is matches
+
+
+def test_a_voltage_that_misses_by_a_tenth_for_seven_seconds() -> None:
+    host = Host().to("PreCharge")
+    while host.session.state == "PreCharge":
+        host.measure(BATTERY_V - 20.1)
+        if host.waiting:
+            host.answer()
+        else:
+            host.wait(0.05)
+    assert 7.0 <= host.book.now < 7.2
+    assert isinstance(host.request, din.SessionStop)
+    assert act.CloseContactors not in [type(one) for one in host.asked]
 
 
 def test_pre_charge_follows_the_battery() -> None:

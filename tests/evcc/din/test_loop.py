@@ -122,6 +122,67 @@ def test_the_stations_limits_hold_from_the_next_request_on(said: dict[str, Any],
     assert quantity(host.request.ev_target_current) == current
 
 
+def test_what_the_vehicle_tells_of_itself_in_the_loop() -> None:
+    host = Host().to("CurrentDemand", 2)
+    said = host.request
+    assert said.dc_ev_status.ev_ready
+    assert said.dc_ev_status.evresssoc == 40
+    assert (said.bulk_charging_complete, said.charging_complete) == (False, False)
+    # 200 A at 380 V for 36 kWh and for 24 kWh.
+    assert quantity(said.remaining_time_to_full_soc) == 1705.0
+    assert quantity(said.remaining_time_to_bulk_soc) == 1137.0
+    assert quantity(said.ev_maximum_current_limit) == 300.0
+    assert quantity(said.ev_maximum_power_limit) == 120_000.0
+    host.battery(soc=80.0, energy_to_target_wh=-1.0, target_current_a=0.0, energy_to_maximum_wh=1000.0)
+    host.answer()
+    host.wait(0.1)
+    said = host.request
+    assert said.bulk_charging_complete
+    assert quantity(said.remaining_time_to_bulk_soc) == 0.0
+    assert quantity(said.remaining_time_to_full_soc) == 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("field", "number", "notes"),
+    [
+        ("evse_maximum_power_limit", value(-1.0, "W"), ["loop-limits"]),
+        ("evse_maximum_current_limit", value(-1.0, "A"), ["loop-limits"]),
+        ("evse_maximum_voltage_limit", value(0.0), []),
+    ],
+)
+def test_limits_below_zero_are_noted(field: str, number: din.PhysicalValue, notes: list[str]) -> None:
+    host = Host().to("CurrentDemand", 2)
+    host.answer(**{field: number})
+    assert host.noted == notes
+
+
+@pytest.mark.parametrize(("soc", "told"), [(-3.0, 0), (0.0, 0), (41.9, 41), (100.0, 100), (104.0, 100)])
+def test_a_state_of_charge_is_a_percentage(soc: float, told: int) -> None:
+    host = Host().to("CurrentDemand", 2)
+    host.battery(soc=soc)
+    host.answer()
+    host.wait(0.1)
+    assert host.request.dc_ev_status.evresssoc == told
+
+
+def test_a_battery_that_takes_less_than_the_least_ends_the_charge_after_a_minute() -> None:
+    host = Host().to("ChargeParameterDiscovery")
+    host.answer(evse_charge_parameter=offer(evse_minimum_current_limit=value(5.0, "A")))
+    host.to("CurrentDemand", 2)
+    host.measure(BATTERY_V, 3.0)
+    host.battery(target_current_a=4.9)
+    began = host.book.now
+    while host.session.state == "CurrentDemand" and host.book.now < began + 70.0:
+        assert quantity(host.request.ev_target_current) in (0.0, 200.0)
+        host.measure(BATTERY_V, 0.0)
+        if host.waiting:
+            host.answer()
+        else:
+            host.wait(0.1)
+    assert 59.0 < host.book.now - began < 62.0
+    assert "less than the least" in host.finish().detail
+
+
 def test_limits_that_rise_again_are_used() -> None:
     host = Host().to("CurrentDemand", 2)
     host.measure(BATTERY_V, 150.0)

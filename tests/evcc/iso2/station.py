@@ -244,7 +244,7 @@ class Host:
             battery(),
         ]
         """What inlet and battery show; empty: nobody measures any more."""
-        self.monitor = SafetyMonitor(SeccConfig(), STATION, None if charger is not None else VEHICLE)
+        self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE, charger=charger)
         self.book = Playbook(self.session, watch=self._look, sample=lambda: tuple(self.shown), now=now)
         self.session_id = session_id
         self.sent: list[Any] = []

@@ -126,10 +126,10 @@ def test_state_c_shows_behind_the_request_and_state_b_behind_the_stop() -> None:
     one = host().to("ChargeParameterDiscovery")
     assert not any(isinstance(action, act.SignalReady) for action in one.hardware)
     one.answer()
-    sent = next(n for n, action in enumerate(one.book.actions) if isinstance(action, act.Send))
-    ready = next(n for n, action in enumerate(one.book.actions) if isinstance(action, act.SignalReady))
-    assert ready > sent
     assert isinstance(one.request, iso2.PowerDeliveryReq)
+    assert not any(isinstance(action, act.SignalReady) for action in one.hardware)
+    one.wait(0.25)
+    assert [action.ready for action in one.hardware if isinstance(action, act.SignalReady)] == [True]
     assert told(one) == []  # nothing is taken before the station has answered
     one.answer()
     assert told(one) == [(3680.0, 16.0)]
@@ -141,7 +141,22 @@ def test_state_c_shows_behind_the_request_and_state_b_behind_the_stop() -> None:
         for action in one.book.actions
         if isinstance(action, act.Send | act.SignalReady | act.StopPower | act.OpenContactors)
     ]
-    assert order == ["StopPower", "OpenContactors", "Send", "SignalReady"]
+    assert order == ["StopPower", "OpenContactors", "Send"]
+    one.wait(0.25)
+    assert [action.ready for action in one.hardware if isinstance(action, act.SignalReady)] == [True, False]
+
+
+@pytest.mark.parametrize("progress", ["Start", "Stop"])
+def test_an_answer_that_comes_at_once_leaves_the_pilot_where_it_belongs(progress: str) -> None:
+    one = host().to("PowerDelivery" if progress == "Start" else "ChargingStatus")
+    if progress == "Stop":
+        one.tell(ev.StopRequested("enough"))
+        while progresses(one) != ["Start", "Stop"]:
+            one.step()
+    one.answer()
+    one.wait(0.25)
+    shown = [action.ready for action in one.hardware if isinstance(action, act.SignalReady)]
+    assert shown[-1] is (progress == "Start")
 
 
 def test_evse_max_current_is_followed_at_once_and_never_exceeded() -> None:

@@ -276,6 +276,21 @@ def test_welding_detection_that_the_station_refuses_or_leaves_out(refuses: bool)
     assert not host.watch.told_closed
 
 
+def test_an_answer_that_comes_after_it_was_given_up_is_borne_with_once() -> None:
+    host = Host().to("WeldingDetection")
+    late = host.message(host.response(iso2.WeldingDetectionRes))
+    host.wait(2.0)
+    assert host.session.state == "SessionStop"
+    host.tell(ev.MessageReceived(late))
+    assert host.ended is None
+    host.tell(ev.MessageReceived(late))
+    host.book.ends(EndReason.SEQUENCE_ERROR)
+    refused = Host().to("WeldingDetection")
+    refused.answer(response_code=iso2.ResponseCode.FAILED)
+    refused.tell(ev.MessageReceived(late))
+    refused.book.ends(EndReason.SEQUENCE_ERROR)  # one answer has come
+
+
 def test_a_welded_contactor_is_told_whatever_the_station_says() -> None:
     host = Host().to("WeldingDetection")
     host.measure(BATTERY_V)

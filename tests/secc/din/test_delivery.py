@@ -148,6 +148,12 @@ def test_the_voltage_follows_the_last_target_and_zero_amperes_are_no_obstacle() 
     assert quantity(drive.send(din.PreChargeReq).evse_present_voltage) == 401.0
 
 
+def test_two_amperes_for_pre_charge_are_what_it_is_for() -> None:
+    drive = Drive(config=config(precharge_over_2a="fail")).to(S.PRE_CHARGE)
+    assert drive.send(din.PreChargeReq, ev_target_current=value(2.0, "A")).response_code.value == "OK"
+    assert drive.notes() == []
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_more_than_two_amperes_for_pre_charge(fails: bool) -> None:
     drive = Drive(config=config(precharge_over_2a="fail" if fails else "clip")).to(S.PRE_CHARGE)
@@ -158,9 +164,13 @@ def test_more_than_two_amperes_for_pre_charge(fails: bool) -> None:
         assert [one.current_a for one in drive.asked if isinstance(one, act.PreCharge)] == [2.0]
 
 
-def test_a_target_above_what_the_vehicle_stands_is_cut() -> None:
+@pytest.mark.parametrize(
+    ("volts", "notes"), [(450.0, []), (450.1, ["pre-charge-voltage"]), (900.0, ["pre-charge-voltage"])]
+)
+def test_a_target_above_what_the_vehicle_stands_is_cut(volts: float, notes: list[str]) -> None:
     drive = Drive().to(S.PRE_CHARGE)
-    assert drive.send(din.PreChargeReq, ev_target_voltage=value(900.0)).response_code.value == "OK"
+    assert drive.send(din.PreChargeReq, ev_target_voltage=value(volts)).response_code.value == "OK"
+    assert drive.notes() == notes
     assert targets(drive) == [MAXIMUM_V]
 
 
@@ -180,6 +190,22 @@ def test_a_target_that_is_no_voltage_of_the_supply_is_not_followed_and_nothing_c
     assert answer.response_code is din.ResponseCode.FAILED_PowerDeliveryNotApplied
     drive.book.ends(EndReason.PRE_CHARGE_FAILED)
     assert not any(isinstance(one, act.CloseContactors) for one in drive.asked)
+
+
+@pytest.mark.parametrize(
+    ("volts", "least", "follows"),
+    [
+        (149.0, 150.0, True),
+        (148.99, 150.0, False),
+        (1.0, 0.0, True),
+        (0.99, 0.0, False),
+    ],
+)
+def test_a_volt_of_room_below_the_least_of_the_supply(volts: float, least: float, follows: bool) -> None:
+    drive = Drive(limits=replace(STATION, minimum_voltage_v=least)).to(S.PRE_CHARGE)
+    drive.send(din.PreChargeReq, ev_target_voltage=value(volts))
+    assert targets(drive) == ([volts] if follows else [])
+    assert drive.notes() == ([] if follows else ["pre-charge-voltage"])
 
 
 # -- power delivery ----------------------------------------------------------------------------------------

@@ -68,6 +68,17 @@ def test_what_is_asked_for_is_given_once_and_told() -> None:
     assert answer.dc_evse_status.notification_max_delay == 0
 
 
+def test_a_slow_vehicle_is_waited_for() -> None:
+    """One maker's vehicles take 0.43 s from one request to the next."""
+    drive = loop()
+    for _ in range(200):
+        drive.measure(390.0, 100.0)
+        assert turn(drive).response_code is din.ResponseCode.OK
+        drive.wait(0.43)
+        drive.measure(390.1, 99.9)
+    assert drive.session.state == "CurrentDemand"
+
+
 def test_limits_that_change_are_told_all_three_and_hold_before_the_next_request() -> None:
     drive = loop()
     turn(drive, 300.0)
@@ -136,6 +147,27 @@ def test_odd_targets_are_cut_to_what_both_sides_have(
 
 
 @pytest.mark.parametrize(
+    ("target_a", "target_v", "notes"),
+    [
+        (100.0, 450.0, []),
+        (0.0, 0.0, []),
+        (100.0, 450.5, []),
+        (100.0, 450.6, ["target-voltage"]),
+        (100.0, -0.1, ["target-voltage"]),
+        (-0.1, 420.0, ["target-current"]),
+    ],
+)
+def test_targets_that_a_vehicle_cannot_mean_are_noted_once(
+    target_a: float, target_v: float, notes: list[str]
+) -> None:
+    drive = loop()
+    turn(drive, target_a, target_v)
+    assert drive.notes() == notes
+    turn(drive, target_a, target_v)
+    assert drive.notes() == []
+
+
+@pytest.mark.parametrize(
     ("target_a", "measured_a", "achieved"),
     [(79.9, 50.0, False), (80.0, 50.0, True), (85.0, 80.0, True), (79.0, 79.2, True), (79.0, 79.1, False)],
 )
@@ -150,6 +182,25 @@ def test_whether_the_current_is_at_the_stations_limit(
     assert answer.evse_current_limit_achieved is achieved
     assert not answer.evse_voltage_limit_achieved
     assert not answer.evse_power_limit_achieved
+
+
+def test_the_least_limits_are_limits_too() -> None:
+    """One ampere, one watt: small, and not nothing."""
+    drive = loop()
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_charge_current_a=1.0)))
+    assert not turn(drive, 0.5).evse_current_limit_achieved
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_charge_power_w=1.0)))
+    assert limits(turn(drive, 0.0))[1:] == [400.0, 1.0]
+
+
+def test_the_voltage_is_at_the_limit_while_a_little_current_flows_and_not_without() -> None:
+    drive = loop()
+    drive.tell(ev.LimitsChanged(replace(STATION, maximum_voltage_v=385.0)))
+    turn(drive, 10.0, 380.0)
+    drive.measure(384.0, 0.5)
+    assert turn(drive, 10.0, 380.0).evse_voltage_limit_achieved
+    drive.measure(384.0, 0.0)
+    assert not turn(drive, 10.0, 380.0).evse_voltage_limit_achieved
 
 
 def test_whether_voltage_and_power_are_at_the_stations_limit() -> None:

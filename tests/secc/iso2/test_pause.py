@@ -175,6 +175,7 @@ def test_who_cannot_be_joined_gets_a_new_session(change: dict[str, Any], options
 def test_another_vehicle_is_joined_by_setting_only() -> None:
     ticket = paused()
     drive = Drive(settings(resume_checks_evccid=False), resume=ticket)
+    drive.monitor = None  # which knows no such setting
     assert returns(ticket, drive, b"\x02" * 6) == "OK_OldSessionJoined"
 
 

@@ -24,7 +24,8 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import Namespace
-from iso15118.testing import Playbook
+from iso15118.session.ticket import SeccTicket
+from iso15118.testing import Playbook, SafetyMonitor
 
 CONNECTING = "Connecting"
 ZERO = bytes(8)
@@ -69,6 +70,10 @@ class Drive:
         self.output: ev.PowerMeasured | ev.AcMeasured | None = ev.PowerMeasured(0.0, 0.0)
         """What the output shows; None: nobody measures any more."""
         self.secure = secure
+        resume = session.get("resume", ())
+        paused = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
+        # Of alternating current the monitor knows nothing; what is asked for is looked at below in either case.
+        self.monitor = None if limits is None else SafetyMonitor(self.config, limits, paused=paused)
         self.book = Playbook(
             self.session,
             watch=self._watch,
@@ -81,6 +86,8 @@ class Drive:
 
     def _watch(self, event: ev.Event | None, actions: list[act.Action], now: float) -> list[act.Action]:
         """The order of hardware actions, whatever a test looks at."""
+        if self.monitor is not None:
+            self.monitor.secc(event, actions, now)
         for action in actions:
             if isinstance(action, act.HardwareAction):
                 self.done.append(type(action).__name__)

@@ -1,0 +1,125 @@
+"""The watchdog and the beats by themselves, on clocks of the test: what is lost and when, how often it is said, and how late a loop was."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from iso15118.aio.guard import Callback
+from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
+from iso15118.errors import ConfigError
+
+
+class Beating:
+    """A heartbeat whose age the test tells, one for each look."""
+
+    def __init__(self, *ages: float, reason: str = "") -> None:
+        self.ages, self.reason = list(ages), reason
+
+    @property
+    def age(self) -> float:
+        return self.ages.pop(0)
+
+
+class Over:
+    """So many looks; notes how long each waits."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks, self.waited = looks, set[float]()
+
+    def wait(self, seconds: float) -> bool:
+        self.waited.add(seconds)
+        self.looks -= 1
+        return self.looks < 0
+
+    def set(self) -> None:
+        self.looks = 0
+
+
+def watched(*ages: float, reason: str = "", limit_s: float = 0.5) -> tuple[list[str], WatchdogThread, Over]:
+    """What the watchdog says to these ages."""
+    said: list[str] = []
+    heartbeat: Any = Beating(*ages, reason=reason)
+    watchdog = WatchdogThread(heartbeat, said.append, limit_s)
+    over = Over(len(ages))
+    watchdog._over = over  # type: ignore[assignment]
+    watchdog.run()
+    return said, watchdog, over
+
+
+def test_what_is_lost_is_dropped_once_and_again_when_it_was_back() -> None:
+    said, watchdog, over = watched(0.1, 0.5, 0.51, 0.6, 2.0, 0.5, 0.7, 0.8)
+    assert said == [
+        "no heartbeat for 0.51 s: the event loop hangs",
+        "no heartbeat for 0.70 s: the event loop hangs",
+    ]
+    assert watchdog.dropped == 2
+    assert over.waited == {0.05}, "ten times as often as it may be lost"
+    assert watchdog.daemon
+
+
+def test_a_watchdog_that_sees_every_beat_says_nothing() -> None:
+    said, watchdog, _ = watched(0.0, 0.1, 0.5)
+    assert (said, watchdog.dropped) == ([], 0)
+
+
+def test_why_the_heartbeat_stopped_is_said_if_it_says_so() -> None:
+    assert watched(1.0, reason="contactors.open failed")[0] == ["contactors.open failed"]
+
+
+def test_a_drop_that_raises_is_called_again() -> None:
+    calls: list[str] = []
+
+    def drop(reason: str) -> None:
+        calls.append(reason)
+        raise ValueError
+
+    heartbeat: Any = Beating(1.0, 0.1, 1.0)
+    watchdog = WatchdogThread(heartbeat, drop, 0.5)
+    watchdog._over = Over(3)  # type: ignore[assignment]
+    thread = threading.Thread(target=watchdog.run)
+    thread.start()
+    thread.join()
+    assert len(calls) == watchdog.dropped == 2
+
+
+def test_the_least_limit_is_four_beats() -> None:
+    watched(0.0, limit_s=4 * BEAT_S)
+    with pytest.raises(ConfigError, match="limit_s"):
+        watched(0.0, limit_s=3.9 * BEAT_S)
+
+
+# -- beats
+
+
+async def test_beats_come_ten_times_a_second_and_a_loop_that_turns_is_not_late() -> None:
+    news: list[Any] = []
+    heartbeat = Heartbeat(lambda: "", Callback("news", news.append), None)
+    heartbeat.start()
+    heartbeat.start()  # begun anew, and not twice
+    await asyncio.sleep(1.05)
+    assert heartbeat.count == pytest.approx(12, abs=1)
+    heartbeat.stop("closed")
+    count = heartbeat.count
+    await asyncio.sleep(1.0)
+    assert (heartbeat.count, heartbeat.reason) == (count, "closed")
+    assert news == []
+
+
+async def test_a_loop_that_did_not_turn_is_told_how_late_it_was() -> None:
+    news: list[Any] = []
+    heartbeat = Heartbeat(lambda: "", Callback("news", news.append), None)
+    heartbeat.start()
+    await asyncio.sleep(0)
+    loop: Any = asyncio.get_running_loop()
+    for late_s, told in ((0.05, False), (0.5, True)):
+        at = heartbeat._due_at
+        loop.pass_time(at - loop.time() + late_s)
+        await asyncio.sleep(0.001)
+        assert bool(news) is told
+    assert [type(one) for one in news] == [LoopLate]
+    assert news[0].seconds == pytest.approx(0.5, abs=0.01)
+    heartbeat.stop("")

@@ -1,0 +1,155 @@
+"""The defaults of settings that are a number, or a yes or no: a promise to whoever sets nothing. Who changes one changes it here, and
+says so in the changelog."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso15118.aio import PortLimits, StreamLimits
+from iso15118.evcc import EvccConfig
+from iso15118.secc import SeccConfig
+from iso15118.session.supervision import SupervisionLimits
+
+DEFAULTS: dict[type, dict[str, Any]] = {
+    SeccConfig: {
+        "connector": None,
+        "allow_plaintext": False,
+        "precharge_tolerance_v": 20.0,
+        "precharge_current_a": 2.0,
+        "overvoltage_v": 0.5,
+        "stop_delay_s": 10.0,
+        "authorization_attempts": 10,
+        "authorization_pause_s": 1.0,
+        "metering_confirmation_s": 0.0,
+        "meter_age_s": 1.0,
+        "first_meter_reading": True,
+        "schedule_overrun_s": 60.0,
+        "schedule_renegotiation_s": 300.0,
+        "power_tolerance_w": 0.0,
+        "profile_tolerance_w": 300.0,
+        "profile_warning_s": 5.0,
+        "profile_failure_s": 60.0,
+        "tolerate_odd_values": False,
+        "service_renegotiation": False,
+        "allow_pause": True,
+        "pause_validity_s": 86400.0,
+        "derate_offer": True,
+        "accept_ongoing_pre_charge": False,
+        "price_level_schedule": True,
+    },
+    EvccConfig: {
+        "contract_attempts": 3,
+        "maximum_contracts": 4,
+        "control_mode": None,
+        "departure_time_s": None,
+        "minimum_soc": 20,
+        "target_soc": 80,
+        "least_energy_wh": 0.05,
+        "no_power_s": 3600.0,
+        "below_minimum_s": 60.0,
+        "allow_discharge": True,
+        "confirm_power_tolerance": False,
+        "allow_plaintext": False,
+        "meter_info_every": 20,
+        "meter_tolerance_percent": 5.0,
+        "meter_tolerance_wh": 100.0,
+        "meter_delay_s": 10.0,
+        "strict_evse_id": False,
+        "loop_interval_s": None,
+        "poll_interval_s": 0.1,
+        "precharge_tolerance_v": 20.0,
+        "welding_voltage_v": 60.0,
+        "welding_detection_s": 5.0,
+        "pause_if_asked": False,
+        "pause_validity_s": 86400.0,
+    },
+    SupervisionLimits: {
+        "over_voltage_factor": 1.1,
+        "over_voltage_s": 0.1,
+        "over_current_a": 5.0,
+        "over_current_share": 0.05,
+        "over_current_s": 0.5,
+        "over_current_fault_s": 2.0,
+        "rating_factor": 1.05,
+        "rating_s": 0.0,
+        "inlet_rating_s": 0.5,
+        "reverse_current_a": 2.0,
+        "reverse_current_share": 0.01,
+        "reverse_current_s": 0.2,
+        "no_current_a": 5.0,
+        "no_current_s": 0.1,
+        "settle_s": 1.0,
+        "ramp_a_per_s": 25.0,
+        "ramp_full_s": 20.0,
+        "stale_s": 1.0,
+        "contactor_s": 3.3,
+        "asked_voltage_v": 20.0,
+        "asked_voltage_share": 0.05,
+        "asked_voltage_stop_s": 0.5,
+        "asked_voltage_fault_s": 1.0,
+        "wrong_direction_a": 5.0,
+        "wrong_direction_s": 1.0,
+        "touch_safe_v": 60.0,
+        "discharge_s": 5.0,
+        "cable_check_v": 10.0,
+        "cable_check_a": 2.0,
+        "offset_share": 0.002,
+        "cable_check_s": 0.1,
+        "pre_charge_v": 20.0,
+        "pre_charge_factor": 1.5,
+        "pre_charge_s": 0.2,
+        "frozen_a": 10.0,
+        "frozen_warn_s": 5.0,
+        "frozen_stop_s": 10.0,
+        "insulation_s": 1.0,
+        "insulation_fault_share": 0.8,
+        "sensors_v": 50.0,
+        "sensors_s": 1.0,
+        "earth_v": 550.0,
+        "earth_factor": 1.1,
+        "earth_s": 2.0,
+        "over_power_w": 500.0,
+        "over_power_share": 0.05,
+        "over_power_s": 1.0,
+        "limits_ignored_loops": 2,
+        "inlet_voltage_v": 5.0,
+        "inlet_voltage_share": 0.01,
+        "inlet_voltage_s": 0.2,
+        "battery_stop_s": 2.0,
+        "battery_fault_s": 10.0,
+        "hot_stop_s": 5.0,
+        "reported_voltage_v": 10.0,
+        "reported_current_a": 5.0,
+        "reported_s": 5.0,
+    },
+    PortLimits: {
+        "power_s": 0.5,
+        "pre_charge_s": 8.0,
+        "contactors_s": 3.0,
+        "feedback_s": 0.5,
+        "bounce_s": 0.1,
+        "signal_s": 0.5,
+        "meter_s": 1.0,
+        "authorization_s": 180.0,
+        "contract_s": 55.0,
+        "store_s": 10.0,
+        "look_s": 0.05,
+    },
+    StreamLimits: {
+        "handshake_s": 10.0,
+        "idle_s": 75.0,
+        "linger_s": 1.0,
+        "unsent": 524288,
+    },
+}
+
+
+@pytest.mark.parametrize("settings", DEFAULTS, ids=lambda kind: kind.__name__)
+def test_what_holds_where_nothing_is_set(settings: Any) -> None:
+    made = settings()
+    names = {
+        name for name in made.__struct_fields__ if type(getattr(made, name)) in (int, float, bool, type(None))
+    }
+    assert {name: getattr(made, name) for name in names} == DEFAULTS[settings]
