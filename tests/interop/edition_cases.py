@@ -108,6 +108,7 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     """What the peer found wrong."""
     problem: str = ""
+    attempt: int = 1
 
     @property
     def good(self) -> bool:
