@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from iso15118.errors import V2GError
     from iso15118.evcc import EvccConfig, EvccSession
     from iso15118.secc import SeccConfig, SeccSession
+    from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
     from iso15118.session.limits import StationLimits, VehicleLimits
     from iso15118.session.ports import Station, Vehicle
     from iso15118.session.services import ControlMode, ServiceID
 
 __version__ = "0.1.0"
 __all__ = [
+    "AcStationLimits",
+    "AcVehicleLimits",
     "ControlMode",
     "EvccClient",
     "EvccConfig",
@@ -37,6 +40,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AcStationLimits": "session.ac_limits",
+    "AcVehicleLimits": "session.ac_limits",
     "ControlMode": "session.services",
     "EvccClient": "aio",
     "EvccConfig": "evcc",

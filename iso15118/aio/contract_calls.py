@@ -9,6 +9,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from iso15118 import exi
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ExiError, HardwareError
@@ -58,8 +60,9 @@ def trust_of(station: ports.Station) -> ContractTrust | None:
     return trust
 
 
-def contracts_of(vehicle: ports.Vehicle) -> VehicleContracts | None:
-    """What the vehicle holds, read now; None if it has no store, or the store cannot be read."""
+def contracts_of(vehicle: ports.Vehicle, refused: tuple[str, ...] = ()) -> VehicleContracts | None:
+    """What the vehicle holds, read now; None if it has no store, or the store cannot be read. ``refused``: EMAIDs that were refused in
+    earlier sessions."""
     if vehicle.contracts is None:
         return None
     try:
@@ -67,7 +70,12 @@ def contracts_of(vehicle: ports.Vehicle) -> VehicleContracts | None:
     except HardwareError as error:
         _log.warning("no Plug and Charge in this session: %s", brief(error))
         return None
-    return contracts
+    if not refused:
+        return contracts
+    try:
+        return replace(contracts, refused=refused)
+    except TypeError:  # what it is instead is judged by the session
+        return contracts
 
 
 def _as_it_is(value: Any, name: str) -> Any:

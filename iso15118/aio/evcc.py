@@ -128,6 +128,8 @@ class EvccClient:
         self._driver: SessionDriver | None = None
         self._idle: IdleLook | None = None
         self._running = False
+        self._refused: tuple[str, ...] = ()
+        """Contracts whose refusal ended sessions of this stay at a station; an orderly end forgets them."""
         self._found: tuple[IPv6Address, int, Security] | None = None
         """What discovery last said."""
 
@@ -321,11 +323,18 @@ class EvccClient:
             raise
         finally:
             self._driver = None
+            self._remember(session)
             for alarm in driver.unheard:
                 self._deliver(alarm)
         if result is None and self._service.unsafe:
             raise HardwareError(f"out of service: {self._service.unsafe}")
         return _judge(result, driver.link_end, address)
+
+    def _remember(self, session: EvccSession) -> None:
+        if session.refused_contract:
+            self._refused = (*self._refused, session.refused_contract)
+        elif session.ended is not None and session.ended.reason.orderly:
+            self._refused = ()
 
     def _look_again(self, driver: SessionDriver) -> None:
         """The session is over: what it left behind, and what shows from now on."""
@@ -396,7 +405,7 @@ class EvccClient:
         epoch = self._epoch
         if epoch is None:
             epoch = time.time() - asyncio.get_running_loop().time()
-        contracts = contracts_of(self.vehicle)
+        contracts = contracts_of(self.vehicle, self._refused)
         limits = None
         if self.vehicle.inlet is not None:
             limits = self._battery.read("limits", readings.vehicle_limits)

@@ -37,6 +37,7 @@ from .inbox import ALARMS, Inbox
 from .logs import Log
 from .service import Service
 from .station_hardware import StationHardware
+from .value_added import services_of
 
 if TYPE_CHECKING:
     from iso15118.secc import SeccConfig
@@ -301,6 +302,7 @@ class SeccSessions:
             epoch=epoch,
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,
+            value_added=services_of(self._station),
             resume=tuple(self.tickets),
         )
 

@@ -41,8 +41,11 @@ def evcc(
     session = settings.session
     lists = settings.status.store
     evidence = None if lists is None else Evidence(Store(lists))
-    with by_thread(), tls_of(settings.tls, "evcc", keylog, evidence=evidence) as secured:
-        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki)
+    with (
+        by_thread(),
+        tls_of(settings.tls, "evcc", keylog, editions=session.editions, evidence=evidence) as secured,
+    ):
+        vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki, secured.older_pki)
         if secured.material is not None and session.evccid == EvccConfig().evccid:
             # Unless the file says otherwise the vehicle is who its certificate says it is [V2G20-2598].
             session = msgspec.structs.replace(session, evccid=common_name(secured.material))

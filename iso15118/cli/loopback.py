@@ -68,6 +68,10 @@ def loopback(
     discharge_kwh: Annotated[
         float | None, typer.Option(help="Give back that much in mid-session (bpt services).")
     ] = None,
+    pause: Annotated[
+        float | None,
+        typer.Option(help="memory: pause in mid-charge for so many minutes, then go on with the ticket."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Vary durations of the hardware, repeatably.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a session folder here; its capture holds the TLS secrets.")
@@ -96,6 +100,7 @@ def loopback(
         "battery_kwh": battery_kwh,
         "power_kw": power_kw,
         "discharge_kwh": discharge_kwh,
+        "pause": pause,
         "seed": seed,
     }
     with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:

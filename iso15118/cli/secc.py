@@ -65,12 +65,20 @@ def secc(
         echo_soon(json_line(summary)) if as_json else tell(summary)
 
     known = StationStatus(settings)
-    made = tls_of(settings.tls, "secc", keylog, evidence=known.evidence, demand=known.handshake_demand)
+    made = tls_of(
+        settings.tls,
+        "secc",
+        keylog,
+        editions=settings.session.editions,
+        evidence=known.evidence,
+        demand=known.handshake_demand,
+    )
     with by_thread(), made as secured:
         station.contracts = backend_of(
             settings.contracts,
             settings.tls,
             secured.pki,
+            older=secured.older_pki,
             evidence=known.evidence,
             demand=known.contract_demand,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -25,8 +25,8 @@ from iso15118.pki.revocation import Demand
 from iso15118.session.actions import EndReason, StateEntered
 from iso15118.settings.hardware import Reported
 from iso15118.settings.identity import Role, TlsMaterial, read_material, state_of_material
-from iso15118.settings.parts import TlsSettings
-from iso15118.settings.trust import Keylog, evcc_context, secc_context
+from iso15118.settings.parts import Iso2TlsSettings, TlsSettings
+from iso15118.settings.trust import Keylog, evcc_source, secc_source
 
 CHARGE_LOOPS = frozenset({"DC_ChargeLoop", "AC_ChargeLoop", "CurrentDemand", "ChargingStatus"})
 """The states of both roles in which energy is transferred, in every edition."""
@@ -41,6 +41,8 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     result: str
     detail: str
     end_reason: str
+    edition: str
+    """What was spoken; empty if the two had none in common."""
     peer: str
     evccid: str
     emaid: str
@@ -86,6 +88,7 @@ def summary_of(
         result="failed" if problem else "ok",
         detail=problem,
         end_reason=ended.reason.name,
+        edition=result.edition,
         peer=result.peer,
         evccid=evccid or result.evccid,
         emaid=result.emaid,
@@ -129,14 +132,16 @@ def exit_status(summary: SessionSummary) -> ExitStatus:
 
 def tell(summary: SessionSummary) -> None:
     """One session for people, on stdout."""
-    tls = "plaintext" if summary.tls is None else f"{summary.tls['version']} with client certificate"
+    tls = "plaintext" if summary.tls is None else summary.tls["version"]
+    if summary.tls is not None and summary.tls["client_certificate"]:
+        tls += " with client certificate"
     soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
     for line in (
         f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
         f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}",
         f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V",
         f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
-        f"with {summary.peer}, {tls}",
+        f"with {summary.peer}, {summary.edition or 'no edition in common'}, {tls}",
     ):
         echo_soon(line)
 
@@ -146,14 +151,21 @@ class Secured(Struct, frozen=True, kw_only=True):
 
     tls: RenewableTls | None = None
     material: TlsMaterial | None = None
-    """The certificates that it began with."""
+    """The certificates of ISO 15118-20 that it began with, if it is spoken."""
+    older: TlsMaterial | None = None
+    """Those of ISO 15118-2, if it is spoken over TLS."""
     beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """What runs beside a station until it is cancelled: changed files are taken for the connections that come."""
 
     @property
     def pki(self) -> IssuedPki | None:
-        """The test PKI behind it, if it is from one."""
+        """The test PKI behind the certificates of ISO 15118-20, if they are from one."""
         return None if self.material is None else self.material.pki
+
+    @property
+    def older_pki(self) -> IssuedPki | None:
+        """The same for ISO 15118-2."""
+        return None if self.older is None else self.older.pki
 
 
 @contextmanager
@@ -162,26 +174,41 @@ def tls_of(
     role: Role,
     keylog: Path | None = None,
     *,
+    editions: Collection[str] = ("iso20",),
     evidence: Evidence | None = None,
     demand: Demand | None = None,
 ) -> Iterator[Secured]:
-    """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr.
+    """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr, and where
+    ``editions`` has none that it names certificates for.
     ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
     Raises ConfigError for what the file names and cannot be used, and for a certificate of ours that has expired.
 
     ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
     """
-    if settings.mode == "plaintext":
-        echo_soon(
-            "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
-            err=True,
-        )
+    named: tuple[TlsSettings | Iso2TlsSettings | None, TlsSettings | Iso2TlsSettings | None] = (
+        settings if "iso20" in editions else None,
+        settings.iso2 if "iso2" in editions and _source_of(settings.iso2, "tls.iso2") else None,
+    )
+    if settings.mode == "plaintext" or named == (None, None):
+        if settings.mode == "plaintext" and "iso20" in editions:
+            echo_soon(
+                "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
+                err=True,
+            )
         yield Secured()
         return
-    state = None
+
+    def read() -> tuple[TlsMaterial | None, TlsMaterial | None]:
+        newer, older = (None if one is None else read_material(one, role) for one in named)
+        return newer, older
+
+    def state_of() -> object:
+        return [None if one is None else state_of_material(one) for one in named]
+
+    state: object = None
     with suppress(OSError):  # what is missing is said by who reads it
-        state = state_of_material(settings)
-    material = read_material(settings, role)
+        state = state_of()
+    material, older = read()
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:
@@ -191,37 +218,38 @@ def tls_of(
             log = stack.enter_context(KeyLogFile(wanted))
             warn_of_keylog(wanted)
         make = partial(
-            secc_context if role == "secc" else evcc_context,
+            secc_source if role == "secc" else evcc_source,
             profile=settings.profile,
             keylog=log,
             revocation=demand or settings.revocation,
             evidence=evidence,
             refuse=settings.refuse,
         )
-        tls = RenewableTls(make(material), ahead=timedelta(days=settings.expiry_warning_days))
-        with ConfigKeys("tls", written=_source_of(settings)):
+        tls = RenewableTls(make(material, older), ahead=timedelta(days=settings.expiry_warning_days))
+        source = (
+            _source_of(settings, "tls") if material is not None else _source_of(settings.iso2, "tls.iso2")
+        )
+        with ConfigKeys("tls", written=source):
             tls.check()
         yield Secured(
             tls=tls,
             material=material,
+            older=older,
             beside=(
                 lambda: follow_files(
                     tls,
-                    lambda: state_of_material(settings),
-                    lambda: make(read_material(settings, role)),
+                    state_of,
+                    lambda: make(*read()),
                     began_with=state,
                 ),
             ),
         )
 
 
-def _source_of(settings: TlsSettings) -> str:
-    """The key that says where our certificate is from."""
-    if settings.pki is not None:
-        return "tls.pki"
-    if settings.store is not None:
-        return "tls.store"
-    return "tls.certificate" if settings.certificate is not None else "tls.key"
+def _source_of(settings: TlsSettings | Iso2TlsSettings, table: str) -> str:
+    """The key that says where certificates are from; empty if none does."""
+    keys = ("pki", "store", "certificate", "key", "anchors")
+    return next((f"{table}.{key}" for key in keys if getattr(settings, key)), "")
 
 
 def listen_to(reported: Reported) -> Callable[[float, Any], None]:

@@ -50,7 +50,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     evccid: str = "WVWV123456789ABCDEF7"
     """EVCCID told to the station, 1 to 255 characters; in a product the subject CN of the vehicle certificate
     [V2G20-2598]."""
-    editions: tuple[str, ...] = ("iso20",)
+    editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are offered to the station, best first: "iso20", "iso2", "din"."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""

@@ -164,6 +164,8 @@ class Conversation:
         """The contract that pays."""
         self.shown = ""
         """EMAID of a contract on which the station has not decided yet, where its refusal ends the session."""
+        self.refused = ""
+        """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []

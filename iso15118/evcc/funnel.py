@@ -233,6 +233,7 @@ class Funnel:
             # The first cause: what the station says to the next attempt is often only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
         if reason is EndReason.REFUSED and self._talk.shown:
+            self._talk.refused = self._talk.shown
             self._talk.refusals.append(f"{self._talk.shown}: {detail}")
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")

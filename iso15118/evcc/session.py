@@ -126,6 +126,12 @@ class EvccSession(Funnel):
         return "" if contract is None else contract.emaid
 
     @property
+    def refused_contract(self) -> str:
+        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session may try another one first
+        (``VehicleContracts.refused``)."""
+        return self._talk.refused
+
+    @property
     def installed(self) -> int:
         """Contracts that were installed in this session."""
         return self._talk.installed

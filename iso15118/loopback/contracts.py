@@ -1,6 +1,6 @@
 """Plug and Charge in a loopback run: a backend and a provisioning service at the station, a contract store in the vehicle.
 
-All of it stands on the certificates of a test PKI for each edition, which are issued for the run.
+All of it stands on the certificates of two test PKIs, one of each edition with contracts, which are issued for the run.
 """
 
 from __future__ import annotations
@@ -31,41 +31,35 @@ class BothContracts(Struct, frozen=True):
 
 
 def contracts_of(
-    pki: IssuedPki, *, install: bool, clock: Callable[[], datetime], older: IssuedPki | None = None
+    pki: IssuedPki, older: IssuedPki, *, install: bool, clock: Callable[[], datetime]
 ) -> BothContracts:
-    """``install``: the vehicle begins without its contract, and finds it at the station. ``clock``: the service's. ``older``: certificates
-    of ISO 15118-2, for runs that may speak it."""
-    pkis = (pki,) if older is None else (pki, older)
-    mo_roots = tuple(one.certificates["mo-root"] for one in pkis)
+    """``pki`` is of ISO 15118-20, ``older`` of ISO 15118-2: either has a contract, since they are of different kinds of keys.
+    ``install``: the vehicle begins without its contract, and finds it at the station. ``clock``: the service's."""
+    contracts = [one.credential("contract") for one in (pki, older)]
+    mo_anchors = tuple(one.certificates["mo-root"] for one in (pki, older))
     service = ContractService(
         cps=pki.credential("cps"),
-        contracts={DEFAULT_PCID: [pki.credential("contract")]},
+        contracts={DEFAULT_PCID: [contracts[0]]},
         oem_anchors=[pki.oem_root],
+        clock=clock,
+    )
+    service_iso2 = ContractServiceIso2(
+        cps=older.credential("cps"),
+        contracts=lambda pcid: [contracts[1]] if pcid == DEFAULT_PCID else [],
+        renewed=lambda emaid: None,  # what was issued for this run does not run out in it
+        oem_anchors=[older.oem_root],
+        oem_intermediates=older.chain("oemprov")[1:],
+        mo_anchors=[older.certificates["mo-root"]],
         clock=clock,
     )
     held = VehicleContracts(
-        signers=() if install else tuple(signer_of(one.credential("contract")) for one in pkis),
+        signers=() if install else tuple(signer_of(one) for one in contracts),
         provisioning=provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
-        provisioning_iso2=None if older is None else provisioning_of(older.credential("oemprov")),
-        v2g_anchors=tuple(one.v2g_root for one in pkis),
-        mo_anchors=mo_roots,
+        provisioning_iso2=provisioning_of(older.credential("oemprov")),
+        v2g_anchors=(pki.v2g_root, older.v2g_root),
+        mo_anchors=mo_anchors,
     )
     backend = ContractBackend(
-        ContractTrust(mo_anchors=mo_roots),
-        service=service,
-        service_iso2=None if older is None else _service_iso2(older, clock),
+        ContractTrust(mo_anchors=mo_anchors), service=service, service_iso2=service_iso2
     )
     return BothContracts(backend, HeldContracts(held))
-
-
-def _service_iso2(pki: IssuedPki, clock: Callable[[], datetime]) -> ContractServiceIso2:
-    contract = pki.credential("contract")
-    return ContractServiceIso2(
-        cps=pki.credential("cps"),
-        contracts=lambda pcid: (contract,),
-        renewed=lambda emaid: contract,
-        oem_anchors=[pki.oem_root],
-        oem_intermediates=pki.chain("oemprov")[1:],
-        mo_anchors=[pki.certificates["mo-root"]],
-        clock=clock,
-    )

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from iso15118.connection import Phase
-from iso15118.errors import LinkError
+from iso15118.errors import LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.plant import Plant, evcc_config, secc_config
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.events import PauseRequested
 from iso15118.testing import Pair
 from iso15118.testing.pair import EPOCH
 from iso15118.testing.plugged import PluggedPair
@@ -51,26 +52,31 @@ def run_in_memory(
     plant = Plant.build(order, contracts=_contracts(order))
     run = _Run(order, plant, progress, watch, folder)
     pair = run.unplugged() if order.link == "none" else run.plugged()
+    first = None
+    if order.pause is not None and run.paused(pair):
+        first, pair = pair, run.resumed(pair, order.pause * 60.0)
     late = SessionEnded(EndReason.TIMEOUT, f"no end after {run.at_most_s:.0f} s of the virtual clock")
-    energy_at = pair.first_energy_at
+    energy_at = (first or pair).first_energy_at
     return summarize(
         plant,
         pair.secc.ended or late,
         pair.evcc.ended or late,
         edition=pair.secc.edition,
         tls=None,
-        exchanges=pair.exchanges,
-        charge_loops=pair.loops,
-        transfer_s=pair.transfer_s,
-        session_s=run.ended_at - pair.begun_at,
+        exchanges=pair.exchanges + (0 if first is None else first.exchanges),
+        charge_loops=pair.loops + (0 if first is None else first.loops),
+        transfer_s=pair.transfer_s + (0.0 if first is None else first.transfer_s),
+        session_s=run.ended_at - (first or pair).begun_at,
         link_s=run.link_s,
         setup_s=None if energy_at is None else energy_at - run.begun_at,
         wall_s=time.monotonic() - began,
-        secc_states=pair.secc.states,
-        evcc_states=pair.evcc.states,
+        secc_states=[*([] if first is None else first.secc.states), *pair.secc.states],
+        evcc_states=[*([] if first is None else first.evcc.states), *pair.evcc.states],
         safe=run.safe,
         emaid=pair.secc.emaid,
-        contracts_installed=pair.evcc.installed,
+        contracts_installed=pair.evcc.installed + (0 if first is None else first.evcc.installed),
+        paused_s=run.paused_s,
+        parts=[pair.exchanges] if first is None else [first.exchanges, pair.exchanges],
     )
 
 
@@ -102,6 +108,8 @@ class _Run:
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
         self._steps = 0
+        self._tapped: list[Pair] = []
+        self.paused_s: float | None = None
         self.at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s
         self.begun_at = self.ended_at = 0.0
         self.link_s: float | None = None
@@ -110,14 +118,38 @@ class _Run:
     def unplugged(self) -> Pair:
         """Only the two sessions, joined from the start."""
         pair = Pair(*self._both, **self._seen)
-        self._tap(pair)
+        half = self._order.soc_start + 0.5 * (self._order.soc_target - self._order.soc_start)
+        if self._order.pause is not None:
+            self._run(pair, lambda: self._plant.vehicle.battery.soc >= half)
+            if not pair.done and pair.secc.edition in ("iso20", "iso2"):
+                pair.tell_evcc(PauseRequested("half of the charge is done"))
+        self._run(pair)
+        return pair
+
+    def _run(self, pair: Pair, until: Callable[[], bool] = lambda: False) -> None:
+        if pair not in self._tapped:
+            self._tapped.append(pair)
+            self._tap(pair)
 
         def enough() -> bool:
             self._report()
-            return pair.now > self.at_most_s
+            return until() or pair.now > pair.begun_at + self.at_most_s
 
-        pair.run(until=enough, max_s=2.0 * self.at_most_s, max_steps=1_000_000_000)
+        pair.run(until=enough, max_s=pair.begun_at + 2.0 * self.at_most_s, max_steps=1_000_000_000)
         self.ended_at = pair.now
+
+    def paused(self, pair: Pair) -> bool:
+        """Both sides have what lets them go on."""
+        return pair.secc.ticket is not None and pair.evcc.ticket is not None
+
+    def resumed(self, first: Pair, after_s: float) -> Pair:
+        """The session that goes on with the tickets of the one before, so many seconds later."""
+        if first.secc.ticket is None:
+            raise MisuseError("the session was not paused")
+        self.paused_s = after_s
+        now = first.now + after_s
+        pair = Pair(*self._both, **self._seen, now=now, paused=(first.secc.ticket,), resume=first.evcc.ticket)
+        self._run(pair)
         return pair
 
     def plugged(self) -> Pair:
@@ -173,7 +205,5 @@ def _contracts(order: LoopbackOrder) -> BothContracts | None:
     from iso15118.pki import issue_test_pki
 
     day = datetime.fromtimestamp(EPOCH, UTC)
-    older = issue_test_pki("iso2", "p256", at=day) if "iso2" in (order.evcc_editions or ()) else None
-    return contracts_of(
-        issue_test_pki(at=day), install=order.install_contract, clock=lambda: day, older=older
-    )
+    both = issue_test_pki(at=day), issue_test_pki("iso2", "p256", at=day)
+    return contracts_of(*both, install=order.install_contract, clock=lambda: day)

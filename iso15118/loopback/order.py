@@ -23,6 +23,8 @@ _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
 _LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
+_LONGEST_PAUSE = 1440.0
+"""Minutes: a paused session is kept for a day."""
 _LATEST_TURN = 0.9
 """Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
 
@@ -62,6 +64,8 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
     """What the station takes back in mid-session."""
     phases: int | None = None
     """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
+    pause: float | None = None
+    """In mid-charge the session is paused for so many minutes of the virtual clock, and goes on; None: not at all."""
     seed: int | None = None
     """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
 
@@ -84,6 +88,8 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
         self._check_battery()
         if self.discharge_kwh is not None:
             self._check_discharge(self.discharge_kwh)
+        if self.pause is not None:
+            self._check_pause(self.pause)
 
     def _fill_in(self) -> None:
         megawatt = self.service.startswith("mcs")
@@ -185,6 +191,20 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
                 f"{wanted_kwh:g} kWh are more than the battery holds above {self.minimum_soc:g} % when it is nearly charged",
                 f"at most {most_kwh:.1f}",
             )
+
+    def _check_pause(self, minutes: float) -> None:
+        if not (math.isfinite(minutes) and 0.0 < minutes <= _LONGEST_PAUSE):
+            raise ConfigError("pause", f"{minutes!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}")
+        if self.transport != "memory":
+            raise ConfigError(
+                "pause", "minutes pass on the virtual clock only", "use transport memory, or leave it out"
+            )
+        if self.link != "none":
+            raise ConfigError("pause", "there is none with a simulated link yet", "use link none")
+        if "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())} and not (
+            {"iso20", "iso2"} & {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
+        ):
+            raise ConfigError("pause", "DIN 70121 knows no pause", "edition iso2 or iso20")
 
     def _soc_at(self, share: float) -> float:
         return self.soc_start + share * (self.soc_target - self.soc_start)

@@ -98,6 +98,10 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     """The contract that pays, as the station has it."""
     contracts_installed: int = 0
     """Contracts that the vehicle was given in the session."""
+    paused_seconds: float | None = None
+    """How long the session rested between its two parts; None: it was not paused, or did not go on."""
+    exchanges_of_parts: list[int] = []
+    """Exchanges before and after the pause; of a session without one, all."""
 
     @property
     def exit_status(self) -> int:
@@ -129,6 +133,8 @@ def summarize(
     sdp: str | None = None,
     emaid: str = "",
     contracts_installed: int = 0,
+    paused_s: float | None = None,
+    parts: list[int] | None = None,
 ) -> LoopbackSummary:
     """Put the figures together and judge whether everything went as ordered."""
     order, record, meter, battery = (
@@ -139,6 +145,8 @@ def summarize(
     )
     who, end = _who_ended(secc, evcc)
     problem = _problem(plant, end) if safe else "the hardware did not confirm that it is safe"
+    if not problem and order.pause is not None and paused_s is None:
+        problem = "the session was not paused"
     return LoopbackSummary(
         result="failed" if problem else "ok",
         ended_by=who,
@@ -184,6 +192,8 @@ def summarize(
         sdp=sdp,
         emaid=emaid,
         contracts_installed=contracts_installed,
+        paused_seconds=paused_s,
+        exchanges_of_parts=[exchanges] if parts is None else parts,
     )
 
 

@@ -63,13 +63,8 @@ def run_over_tcp(
     pki = None if plaintext else _issued("iso20")
     older = None if plaintext else _issued("iso2")
     contracts = None
-    if pki is not None and order.auth == "pnc":
-        contracts = contracts_of(
-            pki,
-            install=order.install_contract,
-            clock=_now,
-            older=older if "iso2" in (order.evcc_editions or ()) else None,
-        )
+    if pki is not None and older is not None and order.auth == "pnc":
+        contracts = contracts_of(pki, older, install=order.install_contract, clock=_now)
     plant = Plant.build(
         order,
         time_scale=max(1.0, order.expected_s / _TRANSFER_S),

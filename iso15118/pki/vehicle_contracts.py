@@ -68,6 +68,8 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
     edition: Edition = "iso20"
     """Profile by which contracts are chosen and judged; ``lab`` takes P-256."""
     transports: tuple[KeyTransport, ...] = (ISO20_P521, ISO20_X448)
+    refused: tuple[str, ...] = ()
+    """EMAIDs (14 characters) that were refused in earlier sessions: in -2, where a refusal ends the session, others are tried first."""
     provisioning_iso2: Provisioning | None = None
     """For -2, whose keys are of P-256; None: ``provisioning``, if its key is one."""
     form: Form = "standalone"

@@ -148,7 +148,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
-    editions: tuple[str, ...] = ("iso20",)
+    editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
     """Whose order counts when the two have several editions in common: the vehicle's, as the standard has it [V2G20-169], or that of

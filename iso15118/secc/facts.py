@@ -19,6 +19,7 @@ from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, Signal
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import SecuredLink
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.value_added import ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
@@ -73,6 +74,8 @@ class Facts:
     """Whom the station believes about contracts; None: it does not do Plug and Charge."""
     installs: bool = False
     """There is a contract-certificate service."""
+    value_added: tuple[ValueAddedService, ...] = ()
+    """Services beside energy."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     spent: list[SeccTicket] = field(default_factory=list)

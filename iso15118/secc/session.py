@@ -24,6 +24,7 @@ from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.value_added import ValueAddedService, check_value_added
 from iso15118.timing import Timer
 
 from .config import SeccConfig
@@ -56,7 +57,8 @@ class SeccSession(Funnel):
     which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
-    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``resume``: sessions that
+    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
+    services beside energy. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     """
 
@@ -68,6 +70,7 @@ class SeccSession(Funnel):
         epoch: float = 0.0,
         trust: ContractTrust | None = None,
         installs: bool = False,
+        value_added: Iterable[ValueAddedService] = (),
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
@@ -105,6 +108,7 @@ class SeccSession(Funnel):
                 epoch=epoch,
                 trust=trust,
                 installs=installs,
+                value_added=check_value_added(value_added),
                 tickets=tickets,
             ),
         )

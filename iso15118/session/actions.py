@@ -35,6 +35,7 @@ __all__ = [
     "RequestContractAuthorization",
     "RequestContractCertificate",
     "Send",
+    "ServicesSelected",
     "SessionEnded",
     "SessionResumed",
     "SetAcPower",
@@ -302,6 +303,12 @@ class MeteringConfirmed(Notify, frozen=True):
     charged_wh: float
     message: Any
     """The MeteringConfirmationReq as received: element and signature."""
+
+
+class ServicesSelected(Notify, frozen=True):
+    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+
+    services: tuple[tuple[int, int | None], ...]
 
 
 class SessionResumed(Notify, frozen=True):

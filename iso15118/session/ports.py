@@ -25,6 +25,7 @@ from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead,
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .services import AC_SERVICES, ServiceID
+from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -74,6 +75,7 @@ _STATION = {
     "signal": {"listen": _TOLD},
     "contract_authorizer": {"trust": _READ, "authorize_contract": _ASKED},
     "contract_certificates": {"certificate_installation": _ASKED},
+    "value_added": {"services": _READ},
     "heartbeat": {"beat": _TOLD},
 }
 _VEHICLE = {
@@ -253,6 +255,16 @@ class ContractCertificateService(Protocol):
 
 
 @runtime_checkable
+class ValueAddedServices(Protocol):
+    """What the station offers beside energy (ISO 15118-2). What a vehicle chose is told as ``ServicesSelected``."""
+
+    @property
+    def services(self) -> tuple[ValueAddedService, ...]:
+        """The services that there are now; read once when a session begins."""
+        ...
+
+
+@runtime_checkable
 class ContractStore(Protocol):
     """Where the vehicle keeps its contracts, its provisioning certificate and the roots that go with them."""
 
@@ -370,6 +382,7 @@ class Station:
     signal: SignalPort | None = None
     contract_authorizer: ContractAuthorizer | None = None
     contract_certificates: ContractCertificateService | None = None
+    value_added: ValueAddedServices | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:

@@ -6,18 +6,19 @@ import time
 
 from iso15118.errors import ConfigError
 from iso15118.files import read_secret
-from iso15118.pki import IssuedPki, Store
+from iso15118.pki import Credential, IssuedPki, Store
 from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.contract_service import ContractService, issuing
 from iso15118.pki.evidence import Evidence
 from iso15118.pki.installation import provisioning_of
+from iso15118.pki.installation_iso2 import ContractServiceIso2
 from iso15118.pki.profiles import Edition
 from iso15118.pki.protect import opened_key, passphrase_of
 from iso15118.pki.revocation import Demand
 from iso15118.pki.signer import signer_of
 from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
-from iso15118.simulation.backend import ContractBackend, accept_emaids
+from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 
 __all__ = ["backend_of", "store_of"]
 
@@ -27,20 +28,23 @@ def backend_of(
     tls: TlsSettings,
     pki: IssuedPki | None,
     *,
+    older: IssuedPki | None = None,
     evidence: Evidence | None = None,
     demand: Demand | None = None,
 ) -> ContractBackend | None:
     """The backend of a station that takes contracts; None for one that does not. ``pki``: what is in tls.pki,
     None where TLS has its certificates from elsewhere; then the store has all roots.
-    ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the settings say.
+    ``older``: what is in tls.iso2.pki, likewise. ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is
+    not as the settings say.
 
     Raises ConfigError for a folder without what is needed, PkiError for a store that cannot be used.
     """
-    if not settings.offer or (pki is None and settings.store is None):
+    both = [one for one in (pki, older) if one is not None]
+    if not settings.offer or (not both and settings.store is None):
         return None
     # What the station may not know, the backend does: the roots of the same test PKI.
-    of_pki = () if pki is None else (_certificate(pki, "mo-root"),)
-    v2g_of_pki = () if pki is None else (pki.v2g_root,)
+    of_pki = tuple(_certificate(one, "mo-root") for one in both)
+    v2g_of_pki = tuple(one.v2g_root for one in both)
     mo: tuple[bytes, ...] = of_pki
     v2g: tuple[bytes, ...] = v2g_of_pki
     if settings.store is not None:
@@ -60,7 +64,7 @@ def backend_of(
         providers=settings.providers,
         revocation=None if evidence is None else evidence.policy(demand or settings.revocation or "none"),
     )
-    service = None
+    service: InstallationService | None = None
     if settings.install and pki is not None:
         _certificate(pki, "cps")
         service = ContractService(
@@ -76,15 +80,36 @@ def backend_of(
         central=central if settings.central_validation else None,
         clock=time.time,
         service=service,
+        service_iso2=_service_iso2(older) if settings.install and older is not None else None,
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,
     )
 
 
+def _service_iso2(pki: IssuedPki) -> ContractServiceIso2:
+    _certificate(pki, "cps")
+
+    def renewed(emaid: str) -> Credential:
+        return issuing(pki, emaids=lambda _: (emaid,))(emaid)[0]
+
+    return ContractServiceIso2(
+        cps=pki.credential("cps"),
+        contracts=issuing(pki),
+        renewed=renewed,
+        oem_anchors=[pki.oem_root],
+        oem_intermediates=pki.chain("oemprov")[1:],
+        mo_anchors=[_certificate(pki, "mo-root")],
+    )
+
+
 def store_of(
-    settings: VehicleContractSettings, tls: TlsSettings, pki: IssuedPki | None
+    settings: VehicleContractSettings,
+    tls: TlsSettings,
+    pki: IssuedPki | None,
+    older: IssuedPki | None = None,
 ) -> HeldContracts | StoredContracts | None:
-    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything. Raises as ``backend_of``."""
+    """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``: in tls.iso2.pki. Raises as
+    ``backend_of``."""
     if not settings.use:
         return None
     if settings.store is not None:
@@ -107,16 +132,21 @@ def store_of(
                 "`iso15118 pki import` fills it",
             )
         return stored
-    if pki is None:
+    both = [one for one in (pki, older) if one is not None]
+    if not both:
         return None
-    for name in ("oemprov", *settings.names):
-        _certificate(pki, name)
+    for one in both:
+        for name in ("oemprov", *settings.names):
+            _certificate(one, name)
     return HeldContracts(
         VehicleContracts(
-            signers=tuple(signer_of(pki.credential(name)) for name in settings.names),
-            provisioning=provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
-            v2g_anchors=(pki.v2g_root,),
-            mo_anchors=(_certificate(pki, "mo-root"),),
+            signers=tuple(signer_of(one.credential(name)) for one in both for name in settings.names),
+            provisioning=None
+            if pki is None
+            else provisioning_of(pki.credential("oemprov"), pki.alternative_keys.get("oemprov")),
+            provisioning_iso2=None if older is None else provisioning_of(older.credential("oemprov")),
+            v2g_anchors=tuple(one.v2g_root for one in both),
+            mo_anchors=tuple(_certificate(one, "mo-root") for one in both),
             edition=_edition(tls),
         )
     )

@@ -69,6 +69,8 @@ class Field(Struct, frozen=True, kw_only=True):
     meaning: str = ""
     unit: str = ""
     """Unit of a number, empty if it has none."""
+    choices: tuple[str, ...] = ()
+    """Names to choose from where the type says text: ``Meta(extra={"choices": ...})``."""
 
     @property
     def is_table(self) -> bool:
@@ -78,6 +80,8 @@ class Field(Struct, frozen=True, kw_only=True):
     @property
     def values(self) -> list[str] | None:
         """The names to choose from, if it is a choice or a list of choices."""
+        if self.choices:
+            return list(self.choices)
         kind = self.item if self.item is not None else self.kind
         if get_origin(kind) is Literal:
             return [str(value) for value in get_args(kind)]
@@ -132,7 +136,11 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
         default = one.default
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
+        choices = next(
+            (meta.extra["choices"] for meta in metas if meta.extra and "choices" in meta.extra), ()
+        )
         yield Field(
+            choices=choices,
             name=one.name,
             kind=list if is_list else annotation,
             item=get_args(annotation)[0] if is_list else None,

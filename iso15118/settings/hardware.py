@@ -34,9 +34,12 @@ def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
     )
 
     def reported(message: object, now: float) -> None:
-        # The older editions have no voltage of the vehicle in their loop: it stays the one that pre-charge came to.
-        if isinstance(message, dc.DCChargeLoopReq):
-            station.vehicle_shows(si(message.ev_present_voltage), now)
+        element = _body(message)
+        if isinstance(element, dc.DCChargeLoopReq):
+            station.vehicle_shows(si(element.ev_present_voltage), now)
+        elif isinstance(element, iso2.PreChargeReq | din.PreChargeReq):
+            # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
+            station.vehicle_shows(quantity(element.ev_target_voltage), now)
 
     return station, reported
 
@@ -64,15 +67,19 @@ def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
     vehicle = LoneVehicle(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
-        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
-            message = message.body.body_element
-        if isinstance(message, dc.DCPreChargeRes):
-            vehicle.station_shows(si(message.evse_present_voltage), now)
-        elif isinstance(message, dc.DCChargeLoopRes):
-            vehicle.station_gives(si(message.evse_present_current), now)
-        elif isinstance(message, iso2.PreChargeRes | din.PreChargeRes):
-            vehicle.station_shows(quantity(message.evse_present_voltage), now)
-        elif isinstance(message, iso2.CurrentDemandRes | din.CurrentDemandRes):
-            vehicle.station_gives(quantity(message.evse_present_current), now)
+        element = _body(message)
+        if isinstance(element, dc.DCPreChargeRes):
+            vehicle.station_shows(si(element.evse_present_voltage), now)
+        elif isinstance(element, dc.DCChargeLoopRes):
+            vehicle.station_gives(si(element.evse_present_current), now)
+        elif isinstance(element, iso2.PreChargeRes | din.PreChargeRes):
+            vehicle.station_shows(quantity(element.evse_present_voltage), now)
+        elif isinstance(element, iso2.CurrentDemandRes | din.CurrentDemandRes):
+            vehicle.station_gives(quantity(element.evse_present_current), now)
 
     return vehicle, reported
+
+
+def _body(message: object) -> object:
+    """What a message says; in the older editions it is in the body."""
+    return message.body.body_element if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message

@@ -6,6 +6,7 @@ Whatever is wrong with them is refused with the key, the file and the way to men
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -14,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from msgspec import Struct
+from msgspec.structs import replace
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.files import read_secret
@@ -26,18 +28,20 @@ from iso15118.pki.profiles import AnchorRole
 from iso15118.pki.protect import PassphraseError, opened_key, passphrase_of, protection_of
 from iso15118.pki.store_files import check_root, split_key
 from iso15118.pki.store_reading import state_of
-from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, TlsSettings
+from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, Iso2TlsSettings, TlsSettings
 from iso15118.settings.reading import read_file
 
 __all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read_pki", "state_of_material"]
 
 Role: TypeAlias = Literal["secc", "evcc"]
+Named: TypeAlias = TlsSettings | Iso2TlsSettings
 State: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
 
 OWN: Final[dict[Role, str]] = {"secc": "secc", "evcc": "vehicle"}
 """Name of a role's chain in a store and in a test PKI."""
 _ANCHORS: Final[dict[Role, tuple[AnchorRole, str]]] = {"secc": ("OEM", "oem"), "evcc": ("V2G", "v2g")}
 """The kind of roots that the far end's chain ends in, and their folder in a store."""
+_KEYS: Final = re.compile(r"\btls\.(?=(certificate|key|chain|anchors|store|pki|key_password_file)\b)")
 _LONGEST: Final = 256 * 1024
 _NO_PASSWORD = f"name a file with the password in tls.key_password_file, or set {KEY_VARIABLE}"
 _WRONG_PASSWORD = f"the password is in tls.key_password_file or in {KEY_VARIABLE}"
@@ -56,17 +60,35 @@ class TlsMaterial(Struct, frozen=True, kw_only=True):
     """The test PKI that it is from, if it is."""
 
 
-def read_material(tls: TlsSettings, role: Role) -> TlsMaterial:
-    """What the file's ``[tls]`` names; its paths are absolute. Keys of certification authorities are read from a test PKI only.
+def read_material(tls: Named, role: Role) -> TlsMaterial:
+    """What the file's ``[tls]`` or ``[tls.iso2]`` names; its paths are absolute. Keys of CAs are read from a test PKI only.
 
     Raises ConfigError for files that are missing, that others may write or read where that matters, that are not what they should be, or
     that do not belong together; PkiError for a test PKI that cannot be used.
     """
     if tls.pki is not None:
-        return from_test_pki(read_pki(tls.pki), role)
-    if tls.store is not None:
-        return _from_store(tls.store, tls, role)
-    return _from_files(tls)
+        made = from_test_pki(read_pki(tls.pki), role)
+        return replace(made, own=None) if _bare(tls, role) else made
+    try:
+        if tls.store is not None:
+            return _from_store(tls.store, tls, role)
+        if _bare(tls, role):
+            return TlsMaterial(own=None, anchors=_anchors_of(tls))
+        return _from_files(tls)
+    except ConfigError as error:
+        if not isinstance(tls, Iso2TlsSettings):
+            raise
+        own = (_KEYS.sub("tls.iso2.", text) for text in (error.key, error.reason, error.hint))
+        raise ConfigError(*own) from error
+
+
+def _bare(tls: Named, role: Role) -> bool:
+    """A vehicle of ISO 15118-2 shows no certificate of its own."""
+    return role == "evcc" and isinstance(tls, Iso2TlsSettings)
+
+
+def _profile(tls: Named) -> str:
+    return tls.profile if isinstance(tls, TlsSettings) else "iso2"
 
 
 def read_pki(folder: Path) -> IssuedPki:
@@ -85,7 +107,7 @@ def from_test_pki(pki: IssuedPki, role: Role) -> TlsMaterial:
     return TlsMaterial(own=own, anchors=anchors, roots=(pki.v2g_root,), pki=pki)
 
 
-def state_of_material(tls: TlsSettings) -> State:
+def state_of_material(tls: Named) -> State:
     """What changes when one of these files does, without opening any. Raises OSError."""
     for folder in (tls.pki, tls.store):
         if folder is not None:
@@ -101,7 +123,14 @@ def state_of_material(tls: TlsSettings) -> State:
 # -- single files -------------------------------------------------------------------------------------------
 
 
-def _from_files(tls: TlsSettings) -> TlsMaterial:
+def _anchors_of(tls: Named) -> tuple[bytes, ...]:
+    anchors: list[bytes] = []
+    for place, path in enumerate(tls.anchors):
+        anchors += _roots(f"tls.anchors[{place}]", path, tls)
+    return tuple(dict.fromkeys(anchors))
+
+
+def _from_files(tls: Named) -> TlsMaterial:
     if tls.key is None:  # the settings of a file have been checked; those of a program may not
         raise ConfigError("tls.key", "is missing", "the file with our private key, or tls.store")
     key, beside = _key(tls.key, tls)
@@ -131,13 +160,10 @@ def _from_files(tls: TlsSettings) -> TlsMaterial:
                     "the certificates of its CAs, from the one that issued it up, and nothing else",
                 )
             roots.append(der)
-    anchors: list[bytes] = []
-    for place, path in enumerate(tls.anchors):
-        anchors += _roots(f"tls.anchors[{place}]", path, tls)
-    return TlsMaterial(own=own, anchors=tuple(dict.fromkeys(anchors)), roots=tuple(roots))
+    return TlsMaterial(own=own, anchors=_anchors_of(tls), roots=tuple(roots))
 
 
-def _key(path: Path, tls: TlsSettings) -> tuple[bytes, list[bytes]]:
+def _key(path: Path, tls: Named) -> tuple[bytes, list[bytes]]:
     """The key (PKCS#8, DER), and what certificates are in the same file if it is PKCS#12."""
     data = read_secret(path, key="tls.key", limit=_LONGEST)
     if path.suffix.lower() in PKCS12_ENDINGS:
@@ -181,7 +207,7 @@ def _pkcs12(path: Path, data: bytes, password: bytes | None) -> tuple[bytes, lis
     return key_der(key), [one.public_bytes(serialization.Encoding.DER) for one in found]
 
 
-def _password(tls: TlsSettings) -> bytes | None:
+def _password(tls: Named) -> bytes | None:
     variable = KEY_VARIABLE
     if tls.key_password_file is None and variable not in os.environ:
         return None
@@ -203,14 +229,14 @@ def _certificates(key: str, path: Path) -> list[bytes]:
     return found
 
 
-def _roots(key: str, path: Path, tls: TlsSettings) -> Sequence[bytes]:
+def _roots(key: str, path: Path, tls: Named) -> Sequence[bytes]:
     """Whoever writes this file decides whom we trust."""
     found = _certificates(key, path)
     if path.stat().st_mode & 0o022:
         raise ConfigError(
             key, f"{path}: group or others may write it, and so decide whom we trust", f"`chmod go-w {path}`"
         )
-    if tls.profile != "lab":  # where a peer is trusted by a certificate below its root
+    if _profile(tls) != "lab":  # where a peer is trusted by a certificate below its root
         for der in found:
             try:
                 check_root(der)
@@ -222,7 +248,7 @@ def _roots(key: str, path: Path, tls: TlsSettings) -> Sequence[bytes]:
 # -- a certificate store ------------------------------------------------------------------------------------
 
 
-def _from_store(folder: Path, tls: TlsSettings, role: Role) -> TlsMaterial:
+def _from_store(folder: Path, tls: Named, role: Role) -> TlsMaterial:
     name, (kind, below) = OWN[role], _ANCHORS[role]
     if not folder.is_dir():
         raise ConfigError("tls.store", f"there is no folder {folder}", "`iso15118 pki import` makes one")
@@ -231,17 +257,19 @@ def _from_store(folder: Path, tls: TlsSettings, role: Role) -> TlsMaterial:
     except PkiError as error:
         raise ConfigError("tls.store", str(error), _NO_PASSWORD) from error
     bad = "".join(f"; not used: {one}" for one in contents.problems)
-    if name not in contents.own:
+    bare, asks = _bare(tls, role), role == "evcc" or isinstance(tls, TlsSettings)
+    if name not in contents.own and not bare:
         there = ", ".join(contents.own) or "none"
         raise ConfigError(
             "tls.store",
             f"{folder} has no own/{name} (it has: {there}){bad}",
             f"`iso15118 pki import FILE {folder} --name {name}`",
         )
-    if not contents.anchors[kind]:
+    if not contents.anchors[kind] and asks:
         raise ConfigError(
             "tls.store",
             f"{folder} has no root in anchors/{below}{bad}",
             f"`iso15118 pki import ROOT.pem {folder} --anchor {below}`",
         )
-    return TlsMaterial(own=contents.own[name], anchors=contents.anchors[kind], roots=contents.anchors["V2G"])
+    own = None if bare else contents.own[name]
+    return TlsMaterial(own=own, anchors=contents.anchors[kind], roots=contents.anchors["V2G"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from iso15118.ranges import Ranged
 
 __all__ = [
     "KEY_VARIABLE",
     "PKCS12_ENDINGS",
+    "Iso2TlsSettings",
     "StationContractSettings",
     "StationSettings",
     "StationStatusSettings",
@@ -30,6 +31,27 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Amount = Annotated[float, Meta(ge=1.0, le=10_000.0)]
 TimeScale = Annotated[float, Meta(ge=0.001, le=10_000.0)]
+
+
+class Iso2TlsSettings(Ranged, frozen=True, kw_only=True):
+    """Certificates of ISO 15118-2 (P-256, TLS 1.2), where session.editions has iso2; without any it is spoken in the clear alone."""
+
+    pki: Path | None = None
+    """A test PKI, as `iso15118 pki init FOLDER --edition iso2` makes it; relative to this file. In its place: certificate, key and chain of
+    a station, anchors of a vehicle, or store."""
+    certificate: Path | None = None
+    """A station's certificate, PEM or DER; those of its CAs may follow it."""
+    key: Path | None = None
+    """Private key of that certificate: PEM, DER, or PKCS#12 (.p12, .pfx), encrypted or not, for its owner only (mode 600)."""
+    chain: Path | None = None
+    """Certificates of the CAs above the station's, PEM. A root among them is not sent."""
+    anchors: tuple[Path, ...] = ()
+    """A vehicle's: files with V2G roots (PEM or DER) that stations of TLS 1.2 are trusted under. A station asks vehicles for none."""
+    store: Path | None = None
+    """Certificate store: own/secc of a station, or anchors/v2g of a vehicle."""
+    key_password_file: Path | None = None
+    """File whose first line is the password of key, or the passphrase of the store's keys; for its owner only. Or the variable
+    ISO15118_KEY_PASSWORD."""
 
 
 class TlsSettings(Ranged, frozen=True, kw_only=True):
@@ -69,6 +91,7 @@ class TlsSettings(Ranged, frozen=True, kw_only=True):
     keylog: Path | None = None
     """Append the TLS secrets to this file; whoever has it can read the traffic. Relative to this file. The option --keylog and the variable
     SSLKEYLOGFILE do the same."""
+    iso2: Iso2TlsSettings = field(default_factory=Iso2TlsSettings)
 
 
 class StationStatusSettings(Ranged, frozen=True, kw_only=True):
@@ -138,7 +161,7 @@ class StationContractSettings(Ranged, frozen=True, kw_only=True):
     decision_s: Seconds = 0.0
     """How long the backend takes."""
     install: bool = False
-    """Play the provisioning service with the keys in tls.pki, for any vehicle of its OEM root: for tests only."""
+    """Play the provisioning service with the keys in tls.pki and tls.iso2.pki, for any vehicle of their OEM roots: for tests only."""
     installation_s: Seconds = 0.0
     """How long that takes."""
 

@@ -138,6 +138,8 @@ def _one(key: str, value: Any, field: Field, kind: Any) -> Any:
     if kind in (int, float):
         return _number(key, value, field, kind)
     text = _text(key, value, field)
+    if field.choices:
+        return choose(key, text, field.choices)
     if kind is bytes:
         try:
             return bytes.fromhex(text.replace(":", ""))

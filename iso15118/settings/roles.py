@@ -23,6 +23,7 @@ from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import (
+    Iso2TlsSettings,
     StationContractSettings,
     StationSettings,
     StationStatusSettings,
@@ -33,6 +34,7 @@ from iso15118.settings.parts import (
 )
 from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
+from iso15118.settings.strictness import Strictness, apply
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
 
@@ -41,6 +43,7 @@ _log = logging.getLogger(__name__)
 ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision": "the table [supervision]"}
 """Fields of a session's configuration that a file sets with another key."""
 
+_ISO2_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file")
 _TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
@@ -61,6 +64,9 @@ class SeccSettings(Ranged, frozen=True, kw_only=True):
     """TCP port; 0: any free one of 49152 to 65535, which discovery announces."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; another one than 15118 only to have several stations on one machine."""
+    strictness: Strictness = "field"
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
+    key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: SeccConfig = field(default_factory=SeccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -77,6 +83,9 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
     """Network interface to the station, by its name or an alternative one; "lo" is this machine only."""
     sdp_port: SdpPort = SDP_PORT
     """UDP port of discovery; the same as the station's."""
+    strictness: Strictness = "field"
+    """"field": take what vehicles and stations of today do beside the standards, as docs/tolerance.md lists it; "conformance": refuse it. A
+    key that is written in this file holds in either."""
     link: LinkSettings = field(default_factory=LinkSettings)
     session: EvccConfig = field(default_factory=EvccConfig)
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -92,6 +101,7 @@ ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "ev
 def load_secc(path: Path) -> SeccSettings:
     """The settings of a station, from a file. Raises ``ConfigError``."""
     table = read_toml(path)
+    apply(table, "secc")
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
@@ -109,7 +119,14 @@ def load_secc(path: Path) -> SeccSettings:
                 f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
                 f"any of {names}",
             )
-    check_station(settings.station, settings.session.timing)
+    config = settings.session
+    for edition, where, timing in (
+        ("iso20", "session.timing", config.timing),
+        ("iso2", "session.iso2.timing", config.iso2.timing),
+        ("din", "session.din.timing", config.din.timing),
+    ):
+        if edition in config.editions:
+            check_station(settings.station, timing, table=where)
     _check_status(settings)
     return _replace(settings, path)
 
@@ -141,6 +158,7 @@ def _check_status(settings: SeccSettings) -> None:
 def load_evcc(path: Path) -> EvccSettings:
     """The settings of a vehicle, from a file. Raises ``ConfigError``."""
     table = read_toml(path)
+    apply(table, "evcc")
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
@@ -164,13 +182,28 @@ def load(path: Path, role: str) -> SeccSettings | EvccSettings:
 
 
 R = TypeVar("R", SeccSettings, EvccSettings)
+T = TypeVar("T", TlsSettings, Iso2TlsSettings)
+
+
+def _absolute(tls: T, names: tuple[str, ...], folder: Path) -> T:
+    named = {name: getattr(tls, name) for name in names}
+    return replace(
+        tls,
+        anchors=tuple(folder / one for one in tls.anchors),
+        **{name: folder / one for name, one in named.items() if one is not None},
+    )
 
 
 def _replace(settings: R, path: Path) -> R:
     """Paths from the file's own folder, and plaintext only where it was asked for."""
     tls, folder = settings.tls, path.resolve().parent
     plaintext = tls.mode == "plaintext"
-    check_tls(tls)
+    check_tls(
+        tls,
+        editions=settings.session.editions,
+        role="secc" if isinstance(settings, SeccSettings) else "evcc",
+        forbid_plaintext=settings.session.forbid_plaintext,
+    )
     for code in tls.refuse:
         if code not in CODES:
             raise ConfigError(
@@ -188,17 +221,15 @@ def _replace(settings: R, path: Path) -> R:
             x448_key=None if contracts.x448_key is None else folder / contracts.x448_key,
             passphrase_file=None if contracts.passphrase_file is None else folder / contracts.passphrase_file,
         )
+    if wanted and set(settings.session.editions) == {"din"}:
+        raise ConfigError(key, "DIN 70121 knows no Plug and Charge", "session.editions with iso20")
     if wanted and plaintext:
         raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')
-    if wanted and tls.pki is None:
+    if wanted and tls.pki is None and tls.iso2.pki is None:
         check_contracts(contracts)
     contracts = replace(contracts, store=None if contracts.store is None else folder / contracts.store)
-    named = {name: getattr(tls, name) for name in _TLS_PATHS}
-    tls = replace(
-        tls,
-        anchors=tuple(folder / one for one in tls.anchors),
-        **{name: folder / one for name, one in named.items() if one is not None},
-    )
+    tls = _absolute(tls, _TLS_PATHS, folder)
+    tls = replace(tls, iso2=_absolute(tls.iso2, _ISO2_TLS_PATHS, folder))
     status = settings.status
     status = replace(status, store=None if status.store is None else folder / status.store)
     return replace(
@@ -206,5 +237,9 @@ def _replace(settings: R, path: Path) -> R:
         tls=tls,
         status=status,
         contracts=contracts,
-        session=replace(settings.session, allow_plaintext=plaintext, supervision=settings.supervision),
+        session=replace(
+            settings.session,
+            allow_plaintext=plaintext and "iso20" in settings.session.editions,
+            supervision=settings.supervision,
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, peer_verifier
@@ -14,7 +15,16 @@ from iso15118.settings.identity import OWN, Role, TlsMaterial, from_test_pki, re
 from iso15118.settings.staples import TestPkiStaples
 from iso15118.tls import PROFILES, StapleSource, TlsContext, TlsPort
 
-__all__ = ["Keylog", "common_name", "evcc_context", "read_pki", "secc_context", "secc_port"]
+__all__ = [
+    "Keylog",
+    "common_name",
+    "evcc_context",
+    "evcc_source",
+    "read_pki",
+    "secc_context",
+    "secc_port",
+    "secc_source",
+]
 
 Keylog = Callable[[str], None]
 
@@ -66,6 +76,46 @@ def secc_context(
         staples=_staples(material.pki, evidence),
         keylog=keylog,
     )
+
+
+def secc_source(
+    newer: TlsMaterial | None,
+    older: TlsMaterial | None,
+    *,
+    profile: str = "iso20",
+    keylog: Keylog | None = None,
+    revocation: Demand | None = None,
+    evidence: Evidence | None = None,
+    refuse: Collection[str] = (),
+) -> TlsContext | TlsPort:
+    """A station of one edition or both, as its files have it: ``newer`` is what ISO 15118-20 is served with, ``older`` ISO 15118-2.
+    Raises as ``secc_context``."""
+    own = partial(secc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
+    if newer is None:
+        if older is None:
+            raise ConfigError("tls.pki", "is missing: TLS needs certificates", "tls.pki or tls.iso2.pki")
+        return own(older, profile="iso2")
+    context = own(newer, profile=profile)
+    return context if older is None else TlsPort([context, own(older, profile="iso2")])
+
+
+def evcc_source(
+    newer: TlsMaterial | None,
+    older: TlsMaterial | None,
+    *,
+    profile: str = "iso20",
+    keylog: Keylog | None = None,
+    revocation: Demand | None = None,
+    evidence: Evidence | None = None,
+    refuse: Collection[str] = (),
+) -> TlsContext:
+    """A vehicle of one edition or both, likewise: with both it takes stations of TLS 1.2 as well. Raises as ``evcc_context``."""
+    own = partial(evcc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
+    if newer is None:
+        if older is None:
+            raise ConfigError("tls.pki", "is missing: TLS needs certificates", "tls.pki or tls.iso2.pki")
+        return own(older, profile="iso2")
+    return own(newer, profile=profile) if older is None else own(newer, profile="dual", older=older)
 
 
 def secc_port(pki: IssuedPki, older: IssuedPki, *, keylog: Keylog | None = None) -> TlsPort:

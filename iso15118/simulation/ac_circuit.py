@@ -1,7 +1,8 @@
 """The AC circuit between an outlet and an on-board charger: which phases carry what, and where the energy went.
 
 Integrated lazily as the DC circuit: ``advance(now)`` takes it through everything that was due, in steps of at most 0.25 s where something
-flows. The plant's time is the clock's times ``time_scale``. Energy is counted once, so that meter and battery agree.
+changes and of 10 s where it stays. The plant's time is the clock's times ``time_scale``. Energy is counted once, so that meter and battery
+agree.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from iso15118.energy.ac import NOTHING, Phases, each
 from iso15118.errors import ConfigError
-from iso15118.session.events import AcMeasured, SignalState
+from iso15118.session.events import AcMeasured, BatteryChanged, SignalState
 
 from .battery import Battery, charge_current_for, discharge_current_for
 from .charger import OnBoardCharger
@@ -23,7 +24,15 @@ from .record import Record
 __all__ = ["AcCircuit"]
 
 _STEP_S = 0.25
+_LONGEST_STEP_S = 10.0
+"""While the power stays as it is."""
 _SLACK_S = 1e-6
+
+
+def _steady_s(power_w: float, state: BatteryChanged) -> float:
+    """How long this power may be taken to stay, in s: half of what is left until the battery has enough, or has given enough."""
+    left_wh = state.energy_to_target_wh if power_w > 0.0 else -state.energy_to_minimum_wh
+    return max(_STEP_S, min(_LONGEST_STEP_S, 0.5 * left_wh * 3600.0 / max(abs(power_w), 1.0)))
 
 
 class AcCircuit:
@@ -206,6 +215,8 @@ class AcCircuit:
             before = charger.power_w
             if not any(before) and not any(goal):
                 break
+            if goal == before:
+                step_s = min(seconds, _steady_s(sum(goal), state))
             charger.power_w, step_s = charger.approach(goal, step_s)
             told = charger.bounds
             charger.reactive_var = told.reactive_var if told is not None and any(charger.power_w) else NOTHING

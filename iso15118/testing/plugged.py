@@ -82,6 +82,7 @@ class PluggedPair:
         settings: ConnectionSettings | None = None,
         wire: bool = True,
         secure: bool = True,
+        tls_version: str = "TLSv1.3",
         delay_s: float = 0.003,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
@@ -102,7 +103,7 @@ class PluggedPair:
         self.leaves = (b"station", b"vehicle")
         """What stands for the certificates; a test may exchange them."""
         self._configs, self._wire = (secc, evcc), wire
-        self._secure, self._delay_s = secure, delay_s
+        self._secure, self._tls_version, self._delay_s = secure, tls_version, delay_s
         self._on_message, self._on_state, self._on_pair = on_message, on_state, on_pair
         self.discovery = MemoryDiscovery(
             self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
@@ -342,6 +343,7 @@ class PluggedPair:
             self.vehicle,
             wire=self._wire,
             secure=self._secure,
+            tls_version=self._tls_version,
             delay_s=self._delay_s,
             on_message=self._on_message,
             on_state=self._state_entered,

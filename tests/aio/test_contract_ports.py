@@ -149,6 +149,57 @@ def test_the_service_is_asked_and_whatever_is_wrong_with_it_is_a_refusal(
     assert told(Site(provide=provide), action) == [answer]
 
 
+@pytest.mark.parametrize(
+    ("deadline_s", "limit_s", "after_s"),
+    [(3.0, 5.0, 3.0), (5.0, 3.0, 3.0), (0.0, 5.0, 0.001), (-1.0, 5.0, 0.001)],
+)
+def test_the_service_has_time_until_the_answer_is_due_and_no_more_than_a_port_has(
+    deadline_s: float, limit_s: float, after_s: float
+) -> None:
+    heard: list[float] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        calls = ContractCalls(
+            loop,
+            Site(provide=never),  # type: ignore[arg-type]
+            lambda event: heard.append(loop.time() - began),
+            limit_s,
+        )
+        calls.install(act.RequestContractCertificate(request(), began + deadline_s))
+        await asyncio.sleep(20.0)
+        calls.close()
+
+    clock.run(ask())
+    assert heard == [pytest.approx(after_s, abs=1e-4)]
+
+
+@pytest.mark.parametrize("kind", ["authorize", "install"])
+def test_nobody_is_told_what_was_dropped(kind: str) -> None:
+    heard: list[ev.Event] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        calls = ContractCalls(loop, Site(slowly, slowly), heard.append, 5.0)  # type: ignore[arg-type]
+        calls.drop()
+        if kind == "authorize":
+            calls.authorize(AUTHORIZE)
+        else:
+            calls.install(act.RequestContractCertificate(request(), loop.time() + 5.0))
+        await asyncio.sleep(0.5)
+        calls.drop()
+        await asyncio.sleep(20.0)
+        calls.close()
+
+    async def slowly(_: Any) -> Refusal:
+        await asyncio.sleep(1.0)
+        return Refusal.NO_CONTRACT
+
+    clock.run(ask())
+    assert heard == []
+
+
 def test_only_the_last_request_is_answered() -> None:
     async def slow(octets: bytes) -> Refusal:
         if not calls:
@@ -267,3 +318,30 @@ def test_contracts_are_kept_one_after_the_other_whatever_becomes_of_one(
     assert kept == ["one", "two", "three"]
     logs.flush()
     assert len([one for one in caplog.records if "is not kept" in one.message]) == 2
+
+
+def test_contracts_are_kept_while_nobody_waits_for_them() -> None:
+    kept: list[Any] = []
+    wrong: list[Any] = []
+
+    class Store:
+        async def store(self, contract: Any) -> None:
+            await asyncio.sleep(0.001)
+            kept.append(contract)
+
+    async def keep() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: wrong.append(context))
+        calls = StoreCalls(loop, Store(), 0.05)  # type: ignore[arg-type]
+        for contract in ("one", "two", "three"):
+            calls.keep(contract)
+        await asyncio.sleep(1.0)
+        calls.keep("four")
+        await calls.settled()
+        calls.keep("five")
+        await asyncio.sleep(1.0)
+        calls.close()
+
+    clock.run(keep())
+    assert kept == ["one", "two", "three", "four", "five"]
+    assert wrong == []

@@ -33,7 +33,7 @@ STREAM = {"close", "abort", "send"}
 
 PORT_FIELDS = {
     "power", "contactors", "cable_check", "authorizer", "meter", "energy", "signal", "contract_authorizer",
-    "contract_certificates", "battery", "inlet", "contracts", "heartbeat",
+    "contract_certificates", "value_added", "battery", "inlet", "contracts", "heartbeat",
 }  # fmt: skip
 
 

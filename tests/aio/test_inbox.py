@@ -40,6 +40,7 @@ GOOD: dict[Any, Any] = {
     "AcStationLimits": AcStationLimits.of(current_a=32.0),
     "AcVehicleLimits": AcVehicleLimits.of(current_a=16.0),
     "Phases": (1.0, 2.0, 3.0),
+    "tuple[tuple[tuple[float, float], ...], ...]": (((3600.0, 11_040.0), (3600.0, 0.0)),),
     "Refusal | None": Refusal.NOT_AVAILABLE,
     "ContractClaim": ContractClaim(emaid="DE8AAA00000001", chain=(), evccid="02" * 6),
 }
@@ -99,7 +100,9 @@ class Told:
     def kept(self) -> list[Any]:
         inbox = self.inbox
         return [
-            what for what in (inbox.signal, inbox.set_point, inbox.limits, inbox.alarm) if what is not None
+            what
+            for what in (inbox.signal, inbox.set_point, inbox.plan, inbox.limits, inbox.alarm)
+            if what is not None
         ]
 
 
@@ -252,6 +255,21 @@ async def test_standing_states_are_kept_for_the_next_session() -> None:
         here.inbox.push(event)
     assert here.inbox.standing() == [ev.SignalChanged(ev.SignalState.B), ev.SetPointChanged(None)]
     assert here.inbox.limits == ev.LimitsChanged(LIMITS)
+
+
+async def test_a_plan_counts_from_the_moment_when_it_was_told() -> None:
+    here = Told()
+    plans = (((3600.0, 11_040.0),),)
+    before = asyncio.get_running_loop().time()
+    here.inbox.push(ev.PlanChanged(plans))
+    (kept,) = here.inbox.standing()
+    assert isinstance(kept, ev.PlanChanged)
+    assert kept.plans == plans
+    assert kept.begins is not None
+    assert before <= kept.begins <= asyncio.get_running_loop().time()
+    assert here.events == [kept]
+    here.inbox.push(ev.PlanChanged(plans, 7.0))
+    assert here.inbox.standing() == [ev.PlanChanged(plans, 7.0)]
 
 
 async def test_limits_that_cannot_be_those_of_a_charger_are_refused() -> None:

@@ -4,6 +4,7 @@ complaints are told once."""
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from iso15118.aio.contactor_calls import ContactorCalls
 from iso15118.aio.guard import Port as Guarded
 from iso15118.aio.logs import flush
 from iso15118.aio.port_calls import Echo
-from iso15118.session.actions import PreCharge
+from iso15118.aio.station_hardware import _run_cable_check
+from iso15118.session.actions import PreCharge, StartCableCheck
 from iso15118.session.events import ContactorsChanged, HardwareFault
 from tests.aio.test_port_calls import EMERGENCY, ORDERLY, Port, amperes, turns
 
@@ -201,6 +203,39 @@ async def test_what_is_said_once_a_process_is_said_once(
         "contactors.close",
         "contactors.open",
     ]
+
+
+class Older:
+    """How a port's cable check may be written, and what it was called with."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[float, ...]] = []
+
+    async def both(self, voltage_v: float, ohm: float) -> bool:
+        self.called.append((voltage_v, ohm))
+        return True
+
+    async def voltage(self, voltage_v: float) -> bool:
+        self.called.append((voltage_v,))
+        return True
+
+
+@pytest.mark.parametrize(("kind", "called"), [("both", (500.0, 125e3)), ("voltage", (500.0,))])
+async def test_a_cable_check_of_an_older_kind_is_called_without_the_threshold(
+    kind: str, called: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_calls, "_graced", set())
+    older = Older()
+    port = Guarded(SimpleNamespace(run=getattr(older, kind)), "cable_check")
+    assert await _run_cable_check(port, StartCableCheck(500.0, 10.0, 125e3)) is True
+    assert older.called == [called]
+
+
+def test_a_cable_check_that_does_not_say_what_it_takes_is_called_with_both() -> None:
+    assert (
+        _run_cable_check(Guarded(SimpleNamespace(run=max), "cable_check"), StartCableCheck(500.0, 1.0, 125e3))
+        == 125e3
+    )
 
 
 # -- readiness

@@ -156,6 +156,14 @@ def test_what_no_charger_has_is_no_reading(what: str, name: str, value: Any) -> 
         read(what, with_field(READINGS[what][1], name, value))
 
 
+@pytest.mark.parametrize("value", [1, 0, None, "no"])
+@pytest.mark.parametrize("name", ["complete", "inlet_hot"])
+def test_a_flag_on_the_short_way_is_true_or_false(name: str, value: Any) -> None:
+    state = with_field(READINGS["battery.state"][1], "at", None)
+    with pytest.raises(HardwareError, match=name):
+        read("battery.state", with_field(state, name, value))
+
+
 @pytest.mark.parametrize("what", ["power.limits", "battery.limits"])
 @pytest.mark.parametrize(("name", "value"), [("maximum_voltage_v", -1.0), ("minimum_voltage_v", 1000.0)])
 def test_limits_that_were_changed_in_place_are_judged_again(what: str, name: str, value: float) -> None:

@@ -151,6 +151,7 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
                 "burst_count",
                 "limits_ignored_loops",
                 "maximum_schedule_entries",
+                "three_phase_connector",
             )
             name = key.rpartition(".")[2]
             counts = (

@@ -81,12 +81,14 @@ class Host:
         contracts: Any = None,
         tls: SecuredLink | None = None,
         resume: EvccTicket | None = None,
+        limits: VehicleLimits = VEHICLE,
+        secure: bool = True,
     ) -> None:
         self.service: EnergyService = SERVICES[service]
         self.control_mode = control_mode
         self.config = config or EvccConfig(services=(service,), control_modes=(control_mode,))
         self.session = EvccSession(
-            self.config, VEHICLE, battery(), epoch=1.79e9, contracts=contracts, resume=resume
+            self.config, limits, battery(), epoch=1.79e9, contracts=contracts, resume=resume
         )
         self.contracts = contracts
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE)
@@ -98,7 +100,7 @@ class Host:
         self.waiting = False
         """The session waits for a response."""
         self._contactors: bool | None = None
-        self.tell(ev.Connected(secure=True, tls=tls))
+        self.tell(ev.Connected(secure=secure, tls=tls))
 
     # -- the vehicle's side
 

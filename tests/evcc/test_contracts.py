@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from iso15118.evcc import EvccConfig
@@ -17,6 +18,7 @@ from iso15118.messages.iso20.common_types import (
     Processing,
     ResponseCode,
 )
+from iso15118.pki.signer import SignerError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -182,3 +184,43 @@ def test_a_confirmation_without_a_reading_is_not_sent() -> None:
     one.answer(evse_status=status)
     one.wait(0.25)
     assert isinstance(one.request, dc.DCChargeLoopReq)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_nothing_is_signed_for_a_station_that_is_not_on_tls(secure: bool) -> None:
+    """Though it asks for a contract: anybody on the line could be the one who asks."""
+    config = msgspec.structs.replace(EITHER, allow_plaintext=True)
+    one = Host(config=config, contracts=held(issued("ed448"), "contract-0").present, secure=secure)
+    one.to("AuthorizationSetup").answer()
+    assert isinstance(one.request, cm.AuthorizationReq)
+    way = one.request.selected_authorization_service
+    assert way is (cm.Authorization.PnC if secure else cm.Authorization.EIM)
+    assert (one.request.header.signature is not None) is secure
+
+
+class Gone:
+    """The token of a contract that was taken out."""
+
+    def __init__(self, signer: Any) -> None:
+        self._signer = signer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._signer, name)
+
+    def sign(self, data: bytes) -> bytes:
+        raise SignerError("the token is gone")
+
+
+def test_a_contract_whose_key_is_gone_is_passed_over() -> None:
+    present = held(issued("ed448"), "contract-0", "contract-1").present
+    signers = (Gone(present.signers[0]), present.signers[1])
+    one = Host(config=EITHER, contracts=msgspec.structs.replace(present, signers=signers))
+    one.to("Authorization")
+    assert isinstance(one.request, cm.AuthorizationReq)
+    assert one.request.selected_authorization_service is cm.Authorization.PnC
+    assert [line.split(": ")[1] for line in one.session.refusals] == ["the token is gone"]
+    one.answer()
+    assert one.session.state == "ServiceDiscovery"
+    one = Host(config=EITHER, contracts=msgspec.structs.replace(present, signers=signers[:1]))
+    one.to("Authorization")
+    assert one.request.selected_authorization_service is cm.Authorization.EIM

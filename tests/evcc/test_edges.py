@@ -9,13 +9,13 @@ import pytest
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, ResponseCode
+from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, Processing, ResponseCode
 from iso15118.messages.values import rational, si
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.services import ControlMode, ServiceID
-from tests.evcc.station import BATTERY_V, Host
+from tests.evcc.station import BATTERY_V, Host, battery
 
 
 def did(host: Host, kind: type) -> list[Any]:
@@ -166,3 +166,16 @@ def test_contactors_that_do_not_open_are_a_failure_though_the_inlet_is_dark() ->
         host.answer() if host.waiting else host.wait(0.25)
     assert host.session.ended is not None
     assert host.session.ended.reason is EndReason.CONTACTOR_FAILED
+
+
+def test_before_the_contactors_may_close_nobody_has_to_measure() -> None:
+    host = Host().to("Authorization")
+    host.tell(ev.InletMeasured(0.0, at=host.book.now))
+    host.tell(battery())
+    host.shown = []
+    for _ in range(20):
+        host.answer(evse_processing=Processing.Ongoing)
+        host.wait(1.0)
+    assert host.session.ended is None
+    assert host.session.state == "Authorization"
+    assert did(host, act.SupervisionWarning) == []

@@ -192,6 +192,35 @@ def test_a_reading_without_what_was_given_back_has_given_nothing_back() -> None:
     assert "given back" in watch.why_not(reading(0.0, discharged_wh=0.5))
 
 
+def test_what_flowed_before_the_first_reading_belongs_to_no_one() -> None:
+    """With 16 Wh of tolerance a vehicle that has counted 8 and 6 Wh already sees the first reading, and counts from there."""
+    config = EvccConfig(meter_tolerance_percent=0.0, meter_tolerance_wh=16.0, meter_delay_s=0.0)
+    for charged_wh, discharged_wh, fits in (
+        (84.0, 40.0, True),
+        (83.0, 40.0, False),
+        (116.0, 40.0, True),
+        (117.0, 40.0, False),
+        (100.0, 24.0, True),
+        (100.0, 23.0, False),
+        (100.0, 56.0, True),
+        (100.0, 57.0, False),
+    ):
+        watch = MeterWatch(config)
+        for second, (charged, discharged) in enumerate(((0.0, 0.0), (8.0, 6.0), (108.0, 46.0))):
+            inlet = ev.InletMeasured(400.0, 0.0, charged_wh=charged, discharged_wh=discharged)
+            watch.measured(inlet, float(second))
+            if second == 1:
+                watch.saw(reading(0.0, discharged_wh=0.0))
+        why = watch.why_not(reading(charged_wh, discharged_wh=discharged_wh))
+        assert (why == "") is fits, why
+
+
+def test_less_given_back_than_before_by_half_a_watt_hour_is_less() -> None:
+    watch = MeterWatch(EvccConfig())
+    assert watch.why_not(reading(0.0, discharged_wh=0.5)) == ""
+    assert "lower" in watch.why_not(reading(0.0))
+
+
 def in_the_loop() -> Host:
     one = Host(config=BY_CONTRACT, contracts=held(issued("ed448"), "contract-0").present)
     return one.to("DC_ChargeLoop")

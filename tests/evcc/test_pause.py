@@ -9,6 +9,7 @@ import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.config import Identification
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, ResponseCode
 from iso15118.session import actions as act
@@ -18,6 +19,7 @@ from iso15118.session.secured import SecuredLink
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.session.ticket import EvccTicket, binding_of
 from tests.evcc.station import BATTERY_V, SESSION_ID, STATES, Host
+from tests.pair.contracts import EMAIDS, held, issued
 
 TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"station",))
 OTHER = SecuredLink(version="TLSv1.3", peer_chain=(b"another station",))
@@ -209,6 +211,22 @@ def test_a_ticket_that_does_not_fit_is_not_named(changes: dict[str, Any]) -> Non
     host.session_id = NEW_ID
     host.answer(response_code=NEW)
     assert host.session.state == "AuthorizationSetup"
+
+
+@pytest.mark.parametrize(("emaid", "goes_on"), [(EMAIDS[0], True), (EMAIDS[1], False), ("", True)])
+def test_a_session_by_contract_goes_on_as_long_as_that_contract_is_there(emaid: str, goes_on: bool) -> None:
+    config = EvccConfig(
+        identification=(Identification.PNC, Identification.EIM),
+        services=(ServiceID.MCS,),
+        control_modes=(ControlMode.DYNAMIC,),
+    )
+    contracts = held(issued("ed448"), "contract-0").present
+    host = back(ticket(emaid=emaid), config=config, contracts=contracts)
+    assert (host.request.header.session_id == SESSION_ID) is goes_on
+    if goes_on:
+        host.answer(response_code=OLD)
+        contract = host.session._talk.contract
+        assert ("" if contract is None else contract.emaid) == emaid
 
 
 @pytest.mark.parametrize("tls", [OTHER, None], ids=["another", "unknown"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
@@ -264,6 +265,19 @@ def test_a_station_that_can_just_do_it_is_charged_at(changes: dict[str, float], 
     assert isinstance(host.request, cm.ScheduleExchangeReq if goes_on else cm.SessionStopReq)
 
 
+@pytest.mark.parametrize(
+    ("own_a", "least_a", "goes_on"),
+    [(0.5, 1.0, False), (1.0, 1.0, True), (0.0, 1.0, True), (5.0, 6.0, False)],
+)
+def test_a_vehicle_that_can_take_less_than_the_least_leaves_unless_it_says_nothing(
+    own_a: float, least_a: float, goes_on: bool
+) -> None:
+    host = offered(
+        Host(limits=replace(VEHICLE, maximum_charge_current_a=own_a)), minimum_charge_current=least_a
+    )
+    assert isinstance(host.request, cm.ScheduleExchangeReq if goes_on else cm.SessionStopReq)
+
+
 @pytest.mark.parametrize("allowed", [False, True])
 def test_what_a_vehicle_declares_to_give(allowed: bool) -> None:
     config = EvccConfig(
@@ -308,6 +322,37 @@ def test_a_wish_of_the_station_is_no_minimum_of_what_is_given() -> None:
     host = loop_of()
     host.battery(maximum_discharge_current_a=100.0)
     assert si(turn(host, **ASKS).ev_target_current) == -100.0
+    host.battery(maximum_discharge_power_w=40_000.0)
+    assert si(turn(host, **ASKS).ev_target_current) == -50.0
+
+
+@pytest.mark.parametrize(("watts", "amperes"), [(40_000.0, 0.0), (64_000.0, -80.0)])
+def test_less_than_the_stations_hardware_can_take_back_is_not_given(watts: float, amperes: float) -> None:
+    service = ServiceID.DC_BPT
+    config = EvccConfig(services=(service,), control_modes=(ControlMode.SCHEDULED,))
+    host = offered(Host(service, ControlMode.SCHEDULED, config=config), minimum_discharge_power=60_000.0)
+    host.to("DC_ChargeLoop")
+    host.measure(BATTERY_V, 100.0)
+    host.battery(maximum_discharge_power_w=watts)
+    assert si(turn(host, **ASKS).ev_target_current) == amperes
+
+
+@pytest.mark.parametrize("whose", ["station", "vehicle"])
+@pytest.mark.parametrize("least", [("charge_current", "a", 40.02), ("charge_power", "w", 40.02 * BATTERY_V)])
+@pytest.mark.parametrize(("amperes", "asked_a"), [(30.0, 0.0), (40.04, 0.0), (40.1, 40.1)])
+def test_less_than_one_of_the_two_can_do_is_not_asked_for(
+    whose: str, least: tuple[str, str, float], amperes: float, asked_a: float
+) -> None:
+    """Nor what is less only after rounding to tenths: 40.04 A is asked for as 40.0 A."""
+    name, unit, value = least
+    own = {f"minimum_{name}_{unit}": value} if whose == "vehicle" else {}
+    config = EvccConfig(services=(ServiceID.MCS,), control_modes=(ControlMode.SCHEDULED,))
+    host = Host(ServiceID.MCS, ControlMode.SCHEDULED, config=config, limits=replace(VEHICLE, **own))
+    offered(host, **({f"minimum_{name}": value} if whose == "station" else {}))
+    host.to("DC_ChargeLoop")
+    host.measure(BATTERY_V, 100.0)
+    host.battery(target_current_a=amperes)
+    assert si(turn(host).ev_target_current) == asked_a
 
 
 def test_a_battery_without_voltage_is_no_fault_of_this_software() -> None:

@@ -32,13 +32,13 @@ NAMED = (
     ),
     Named(
         "a vehicle that breaks off in an emergency does so in order",
-        "iso15118/evcc",
+        "iso15118/evcc/iso20/script.py",
         "urgency = Urgency.ORDERLY if orderly else Urgency.EMERGENCY",
         "urgency = Urgency.ORDERLY",
     ),
     Named(
         "the vehicle's stop does not stop the power",
-        "iso15118/evcc",
+        "iso15118/evcc/iso20/energy.py",
         'talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))',
         'talk.act(OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))',
     ),
@@ -63,8 +63,8 @@ NAMED = (
     Named(
         "a cable check at 1.3 times the vehicle's voltage",
         "iso15118",
-        "min(1.1 * vehicle_maximum_v, ",
-        "min(1.3 * vehicle_maximum_v, ",
+        "min(1.1 * vehicle_maximum_v, station_maximum_v)",
+        "min(1.3 * vehicle_maximum_v, station_maximum_v)",
     ),
     Named(
         "opening does not cancel a closing that is under way",
@@ -77,8 +77,8 @@ NAMED = (
     Named(
         "60 s are allowed after a MeteringConfirmation",
         "iso15118/secc",
-        "if kind is cm.MeteringConfirmationRes:",
-        "if False:",
+        "return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout",
+        "return self.facts.timing.sequence_timeout",
     ),
     Named(
         "a poll does not hear a wish to stop",

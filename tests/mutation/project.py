@@ -59,7 +59,7 @@ def digest(parts: Iterable[bytes]) -> str:
 
 HERE = Project(
     root=ROOT,
-    sources=("iso15118/secc", "iso15118/evcc", "iso15118/session", "iso15118/aio"),
+    sources=("iso15118/energy", "iso15118/secc", "iso15118/evcc", "iso15118/session", "iso15118/aio"),
     tests=tuple(
         f"tests/{room}"
         for room in (

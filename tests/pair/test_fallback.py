@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from iso15118.evcc import EvccConfig
@@ -10,6 +12,7 @@ from iso15118.session.actions import EndReason
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.testing import Pair
 
+PAGE = Path(__file__).parents[2] / "docs" / "fallback.md"
 ALL = ("iso20", "iso2", "din")
 SIDES = {"all": ALL, "-20": ("iso20",), "-2": ("iso2",), "DIN": ("din",)}
 
@@ -84,3 +87,30 @@ def test_a_vehicle_keeps_its_order() -> None:
     rig = pair(("din", "iso2"), ALL, "plain")
     rig.run()
     assert rig.secc.edition == "din"
+
+
+def test_the_page_of_runs_over_tcp_says_the_same() -> None:
+    """With certificates the two agree on the newest TLS that both have, and without any common one on none."""
+    rows = [
+        [part.strip() for part in line.strip("|").split("|")][1:]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and "vehicle" not in line
+    ]
+    names = {
+        "ISO 15118-20": "iso20",
+        "ISO 15118-2": "iso2",
+        "DIN 70121": "din",
+        "-": "",
+        "- (in laboratories only)": "",
+    }
+    told = [[names[one.partition(",")[0]] for one in row] for row in rows]
+    expected = []
+    for secured in (True, False):
+        for car, offered in SIDES.items():
+            row = []
+            for place, served in enumerate(SIDES.values()):
+                both = set(offered) & set(served)
+                tls = "TLSv1.3" if "iso20" in both else "TLSv1.2" if "iso2" in both else "plain"
+                row.append(EXPECTED[tls if secured else "plain"][car][place])
+            expected.append(row)
+    assert told == expected

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from iso15118.energy.dc import cable_check_voltage
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import Processing
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import rational
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
@@ -300,3 +300,35 @@ def test_every_answer_carries_the_time_at_which_it_is_sent_and_its_session() -> 
         stamps.append(header.time_stamp)
         drive.book.wait(10.0)
     assert [stamp - stamps[0] for stamp in stamps] == [0, 10, 20]
+
+
+# -- whoever decides about the driver
+
+
+def test_after_a_refusal_whoever_decides_is_asked_again_once_and_not_at_once() -> None:
+    """A vehicle that asks again within the pause waits, and its question is passed on when the pause is over."""
+    drive = drive_with(authorization_pause_s=2.0).to(State.AUTHORIZATION)
+    drive.send(cm.AuthorizationReq)
+    drive.book.tell(ev.AuthorizationDecided(False))
+    drive.send(cm.AuthorizationReq)
+    told = []
+    for _ in range(5):
+        drive.send(cm.AuthorizationReq)
+        told.append(len(asked(drive, act.RequestAuthorization)))
+        drive.book.now += 1.0
+    assert told == [0, 0, 1, 0, 0], told
+
+
+@pytest.mark.parametrize(("after_s", "ongoing"), [(-0.5, True), (0.0, False), (0.5, False)])
+def test_a_vehicle_is_told_five_seconds_before_it_gives_up_that_nobody_decided(
+    after_s: float, ongoing: bool
+) -> None:
+    drive = drive_with().to(State.AUTHORIZATION)
+    drive.book.now += 100.0
+    drive.session.timers.clear_all()  # so much time between two requests would end it
+    drive.send(cm.AuthorizationReq)
+    drive.book.now += drive.session._facts.config.timing.authorization_ongoing_timeout - 5.0 + after_s
+    drive.session.timers.clear_all()
+    answer = drive.send(cm.AuthorizationReq)
+    assert (answer.evse_processing is not Processing.Finished) is ongoing
+    assert (answer.response_code is ResponseCode.OK) is ongoing

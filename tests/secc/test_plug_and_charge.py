@@ -113,6 +113,7 @@ def test_an_installation_waits_for_the_service_and_then_says_ongoing() -> None:
     one.book.receive(one.request(cm.CertificateInstallationReq))
     (asked,) = one.book.does(act.RequestContractCertificate)
     assert isinstance(asked, act.RequestContractCertificate)
+    assert asked.deadline == one.book.now + one.session._facts.config.timing.ongoing_performance
     one.book.wait(3.999)
     assert not [action for action in one.book.actions if isinstance(action, act.Send)]
     one.book.wait(0.002)
@@ -164,6 +165,17 @@ def test_installation_only_where_it_is_offered(installs: bool) -> None:
     else:
         one.book.sends(cm.CertificateInstallationRes, "FAILED_SequenceError")
         one.book.ends(EndReason.SEQUENCE_ERROR)
+        assert one.session.ended is not None
+        assert "contract installation is not offered" in one.session.ended.detail
+
+
+def test_no_contract_is_installed_while_an_authorization_is_decided() -> None:
+    one = drive()
+    one.send(cm.AuthorizationReq)
+    said(one, one.request(cm.CertificateInstallationReq))
+    one.book.ends(EndReason.SEQUENCE_ERROR)
+    assert one.session.ended is not None
+    assert "contract installation while an authorization is decided" in one.session.ended.detail
 
 
 def test_a_backend_that_answers_in_the_other_kind_of_message_is_not_passed_on() -> None:

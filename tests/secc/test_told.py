@@ -291,12 +291,13 @@ def test_a_refusal_is_of_the_chosen_control_mode(mode: ControlMode) -> None:
     assert answer.response_code.value.startswith("FAILED")
     kind = cm.DynamicSEResControlMode if mode is ControlMode.DYNAMIC else cm.ScheduledSEResControlMode
     assert type(answer.se_res_control_mode) is kind
-    drive = Drive(control_mode=mode).to(State.DC_CHARGE_LOOP)
-    before = drive.send(dc.DCChargeLoopReq)
-    drive.book.tell(ev.EmergencyShutdown("x"))
-    refused = drive.send(dc.DCChargeLoopReq)
-    assert refused.response_code is ResponseCode.FAILED
-    assert type(refused.cl_res_control_mode) is type(before.cl_res_control_mode)
+    for service in (ServiceID.DC, ServiceID.DC_BPT):
+        drive = Drive(service, mode).to(State.DC_CHARGE_LOOP)
+        before = drive.send(dc.DCChargeLoopReq)
+        drive.book.tell(ev.EmergencyShutdown("x"))
+        refused = drive.send(dc.DCChargeLoopReq)
+        assert refused.response_code is ResponseCode.FAILED
+        assert type(refused.cl_res_control_mode) is type(before.cl_res_control_mode)
 
 
 _NEEDS: dict[str, Any] = {

@@ -14,9 +14,7 @@ from iso15118.secc import SeccConfig
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.timing import Timing
 
-BELOW_MILLION, BELOW_BILLION = math.nextafter(1e6, 0.0), math.nextafter(1e9, 0.0)
-TINY = 5e-324
-"""The least number above zero."""
+DAY, YEAR, LEAST_S = 86_400.0, 31_536_000.0, 0.001
 BOTH = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
 
 Bounds = dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -24,17 +22,19 @@ STATION: Bounds = {
     "evse_id": (("x", "x" * 255), ("", "x" * 256)),
     "authorization_pause_s": ((0.0, 0, 60.0), (-0.1, 60.1, "5", True, math.nan)),
     "authorization_attempts": ((1, 1000), (0, 1001)),
-    "metering_confirmation_s": ((0.0, BELOW_MILLION), (-0.1, 1e6)),
-    "pause_validity_s": ((TINY, BELOW_BILLION), (0.0, 1e9)),
+    "metering_confirmation_s": ((0.0, DAY), (-0.1, DAY + 1.0)),
+    "pause_validity_s": ((LEAST_S, YEAR), (0.0, YEAR + 1.0)),
     "overvoltage_v": ((0.0, 100.0), (-0.1, 100.1)),
     "control_modes": ((BOTH, BOTH[:1]), ((),)),
-    "services": (((ServiceID.DC,),), ((), (ServiceID.DC, ServiceID.DC), (ServiceID.AC,))),
+    "services": (((ServiceID.DC,),), ((), (ServiceID.DC, ServiceID.DC), (ServiceID.WPT,))),
 }
-_POSITIVE: tuple[str, ...] = ("precharge_tolerance_v", "precharge_current_a", "stop_delay_s")
-_POSITIVE += ("meter_age_s", "profile_warning_s", "profile_failure_s")
-_NOT_NEGATIVE = ("schedule_overrun_s", "schedule_renegotiation_s", "power_tolerance_w", "profile_tolerance_w")
-STATION |= dict.fromkeys(_POSITIVE, ((TINY, BELOW_MILLION), (0.0, 1e6)))
-STATION |= dict.fromkeys(_NOT_NEGATIVE, ((0.0, BELOW_BILLION), (-0.1, 1e9)))
+STATION |= dict.fromkeys(("precharge_tolerance_v", "precharge_current_a"), ((0.1, 100.0), (0.0, 100.1)))
+STATION |= dict.fromkeys(
+    ("stop_delay_s", "meter_age_s", "profile_warning_s", "profile_failure_s"),
+    ((LEAST_S, DAY), (0.0, DAY + 1.0)),
+)
+STATION |= dict.fromkeys(("schedule_overrun_s", "schedule_renegotiation_s"), ((0.0, DAY), (-0.1, DAY + 1.0)))
+STATION |= dict.fromkeys(("power_tolerance_w", "profile_tolerance_w"), ((0.0, 1e7), (-0.1, 1e7 + 1.0)))
 LOOP_S = Timing().sequence_timeout_loop
 VEHICLE: Bounds = {
     "evccid": (("x", "x" * 255), ("", "x" * 256)),
@@ -43,25 +43,27 @@ VEHICLE: Bounds = {
         (tuple(Identification), tuple(Identification)[:1]),
         ((), tuple(Identification)[:1] * 2),
     ),
-    "services": (((ServiceID.DC,),), ((), (ServiceID.AC,))),
+    "services": (((ServiceID.DC,),), ((), (ServiceID.WPT,))),
     "contract_attempts": ((1, 100), (0, 101)),
     "maximum_contracts": ((1, 255), (0, 256)),
-    "pause_validity_s": ((TINY, BELOW_BILLION), (0.0, 1e9)),
+    "pause_validity_s": ((LEAST_S, YEAR), (0.0, YEAR + 1.0)),
     "departure_time_s": ((None, 0, 2**32 - 1), (-1, 2**32)),
     "meter_info_every": ((0, 1), (-1,)),
     "loop_interval_s": ((None, 0.0, math.nextafter(LOOP_S, 0.0)), (-0.1, LOOP_S)),
     "meter_tolerance_percent": ((0.0, 100.0), (-0.1, 100.1)),
     "poll_interval_s": ((0.0, Timing().sequence_performance), (-0.1, Timing().sequence_performance + 0.1)),
-    "least_energy_wh": ((0.0, BELOW_MILLION), (-0.1, 1e6)),
+    "least_energy_wh": ((0.0, 1e6), (-0.1, 1e6 + 1.0)),
     "minimum_soc": ((0, 80), (-1, 101)),
     "target_soc": ((20, 100), (-1, 101)),
 }
-VEHICLE |= dict.fromkeys(("meter_tolerance_wh", "meter_delay_s"), ((0.0, BELOW_MILLION), (-0.1, 1e6)))
-VEHICLE |= dict.fromkeys(("no_power_s", "below_minimum_s"), ((TINY, BELOW_BILLION), (0.0, 1e9)))
 VEHICLE |= {
-    key: ((0.0, math.nextafter(1e4, 0.0)), (-0.1, 1e4))
-    for key in ("precharge_tolerance_v", "welding_voltage_v", "welding_detection_s")
+    "meter_tolerance_wh": ((0.0, 1e6), (-0.1, 1e6 + 1.0)),
+    "meter_delay_s": ((0.0, 3600.0), (-0.1, 3600.1)),
+    "precharge_tolerance_v": ((0.1, 100.0), (0.0, 100.1)),
+    "welding_voltage_v": ((1.0, 120.0), (0.9, 120.1)),
+    "welding_detection_s": ((0.0, 3600.0), (-0.1, 3600.1)),
 }
+VEHICLE |= dict.fromkeys(("no_power_s", "below_minimum_s"), ((LEAST_S, YEAR), (0.0, YEAR + 1.0)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from iso15118.errors import MisuseError, PkiError
-from iso15118.evcc.config import InstallContracts
+from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso2.exchange import exchange, exchange_message, poll
 from iso15118.evcc.iso2.plan import Plan
@@ -47,20 +47,27 @@ async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceD
         talk.refusals.append("the vehicle has no contracts, and no store for them")
         return None
     resumed = plan.resumed
-    contract = _usable(talk, resumed.emaid if resumed is not None else "")
+    terminal = (
+        Identification.EIM in talk.config.identification
+        and iso2.PaymentOption.ExternalPayment in offered.payment_option_list.payment_option
+    )
+    contract = _usable(talk, resumed.emaid if resumed is not None else "", refused=not terminal)
     wanted = _certificate_wanted(talk, contract) if resumed is None else None
     if wanted is not None and await _offers(talk, offered, wanted):
         return Choice(contract, wanted)
     if contract is None:
         if wanted is not None:
             talk.refusals.append("the station installs no contracts")
+        if refused := ", ".join(talk.contracts.refused):
+            talk.refusals.append(f"refused before: {refused}")
         talk.refusals.append("the vehicle has no contract that could be used here")
         return None
     return Choice(contract)
 
 
-def _usable(talk: Conversation, only: str = "") -> Contract | None:
-    """The first contract that the messages can carry; ``only``: it must be this one."""
+def _usable(talk: Conversation, only: str = "", *, refused: bool = True) -> Contract | None:
+    """The first contract that the messages can carry; ``only``: it must be this one. ``refused``: where there is no other, one that was
+    refused in an earlier session is tried again."""
     from iso15118.pki.iso2 import payment_details  # here: only a vehicle with contracts loads it
 
     if talk.contracts is None:
@@ -68,9 +75,11 @@ def _usable(talk: Conversation, only: str = "") -> Contract | None:
     usable = talk.contracts.usable(
         preferences=talk.config.contract_preferences, unix_time=talk.clock, edition="iso2"
     )
-    for contract in usable[: talk.config.contract_attempts] if not only else usable:
-        if only and contract.emaid != only:
-            continue
+    fresh = [one for one in usable if one.emaid not in talk.contracts.refused]
+    again = [one for one in usable if one.emaid in talk.contracts.refused] if refused else []
+    if only:
+        fresh, again = [one for one in usable if one.emaid == only], []
+    for contract in (fresh + again)[: talk.config.contract_attempts]:
         try:
             payment_details(contract.signer)
         except (PkiError, MisuseError) as error:  # the messages cannot carry it

@@ -146,8 +146,9 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
 
 async def stop(talk: Conversation, plan: Plan) -> None:
     """The charger off, then tell the station that power is no longer wanted; state B shows behind the request [V2G20-848]."""
-    plan.ac.taken = None
-    talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+    if plan.ac.taken is not None:  # otherwise it has been stopped already, perhaps in more haste
+        plan.ac.taken = None
+        talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
     response = await exchange(
         talk,
         cm.PowerDeliveryReq(

@@ -112,7 +112,9 @@ def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
     config, now = talk.config, talk.now
-    if plan.schedule_over(now):
+    if plan.scheduled_power_w(now) > 0.0:
+        why = ""  # as almost always: it has power, and so is not over
+    elif plan.schedule_over(now):
         why = "over"
     else:
         why = "nothing" if not gives and plan.nothing_scheduled(now) else ""

@@ -162,6 +162,7 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
     if not orderly:
         talk.act(SignalReady(False))
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
+    plan.ac.taken = None
     if plan.power_delivered:
         try:
             await family.stop(talk, plan)

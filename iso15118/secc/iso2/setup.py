@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from iso15118.messages import iso2
 from iso15118.messages.values import new_session_id
-from iso15118.session.actions import EndReason, SessionResumed
+from iso15118.session.actions import EndReason, ServicesSelected, SessionResumed
 from iso15118.session.edition import Answer, Fault, Refused
+from iso15118.session.value_added import ServiceParameters, ValueAddedService
 
 from .context import Context
 from .pause import join, why_no_pause
@@ -48,22 +49,57 @@ def session_setup(request: iso2.SessionSetupReq, ctx: Context) -> Answer:
 def service_discovery(request: iso2.ServiceDiscoveryReq, ctx: Context) -> Answer:
     """Charging is listed whatever the vehicle asks for; scope and category filter the services beside it."""
     category = request.service_category
-    wanted = category in (None, iso2.ServiceCategory.ContractCertificate) and not request.service_scope
-    certificates = iso2.Service(
-        service_id=SERVICE_CERTIFICATE,
-        service_name="Certificate",
-        service_category=iso2.ServiceCategory.ContractCertificate,
-        free_service=True,
-    )
+    listed = [service for service in _beside(ctx) if category in (None, service.service_category)]
+    if request.service_scope:
+        listed = [service for service in listed if service.service_scope == request.service_scope]
     response = iso2.ServiceDiscoveryRes(
         response_code=Code.OK,
         payment_option_list=payment_options(ctx),
         charge_service=charge_service(ctx),
-        service_list=iso2.ServiceList(service=(certificates,))
-        if wanted and ctx.offers_certificates
-        else None,
+        service_list=iso2.ServiceList(service=tuple(listed)) if listed else None,
     )
     return Answer(ctx.envelope(response), State.PAYMENT_SERVICE_SELECTION)
+
+
+def _beside(ctx: Context) -> list[iso2.Service]:
+    """The services beside charging: that which brings contracts, and those of the station."""
+    found = []
+    if ctx.offers_certificates:
+        found.append(
+            iso2.Service(
+                service_id=SERVICE_CERTIFICATE,
+                service_name="Certificate",
+                service_category=iso2.ServiceCategory.ContractCertificate,
+                free_service=True,
+            )
+        )
+    for service in ctx.facts.value_added:
+        found.append(
+            iso2.Service(
+                service_id=service.id,
+                service_name=service.name or None,
+                service_category=iso2.ServiceCategory(service.category),
+                service_scope=service.scope or None,
+                free_service=service.free,
+            )
+        )
+    return found
+
+
+def _value_added(ctx: Context, number: int) -> ValueAddedService | None:
+    return next((service for service in ctx.facts.value_added if service.id == number), None)
+
+
+def _variant(one: ServiceParameters) -> iso2.ParameterSet:
+    parameters = []
+    for name, value in one.values:
+        if isinstance(value, bool):
+            parameters.append(iso2.Parameter(name=name, bool_value=value))
+        elif isinstance(value, int):
+            parameters.append(iso2.Parameter(name=name, int_value=value))
+        else:
+            parameters.append(iso2.Parameter(name=name, string_value=value))
+    return iso2.ParameterSet(parameter_set_id=one.id, parameter=tuple(parameters))
 
 
 def service_detail(request: iso2.ServiceDetailReq, ctx: Context) -> Answer | Refused:
@@ -78,6 +114,9 @@ def service_detail(request: iso2.ServiceDetailReq, ctx: Context) -> Answer | Ref
                 for number, name in ((_INSTALLATION, "Installation"), (_UPDATE, "Update"))
             )
         )
+    elif (service := _value_added(ctx, request.service_id)) is not None:
+        variants = tuple(_variant(one) for one in service.parameter_sets)
+        sets = iso2.ServiceParameterList(parameter_set=variants) if variants else None
     elif request.service_id != SERVICE_CHARGE:
         return _not_accepted(Fault.SERVICE_ID, f"service {request.service_id} is not offered")
     response = iso2.ServiceDetailRes(
@@ -92,9 +131,16 @@ def payment_service_selection(request: iso2.PaymentServiceSelectionReq, ctx: Con
     if option not in ctx.payments:
         return _not_accepted(Fault.PAYMENT_SELECTION, f"{option.value} is not offered")
     chosen = request.selected_service_list.selected_service
+    selected: list[tuple[int, int | None]] = []
     for service in chosen:
         number, parameters = service.service_id, service.parameter_set_id
         if number == SERVICE_CHARGE:
+            continue
+        extra = _value_added(ctx, number)
+        if extra is not None:
+            if not extra.has(parameters):
+                return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} has no set {parameters}")
+            selected.append((number, parameters))
             continue
         if number != SERVICE_CERTIFICATE or not ctx.offers_certificates:
             return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} is not offered")
@@ -110,7 +156,8 @@ def payment_service_selection(request: iso2.PaymentServiceSelectionReq, ctx: Con
     if option is iso2.PaymentOption.Contract:
         following = State.CONTRACT_CERTIFICATE if ctx.wants_certificate else State.PAYMENT_DETAILS
     response = iso2.PaymentServiceSelectionRes(response_code=Code.OK)
-    return Answer(ctx.envelope(response), following)
+    news = (ServicesSelected(tuple(selected)),) if selected else ()
+    return Answer(ctx.envelope(response), following, news)
 
 
 def _not_accepted(fault: Fault, why: str) -> Refused:

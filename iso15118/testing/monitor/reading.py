@@ -13,10 +13,11 @@ from msgspec import Struct
 from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import Processing, RationalNumber
+from iso15118.messages.iso20.common_types import Processing, RationalNumber, ResponseCode
 
 __all__ = ["Declared", "Said", "code_of", "name_of", "said", "session_id_of", "si"]
 
+_OK = ResponseCode.OK
 _BIDIRECTIONAL = (6, 9)
 """Service ids of DC_BPT and MCS_BPT."""
 
@@ -73,14 +74,15 @@ def _content(message: Any) -> Any:
 
 def said(message: Any) -> Said | None:
     """What ``message`` says; None if that is nothing."""
-    content = _content(message)
-    reader = _READERS.get(type(content))
-    return None if reader is None else reader(content)
+    reader = _READERS.get(type(message))
+    return None if reader is None else reader(message)
 
 
 def code_of(message: Any) -> str:
     """The response code; empty for a request."""
     code = getattr(_content(message), "response_code", None)
+    if code is _OK:  # as almost all are
+        return "OK"
     return "" if code is None else str(code.value)
 
 
@@ -132,7 +134,8 @@ def _loop_iso20(message: dc.DCChargeLoopReq) -> Said:
     mode: Any = message.cl_req_control_mode
     target = getattr(mode, "ev_target_current", None)
     if target is not None:
-        return Said(asked=(max(si(target), 0.0), max(-si(target), 0.0)))
+        amperes = si(target)
+        return Said(asked=(max(amperes, 0.0), max(-amperes, 0.0)))
     back = getattr(mode, "ev_maximum_discharge_current", None)
     return Said(asked=(si(mode.ev_maximum_charge_current), 0.0 if back is None else abs(si(back))))
 
@@ -174,6 +177,7 @@ _READERS: dict[type, Callable[[Any], Said | None]] = {
 }
 for _old in (iso2, din):
     _READERS |= {
+        _old.V2GMessage: lambda m: said(m.body.body_element),
         _old.SessionSetupReq: lambda m: Said(setup_by=m.evccid.hex().upper()),
         _old.SessionSetupRes: _set_up,
         _old.ChargeParameterDiscoveryReq: _declared,

@@ -87,7 +87,10 @@ class StationMonitor:
     def look(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """One call of the station's session."""
         was_live, was_over = self._live or self._closed, self._over
-        if event is not None:
+        what = said(event.message) if type(event) is ev.MessageReceived else None
+        if what is not None:
+            self._heard(event.message, what)  # type: ignore[union-attr]
+        elif event is not None:
             self._learn(event)
         if now > self._pilot_due and self._live:
             raise SafetyViolation(
@@ -107,7 +110,9 @@ class StationMonitor:
                 raise SafetyViolation(f"no current zero on {event}: {actions}")
             if len(actions) < 2 or not isinstance(actions[1], act.OpenContactors):
                 raise SafetyViolation(f"contactors not told to open on {event}: {actions}")
-        self._causes.look(event, actions, alarmed=alarmed, agreed=self._is_agreed(event))
+        # The vehicle itself may say that it wants no more power, for now or for good.
+        agreed = what is not None and what.no_more_power
+        self._causes.look(event, actions, alarmed=alarmed, agreed=agreed)
 
     def _is_alarm(self, event: ev.Event | None) -> bool:
         if isinstance(event, ev.SignalChanged):
@@ -116,13 +121,6 @@ class StationMonitor:
                 event.state is ev.SignalState.B and (self._live or self._closed)
             )
         return isinstance(event, ALARMS)
-
-    def _is_agreed(self, event: ev.Event | None) -> bool:
-        """The vehicle itself says that it wants no more power, for now or for good."""
-        if not isinstance(event, ev.MessageReceived):
-            return False
-        what = said(event.message)
-        return what is not None and what.no_more_power
 
     def _learn(self, event: ev.Event) -> None:
         match event:
@@ -147,8 +145,6 @@ class StationMonitor:
             case ev.LimitsChanged(limits=limits):
                 # A derated station still has its hardware limits; the session holds the tighter ones.
                 self._now_v = limits.maximum_voltage_v
-            case ev.MessageReceived(message=message) if (what := said(message)) is not None:
-                self._heard(message, what)
             case _:
                 pass
 

@@ -55,6 +55,7 @@ ONLY = {
     "battery.limits": ("before",),
     "contracts.present": ("before",),
     "contract_authorizer.trust": ("before",),
+    "value_added.services": ("before",),
     "callback.connections": ("before", "charging", "ended"),
 }
 NOT_HERE = {

@@ -219,6 +219,7 @@ def extras(role: str) -> dict[str, Any]:
     if role == "secc":
         found["contract_authorizer"] = SimpleNamespace(trust=None, authorize_contract=refuses)
         found["contract_certificates"] = SimpleNamespace(certificate_installation=refuses)
+        found["value_added"] = SimpleNamespace(services=())
     else:
         found["contracts"] = SimpleNamespace(present=None, store=refuses)
     return found

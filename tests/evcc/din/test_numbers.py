@@ -238,5 +238,7 @@ def test_how_long_the_inlet_is_waited_for(volts: float, seconds: float) -> None:
         else:
             host.wait(0.1)
     assert host.book.now - began == pytest.approx(seconds, abs=0.11)
+    asked = sum(isinstance(one, din.WeldingDetectionReq) for one in host.sent)
+    assert asked == (1 if volts < 60.0 else pytest.approx(51, abs=2))
     reason = EndReason.STOPPED_BY_EV if volts < 60.0 else EndReason.CONTACTOR_FAILED
     assert host.finish().reason is reason

@@ -193,6 +193,37 @@ def test_a_refused_contract_ends_the_session(code: iso2.ResponseCode, state: str
     assert code.value in one.session.refusals[-1]
 
 
+def test_a_contract_that_was_refused_gives_way_to_the_next_and_then_to_the_terminal() -> None:
+    def asked_with(*refused: str, options: Any = BOTH, **settings: Any) -> Any:
+        contracts = held("contract-0", "contract-1", refused=refused)
+        one = offered(host(contracts=contracts, **settings), payment_option_list=options)
+        if isinstance(one.request, iso2.ServiceDetailReq):
+            one.answer(service_parameter_list=certificate_sets("Update"))  # nothing is installed here
+        if isinstance(one.request, iso2.SessionStopReq):
+            return ""
+        paid = one.request.selected_payment_option
+        one.answer()
+        return paid if paid is iso2.PaymentOption.ExternalPayment else one.request.emaid
+
+    assert asked_with() == EMAIDS[0]
+    assert asked_with(EMAIDS[0]) == EMAIDS[1]
+    assert asked_with(*EMAIDS) is iso2.PaymentOption.ExternalPayment
+    only = iso2.PaymentOptionList(payment_option=(iso2.PaymentOption.Contract,))
+    # Where there is no other way, they are tried again.
+    assert asked_with(*EMAIDS, options=only) == EMAIDS[0]
+    assert asked_with(*EMAIDS, identification=(Identification.PNC,)) == EMAIDS[0]
+
+
+def test_which_contract_was_refused_is_told_to_whoever_begins_the_next_session() -> None:
+    one = offered(host("contract-0", "contract-1")).to("Authorization")
+    assert one.session.refused_contract == ""
+    one.answer(response_code=CODE.FAILED_ContractCanceled)
+    assert one.session.refused_contract == EMAIDS[0]
+    other = offered(host("contract-0")).to("ChargeParameterDiscovery")
+    other.answer(response_code=CODE.FAILED)
+    assert other.session.refused_contract == ""
+
+
 PNC_STATES = ("ServiceDetail", "PaymentServiceSelection", "CertificateInstallation")
 PAYING_STATES = ("PaymentServiceSelection", "PaymentDetails", "Authorization", "MeteringReceipt")
 LONG = ("ServiceDetail", "CertificateInstallation", "PaymentDetails")
