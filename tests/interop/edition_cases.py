@@ -22,6 +22,8 @@ class Case:
     """``eim``, ``pnc``, or ``install``: by contract, which the vehicle gets in the session."""
     transport: str = "tcp"
     """``tcp`` or ``tls``."""
+    asks: str = ""
+    """``ReNegotiation`` or ``StopCharging``: what the peer as station says once in mid-loop."""
     expected: str = "ok"
     """``end_reason`` of our side where the session cannot succeed; ``remark`` says why."""
     flows: bool = True
@@ -30,7 +32,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        return "-".join((self.stack, self.peer, self.edition, self.service, self.auth, self.transport))
+        parts = (self.stack, self.peer, self.edition, self.service, self.auth, self.transport)
+        return "-".join((*parts, self.asks) if self.asks else parts)
 
     @property
     def tls(self) -> bool:
@@ -58,6 +61,13 @@ CASES = [
         for auth, peer in product(("eim", "pnc", "install"), ROLES)
     ),
     *(Case("josev", peer, "iso20", "ac") for peer in ROLES),
+    *(
+        Case(
+            "josev", "secc", "iso2", service, asks=asks, expected=expected, remark=f"says {asks} in mid-loop"
+        )
+        for service in ("dc", "ac")
+        for asks, expected in (("ReNegotiation", "ok"), ("StopCharging", "STOPPED_BY_STATION"))
+    ),
     *(Case(stack, peer, "iso2", "ac") for stack in ("crate", "rise") for peer in ROLES),
     *(Case("crate", peer, "iso20", "ac") for peer in ROLES),
     *(Case("rise", peer, "iso2", "ac", "pnc", "tls") for peer in ROLES),
@@ -98,6 +108,7 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     """What the peer found wrong."""
     problem: str = ""
+    attempt: int = 1
 
     @property
     def good(self) -> bool:

@@ -19,6 +19,7 @@ from iso15118.secc.secc_settings import Config as SeccEnvironment
 from iso15118.shared.exificient_exi_codec import ExificientEXICodec
 from iso15118.shared.messages.datatypes import (
     DCEVSEChargeParameter,
+    EVSENotification,
     PVEVMaxCurrentLimit,
     PVEVMaxVoltageLimit,
     PVEVSEMaxCurrentLimit,
@@ -48,6 +49,7 @@ from iso15118.secc import SECCHandler
 
 BATTERY_V = 400
 CURRENT_A = 50
+ASKING = 12  # turn in which a station asks for something
 PHASE_W = 3000  # that a station of AC asks for on each phase
 REVERSED = range(10, 25)  # turns of the charge loop in which energy flows back, where it is to
 RAMP_V = 150  # volts that the station's output gains from one pre-charge turn to the next
@@ -137,10 +139,25 @@ class PlausibleVehicle(SimEVController):
 class PlausibleStation(SimEVSEController):
     """50 kW at up to 500 V whose output follows the target, and falls to nothing when it is stopped; reversing, it asks for 10 kW."""
 
-    def __init__(self, reversing):
+    def __init__(self, reversing, asks=""):
         super().__init__()
         self._reversing = reversing
+        self._asks = asks  # ReNegotiation or StopCharging of ISO 15118-2, told once
         self._turn = 0
+        self._told = 0
+
+    async def get_dc_evse_status(self):
+        return self._asking(await super().get_dc_evse_status(), self._turn == ASKING)
+
+    async def get_ac_evse_status(self):
+        self._told += 1
+        return self._asking(await super().get_ac_evse_status(), self._told == ASKING)
+
+    def _asking(self, status, now):
+        if now and self._asks:
+            status.evse_notification = EVSENotification(self._asks)
+            self._asks = ""
+        return status
 
     async def get_dc_charge_loop_params_v20(self, control_mode, selected_service):
         self._turn += 1
@@ -204,6 +221,8 @@ class PlausibleStation(SimEVSEController):
         now = self.evse_data_context
         if is_precharge:
             ev_target_current = 0
+        elif self._asks:
+            self._turn += 1
         if ev_target_voltage is None:  # Dynamic: the station chooses
             ev_target_current = self.ev_data_context.session_limits.dc_limits.max_charge_current
         elif not ev_target_current:  # pre-charge, and the end of the loop
@@ -233,7 +252,11 @@ async def station(order):
     environment = SeccEnvironment()
     environment.load_envs()
     reversing = order["figures"] == "reversing"
-    controller = SimEVSEController() if order["figures"] == "shipped" else PlausibleStation(reversing)
+    controller = (
+        SimEVSEController()
+        if order["figures"] == "shipped"
+        else PlausibleStation(reversing, order.get("asks", ""))
+    )
     await controller.set_status(ServiceStatus.STARTING)
     handler = SECCHandler(exi_codec=ExificientEXICodec(), evse_controller=controller, config=environment)
     await handler.start(environment.iface)

@@ -7,11 +7,12 @@ from tests.interop.namespaces import INTERFACE
 
 __all__ = ["toml"]
 
+_PATIENCE = "message_timeout = 10.0\nmessage_timeout_loop = 2.0\n"
+"""A peer's codec takes longer than the standard's timers when it is cold or the machine is busy, and neither is the subject here."""
 _PACE = {
-    # A peer's codec takes longer than the loop's timer when it is cold or the machine is busy, and neither is the subject here.
-    "iso20": "[session.timing]\nmessage_timeout_loop = 2.0\n",
-    "iso2": "[session.iso2.timing]\nmessage_timeout_loop = 2.0\n",
-    "din": "[session.din.timing]\nmessage_timeout_loop = 2.0\n",
+    "iso20": f"[session.timing]\n{_PATIENCE}",
+    "iso2": f"[session.iso2.timing]\n{_PATIENCE}",
+    "din": f"[session.din.timing]\n{_PATIENCE}",
 }
 
 

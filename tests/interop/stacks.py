@@ -84,7 +84,9 @@ class Josev:
             "ALLOW_CERT_INSTALL_SERVICE": str(case.auth == "install"),
             "PKI_PATH": f"{self.folder / 'josev-pki'}/",
             "LOG_LEVEL": "DEBUG",
-            "INTEROP_ORDER": json.dumps({"figures": "plausible", "control": "scheduled", "evccid": ""}),
+            "INTEROP_ORDER": json.dumps(
+                {"figures": "plausible", "control": "scheduled", "evccid": "", "asks": case.asks}
+            ),
         }
         command = [str(self.python), str(HERE / "josev_peer.py"), role]
         return Process(command, environ, self.folder / f"{case.name}.peer.log")
