@@ -403,3 +403,19 @@ def test_contactors_close_by_a_reading_of_now(age_s: float, stale_s: float | Non
     host.book.now += age_s
     host.answer()
     assert any(isinstance(action, act.CloseContactors) for action in host.book.actions) is closes
+
+
+@pytest.mark.parametrize(("least_a", "asks"), [(0.0, {}), (10.0, ASKS), (0.0, ASKS)])
+def test_a_battery_that_takes_nothing_stays_where_there_is_no_least_or_it_gives(
+    least_a: float, asks: dict[str, Any]
+) -> None:
+    service = ServiceID.DC_BPT
+    config = EvccConfig(services=(service,), control_modes=(ControlMode.SCHEDULED,), below_minimum_s=4.0)
+    host = offered(Host(service, ControlMode.SCHEDULED, config=config), minimum_charge_current=least_a)
+    host.to("DC_ChargeLoop")
+    host.measure(BATTERY_V)
+    host.battery(target_current_a=0.0)
+    for _ in range(32):
+        turn(host, **asks)
+        host.measure(BATTERY_V, -100.0 if asks else 0.0)
+    assert host.session.ended is None
