@@ -53,7 +53,7 @@ class Odd:
         ((0.0, 0.0, "now"), False),
         ((Odd(), 0.0, None), False),
     ],
-    ids=str,
+    ids=lambda given: str(given).split(" at 0x")[0],
 )
 def test_what_is_a_reading(reading: tuple[Any, Any, Any], good: bool) -> None:
     assert is_reading(*reading) is good
@@ -73,7 +73,7 @@ def test_what_is_a_reading(reading: tuple[Any, Any, Any], good: bool) -> None:
         ({"at": NAN}, False),
         ({"at": "now"}, False),
     ],
-    ids=str,
+    ids=lambda given: str(given).split(" at 0x")[0],
 )
 def test_what_a_battery_may_say(changes: dict[str, Any], good: bool) -> None:
     assert is_battery(battery(**changes)) is good
@@ -98,7 +98,7 @@ def meter(**changes: Any) -> ev.MeterRead:
         ev.LimitsChanged(STATION),
         ev.LimitsChanged(replace(STATION, power_ramp_w_per_s=1e15, minimum_voltage_v=0.0)),
     ],
-    ids=str,
+    ids=lambda given: str(given).split(" at 0x")[0],
 )
 def test_events_that_are_taken(event: ev.Event) -> None:
     check_event(event)
@@ -117,7 +117,7 @@ def test_events_that_are_taken(event: ev.Event) -> None:
         (ev.LimitsChanged(None), "LimitsChanged.limits"),  # type: ignore[arg-type]
         pytest.param(object(), "object is no event", id="an object"),
     ],
-    ids=str,
+    ids=lambda given: str(given).split(" at 0x")[0],
 )
 def test_events_that_are_refused(event: Any, words: str) -> None:
     with pytest.raises(ConfigError) as refused:
