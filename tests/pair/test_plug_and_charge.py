@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -16,9 +15,8 @@ from iso15118.pki import issue_test_pki
 from iso15118.pki.contract_service import emaid_for, issuing
 from iso15118.pki.parsed import parse
 from iso15118.secc.iso20.plug_and_charge import AUTHORIZATION_CODES, INSTALLATION_CODES
-from iso15118.session.actions import EndReason, MeteringConfirmed
+from iso15118.session.actions import EndReason
 from iso15118.session.events import AuthorizationDecided, ContractDecided
-from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation.backend import ContractBackend, accept_emaids
 from iso15118.testing import Pair
 from tests.pair.contracts import DAY, EMAIDS, PCID, contract_pair, held, issued, service, trust
@@ -341,94 +339,6 @@ def test_a_self_made_contract_for_somebody_elses_emaid_does_not_pay() -> None:
         assert bool(rig.secc.emaid) is (code == "OK")
         assert ("DC_ChargeLoop" in rig.secc.states) is (code == "OK")
         assert [claim.verified for claim in backend.claims] == [False]
-
-
-@pytest.mark.parametrize("mode", list(ControlMode), ids=lambda one: one.name)
-@pytest.mark.parametrize("service_id", [ServiceID.DC, ServiceID.MCS_BPT], ids=lambda one: one.name)
-def test_meter_readings_are_confirmed_in_the_loop(service_id: ServiceID, mode: ControlMode) -> None:
-    heard = Heard()
-    rig = contract_pair(
-        "p521",
-        "contract-0",
-        service=service_id,
-        mode=mode,
-        on_message=heard,
-        secc={"metering_confirmation_s": 2.0},
-    )
-    rig.run()
-    charged(rig)
-    confirmed = heard.of(cm.MeteringConfirmationReq)
-    assert len(confirmed) >= 3
-    assert set(heard.codes(cm.MeteringConfirmationRes)) == {"OK"}
-    readings = [one.signed_metering_data.meter_info.charged_energy_reading_wh for one in confirmed]
-    assert readings == sorted(readings)
-    assert readings[-1] > readings[0]
-    scheduled = isinstance(confirmed[0].signed_metering_data.smdt_control_mode, cm.ScheduledSMDTControlMode)
-    assert scheduled is (mode is ControlMode.SCHEDULED)
-
-
-def test_the_next_confirmation_is_asked_for_after_its_time() -> None:
-    asked_at: list[float] = []
-
-    def note(sender: str, message: object, now: float) -> bool:
-        if isinstance(message, cm.MeteringConfirmationReq):
-            asked_at.append(now)
-        return True
-
-    contract_pair("p521", "contract-0", on_message=note, secc={"metering_confirmation_s": 8.0}).run()
-    assert len(asked_at) >= 3
-    for before, after in pairwise(asked_at):
-        assert after - before == pytest.approx(8.0, abs=1.0)
-
-
-def test_after_a_confirmation_the_vehicle_has_no_more_time_than_in_the_loop() -> None:
-    confirmed_at: list[float] = []
-
-    def silent_after(sender: str, message: object, now: float) -> bool:
-        if isinstance(message, cm.MeteringConfirmationRes):
-            confirmed_at.append(now)
-        return sender == "secc" or not confirmed_at
-
-    rig = contract_pair("p521", "contract-0", on_message=silent_after, secc={"metering_confirmation_s": 1.0})
-    rig.run(until=lambda: rig.secc.ended is not None)
-    assert rig.secc.ended is not None
-    assert rig.secc.ended.reason is EndReason.TIMEOUT
-    assert rig.now == pytest.approx(confirmed_at[0] + 0.5)
-
-
-def test_no_confirmation_is_asked_for_without_a_contract() -> None:
-    heard = Heard()
-    rig = contract_pair(
-        "p521",
-        on_message=heard,
-        secc={"metering_confirmation_s": 1.0},
-        evcc={"identification": (Identification.EIM,)},
-    )
-    rig.run()
-    charged(rig)
-    assert heard.of(cm.MeteringConfirmationReq) == []
-
-
-def test_a_confirmed_reading_is_news_with_its_evidence() -> None:
-    rig = contract_pair("p521", "contract-0", secc={"metering_confirmation_s": 1.0})
-    found: list[MeteringConfirmed] = []
-    take = rig.monitor.secc
-
-    def watch(event: Any, actions: Any, now: float) -> Any:
-        found.extend(one for one in actions if isinstance(one, MeteringConfirmed))
-        return take(event, actions, now)
-
-    rig.monitor.secc = watch  # type: ignore[method-assign]
-    rig.run()
-    charged(rig)
-    assert found
-    assert {one.emaid for one in found} == {EMAIDS[0]}
-    again = trust(issued("p521")).judge_metering(
-        found[0].message.signed_metering_data,
-        found[0].message.header.signature,
-        issued("p521").certificates["contract-0"],
-    )
-    assert again.ok
 
 
 def test_a_withdrawn_contract_stops_the_charge_in_order() -> None:
