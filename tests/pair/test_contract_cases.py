@@ -1,11 +1,13 @@
 """Every named signature and installation case through both roles' sessions: the right response code, and a safe end.
 
-One message on its way is replaced by a spoiled one; what the other side makes of it is its own doing.
+One message on its way is replaced by a spoiled one; what the other side makes of it is its own doing. At
+the end, one where nothing is spoiled: how often a reading is to be confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -346,3 +348,17 @@ def test_every_refusal_has_a_code_and_the_kinds_of_the_cases_agree() -> None:
     assert time_of(EPOCH) == DAY
     assert trust(issued("p521")).providers == ()
     assert service(issued("p521")).answer_exi(b"nothing") is Refusal.NOT_AVAILABLE
+
+
+def test_the_next_confirmation_is_asked_for_after_its_time() -> None:
+    asked_at: list[float] = []
+
+    def note(sender: str, message: object, now: float) -> bool:
+        if isinstance(message, cm.MeteringConfirmationReq):
+            asked_at.append(now)
+        return True
+
+    contract_pair("p521", "contract-0", on_message=note, secc={"metering_confirmation_s": 8.0}).run()
+    assert len(asked_at) >= 3
+    for before, after in pairwise(asked_at):
+        assert after - before == pytest.approx(8.0, abs=1.0)
