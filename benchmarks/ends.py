@@ -92,6 +92,7 @@ class Ends:
             "lo",
             trust.station,
             sdp=False,
+            sdp_port=0,  # so that another station of this machine is in nobody's way
         )
 
     async def __aenter__(self) -> Ends:

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from iso15118.aio import logs, output
+from iso15118.aio.writer import WriterThread
 from tests import clock
 
 
@@ -92,8 +93,8 @@ def test_a_function_elsewhere_and_another_program_have_theirs() -> None:
 
 def test_who_writes_the_log_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line of a process makes the thread that writes it: the test that has it would be the only one on the real clock."""
-    for module in (logs, output):
-        monkeypatch.setattr(module, "_writer", module._Writer())
+    for module, handle in ((logs, logs._handle), (output, output._line)):
+        monkeypatch.setattr(module, "_writer", WriterThread("a writer of this test", handle))
 
     async def first_line() -> float:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,6 @@ from msgspec import structs
 
 from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import PkiError
-from iso15118.messages.iso2 import V2GMessage
 
 if TYPE_CHECKING:
     from iso15118.pki.authorization import ContractTrust
@@ -93,9 +92,9 @@ class ContractBackend:
         """The service that answers requests of this schema set."""
         return (self.service_iso2 or self.service) if schema == "iso2" else self.service
 
-    def certificate(self, request: Any) -> tuple[Any, Refusal | None]:
-        """The service's response to a CertificateInstallationReq, or why there is none."""
-        service = self.service_of("iso2" if isinstance(request, V2GMessage) else "iso20-common")
+    def certificate(self, request: Any, schema: str) -> tuple[Any, Refusal | None]:
+        """The service's response to a request for a contract, of this schema set; or why there is none."""
+        service = self.service_of(schema)
         if service is None:
             return None, Refusal.NOT_AVAILABLE
         try:

@@ -56,11 +56,11 @@ class Desk:
                     backend.decision_s,
                     lambda: ContractDecided(claim, backend.decision(claim)),
                 )
-            case RequestContractCertificate(request) if backend is not None:
+            case RequestContractCertificate(request=request, schema=schema) if backend is not None:
                 self._later(
                     "certificate_installation",
                     backend.installation_s,
-                    lambda: ContractCertificateAnswered(*backend.certificate(request), request),
+                    lambda: ContractCertificateAnswered(*backend.certificate(request, schema), request),
                 )
 
     def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:

@@ -72,11 +72,12 @@ def test_nothing_that_a_session_writes_holds_a_key(
 
     make = loopback_contracts.contracts_of
 
-    def note(pki: IssuedPki, **options: Any) -> Any:
+    def note(pki: IssuedPki, older: IssuedPki, **options: Any) -> Any:
         """Contracts that are issued in the session, so that there are keys nobody has seen before."""
         for name, der in {**pki.keys, **{f"{n}.x448": d for n, d in pki.alternative_keys.items()}}.items():
             known[name] = der
-        both = make(pki, **options)
+        known.update({f"{name} of -2": der for name, der in older.keys.items()})
+        both = make(pki, older, **options)
         contracts = issuing(
             pki, clock=options["clock"], emaids=lambda pcid: ("DE8AA000000001", "DE8AA000000002")
         )

@@ -67,7 +67,7 @@ class Ports:
 
 def station(ports: Ports, told: list[ev.Event] | None = None, **more: Any) -> StationHardware:
     parts: Any = SimpleNamespace(
-        power=ports, contactors=ports, cable_check=ports, authorizer=ports, meter=None, contracts=None,
+        power=ports, contactors=ports, cable_check=ports, authorizer=ports, ac=None, meter=None, contracts=None,
         contract_certificates=None, contract_authorizer=None,
     )  # fmt: skip
     return StationHardware(
@@ -76,7 +76,9 @@ def station(ports: Ports, told: list[ev.Event] | None = None, **more: Any) -> St
 
 
 def vehicle(ports: Ports) -> VehicleHardware:
-    parts: Any = SimpleNamespace(contactors=ports, inlet=ports, battery=ports, signal=None, contracts=None)
+    parts: Any = SimpleNamespace(
+        contactors=ports, inlet=ports, battery=ports, charger=None, signal=None, contracts=None
+    )
     return VehicleHardware(parts, QUICK_PORTS, lambda event: None)
 
 

@@ -79,14 +79,16 @@ def station(
     ports: Ports, told: list[ev.Event], *, meter: Meter | None = None, cable: Any = None
 ) -> StationHardware:
     parts: Any = SimpleNamespace(
-        power=ports, contactors=ports, cable_check=cable or Cable(True), authorizer=ports, meter=meter,
+        power=ports, contactors=ports, cable_check=cable or Cable(True), authorizer=ports, ac=None, meter=meter,
         contract_certificates=None, contract_authorizer=None,
     )  # fmt: skip
     return StationHardware(parts, QUICK_PORTS, told.append)
 
 
 def vehicle(ports: Ports, signal: Signal | None = None) -> VehicleHardware:
-    parts: Any = SimpleNamespace(contactors=ports, inlet=ports, battery=ports, signal=signal, contracts=None)
+    parts: Any = SimpleNamespace(
+        contactors=ports, inlet=ports, battery=ports, charger=None, signal=signal, contracts=None
+    )
     ports.present = ev.InletMeasured(0.0)
     return VehicleHardware(parts, replace(QUICK_PORTS, look_s=0.5), lambda event: None)
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from iso15118 import exi
-from iso15118.contracts import Refusal
-from iso15118.loopback.contracts import contracts_of
-from iso15118.messages import iso2
-from iso15118.pki import issue_test_pki
 from tests.cli.rig import iso15118
 
 QUICK = ("--auth", "pnc", "--soc-target", "22", "--json")
@@ -40,18 +33,3 @@ def test_a_vehicle_of_both_editions_pays_by_the_contract_of_the_one_that_is_spok
     assert printed.status == 0, printed.err
     assert printed.data["edition"] == "iso2"
     assert printed.data["contracts_installed"] == 1
-
-
-def test_the_service_answers_requests_of_either_edition() -> None:
-    day = datetime(2027, 1, 1, tzinfo=UTC)
-    both = contracts_of(
-        issue_test_pki(at=day), issue_test_pki("iso2", "p256", at=day), install=True, clock=lambda: day
-    )
-    service, vehicle = both.backend.service, both.store.present
-    assert service is not None
-    answer = service.answer_exi(exi.encode("iso2", vehicle.installation_request(bytes(8))))
-    assert isinstance(answer, bytes)
-    message = exi.decode("iso2", answer)
-    assert isinstance(message, iso2.V2GMessage)
-    assert isinstance(message.body.body_element, iso2.CertificateInstallationRes)
-    assert isinstance(service.answer_exi(b"\x80\x98"), Refusal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -37,20 +36,6 @@ def test_meter_readings_are_confirmed_in_the_loop(service_id: ServiceID, mode: C
     assert readings[-1] > readings[0]
     scheduled = isinstance(confirmed[0].signed_metering_data.smdt_control_mode, cm.ScheduledSMDTControlMode)
     assert scheduled is (mode is ControlMode.SCHEDULED)
-
-
-def test_the_next_confirmation_is_asked_for_after_its_time() -> None:
-    asked_at: list[float] = []
-
-    def note(sender: str, message: object, now: float) -> bool:
-        if isinstance(message, cm.MeteringConfirmationReq):
-            asked_at.append(now)
-        return True
-
-    contract_pair("p521", "contract-0", on_message=note, secc={"metering_confirmation_s": 8.0}).run()
-    assert len(asked_at) >= 3
-    for before, after in pairwise(asked_at):
-        assert after - before == pytest.approx(8.0, abs=1.0)
 
 
 def test_after_a_confirmation_the_vehicle_has_no_more_time_than_in_the_loop() -> None:

@@ -193,7 +193,7 @@ def test_what_the_service_says_reaches_the_vehicle(refusal: Refusal) -> None:
             return refusal
 
     class Backend(ContractBackend):
-        def certificate(self, request: object) -> tuple[None, Refusal]:
+        def certificate(self, request: object, schema: str) -> tuple[None, Refusal]:
             return None, refusal
 
     heard = Heard()
