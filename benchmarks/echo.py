@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from iso15118.pki import IssuedPki
-from iso15118.pki.credential import Credential
+from iso15118.pki.keys.credential import Credential
 
 __all__ = ["Rate", "echo_rate"]
 

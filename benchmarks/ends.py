@@ -15,9 +15,9 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.aio.evcc import EvccClient
+from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.results import SessionResult
 from iso15118.aio.secc import SeccServer
-from iso15118.aio.stream import MessageStream
 from iso15118.evcc import EvccConfig
 from iso15118.pki import IssuedPki, issue_test_pki, peer_verifier
 from iso15118.sdp import Security

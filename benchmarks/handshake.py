@@ -22,7 +22,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from iso15118.pki import IssuedPki, issue_test_pki, peer_verifier
-from iso15118.pki.revocation import Demand
+from iso15118.pki.status.revocation import Demand
 from iso15118.settings.trust import evcc_context, secc_context
 from iso15118.tls import PROFILES, TlsContext
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from iso15118 import exi
-from iso15118.aio.network import find_interface, listen_tcp, sdp_server_socket
+from iso15118.aio.net.network import find_interface, listen_tcp, sdp_server_socket
 from iso15118.errors import LinkError
 from iso15118.pki import issue_test_pki
 

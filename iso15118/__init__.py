@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from iso15118.moved import install as _old_names
+
 if TYPE_CHECKING:
     from iso15118.aio import EvccClient, SeccServer
     from iso15118.errors import V2GError
@@ -56,6 +58,8 @@ _WHERE = {
     "Vehicle": "session.ports",
     "VehicleLimits": "session.limits",
 }
+
+_old_names()
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,11 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
+from iso15118.messages.iso20 import ac, common_messages, dc
+
 from . import exi
 from .errors import ExiError, MisuseError
 from .messages import app, din, iso2
-from .messages.iso20 import ac, common_messages, dc
 from .v2gtp import (
     PAYLOAD_CAPS,
     SAP_CAP,
@@ -149,7 +150,7 @@ class Codec(Protocol):
 
 def _only_keys(schema: str, message: Any) -> bool:
     """Nothing of the message is too long but keys that are judged by their length when they are used."""
-    from .exi.key_lengths import at_schema_lengths
+    from iso15118.exi.key_lengths import at_schema_lengths
 
     whole = at_schema_lengths(schema, message)
     if whole is None:

@@ -20,7 +20,8 @@ BASE = {"", "errors", "files", "messages", "printable", "ranges"}
 """What every room may import; "" is the front page, of which only the version is wanted inside."""
 
 MAY_IMPORT = {
-    "": {"aio", "errors", "evcc", "secc", "session"},
+    "": {"aio", "errors", "evcc", "moved", "secc", "session"},
+    "moved": set(),
     "errors": set(),
     "files": {"errors"},
     "ranges": {"errors"},
@@ -31,25 +32,25 @@ MAY_IMPORT = {
     "sdp": BASE | {"timing", "v2gtp"},
     "exi": BASE | {"_native"},
     "tls": BASE | {"_native"},
-    "contracts": BASE,
-    "pki": BASE | {"exi", "contracts"},
+    "pki": BASE | {"exi", "pnc"},
+    "pnc": BASE | {"exi", "pki"},
     "channel": BASE | {"v2gtp", "exi"},
     # SI numbers in, SI numbers out: of the messages only how a number is rounded on the wire.
     "energy": BASE,
     # Sessions are given what they know of certificates, and name its types; what they do not use is not loaded.
     # A paused session is tied to its peer by the certificate that TLS proved.
-    "session": BASE | {"timing", "contracts", "pki", "tls", "energy"},
-    "secc": BASE | {"timing", "session", "contracts", "pki", "energy"},
-    "evcc": BASE | {"timing", "session", "contracts", "pki", "energy"},
+    "session": BASE | {"timing", "pnc", "pki", "tls", "energy"},
+    "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
+    "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "link": BASE | {"timing", "session"},
-    "connection": BASE | {"timing", "session", "link"},
-    "simulation": BASE | {"session", "link", "contracts", "pki", "energy"},
+    "connector": BASE | {"timing", "session", "link"},
+    "simulation": BASE | {"session", "link", "pnc", "pki", "energy"},
     "aio": BASE
     | {
         "timing",
-        "contracts",
+        "pnc",
         "link",
-        "connection",
+        "connector",
         "v2gtp",
         "sdp",
         "exi",
@@ -61,11 +62,11 @@ MAY_IMPORT = {
         "evcc",
     },
     "testing": BASE
-    | {"timing", "contracts", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
+    | {"timing", "pnc", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
     | {"energy"}
-    | {"link", "connection"},
+    | {"link", "connector"},
     "settings": BASE
-    | {"timing", "link", "connection", "sdp", "tls", "pki", "session", "secc", "evcc", "simulation"},
+    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
     "trace": BASE,
     "loopback": BASE
     | {
@@ -75,6 +76,7 @@ MAY_IMPORT = {
         "channel",
         "tls",
         "pki",
+        "pnc",
         "session",
         "secc",
         "evcc",
@@ -83,12 +85,12 @@ MAY_IMPORT = {
         "settings",
         "aio",
         "link",
-        "connection",
+        "connector",
     },
     "cli": BASE
     | {
         "timing",
-        "contracts",
+        "pnc",
         "channel",
         "v2gtp",  # frames that people paste
         "exi",
@@ -103,7 +105,7 @@ MAY_IMPORT = {
         "loopback",
         "aio",
         "link",
-        "connection",
+        "connector",
         "trace",
     },
     "__main__": {"cli"},
@@ -168,7 +170,7 @@ def rooms_imported(path: Path) -> set[str]:
 def test_there_is_something_to_walk() -> None:
     assert len(python_files()) > 100
     assert rooms_imported(PACKAGE / "testing" / "pair.py") >= {"evcc", "secc", "session", "simulation"}
-    assert "asyncio" in imported(PACKAGE / "aio" / "stream.py")
+    assert "asyncio" in imported(PACKAGE / "aio" / "net" / "stream.py")
 
 
 @pytest.mark.parametrize("path", python_files(), ids=name_of)

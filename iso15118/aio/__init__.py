@@ -8,21 +8,22 @@ them, with the plug.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
+from iso15118.aio.net.keylog import KeyLogFile
+from iso15118.aio.net.network import Interface, find_interface
+from iso15118.aio.ports.hardware import PortLimits
+
 from .driver import Observer, Watch
 from .evcc import EvccClient
-from .hardware import PortLimits
 from .heartbeat import Heartbeat, LoopLate, WatchdogThread
-from .keylog import KeyLogFile
-from .link import Ending, StreamEnd, StreamLimits
-from .network import Interface, find_interface
 from .results import SessionResult
 from .secc import SeccServer
 from .service import ServiceState
 
 if TYPE_CHECKING:
-    from .connection import LinkParts
-    from .plugged_evcc import PluggedEvcc
-    from .plugged_secc import PluggedSecc
+    from iso15118.aio.plug.connector import LinkParts
+    from iso15118.aio.plug.plugged_evcc import PluggedEvcc
+    from iso15118.aio.plug.plugged_secc import PluggedSecc
 
 __all__ = [
     "Ending",

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from iso15118.aio.ports.guard import Callback
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-
-from .guard import Callback
 
 __all__ = ["Audience"]
 

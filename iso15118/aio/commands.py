@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from .guard import brief
+from iso15118.aio.ports.guard import brief
+
 from .heartbeat import FollowedHeartbeat, Heartbeat
 from .service import ServiceState
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from iso15118.aio.net.ending import Ending
+from iso15118.aio.ports.guard import brief, come_back, describe, each, insist, next_tick, running
+from iso15118.aio.ports.inbox import ALARMS
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
 from iso15118.sdp import RateLimit
@@ -23,19 +26,15 @@ from iso15118.session.secured import SecuredLink
 
 from .audience import Audience
 from .finishing import Finishing, Session
-from .guard import brief, come_back, describe, each, insist, next_tick, running
-from .inbox import ALARMS
-from .link import Ending
 from .logs import Log
 from .results import is_loop_answer
 
 if TYPE_CHECKING:
+    from iso15118.aio.net.ending import StreamEnd
+    from iso15118.aio.net.stream import MessageStream
+    from iso15118.aio.ports.hardware import Hardware
     from iso15118.channel import Item
     from iso15118.tls import TlsInfo
-
-    from .hardware import Hardware
-    from .link import StreamEnd
-    from .stream import MessageStream
 
 __all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch"]
 

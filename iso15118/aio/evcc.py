@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
-from iso15118.connection.vocabulary import SessionSetUp, is_set_up
+from iso15118.aio.net.ending import Ending
+from iso15118.aio.net.network import connect, find_interface
+from iso15118.aio.net.sdp import discover
+from iso15118.aio.net.stream import MessageStream
+from iso15118.aio.ports import readings
+from iso15118.aio.ports.contract_calls import contracts_of
+from iso15118.aio.ports.guard import Callback, Port, describe, insist
+from iso15118.aio.ports.hardware import PortLimits
+from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.vehicle_hardware import VehicleHardware
+from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutError, MisuseError, TlsError
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
@@ -23,33 +33,23 @@ from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
 from iso15118.session.ports import Vehicle, check_services
 from iso15118.session.supervision import IdleSupervisor
 
-from . import readings
-from .contract_calls import contracts_of
 from .driver import SessionDriver
-from .guard import Callback, Port, describe, insist
-from .hardware import PortLimits
 from .heartbeat import Heartbeat
 from .identity import renewable
 from .idle import IdleLook
-from .inbox import ALARMS, Inbox
-from .link import Ending
-from .network import connect, find_interface
-from .sdp import discover
 from .service import Service, ServiceState
-from .stream import MessageStream
-from .vehicle_hardware import VehicleHardware
 
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
     from types import TracebackType
 
+    from iso15118.aio.net.ending import StreamEnd, StreamLimits, TlsSource
+    from iso15118.aio.net.network import Interface
     from iso15118.evcc import EvccConfig
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
     from .driver import Observer, Watch
-    from .link import StreamEnd, StreamLimits, TlsSource
-    from .network import Interface
     from .results import SessionResult
 
 __all__ = ["EvccClient"]

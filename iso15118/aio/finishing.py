@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from iso15118.aio.ports.guard import come_back, describe, each, insist
 from iso15118.errors import HardwareError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
 
 from .audience import Audience
-from .guard import come_back, describe, each, insist
 from .logs import Log
 from .results import SessionResult, Tally, let_go, summed_up
 
 if TYPE_CHECKING:
-    from .hardware import Hardware
-    from .link import StreamEnd
-    from .stream import MessageStream
+    from iso15118.aio.net.ending import StreamEnd
+    from iso15118.aio.net.stream import MessageStream
+    from iso15118.aio.ports.hardware import Hardware
 
 __all__ = ["Finishing", "Session"]
 

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from iso15118.aio.ports.guard import Callback, Port, come_back, describe, next_tick, running
 from iso15118.errors import ConfigError
 from iso15118.session.actions import Notify
 
-from .guard import Callback, Port, come_back, describe, next_tick, running
 from .logs import Log
 
 __all__ = ["BEAT_S", "FollowedHeartbeat", "Heartbeat", "LoopLate", "WatchdogThread"]

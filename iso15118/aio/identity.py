@@ -16,9 +16,8 @@ from iso15118.errors import ConfigError
 from .logs import Log
 
 if TYPE_CHECKING:
-    from iso15118.pki.renewal import Expiry
-
-    from .link import TlsEndpoint, TlsSource
+    from iso15118.aio.net.ending import TlsEndpoint, TlsSource
+    from iso15118.pki.status.renewal import Expiry
 
 __all__ = [
     "EXPIRY_AHEAD",
@@ -152,7 +151,7 @@ async def follow_files(
 def _check(chains: tuple[Sequence[bytes], ...], now: datetime) -> None:
     """Raises ConfigError for a certificate of ours that has expired."""
     # Here: who has no TLS does without everything about certificates, a fifth of what a start takes.
-    from iso15118.pki.renewal import check_identity
+    from iso15118.pki.status.renewal import check_identity
 
     check_identity(chains, now, key="tls")
 
@@ -186,7 +185,7 @@ class ExpiryWatch:
         source, now = self._tls(), self._clock()
         if source is None:
             return ()
-        from iso15118.pki.renewal import expiring  # as in _check
+        from iso15118.pki.status.renewal import expiring  # as in _check
 
         found = expiring(chains_of(source), anchors_of(source), now, ahead=self._ahead)
         said = {}

@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .guard import brief
+from iso15118.aio.ports.guard import brief
+
 from .logs import Log
 
 if TYPE_CHECKING:
+    from iso15118.aio.ports.hardware import SideHardware
     from iso15118.session.events import Event
     from iso15118.session.supervision import IdleSupervisor
-
-    from .hardware import SideHardware
 
 __all__ = ["IdleLook"]
 

@@ -11,7 +11,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .guard import brief, describe
+from iso15118.aio.ports.guard import brief, describe
+
 from .logs import Log
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from iso15118.aio.net.ending import StreamEnd
 from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
@@ -17,15 +18,13 @@ from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
-from .link import StreamEnd
-
 if TYPE_CHECKING:
+    from iso15118.aio.net.stream import MessageStream
+    from iso15118.aio.ports.hardware import Hardware
     from iso15118.session.events import AcMeasured, InletMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
-    from .hardware import Hardware
-    from .stream import MessageStream
 
 __all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
 

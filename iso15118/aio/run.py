@@ -15,34 +15,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from iso15118.aio.net.stream import MessageStream
+from iso15118.aio.net.tap import TappedStream
+from iso15118.aio.ports.guard import Callback
 from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
 from .evcc import EvccClient
-from .guard import Callback
 from .logs import Log
 from .notify import SystemdNotifier
 from .results import SessionResult
 from .secc import SeccServer
-from .stream import MessageStream
-from .tap import TappedStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from iso15118.aio.net.ending import TlsSource
+    from iso15118.aio.net.tap import Tap
+    from iso15118.aio.plug.connector import LinkParts
+    from iso15118.aio.plug.plugged_evcc import PluggedEvcc
+    from iso15118.aio.plug.plugged_secc import PluggedSecc
     from iso15118.evcc import EvccConfig
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.actions import Action
 
-    from .connection import LinkParts
     from .driver import Observer
     from .heartbeat import Heartbeat
-    from .link import TlsSource
-    from .plugged_evcc import PluggedEvcc
-    from .plugged_secc import PluggedSecc
-    from .tap import Tap
 
 __all__ = [
     "Both",
@@ -128,7 +128,9 @@ def run_station(
                 wait_for_interface=wait_for_interface,
             )
         else:
-            from .plugged_secc import PluggedSecc  # with everything below IP, which others need not load
+            from iso15118.aio.plug.plugged_secc import (
+                PluggedSecc,  # with everything below IP, which others need not load
+            )
 
             server = PluggedSecc(
                 config,
@@ -199,7 +201,7 @@ def run_vehicle(
         if link is None:
             client = EvccClient(config, hardware, interface, tls, sdp_port=sdp_port, observer=observer)
         else:
-            from .plugged_evcc import PluggedEvcc
+            from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 
             client = PluggedEvcc(
                 config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news

@@ -12,6 +12,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
+from iso15118.aio.net.handshakes import Reception
+from iso15118.aio.net.interface import Interface, find_interface
+from iso15118.aio.net.presence import Presence
+from iso15118.aio.net.stream import MessageStream
+from iso15118.aio.ports.guard import Callback, each, insist
+from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
@@ -20,21 +26,16 @@ from iso15118.session.actions import EndReason
 from iso15118.session.events import LinkLoss
 from iso15118.session.ports import Station, check_services
 
-from .guard import Callback, each, insist
-from .hardware import PortLimits
 from .identity import renewable
-from .interface import Interface, find_interface
 from .logs import Log
-from .presence import Presence
-from .reception import Reception
 from .secc_sessions import SeccSessions
 from .service import ServiceState
-from .stream import MessageStream
 
 if TYPE_CHECKING:
     import socket
     from types import TracebackType
 
+    from iso15118.aio.net.ending import StreamEnd, StreamLimits, StreamOwner, TlsSource
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import actions as act
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from .driver import Observer, SessionDriver, Watch
     from .heartbeat import Heartbeat
-    from .link import StreamEnd, StreamLimits, StreamOwner, TlsSource
     from .results import SessionResult
 
 __all__ = ["SeccServer"]
@@ -62,7 +62,7 @@ class SeccServer:
     ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
     ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
     ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
-    hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connection.vocabulary``).
+    hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
     ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that were
     paused before this program was started.

@@ -13,7 +13,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from iso15118.connection.vocabulary import (
+from iso15118.aio.ports.contract_calls import trust_of
+from iso15118.aio.ports.guard import Callback, Port
+from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.aio.ports.value_added import services_of
+from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
@@ -28,27 +33,22 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.supervision import IdleSupervisor
 
-from .contract_calls import trust_of
 from .driver import WORTH_WAITING, SessionDriver
-from .guard import Callback, Port
 from .heartbeat import Heartbeat
 from .idle import IdleLook
-from .inbox import ALARMS, Inbox
 from .logs import Log
 from .service import Service
-from .station_hardware import StationHardware
-from .value_added import services_of
 
 if TYPE_CHECKING:
+    from iso15118.aio.net.ending import StreamEnd
+    from iso15118.aio.net.stream import MessageStream
+    from iso15118.aio.ports.hardware import PortLimits
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
 
     from .driver import Observer, Watch
-    from .hardware import PortLimits
-    from .link import StreamEnd
     from .results import SessionResult
-    from .stream import MessageStream
 
 __all__ = ["SeccSessions"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from iso15118.aio.ports.guard import Callback, brief
 from iso15118.session import events as ev
 
-from .guard import Callback, brief
 from .logs import Log
 
 __all__ = ["Service", "ServiceState"]

@@ -1,7 +1,7 @@
 """Evidence of revocation kept fresh while a station runs: the responses of its own chains, which it staples,
 before they end; and those of a peer or a contract that has come, asked for when they are needed.
 
-Two tasks of one client. What is asked for, and when again, is decided by ``pki.renewal``.
+Two tasks of one client. What is asked for, and when again, is decided by ``pki.status.renewal``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from iso15118.aio.net.ocsp_client import issuer_among
 from iso15118.errors import ConfigError, LinkError, PkiError
-from iso15118.pki.ocsp import verify_response
-from iso15118.pki.renewal import refresh_at, retry_s
+from iso15118.pki.status.ocsp import verify_response
+from iso15118.pki.status.renewal import refresh_at, retry_s
 
 from .logs import Log
-from .ocsp_client import issuer_among
 
 if TYPE_CHECKING:
-    from iso15118.pki.evidence import Evidence
-
-    from .ocsp_client import OcspClient
+    from iso15118.aio.net.ocsp_client import OcspClient
+    from iso15118.pki.status.evidence import Evidence
 
 __all__ = ["StatusKeeper", "fetch_missing"]
 

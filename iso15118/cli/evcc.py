@@ -16,7 +16,7 @@ from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_o
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.evcc import EvccConfig
 from iso15118.pki import Store
-from iso15118.pki.evidence import Evidence
+from iso15118.pki.status.evidence import Evidence
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
 from iso15118.settings.roles import load_evcc

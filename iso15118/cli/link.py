@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from iso15118.aio.interface import require_interface
+from iso15118.aio.net.interface import require_interface
 from iso15118.cli.terminal import echo_soon
-from iso15118.connection.vocabulary import PhaseEntered, TimerLate
+from iso15118.connector.news import PhaseEntered, TimerLate
 from iso15118.link.primitives import DLinkReady, LinkNote
 from iso15118.session.actions import Action
 from iso15118.settings.link import LinkSettings
 
 if TYPE_CHECKING:
-    from iso15118.aio.connection import LinkParts
-    from iso15118.aio.plca import Plca
+    from iso15118.aio.plug.connector import LinkParts
+    from iso15118.aio.plug.plca import Plca
     from iso15118.link.ports import LinkMedium
     from iso15118.link.primitives import DataLink
 
@@ -51,14 +51,14 @@ def tell_link(news: Action) -> None:
 
 def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:
     # Loaded where there is a plug: a station without one listens sooner.
-    from iso15118.aio.connection import LinkParts
-    from iso15118.aio.media import CarrierMedium, NoMedium, PacketMedium, mac_of
+    from iso15118.aio.plug.connector import LinkParts
+    from iso15118.aio.plug.media import CarrierMedium, NoMedium, PacketMedium, mac_of
     from iso15118.link.plain import PlainLink
     from iso15118.link.slac.ev import EvSlac
     from iso15118.link.slac.evse import EvseSlac
     from iso15118.link.spe.ev import EvSpe
     from iso15118.link.spe.evse import EvseSpe
-    from iso15118.simulation.presumed import Coding, PresumedStation, PresumedVehicle
+    from iso15118.simulation.assumed_pilot import Coding, PresumedStation, PresumedVehicle
 
     link: DataLink
     medium: LinkMedium
@@ -89,7 +89,7 @@ def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkPart
 
 
 def _plca(settings: LinkSettings, *, station: bool) -> Plca | None:
-    from iso15118.aio.plca import COORDINATOR, VEHICLE_NODE, Plca
+    from iso15118.aio.plug.plca import COORDINATOR, VEHICLE_NODE, Plca
 
     plca = settings.plca
     if not plca.configure:

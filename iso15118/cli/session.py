@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.aio.identity import RenewableTls, follow_files
-from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
 from iso15118.cli.ending import ExitStatus
@@ -20,8 +20,8 @@ from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_
 from iso15118.cli.options import ConfigKeys
 from iso15118.cli.terminal import echo_soon
 from iso15118.pki import IssuedPki
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.revocation import Demand
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.revocation import Demand
 from iso15118.session.actions import EndReason, StateEntered
 from iso15118.settings.hardware import Reported
 from iso15118.settings.identity import Role, TlsMaterial, read_material, state_of_material

@@ -79,7 +79,7 @@ def _read(path: Path, out: _Output) -> None:
 
 
 def _listen(interface: str, out: _Output, seconds: float | None) -> None:
-    from iso15118.aio.watch import run_watch
+    from iso15118.aio.plug.watch import run_watch
 
     def listening() -> None:
         echo(f"iso15118: listening on {interface}", err=True, flush=True)

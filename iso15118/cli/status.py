@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from iso15118.aio.http_client import HttpClient
 from iso15118.aio.identity import RenewableTls, anchors_of, chains_of, roots_of
-from iso15118.aio.ocsp_client import OcspClient
-from iso15118.aio.online import CheckedContracts, CheckedStream, PeerStatus
+from iso15118.aio.net.http_client import HttpClient
+from iso15118.aio.net.ocsp_client import OcspClient
+from iso15118.aio.net.online import CheckedContracts, CheckedStream, PeerStatus
+from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.status import StatusKeeper
-from iso15118.aio.stream import MessageStream
 from iso15118.pki import Store
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.revocation import Demand
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.revocation import Demand
 from iso15118.session import ports
 from iso15118.settings.parts import StationStatusSettings
 from iso15118.settings.roles import SeccSettings

@@ -34,7 +34,7 @@ from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
     from iso15118.evcc.edition import EvccEdition
-    from iso15118.pki.vehicle_contracts import Contract, VehicleContracts
+    from iso15118.pnc.vehicle_contracts import Contract, VehicleContracts
 
 __all__ = ["Bound", "Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
 

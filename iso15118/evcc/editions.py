@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from iso15118.evcc.din.script import Din
+from iso15118.evcc.iso2.script import Iso2
+from iso15118.evcc.iso2.setup import modes_of
+from iso15118.evcc.iso20.script import AC, DC, Iso20
 from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
 
-from .din.script import Din
 from .edition import EvccEdition
-from .iso2.script import Iso2
-from .iso2.setup import modes_of
-from .iso20.script import AC, DC, Iso20
 
 if TYPE_CHECKING:
     from .conversation import Conversation

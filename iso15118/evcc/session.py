@@ -26,7 +26,7 @@ from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer
 
 if TYPE_CHECKING:
-    from iso15118.pki.vehicle_contracts import VehicleContracts
+    from iso15118.pnc.vehicle_contracts import VehicleContracts
 
 __all__ = ["EvccSession"]
 

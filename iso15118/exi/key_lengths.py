@@ -2,7 +2,7 @@
 
 DHPublicKey is of 133 octets by the schema, and of 56, not padded, where the agreement is X448 [V2G20-2495]; encrypted
 keys of other lengths than the schema's are seen in the field. EXI puts no length facet on the wire. So these values are
-read and written at any length, everything else of their message is held to the schema, and ``pki.contract_key`` refuses
+read and written at any length, everything else of their message is held to the schema, and ``pnc.contract_key`` refuses
 what is no key.
 """
 

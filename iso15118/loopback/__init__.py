@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from iso15118.loopback.order import LoopbackOrder
 from iso15118.loopback.run import run
+from iso15118.loopback.spec import LoopbackOrder
 from iso15118.loopback.summary import LoopbackSummary
 
 __all__ = ["LoopbackOrder", "LoopbackSummary", "run"]

@@ -9,7 +9,7 @@ from iso15118.link.slac.ev import EvSlac
 from iso15118.link.slac.evse import EvseSlac
 from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
-from iso15118.loopback.order import LoopbackOrder
+from iso15118.loopback.spec import LoopbackOrder
 from iso15118.simulation import DcCircuit
 from iso15118.simulation.cable import STATION_MAC, VEHICLE_MAC, CcsCable, McsCable
 from iso15118.simulation.modem import PowerLine

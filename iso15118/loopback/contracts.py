@@ -11,13 +11,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from iso15118.pki import IssuedPki
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.contract_service import ContractService
-from iso15118.pki.installation import provisioning_of
-from iso15118.pki.installation_iso2 import ContractServiceIso2
-from iso15118.pki.issue import DEFAULT_PCID
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import HeldContracts, VehicleContracts
+from iso15118.pki.issuing.issue import DEFAULT_PCID
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contract_service import ContractService
+from iso15118.pnc.installation import provisioning_of
+from iso15118.pnc.installation_iso2 import ContractServiceIso2
+from iso15118.pnc.vehicle_contracts import HeldContracts, VehicleContracts
 from iso15118.simulation.backend import ContractBackend
 
 __all__ = ["BothContracts", "contracts_of"]

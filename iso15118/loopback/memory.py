@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from iso15118.connection import Phase
+from iso15118.connector import Phase
 from iso15118.errors import LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
-from iso15118.loopback.order import LoopbackOrder
-from iso15118.loopback.plant import Plant, evcc_config, secc_config
 from iso15118.loopback.recording import SessionFolder
+from iso15118.loopback.rig import Plant, evcc_config, secc_config
+from iso15118.loopback.spec import LoopbackOrder
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import PauseRequested

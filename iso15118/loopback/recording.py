@@ -33,7 +33,7 @@ _SE: Final = Endpoint(IPv6Address("fe80::2"), 49152, station=True)
 
 class SessionFolder:
     """``session.jsonl``, ``session.pcapng``, ``report.html`` and ``summary.json`` in ``directory``, which is made. Use it as a
-    context manager; it is the ``aio.tap.Tap`` of a connection. A run that fails without a summary leaves the other three.
+    context manager; it is the ``aio.net.tap.Tap`` of a connection. A run that fails without a summary leaves the other three.
 
     ``memory``: the run is on a virtual clock, without a network. Raises ``ConfigError`` if the directory cannot be written to.
     """

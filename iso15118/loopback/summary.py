@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from iso15118.loopback.plant import Plant
+from iso15118.loopback.rig import Plant
 from iso15118.session.actions import EndReason, SessionEnded
 
 __all__ = ["Hardware", "LoopbackSummary", "Tls", "summarize"]

@@ -15,17 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iso15118.aio.connection import LinkParts
-from iso15118.aio.keylog import KeyLogFile
+from iso15118.aio.net.keylog import KeyLogFile
+from iso15118.aio.plug.connector import LinkParts
+from iso15118.aio.plug.run_plugged import CableOfBoth, run_both_plugged
 from iso15118.aio.run import Clock, Sleep, run_both
-from iso15118.aio.run_plugged import CableOfBoth, run_both_plugged
 from iso15118.channel import Received
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
-from iso15118.loopback.order import LoopbackOrder
-from iso15118.loopback.plant import Plant, evcc_config, secc_config
 from iso15118.loopback.recording import SessionFolder
+from iso15118.loopback.rig import Plant, evcc_config, secc_config
+from iso15118.loopback.spec import LoopbackOrder
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
 from iso15118.pki import IssuedPki, issue_test_pki
 from iso15118.sdp import Answer, Ignored, Origin

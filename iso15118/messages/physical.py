@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from iso15118.messages.iso20.common_types import RationalNumber
+
 from . import din, iso2
-from .iso20.common_types import RationalNumber
 from .values import ceil_rational, floor_rational, rational
 
 __all__ = [

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
 
-from .iso20.common_types import RationalNumber
+from iso15118.messages.iso20.common_types import RationalNumber
 
 __all__ = [
     "NO_SESSION",

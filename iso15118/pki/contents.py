@@ -12,10 +12,10 @@ from typing import TypeAlias
 import msgspec
 
 from iso15118.errors import ConfigError
-from iso15118.pki.credential import Credential
-from iso15118.pki.profiles import AnchorRole
-from iso15118.pki.revocation import Revocation
-from iso15118.pki.signer import SoftwareSigner, signer_of
+from iso15118.pki.chain.profiles import AnchorRole
+from iso15118.pki.keys.credential import Credential
+from iso15118.pki.keys.signer import SoftwareSigner, signer_of
+from iso15118.pki.status.revocation import Revocation
 
 __all__ = ["PURPOSES", "Contents", "Problem", "State"]
 

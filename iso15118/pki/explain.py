@@ -15,10 +15,10 @@ from cryptography.x509 import ocsp
 
 from iso15118.errors import PkiError
 from iso15118.pki.cases.make import ANCHOR_ROLES
-from iso15118.pki.ocsp import judge
-from iso15118.pki.parsed import Parsed, UnreadableError, is_issued_by, parse
-from iso15118.pki.profiles import load_profile
-from iso15118.pki.verify import verify_chain
+from iso15118.pki.chain.parsed import Parsed, UnreadableError, is_issued_by, parse
+from iso15118.pki.chain.profiles import load_profile
+from iso15118.pki.chain.verify import verify_chain
+from iso15118.pki.status.ocsp import judge
 
 __all__ = ["explain_certificates", "explain_crl", "explain_ocsp_response", "guess_edition", "guess_role"]
 

@@ -26,12 +26,12 @@ from cryptography.x509 import ocsp
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.files import locked, make_folder, remove_whole, sweep, write_whole
+from iso15118.pki.chain.identifiers import normal_emaid
+from iso15118.pki.chain.parsed import UnreadableError, parse
 from iso15118.pki.contents import PURPOSES, Contents, Problem
-from iso15118.pki.credential import Credential
-from iso15118.pki.identifiers import normal_emaid
-from iso15118.pki.issue import key_der, key_pem, load_key, pem
-from iso15118.pki.parsed import UnreadableError, parse
-from iso15118.pki.protect import Passphrase, checked_passphrase, encrypted_key, opened_key, protection_of
+from iso15118.pki.issuing.issue import key_der, key_pem, load_key, pem
+from iso15118.pki.keys.credential import Credential
+from iso15118.pki.keys.protect import Passphrase, checked_passphrase, encrypted_key, opened_key, protection_of
 from iso15118.pki.store_files import (
     MAX_CRL_OCTETS,
     MAX_OCTETS,

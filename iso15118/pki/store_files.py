@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ocsp
 
 from iso15118.errors import PkiError
-from iso15118.pki.build import PrivateKey
-from iso15118.pki.identifiers import is_emaid, normal_emaid
-from iso15118.pki.parsed import UnreadableError, parse
+from iso15118.pki.chain.identifiers import is_emaid, normal_emaid
+from iso15118.pki.chain.parsed import UnreadableError, parse
+from iso15118.pki.issuing.build import PrivateKey
 
 __all__ = [
     "CERTIFICATE",

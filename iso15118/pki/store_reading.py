@@ -18,9 +18,9 @@ import msgspec
 from iso15118.errors import PkiError
 from iso15118.files import GONE, NEW, not_private
 from iso15118.pki.contents import PURPOSES, Contents, Problem, State
-from iso15118.pki.credential import Credential
-from iso15118.pki.issue import load_key
-from iso15118.pki.protect import PassphraseError, Protection, opened_key, protection_of
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.keys.credential import Credential
+from iso15118.pki.keys.protect import PassphraseError, Protection, opened_key, protection_of
 from iso15118.pki.store_files import (
     CERTIFICATE,
     MAX_CRL_OCTETS,

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct, field
 from iso15118.errors import ConfigError
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Duration, check_numbers, listed_once
+from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
+from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.services import (
     AC_SERVICES,
@@ -28,8 +30,6 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
-from .din.settings import LONGEST_EVSE_ID, DinSeccSettings
-from .iso2.settings import Iso2SeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 

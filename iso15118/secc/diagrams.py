@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from .din.sequence import TABLE as DIN_TABLE
-from .iso2.ac_part import AC as ISO2_AC
-from .iso2.dc_part import DC as ISO2_DC
-from .iso2.machine import table_of as iso2_table_of
-from .iso20.ac_part import AC as ISO20_AC
-from .iso20.dc_part import DC as ISO20_DC
-from .iso20.machine import table_of as iso20_table_of
+from iso15118.secc.din.sequence import TABLE as DIN_TABLE
+from iso15118.secc.iso2.ac_part import AC as ISO2_AC
+from iso15118.secc.iso2.dc_part import DC as ISO2_DC
+from iso15118.secc.iso2.machine import table_of as iso2_table_of
+from iso15118.secc.iso20.ac_part import AC as ISO20_AC
+from iso15118.secc.iso20.dc_part import DC as ISO20_DC
+from iso15118.secc.iso20.machine import table_of as iso20_table_of
 
 __all__ = ["diagram", "page"]
 

@@ -8,16 +8,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from iso15118.secc.din.machine import Din
+from iso15118.secc.iso2.machine import Iso2
+from iso15118.secc.iso2.modes import modes_of
+from iso15118.secc.iso20.ac_part import AC
+from iso15118.secc.iso20.dc_part import DC
+from iso15118.secc.iso20.machine import Iso20
 from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
 
-from .din.machine import Din
 from .edition import SeccEdition
 from .facts import Facts
-from .iso2.machine import Iso2
-from .iso2.modes import modes_of
-from .iso20.ac_part import AC
-from .iso20.dc_part import DC
-from .iso20.machine import Iso20
 
 __all__ = ["SERVED", "Served", "usable"]
 

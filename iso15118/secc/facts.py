@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
@@ -25,7 +25,7 @@ from iso15118.timing import Timing
 from .config import SeccConfig
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import ContractTrust
+    from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["Facts", "Installation"]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from iso15118.contracts import Refusal
 from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
+from iso15118.pnc.contracts import Refusal
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
@@ -35,7 +35,7 @@ from .funnel import CONNECTED, Funnel
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import ContractTrust
+    from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["SeccSession"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.contracts import ContractClaim
+from iso15118.pnc.contracts import ContractClaim
 
 from .ac_limits import AcBounds, ChargerBounds
 

@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 
 from msgspec.structs import astuple
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
+from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
-from .supervision.rules import HIGHEST_A, HIGHEST_V
 
 __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
 

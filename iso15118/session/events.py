@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits

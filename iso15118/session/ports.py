@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
+from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
@@ -29,8 +29,8 @@ from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
-    from iso15118.pki.authorization import ContractTrust
-    from iso15118.pki.vehicle_contracts import VehicleContracts
+    from iso15118.pnc.authorization import ContractTrust
+    from iso15118.pnc.vehicle_contracts import VehicleContracts
 
 __all__ = [
     "AcPowerPort",

@@ -30,7 +30,7 @@ class SecuredLink(Struct, frozen=True, kw_only=True):
         or several."""
         if not self.peer_chain:
             return ""
-        from iso15118.pki.parsed import (  # here: who does without TLS does without certificates
+        from iso15118.pki.chain.parsed import (  # here: who does without TLS does without certificates
             UnreadableError,
             parse,
         )

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Final, Literal, Self
 import msgspec
 from msgspec import Struct
 
-from iso15118.contracts import ContractClaim
 from iso15118.errors import MisuseError, TicketError
+from iso15118.pnc.contracts import ContractClaim
 
 from .secured import SecuredLink
 from .services import SERVICES, ControlMode, ParameterSet, ServiceID

@@ -7,16 +7,16 @@ import time
 from iso15118.errors import ConfigError
 from iso15118.files import read_secret
 from iso15118.pki import Credential, IssuedPki, Store
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.contract_service import ContractService, issuing
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.installation import provisioning_of
-from iso15118.pki.installation_iso2 import ContractServiceIso2
-from iso15118.pki.profiles import Edition
-from iso15118.pki.protect import opened_key, passphrase_of
-from iso15118.pki.revocation import Demand
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+from iso15118.pki.chain.profiles import Edition
+from iso15118.pki.keys.protect import opened_key, passphrase_of
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.revocation import Demand
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contract_service import ContractService, issuing
+from iso15118.pnc.installation import provisioning_of
+from iso15118.pnc.installation_iso2 import ContractServiceIso2
+from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
 from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 

@@ -20,12 +20,12 @@ from msgspec.structs import replace
 from iso15118.errors import ConfigError, PkiError
 from iso15118.files import read_secret
 from iso15118.pki import Credential, IssuedPki, Store, load
-from iso15118.pki.build import PrivateKey
-from iso15118.pki.exchange import import_certificates, join_credential
-from iso15118.pki.issue import key_der
-from iso15118.pki.parsed import UnreadableError, parse
-from iso15118.pki.profiles import AnchorRole
-from iso15118.pki.protect import PassphraseError, opened_key, passphrase_of, protection_of
+from iso15118.pki.chain.parsed import UnreadableError, parse
+from iso15118.pki.chain.profiles import AnchorRole
+from iso15118.pki.issuing.build import PrivateKey
+from iso15118.pki.issuing.issue import key_der
+from iso15118.pki.keys.exchange import import_certificates, join_credential
+from iso15118.pki.keys.protect import PassphraseError, opened_key, passphrase_of, protection_of
 from iso15118.pki.store_files import check_root, split_key
 from iso15118.pki.store_reading import state_of
 from iso15118.settings.parts import KEY_VARIABLE, PKCS12_ENDINGS, Iso2TlsSettings, TlsSettings

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from iso15118.connection import ConnectionSettings
+from iso15118.connector import ConnectionSettings
 from iso15118.errors import ConfigError
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
-from iso15118.pki.violations import CODES
+from iso15118.pki.chain.violations import CODES
 from iso15118.ranges import Ranged
 from iso15118.sdp import SDP_PORT
 from iso15118.secc import SeccConfig

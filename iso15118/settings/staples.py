@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from iso15118.pki import IssuedPki
-from iso15118.pki.ocsp import ocsp_request
-from iso15118.pki.responder import OcspResponder
+from iso15118.pki.status.ocsp import ocsp_request
+from iso15118.pki.status.responder import OcspResponder
 
 __all__ = ["TestPkiStaples"]
 

@@ -8,9 +8,9 @@ from functools import partial
 
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, peer_verifier
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.parsed import parse
-from iso15118.pki.revocation import Demand, RevocationPolicy
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.revocation import Demand, RevocationPolicy
 from iso15118.settings.identity import OWN, Role, TlsMaterial, from_test_pki, read_pki
 from iso15118.settings.staples import TestPkiStaples
 from iso15118.tls import PROFILES, StapleSource, TlsContext, TlsPort

@@ -20,7 +20,7 @@ from .meter import Meter
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
-from .stand_ins import LoneStation, LoneVehicle
+from .remote_peer import LoneStation, LoneVehicle
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 

@@ -31,13 +31,13 @@ from iso15118.session.events import (
 )
 
 from .ac_circuit import AcCircuit
-from .agenda import Agenda
 from .battery import Battery
 from .charger import OnBoardCharger
 from .faults import AC_VEHICLE_CALLS, Faults
+from .pending import Agenda
 
 if TYPE_CHECKING:
-    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
+    from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
 
 __all__ = ["SimulatedAcVehicle"]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import HardwareError
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import ports
 from iso15118.session.actions import (
     ChargingNeeds,
@@ -57,7 +57,7 @@ from .vehicle import SimulatedVehicle
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
-    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+    from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 __all__ = ["StationPorts", "VehiclePorts"]
 

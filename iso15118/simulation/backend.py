@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import structs
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import PkiError
+from iso15118.pnc.contracts import ContractClaim, Refusal
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import ContractTrust
+    from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["ContractBackend", "InstallationService", "accept_emaids"]
 
 
 class InstallationService(Protocol):
-    """What answers requests for contracts; ``pki.contract_service.ContractService`` is one."""
+    """What answers requests for contracts; ``pnc.contract_service.ContractService`` is one."""
 
     def answer(self, request: Any) -> Any:
         """The signed response to a CertificateInstallationReq. Raises an error with a ``refusal``, or PkiError."""

@@ -16,10 +16,10 @@ from iso15118.link.spe.signalling import CeChanged, CeState, IdChanged, IdState,
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState
 
-from .ce_plug import CePlug
+from .ccs_plug import Plug
 from .circuit import DcCircuit
+from .mcs_plug import CePlug
 from .modem import PlcModem, PowerLine
-from .plug import Plug
 
 __all__ = ["Cable", "CableEnd", "CcsCable", "McsCable", "PlainCable"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .agenda import Agenda
+from .pending import Agenda
 
 if TYPE_CHECKING:
     from .circuit import DcCircuit

@@ -18,8 +18,8 @@ from iso15118.session.events import (
     Event,
 )
 
-from .agenda import Agenda
 from .backend import ContractBackend
+from .pending import Agenda
 
 __all__ = ["Desk"]
 

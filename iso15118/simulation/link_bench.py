@@ -16,8 +16,8 @@ from iso15118.link.slac.events import FrameReceived, SendFrame
 from iso15118.session.actions import Action
 from iso15118.session.events import Event
 
+from .ccs_plug import Plug
 from .modem import PlcModem, PowerLine
-from .plug import Plug
 
 __all__ = ["LinkBench", "LinkEnd", "Occurrence"]
 

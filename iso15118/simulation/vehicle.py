@@ -24,14 +24,14 @@ from iso15118.session.actions import (
 from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
 from iso15118.session.limits import VehicleLimits
 
-from .agenda import Agenda
 from .battery import Battery
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import VEHICLE_CALLS, Faults
+from .pending import Agenda
 
 if TYPE_CHECKING:
-    from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
+    from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
 
 __all__ = ["SimulatedVehicle"]
 

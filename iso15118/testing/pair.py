@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from iso15118.contracts import Refusal
 from iso15118.evcc import EvccConfig, EvccSession
+from iso15118.pnc.contracts import Refusal
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.session import actions as act
 from iso15118.session.events import (

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from iso15118.connection import ConnectionSettings, EvccConnection, Phase, SeccConnection
-from iso15118.connection.machine import Connection
-from iso15118.connection.vocabulary import (
+from iso15118.connector import ConnectionSettings, EvccConnection, Phase, SeccConnection
+from iso15118.connector.machine import Connection
+from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,

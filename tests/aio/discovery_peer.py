@@ -10,8 +10,8 @@ import json
 import sys
 from typing import Any
 
-from iso15118.aio.network import find_interface
-from iso15118.aio.sdp import discover, serve_sdp
+from iso15118.aio.net.network import find_interface
+from iso15118.aio.net.sdp import discover, serve_sdp
 from iso15118.errors import LinkError
 from iso15118.sdp import Answer, Ignored, Origin, Security
 from iso15118.timing import Timing

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from iso15118.aio.link import StreamEnd, StreamLimits, TlsEndpoint
-from iso15118.aio.network import connect, find_interface, listen_tcp
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.ending import StreamEnd, StreamLimits, TlsEndpoint
+from iso15118.aio.net.network import connect, find_interface, listen_tcp
+from iso15118.aio.net.stream import MessageStream
 from iso15118.channel import Item, MessageChannel, Received
 
 LOOPBACK = find_interface("lo")

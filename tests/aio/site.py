@@ -14,7 +14,7 @@ from typing import Any
 from iso15118.aio import EvccClient, PortLimits, SeccServer, SessionResult, StreamLimits, find_interface
 from iso15118.aio.driver import Observer
 from iso15118.aio.identity import RenewableTls
-from iso15118.aio.link import TlsSource
+from iso15118.aio.net.ending import TlsSource
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import dc
 from iso15118.secc import SeccConfig

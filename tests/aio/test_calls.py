@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.calls import Call, Lane, SafeCalls, brief
-from iso15118.aio.guard import running
+from iso15118.aio.ports.calls import Call, Lane, SafeCalls, brief
+from iso15118.aio.ports.guard import running
 from tests.aio.test_guard import let_out
 
 LIMIT_S = 0.1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.carrier import CarrierWatch, Seen, concerns, seen_in
+from iso15118.aio.plug.carrier import CarrierWatch, Seen, concerns, seen_in
 
 NEAR, FAR = (f"cw{os.getpid()}{end}" for end in "nf")
 

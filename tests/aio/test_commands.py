@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from iso15118.aio import secc as secc_room
-from iso15118.aio.connection import LinkParts
-from iso15118.aio.network import Interface
-from iso15118.aio.plugged_secc import PluggedSecc
+from iso15118.aio.net.network import Interface
+from iso15118.aio.plug.connector import LinkParts
+from iso15118.aio.plug.plugged_secc import PluggedSecc
 from iso15118.aio.secc import SeccServer
 from iso15118.aio.service import ServiceState
 from iso15118.errors import HardwareError, LinkError

@@ -10,13 +10,13 @@ import pytest
 
 from iso15118 import exi
 from iso15118.aio import logs
-from iso15118.aio.contract_calls import ContractCalls, StoreCalls, contracts_of, trust_of
-from iso15118.contracts import ContractClaim, Refusal
+from iso15118.aio.ports.contract_calls import ContractCalls, StoreCalls, contracts_of, trust_of
 from iso15118.errors import HardwareError
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.xmldsig import X509IssuerSerial
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from tests import clock

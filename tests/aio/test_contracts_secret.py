@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x448
 
 from iso15118.aio import logs
-from iso15118.contracts import Refusal
 from iso15118.loopback import LoopbackOrder, run, tcp
 from iso15118.loopback import contracts as loopback_contracts
 from iso15118.loopback.recording import SessionFolder
-from iso15118.pki import IssuedPki, contract_key
-from iso15118.pki.contract_service import ContractService, issuing
-from iso15118.pki.signer import SoftwareSigner
+from iso15118.pki import IssuedPki
+from iso15118.pki.keys.signer import SoftwareSigner
+from iso15118.pnc import contract_key
+from iso15118.pnc.contract_service import ContractService, issuing
+from iso15118.pnc.contracts import Refusal
 
 PRIVATE = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 

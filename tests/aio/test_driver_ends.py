@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from iso15118.aio.driver import SessionDriver
-from iso15118.aio.guard import running
-from iso15118.aio.link import Ending, StreamEnd
 from iso15118.aio.logs import flush
+from iso15118.aio.net.ending import Ending, StreamEnd
+from iso15118.aio.ports.guard import running
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason

@@ -11,9 +11,9 @@ import pytest
 
 from iso15118 import exi
 from iso15118.aio import EvccClient
-from iso15118.aio.link import Ending, StreamLimits
 from iso15118.aio.logs import flush
-from iso15118.aio.network import listen_tcp
+from iso15118.aio.net.ending import Ending, StreamLimits
+from iso15118.aio.net.network import listen_tcp
 from iso15118.cli.ending import ExitStatus, report
 from iso15118.errors import LinkTimeoutError, TlsError
 from iso15118.sdp import Security

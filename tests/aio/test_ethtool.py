@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import media
-from iso15118.aio.ethtool import Negotiation, turn_negotiation_off
 from iso15118.aio.logs import flush
-from iso15118.aio.media import CarrierMedium
-from iso15118.aio.plca import COORDINATOR, Plca, PlcaOutcome, PlcaResult, configure_plca, read_plca
+from iso15118.aio.net.ethtool import Negotiation, turn_negotiation_off
+from iso15118.aio.plug import media
+from iso15118.aio.plug.media import CarrierMedium
+from iso15118.aio.plug.plca import COORDINATOR, Plca, PlcaOutcome, PlcaResult, configure_plca, read_plca
 
 pytest.importorskip("pyroute2")
 from pyroute2.netlink.exceptions import NetlinkError  # type: ignore[import-untyped]

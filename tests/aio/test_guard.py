@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import guard, logs
-from iso15118.aio.guard import (
+from iso15118.aio import logs
+from iso15118.aio.ports import guard
+from iso15118.aio.ports.guard import (
     Callback,
     Port,
     brief,

@@ -14,8 +14,8 @@ from typing import Any, cast
 import pytest
 
 from iso15118.aio import logs
-from iso15118.aio.guard import Callback, Port, running
 from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
+from iso15118.aio.ports.guard import Callback, Port, running
 from iso15118.errors import ConfigError
 from iso15118.simulation import ContactorFault
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from iso15118.aio import EvccClient, SeccServer
+from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.service import ServiceState
-from iso15118.aio.station_hardware import StationHardware
 from iso15118.errors import ConfigError, HardwareError, LinkError
 from iso15118.session.actions import EndReason, Urgency
 from iso15118.session.events import HardwareFault

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.contract_calls import StoreCalls
-from iso15118.aio.contract_store import ThreadedContracts
 from iso15118.aio.identity import (
     ExpiryWatch,
     RenewableTls,
@@ -26,15 +24,17 @@ from iso15118.aio.identity import (
     roots_of,
 )
 from iso15118.aio.logs import flush
+from iso15118.aio.ports.contract_calls import StoreCalls
+from iso15118.aio.ports.contract_store import ThreadedContracts
 from iso15118.aio.run import side_by_side
 from iso15118.errors import ConfigError, LinkError, PkiError, TlsError
 from iso15118.files import write_whole
 from iso15118.pki import IssuedPki, Store, issue_test_pki
-from iso15118.pki.issue import issue_leaf, key_pem, pem
-from iso15118.pki.parsed import parse
-from iso15118.pki.protect import opened_key
-from iso15118.pki.renewal import Expiry, check_identity
-from iso15118.pki.vehicle_contracts import StoredContracts
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import issue_leaf, key_pem, pem
+from iso15118.pki.keys.protect import opened_key
+from iso15118.pki.status.renewal import Expiry, check_identity
+from iso15118.pnc.vehicle_contracts import StoredContracts
 from iso15118.settings.identity import read_material, state_of_material
 from iso15118.settings.parts import TlsSettings
 from iso15118.settings.trust import secc_context

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from iso15118.aio.guard import Port
-from iso15118.aio.station_hardware import _ask_terminal
+from iso15118.aio.ports.guard import Port
+from iso15118.aio.ports.station_hardware import _ask_terminal
 from iso15118.session import ports
 from iso15118.session.actions import RequestAuthorization
 

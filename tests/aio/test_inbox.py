@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.aio.guard import Port
-from iso15118.aio.inbox import ALARMS, Inbox, checked
-from iso15118.contracts import ContractClaim, Refusal
+from iso15118.aio.ports.guard import Port
+from iso15118.aio.ports.inbox import ALARMS, Inbox, checked
 from iso15118.errors import HardwareError, MisuseError
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.limits import StationLimits

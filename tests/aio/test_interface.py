@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from iso15118.aio.interface import find_interface, interface_index
+from iso15118.aio.net.interface import find_interface, interface_index
 from iso15118.errors import LinkError
 
 NEAR, FAR = (f"if{os.getpid()}{end}" for end in "nf")

@@ -8,9 +8,9 @@ from typing import Any
 
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import HeldContracts, VehicleContracts
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.vehicle_contracts import HeldContracts, VehicleContracts
 from iso15118.session.actions import EndReason
 from iso15118.session.services import ServiceID
 from iso15118.settings.trust import evcc_context, secc_context

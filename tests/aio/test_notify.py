@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from iso15118.aio.guard import Callback
 from iso15118.aio.heartbeat import Heartbeat
 from iso15118.aio.notify import SystemdNotifier
+from iso15118.aio.ports.guard import Callback
 
 ENOUGH_S = 20.0
 

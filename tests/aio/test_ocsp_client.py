@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from iso15118.aio.http_client import HttpClient, redirected
-from iso15118.aio.ocsp import serve_ocsp
-from iso15118.aio.ocsp_client import OcspClient, fetch_response, issuer_among, refresh_responses
+from iso15118.aio.net.http_client import HttpClient, redirected
+from iso15118.aio.net.ocsp_client import OcspClient, fetch_response, issuer_among, refresh_responses
+from iso15118.aio.net.ocsp_listener import serve_ocsp
 from iso15118.errors import ConfigError, LinkError, PkiError
 from iso15118.pki import issue_test_pki
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.ocsp import HashName, ocsp_request
-from iso15118.pki.responder import OcspResponder
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.ocsp import HashName, ocsp_request
+from iso15118.pki.status.responder import OcspResponder
 from iso15118.pki.store import Store
 from iso15118.tls import ISO20, TlsContext
 from tests.aio.responder import Seen, openssl_responder, reply, request_of, serving
@@ -356,7 +356,7 @@ async def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.
 
 def test_importing_the_stack_loads_neither_the_library_nor_der_parsers() -> None:
     code = (
-        "import sys, iso15118.aio.secc, iso15118.aio.ocsp_client, iso15118.settings.trust, iso15118.pki\n"
+        "import sys, iso15118.aio.secc, iso15118.aio.net.ocsp_client, iso15118.settings.trust, iso15118.pki\n"
         "print([one for one in ('httpx2', 'anyio', 'h11', 'pyasn1', 'pyasn1_modules') if one in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from iso15118.aio import SessionResult
-from iso15118.aio.plugged_evcc import PluggedEvcc
-from iso15118.connection import Phase
+from iso15118.aio.plug.plugged_evcc import PluggedEvcc
+from iso15118.connector import Phase
 from iso15118.link.primitives import WakeUp
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason

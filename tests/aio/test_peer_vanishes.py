@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from iso15118.aio import SessionResult
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.stream import MessageStream
 from iso15118.errors import TlsError
 from iso15118.session.actions import EndReason
 from iso15118.timing import Timing

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import plca as p
-from iso15118.aio.plca import COORDINATOR, VEHICLE_NODE, Plca, PlcaResult, configure_plca, read_plca
+from iso15118.aio.plug import plca as p
+from iso15118.aio.plug.plca import COORDINATOR, VEHICLE_NODE, Plca, PlcaResult, configure_plca, read_plca
 from iso15118.errors import ConfigError
 
 pytest.importorskip("pyroute2")
@@ -197,7 +197,7 @@ def test_without_permission_that_is_said() -> None:
     script = """
 import asyncio, os
 import pyroute2.netlink.generic
-from iso15118.aio.plca import Plca, configure_plca, read_plca
+from iso15118.aio.plug.plca import Plca, configure_plca, read_plca
 
 if os.geteuid() == 0:  # only now: another user may not read where this Python lives
     os.setresuid(65534, 65534, 65534)

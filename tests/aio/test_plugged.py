@@ -11,13 +11,13 @@ import pytest
 
 from iso15118.aio import EvccClient, SessionResult, find_interface
 from iso15118.aio import secc as secc_room
-from iso15118.aio.connection import ConnectionDriver, LinkParts
-from iso15118.aio.media import NoMedium, PacketMedium
-from iso15118.aio.network import Interface
-from iso15118.aio.plugged_evcc import PluggedEvcc
-from iso15118.aio.plugged_secc import PluggedSecc
-from iso15118.connection import ConnectionSettings, Phase, SeccConnection
-from iso15118.connection.vocabulary import DropConnection, PhaseEntered, StartDiscovery
+from iso15118.aio.net.network import Interface
+from iso15118.aio.plug.connector import ConnectionDriver, LinkParts
+from iso15118.aio.plug.media import NoMedium, PacketMedium
+from iso15118.aio.plug.plugged_evcc import PluggedEvcc
+from iso15118.aio.plug.plugged_secc import PluggedSecc
+from iso15118.connector import ConnectionSettings, Phase, SeccConnection
+from iso15118.connector.news import DropConnection, PhaseEntered, StartDiscovery
 from iso15118.errors import HardwareError, LinkError
 from iso15118.link.plain import PlainLink
 from iso15118.link.ports import BasicSignalling, LinkMedium, Listener

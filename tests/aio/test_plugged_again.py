@@ -7,10 +7,10 @@ import logging
 
 import pytest
 
-from iso15118.aio.connection import ConnectionDriver, LinkParts
-from iso15118.aio.media import NoMedium, PacketMedium
-from iso15118.aio.plugged_secc import PluggedSecc
-from iso15118.connection import ConnectionSettings, EvccConnection, Phase, SeccConnection
+from iso15118.aio.plug.connector import ConnectionDriver, LinkParts
+from iso15118.aio.plug.media import NoMedium, PacketMedium
+from iso15118.aio.plug.plugged_secc import PluggedSecc
+from iso15118.connector import ConnectionSettings, EvccConnection, Phase, SeccConnection
 from iso15118.errors import LinkError, MisuseError
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
 from iso15118.link.primitives import (

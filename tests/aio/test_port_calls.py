@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from iso15118.aio.contactor_calls import ContactorCalls
-from iso15118.aio.guard import Port as Guarded
-from iso15118.aio.port_calls import PowerCalls, Question, Report, SignalCalls
+from iso15118.aio.ports.contactor_calls import ContactorCalls
+from iso15118.aio.ports.guard import Port as Guarded
+from iso15118.aio.ports.port_calls import PowerCalls, Question, Report, SignalCalls
 from iso15118.session.actions import PreCharge, SetPower, Urgency
 from iso15118.session.events import ContactorsChanged, Event, HardwareFault
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio import port_calls
-from iso15118.aio.calls import Call
-from iso15118.aio.contactor_calls import ContactorCalls
-from iso15118.aio.guard import Port as Guarded
 from iso15118.aio.logs import flush
-from iso15118.aio.port_calls import Echo
-from iso15118.aio.station_hardware import _run_cable_check
+from iso15118.aio.ports import port_calls
+from iso15118.aio.ports.calls import Call
+from iso15118.aio.ports.contactor_calls import ContactorCalls
+from iso15118.aio.ports.guard import Port as Guarded
+from iso15118.aio.ports.port_calls import Echo
+from iso15118.aio.ports.station_hardware import _run_cable_check
 from iso15118.session.actions import PreCharge, StartCableCheck
 from iso15118.session.events import ContactorsChanged, HardwareFault
 from tests.aio.test_port_calls import EMERGENCY, ORDERLY, Port, amperes, turns

@@ -13,10 +13,10 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from iso15118.aio import presence as module
-from iso15118.aio.interface import find_interface
 from iso15118.aio.logs import flush
-from iso15118.aio.presence import InterfaceLost, InterfaceReady, Presence, StationLock
+from iso15118.aio.net import presence as module
+from iso15118.aio.net.interface import find_interface
+from iso15118.aio.net.presence import InterfaceLost, InterfaceReady, Presence, StationLock
 from iso15118.errors import LinkError
 from iso15118.sdp import SdpRequest, SdpResponse, Security
 from iso15118.session.actions import Notify
@@ -218,8 +218,8 @@ def test_two_stations_on_one_interface_are_told_apart() -> None:
         assert str(SDP_PORT) in str(caught.value)
         StationLock(here, SDP_PORT + 1).release()
         script = f"""
-from iso15118.aio.interface import find_interface
-from iso15118.aio.presence import StationLock
+from iso15118.aio.net.interface import find_interface
+from iso15118.aio.net.presence import StationLock
 from iso15118.errors import LinkError
 try:
     StationLock(find_interface("lo"), {SDP_PORT})

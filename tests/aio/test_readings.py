@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.aio import readings
-from iso15118.aio.guard import Port
+from iso15118.aio.ports import readings
+from iso15118.aio.ports.guard import Port
 from iso15118.errors import HardwareError
 from iso15118.session.events import BatteryChanged, InletMeasured, MeterRead, PowerMeasured
 from iso15118.session.limits import StationLimits, VehicleLimits

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.link import Ending, StreamEnd, StreamLimits
-from iso15118.aio.network import listen_tcp
-from iso15118.aio.reception import Reception
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
+from iso15118.aio.net.handshakes import Reception
+from iso15118.aio.net.network import listen_tcp
+from iso15118.aio.net.stream import MessageStream
 from iso15118.channel import MessageChannel
 from iso15118.sdp import Security
 from tests.sample_messages import DISCOVERY, SETUP

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from iso15118.aio import EvccClient, SeccServer, SessionResult
-from iso15118.aio.link import Ending, StreamEnd
+from iso15118.aio.net.ending import Ending, StreamEnd
+from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.results import Tally, let_go
 from iso15118.aio.run import run_station
 from iso15118.aio.secc_sessions import SeccSessions
-from iso15118.aio.stream import MessageStream
 from iso15118.errors import MisuseError, TlsError
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import HardwareFault, PowerMeasured

@@ -11,8 +11,8 @@ from ipaddress import IPv6Address
 import pytest
 
 from iso15118.aio.logs import flush
-from iso15118.aio.network import Interface, find_interface, sdp_server_socket
-from iso15118.aio.sdp import SdpListener, discover, serve_sdp
+from iso15118.aio.net.network import Interface, find_interface, sdp_server_socket
+from iso15118.aio.net.sdp import SdpListener, discover, serve_sdp
 from iso15118.errors import LinkError, MisuseError
 from iso15118.sdp import (
     Answer,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from iso15118.aio.hardware import PortLimits
-from iso15118.aio.station_hardware import StationHardware
-from iso15118.aio.vehicle_hardware import VehicleHardware
+from iso15118.aio.ports.hardware import PortLimits
+from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.errors import ConfigError
 from iso15118.session import actions as act
 from iso15118.session import events as ev

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from iso15118.aio import port_calls
 from iso15118.aio.logs import flush
-from iso15118.aio.station_hardware import StationHardware
-from iso15118.aio.vehicle_hardware import VehicleHardware
+from iso15118.aio.ports import port_calls
+from iso15118.aio.ports.station_hardware import StationHardware
+from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from iso15118.aio.logs import flush
-from iso15118.aio.powerline import EmulatedModems
-from iso15118.aio.slac import PacketPort, SlacDriver
+from iso15118.aio.plug.powerline import EmulatedModems
+from iso15118.aio.plug.slac import PacketPort, SlacDriver
 from iso15118.errors import LinkError
 from iso15118.link.primitives import DLinkReady, LinkState, SetPilot, ShowState
 from iso15118.link.slac.ev import EvSlac
 from iso15118.link.slac.evse import EvseSlac
 from iso15118.session.actions import Action
+from iso15118.simulation.ccs_plug import Plug
 from iso15118.simulation.modem import PlcModem, PowerLine
-from iso15118.simulation.plug import Plug
 
 pytestmark = pytest.mark.netns
 

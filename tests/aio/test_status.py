@@ -16,22 +16,22 @@ import msgspec
 import pytest
 from cryptography import x509
 
-from iso15118.aio.http_client import HttpClient
 from iso15118.aio.logs import flush
-from iso15118.aio.ocsp import serve_ocsp
-from iso15118.aio.ocsp_client import OcspClient
-from iso15118.aio.online import CheckedContracts, CheckedStream, PeerStatus
+from iso15118.aio.net.http_client import HttpClient
+from iso15118.aio.net.ocsp_client import OcspClient
+from iso15118.aio.net.ocsp_listener import serve_ocsp
+from iso15118.aio.net.online import CheckedContracts, CheckedStream, PeerStatus
 from iso15118.aio.status import StatusKeeper, fetch_missing
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.pki import IssuedPki, issue_test_pki, peer_verifier
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.crl import crl
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.issue import load_key
-from iso15118.pki.ocsp import OcspVerdict, ocsp_request, verify_response
-from iso15118.pki.renewal import refresh_at, retry_s
-from iso15118.pki.responder import OcspResponder
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.ocsp import OcspVerdict, ocsp_request, verify_response
+from iso15118.pki.status.renewal import refresh_at, retry_s
+from iso15118.pki.status.responder import OcspResponder
 from iso15118.pki.store import Store
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.simulation.backend import ContractBackend
 from iso15118.tls import ISO20, TlsContext, TlsInfo
 from tests.aio.responder import Seen, openssl_responder, reply, request_of, serving

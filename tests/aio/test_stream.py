@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from iso15118.aio import logs
-from iso15118.aio.link import Ending, StreamEnd, StreamLimits
-from iso15118.aio.network import DYNAMIC_PORTS, connect, listen_tcp
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
+from iso15118.aio.net.network import DYNAMIC_PORTS, connect, listen_tcp
+from iso15118.aio.net.stream import MessageStream
 from iso15118.channel import Item, MessageChannel, Skipped, Undecodable
 from iso15118.errors import ExiError, FrameError, LinkError, MisuseError
 from iso15118.v2gtp import PayloadType, encode_frame
@@ -477,6 +477,6 @@ def test_stations_listen_in_the_dynamic_range() -> None:
 def test_a_range_without_a_free_port_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with listen_tcp(LOOPBACK) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr("iso15118.aio.network.DYNAMIC_PORTS", range(port, port + 1))
+        monkeypatch.setattr("iso15118.aio.net.network.DYNAMIC_PORTS", range(port, port + 1))
         with pytest.raises(LinkError, match=f"no free TCP port on lo between {port} and {port}"):
             listen_tcp(LOOPBACK)

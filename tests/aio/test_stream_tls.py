@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from iso15118.aio import logs
-from iso15118.aio.link import Ending, StreamEnd, StreamLimits
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
+from iso15118.aio.net.stream import MessageStream
 from iso15118.channel import Item
 from iso15118.errors import TlsError
 from iso15118.tls import TlsConnection

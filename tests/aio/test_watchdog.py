@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.guard import Callback
 from iso15118.aio.heartbeat import BEAT_S, Heartbeat, LoopLate, WatchdogThread
+from iso15118.aio.ports.guard import Callback
 from iso15118.errors import ConfigError
 
 

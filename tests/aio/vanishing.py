@@ -13,7 +13,7 @@ from enum import Enum
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, cast
 
-from iso15118.aio.stream import MessageStream
+from iso15118.aio.net.stream import MessageStream
 from iso15118.errors import TlsError
 
 __all__ = ["Vanishing", "Way"]

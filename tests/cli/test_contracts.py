@@ -13,10 +13,10 @@ from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki import IssuedPki, issue_test_pki
-from iso15118.pki.installation import provisioning_of
-from iso15118.pki.installation_iso2 import installation_request, update_request
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import VehicleContracts
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.installation import provisioning_of
+from iso15118.pnc.installation_iso2 import installation_request, update_request
+from iso15118.pnc.vehicle_contracts import VehicleContracts
 from tests.cli.rig import iso15118
 
 

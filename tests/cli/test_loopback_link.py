@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.network import find_interface, sdp_server_socket
-from iso15118.aio.presence import StationLock
+from iso15118.aio.net.network import find_interface, sdp_server_socket
+from iso15118.aio.net.presence import StationLock
 from tests.cli.rig import iso15118
 
 QUICK = ("--soc-target", "22")
@@ -64,7 +64,7 @@ def test_another_process_may_have_the_port(held_by: str, monkeypatch: pytest.Mon
     lo = find_interface("lo")
     taken = sdp_server_socket(lo, 0)
     port = taken.getsockname()[1]
-    monkeypatch.setattr("iso15118.aio.run_plugged.SDP_PORT", port)
+    monkeypatch.setattr("iso15118.aio.plug.run_plugged.SDP_PORT", port)
     if held_by == "a station":  # one that listens, and does not answer discovery yet
         taken.close()
         lock = StationLock(lo, port)

@@ -167,7 +167,7 @@ def test_a_session_that_ended_otherwise_is_a_failure_with_its_cause(
     secc: EndReason, evcc: EndReason, who: str, status: int
 ) -> None:
     from iso15118.loopback import LoopbackOrder
-    from iso15118.loopback.plant import Plant
+    from iso15118.loopback.rig import Plant
     from iso15118.loopback.summary import summarize
 
     summary = summarize(
@@ -191,7 +191,7 @@ def test_a_session_that_ended_otherwise_is_a_failure_with_its_cause(
 
 def test_an_orderly_end_short_of_the_target_is_a_failure() -> None:
     from iso15118.loopback import LoopbackOrder
-    from iso15118.loopback.plant import Plant
+    from iso15118.loopback.rig import Plant
     from iso15118.loopback.summary import summarize
 
     end = SessionEnded(EndReason.STOPPED_BY_EV)

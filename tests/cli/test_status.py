@@ -16,9 +16,9 @@ import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki, Store, issue_test_pki
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.parsed import parse
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
 from iso15118.settings.roles import load_evcc, load_secc
 from tests.cli.rig import iso15118
 from tests.cli.test_two_processes import command, process

@@ -18,7 +18,7 @@ from iso15118.messages.iso20.common_types import (
     Processing,
     ResponseCode,
 )
-from iso15118.pki.signer import SignerError
+from iso15118.pki.keys.signer import SignerError
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason

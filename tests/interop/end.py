@@ -11,12 +11,12 @@ import signal
 import sys
 from pathlib import Path
 
-from iso15118.aio.connection import LinkParts
-from iso15118.aio.media import PacketMedium, mac_of
+from iso15118.aio.plug.connector import LinkParts
+from iso15118.aio.plug.media import PacketMedium, mac_of
+from iso15118.aio.plug.slac import SlacDriver
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station, run_vehicle
 from iso15118.aio.secc import SeccServer
-from iso15118.aio.slac import SlacDriver
 from iso15118.cli.ending import report
 from iso15118.cli.link import tell_link
 from iso15118.cli.session import SessionSummary, listen_to, summary_of, tls_of

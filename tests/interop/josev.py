@@ -24,7 +24,7 @@ from msgspec import structs
 from iso15118.pki import issue_test_pki
 from iso15118.pki.cases import Variant, find_case
 from iso15118.pki.cases.make import make
-from iso15118.pki.issue import DEFAULT_EVCCID
+from iso15118.pki.issuing.issue import DEFAULT_EVCCID
 from tests.interop.namespaces import INTERFACE, Cable, cable
 from tests.interop.peer import CACHE, environment, lay_out_pki, own_surroundings, their_pki
 from tests.interop.processes import Process, Role, our_process, session

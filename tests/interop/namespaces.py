@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iso15118.aio.powerline import send_complete_frames
+from iso15118.aio.plug.powerline import send_complete_frames
 from iso15118.errors import LinkError
 
 __all__ = ["INTERFACE", "Cable", "ModemCables", "cable", "modem_cables"]

@@ -17,7 +17,7 @@ from iso15118.link.ports import Listener
 from iso15118.link.primitives import DutyChanged, Pilot, SetPilot, ShowState
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState
-from iso15118.simulation.plug import Plug
+from iso15118.simulation.ccs_plug import Plug
 
 __all__ = ["PilotServer", "RemotePilot"]
 

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iso15118.aio.powerline import EmulatedModems
-from iso15118.aio.slac import PacketPort
+from iso15118.aio.plug.powerline import EmulatedModems
+from iso15118.aio.plug.slac import PacketPort
 from iso15118.link.slac.watch import Kind, SlacWatch
+from iso15118.simulation.ccs_plug import Plug
 from iso15118.simulation.modem import PlcModem, PowerLine
-from iso15118.simulation.plug import Plug
 from tests.interop.namespaces import INTERFACE, ModemCables
 from tests.interop.pilot import PilotServer
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from iso15118.pki import IssuedPki
-from iso15118.pki.parsed import parse
+from iso15118.pki.chain.parsed import parse
 from tests.interop.crate import EXAMPLE, node
 from tests.interop.crate import VERSION as CRATE
 from tests.interop.edition_cases import Case

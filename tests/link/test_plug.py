@@ -7,7 +7,7 @@ from iso15118.session.actions import SignalReady
 from iso15118.session.events import Event, SignalChanged, SignalState
 from iso15118.simulation import DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.simulation.async_ports import StationPorts
-from iso15118.simulation.plug import Plug
+from iso15118.simulation.ccs_plug import Plug
 
 
 class Watched:

@@ -36,7 +36,7 @@ from iso15118.link.spe.signalling import (
 )
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalState
-from iso15118.simulation.ce_plug import CePlug
+from iso15118.simulation.mcs_plug import CePlug
 
 
 class Mcs:

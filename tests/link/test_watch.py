@@ -13,7 +13,7 @@ from iso15118.link.slac import parse_frame
 from iso15118.link.slac.frames import BROADCAST, Frame
 from iso15118.link.slac.keys import Nmk
 from iso15118.link.slac.watch import Kind, Sentence, SlacWatch
-from iso15118.link.slac.watch.words import message_name
+from iso15118.link.slac.watch.labels import message_name
 from iso15118.simulation.modem import PlcModem, PowerLine, Profiles
 
 from .rig import CAR, EVSE, EVSE2, MODEM, RUN, add_station, add_vehicle

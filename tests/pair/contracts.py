@@ -9,13 +9,13 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, new_contract_key
-from iso15118.pki.contract_service import ContractService
-from iso15118.pki.installation import provisioning_of
-from iso15118.pki.profiles import Edition
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import HeldContracts, VehicleContracts
+from iso15118.pki.chain.profiles import Edition
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contract_key import ISO20_P521, ISO20_X448, new_contract_key
+from iso15118.pnc.contract_service import ContractService
+from iso15118.pnc.installation import provisioning_of
+from iso15118.pnc.vehicle_contracts import HeldContracts, VehicleContracts
 from iso15118.simulation.backend import ContractBackend
 from iso15118.testing import Pair
 from iso15118.testing.pair import EPOCH

@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.contracts import Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.pki import IssuedPki
-from iso15118.pki.authorization import ContractTrust, refusal_of, time_of
 from iso15118.pki.cases import Case, all_cases, response_code, variants
 from iso15118.pki.cases.make import make
 from iso15118.pki.cases.messages import TRANSPORTS, wrong_key, wrong_signature
-from iso15118.pki.issue import load_key
-from iso15118.pki.parsed import parse
-from iso15118.pki.raw import SigningKey
-from iso15118.pki.signature import SignedElement, sign
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.keys.raw import SigningKey
+from iso15118.pnc.authorization import ContractTrust, refusal_of, time_of
+from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.signature import SignedElement, sign
 from iso15118.secc.iso20.plug_and_charge import AUTHORIZATION_CODES
 from iso15118.session.actions import EndReason
 from iso15118.simulation.backend import ContractBackend
@@ -304,7 +304,7 @@ def test_a_bad_contract_is_answered_with_its_warning_and_the_next_one_pays(name:
     )
     broken, pki = make(variant, at=DAY), issued(algorithm)
     bad = broken.pki.credential(broken.places["leaf"])
-    from iso15118.pki.signer import signer_of
+    from iso15118.pki.keys.signer import signer_of
 
     class Both(ContractTrust, frozen=True, kw_only=True):
         """The station knows the broken PKI as well as the case lets it."""

@@ -10,8 +10,8 @@ import pytest
 from iso15118.evcc.iso2.settings import DcRenegotiation, Iso2EvccSettings
 from iso15118.messages import iso2
 from iso15118.messages.physical import quantity
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.vehicle_contracts import HeldContracts
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.vehicle_contracts import HeldContracts
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.simulation.backend import ContractBackend

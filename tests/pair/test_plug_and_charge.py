@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing
 from iso15118.pki import issue_test_pki
-from iso15118.pki.contract_service import emaid_for, issuing
-from iso15118.pki.parsed import parse
+from iso15118.pki.chain.parsed import parse
+from iso15118.pnc.contract_service import emaid_for, issuing
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.secc.iso20.plug_and_charge import AUTHORIZATION_CODES, INSTALLATION_CODES
 from iso15118.session.actions import EndReason
 from iso15118.session.events import AuthorizationDecided, ContractDecided

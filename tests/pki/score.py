@@ -24,12 +24,13 @@ from iso15118 import exi
 from iso15118.errors import ExiError, TlsError
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import SignedInfo
-from iso15118.pki import contract_key, verify_chain
-from iso15118.pki.contract_key import ContractKeyError, KeyTransport, WrappedKey
-from iso15118.pki.identifiers import emaid_check_digit, is_evccid
-from iso15118.pki.ocsp import cert_id, verify_response
-from iso15118.pki.parsed import parse
-from iso15118.pki.raw import verify_raw
+from iso15118.pki import verify_chain
+from iso15118.pki.chain.identifiers import emaid_check_digit, is_evccid
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.keys.raw import verify_raw
+from iso15118.pki.status.ocsp import cert_id, verify_response
+from iso15118.pnc import contract_key
+from iso15118.pnc.contract_key import ContractKeyError, KeyTransport, WrappedKey
 from iso15118.tls.trusted_ca_keys import parse_trusted_ca_keys
 
 FOLDER = Path(os.environ.get("ISO15118_REFERENCE", Path(__file__).parents[3] / "shared" / "reference"))

@@ -12,10 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from iso15118.pki import asn1, issue_test_pki
-from iso15118.pki.build import resigned
-from iso15118.pki.curves import CURVES
-from iso15118.pki.issue import load_key
+from iso15118.pki import issue_test_pki
+from iso15118.pki.chain.curves import CURVES
+from iso15118.pki.issuing import asn1
+from iso15118.pki.issuing.build import resigned
+from iso15118.pki.issuing.issue import load_key
 
 PKI = issue_test_pki("iso20", "p521", at=datetime(2027, 1, 1, tzinfo=UTC))
 LEAF = PKI.secc.chain[0]

@@ -13,7 +13,7 @@ from iso15118.pki import IssuedPki, issue_test_pki, load_profile, verify_chain
 from iso15118.pki.cases import Case, Variant, all_cases, find_case, response_code, variants
 from iso15118.pki.cases.make import Broken, judge, make
 from iso15118.pki.cases.messages import installation_faults, signature_faults
-from iso15118.pki.violations import CODES, Verdict
+from iso15118.pki.chain.violations import CODES, Verdict
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 CHAINS = [case for case in all_cases().values() if case.is_chain]

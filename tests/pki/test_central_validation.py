@@ -9,19 +9,19 @@ import msgspec
 import pytest
 from cryptography import x509
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError, PkiError
 from iso15118.messages.iso2 import AuthorizationReq, V2GMessage
 from iso15118.pki import IssuedPki, Revocation, issue_test_pki, load_profile
-from iso15118.pki.authorization import ContractTrust, time_of
-from iso15118.pki.build import certificate, new_key, subject
 from iso15118.pki.cases import Case, all_cases, variants
 from iso15118.pki.cases.make import make
-from iso15118.pki.crl import crl
-from iso15118.pki.iso2 import judge_authorization, signed_request
-from iso15118.pki.issue import load_key
-from iso15118.pki.parsed import parse
-from iso15118.pki.signer import signer_of
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.build import certificate, new_key, subject
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pki.status.crl import crl
+from iso15118.pnc.authorization import ContractTrust, time_of
+from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.pnc.iso2 import judge_authorization, signed_request
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 AT = NOW.timestamp()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 
 from iso15118.pki import Verdict, issue_test_pki, verify_chain
-from iso15118.pki.issue import load_key
+from iso15118.pki.issuing.issue import load_key
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 ED448 = issue_test_pki("iso20", "ed448", at=NOW)

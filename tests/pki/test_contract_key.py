@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x448
 
 from iso15118.errors import MisuseError, PkiError
-from iso15118.pki.contract_key import (
+from iso15118.pki.chain.curves import CURVES
+from iso15118.pnc.contract_key import (
     ISO2,
     ISO20_P521,
     ISO20_X448,
@@ -21,7 +22,6 @@ from iso15118.pki.contract_key import (
     unwrap,
     wrap,
 )
-from iso15118.pki.curves import CURVES
 
 PCID = "WVW123456789ABCDE7"
 SKI = bytes.fromhex("4ec1a90839d4f50a")
@@ -91,7 +91,7 @@ def test_a_payload_that_is_no_key_is_refused_by_name(
     transport: KeyTransport, payload: bytes, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vehicle, contract = vehicle_key(transport), new_contract_key(transport)
-    monkeypatch.setattr("iso15118.pki.contract_key._payload", lambda transport, key: payload)
+    monkeypatch.setattr("iso15118.pnc.contract_key._payload", lambda transport, key: payload)
     wrapped = wrap(transport, contract, vehicle.public_key(), pcid=PCID, contract_ski=SKI)
     assert open_payload(transport, wrapped, vehicle, pcid=PCID, contract_ski=SKI) == payload
     with pytest.raises(ContractKeyError) as caught:

@@ -12,8 +12,13 @@ import pytest
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, issue_test_pki
-from iso15118.pki.exchange import export_credential, import_certificates, import_credential, join_credential
-from iso15118.pki.issue import pem
+from iso15118.pki.issuing.issue import pem
+from iso15118.pki.keys.exchange import (
+    export_credential,
+    import_certificates,
+    import_credential,
+    join_credential,
+)
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKIS = {

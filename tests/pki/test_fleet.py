@@ -16,7 +16,7 @@ import pytest
 from iso15118.errors import ConfigError
 from iso15118.pki import issue_test_pki, verify_chain
 from iso15118.pki.cases.make import ANCHOR_ROLES
-from iso15118.pki.fleet import dask_executor, issue_fleet, write_fleet
+from iso15118.pki.issuing.fleet import dask_executor, issue_fleet, write_fleet
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 VEHICLES = int(os.environ.get("ISO15118_FLEET", "20"))

@@ -24,12 +24,12 @@ from iso15118.messages.iso20.common_messages import (
     SubCertificates,
 )
 from iso15118.pki import IssuedPki, issue_test_pki
-from iso15118.pki.contract_key import ISO2, ISO20_P521, new_contract_key, unwrap, wrap
-from iso15118.pki.hsm import Pkcs11Token
-from iso15118.pki.issue import load_key
-from iso15118.pki.raw import SigningKey, verify_raw
-from iso15118.pki.signature import SignedElement, sign, verify
-from iso15118.pki.signer import SignerAlgorithm, SignerError, credential_of, signer_of
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.keys.hsm import Pkcs11Token
+from iso15118.pki.keys.raw import SigningKey, verify_raw
+from iso15118.pki.keys.signer import SignerAlgorithm, SignerError, credential_of, signer_of
+from iso15118.pnc.contract_key import ISO2, ISO20_P521, new_contract_key, unwrap, wrap
+from iso15118.pnc.signature import SignedElement, sign, verify
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so")
 MODULE = next((one for one in MODULES if Path(one).exists()), "")
@@ -193,7 +193,7 @@ def test_two_sessions_share_a_token_and_a_closed_one_says_so(token: Pkcs11Token)
 
 def test_a_wrong_pin_is_named_and_not_shown(token: Pkcs11Token) -> None:
     program = (
-        "from iso15118.pki.hsm import Pkcs11Token\n"
+        "from iso15118.pki.keys.hsm import Pkcs11Token\n"
         f"try: Pkcs11Token(module={MODULE!r}, token='vehicle', pin='not the pin')\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iso15118.pki.identifiers import (
+from iso15118.pki.chain.identifiers import (
     emaid_check_digit,
     evccid_check_digit,
     is_emaid,

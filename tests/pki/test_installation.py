@@ -15,9 +15,10 @@ from iso15118 import exi
 from iso15118.errors import ExiError
 from iso15118.messages.iso20.common_messages import SignedInstallationData
 from iso15118.pki import Credential, IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.contract_key import ISO20_P521, ISO20_X448, new_contract_key
-from iso15118.pki.contract_service import ContractService, Offer
-from iso15118.pki.installation import (
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.contract_key import ISO20_P521, ISO20_X448, new_contract_key
+from iso15118.pnc.contract_service import ContractService, Offer
+from iso15118.pnc.installation import (
     InstallationError,
     Provisioning,
     accept_contract,
@@ -25,7 +26,6 @@ from iso15118.pki.installation import (
     provisioning_of,
     request_chain,
 )
-from iso15118.pki.signer import signer_of
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PCID = "WVW123456789ABCDE7"

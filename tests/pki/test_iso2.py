@@ -10,24 +10,28 @@ import msgspec
 import pytest
 
 from iso15118 import exi
-from iso15118.contracts import Refusal
 from iso15118.errors import MisuseError
 from iso15118.messages import iso2
 from iso15118.pki import Credential, IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.authorization import ContractTrust
 from iso15118.pki.cases import Case, all_cases, response_code
 from iso15118.pki.cases.messages import wrong_key, wrong_signature
-from iso15118.pki.contract_key import ISO2
-from iso15118.pki.contract_service import issuing
-from iso15118.pki.installation import InstallationError, InstalledContract
-from iso15118.pki.installation_iso2 import (
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.keys.raw import SigningKey
+from iso15118.pki.keys.signer import SoftwareSigner, signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contract_key import ISO2
+from iso15118.pnc.contract_service import issuing
+from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.installation import InstallationError, InstalledContract
+from iso15118.pnc.installation_iso2 import (
     ContractServiceIso2,
     accept_contract,
     installation_request,
     signed_elements,
     update_request,
 )
-from iso15118.pki.iso2 import (
+from iso15118.pnc.iso2 import (
     RESPONSE_CODES,
     judge_authorization,
     judge_request,
@@ -35,11 +39,7 @@ from iso15118.pki.iso2 import (
     signed_request,
     signed_tariffs,
 )
-from iso15118.pki.issue import load_key
-from iso15118.pki.parsed import parse
-from iso15118.pki.raw import SigningKey
-from iso15118.pki.signature import SignedElement, sign
-from iso15118.pki.signer import SoftwareSigner, signer_of
+from iso15118.pnc.signature import SignedElement, sign
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 SESSION = bytes(range(8))

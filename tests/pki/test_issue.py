@@ -11,7 +11,7 @@ from cryptography import x509
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import IssuedPki, issue_test_pki, load, load_profile, verify_chain
-from iso15118.pki.parsed import parse
+from iso15118.pki.chain.parsed import parse
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 

@@ -11,14 +11,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from iso15118.contracts import Refusal
 from iso15118.pki import Verdict, issue_test_pki, verify_chain
-from iso15118.pki.authorization import ContractTrust, refusal_of
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.ocsp import ocsp_request
-from iso15118.pki.responder import OcspResponder
-from iso15118.pki.revocation import Revocation, RevocationPolicy, placed
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.ocsp import ocsp_request
+from iso15118.pki.status.responder import OcspResponder
+from iso15118.pki.status.revocation import Revocation, RevocationPolicy, placed
+from iso15118.pnc.authorization import ContractTrust, refusal_of
+from iso15118.pnc.contracts import Refusal
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -11,10 +11,10 @@ import pytest
 from cryptography import x509
 
 from iso15118.pki import IssuedPki, Store, issue_test_pki, peer_verifier
-from iso15118.pki.crl import crl, read_ahead, verify_crl
-from iso15118.pki.evidence import Evidence
-from iso15118.pki.issue import load_key
-from iso15118.pki.revocation import RevocationPolicy
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl, read_ahead, verify_crl
+from iso15118.pki.status.evidence import Evidence
+from iso15118.pki.status.revocation import RevocationPolicy
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ class Reads:
             self.threads.append(threading.get_ident())
             return real(data, *rest)
 
-        monkeypatch.setattr("iso15118.pki.crl.x509.load_der_x509_crl", load)
+        monkeypatch.setattr("iso15118.pki.status.crl.x509.load_der_x509_crl", load)
 
 
 def judged(pki: IssuedPki, policy: RevocationPolicy) -> Any:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Store, issue_test_pki
-from iso15118.pki.exchange import FORMATS, Format, export_credential, export_key, import_credential
-from iso15118.pki.issue import load_key, pem
-from iso15118.pki.protect import (
+from iso15118.pki.issuing.issue import load_key, pem
+from iso15118.pki.keys.exchange import FORMATS, Format, export_credential, export_key, import_credential
+from iso15118.pki.keys.protect import (
     ROUNDS,
     PassphraseError,
     encrypted_key,

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 
 from iso15118.errors import MisuseError
-from iso15118.pki.curves import CURVES
-from iso15118.pki.raw import SigningKey, sign_raw, signature_octets, verify_raw
+from iso15118.pki.chain.curves import CURVES
+from iso15118.pki.keys.raw import SigningKey, sign_raw, signature_octets, verify_raw
 
 KEYS: dict[str, SigningKey] = {
     "p256": ec.generate_private_key(ec.SECP256R1()),

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import ocsp
 
-from iso15118.aio.ocsp import serve_ocsp
+from iso15118.aio.net.ocsp_listener import serve_ocsp
 from iso15118.errors import ConfigError
 from iso15118.pki import issue_test_pki
-from iso15118.pki.issue import pem
-from iso15118.pki.ocsp import ocsp_request, verify_response
-from iso15118.pki.responder import ANSWERS, Answer, OcspResponder
+from iso15118.pki.issuing.issue import pem
+from iso15118.pki.status.ocsp import ocsp_request, verify_response
+from iso15118.pki.status.responder import ANSWERS, Answer, OcspResponder
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki("iso20", "p521", at=NOW, responders=True)

@@ -22,12 +22,12 @@ from iso15118.pki import (
     peer_verifier,
     verify_chain,
 )
-from iso15118.pki.build import certificate, new_key, subject
-from iso15118.pki.identifiers import emaid_check_digit, fault_of
-from iso15118.pki.issue import load_key
-from iso15118.pki.ocsp import ocsp_response, verify_response
-from iso15118.pki.parsed import parse
-from iso15118.pki.violations import CODES, rule_of
+from iso15118.pki.chain.identifiers import emaid_check_digit, fault_of
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.chain.violations import CODES, rule_of
+from iso15118.pki.issuing.build import certificate, new_key, subject
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.ocsp import ocsp_response, verify_response
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki("iso20", "ed448", at=NOW, responders=True)

@@ -20,9 +20,9 @@ from iso15118.messages.xmldsig import (
     Transform,
     Transforms,
 )
-from iso15118.pki.raw import SigningKey
-from iso15118.pki.signature import Form, SignedElement, sign, signed_octets, verify
-from iso15118.pki.signer import SoftwareSigner
+from iso15118.pki.keys.raw import SigningKey
+from iso15118.pki.keys.signer import SoftwareSigner
+from iso15118.pnc.signature import Form, SignedElement, sign, signed_octets, verify
 
 KEYS: dict[str, SigningKey] = {
     "p256": ec.generate_private_key(ec.SECP256R1()),

@@ -16,7 +16,9 @@ from iso15118.messages.iso20.common_messages import (
     SubCertificates,
 )
 from iso15118.pki import Credential, issue_test_pki
-from iso15118.pki.contract_key import (
+from iso15118.pki.keys.raw import SigningKey, verify_raw
+from iso15118.pki.keys.signer import SoftwareAgreement, SoftwareSigner, signer_of
+from iso15118.pnc.contract_key import (
     ISO20_P521,
     ISO20_X448,
     ContractKeyError,
@@ -24,9 +26,7 @@ from iso15118.pki.contract_key import (
     open_payload,
     wrap,
 )
-from iso15118.pki.raw import SigningKey, verify_raw
-from iso15118.pki.signature import SignedElement, sign, verify
-from iso15118.pki.signer import SoftwareAgreement, SoftwareSigner, signer_of
+from iso15118.pnc.signature import SignedElement, sign, verify
 
 KEYS: dict[str, SigningKey] = {
     "secp256r1": ec.generate_private_key(ec.SECP256R1()),

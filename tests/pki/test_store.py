@@ -13,10 +13,10 @@ import pytest
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, issue_test_pki, verify_chain
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import issue_leaf, load_key, pem
-from iso15118.pki.ocsp import ocsp_request, ocsp_response
-from iso15118.pki.responder import OcspResponder
+from iso15118.pki.issuing.issue import issue_leaf, load_key, pem
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.ocsp import ocsp_request, ocsp_response
+from iso15118.pki.status.responder import OcspResponder
 from iso15118.pki.store import Store
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

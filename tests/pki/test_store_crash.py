@@ -16,7 +16,7 @@ import pytest
 from iso15118.errors import PkiError
 from iso15118.files import locked, sweep, write_whole
 from iso15118.pki import Credential, Store, issue_test_pki
-from iso15118.pki.issue import issue_leaf
+from iso15118.pki.issuing.issue import issue_leaf
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki("iso20", "ed448", at=NOW)

@@ -16,14 +16,14 @@ from iso15118.errors import MisuseError, PkiError
 from iso15118.messages.iso20.common_messages import CertificateInstallationReq
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki import IssuedPki, Store, issue_leaf, issue_test_pki
-from iso15118.pki.authorization import signed_authorization
 from iso15118.pki.cases.messages import TRANSPORTS
-from iso15118.pki.contract_service import ContractService, emaid_for, issuing
-from iso15118.pki.identifiers import is_emaid
-from iso15118.pki.installation import InstallationError, provisioning_of
-from iso15118.pki.signature import SignedElement, sign
-from iso15118.pki.signer import Signer, SoftwareSigner, signer_of
-from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
+from iso15118.pki.chain.identifiers import is_emaid
+from iso15118.pki.keys.signer import Signer, SoftwareSigner, signer_of
+from iso15118.pnc.authorization import signed_authorization
+from iso15118.pnc.contract_service import ContractService, emaid_for, issuing
+from iso15118.pnc.installation import InstallationError, provisioning_of
+from iso15118.pnc.signature import SignedElement, sign
+from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 EMAIDS = ("DE8AA000000001", "FRXYZ000000003")

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import IssuedPki, Verdict, issue_test_pki, load_profile, peer_verifier, verify_chain
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.ocsp import ocsp_response
-from iso15118.pki.revocation import Revocation, RevocationPolicy
-from iso15118.pki.violations import CODES
+from iso15118.pki.chain.violations import CODES
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.ocsp import ocsp_response
+from iso15118.pki.status.revocation import Revocation, RevocationPolicy
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki(at=NOW)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from iso15118.contracts import Refusal
 from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.pki import issue_test_pki
+from iso15118.pnc.contracts import Refusal
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.secc.config import EvccidMismatch
 from iso15118.secc.iso20.sequence import State
@@ -38,7 +38,7 @@ def drive(name: str, **config: Any) -> Drive:
 
 
 def right_digit(text: str) -> str:
-    from iso15118.pki.identifiers import evccid_check_digit
+    from iso15118.pki.chain.identifiers import evccid_check_digit
 
     return text + evccid_check_digit(text[:3], text[3], text[4:])
 

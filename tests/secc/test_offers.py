@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from iso15118.contracts import Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.values import rational, si
+from iso15118.pnc.contracts import Refusal
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.schedules import allowed_w, ask_anew
 from iso15118.secc.iso20.sequence import State

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MessageHeader, ResponseCode
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.parsed import parse
-from iso15118.pki.revocation import Revocation
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.revocation import Revocation
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import PAUSE_STATES, State
 from iso15118.session import actions as act

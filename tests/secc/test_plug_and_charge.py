@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iso15118.contracts import Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
-from iso15118.pki.authorization import signed_authorization
+from iso15118.pnc.authorization import signed_authorization
+from iso15118.pnc.contracts import Refusal
 from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act

@@ -13,7 +13,7 @@ from iso15118.cli.session import tls_of
 from iso15118.errors import ConfigError
 from iso15118.messages.iso2 import EnergyTransferMode
 from iso15118.pki import issue_test_pki
-from iso15118.pki.issue import key_pem, pem
+from iso15118.pki.issuing.issue import key_pem, pem
 from iso15118.settings.reading import read_struct
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.tls import TlsContext, TlsPort

@@ -14,9 +14,9 @@ import pytest
 
 from iso15118.errors import ConfigError
 from iso15118.pki import Credential, IssuedPki, Store, issue_test_pki
-from iso15118.pki.exchange import export_credential, export_key
-from iso15118.pki.issue import key_pem, load_key, pem
-from iso15118.pki.protect import encrypted_key
+from iso15118.pki.issuing.issue import key_pem, load_key, pem
+from iso15118.pki.keys.exchange import export_credential, export_key
+from iso15118.pki.keys.protect import encrypted_key
 from iso15118.settings.identity import Role, TlsMaterial, read_material, state_of_material
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.settings.trust import common_name, evcc_context, secc_context

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.aio.hardware import PortLimits
-from iso15118.aio.link import StreamLimits
+from iso15118.aio.net.ending import StreamLimits
+from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from iso15118.contracts import ContractClaim
 from iso15118.errors import ConfigError, HardwareError, MisuseError
+from iso15118.pnc.contracts import ContractClaim
 from iso15118.session.actions import (
     CloseContactors,
     OpenContactors,

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from iso15118.contracts import ContractClaim
 from iso15118.errors import MisuseError
 from iso15118.evcc import EvccSession
 from iso15118.messages.iso20 import dc
+from iso15118.pnc.contracts import ContractClaim
 from iso15118.secc import SeccSession
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iso15118.pki import IssuedPki, peer_verifier
-from iso15118.pki.ocsp import ocsp_request
-from iso15118.pki.responder import OcspResponder
-from iso15118.pki.revocation import RevocationPolicy
+from iso15118.pki.status.ocsp import ocsp_request
+from iso15118.pki.status.responder import OcspResponder
+from iso15118.pki.status.revocation import RevocationPolicy
 from iso15118.tls import PeerCheck
 
 from .rig import NOW

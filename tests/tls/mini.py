@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from iso15118.pki import Credential
-from iso15118.pki.issue import load_key
+from iso15118.pki.issuing.issue import load_key
 
 P521_SHA512, ED448, P256_SHA256 = 0x0603, 0x0808, 0x0403
 CLIENT_CONTEXT, SERVER_CONTEXT = b"TLS 1.3, client CertificateVerify", b"TLS 1.3, server CertificateVerify"

@@ -12,8 +12,8 @@ from msgspec import structs
 
 from iso15118.errors import TlsError
 from iso15118.pki import Credential, IssuedPki, issue_test_pki, peer_verifier
-from iso15118.pki.identifiers import evccid_check_digit
-from iso15118.pki.issue import issue_leaf
+from iso15118.pki.chain.identifiers import evccid_check_digit
+from iso15118.pki.issuing.issue import issue_leaf
 from iso15118.tls import ISO20, Identity, PeerCheck, TlsConnection, TlsContext, TlsProfile
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

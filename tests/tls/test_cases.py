@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from iso15118.aio.link import Ending, StreamEnd, StreamLimits
+from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
 from iso15118.errors import TlsError
 from iso15118.pki import Credential, issue_test_pki, peer_verifier
 from iso15118.pki.cases import Case, Variant, all_cases

@@ -15,7 +15,7 @@ import pytest
 from iso15118.errors import TlsError
 from iso15118.pki.cases import Case, Variant, all_cases
 from iso15118.pki.cases.make import make
-from iso15118.pki.issue import pem
+from iso15118.pki.issuing.issue import pem
 from iso15118.tls import TlsConnection
 
 from .rig import NOW

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from iso15118.errors import TlsError
-from iso15118.pki import Revocation, issue_test_pki, parsed, verify_chain
-from iso15118.pki import crl as crl_module
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
+from iso15118.pki import Revocation, issue_test_pki, verify_chain
+from iso15118.pki.chain import parsed
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status import crl as crl_module
+from iso15118.pki.status.crl import crl
 from iso15118.tls import TlsPort, client_hello, trusted_ca_keys
 from iso15118.tls.client_hello import TooMuchError, parse_client_hello
 from iso15118.tls.trusted_ca_keys import parse_trusted_ca_keys
@@ -99,7 +100,7 @@ def test_signatures_that_are_verified_for_one_chain_are_few(monkeypatch: pytest.
         asked.append(pair)
         return genuine(*pair)
 
-    monkeypatch.setattr("iso15118.pki.path.is_issued_by", counted)
+    monkeypatch.setattr("iso15118.pki.chain.path.is_issued_by", counted)
     leaf, sub2, sub1 = PKI.secc.chain
     arguments = {"role": "secc", "anchors_der": [PKI.v2g_root], "anchor_role": "V2G", "at": NOW}
     for chain, most in (

@@ -14,7 +14,7 @@ import pytest
 
 from iso15118.errors import TlsError
 from iso15118.pki import IssuedPki, issue_test_pki
-from iso15118.pki.issue import pem
+from iso15118.pki.issuing.issue import pem
 from iso15118.tls import ISO20, TlsConnection, TlsContext, TlsPort
 
 from .evidence import Stapler, judge_stations

@@ -10,7 +10,7 @@ import pytest
 
 from iso15118.errors import TlsError
 from iso15118.pki import Credential, issue_test_pki, load_profile
-from iso15118.pki.profiles import PkiProfile
+from iso15118.pki.chain.profiles import PkiProfile
 from iso15118.tls import ISO20, LAB, TlsConnection, TlsContext, TlsProfile
 
 from .rig import NOW, car, issued, joined, refused, shake, station, strangers

@@ -11,9 +11,9 @@ import pytest
 from cryptography import x509
 
 from iso15118.pki import IssuedPki, peer_verifier
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import load_key
-from iso15118.pki.revocation import RevocationPolicy, placed
+from iso15118.pki.issuing.issue import load_key
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.revocation import RevocationPolicy, placed
 from iso15118.tls import ISO20, TlsContext
 
 from .evidence import Stapler, judge_stations

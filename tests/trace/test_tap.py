@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scapy.layers.inet import TCP
 
-from iso15118.aio.tap import TappedStream
+from iso15118.aio.net.tap import TappedStream
 from tests.cli.rig import iso15118
 from tests.trace.reading import read
 

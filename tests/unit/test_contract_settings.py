@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.errors import ConfigError, PkiError
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.pki import Store, issue_test_pki
-from iso15118.pki.vehicle_contracts import HeldContracts, StoredContracts
+from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts
 from iso15118.settings.contracts import backend_of, store_of
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.settings.trust import read_pki

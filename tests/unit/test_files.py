@@ -15,7 +15,7 @@ import pytest
 from iso15118.files import locked, make_folder, write_whole
 from iso15118.loopback.recording import SessionFolder
 from iso15118.pki import Store, issue_test_pki
-from iso15118.pki.fleet import issue_fleet, write_fleet
+from iso15118.pki.issuing.fleet import issue_fleet, write_fleet
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki("iso20", "ed448", at=NOW)

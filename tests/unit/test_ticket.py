@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iso15118.contracts import ContractClaim
 from iso15118.errors import MisuseError, TicketError
+from iso15118.pnc.contracts import ContractClaim
 from iso15118.session.secured import SecuredLink
 from iso15118.session.services import SERVICES, ControlMode, ServiceID, parameter_sets
 from iso15118.session.ticket import VALIDITY_S, EvccTicket, SeccTicket, binding_of

@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
-from iso15118.aio.ocsp import run_ocsp
+from iso15118.aio.net.ocsp_listener import run_ocsp
 from iso15118.cli.pki.common import (
     Algorithm,
     AsJson,
@@ -27,7 +27,7 @@ from iso15118.errors import ConfigError
 from iso15118.pki import load
 from iso15118.pki.cases import Area, all_cases, find_case, variants
 from iso15118.pki.cases.write import write_case
-from iso15118.pki.responder import ANSWERS, OcspResponder
+from iso15118.pki.status.responder import ANSWERS, OcspResponder
 
 
 @app.command()

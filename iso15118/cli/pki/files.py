@@ -13,7 +13,9 @@ from iso15118.cli.pki.common import TRUST, AsJson, app, print_json, read_file, s
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, Store, load
-from iso15118.pki.exchange import (
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import write_secret
+from iso15118.pki.keys.exchange import (
     FORMATS,
     export_credential,
     export_key,
@@ -21,9 +23,7 @@ from iso15118.pki.exchange import (
     import_credential,
     join_credential,
 )
-from iso15118.pki.issue import write_secret
-from iso15118.pki.parsed import parse
-from iso15118.pki.protect import passphrase_of
+from iso15118.pki.keys.protect import passphrase_of
 from iso15118.pki.store import PURPOSES, Contents
 
 _VARIABLES = {

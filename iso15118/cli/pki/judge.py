@@ -24,9 +24,9 @@ from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError, TlsError
 from iso15118.pki import Revocation, Verdict, verify_chain
 from iso15118.pki.cases.make import ANCHOR_ROLES
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.chain.profiles import AnchorRole
 from iso15118.pki.explain import explain_certificates, explain_crl, explain_ocsp_response
-from iso15118.pki.parsed import parse
-from iso15118.pki.profiles import AnchorRole
 from iso15118.tls.client_hello import parse_client_hello
 
 _NO_CLOCK = "none"

@@ -26,9 +26,9 @@ from iso15118.cli.pki.common import (
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki, issue_test_pki, load, load_profile
-from iso15118.pki.fleet import dask_executor, issue_fleet, write_fleet
-from iso15118.pki.identifiers import IDENTIFIERS
-from iso15118.pki.issue import (
+from iso15118.pki.chain.identifiers import IDENTIFIERS
+from iso15118.pki.issuing.fleet import dask_executor, issue_fleet, write_fleet
+from iso15118.pki.issuing.issue import (
     DEFAULT_EMAID,
     DEFAULT_EVCCID,
     DEFAULT_PCID,

@@ -14,14 +14,14 @@ import typer
 from iso15118 import exi
 from iso15118.cli.pki.common import TRUST, AsJson, Existing, app, print_json, read_file, told
 from iso15118.cli.terminal import echo
-from iso15118.contracts import Refusal
 from iso15118.errors import ConfigError, ExiError
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.pki import Credential, load
-from iso15118.pki.contract_service import ContractService, issuing
-from iso15118.pki.identifiers import IDENTIFIERS
-from iso15118.pki.installation_iso2 import ContractServiceIso2
+from iso15118.pki.chain.identifiers import IDENTIFIERS
+from iso15118.pnc.contract_service import ContractService, issuing
+from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.installation_iso2 import ContractServiceIso2
 
 __all__: list[str] = []
 

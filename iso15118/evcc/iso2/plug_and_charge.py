@@ -19,7 +19,7 @@ from iso15118.messages.xmldsig import Signature
 from iso15118.session.actions import EndReason, StoreContract
 
 if TYPE_CHECKING:
-    from iso15118.pki.vehicle_contracts import Contract
+    from iso15118.pnc.vehicle_contracts import Contract
 
 __all__ = ["Choice", "authorize_by_contract", "contract_to_use", "tariffs_hold"]
 
@@ -68,7 +68,7 @@ async def contract_to_use(talk: Conversation, plan: Plan, offered: iso2.ServiceD
 def _usable(talk: Conversation, only: str = "", *, refused: bool = True) -> Contract | None:
     """The first contract that the messages can carry; ``only``: it must be this one. ``refused``: where there is no other, one that was
     refused in an earlier session is tried again."""
-    from iso15118.pki.iso2 import payment_details  # here: only a vehicle with contracts loads it
+    from iso15118.pnc.iso2 import payment_details  # here: only a vehicle with contracts loads it
 
     if talk.contracts is None:
         return None
@@ -187,7 +187,7 @@ async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:
 
 
 async def _authorize(talk: Conversation, contract: Contract) -> None:
-    from iso15118.pki.iso2 import payment_details, signed_request
+    from iso15118.pnc.iso2 import payment_details, signed_request
 
     try:
         emaid, chain = payment_details(contract.signer)
@@ -233,7 +233,7 @@ def tariffs_hold(
     if plan.payment is not iso2.PaymentOption.Contract or talk.plain or contract is None:
         talk.note("tariff", "the station's tariffs cannot be verified without a contract, and are dropped")
         return False
-    from iso15118.pki.iso2 import judge_tariffs
+    from iso15118.pnc.iso2 import judge_tariffs
 
     verdict = judge_tariffs(tariffs, signature, contract.signer.chain)
     if not verdict.ok:

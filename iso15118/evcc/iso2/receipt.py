@@ -47,7 +47,7 @@ async def answer_meter(
             talk.unsigned.add(kind)
             talk.act(MeteringRefused(printable(info.meter_id), why))
         _go_without(talk, plan, why)
-    from iso15118.pki.iso2 import signed_request  # here: only a vehicle with contracts loads it
+    from iso15118.pnc.iso2 import signed_request  # here: only a vehicle with contracts loads it
 
     receipt = iso2.MeteringReceiptReq(
         id=_ID,

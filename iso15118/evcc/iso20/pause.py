@@ -18,7 +18,7 @@ from iso15118.session.services import AC_SERVICES, SERVICES
 from iso15118.session.ticket import EvccTicket, binding_of
 
 if TYPE_CHECKING:
-    from iso15118.pki.vehicle_contracts import Contract
+    from iso15118.pnc.vehicle_contracts import Contract
 
 __all__ = ["keep", "session_setup"]
 

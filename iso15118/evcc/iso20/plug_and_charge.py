@@ -26,8 +26,8 @@ from iso15118.session.actions import EndReason, MeteringRefused, StoreContract
 from iso15118.session.services import ControlMode
 
 if TYPE_CHECKING:
-    from iso15118.pki.signature import Form
-    from iso15118.pki.vehicle_contracts import Contract
+    from iso15118.pnc.signature import Form
+    from iso15118.pnc.vehicle_contracts import Contract
 
 __all__ = ["confirm_metering", "plug_and_charge", "reading_of"]
 
@@ -71,7 +71,7 @@ def _usable(talk: Conversation, providers: Sequence[str]) -> tuple[Contract, ...
 
 
 async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -> bool:
-    from iso15118.pki.authorization import (
+    from iso15118.pnc.authorization import (
         signed_authorization,  # here: only a vehicle with contracts loads it
     )
 
@@ -152,7 +152,7 @@ def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt
             talk.refusals.append(f"meter reading not signed: {why}")
             talk.act(MeteringRefused(printable(reading.meter_id), why))
         return
-    from iso15118.pki.authorization import signed_metering
+    from iso15118.pnc.authorization import signed_metering
 
     mode: cm.SMDTControlMode = cm.DynamicSMDTControlMode()
     if plan.control_mode is ControlMode.SCHEDULED and plan.schedule is not None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from iso15118.errors import ConfigError
-from iso15118.pki.profiles import load_profile
+from iso15118.pki.chain.profiles import load_profile
 
 __all__ = [
     "Area",
@@ -92,7 +92,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: str | None = None
     """Edition or policy to judge by, if not the one that issued."""
     rows: dict[Place, dict[str, Any]] = {}
-    """Changes of the profile rows by place; ``flaws`` as in ``pki.flaws``."""
+    """Changes of the profile rows by place; ``flaws`` as in ``pki.issuing.flaws``."""
     present: str | None = None
     """A leaf of another role stands in for the role's."""
     chain: tuple[str, ...] | None = None

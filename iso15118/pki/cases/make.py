@@ -14,14 +14,14 @@ from cryptography.x509 import ocsp
 
 from iso15118.errors import ConfigError
 from iso15118.pki.cases import Case, ListRow, StatusRow, Variant
-from iso15118.pki.credential import Credential
-from iso15118.pki.crl import crl
-from iso15118.pki.issue import IssuedPki, issue_leaf, issue_test_pki, load_key
-from iso15118.pki.ocsp import ocsp_response
-from iso15118.pki.profiles import CertificateProfile, PkiProfile, load_profile
-from iso15118.pki.revocation import Revocation
-from iso15118.pki.verify import verify_chain
-from iso15118.pki.violations import Verdict
+from iso15118.pki.chain.profiles import CertificateProfile, PkiProfile, load_profile
+from iso15118.pki.chain.verify import verify_chain
+from iso15118.pki.chain.violations import Verdict
+from iso15118.pki.issuing.issue import IssuedPki, issue_leaf, issue_test_pki, load_key
+from iso15118.pki.keys.credential import Credential
+from iso15118.pki.status.crl import crl
+from iso15118.pki.status.ocsp import ocsp_response
+from iso15118.pki.status.revocation import Revocation
 
 __all__ = ["ANCHOR_ROLES", "Broken", "judge", "make", "places"]
 

@@ -30,13 +30,13 @@ from iso15118.messages.xmldsig import (
     Transform,
     Transforms,
 )
-from iso15118.pki import contract_key
 from iso15118.pki.cases import Variant
-from iso15118.pki.contract_key import ContractKeyError, KeyTransport, WrappedKey
-from iso15118.pki.curves import CURVES
-from iso15118.pki.issue import IssuedPki, load_key
-from iso15118.pki.raw import SigningKey, VerifyingKey
-from iso15118.pki.signature import SUITES, SignedElement, sign, verify
+from iso15118.pki.chain.curves import CURVES
+from iso15118.pki.issuing.issue import IssuedPki, load_key
+from iso15118.pki.keys.raw import SigningKey, VerifyingKey
+from iso15118.pnc import contract_key
+from iso15118.pnc.contract_key import ContractKeyError, KeyTransport, WrappedKey
+from iso15118.pnc.signature import SUITES, SignedElement, sign, verify
 
 __all__ = [
     "TRANSPORTS",

@@ -23,10 +23,10 @@ from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.pki.cases import Variant, response_code
 from iso15118.pki.cases.make import Broken, judge, make
 from iso15118.pki.cases.messages import TRANSPORTS, wrong_authorization, wrong_key
-from iso15118.pki.contract_key import new_contract_key
-from iso15118.pki.issue import IssuedPki, issue_leaf, issue_test_pki, key_der
-from iso15118.pki.parsed import parse
-from iso15118.pki.signer import AgreementPublicKey
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.issuing.issue import IssuedPki, issue_leaf, issue_test_pki, key_der
+from iso15118.pki.keys.signer import AgreementPublicKey
+from iso15118.pnc.contract_key import new_contract_key
 
 __all__ = ["write_case"]
 

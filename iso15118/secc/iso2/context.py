@@ -16,7 +16,7 @@ from iso15118.session.ticket import SeccTicket
 from .settings import Iso2SeccSettings
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import AuthorizationVerdict
+    from iso15118.pnc.authorization import AuthorizationVerdict
 
     from .sequence import Part, State
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages import iso2
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.printable import printable
 from iso15118.secc.facts import Installation
 from iso15118.session.actions import (
@@ -31,7 +31,7 @@ from .replies import CHALLENGE_OCTETS, RESPONSES
 from .sequence import State
 
 if TYPE_CHECKING:
-    from iso15118.pki.authorization import AuthorizationVerdict, ContractTrust
+    from iso15118.pnc.authorization import AuthorizationVerdict, ContractTrust
 
 __all__ = [
     "contract_authorization",
@@ -57,7 +57,7 @@ def payment_details(request: iso2.PaymentDetailsReq, ctx: Context) -> Answer | R
     verdict = facts.trust.judge_chain(ctx.chain, facts.unix_time, edition="iso2")
     if verdict.refusal is not None:
         return _refused(ctx, verdict.refusal, f"{verdict.emaid or 'contract'}: {verdict.detail}")
-    from iso15118.pki.identifiers import normal_emaid  # here: certificates are loaded by who has some
+    from iso15118.pki.chain.identifiers import normal_emaid  # here: certificates are loaded by who has some
 
     if normal_emaid(request.emaid) != normal_emaid(verdict.emaid):
         return _refused(ctx, Refusal.CHAIN, f"the contract of {verdict.emaid} is not that of {request.emaid}")
@@ -75,7 +75,7 @@ def _expires_soon(ctx: Context, chain: Sequence[bytes]) -> bool:
     now = ctx.facts.unix_time
     if now is None:
         return False
-    from iso15118.pki.parsed import parse
+    from iso15118.pki.chain.parsed import parse
 
     left_s = parse(chain[0]).not_after.timestamp() - now
     return left_s <= ctx.settings.certificate_expiry_days * _DAY_S
@@ -118,7 +118,7 @@ def _judge(
     request: iso2.AuthorizationReq, message: iso2.V2GMessage, trust: ContractTrust, ctx: Context
 ) -> AuthorizationVerdict | Refused:
     """The signature of the challenge: the first with the whole contract, later ones by the contract that was judged."""
-    from iso15118.pki.iso2 import judge_authorization, judge_request
+    from iso15118.pnc.iso2 import judge_authorization, judge_request
 
     if ctx.verdict is not None:
         challenge = request.gen_challenge
@@ -147,7 +147,7 @@ def _authorized(ctx: Context, processing: iso2.EVSEProcessing, before: tuple[Act
 
 
 def _refused(ctx: Context, why: Refusal, detail: str) -> Refused:
-    from iso15118.pki.iso2 import RESPONSE_CODES
+    from iso15118.pnc.iso2 import RESPONSE_CODES
 
     said = printable(detail)  # names of certificates are in it, which nobody has verified
     ctx.facts.refusals.append(said)
@@ -206,7 +206,7 @@ def metering_receipt(request: iso2.MeteringReceiptReq, ctx: Context) -> Answer |
     facts, message, sent = ctx.facts, ctx.message, ctx.receipt
     problem = "nobody asked for it" if sent is None or message is None else _other_reading(request, ctx, sent)
     if not problem and message is not None and ctx.settings.verify_receipt:
-        from iso15118.pki.iso2 import judge_request
+        from iso15118.pnc.iso2 import judge_request
 
         verdict = judge_request(message, facts.contract)
         problem = "" if verdict.ok else str(verdict)

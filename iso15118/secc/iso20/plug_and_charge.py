@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from iso15118.contracts import ContractClaim, Refusal
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MeterInfo, Processing, ResponseCode
+from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.printable import printable
 from iso15118.secc.facts import Installation
 from iso15118.session.actions import (

@@ -6,10 +6,10 @@ question for authorization.
 
 from __future__ import annotations
 
-from iso15118.contracts import ContractClaim
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import new_session_id
+from iso15118.pnc.contracts import ContractClaim
 from iso15118.printable import printable
 from iso15118.secc.config import EvccidMismatch
 from iso15118.session import actions
@@ -75,7 +75,7 @@ def is_another(evccid: str, certificate_name: str) -> bool:
     """True if a vehicle's certificate has an EVCCID, and it is another one than the vehicle says. Hyphens do not count."""
     if not certificate_name or _plain(evccid) == _plain(certificate_name):
         return False
-    from iso15118.pki.identifiers import is_evccid  # here: certificates are loaded by who has some
+    from iso15118.pki.chain.identifiers import is_evccid  # here: certificates are loaded by who has some
 
     return is_evccid(certificate_name)
 

@@ -9,9 +9,9 @@ from typing import Any
 from iso15118 import exi
 from iso15118.messages import iso2
 from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.installation import provisioning_of
-from iso15118.pki.signer import signer_of
-from iso15118.pki.vehicle_contracts import VehicleContracts
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.installation import provisioning_of
+from iso15118.pnc.vehicle_contracts import VehicleContracts
 from iso15118.session.secured import SecuredLink
 from tests.evcc.iso2.station import BATTERY_V, Host
 

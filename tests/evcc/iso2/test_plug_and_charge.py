@@ -13,12 +13,12 @@ import pytest
 from iso15118.evcc.config import Identification, InstallContracts
 from iso15118.messages import iso2
 from iso15118.pki import issue_test_pki
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.contract_service import issuing
-from iso15118.pki.installation_iso2 import ContractServiceIso2
-from iso15118.pki.iso2 import judge_authorization, judge_request
-from iso15118.pki.parsed import parse
-from iso15118.pki.signer import signer_of
+from iso15118.pki.chain.parsed import parse
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.contract_service import issuing
+from iso15118.pnc.installation_iso2 import ContractServiceIso2
+from iso15118.pnc.iso2 import judge_authorization, judge_request
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason

@@ -9,8 +9,8 @@ import pytest
 
 from iso15118.evcc.config import Identification
 from iso15118.messages import iso2
-from iso15118.pki.iso2 import judge_request, signed_tariffs
-from iso15118.pki.signer import signer_of
+from iso15118.pki.keys.signer import signer_of
+from iso15118.pnc.iso2 import judge_request, signed_tariffs
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from tests.evcc.iso2.contracts import host, in_charge, octets, offered, pki

@@ -8,9 +8,9 @@ from typing import Any
 
 from iso15118.messages import iso2
 from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
-from iso15118.pki.authorization import ContractTrust
-from iso15118.pki.iso2 import signed_request
-from iso15118.pki.signer import SoftwareSigner, signer_of
+from iso15118.pki.keys.signer import SoftwareSigner, signer_of
+from iso15118.pnc.authorization import ContractTrust
+from iso15118.pnc.iso2 import signed_request
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import events as ev
 from tests.secc.iso2.vehicle import Drive, selection

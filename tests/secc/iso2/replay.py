@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from iso15118 import exi
 from iso15118.errors import ExiError
 from iso15118.messages import app, iso2
-from iso15118.pki.authorization import ContractTrust
+from iso15118.pnc.authorization import ContractTrust
 from iso15118.secc import SeccConfig, SeccSession
 from iso15118.secc.iso2.ac_part import AC
 from iso15118.secc.iso2.dc_part import DC

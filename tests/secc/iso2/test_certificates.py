@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from iso15118.contracts import Refusal
 from iso15118.messages import iso2
-from iso15118.pki.installation import InstalledContract
-from iso15118.pki.installation_iso2 import (
+from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.installation import InstalledContract
+from iso15118.pnc.installation_iso2 import (
     ContractServiceIso2,
     accept_contract,
     installation_request,

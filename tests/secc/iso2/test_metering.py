@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iso15118.messages import iso2
-from iso15118.pki.iso2 import signed_request
+from iso15118.pnc.iso2 import signed_request
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev

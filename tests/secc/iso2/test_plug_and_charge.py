@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from iso15118.contracts import Refusal
 from iso15118.messages import iso2
-from iso15118.pki.iso2 import signed_request
-from iso15118.pki.signature import SignedElement, sign
+from iso15118.pnc.contracts import Refusal
+from iso15118.pnc.iso2 import signed_request
+from iso15118.pnc.signature import SignedElement, sign
 from iso15118.secc.iso2.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -215,7 +215,7 @@ def test_certificates_that_are_none_are_refused_and_nothing_breaks(chain: iso2.C
 
 @pytest.mark.parametrize(("days", "expected"), [(21.5, OK), (20.5, "OK_CertificateExpiresSoon")])
 def test_a_contract_that_ends_soon_is_said_to(days: float, expected: str) -> None:
-    from iso15118.pki.parsed import parse
+    from iso15118.pki.chain.parsed import parse
 
     ends = parse(pki().chain("contract")[0]).not_after.timestamp()
     drive = ContractDrive(epoch=ends - days * DAY_S)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.value_added import services_of
+from iso15118.aio.ports.value_added import services_of
 from iso15118.errors import ConfigError
 from iso15118.messages import iso2
 from iso15118.secc.iso2.sequence import State

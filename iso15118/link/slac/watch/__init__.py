@@ -5,7 +5,7 @@ Fed by a capture file or by a live interface. It takes no part, trusts nothing, 
 
 from __future__ import annotations
 
+from .labels import Kind, Sentence
 from .watcher import SlacWatch
-from .words import Kind, Sentence
 
 __all__ = ["Kind", "Sentence", "SlacWatch"]

@@ -21,9 +21,9 @@ from iso15118.link.slac.messages import (
     ValidateResult,
 )
 
-from .notebook import Notebook, after
-from .runs import Run
-from .words import Kind, Sentence
+from .labels import Kind, Sentence
+from .observations import Notebook, after
+from .processes import Run
 
 __all__ = ["Matching"]
 

@@ -27,10 +27,10 @@ from iso15118.link.slac.messages import (
 )
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 
+from .discovery import Search
+from .labels import Kind, Sentence, frame_data, message_name
 from .matching import Matching
-from .notebook import Notebook
-from .search import Search
-from .words import Kind, Sentence, frame_data, message_name
+from .observations import Notebook
 
 __all__ = ["SlacWatch"]
 

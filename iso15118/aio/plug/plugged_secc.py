@@ -1,0 +1,284 @@
+"""A station's connector as a whole: from plug-in over data link, discovery and sessions to unplug, and over again.
+
+``PluggedSecc`` puts ``SeccServer`` behind a connection; which link it is, is the caller's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from iso15118.aio.commands import ServiceCommands
+from iso15118.aio.identity import renewable
+from iso15118.aio.logs import Log
+from iso15118.aio.ports.guard import Callback, describe
+from iso15118.aio.ports.outputs import AssertedOutputs
+from iso15118.aio.secc import SeccServer
+from iso15118.aio.service import ServiceState
+from iso15118.connector import Phase, SeccConnection
+from iso15118.connector.news import (
+    DropConnection,
+    PhaseEntered,
+    StartDiscovery,
+    StopDiscovery,
+)
+from iso15118.errors import LinkError, MisuseError
+from iso15118.link.primitives import Restart
+from iso15118.sdp import SDP_PORT
+
+from .connector import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from iso15118.aio.net.ending import TlsSource
+    from iso15118.aio.net.network import Interface
+    from iso15118.aio.results import SessionResult
+    from iso15118.sdp import Answer, Ignored, Origin
+    from iso15118.secc import SeccConfig, SeccSession
+    from iso15118.session import ports
+    from iso15118.session.actions import Action
+    from iso15118.session.events import Event
+
+__all__ = ["PluggedSecc"]
+
+_log = Log(__name__)
+
+_REPLUG_S: Final = 1.0
+
+
+class PluggedSecc(ServiceCommands):
+    """A station's connector. Use it with ``async with``; it serves until it is left.
+
+    The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
+    paused can be gone on with until it is unplugged. ``news``
+    hears of phases, D-LINK_READY and the link's notes, ``listening`` is called when there is a TCP port. ``server`` holds further
+    settings of ``SeccServer``.
+
+    Raises as ``SeccServer`` and the medium do.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: ports.Station,
+        interface: Interface | str,
+        tls: TlsSource | None,
+        parts: LinkParts,
+        *,
+        sdp_port: int = SDP_PORT,
+        on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
+        news: Callable[[Action], None] | None = None,
+        listening: Callable[[SeccServer], None] | None = None,
+        **server: Any,
+    ) -> None:
+        super().__init__(ServiceState.CLOSED)
+        self._loop = asyncio.get_running_loop()
+        outputs = AssertedOutputs(parts.signalling)
+        signal = SessionSignal(outputs)
+        station = dataclasses.replace(station, signal=signal)
+        self._tls = kept = renewable(tls)
+        self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
+            config,
+            station,
+            interface,
+            kept,
+            sdp=False,
+            sdp_port=sdp_port,
+            on_request=on_request,
+            connections=self._happened,
+            **server,
+        )
+        self._news = Callback("the application, told of the plug,", news)
+        self._listening = Callback("who is told that vehicles can come", listening)
+        self._replug = parts.replug
+        self._replugging: asyncio.TimerHandle | None = None
+        self._unplugged = False
+        self._problem = "it has not been opened"
+        self._served: asyncio.Future[SeccServer] = self._loop.create_future()
+        self._server: SeccServer | None = None
+        self._discovery: asyncio.Task[None] | None = None
+        machine = SeccConnection(parts.link, config.timing.communication_setup_performance, parts.settings)
+        self.driver = ConnectionDriver(
+            machine,
+            parts.medium,
+            outputs,
+            self._carry_out,
+            first=signal.changed,
+            news=self._heard,
+            settled=self._look,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def connection(self) -> SeccConnection:
+        """Where the connector stands; to look at, not to touch."""
+        machine = self.driver.machine
+        if not isinstance(machine, SeccConnection):
+            raise MisuseError("this is no station's connection")
+        return machine
+
+    @property
+    def server(self) -> SeccServer | None:
+        """The server behind it; None until the interface can be used."""
+        return self._server
+
+    @property
+    def unreachable_because(self) -> str:
+        """Why no vehicle can find the station: what is wrong with its interface or its ports; empty if nothing is known to be."""
+        return self._problem or (self._server.unreachable_because if self._server is not None else "")
+
+    @property
+    def sdp_port(self) -> int:
+        """Where discovery is answered; 0 while it is not."""
+        return self._server.sdp_port if self._server is not None else 0
+
+    async def open(self) -> None:
+        """Switch the link on. Where the interface has no address before the link is up, the server follows then.
+        Raises ``ConfigError`` if a certificate of ours has expired.
+        """
+        if self._tls is not None:
+            self._tls.check()
+        try:
+            await self._serve()
+        except LinkError as error:
+            self._not_yet(error)
+        try:
+            await self.driver.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Make the hardware safe, end the session, leave the link. Bounded in time."""
+        server, self._replug = self._server, None
+        self._hide()
+        try:
+            if server is not None:
+                await server.close()
+            self.driver.leave()
+        finally:
+            await self.driver.close()
+            if self._replugging is not None:
+                self._replugging.cancel()
+
+    def tell(self, event: Event) -> None:
+        """Hand a D-LINK request, ``WakeUp`` or a change of the basic signalling to the connection."""
+        self.driver.tell(event)
+
+    def renew(self, tls: TlsSource) -> None:
+        """As ``SeccServer.renew``, whether a server stands now or not."""
+        if self._tls is None:
+            raise MisuseError("this connector has no TLS")
+        self._tls.renew(tls)
+
+    def restart(self, reason: str) -> None:
+        """Begin anew without pulling the plug, whatever state this is: a session that runs ends first, then the station wakes the vehicle
+        up (state F and 5 %; S3 open and closed), which may match and charge again. Nothing while it is unplugged."""
+        self.driver.tell(Restart(reason))
+
+    def stop(self, reason: str) -> None:
+        """End the session that runs in an orderly way."""
+        if self._server is not None:
+            self._server.stop(reason)
+
+    @property
+    def session(self) -> SeccSession | None:
+        """The session that runs now; to look at, not to touch."""
+        return self._server.session if self._server is not None else None
+
+    @property
+    def finished(self) -> int:
+        """How many sessions have come to their end."""
+        return self._server.finished if self._server is not None else 0
+
+    async def wait_finished(self, count: int) -> SessionResult:
+        """Wait until ``count`` sessions in all have come to their end; gives the one that was the ``count``-th."""
+        server = await asyncio.shield(self._served)
+        return await server.wait_finished(count)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> SeccServer:
+        if self._server is None:
+            server = self._make_server()
+            self._stands(server)  # before anybody can find it: it may have been told to serve nobody
+            try:
+                await server.open()
+            except BaseException:
+                self._stands(None)
+                raise
+            self._stays()
+            self._server, self._problem = server, ""
+            self._served.set_result(server)
+            self._listening(server)
+        return self._server
+
+    def _not_yet(self, error: LinkError) -> None:
+        if self._problem != str(error):  # once, as it is tried again and again
+            self._problem = str(error)
+            _log.warning("no vehicle can find the station yet: %s", error)
+
+    def _happened(self, event: Event) -> None:
+        self.driver.tell(event)
+
+    def _heard(self, news: Action) -> None:
+        self._news(news)
+        if isinstance(news, PhaseEntered):
+            # Again at the next plug-in: the end of a session may have come after the plug.
+            if self._server is not None and (news.phase is Phase.UNPLUGGED or self._unplugged):
+                self._server.tickets.clear()
+            self._unplugged = news.phase is Phase.UNPLUGGED
+
+    def _look(self) -> None:
+        if self._replug is not None and self._replugging is None and self.connection.at_rest:
+            self._replugging = self._loop.call_later(_REPLUG_S, self._plug_in_again)
+
+    def _plug_in_again(self) -> None:
+        self._replugging = None
+        if self._replug is not None and self.connection.at_rest:
+            self._replug()
+
+    def _carry_out(self, action: Action) -> None:
+        server = self._server
+        match action:
+            case StartDiscovery():
+                self._hide()
+                self._discovery = self._loop.create_task(self._be_found())
+            case StopDiscovery():
+                self._hide()
+            case DropConnection(reason=reason) if server is not None:
+                _log.info("the connection is dropped: %s", reason)
+                server.link_lost()
+            case _:
+                pass
+
+    async def _be_found(self) -> None:
+        while True:
+            try:
+                server = await self._serve()
+                await server.show()
+                self._problem = ""
+                return
+            except LinkError as error:
+                self._not_yet(error)
+            except Exception as error:  # a port that takes no listener, or a fault of ours: the station is not found, and that is said
+                _log.error("not to be found: %s", describe(error), error=error)
+            await asyncio.sleep(ADDRESS_RETRY_S)
+
+    def _hide(self) -> None:
+        if self._discovery is not None:
+            self._discovery.cancel()
+            self._discovery = None
+        if self._server is not None:
+            self._server.hide()

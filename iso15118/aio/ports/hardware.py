@@ -1,0 +1,306 @@
+"""What both sides have in common: the limits of their ports, contactors, and the wait for everything to be safe.
+
+``station_hardware`` and ``vehicle_hardware`` carry out what a session asks, on the ports of a ``Station`` or a ``Vehicle``, without ever
+making the session wait. Answers, readings and failures come back as events. Nothing here knows a protocol; which call gives way to which
+is settled in ``port_calls``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
+
+from msgspec import Meta, Struct
+
+from iso15118.aio.logs import Log
+from iso15118.errors import HardwareError
+from iso15118.ranges import Duration, check_numbers
+from iso15118.session import events as ev
+
+from .contactor_calls import ContactorCalls
+from .guard import Port
+from .port_calls import Report
+
+if TYPE_CHECKING:
+    from iso15118.session import actions as act
+    from iso15118.session.supervision import SupervisionLimits
+    from iso15118.timing import Timing
+
+__all__ = ["NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+
+_log = Log(__name__)
+
+_MORE_ATTEMPTS: Final = 2
+_AHEAD_S: Final = 0.5
+"""A reading may be so far ahead of the clock: no clock of a sensor is exact."""
+
+NO_CURRENT_A: Final = 5.0
+"""Below this, contactors open without harm and a side counts as safe (IEC 61851-23 names the same figure for an emergency)."""
+
+
+class PortLimits(Struct, frozen=True, kw_only=True):
+    """How long a port may take to answer, in s. Later is a fault and ends the session safely; of the meter and the
+    authorizer it is a warning. Raises ``ConfigError`` for a value that is no duration.
+    """
+
+    power_s: Duration = 0.5
+    """Set-points and stops: to take the order, not to reach what it says. One charge loop lasts no longer
+    [V2G20-1500]."""
+    pre_charge_s: Duration = 8.0
+    """Pre-charge may wait for its voltage."""
+    contactors_s: Duration = 3.0
+    """Closing and opening [V2G20-860] [V2G20-862]; an orderly opening waits for the current to fall."""
+    feedback_s: Duration = 0.5
+    """How much later than ``contactors.open`` returns their level may follow. Proposal: auxiliary contacts, and a bus that is polled."""
+    bounce_s: Duration = 0.1
+    """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
+    current. Proposal."""
+    signal_s: Duration = 0.5
+    """Showing another state on the control pilot."""
+    meter_s: Duration = 1.0
+    authorization_s: Duration = 180.0
+    contract_s: Duration = 55.0
+    """Decisions about contracts, and answers of the contract-certificate service [V2G20-1582]."""
+    store_s: Duration = 10.0
+    """Keeping a contract that was installed."""
+    look_s: Annotated[float, Meta(ge=0.001, le=1.0)] = 0.05
+    """How often the hardware is measured and looked at while anything is asked of it, whatever the vehicle does."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "ports")
+
+    @classmethod
+    def of(cls, timing: Timing) -> PortLimits:
+        """What fits these timings of a session."""
+        return cls(
+            pre_charge_s=timing.pre_charge_performance,
+            contactors_s=timing.contactor_close,
+            authorization_s=timing.authorization_ongoing_timeout,
+            contract_s=timing.ongoing_performance,
+        )
+
+
+class Hardware(Protocol):
+    """The hardware of one session. Everything but ``settle`` returns at once and raises nothing."""
+
+    faults: list[ev.HardwareFault]
+    """What failed so far."""
+
+    def start(self) -> Sequence[ev.Event]:
+        """What the session has to know first."""
+
+    def do(self, action: act.HardwareAction) -> None:
+        """Carry this out."""
+
+    def measure(self, now: float) -> Sequence[ev.Event]:
+        """Present values, and whatever else a look at the hardware shows."""
+
+    def make_safe(self, reason: str) -> None:
+        """Current to zero and contactors open, at once, whatever the session thinks."""
+
+    async def settle(self) -> bool:
+        """Wait until the hardware is safe, trying again if need be, but never for long. True if it is."""
+
+    async def wind_up(self) -> None:
+        """What is left to be done then, which may take a moment."""
+
+    @property
+    def live(self) -> bool:
+        """Something was asked of the hardware in this session, or its contactors are closed: it is to be watched."""
+
+    @property
+    def safe(self) -> bool:
+        """Told so, done so, and the hardware shows it."""
+
+    def why_unsafe(self) -> str:
+        """What is missing to be safe, in words; empty if nothing is."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody can rely on this hardware being made safe now; empty if that works."""
+
+    @property
+    def measured_at(self) -> float:
+        """When present values were last read, on the loop's clock."""
+
+    @property
+    def settles_within_s(self) -> float:
+        """How long ``settle`` may take from now."""
+
+    @property
+    def energy(self) -> tuple[float, float] | None:
+        """What flowed by the meter, to and from the vehicle, in Wh; None without a meter."""
+
+    def close(self) -> None:
+        """No more calls; what is still under way is cancelled."""
+
+
+class SideHardware:
+    """What the hardware of both sides shares. ``tell`` gets the events."""
+
+    measures = "output"
+    """Where present values are measured, in a word."""
+
+    def __init__(
+        self,
+        contactors: object,
+        limits: PortLimits,
+        tell: Callable[[ev.Event], None],
+        supervision: SupervisionLimits | None = None,
+    ) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        self._limits = limits
+        self._report = Report(self._news, self._wake)
+        self._tell = tell
+        self.faults = self._report.faults
+        self._contactors = ContactorCalls(
+            loop,
+            Port(contactors, "contactors"),
+            self._report,
+            limits.contactors_s,
+            limits.feedback_s,
+            limits.bounce_s,
+        )
+        self._no_current_a = NO_CURRENT_A
+        """A sensor of which the supervision knows that it is off by more at zero is believed here, too."""
+        if supervision is not None and supervision.no_current_a is not None:
+            self._no_current_a = max(NO_CURRENT_A, supervision.no_current_a)
+        self._changed: asyncio.Future[None] | None = None
+        self._look_at = -math.inf
+        self._told_safe = False
+        self._touched = False
+        """Something that energises was asked for in this session."""
+        self.measured_at = loop.time()
+        self.unreadable = ""
+        """Why present values could not be read the last time that they could not."""
+
+    # -- for the sides ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """No more calls; what is still under way is cancelled."""
+        raise NotImplementedError
+
+    def make_safe(self, reason: str) -> None:
+        """Current to zero and contactors open, at once."""
+        raise NotImplementedError
+
+    def _safe_calls_running(self) -> bool:
+        """A call that makes safe is under way."""
+        raise NotImplementedError
+
+    def _safe_calls_failed(self) -> bool:
+        """The last of them did not work."""
+        raise NotImplementedError
+
+    def _open_calls(self) -> list[float]:
+        """For each port on which a call that energises may still have an effect: how long, in s."""
+        raise NotImplementedError
+
+    def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
+        """Present values; None if they cannot be read."""
+        raise NotImplementedError
+
+    # -- for the driver -----------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> bool:
+        """See ``Hardware``."""
+        return self._touched or self._contactors.level
+
+    @property
+    def trouble(self) -> str:
+        """See ``Hardware``."""
+        if self._safe_calls_failed():
+            return self.faults[-1].reason if self.faults else "a call that makes safe failed"
+        return "the contactors were opened, and are closed" if self._contactors.stuck else ""
+
+    @property
+    def safe(self) -> bool:
+        """See ``Hardware``."""
+        return not self.why_unsafe()
+
+    @property
+    def told_safe(self) -> bool:
+        """The last word was to be safe."""
+        return self._told_safe
+
+    def why_unsafe(self) -> str:
+        """What is missing to be safe, in words; empty if nothing is."""
+        if not self._told_safe:
+            return "it was not told to be safe"
+        if self._safe_calls_running():
+            return "it is being made safe"
+        if self._safe_calls_failed():
+            return self.trouble
+        if self._open_calls():
+            return "a call that energises may still have an effect"
+        closed = self._contactors.read()
+        if closed is not False:
+            return "the contactors are closed" if closed else "the level of the contactors cannot be read"
+        measured = self._measured()
+        if measured is None:
+            return f"the current cannot be measured: {self.unreadable}"
+        return "" if self.is_none(measured.current_a) else f"{measured.current_a:.0f} A flow"
+
+    def is_none(self, current_a: float) -> bool:
+        """So little counts as no current."""
+        return abs(current_a) < self._no_current_a
+
+    def present(self) -> tuple[ev.PowerMeasured | ev.InletMeasured | None, bool | None]:
+        """Present values and the level of the contactors, as read now; None for what cannot be read."""
+        return self._measured(), self._contactors.read()
+
+    @property
+    def settles_within_s(self) -> float:
+        """See ``Hardware``."""
+        return 2.0 * (self._limits.contactors_s + self._limits.power_s) + max(self._open_calls(), default=0.0)
+
+    async def settle(self) -> bool:
+        """Wait until the hardware is safe; see ``Hardware``."""
+        if not self._told_safe:
+            self.make_safe("the session is over")
+        # Each call has its own limit; this one only keeps a chain of them from being endless.
+        until = self._loop.time() + self.settles_within_s
+        for attempt in range(1 + _MORE_ATTEMPTS):
+            if attempt:
+                self.make_safe("it is not safe yet")
+            await self._while(lambda: self._safe_calls_running() or bool(self._open_calls()), until)
+            if not self._safe_calls_failed():
+                # What was asked was done: contactors and current may need a moment to show it.
+                a_moment = self._loop.time() + self._limits.contactors_s
+                await self._while(
+                    lambda: not self.safe and not self._safe_calls_running(), min(until, a_moment)
+                )
+            if self.safe:
+                return True
+        return self.safe
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _measured_now(self, port: str, at: float | None, now: float) -> None:
+        """Readings of ``port`` came now, measured at ``at`` on the loop's clock. Raises ``HardwareError`` for another clock's time: what
+        lies ahead would never be too old."""
+        if at is not None and at > now + _AHEAD_S:
+            raise HardwareError(f"{port} is {at - now:.1f} s ahead of the event loop's clock, loop.time()")
+        self.measured_at = now if at is None else min(at, now)
+
+    def _energise(self) -> None:
+        self._told_safe, self._touched = False, True
+
+    async def _while(self, condition: Callable[[], bool], until: float) -> None:
+        """Wait as long as this holds, asked whenever something ended, and now and then."""
+        while condition() and (left := until - self._loop.time()) > 0.0:
+            self._changed = self._loop.create_future()
+            await asyncio.wait((self._changed,), timeout=min(left, self._limits.look_s))
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def _news(self, event: ev.Event) -> None:
+        self._wake()
+        self._tell(event)
+        if type(event) is ev.HardwareFault:
+            _log.error("hardware fault: %s: %s", event.port, event.reason)

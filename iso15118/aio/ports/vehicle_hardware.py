@@ -1,0 +1,217 @@
+"""The ports of a vehicle: carries out what a session asks of its contactors, its side of the control pilot and its contract store.
+
+Nothing here knows a protocol, and nothing makes the session wait: answers, readings and failures come back as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from iso15118.aio.logs import Log
+from iso15118.errors import HardwareError
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Urgency
+
+from . import readings
+from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
+from .ac_side import charger
+from .calls import SafeCalls
+from .contract_calls import StoreCalls
+from .guard import Port, each
+from .hardware import PortLimits, SideHardware
+from .port_calls import SignalCalls
+
+if TYPE_CHECKING:
+    from iso15118.session import ports
+    from iso15118.session.supervision import SupervisionLimits
+
+__all__ = ["VehicleHardware"]
+
+_log = Log(__name__)
+
+
+class _NoContactors:
+    """A vehicle that charges by its on-board charger only has none that could close."""
+
+    closed = False
+
+    async def close(self) -> bool:
+        """There are none."""
+        return False
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        """They are never closed."""
+
+
+_None = _NoContactors()
+
+
+class VehicleHardware(SideHardware):
+    """One session's hold on the ports of a vehicle. ``tell`` gets the events."""
+
+    measures = "inlet"
+
+    def __init__(
+        self,
+        vehicle: ports.Vehicle,
+        limits: PortLimits,
+        tell: Callable[[ev.Event], None],
+        supervision: SupervisionLimits | None = None,
+    ) -> None:
+        super().__init__(vehicle.contactors or _None, limits, tell, supervision)
+        self._inlet = None if vehicle.inlet is None else Port(vehicle.inlet, "inlet")
+        self._charger = (
+            None
+            if vehicle.charger is None
+            else charger(self._loop, vehicle.charger, self._report, limits.power_s)
+        )
+        if self._inlet is None:  # at a charger less counts as something
+            self._no_current_a = AC_NO_CURRENT_A
+            if supervision is not None and supervision.ac_no_current_a is not None:
+                self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+        self._battery = Port(vehicle.battery, "battery")
+        self._signal = (
+            SignalCalls(self._loop, Port(vehicle.signal, "signal"), self._report, limits.signal_s)
+            if vehicle.signal is not None
+            else None
+        )
+        self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
+
+    def start(self) -> Sequence[ev.Event]:
+        """The level of the contactors, if it is not open as it should be."""
+        changed = self._contactors.changed(begins=True)
+        return () if changed is None else (changed,)
+
+    def do(self, action: act.HardwareAction) -> None:
+        """Carry this out. With DC current to zero is the station's work, and a vehicle opens; with AC it is the charger's."""
+        match action:
+            case act.CloseContactors():
+                self._energise()
+                self._contactors.close()
+            case act.OpenContactors(urgency, reason):
+                self._told_safe = True
+                self._contactors.open(urgency, reason)
+            case act.SetCharger():
+                self._energise()
+                if self._charger is not None:
+                    self._charger.calls.want(action)
+            case act.StopPower(urgency):
+                self._stop(urgency)
+            case act.SignalReady(ready):
+                if self._signal is not None:
+                    self._signal.set_ready(ready)
+            case act.StoreContract(contract):
+                self._store.keep(contract)
+            case _:
+                pass
+
+    def measure(self, now: float) -> Sequence[ev.Event]:
+        """The inlet, the on-board charger and the battery."""
+        found: list[ev.Event] = []
+        try:
+            if self._inlet is not None:
+                inlet = self._inlet.read("present", readings.inlet)
+                self._measured_now("inlet.present.at", inlet.at, now)
+                found.append(inlet)
+        except HardwareError as error:
+            return self._report.unreadable("inlet", str(error))
+        try:
+            if self._charger is not None:
+                values = self._charger.present()
+                self._measured_now("charger.present.at", values.at, now)
+                found.append(values)
+        except HardwareError as error:
+            return (*found, *self._report.unreadable("charger", str(error)))
+        try:
+            found.append(self._battery.read("state", readings.battery))
+        except HardwareError as error:
+            return (*found, *self._report.unreadable("battery", str(error)))
+        if now < self._look_at:
+            return found
+        self._look_at = now + self._limits.look_s
+        changed = self._contactors.changed()
+        return [*found, *self._charger_changed(), *(() if changed is None else (changed,))]
+
+    def _charger_changed(self) -> Sequence[ev.Event]:
+        """Other limits of the charger than at the last look."""
+        side = self._charger
+        if side is None:
+            return ()
+        before = side.known
+        try:
+            limits = side.limits()
+        except HardwareError as error:
+            return self._report.unreadable("charger", str(error))
+        return () if before is None or limits == before else (ev.ChargerChanged(limits),)
+
+    def make_safe(self, reason: str) -> None:
+        """No current through the charger, contactors open and not ready, at once."""
+        self._told_safe = True
+        failed = each(
+            partial(self._stop, Urgency.EMERGENCY),
+            partial(self._contactors.open, Urgency.EMERGENCY, reason),
+            self._withdraw,
+        )
+        for error in failed:
+            _log.error("a step on the way to safety failed", error=error)
+
+    async def wind_up(self) -> None:
+        """Wait for contracts that are still being kept."""
+        await self._store.settled()
+
+    @property
+    def energy(self) -> tuple[float, float] | None:
+        """A vehicle has no meter of the station's kind."""
+        return None
+
+    def close(self) -> None:
+        """No more calls."""
+        self._contactors.shut_down()
+        if self._charger is not None:
+            self._charger.calls.close()
+        self._store.close()
+        if self._signal is not None:
+            self._signal.close()
+
+    # -- safe ---------------------------------------------------------------------------------------------
+
+    def _withdraw(self) -> None:
+        if self._signal is not None:
+            self._signal.set_ready(False)
+
+    def _stop(self, urgency: Urgency) -> None:
+        if self._charger is not None:
+            self._charger.calls.stop(urgency)
+
+    def _safe_calls(self) -> list[SafeCalls]:
+        calls = [self._contactors.opens]
+        if self._signal is not None:
+            calls.append(self._signal.withdrawals)
+        if self._charger is not None:
+            calls.append(self._charger.calls.stops)
+        return calls
+
+    def _safe_calls_running(self) -> bool:
+        return any(calls.running for calls in self._safe_calls())
+
+    def _safe_calls_failed(self) -> bool:
+        return any(calls.failed for calls in self._safe_calls())
+
+    def _open_calls(self) -> list[float]:
+        ready = None if self._signal is None else self._signal.open_s
+        draws = None if self._charger is None else self._charger.calls.open_s
+        return [left for left in (self._contactors.open_s, ready, draws) if left is not None]
+
+    def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
+        try:
+            inlet = None if self._inlet is None else self._inlet.read("present", readings.inlet)
+            flows = None if self._charger is None else self._charger.flows()
+            if inlet is None or flows is None:
+                return inlet or flows
+            return flows if abs(flows.current_a) > abs(inlet.current_a) else inlet
+        except HardwareError as error:
+            self.unreadable = str(error)
+            return None

@@ -1,0 +1,1 @@
+"""Private keys: in memory, in files, in tokens; signatures in the forms that messages carry."""
