@@ -11,7 +11,7 @@ from iso15118.channel import MessageChannel, Received
 from iso15118.messages.app import AppProtocol, SupportedAppProtocolReq
 from iso15118.messages.iso20.common_messages import SessionSetupReq
 from iso15118.messages.iso20.common_types import MessageHeader
-from iso15118.session.actions import Action, CloseLink, Send, UseSchema
+from iso15118.session.actions import Action, CloseTransport, Send, UseSchema
 from iso15118.session.events import Connected, MessageReceived
 
 
@@ -39,7 +39,7 @@ def main() -> None:
                 case UseSchema(edition):
                     station.select(edition)
                     vehicle.select(edition)
-                case CloseLink():
+                case CloseTransport():
                     print("  close the connection")
                 case other:
                     print(f"  {other}")

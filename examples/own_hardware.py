@@ -17,7 +17,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.values import si
 from iso15118.session.actions import Urgency
 from iso15118.session.events import PowerMeasured
-from iso15118.simulation import Battery, DcCircuit, LoneVehicle
+from iso15118.simulation import Battery, DcCircuit, VehicleWithRemoteStation
 
 LIMITS = StationLimits(
     maximum_charge_power_w=150_000.0,
@@ -122,7 +122,7 @@ async def main() -> None:
     )
     loop = asyncio.get_running_loop()
     battery = Battery(capacity_wh=60_000.0, soc=50.0, target_soc=55.0, empty_v=620.0, full_v=800.0)
-    vehicle = LoneVehicle(DcCircuit(time_scale=60.0, loop_s=0.02), battery, reports=True)
+    vehicle = VehicleWithRemoteStation(DcCircuit(time_scale=60.0, loop_s=0.02), battery, reports=True)
 
     def believe(now: float, what: Any) -> None:
         """The simulated vehicle has what the station reports at its inlet."""

@@ -33,7 +33,7 @@ __all__ = ["EDITIONS", "Codec", "Item", "MessageChannel", "Received", "Skipped",
 
 class Received(Struct, frozen=True):
     """A message of the peer, with the payload it was read from. ``notes`` names what the peer does not do by
-    the specification and was borne with ("trailing-octets: 1")."""
+    the specification and was tolerated ("trailing-octets: 1")."""
 
     message: Any
     payload_type: int
@@ -142,7 +142,7 @@ class Codec(Protocol):
     """What reads and writes EXI: ``iso15118.exi``, or something that stands in for it."""
 
     def decode_with_notes(self, schema: str, data: bytes) -> tuple[Any, list[str]]:
-        """The message in ``data`` and the deviations borne with; ``ExiError`` if there is none."""
+        """The message in ``data`` and the deviations tolerated; ``ExiError`` if there is none."""
 
     def encode(self, schema: str, message: Any) -> bytes:
         """The bytes of ``message``; ``ExiError`` if the schema does not allow it."""

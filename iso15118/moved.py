@@ -1,4 +1,4 @@
-"""Modules that moved, still importable by their old names for one release, each with a ``DeprecationWarning`` that names the new one.
+"""Modules that moved and classes that were renamed: the old name still works for one release, with a warning that names the new one.
 
 The old name gives the same classes and functions, so that old and new code can stand side by side. To be removed with version 0.3.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-__all__ = ["MOVED", "install"]
+__all__ = ["MOVED", "install", "renamed"]
 
 _PNC = "authorization contract_key contract_service installation installation_iso2 iso2 signature vehicle_contracts"
 _ROOMS = {
@@ -79,3 +80,15 @@ def install() -> None:
     """Let old names be found, once."""
     if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
         sys.meta_path.append(_Moved())
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module whose classes have new names: ``names`` is old name -> new name."""
+
+    def get(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is now {names[name]}", DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[module], names[name])
+
+    return get

@@ -30,7 +30,7 @@ __all__ = [
 class Timer(StrEnum):
     """The timers of both roles, in the order in which they fire when several are due at the same moment."""
 
-    LINK = "link"
+    SETUP = "communication set-up"
     """Plug-in to the end of supportedAppProtocol and SessionSetup: V2G_*_CommunicationSetup."""
     MESSAGE = "message"
     """EVCC: response to the last request, V2G_EVCC_Msg_Timeout."""

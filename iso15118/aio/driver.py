@@ -21,8 +21,8 @@ from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
-from iso15118.session.events import LinkLoss
-from iso15118.session.secured import SecuredLink
+from iso15118.session.events import TransportLoss
+from iso15118.session.secured import TlsPeer
 
 from .audience import Audience
 from .finishing import Finishing, Session
@@ -53,14 +53,14 @@ out. For tests; what it raises ends the session as a fault of this software."""
 
 
 _LOSSES = {
-    Ending.CLOSED_BY_PEER: LinkLoss.CLOSED,
-    Ending.TRUNCATED: LinkLoss.CLOSED,
-    Ending.RESET: LinkLoss.RESET,
-    Ending.TLS_ALERT: LinkLoss.TLS_ALERT,
-    Ending.TLS_REFUSED: LinkLoss.TLS_ALERT,
+    Ending.CLOSED_BY_PEER: TransportLoss.CLOSED,
+    Ending.TRUNCATED: TransportLoss.CLOSED,
+    Ending.RESET: TransportLoss.RESET,
+    Ending.TLS_ALERT: TransportLoss.TLS_ALERT,
+    Ending.TLS_REFUSED: TransportLoss.TLS_ALERT,
 }
 _ACT_FIRST = frozenset(
-    (ev.LinkLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
+    (ev.TransportLost, ev.HardwareFault, ev.EmergencyShutdown, ev.Undecodable, ev.SignalChanged)
 )
 """Nothing is measured before these are dealt with."""
 WORTH_WAITING = frozenset((ev.StopRequested, ev.PauseRequested, ev.EmergencyShutdown, ev.HardwareFault))
@@ -72,10 +72,10 @@ def _makes_safe(action: act.Action) -> bool:
     return isinstance(action, act.StopPower | act.OpenContactors)
 
 
-def _secured(info: TlsInfo | None) -> SecuredLink | None:
+def _secured(info: TlsInfo | None) -> TlsPeer | None:
     if info is None:
         return None
-    return SecuredLink(
+    return TlsPeer(
         version=info.version,
         peer_chain=info.peer_chain,
         anchor=info.anchor,
@@ -162,14 +162,16 @@ class SessionDriver(Finishing):
         failed = each(partial(hardware.make_safe, detail))
         self._verdict = self._verdict or SessionEnded(reason, detail)
         failed += each(
-            partial(self.tell, ev.LinkLost(LinkLoss.LINK_DOWN)), self._finish_soon, self._close_stream
+            partial(self.tell, ev.TransportLost(TransportLoss.LINK_DOWN)),
+            self._finish_soon,
+            self._close_stream,
         )
         self._say(failed)
 
-    def link_lost(self, how: LinkLoss = LinkLoss.LINK_DOWN) -> None:
+    def link_lost(self, how: TransportLoss = TransportLoss.LINK_DOWN) -> None:
         """The data link is gone, or the peer is at its other end no more: the session ends now, and nobody is waited for to close the
         connection."""
-        self.tell(ev.LinkLost(how))
+        self.tell(ev.TransportLost(how))
         if self.stream is not None:
             self.stream.abort()
 
@@ -225,7 +227,7 @@ class SessionDriver(Finishing):
             if end.ending is Ending.BROKEN_FRAME:
                 self.tell(ev.Undecodable(brief(end.detail)))
             else:
-                self.tell(ev.LinkLost(_LOSSES.get(end.ending, LinkLoss.LINK_DOWN)))
+                self.tell(ev.TransportLost(_LOSSES.get(end.ending, TransportLoss.LINK_DOWN)))
         if not self._busy:
             self.audience.show()
 
@@ -365,7 +367,7 @@ class SessionDriver(Finishing):
             hardware.do(action)
         elif type(action) is act.UseSchema:
             stream.select(action.edition)
-        elif type(action) is act.CloseLink:
+        elif type(action) is act.CloseTransport:
             stream.close(action.grace_s)
 
     def _count(self, answer: object) -> None:

@@ -95,7 +95,7 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     contracts_installed: int = 0
     """Vehicle: contracts that it was given in the session."""
     refusals: tuple[str, ...] = ()
-    """Why contracts were refused, for people."""
+    """Human-readable reasons for refused contracts."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
     ticket: SeccTicket | EvccTicket | None = None

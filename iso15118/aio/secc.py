@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from iso15118.aio.net.handshakes import Reception
+from iso15118.aio.net.handshakes import HandshakePool
 from iso15118.aio.net.interface import Interface, find_interface
 from iso15118.aio.net.presence import Presence
 from iso15118.aio.net.stream import MessageStream
@@ -23,7 +23,7 @@ from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.events import LinkLoss
+from iso15118.session.events import TransportLoss
 from iso15118.session.ports import Station, check_services
 
 from .identity import renewable
@@ -141,7 +141,7 @@ class SeccServer:
         self._connection = connection
         self._on_request = Callback("the callback on_request", on_request)
         self._presence: Presence | None = None
-        self._reception: Reception | None = None
+        self._reception: HandshakePool | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._streams: set[MessageStream] = set()
         self._open = False
@@ -169,7 +169,7 @@ class SeccServer:
             self._expiry = None if self._tls is None else self._tls.start()
             self.sessions.listen()
             self.sessions.open()
-            self._reception = Reception(
+            self._reception = HandshakePool(
                 self._make_stream,
                 taken_in=self._taken_in,
                 serve=self._serve,
@@ -325,7 +325,7 @@ class SeccServer:
         if driver is None or driver.stream is None or not is_same_vehicle(newcomer, driver.stream):
             return False
         if not driver.over:
-            driver.link_lost(LinkLoss.CONNECTED_ANEW)
+            driver.link_lost(TransportLoss.CONNECTED_ANEW)
             _log.warning("the vehicle at %s connected anew: its session is over", newcomer.peer)
         return True  # also while the hardware of that session still settles
 

@@ -22,7 +22,7 @@ from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
-    SessionOver,
+    SessionFinished,
     SessionSetUp,
     is_set_up,
 )
@@ -212,7 +212,7 @@ class SeccSessions:
             return
         _log.info("session with %s ended: %s", result.peer, result.ended)
         if isinstance(driver.session, SeccSession):
-            for ticket in driver.session.spent:
+            for ticket in driver.session.used_tickets:
                 if ticket in self.tickets:  # it may have been forgotten meanwhile
                     self.tickets.remove(ticket)
             if result.ticket is not None and driver.session.ticket is not None:
@@ -222,7 +222,7 @@ class SeccSessions:
         waited_for, self._finish_news = self._finish_news, None
         if waited_for is not None and not waited_for.done() and not waited_for.get_loop().is_closed():
             waited_for.set_result(None)
-        self._happened(SessionOver(self._number, result.ended))
+        self._happened(SessionFinished(self._number, result.ended))
 
     # -- events -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The link that a file asks for, as parts for a station or a vehicle: machine, wire, and the signalling that is presumed."""
+"""The link that a file asks for, as parts for a station or a vehicle: machine, wire, and the signalling that is assumed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkPart
     from iso15118.link.slac.evse import EvseSlac
     from iso15118.link.spe.ev import EvSpe
     from iso15118.link.spe.evse import EvseSpe
-    from iso15118.simulation.assumed_pilot import Coding, PresumedStation, PresumedVehicle
+    from iso15118.simulation.assumed_pilot import AssumedStation, AssumedVehicle, Coding
 
     link: DataLink
     medium: LinkMedium
@@ -74,7 +74,7 @@ def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkPart
     else:
         link, medium = PlainLink(), NoMedium()
     if station:
-        vehicle = PresumedVehicle(coding)
+        vehicle = AssumedVehicle(coding)
         return LinkParts(
             link=link,
             medium=medium,
@@ -82,7 +82,7 @@ def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkPart
             settings=settings.connection,
             replug=vehicle.next_plug_in,
         )
-    there = PresumedStation(coding)
+    there = AssumedStation(coding)
     return LinkParts(
         link=link, medium=medium, signalling=there, settings=settings.connection, replug=there.start_again
     )

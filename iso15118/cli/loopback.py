@@ -14,7 +14,7 @@ import typer
 from iso15118.cli.keylog import keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.cli.show import print_json, print_summary, progress_bar
-from iso15118.loopback import LoopbackOrder, run
+from iso15118.loopback import LoopbackSpec, run
 from iso15118.loopback.recording import SessionFolder
 
 __all__ = ["app"]
@@ -104,7 +104,7 @@ def loopback(
         "seed": seed,
     }
     with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:
-        order = LoopbackOrder(**keys)
+        order = LoopbackSpec(**keys)
         folder = (
             None if out is None else stack.enter_context(SessionFolder(out, memory=transport == "memory"))
         )

@@ -141,7 +141,7 @@ def decode_any(data: bytes, schema: str = AUTO, *, fragment: bool = False) -> De
         except ExiError as error:
             errors.append(error)
             continue
-        # Nothing borne with, a request or response, and the same octets when it is written again: so is a message of that schema.
+        # Nothing tolerated, a request or response, and the same octets when it is written again: so is a message of that schema.
         kind = type(message).__name__
         is_message = kind.endswith(("Req", "Res")) or kind == "V2GMessage"
         rank = (

@@ -49,7 +49,7 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     """The contract that pays; empty with external identification."""
     contracts_installed: int
     refusals: list[str]
-    """Why contracts were refused, for people."""
+    """Human-readable reasons for refused contracts."""
     tls: dict[str, Any] | None
     exchanges: int
     charge_loops: int

@@ -6,14 +6,14 @@ from iso15118.link.primitives import DLinkError, DLinkTerminate, ShowState
 from iso15118.session.actions import Action, SessionEnded
 from iso15118.session.events import Event, SignalState
 
-from .machine import Connection
+from .machine import Connector
 from .news import ConnectionFailed, Phase, StartDiscovery, StartSession, StationFound
 
-__all__ = ["EvccConnection"]
+__all__ = ["EvccInlet"]
 
 
-class EvccConnection(Connection):
-    """The vehicle's end of a connector; see ``Connection``. ``setup_s``: V2G_EVCC_CommunicationSetup_Timeout (20 s) [V2G2-446]."""
+class EvccInlet(Connector):
+    """The vehicle's end of a connector; see ``Connector``. ``setup_s``: V2G_EVCC_CommunicationSetup_Timeout (20 s) [V2G2-446]."""
 
     _last = 0
 

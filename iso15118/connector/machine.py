@@ -28,21 +28,28 @@ from .news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
-    ConnectionTimer,
+    ConnectorTimer,
     DropConnection,
     Phase,
     PhaseEntered,
-    SessionOver,
+    SessionFinished,
     SessionSetUp,
     StationFound,
     StopDiscovery,
     TimerLate,
 )
-from .settings import ConnectionSettings, SetupFrom
+from .settings import ConnectorSettings, SetupFrom
 
-__all__ = ["Connection"]
+__all__ = ["Connector"]
 
-_OUTCOMES = (StationFound, ConnectionOpened, ConnectionFailed, SessionSetUp, SessionOver, ConnectionClosed)
+_OUTCOMES = (
+    StationFound,
+    ConnectionOpened,
+    ConnectionFailed,
+    SessionSetUp,
+    SessionFinished,
+    ConnectionClosed,
+)
 _SIGNALLING = (SignalChanged, DutyChanged, CeChanged)
 _UP = (Phase.DISCOVERY, Phase.SETTING_UP, Phase.SESSION)
 _PLUGGED = (SignalState.B, SignalState.C, SignalState.D)
@@ -50,23 +57,23 @@ _BROKEN = (SignalState.E, SignalState.F)
 _OWN_FAULTS = (EndReason.HARDWARE_FAULT, EndReason.EMERGENCY, EndReason.INTERNAL_ERROR)
 
 
-class Connection:
+class Connector:
     """One connector, from plug-in to unplug and over again. The contract is that of every value here: ``handle`` for each event,
     ``handle_timeout`` at ``deadline``, actions carried out in their order; ``now`` in seconds of any monotonic clock.
 
     Events for the link go through here; its actions come out among the others. ``setup_s``: the communication set-up time of the role.
     """
 
-    def __init__(self, link: DataLink, setup_s: float, settings: ConnectionSettings | None = None) -> None:
+    def __init__(self, link: DataLink, setup_s: float, settings: ConnectorSettings | None = None) -> None:
         self.link = link
-        self.settings = settings if settings is not None else ConnectionSettings()
+        self.settings = settings if settings is not None else ConnectorSettings()
         self.phase = Phase.UNPLUGGED
         self.plugged_at: float | None = None
         """When it was plugged in, if it is."""
         self.linked_at: float | None = None
         """When the link was ready last, since then."""
         self._setup_s = setup_s
-        self._timers: Deadlines[ConnectionTimer] = Deadlines(ConnectionTimer)
+        self._timers: Deadlines[ConnectorTimer] = Deadlines(ConnectorTimer)
         self._number: int | None = None
         """The connection that is under way."""
         self._dropped: int | None = None
@@ -88,7 +95,7 @@ class Connection:
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event. Never raises for anything a peer sent."""
-        if isinstance(event, SessionOver) and event.number == self._dropped:
+        if isinstance(event, SessionFinished) and event.number == self._dropped:
             return self._over_after_all(event.ended, now)
         if isinstance(event, _OUTCOMES):
             return self._outcome(event, now) if self._concerns(event) else []
@@ -101,7 +108,7 @@ class Connection:
                 return []
             event = changed
         if isinstance(event, WakeUp) and self.phase is Phase.PAUSED:
-            self._run(ConnectionTimer.RESUME, self.settings.t_conn_resume, now)
+            self._run(ConnectorTimer.RESUME, self.settings.t_conn_resume, now)
         elif isinstance(event, SignalChanged):
             plugged = True if event.state in _PLUGGED else False if event.state is SignalState.A else None
             first = self._signalled(plugged, event.state, now)
@@ -148,8 +155,8 @@ class Connection:
         actions = self._drop("as the application asks")
         if not running:
             return actions + self._leave(event, now)
-        self._timers.clear(ConnectionTimer.SETUP)
-        self._run(ConnectionTimer.CLOSE, self.settings.close_s, now)
+        self._timers.clear(ConnectorTimer.SETUP)
+        self._run(ConnectorTimer.CLOSE, self.settings.close_s, now)
         self._verdict = event
         return [*actions, *self._enter(Phase.CLOSING)]
 
@@ -163,9 +170,9 @@ class Connection:
             self.plugged_at = now
             if now - self._gone_at >= self.settings.replug_s:
                 self._restarts = self.settings.restarts
-            self._run(ConnectionTimer.MAX_COMM, self.settings.t_conn_max_comm, now)
+            self._run(ConnectorTimer.MAX_COMM, self.settings.t_conn_max_comm, now)
             if self.settings.setup_from is SetupFrom.PLUG_IN:
-                self._run(ConnectionTimer.SETUP, self._setup_s, now)
+                self._run(ConnectorTimer.SETUP, self._setup_s, now)
             return self._enter(Phase.LINKING)
         if signal in _BROKEN and self.phase in _UP:
             return self._lost(f"basic signalling in state {signal.value}", now)
@@ -189,7 +196,7 @@ class Connection:
             why = "a fault of this side" if self._own_fault else "the settings, or the budget"
             note = LinkNote(f"the other side starts again, which is refused because of {why}")
             return self._follow([*actions, note, *self.link.handle(DLinkTerminate(), now)], now)
-        self._run(ConnectionTimer.RESUME, self.settings.t_conn_resume, now)
+        self._run(ConnectorTimer.RESUME, self.settings.t_conn_resume, now)
         return [*self._enter(Phase.LINKING), *self._follow(actions, now)]
 
     def _may_start_again(self, now: float) -> bool:
@@ -230,21 +237,21 @@ class Connection:
         if self.phase not in (Phase.LINKING, Phase.PAUSED):
             return []
         self.linked_at = now
-        self._timers.clear(ConnectionTimer.MAX_COMM, ConnectionTimer.RESUME, ConnectionTimer.RESETUP)
-        if ConnectionTimer.SETUP not in self._timers:
-            self._run(ConnectionTimer.SETUP, self._setup_s, now)
+        self._timers.clear(ConnectorTimer.MAX_COMM, ConnectorTimer.RESUME, ConnectorTimer.RESETUP)
+        if ConnectorTimer.SETUP not in self._timers:
+            self._run(ConnectorTimer.SETUP, self._setup_s, now)
         return [*self._enter(Phase.DISCOVERY), *self._discover(now)]
 
     def _lost(self, why: str, now: float) -> list[Action]:
         """No more data link while it is plugged in: the session ends at once, and the link comes back by its own rules."""
         actions = self._drop(why)
-        self._timers.clear(ConnectionTimer.SETUP, ConnectionTimer.CLOSE)
-        self._run(ConnectionTimer.RESETUP, self.settings.t_conn_resetup, now)
+        self._timers.clear(ConnectorTimer.SETUP, ConnectorTimer.CLOSE)
+        self._run(ConnectorTimer.RESETUP, self.settings.t_conn_resetup, now)
         return [*actions, *self._enter(Phase.LINKING)]
 
     def _leave(self, request: Event, now: float) -> list[Action]:
         """Hand a D-LINK request down, and be where it leads."""
-        self._timers.clear(ConnectionTimer.SETUP, ConnectionTimer.CLOSE)
+        self._timers.clear(ConnectorTimer.SETUP, ConnectorTimer.CLOSE)
         self._number = None
         if self.phase is Phase.UNPLUGGED:
             return self._follow(self.link.handle(request, now), now)
@@ -252,7 +259,7 @@ class Connection:
             self._restarts = self.settings.restarts
             phase = Phase.PAUSED
         elif isinstance(request, DLinkError | Restart):
-            self._run(ConnectionTimer.RESETUP, self.settings.t_conn_resetup, now)
+            self._run(ConnectorTimer.RESETUP, self.settings.t_conn_resetup, now)
             phase = Phase.LINKING
         else:
             self._timers.clear_all()
@@ -283,11 +290,11 @@ class Connection:
             self._number = event.number
             return self._enter(Phase.SETTING_UP)
         if isinstance(event, SessionSetUp):
-            self._timers.clear(ConnectionTimer.SETUP)
+            self._timers.clear(ConnectorTimer.SETUP)
             return self._enter(Phase.SESSION)
-        if isinstance(event, SessionOver):
-            self._timers.clear(ConnectionTimer.SETUP)
-            self._run(ConnectionTimer.CLOSE, self.settings.close_s, now)
+        if isinstance(event, SessionFinished):
+            self._timers.clear(ConnectorTimer.SETUP)
+            self._run(ConnectorTimer.CLOSE, self.settings.close_s, now)
             self._own_fault = event.ended.reason in _OWN_FAULTS
             self._verdict = self._judge(event.ended)
             return [*self._at_rest_shown(), StopDiscovery(), *self._enter(Phase.CLOSING)]
@@ -332,22 +339,22 @@ class Connection:
 
     # -- time
 
-    def _run(self, timer: ConnectionTimer, seconds: float, now: float) -> None:
+    def _run(self, timer: ConnectorTimer, seconds: float, now: float) -> None:
         self._timers.set(timer, now + seconds)
 
-    def _expired(self, timer: ConnectionTimer, now: float) -> list[Action]:
-        if timer is ConnectionTimer.SETUP:
+    def _expired(self, timer: ConnectorTimer, now: float) -> list[Action]:
+        if timer is ConnectorTimer.SETUP:
             if self.phase in _UP:
                 why = f"no session within {self._setup_s:g} s"
                 return [*self._drop(why), *self._failed(now)]
             return self._failed(now) if self.phase is Phase.LINKING else []
-        if timer is ConnectionTimer.CLOSE:
+        if timer is ConnectorTimer.CLOSE:
             actions = self._drop("the connection was not closed in time")
             return actions + self._conclude(now)
         limits = {
-            ConnectionTimer.MAX_COMM: self.settings.t_conn_max_comm,
-            ConnectionTimer.RESUME: self.settings.t_conn_resume,
-            ConnectionTimer.RESETUP: self.settings.t_conn_resetup,
+            ConnectorTimer.MAX_COMM: self.settings.t_conn_max_comm,
+            ConnectorTimer.RESUME: self.settings.t_conn_resume,
+            ConnectorTimer.RESETUP: self.settings.t_conn_resetup,
         }
         return [TimerLate(timer, limits[timer])]
 

@@ -16,11 +16,11 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionFailed",
     "ConnectionOpened",
-    "ConnectionTimer",
+    "ConnectorTimer",
     "DropConnection",
     "Phase",
     "PhaseEntered",
-    "SessionOver",
+    "SessionFinished",
     "SessionSetUp",
     "StartDiscovery",
     "StartSession",
@@ -44,7 +44,7 @@ class Phase(Enum):
     FINISHED = "over until it is unplugged or started again"
 
 
-class ConnectionTimer(Enum):
+class ConnectorTimer(Enum):
     """The timers of a connection, in the order in which they fire at the same moment."""
 
     MAX_COMM = "T_conn_max_comm"
@@ -88,7 +88,7 @@ class SessionSetUp(Event, frozen=True):
     number: int
 
 
-class SessionOver(Event, frozen=True):
+class SessionFinished(Event, frozen=True):
     """The session has ended and its hardware is safe."""
 
     number: int
@@ -137,7 +137,7 @@ class PhaseEntered(Notify, frozen=True):
 class TimerLate(Notify, frozen=True):
     """News: a time that the standard sets was not kept. The link keeps trying, within its own limits."""
 
-    timer: ConnectionTimer
+    timer: ConnectorTimer
     after_s: float
 
 

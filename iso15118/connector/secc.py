@@ -8,10 +8,10 @@ from iso15118.link.primitives import DLinkError, DLinkTerminate
 from iso15118.session.actions import Action, EndReason, SessionEnded
 from iso15118.session.events import Event
 
-from .machine import Connection
+from .machine import Connector
 from .news import ConnectionFailed, ConnectionOpened, DropConnection, Phase, StartDiscovery
 
-__all__ = ["SeccConnection"]
+__all__ = ["SeccConnector"]
 
 _TALK_FAILED = frozenset(
     {
@@ -27,8 +27,8 @@ _TALK_FAILED = frozenset(
 """Ends after which the same vehicle may do better with a fresh start; any other would only be repeated."""
 
 
-class SeccConnection(Connection):
-    """The station's end of a connector; see ``Connection``. ``setup_s``: V2G_SECC_CommunicationSetup_Performance_Time (18 s)
+class SeccConnector(Connector):
+    """The station's end of a connector; see ``Connector``. ``setup_s``: V2G_SECC_CommunicationSetup_Performance_Time (18 s)
     [V2G2-716]."""
 
     def _concerns(self, event: Event) -> bool:

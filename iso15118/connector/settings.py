@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from iso15118.ranges import Duration, HowLong, check_numbers
 
-__all__ = ["ConnectionSettings", "SetupFrom"]
+__all__ = ["ConnectorSettings", "SetupFrom"]
 
 
 class SetupFrom(Enum):
@@ -21,7 +21,7 @@ class SetupFrom(Enum):
     """The plug."""
 
 
-class ConnectionSettings(Struct, frozen=True, kw_only=True):
+class ConnectorSettings(Struct, frozen=True, kw_only=True):
     """Times and budgets from the plug to the session, for both roles. Raises ``ConfigError`` for what cannot work."""
 
     t_conn_max_comm: Duration = 8.0

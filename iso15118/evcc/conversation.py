@@ -2,7 +2,7 @@
 no event loop.
 
 Each awaitable yields one step to ``EvccSession``, which resumes the script when the step is done or throws
-``SessionOver`` into it.
+``EndSession`` into it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from iso15118.session.actions import (
 )
 from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from iso15118.evcc.edition import EvccEdition
     from iso15118.pnc.vehicle_contracts import Contract, VehicleContracts
 
-__all__ = ["Bound", "Conversation", "Exchange", "Leave", "SessionOver", "Step", "Until"]
+__all__ = ["Bound", "Conversation", "EndSession", "Exchange", "Leave", "Step", "Until"]
 
 
-class SessionOver(V2GError):  # noqa: N818 - an ending, not an error
+class EndSession(V2GError):  # noqa: N818 - an ending, not an error
     """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a
     reason."""
 
@@ -115,7 +115,7 @@ class Bound(Struct, frozen=True):
     """The script may be where it is until ``until``; then ``error`` is thrown into it, whether an answer comes or not."""
 
     until: float
-    error: Leave | SessionOver
+    error: Leave | EndSession
     timer: Timer = Timer.ONGOING
 
 
@@ -154,7 +154,7 @@ class Conversation:
         """TLS 1.3 holds."""
         self.plain = True
         """There is no TLS at all; TLS 1.2 is neither this nor ``secure``."""
-        self.tls: SecuredLink | None = None
+        self.tls: TlsPeer | None = None
         """What TLS agreed on, as far as the session is told."""
         self.now = 0.0
         self.session_id = NO_SESSION
@@ -169,7 +169,7 @@ class Conversation:
         self.installed = 0
         """Contracts taken in this session."""
         self.refusals: list[str] = []
-        """Why contracts did not come to be, for people."""
+        """Why contracts did not come to be, human-readable."""
         self.stop_wanted = ""
         """Not empty: somebody wants the session to end in an orderly way, for this reason."""
         self.stop_rule = ""

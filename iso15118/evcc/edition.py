@@ -31,7 +31,7 @@ class Reading(Struct, frozen=True, gc=False):
     joined: bool = False
     """The answer to SessionSetupReq goes on with the paused session."""
     deviates: tuple[str, str] | None = None
-    """Name and detail of what the station does not do by the standard, and is borne with."""
+    """Name and detail of what the station does not do by the standard, and is tolerated."""
 
 
 class EvccEdition(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from iso15118.evcc.conversation import Conversation, SessionOver
+from iso15118.evcc.conversation import Conversation, EndSession
 from iso15118.session.actions import EndReason
 
 __all__ = ["look_at_evse_id"]
@@ -19,5 +19,5 @@ def look_at_evse_id(talk: Conversation, evse_id: str) -> None:
         return
     said = f"the station's EVSEID {evse_id[:40]!r} is not formed as the standard says"
     if talk.config.strict_evse_id:
-        raise SessionOver(EndReason.REFUSED, said)
+        raise EndSession(EndReason.REFUSED, said)
     talk.note("evse-id", said)

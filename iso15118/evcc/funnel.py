@@ -246,7 +246,7 @@ class Funnel:
         self.states.append(ENDED)
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
-            actions.append(act.CloseLink())
+            actions.append(act.CloseTransport())
         return actions
 
     def _late(self, event: ev.Event) -> list[Action]:
@@ -274,7 +274,7 @@ class Funnel:
         if self.ended is None:
             self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
             self.states.append(ENDED)
-            actions += [act.StateEntered(ENDED), self.ended, act.CloseLink()]
+            actions += [act.StateEntered(ENDED), self.ended, act.CloseTransport()]
         if script is not None:
             with suppress(Exception):  # it is what failed
                 script.close()

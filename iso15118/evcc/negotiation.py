@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from iso15118.evcc.conversation import Conversation, Exchange, SessionOver
+from iso15118.evcc.conversation import Conversation, EndSession, Exchange
 from iso15118.messages import app
 from iso15118.session.actions import EndReason, PeerDeviates, SessionEnded, UseSchema
 
@@ -27,7 +27,7 @@ async def _negotiated(talk: Conversation) -> Offered:
     usable = [one for one in wanted if not one.why_not(talk)]
     if not usable:
         why = ", ".join(dict.fromkeys(one.why_not(talk) for one in wanted))
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}")
+        raise EndSession(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}")
     entries = tuple(
         app.AppProtocol(
             protocol_namespace=one.namespace,
@@ -46,17 +46,17 @@ async def _negotiated(talk: Conversation) -> Offered:
 
 def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: list[Offered]) -> Offered:
     """A choice among what was offered. Where that is one protocol, a positive answer can mean nothing else: stations in the field leave
-    SchemaID out, or send another one, and that is borne with."""
+    SchemaID out, or send another one, and that is tolerated."""
     code, chosen = response.response_code, response.schema_id
     if code is app.ResponseCode.Failed_NoNegotiation:
         names = ", ".join(f"{one.namespace} {one.major}.{one.minor}" for one in usable)
-        raise SessionOver(
+        raise EndSession(
             EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}: the station has nothing of {names}"
         )
     if chosen is not None and 1 <= chosen <= len(usable):
         return usable[chosen - 1]
     wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"
     if len(usable) > 1:
-        raise SessionOver(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
+        raise EndSession(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
     talk.act(PeerDeviates("schema-id", f"supportedAppProtocolRes {code.value}, but {wrong}; one was offered"))
     return usable[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver, Until
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
@@ -138,7 +138,7 @@ class EvccSession(Funnel):
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why contracts were not installed or not taken, in order, for people."""
+        """Why contracts were not installed or not taken, in order, human-readable."""
         return tuple(self._talk.refusals)
 
     @property
@@ -226,7 +226,7 @@ class EvccSession(Funnel):
 
     # -- the script
 
-    def _resume(self, value: Any = None, error: SessionOver | Leave | None = None) -> list[Action]:
+    def _resume(self, value: Any = None, error: EndSession | Leave | None = None) -> list[Action]:
         """Run the script to its next step, and say what it asked for on the way."""
         script, talk = self._script, self._talk
         if script is None:
@@ -237,7 +237,7 @@ class EvccSession(Funnel):
         except StopIteration as done:
             ended: act.SessionEnded = done.value
             return self._take_outbox() + self._end(ended.reason, ended.detail, rule=ended.rule)
-        except SessionOver as over:
+        except EndSession as over:
             return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
         actions = self._take_outbox()
         if talk.bound is not self._bound:
@@ -269,7 +269,7 @@ class EvccSession(Funnel):
         bound, self._talk.bound, self._bound = self._bound, None, None
         if bound is None:
             return []
-        if isinstance(bound.error, SessionOver):
+        if isinstance(bound.error, EndSession):
             return self._end(bound.error.reason, bound.error.detail, rule=bound.error.rule)
         if isinstance(self._step, Exchange):
             leave = self._leaving = bound.error
@@ -390,13 +390,13 @@ class EvccSession(Funnel):
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 talk.connected_at = talk.now
                 talk.connected_at = talk.now
-                self.timers.set(Timer.LINK, talk.now + self.config.timing.communication_setup_timeout)
+                self.timers.set(Timer.SETUP, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s
-                self._script = session(talk, lambda: self.timers.clear(Timer.LINK))
+                self._script = session(talk, lambda: self.timers.clear(Timer.SETUP))
                 return self._resume()
-            case ev.LinkLost(how=how):
-                lost = how.value if isinstance(how, ev.LinkLoss) else text(how)
+            case ev.TransportLost(how=how):
+                lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))

@@ -74,7 +74,7 @@ def decode(
     """The message in an EXI stream of a schema set.
 
     ``fragment`` reads a fragment: any element of the set alone, as signatures use it. Trailing octets and the known
-    deviations of peers are borne with, and named by `decode_with_notes`; ``strict`` refuses them. Raises ExiError for
+    deviations of peers are tolerated, and named by `decode_with_notes`; ``strict`` refuses them. Raises ExiError for
     anything that is no message of the schema, whatever the bytes are.
     """
     if strict:
@@ -89,7 +89,7 @@ def decode(
 def decode_with_notes(
     schema: str, data: bytes | bytearray | memoryview, *, fragment: bool = False
 ) -> tuple[Message, list[str]]:
-    """As `decode`, with the deviations from the specification that were borne with, as "name: detail".
+    """As `decode`, with the deviations from the specification that were tolerated, as "name: detail".
 
     The names: trailing-octets, padding, empty-by-end, untyped-characters, open-array, short, long.
     """

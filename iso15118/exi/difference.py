@@ -1,4 +1,4 @@
-"""What two messages differ in, for people: one line for each place, by the names of the classes."""
+"""What two messages differ in, human-readable: one line for each place, by the names of the classes."""
 
 from __future__ import annotations
 

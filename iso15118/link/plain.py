@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 
 from iso15118.errors import ConfigError
-from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalChanged, SignalState
+from iso15118.vocabulary import Action, Event, SignalChanged, SignalState
 
 from .primitives import (
     DLinkError,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from iso15118.session.actions import Action
-from iso15118.session.events import Event
+from iso15118.vocabulary import Action, Event
 
 __all__ = ["BasicSignalling", "LinkMedium", "Listener", "ReadsBack"]
 

@@ -9,7 +9,7 @@ from iso15118.link.slac.ev import EvSlac
 from iso15118.link.slac.evse import EvseSlac
 from iso15118.link.spe.ev import EvSpe
 from iso15118.link.spe.evse import EvseSpe
-from iso15118.loopback.spec import LoopbackOrder
+from iso15118.loopback.spec import LoopbackSpec
 from iso15118.simulation import DcCircuit
 from iso15118.simulation.cable import STATION_MAC, VEHICLE_MAC, CcsCable, McsCable
 from iso15118.simulation.modem import PowerLine
@@ -17,14 +17,14 @@ from iso15118.simulation.modem import PowerLine
 __all__ = ["cable_of", "links_of"]
 
 
-def cable_of(order: LoopbackOrder, circuit: DcCircuit, clock: Callable[[], float]) -> CcsCable | McsCable:
+def cable_of(order: LoopbackSpec, circuit: DcCircuit, clock: Callable[[], float]) -> CcsCable | McsCable:
     """The cable that fits the link of ``order``, unplugged, with the power contacts of ``circuit``."""
     if order.link == "spe":
         return McsCable(clock, circuit)
     return CcsCable(clock, circuit, line=PowerLine(seed=order.seed or 0))
 
 
-def links_of(order: LoopbackOrder) -> tuple[DataLink, DataLink]:
+def links_of(order: LoopbackSpec) -> tuple[DataLink, DataLink]:
     """The station's and the vehicle's machine."""
     if order.link == "spe":
         return EvseSpe(), EvSpe()

@@ -13,7 +13,7 @@ from iso15118.errors import LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
-from iso15118.loopback.spec import LoopbackOrder
+from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, SessionEnded
 from iso15118.session.events import PauseRequested
@@ -40,7 +40,7 @@ _UNPLUGGED_S = 1.0
 
 
 def run_in_memory(
-    order: LoopbackOrder,
+    order: LoopbackSpec,
     *,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -85,7 +85,7 @@ class _Run:
 
     def __init__(
         self,
-        order: LoopbackOrder,
+        order: LoopbackSpec,
         plant: Plant,
         progress: Progress | None,
         watch: Watch | None,
@@ -197,7 +197,7 @@ class _Run:
             pair.to_evcc.tap = partial(self._folder.link, False)
 
 
-def _contracts(order: LoopbackOrder) -> BothContracts | None:
+def _contracts(order: LoopbackSpec) -> BothContracts | None:
     """Certificates of the virtual clock's day; what a run without contracts has no need of is not loaded."""
     if order.auth != "pnc":
         return None

@@ -12,7 +12,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
-from iso15118.loopback.spec import LoopbackOrder
+from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.simulation import (
@@ -58,7 +58,7 @@ _CAR_PACK = {
 class Plant(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
-    order: LoopbackOrder
+    order: LoopbackSpec
     circuit: DcCircuit | AcCircuit
     station: SimulatedStation | SimulatedAcStation
     vehicle: SimulatedVehicle | SimulatedAcVehicle
@@ -68,7 +68,7 @@ class Plant(Struct, frozen=True):
     @classmethod
     def build(
         cls,
-        order: LoopbackOrder,
+        order: LoopbackSpec,
         *,
         time_scale: float = 1.0,
         loop_s: float = 0.25,
@@ -107,7 +107,7 @@ class Plant(Struct, frozen=True):
 
     @classmethod
     def _alternating(
-        cls, order: LoopbackOrder, time_scale: float, loop_s: float, contracts: BothContracts | None
+        cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
     ) -> Plant:
         limits = order.outlet.limits
         circuit = AcCircuit(
@@ -124,7 +124,7 @@ class Plant(Struct, frozen=True):
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
 
-def _plan(order: LoopbackOrder) -> EnergyPlan | None:
+def _plan(order: LoopbackSpec) -> EnergyPlan | None:
     if order.discharge_kwh is None:
         return None
     wanted_wh = order.discharge_kwh * 1000.0
@@ -139,7 +139,7 @@ def _plan(order: LoopbackOrder) -> EnergyPlan | None:
     return EnergyPlan(wanted_wh, power_w=most_w, turn=order.turn, least_w=min(least_w, most_w))
 
 
-def _battery(order: LoopbackOrder) -> Battery:
+def _battery(order: LoopbackSpec) -> Battery:
     inlet: dict[str, Any] = {}
     if order.alternating:
         inlet = _CAR_PACK
@@ -161,7 +161,7 @@ def _battery(order: LoopbackOrder) -> Battery:
     )
 
 
-def secc_config(order: LoopbackOrder, *, allow_plaintext: bool) -> SeccConfig:
+def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
@@ -171,7 +171,7 @@ def secc_config(order: LoopbackOrder, *, allow_plaintext: bool) -> SeccConfig:
     return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
 
 
-def evcc_config(order: LoopbackOrder, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
+def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
     """The vehicle wants exactly the service that was ordered; ``pace``: intervals that differ from the standard's."""
     return EvccConfig(
         editions=order.evcc_editions or (order.edition,),

@@ -7,14 +7,14 @@ from pathlib import Path
 from iso15118.errors import ConfigError
 from iso15118.loopback.memory import Progress, Watch, run_in_memory
 from iso15118.loopback.recording import SessionFolder
-from iso15118.loopback.spec import LoopbackOrder
+from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary
 
 __all__ = ["run"]
 
 
 def run(
-    order: LoopbackOrder,
+    order: LoopbackSpec,
     *,
     progress: Progress | None = None,
     watch: Watch | None = None,

@@ -6,18 +6,20 @@ Everything that cannot work is refused here, before anything is built: ``ConfigE
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
+from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.services import AC_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
 from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
-__all__ = ["LoopbackOrder"]
+__all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
 _LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
@@ -29,7 +31,7 @@ _LATEST_TURN = 0.9
 """Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
 
 
-class LoopbackOrder(Struct, frozen=True, kw_only=True):
+class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
     None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC, and for
@@ -313,3 +315,7 @@ class LoopbackOrder(Struct, frozen=True, kw_only=True):
 def _check_amount(key: str, value: float | None, least: float, unit: str) -> None:
     if value is not None and not (math.isfinite(value) and least <= value <= 10_000.0):
         raise ConfigError(key, f"{value!r} is out of range", f"{least:g} to 10000 {unit}")
+
+
+if not TYPE_CHECKING:  # old names, for one release
+    __getattr__ = renamed(__name__, {"LoopbackOrder": "LoopbackSpec"})

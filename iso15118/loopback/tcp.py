@@ -25,7 +25,7 @@ from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
-from iso15118.loopback.spec import LoopbackOrder
+from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
 from iso15118.pki import IssuedPki, issue_test_pki
 from iso15118.sdp import Answer, Ignored, Origin
@@ -46,7 +46,7 @@ _AT_MOST_S = 120.0
 
 
 def run_over_tcp(
-    order: LoopbackOrder,
+    order: LoopbackSpec,
     *,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -146,7 +146,7 @@ def _now() -> datetime:
 
 
 def _contexts(
-    order: LoopbackOrder,
+    order: LoopbackSpec,
     pki: IssuedPki,
     older: IssuedPki,
     stack: ExitStack,

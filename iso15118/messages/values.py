@@ -170,7 +170,7 @@ def unix_time(stamp: int) -> float:
 
 
 def unit_of(stamp: int) -> str:
-    """The unit that ``unix_time`` reads it in, for people; empty for seconds."""
+    """The unit that ``unix_time`` reads it in, human-readable; empty for seconds."""
     if stamp >= _MICROSECONDS_FROM:
         return "microseconds"
     return "milliseconds" if stamp >= _MILLISECONDS_FROM else ""

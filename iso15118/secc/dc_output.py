@@ -50,7 +50,7 @@ def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     deadline = facts.cable_check_asked + facts.timing.cable_check_performance
     voltage = cable_check_voltage(facts.vehicle.maximum_voltage_v, facts.limits.maximum_voltage_v)
     facts.cable_checks += 1
-    return (StartCableCheck(voltage, deadline, facts.isolation_ohm, facts.cable_checks),)
+    return (StartCableCheck(voltage, deadline, facts.insulation_threshold_ohm, facts.cable_checks),)
 
 
 def pre_charge(facts: Facts, target_v: float) -> tuple[Action, ...] | Refused:

@@ -17,7 +17,7 @@ from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimit
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import ValueAddedService
 from iso15118.timing import Timing
@@ -68,7 +68,7 @@ class Facts:
     """TLS 1.3 holds: without it there is no Plug and Charge in ISO 15118-20."""
     plain: bool = True
     """There is no TLS at all; TLS 1.2 is neither this nor ``secure``."""
-    tls: SecuredLink | None = None
+    tls: TlsPeer | None = None
     """What TLS agreed on, as far as the session is told."""
     trust: ContractTrust | None = None
     """Whom the station believes about contracts; None: it does not do Plug and Charge."""
@@ -78,8 +78,8 @@ class Facts:
     """Services beside energy."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
-    spent: list[SeccTicket] = field(default_factory=list)
-    """Those of them that are good for nothing any more."""
+    used_tickets: list[SeccTicket] = field(default_factory=list)
+    """Those of them that are no longer usable."""
 
     # -- authorization
     authorization_requested: float | None = None
@@ -96,14 +96,14 @@ class Facts:
     ask_later: bool = False
     """It was asked for before that time; it goes out with a later repetition of the request."""
     turned_down: str = ""
-    """Why the vehicle was first refused, for people; empty once it has been authorized, and while nobody has refused it."""
+    """Why the vehicle was first refused, human-readable; empty once it has been authorized, and while nobody has refused it."""
     emaid: str = ""
     """The contract that pays; empty with external identification."""
     contract: bytes = b""
     """Its certificate (DER)."""
     installation: Installation | None = None
     refusals: list[str] = field(default_factory=list)
-    """Why contracts were refused, for people."""
+    """Human-readable reasons for refused contracts."""
 
     # -- limits, in SI units
     vehicle: VehicleLimits | None = None
@@ -112,7 +112,7 @@ class Facts:
     """What the station offered before charging; limits of the loop never exceed it [V2G20-2654]."""
     limits: StationLimits | None = None
     """What holds in the loop now: the offer, narrowed by the capabilities and the set-point."""
-    isolation_ohm: float = 100_000.0
+    insulation_threshold_ohm: float = 100_000.0
     """The least insulation resistance of the service that was chosen."""
     set_point_w: float | None = None
     """What the energy manager wants; None leaves it to the vehicle."""
@@ -183,10 +183,10 @@ class Facts:
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
-    doom: EndReason | None = None
+    abort_reason: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
-    doom_detail: str = ""
-    doom_rule: str = ""
+    abort_detail: str = ""
+    abort_rule: str = ""
 
     news: list[Notify] = field(default_factory=list)
     """For the application, once everything else is on its way."""

@@ -104,7 +104,7 @@ class Funnel:
         if not ok:
             # Also when it had been good before: nobody goes on with a cable that somebody doubts.
             facts.cable_check_ok = False
-            return self._doom(EndReason.CABLE_CHECK_FAILED, reason or EndReason.CABLE_CHECK_FAILED.value)
+            return self._abort(EndReason.CABLE_CHECK_FAILED, reason or EndReason.CABLE_CHECK_FAILED.value)
         if self._stage.timer is Timer.CABLE_CHECK and facts.cable_check_ok is None:
             facts.cable_check_ok = True
         return []
@@ -119,9 +119,9 @@ class Funnel:
             what = (
                 "contactors closed without permission" if known else "the level of the contactors is unknown"
             )
-            return self._doom(EndReason.CONTACTOR_FAILED, what)
+            return self._abort(EndReason.CONTACTOR_FAILED, what)
         if was and not closed and self._stage.holds and facts.energized:
-            return self._doom(EndReason.CONTACTOR_FAILED, "contactors opened under power")
+            return self._abort(EndReason.CONTACTOR_FAILED, "contactors opened under power")
         return []
 
     def _signal_changed(self, signal: Any) -> list[Action]:
@@ -141,7 +141,7 @@ class Funnel:
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:
-            return self._doom(EndReason.SIGNAL_LOST, "control pilot left C under power")
+            return self._abort(EndReason.SIGNAL_LOST, "control pilot left C under power")
         return []
 
     def _stop(self, reason: str, rule: str = "") -> list[Action]:
@@ -161,22 +161,22 @@ class Funnel:
             current, none = abs(facts.measured.current_a), limits.no_current_a
         if current > limits.beyond(Rule.NO_DECAY, none):
             waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
-            return self._doom(
+            return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )
-        return self._doom(EndReason.STOPPED_BY_STATION, facts.stop_wanted, rule=facts.stop_rule)
+        return self._abort(EndReason.STOPPED_BY_STATION, facts.stop_wanted, rule=facts.stop_rule)
 
     def _found(self, finding: Finding) -> list[Action]:
         """A rule of the supervision is broken."""
         facts, rule, detail = self._facts, finding.rule.value, finding.detail
         news = [act.SupervisionWarning(rule, detail)]
         if finding.reaction is not Reaction.FAULT:
-            if finding.reaction is Reaction.STOP and self.ended is None and facts.doom is None:
+            if finding.reaction is Reaction.STOP and self.ended is None and facts.abort_reason is None:
                 self._stop(detail, rule)
             return list(news)
-        if self.ended is None and facts.doom is None:
+        if self.ended is None and facts.abort_reason is None:
             facts.told_safe = False  # whatever was asked for did not help
-            return self._doom(reason_of(finding.rule), detail, rule=rule) + news
+            return self._abort(reason_of(finding.rule), detail, rule=rule) + news
         facts.told_safe = False
         return self._make_safe(Urgency.EMERGENCY, detail) + news
 
@@ -188,11 +188,11 @@ class Funnel:
             return []
         return self._books.keep((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
 
-    def _doom(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
+    def _abort(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
         """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
         facts, detail = self._facts, printable(detail)
-        if facts.doom is None:
-            facts.doom, facts.doom_detail, facts.doom_rule = reason, detail, rule
+        if facts.abort_reason is None:
+            facts.abort_reason, facts.abort_detail, facts.abort_rule = reason, detail, rule
         for timer in _NEEDLESS_WHEN_DOOMED:
             self.timers.clear(timer)
         actions = self._make_safe(Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail)
@@ -219,11 +219,13 @@ class Funnel:
             detail = self._with_first_cause(detail)
         if edition is not None and (advice := edition.advice(reason, self._state)):
             detail = f"{detail}; {advice}".lstrip("; ")
-        if facts.doom is not None and not facts.doom.orderly and reason in _BEFORE_IT_HEARD:
+        if facts.abort_reason is not None and not facts.abort_reason.orderly and reason in _BEFORE_IT_HEARD:
             # Decided already: that the vehicle goes before it has been told so changes nothing about why.
-            detail = f"{facts.doom_detail or facts.doom.value}; then {detail or reason.value}"
-            if facts.doom is not EndReason.SIGNAL_LOST:  # by which a vehicle may have announced that it goes
-                reason, rule = facts.doom, facts.doom_rule
+            detail = f"{facts.abort_detail or facts.abort_reason.value}; then {detail or reason.value}"
+            if (
+                facts.abort_reason is not EndReason.SIGNAL_LOST
+            ):  # by which a vehicle may have announced that it goes
+                reason, rule = facts.abort_reason, facts.abort_rule
         detail = printable(detail)  # words of the vehicle may be in it, and it goes to ports and logs
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
@@ -243,7 +245,7 @@ class Funnel:
             grace_s = self.config.timing.close_wait if response is not None else 0.0
             if edition is None or not edition.is_last(response):
                 self._closes_at = self._facts.now + grace_s
-            actions.append(act.CloseLink(grace_s))
+            actions.append(act.CloseTransport(grace_s))
         return actions
 
     def _with_first_cause(self, detail: str) -> str:
@@ -285,5 +287,5 @@ class Funnel:
             self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
             self._stage = OVER
             self.states.append(ENDED)
-            actions += [act.StateEntered(ENDED), self.ended, act.CloseLink(0.0)]
+            actions += [act.StateEntered(ENDED), self.ended, act.CloseTransport(0.0)]
         return actions

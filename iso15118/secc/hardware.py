@@ -202,7 +202,7 @@ class HardwareBooks:
         if facts.power is None or facts.limits is None:
             return None  # while no energy flows, the cable check looks after it
         maximum = facts.limits.maximum_voltage_v
-        return self._sensors.insulation(ohm, facts.isolation_ohm, to_earth, maximum, facts.now)
+        return self._sensors.insulation(ohm, facts.insulation_threshold_ohm, to_earth, maximum, facts.now)
 
     def _unusable(self, name: str) -> Finding | None:
         if Rule.UNUSABLE_READINGS in self._config.supervision.off:

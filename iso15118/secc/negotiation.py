@@ -29,7 +29,7 @@ class Choice(Struct, frozen=True):
     response: app.SupportedAppProtocolRes
     served: Served | None
     why: str = ""
-    """Why there is none, for people."""
+    """Why there is none, human-readable."""
 
 
 def negotiate(

@@ -156,13 +156,13 @@ class SeccSession(Funnel):
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why contracts were refused, in order, for people."""
+        """Human-readable reasons for refused contracts, in order."""
         return tuple(self._facts.refusals)
 
     @property
-    def spent(self) -> tuple[SeccTicket, ...]:
+    def used_tickets(self) -> tuple[SeccTicket, ...]:
         """Tickets that it was given and that nobody can use any more: throw them away."""
-        return tuple(self._facts.spent)
+        return tuple(self._facts.used_tickets)
 
     @property
     def display(self) -> act.VehicleDisplay | None:
@@ -234,23 +234,23 @@ class SeccSession(Funnel):
             match timer:
                 case Timer.ANSWER:
                     actions += self._try_waiting(timed_out=True)
-                case Timer.SEQUENCE if facts.doom is not None:
-                    actions += self._end(facts.doom, facts.doom_detail, rule=facts.doom_rule)
+                case Timer.SEQUENCE if facts.abort_reason is not None:
+                    actions += self._end(facts.abort_reason, facts.abort_detail, rule=facts.abort_rule)
                 case Timer.SEQUENCE:
                     actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
-                case Timer.LINK:
+                case Timer.SETUP:
                     actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
                 case Timer.CABLE_CHECK:
-                    actions += self._doom(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
+                    actions += self._abort(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
                 case Timer.PRE_CHARGE:
-                    actions += self._doom(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
+                    actions += self._abort(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
                 case Timer.CONTROL_PILOT:
-                    actions += self._doom(
+                    actions += self._abort(
                         EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
                     )
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
                     detail = f"the vehicle did not finish {timer.value}"
-                    actions += self._doom(EndReason.ONGOING_TOO_LONG, detail)
+                    actions += self._abort(EndReason.ONGOING_TOO_LONG, detail)
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
@@ -278,9 +278,9 @@ class SeccSession(Funnel):
             )
         if not beside:
             self.timers.clear(_SEQUENCE)
-        if facts.doom is not None:
+        if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
-            return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
+            return self._end(facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule)
         if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
@@ -334,10 +334,10 @@ class SeccSession(Funnel):
         waiting, facts, edition = self._waiting, self._facts, self._edition
         if waiting is None or edition is None or self.ended is not None:
             return []
-        if facts.doom is not None:
+        if facts.abort_reason is not None:
             self._waiting = None
             failed = edition.refuse(self._pending, Fault.FAILED)
-            return self._end(facts.doom, facts.doom_detail, failed, rule=facts.doom_rule)
+            return self._end(facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule)
         reply = waiting.finish(timed_out)
         if reply is None:
             return []
@@ -354,7 +354,7 @@ class SeccSession(Funnel):
         self._state, self._stage = state, stage
         self.states.append(stage.name)
         if not stage.first:
-            self.timers.clear(Timer.LINK)
+            self.timers.clear(Timer.SETUP)
         for timer in _OF_A_PHASE:
             if timer is not stage.timer:
                 self.timers.clear(timer)
@@ -373,10 +373,10 @@ class SeccSession(Funnel):
             case ev.Connected(secure=secure, tls=tls):
                 facts.secure, facts.plain, facts.tls = event.allows_iso20, not secure, tls
                 self.states.append(NEGOTIATING)
-                self.timers.set(Timer.LINK, facts.now + self.config.timing.communication_setup_performance)
+                self.timers.set(Timer.SETUP, facts.now + self.config.timing.communication_setup_performance)
                 return [act.StateEntered(NEGOTIATING)]
-            case ev.LinkLost(how=how):
-                lost = how.value if isinstance(how, ev.LinkLoss) else text(how)
+            case ev.TransportLost(how=how):
+                lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
@@ -416,9 +416,9 @@ class SeccSession(Funnel):
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.HardwareFault(port=port, reason=reason):
-                return self._doom(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
+                return self._abort(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
-                return self._doom(EndReason.EMERGENCY, text(reason))
+                return self._abort(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
                 return self._stop(text(reason))
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():

@@ -8,11 +8,11 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
+from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
+from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
 
@@ -20,7 +20,7 @@ __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
-    "CloseLink",
+    "CloseTransport",
     "EndReason",
     "EvccidMismatch",
     "HardwareAction",
@@ -53,10 +53,6 @@ __all__ = [
 ]
 
 
-class Action(Struct, frozen=True):
-    """Base of all actions."""
-
-
 # -- the link
 
 
@@ -73,7 +69,7 @@ class UseSchema(Action, frozen=True):
     edition: str
 
 
-class CloseLink(Action, frozen=True):
+class CloseTransport(Action, frozen=True):
     """Close the connection: at once, or after the peer did, waiting for it at most ``grace_s`` seconds
     [V2G20-1643]."""
 
@@ -289,7 +285,7 @@ class EvccidMismatch(Notify, frozen=True):
 
 
 class MeteringRefused(Notify, frozen=True):
-    """Vehicle: it does not sign a meter reading, and charges on; ``reason`` is for people."""
+    """Vehicle: it does not sign a meter reading, and charges on; ``reason`` is human-readable."""
 
     meter_id: str
     reason: str
@@ -323,24 +319,28 @@ class SessionResumed(Notify, frozen=True):
 
 class SupervisionWarning(Notify, frozen=True):
     """A measured value, or what the peer does, broke a rule of the supervision that only warns. ``rule`` is its stable name
-    (``session.supervision.Rule``), ``detail`` is for people."""
+    (``session.supervision.Rule``), ``detail`` is human-readable."""
 
     rule: str
     detail: str
 
 
 class PeerDeviates(Notify, frozen=True):
-    """The other side does not do what the standard says, and it was borne with. ``name`` is stable, ``detail`` is for people."""
+    """The other side does not do what the standard says, and it was tolerated. ``name`` is stable, ``detail`` is human-readable."""
 
     name: str
     detail: str
 
 
 class SessionEnded(Notify, frozen=True):
-    """The session is over; hardware was told to be safe before this. ``detail`` is for people, ``reason`` for
+    """The session is over; hardware was told to be safe before this. ``detail`` is human-readable, ``reason`` for
     programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that ended it, empty for
     any other cause."""
 
     reason: EndReason
     detail: str = ""
     rule: str = ""
+
+
+if not TYPE_CHECKING:  # old names, for one release
+    __getattr__ = renamed(__name__, {"CloseLink": "CloseTransport"})

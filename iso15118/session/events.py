@@ -9,16 +9,16 @@ All quantities are SI floats (V, A, W, Wh, s); current and power are positive to
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
+from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
-from .secured import SecuredLink
+from .secured import TlsPeer
 
 __all__ = [
     "AcLimitsChanged",
@@ -37,8 +37,6 @@ __all__ = [
     "InletMeasured",
     "InsulationMeasured",
     "LimitsChanged",
-    "LinkLoss",
-    "LinkLost",
     "MessageReceived",
     "MeterRead",
     "PauseRequested",
@@ -49,12 +47,10 @@ __all__ = [
     "SignalChanged",
     "SignalState",
     "StopRequested",
+    "TransportLoss",
+    "TransportLost",
     "Undecodable",
 ]
-
-
-class Event(Struct, frozen=True):
-    """Base of all events."""
 
 
 # -- the link
@@ -65,7 +61,7 @@ class Connected(Event, frozen=True):
     certificates verified."""
 
     secure: bool
-    tls: SecuredLink | None = None
+    tls: TlsPeer | None = None
 
     @property
     def allows_iso20(self) -> bool:
@@ -85,7 +81,7 @@ class Undecodable(Event, frozen=True):
     reason: str
 
 
-class LinkLoss(Enum):
+class TransportLoss(Enum):
     """How the connection to the peer went away."""
 
     CLOSED = "the peer closed the connection"
@@ -95,30 +91,10 @@ class LinkLoss(Enum):
     CONNECTED_ANEW = "the vehicle connected anew: it had started again, or lost its connection without a word"
 
 
-class LinkLost(Event, frozen=True):
+class TransportLost(Event, frozen=True):
     """The connection to the peer is gone; nothing can be sent any more."""
 
-    how: LinkLoss
-
-
-# -- basic signalling
-
-
-class SignalState(Enum):
-    """Control pilot states of IEC 61851-1; the CE states of MCS map onto them (``link.spe.signalling``)."""
-
-    A = "A"
-    B = "B"
-    C = "C"
-    D = "D"
-    E = "E"
-    F = "F"
-
-
-class SignalChanged(Event, frozen=True):
-    """The control pilot (or CE of MCS) shows a new state."""
-
-    state: SignalState
+    how: TransportLoss
 
 
 # -- answers of the hardware
@@ -333,3 +309,7 @@ class EmergencyShutdown(Event, frozen=True):
     """Power off now; the peer is told afterwards."""
 
     reason: str
+
+
+if not TYPE_CHECKING:  # old names, for one release
+    __getattr__ = renamed(__name__, {"LinkLoss": "TransportLoss", "LinkLost": "TransportLost"})

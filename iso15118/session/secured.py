@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-__all__ = ["SecuredLink"]
+from iso15118.moved import renamed
+
+__all__ = ["TlsPeer"]
 
 
-class SecuredLink(Struct, frozen=True, kw_only=True):
+class TlsPeer(Struct, frozen=True, kw_only=True):
     """The outcome of a TLS handshake; certificates and responses as DER."""
 
     version: str
@@ -40,3 +44,7 @@ class SecuredLink(Struct, frozen=True, kw_only=True):
         except UnreadableError:
             return ""
         return names[0] if len(names) == 1 else ""
+
+
+if not TYPE_CHECKING:  # old names, for one release
+    __getattr__ = renamed(__name__, {"SecuredLink": "TlsPeer"})

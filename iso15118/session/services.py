@@ -113,7 +113,7 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
 class EnergyService(Struct, frozen=True, kw_only=True):
     """Everything that sets one energy service apart.
 
-    ``connectors`` are the legal values of the Connector parameter, ``isolation_ohm`` is the least insulation
+    ``connectors`` are the legal values of the Connector parameter, ``insulation_threshold_ohm`` is the least insulation
     resistance of the cable
     check (100 kOhm for DC, 125 kOhm for MCS after IEC 61851-23-3 CC.4.1.4), ``maximum_voltage_v`` the ceiling
     of the coupler.
@@ -124,7 +124,7 @@ class EnergyService(Struct, frozen=True, kw_only=True):
     namespace: str
     bidirectional: bool
     connectors: tuple[int, ...]
-    isolation_ohm: float
+    insulation_threshold_ohm: float
     cpd_req_mode: type
     cpd_res_mode: type
     scheduled_req: type
@@ -174,16 +174,20 @@ _BIDIRECTIONAL: dict[str, Any] = {
 _DC: dict[str, Any] = {
     "namespace": Namespace.DC.value,
     "connectors": (1, 2, 3, 4),
-    "isolation_ohm": 100_000.0,
+    "insulation_threshold_ohm": 100_000.0,
 }
 _MCS: dict[str, Any] = {
     "namespace": Namespace.DC.value,
     "connectors": (1, 2, 3, 4, 5, 6, 7),
-    "isolation_ohm": 125_000.0,
+    "insulation_threshold_ohm": 125_000.0,
 }
 
 # Connector: 1 is one phase. Three phases are 2 in most stacks and 3 in another; both are understood.
-_AC: dict[str, Any] = {"namespace": Namespace.AC.value, "connectors": (1, 2, 3), "isolation_ohm": 0.0}
+_AC: dict[str, Any] = {
+    "namespace": Namespace.AC.value,
+    "connectors": (1, 2, 3),
+    "insulation_threshold_ohm": 0.0,
+}
 
 SERVICES: dict[ServiceID, EnergyService] = {
     entry.id: entry

@@ -16,10 +16,10 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, TicketError
 from iso15118.pnc.contracts import ContractClaim
 
-from .secured import SecuredLink
+from .secured import TlsPeer
 from .services import SERVICES, ControlMode, ParameterSet, ServiceID
 
-__all__ = ["VALIDITY_S", "EvccTicket", "Iso2Choice", "PauseTicket", "SeccTicket", "binding_of"]
+__all__ = ["VALIDITY_S", "EvccTicket", "Iso2Choice", "PauseTicket", "SeccTicket", "peer_binding"]
 
 VALIDITY_S: Final = 86_400.0
 """How long a ticket holds by default, in s. No public source names a time; a schedule without departure time covers a day [V2G20-1563],
@@ -75,7 +75,7 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Whether it still holds at ``at``, in s on the clock of ``paused_at``. A clock that started anew makes it invalid."""
         return -_SKEW_S <= at - self.paused_at <= self.valid_s
 
-    def is_of(self, *, secure: bool, tls: SecuredLink | None) -> bool:
+    def belongs_to(self, *, secure: bool, tls: TlsPeer | None) -> bool:
         """Whether the peer on this connection is the one it was paused with. Without TLS nothing but the names can tell."""
         if secure is not self.secure:
             return False
@@ -202,7 +202,7 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise TicketError(f"{name}: a finite number")
 
 
-def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:
+def peer_binding(session_id: bytes, tls: TlsPeer | None) -> bytes:
     """The binding of a session to its peer; empty if nobody told which certificate the peer has."""
     leaf = _leaf(tls)
     if not leaf:
@@ -215,7 +215,7 @@ def binding_of(session_id: bytes, tls: SecuredLink | None) -> bytes:
         return b""
 
 
-def _leaf(tls: SecuredLink | None) -> bytes:
+def _leaf(tls: TlsPeer | None) -> bytes:
     return tls.peer_chain[0] if tls is not None and tls.peer_chain else b""
 
 

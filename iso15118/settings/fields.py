@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Struct
 
-from iso15118.connector import ConnectionSettings
+from iso15118.connector import ConnectorSettings
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
 from iso15118.timing import DinTiming, Iso2Timing, Timing
@@ -47,7 +47,7 @@ _UNIT_OF: dict[type, str] = {
     Timing: "seconds",
     Iso2Timing: "seconds",
     DinTiming: "seconds",
-    ConnectionSettings: "seconds",
+    ConnectorSettings: "seconds",
     SlacTiming: "seconds",
     SpeSettings: "seconds",
     SlacSettings: "dB",

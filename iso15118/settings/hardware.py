@@ -10,7 +10,13 @@ from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
-from iso15118.simulation import PRESETS, Battery, DcCircuit, LoneStation, LoneVehicle
+from iso15118.simulation import (
+    PRESETS,
+    Battery,
+    DcCircuit,
+    StationWithRemoteVehicle,
+    VehicleWithRemoteStation,
+)
 
 __all__ = ["Reported", "station_of", "vehicle_of"]
 
@@ -20,9 +26,9 @@ Reported = Callable[[object, float], None]
 _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not slowed down on purpose
 
 
-def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
+def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Reported]:
     """A station whose vehicle is somewhere else."""
-    station = LoneStation(
+    station = StationWithRemoteVehicle(
         DcCircuit(time_scale=settings.time_scale),
         PRESETS[settings.preset],
         accept=settings.accept,
@@ -44,7 +50,7 @@ def station_of(settings: StationSettings) -> tuple[LoneStation, Reported]:
     return station, reported
 
 
-def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
+def vehicle_of(settings: EvccSettings) -> tuple[VehicleWithRemoteStation, Reported]:
     """A vehicle whose station is somewhere else."""
     session, kind = settings.session, settings.vehicle
     battery = Battery(
@@ -64,7 +70,7 @@ def vehicle_of(settings: EvccSettings) -> tuple[LoneVehicle, Reported]:
         constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
     )
     circuit = DcCircuit(time_scale=kind.time_scale, loop_s=max(session.loop_s, _LOOP_S))
-    vehicle = LoneVehicle(circuit, battery, reports=True)
+    vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
         element = _body(message)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from iso15118.connector import ConnectionSettings
+from iso15118.connector import ConnectorSettings
 from iso15118.errors import ConfigError
 from iso15118.link.slac.settings import SlacSettings, SlacTiming
 from iso15118.link.spe.settings import SpeSettings
@@ -53,7 +53,7 @@ class LinkSettings(Struct, frozen=True, kw_only=True):
     "none" goes with backend "none" only: then there is no plug, and discovery is answered all the time."""
     interface: str | None = None
     """Network interface of modem or transceiver; absent: the file's interface."""
-    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+    connection: ConnectorSettings = field(default_factory=ConnectorSettings)
     slac: SlacSettings = field(default_factory=SlacSettings)
     slac_timing: SlacTiming = field(default_factory=SlacTiming)
     spe: SpeSettings = field(default_factory=SpeSettings)

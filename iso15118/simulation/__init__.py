@@ -6,6 +6,12 @@ cable between them.
 that meter and battery agree.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iso15118.moved import renamed
+
 from .ac_circuit import AcCircuit
 from .ac_presets import AC_PRESETS, AcPreset
 from .ac_station import SimulatedAcStation
@@ -20,7 +26,7 @@ from .meter import Meter
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
-from .remote_peer import LoneStation, LoneVehicle
+from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
@@ -38,8 +44,6 @@ __all__ = [
     "EnergyPlan",
     "Faults",
     "InsulationMonitor",
-    "LoneStation",
-    "LoneVehicle",
     "Meter",
     "OnBoardCharger",
     "PlanPhase",
@@ -50,5 +54,13 @@ __all__ = [
     "SimulatedStation",
     "SimulatedVehicle",
     "StationPreset",
+    "StationWithRemoteVehicle",
+    "VehicleWithRemoteStation",
     "preset",
 ]
+
+
+if not TYPE_CHECKING:  # old names, for one release
+    __getattr__ = renamed(
+        __name__, {"LoneStation": "StationWithRemoteVehicle", "LoneVehicle": "VehicleWithRemoteStation"}
+    )

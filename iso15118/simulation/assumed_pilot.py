@@ -1,5 +1,5 @@
 """Basic signalling of one end where the other end is another process or another machine, and no pilot joins the two: what it would show is
-presumed. For laboratories and demonstrations; a real connector has a port of its own.
+assumed. For laboratories and demonstrations; a real connector has a port of its own.
 
 A station presumes a vehicle that is plugged in and ready; a vehicle presumes a station that wants to talk.
 """
@@ -14,7 +14,7 @@ from iso15118.link.spe.signalling import CeChanged, CeState, SetS3
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState
 
-__all__ = ["Coding", "PresumedStation", "PresumedVehicle"]
+__all__ = ["AssumedStation", "AssumedVehicle", "Coding"]
 
 
 class Coding(Enum):
@@ -24,14 +24,14 @@ class Coding(Enum):
     CE = "CE and ID"
 
 
-class _Presumed:
+class _Assumed:
     def __init__(self, coding: Coding) -> None:
         self.coding = coding
         self._listeners: list[Listener] = []
         self._states: dict[type[Event], Event] = {}
 
     def listen(self, listener: Listener) -> None:
-        """Push what is presumed now, and every change; see ``BasicSignalling``."""
+        """Push what is assumed now, and every change; see ``BasicSignalling``."""
         self._listeners.append(listener)
         for event in tuple(self._states.values()):
             listener(event)
@@ -44,7 +44,7 @@ class _Presumed:
             listener(event)
 
 
-class PresumedVehicle(_Presumed):
+class AssumedVehicle(_Assumed):
     """At a station: a vehicle that shows C whenever it could. ``next_plug_in`` makes another one of it."""
 
     def __init__(self, coding: Coding) -> None:
@@ -76,7 +76,7 @@ class PresumedVehicle(_Presumed):
             self._push(SignalChanged(SignalState.C))
 
 
-class PresumedStation(_Presumed):
+class AssumedStation(_Assumed):
     """At a vehicle: a station that shows 5 %, or S3 closed. ``start_again`` has it wake the vehicle up after a failure."""
 
     def __init__(self, coding: Coding) -> None:

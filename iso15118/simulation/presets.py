@@ -29,7 +29,7 @@ class StationPreset(Struct, frozen=True, kw_only=True):
     limits: StationLimits
     ramp_a_per_s: float
     stop_ramp_a_per_s: float
-    isolation_threshold_ohm: float
+    insulation_threshold_ohm: float
     pre_charge_v_per_s: float = 500.0
     discharge_tau_s: float = 0.25
 
@@ -42,7 +42,7 @@ def _station(
     amperes: float,
     watts: float,
     ramp_a_per_s: float,
-    isolation_threshold_ohm: float,
+    insulation_threshold_ohm: float,
 ) -> StationPreset:
     return StationPreset(
         name=name,
@@ -58,7 +58,7 @@ def _station(
         # Full current is gone within a second, so that an orderly stop fits the answer time of PowerDelivery
         # (4.5 s).
         stop_ramp_a_per_s=amperes,
-        isolation_threshold_ohm=isolation_threshold_ohm,
+        insulation_threshold_ohm=insulation_threshold_ohm,
     )
 
 
@@ -73,7 +73,7 @@ PRESETS: dict[str, StationPreset] = {
             amperes=500.0,
             watts=400_000.0,
             ramp_a_per_s=25.0,
-            isolation_threshold_ohm=100_000.0,
+            insulation_threshold_ohm=100_000.0,
         ),
         # First MCS stations: 1 MW; 1500 A reach it from 670 V up, so on the whole of an 800 V truck pack. MCS
         # ramps are chosen so that full current takes 12 to 15 s like CCS's 20 s; no published figure was
@@ -85,7 +85,7 @@ PRESETS: dict[str, StationPreset] = {
             amperes=1500.0,
             watts=1_000_000.0,
             ramp_a_per_s=100.0,
-            isolation_threshold_ohm=125_000.0,
+            insulation_threshold_ohm=125_000.0,
         ),
         # 2 MW; 2500 A reach it from 800 V up, which is the middle of today's truck packs.
         _station(
@@ -95,7 +95,7 @@ PRESETS: dict[str, StationPreset] = {
             amperes=2500.0,
             watts=2_000_000.0,
             ramp_a_per_s=200.0,
-            isolation_threshold_ohm=125_000.0,
+            insulation_threshold_ohm=125_000.0,
         ),
         # The ceiling of the coupler: 1250 V x 3000 A.
         _station(
@@ -105,7 +105,7 @@ PRESETS: dict[str, StationPreset] = {
             amperes=3000.0,
             watts=3_750_000.0,
             ramp_a_per_s=250.0,
-            isolation_threshold_ohm=125_000.0,
+            insulation_threshold_ohm=125_000.0,
         ),
     )
 }

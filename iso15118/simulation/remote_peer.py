@@ -2,7 +2,7 @@
 
 A station without the vehicle's plant presumes a battery at the voltage it pre-charged to; a vehicle without the
 station's plant presumes one that gives what the vehicle asks for, and takes nothing back. What the far end reports in
-its messages takes the place of what is presumed. Each side keeps its own energy balance; that the two agree is then
+its messages takes the place of what is assumed. Each side keeps its own energy balance; that the two agree is then
 the protocol's doing, not the plant's.
 """
 
@@ -30,13 +30,13 @@ from .presets import StationPreset, preset
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
-__all__ = ["LoneStation", "LoneVehicle"]
+__all__ = ["StationWithRemoteVehicle", "VehicleWithRemoteStation"]
 
 
 _NO_RAMP = 1e9  # A/s
 
 
-class _PresumedBattery(Battery):
+class _AssumedBattery(Battery):
     """Holds the voltage it is met with; its charge is unknown and does not change the voltage."""
 
     held_v = 0.0
@@ -47,33 +47,33 @@ class _PresumedBattery(Battery):
         return self.held_v
 
 
-class LoneStation(SimulatedStation):
-    """A station whose vehicle is somewhere else: the contactors over there are presumed to follow its own.
+class StationWithRemoteVehicle(SimulatedStation):
+    """A station whose vehicle is somewhere else: the contactors over there are assumed to follow its own.
 
     ``settings`` are those of ``SimulatedStation``.
     """
 
     def __init__(self, circuit: DcCircuit, kind: StationPreset, **settings: Any) -> None:
         super().__init__(circuit, kind, **settings)
-        self._presumed = _PresumedBattery(
+        self._assumed = _AssumedBattery(
             maximum_voltage_v=kind.limits.maximum_voltage_v, minimum_voltage_v=kind.limits.minimum_voltage_v
         )
-        self._far = SimulatedVehicle(circuit, self._presumed)
+        self._far = SimulatedVehicle(circuit, self._assumed)
         circuit.signal = SignalState.C  # nothing shows the real one; hardware would
 
     def vehicle_shows(self, voltage_v: float, now: float) -> None:
-        """The vehicle reports this voltage at its inlet: the presumed battery has it from ``now`` on."""
+        """The vehicle reports this voltage at its inlet: the assumed battery has it from ``now`` on."""
         self.circuit.advance(now)
         if not self.outlet.closed:
             return
         voltage_v = min(max(voltage_v, 0.0), self.kind.limits.maximum_voltage_v)
-        self._presumed.held_v = voltage_v - self._presumed.resistance_ohm * self.circuit.current_a
+        self._assumed.held_v = voltage_v - self._assumed.resistance_ohm * self.circuit.current_a
         self.circuit.settle()
 
     def _do(self, action: HardwareAction) -> None:
         if isinstance(action, CloseContactors):
             if not self.outlet.closed:
-                self._presumed.held_v = self.supply.output_v
+                self._assumed.held_v = self.supply.output_v
             self._far.carry_out(action, self.circuit.clock(self.circuit.time))
         super()._do(action)
         if isinstance(action, StopPower | OpenContactors):
@@ -82,11 +82,11 @@ class LoneStation(SimulatedStation):
             self._far.carry_out(leave, self.circuit.clock(self.circuit.time))
 
 
-class LoneVehicle(SimulatedVehicle):
-    """A vehicle whose station is somewhere else: pre-charge is presumed once it is ready, and power as it asks.
+class VehicleWithRemoteStation(SimulatedVehicle):
+    """A vehicle whose station is somewhere else: pre-charge is assumed once it is ready, and power as it asks.
 
-    ``kind`` is the station that is presumed; ``settings`` are those of ``SimulatedVehicle``. ``reports``: nothing is
-    presumed, since ``station_shows`` and ``station_gives`` pass on what the real one reports.
+    ``kind`` is the station that is assumed; ``settings`` are those of ``SimulatedVehicle``. ``reports``: nothing is
+    assumed, since ``station_shows`` and ``station_gives`` pass on what the real one reports.
     """
 
     def __init__(

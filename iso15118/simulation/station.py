@@ -108,7 +108,7 @@ class SimulatedStation(Desk):
         self.supply.derate(self.capabilities)
         self.outlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
         self.meter = Meter(meter_id)
-        self.insulation = InsulationMonitor(kind.isolation_threshold_ohm, insulation_ohm)
+        self.insulation = InsulationMonitor(kind.insulation_threshold_ohm, insulation_ohm)
         self._check_number = 0
         self.cable_check = CableCheck(
             circuit,

@@ -5,9 +5,17 @@ Made for this package's own tests and for those of its users; nothing here sleep
 clock.
 """
 
-from iso15118.testing.link import MemoryLink
+from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor, SafetyViolation
 from iso15118.testing.pair import AcPair, Pair
 from iso15118.testing.playbook import Playbook, PlaybookError
 
-__all__ = ["AcPair", "MemoryLink", "Pair", "Playbook", "PlaybookError", "SafetyMonitor", "SafetyViolation"]
+__all__ = [
+    "AcPair",
+    "MemoryTransport",
+    "Pair",
+    "Playbook",
+    "PlaybookError",
+    "SafetyMonitor",
+    "SafetyViolation",
+]

@@ -192,7 +192,7 @@ class ContraryStation:
             case ev.SignalChanged(state=state) if state not in (ev.SignalState.C, ev.SignalState.D):
                 urgency = act.Urgency.EMERGENCY
                 return [act.StopPower(urgency), act.OpenContactors(urgency, "control pilot")]
-            case ev.LinkLost() if self.ended is None:
+            case ev.TransportLost() if self.ended is None:
                 return self._over(act.EndReason.PEER_VANISHED)
             case ev.MessageReceived(message=message) if self.ended is None:
                 return self._message(message)

@@ -176,7 +176,7 @@ class ContraryVehicle:
             case ev.Connected():
                 self._script = self._session()
                 return self._go_on(None)
-            case ev.LinkLost() if self.ended is None:
+            case ev.TransportLost() if self.ended is None:
                 return self._over(act.EndReason.PEER_VANISHED)
             case ev.MessageReceived(message=message) if self._awaits and self.ended is None:
                 return self._answered(message)
@@ -234,7 +234,7 @@ class ContraryVehicle:
         self._due, self._script = None, None
         urgency = act.Urgency.ORDERLY if reason.orderly else act.Urgency.EMERGENCY
         safe = [act.StopPower(urgency), act.SignalReady(False), act.OpenContactors(urgency, "over")]
-        return [*safe, self.ended, act.CloseLink()]
+        return [*safe, self.ended, act.CloseTransport()]
 
     def _stamp(self, moment: float) -> int:
         return max(int((moment + self._epoch) * (1e6 if self.habits.microseconds else 1.0)), 0)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from iso15118.channel import MessageChannel, Received, Skipped
-from iso15118.session.events import Event, LinkLoss, LinkLost, MessageReceived, Undecodable
+from iso15118.session.events import Event, MessageReceived, TransportLoss, TransportLost, Undecodable
 
-__all__ = ["MemoryLink"]
+__all__ = ["MemoryTransport"]
 
 
-class MemoryLink:
+class MemoryTransport:
     """One direction of a link. ``wire``: through V2GTP and EXI, as bytes; otherwise the message objects
     themselves travel."""
 
@@ -65,12 +65,12 @@ class MemoryLink:
         if self._receiver is not None:
             self._receiver.select(edition)
 
-    def close(self, now: float, how: LinkLoss = LinkLoss.CLOSED) -> None:
+    def close(self, now: float, how: TransportLoss = TransportLoss.CLOSED) -> None:
         """The sender is gone; the receiver learns it after everything that was sent before."""
         if not self._closed:
             self._closed = True
             if not self.broken:
-                self._queue.append((now + self.delay_s, LinkLost(how)))
+                self._queue.append((now + self.delay_s, TransportLost(how)))
 
     def deliver(self, now: float) -> list[Event]:
         """What arrives at ``now``: one delivery."""

@@ -20,16 +20,16 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
-    LinkLoss,
     MessageReceived,
+    TransportLoss,
 )
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
-from iso15118.testing.link import MemoryLink
+from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
@@ -111,8 +111,8 @@ class Pair:
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
         )
-        self.to_secc = MemoryLink(wire=wire, delay_s=delay_s)
-        self.to_evcc = MemoryLink(wire=wire, delay_s=delay_s)
+        self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
+        self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.transfer_s = 0.0
         """Time during which energy flowed, in s."""
         self.first_energy_at: float | None = None
@@ -142,8 +142,8 @@ class Pair:
         self.tell_secc(Connected(self._secure, self._tls(vehicle)))
         self.tell_evcc(Connected(self._secure, self._tls(station)))
 
-    def _tls(self, leaf: bytes) -> SecuredLink | None:
-        return SecuredLink(version=self._tls_version, peer_chain=(leaf,)) if self._secure else None
+    def _tls(self, leaf: bytes) -> TlsPeer | None:
+        return TlsPeer(version=self._tls_version, peer_chain=(leaf,)) if self._secure else None
 
     def run(
         self, *, until: Callable[[], bool] | None = None, max_s: float = 36_000.0, max_steps: int = 2_000_000
@@ -241,7 +241,7 @@ class Pair:
         """Let the station's session hear at once what its hardware has to tell."""
         self._secc_events(self.station.advance(self.now))
 
-    def cut(self, how: LinkLoss = LinkLoss.LINK_DOWN) -> None:
+    def cut(self, how: TransportLoss = TransportLoss.LINK_DOWN) -> None:
         """The connection is lost on both ends."""
         self.to_secc.close(self.now, how)
         self.to_evcc.close(self.now, how)
@@ -317,7 +317,7 @@ class Pair:
                 case act.UseSchema(edition=edition):
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
-                case act.CloseLink():
+                case act.CloseTransport():
                     # What was sent arrives first; the vehicle closes on it, so waiting for that changes
                     # nothing here.
                     self.to_evcc.close(now)
@@ -339,7 +339,7 @@ class Pair:
                 case act.UseSchema(edition=edition):
                     self.to_secc.use_schema(edition)
                     self.to_evcc.expect_schema(edition)
-                case act.CloseLink():
+                case act.CloseTransport():
                     self.to_secc.close(now)
                 case act.StateEntered(state=state) if self._on_state is not None:
                     self._on_state("evcc", state, now)

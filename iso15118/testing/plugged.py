@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from iso15118.connector import ConnectionSettings, EvccConnection, Phase, SeccConnection
-from iso15118.connector.machine import Connection
+from iso15118.connector import ConnectorSettings, EvccInlet, Phase, SeccConnector
+from iso15118.connector.machine import Connector
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
     DropConnection,
-    SessionOver,
+    SessionFinished,
     SessionSetUp,
     StartDiscovery,
     StartSession,
@@ -32,7 +32,7 @@ from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, SetS3, as_signal
 from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
-from iso15118.session.events import Event, LinkLoss, LinkLost, SignalChanged, SignalState
+from iso15118.session.events import Event, SignalChanged, SignalState, TransportLoss, TransportLost
 from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.simulation.cable import Cable
 from iso15118.simulation.station import SimulatedStation
@@ -49,7 +49,7 @@ _SETTLE_S = 7.0
 class Side:
     """One end: its connection, and the numbers of its connections."""
 
-    def __init__(self, name: str, machine: Connection) -> None:
+    def __init__(self, name: str, machine: Connector) -> None:
         self.name, self.machine = name, machine
         self.number = 0
         self.told_over = self.told_closed = True
@@ -79,7 +79,7 @@ class PluggedPair:
         cable: Callable[[Callable[[], float]], Cable],
         links: tuple[DataLink, DataLink],
         *,
-        settings: ConnectionSettings | None = None,
+        settings: ConnectorSettings | None = None,
         wire: bool = True,
         secure: bool = True,
         tls_version: str = "TLSv1.3",
@@ -91,9 +91,9 @@ class PluggedPair:
         self.now = 0.0
         self.station, self.vehicle = station, vehicle
         self.secc = Side(
-            "secc", SeccConnection(links[0], secc.timing.communication_setup_performance, settings)
+            "secc", SeccConnector(links[0], secc.timing.communication_setup_performance, settings)
         )
-        self.evcc = Side("evcc", EvccConnection(links[1], evcc.timing.communication_setup_timeout, settings))
+        self.evcc = Side("evcc", EvccInlet(links[1], evcc.timing.communication_setup_timeout, settings))
         self.sides = (self.secc, self.evcc)
         self.cable = cable(lambda: self.now)
         self.pairs: list[Pair] = []
@@ -304,8 +304,8 @@ class PluggedPair:
                 self.discovery.be_found(False)
             case DropConnection() if self.pairs:
                 pair = self._in_time(self.pairs[-1])
-                pair.tell_secc(LinkLost(LinkLoss.LINK_DOWN))
-                pair.to_evcc.close(self.now, LinkLoss.RESET)
+                pair.tell_secc(TransportLost(TransportLoss.LINK_DOWN))
+                pair.to_evcc.close(self.now, TransportLoss.RESET)
                 self.secc.told_closed = True
             case _:
                 pass
@@ -321,8 +321,8 @@ class PluggedPair:
                 self._connect(number)
             case DropConnection() if self.pairs and not self.evcc.told_closed:
                 pair = self._in_time(self.pairs[-1])
-                pair.tell_evcc(LinkLost(LinkLoss.LINK_DOWN))
-                pair.to_secc.close(self.now, LinkLoss.RESET)
+                pair.tell_evcc(TransportLost(TransportLoss.LINK_DOWN))
+                pair.to_secc.close(self.now, TransportLoss.RESET)
                 self.evcc.told_closed = True
             case _:
                 pass
@@ -391,7 +391,7 @@ class PluggedPair:
             if not side.told_over and settled:
                 side.told_over = True
                 self._keep(side, pair)
-                self.tell(side, SessionOver(side.number, session.ended))
+                self.tell(side, SessionFinished(side.number, session.ended))
             if side.told_over and not side.told_closed and (pair.done or not self.cable.carries()):
                 side.told_closed = True
                 self.tell(side, ConnectionClosed(side.number))
@@ -402,7 +402,7 @@ class PluggedPair:
         if side is self.evcc:
             self.resume = pair.evcc.ticket
             return
-        self.paused = [ticket for ticket in self.paused if ticket not in pair.secc.spent]
+        self.paused = [ticket for ticket in self.paused if ticket not in pair.secc.used_tickets]
         if pair.secc.ticket is not None:
             self.paused.append(pair.secc.ticket)
 

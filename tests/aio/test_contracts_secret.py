@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, x448
 
 from iso15118.aio import logs
-from iso15118.loopback import LoopbackOrder, run, tcp
+from iso15118.loopback import LoopbackSpec, run, tcp
 from iso15118.loopback import contracts as loopback_contracts
 from iso15118.loopback.recording import SessionFolder
 from iso15118.pki import IssuedPki
@@ -113,7 +113,7 @@ def test_nothing_that_a_session_writes_holds_a_key(
     monkeypatch.setattr(SoftwareSigner, "agree", overhear)
     seen: list[Any] = []
     said, complained = io.StringIO(), io.StringIO()
-    order = LoopbackOrder(auth="pnc", install_contract=True, transport=how, battery_kwh=20.0, soc_target=30.0)
+    order = LoopbackSpec(auth="pnc", install_contract=True, transport=how, battery_kwh=20.0, soc_target=30.0)
     with (
         redirect_stdout(said),
         redirect_stderr(complained),

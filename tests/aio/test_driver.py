@@ -158,12 +158,12 @@ async def test_before_an_event_the_hardware_is_measured_but_not_before_an_alarm(
         ev.SetPointChanged(None),
         ev.HardwareFault("power", "x"),
         ev.EmergencyShutdown("x"),
-        ev.LinkLost(ev.LinkLoss.RESET),
+        ev.TransportLost(ev.TransportLoss.RESET),
         ev.SignalChanged(ev.SignalState.C),
     ):
         bench.driver.tell(event)
     assert bench.script.events() == [
-        "PowerMeasured", "SetPointChanged", "HardwareFault", "EmergencyShutdown", "LinkLost", "SignalChanged",
+        "PowerMeasured", "SetPointChanged", "HardwareFault", "EmergencyShutdown", "TransportLost", "SignalChanged",
     ]  # fmt: skip
     bench.driver.abandon(EndReason.EMERGENCY, "enough")
     await bench.result()

@@ -71,7 +71,7 @@ async def test_a_driver_without_hardware_has_no_result(connected: bool) -> None:
 
 async def test_a_lost_link_is_told_and_the_connection_dropped() -> None:
     bench = Bench().begin()
-    bench.on(ev.LinkLost, *OFF, ends=OVER)
+    bench.on(ev.TransportLost, *OFF, ends=OVER)
     bench.driver.link_lost()
     assert bench.plant.done[:2] == list(OFF)
     assert bench.stream.asked == ["abort"]
@@ -83,21 +83,21 @@ async def test_a_connection_that_goes_is_told_once() -> None:
     bench = Bench().begin()
     end = StreamEnd(Ending.RESET, "reset")
     bench.driver.stream_ended(bench.stream, end)  # type: ignore[arg-type]
-    assert bench.script.events() == ["LinkLost"]
+    assert bench.script.events() == ["TransportLost"]
     bench.on(ev.StopRequested, ends=OVER)
     bench.driver.tell(ev.StopRequested("x"))
     bench.driver.stream_ended(bench.stream, end)  # type: ignore[arg-type]
-    assert bench.script.events() == ["LinkLost", "StopRequested"]
+    assert bench.script.events() == ["TransportLost", "StopRequested"]
     assert (await bench.result()).link == end
 
 
 async def test_abandoned_hardware_is_made_safe_before_anything_else_and_once() -> None:
     bench = Bench().begin()
-    bench.on(ev.LinkLost, ends=OVER)
+    bench.on(ev.TransportLost, ends=OVER)
     bench.driver.abandon(EndReason.EMERGENCY, "the program ends")
     bench.driver.abandon(EndReason.EMERGENCY, "again")
     assert bench.plant.done == ["make safe: the program ends"]
-    assert bench.script.events() == ["LinkLost"]
+    assert bench.script.events() == ["TransportLost"]
     assert bench.stream.asked == [("close", 0.0)]
     result = await bench.result()
     assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends")
@@ -113,7 +113,7 @@ async def test_after_its_result_nothing_is_asked_of_the_hardware() -> None:
     await bench.result()
     bench.plant.done.clear()
     bench.plant.looked.clear()
-    bench.on(ev.MessageReceived, act.Send(SETUP), *OFF, act.CloseLink(2.0), ends=OVER)
+    bench.on(ev.MessageReceived, act.Send(SETUP), *OFF, act.CloseTransport(2.0), ends=OVER)
     bench.receive(SETUP)
     assert bench.plant.done == bench.plant.looked == []
     assert bench.stream.asked[-2:] == [SETUP, ("close", 2.0)]
@@ -174,7 +174,7 @@ async def test_a_result_that_cannot_be_computed_still_says_why_it_ended() -> Non
             pass
 
     bench = Bench(plant=Fails()).begin()
-    bench.on(ev.LinkLost, ends=OVER)
+    bench.on(ev.TransportLost, ends=OVER)
     bench.driver.abandon(EndReason.EMERGENCY, "the program ends")
     result = await bench.result()
     assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends")

@@ -219,7 +219,7 @@ def test_nothing_that_can_fail_or_block_stands_before_what_makes_safe(name: str)
         ("def f(self):\n    _log.error('x')\n    self.hardware.make_safe('y')", True),
         ("def f(self):\n    self.hardware.make_safe('y')\n    _log.error('x')", False),
         ("def f(self):\n    self.stream.close()\n    each(self.hardware.make_safe)", True),
-        ("def f(self):\n    self._observer(1)\n    self.tell(ev.LinkLost())", True),
+        ("def f(self):\n    self._observer(1)\n    self.tell(ev.TransportLost())", True),
         ("def f(self):\n    text = describe(error)\n    self.contactors.open(text)", True),
         ("def f(self):\n    each(partial(self.hardware.make_safe, d), self.stream.close)", False),
         ("def f(self):\n    self.stream.send(1)", False),

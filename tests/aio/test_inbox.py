@@ -35,7 +35,7 @@ GOOD: dict[Any, Any] = {
     "bytes | None": b"x",
     "Any": None,
     "SignalState": ev.SignalState.C,
-    "LinkLoss": ev.LinkLoss.RESET,
+    "TransportLoss": ev.TransportLoss.RESET,
     "StationLimits": LIMITS,
     "AcStationLimits": AcStationLimits.of(current_a=32.0),
     "AcVehicleLimits": AcVehicleLimits.of(current_a=16.0),

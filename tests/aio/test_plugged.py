@@ -16,7 +16,7 @@ from iso15118.aio.plug.connector import ConnectionDriver, LinkParts
 from iso15118.aio.plug.media import NoMedium, PacketMedium
 from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 from iso15118.aio.plug.plugged_secc import PluggedSecc
-from iso15118.connector import ConnectionSettings, Phase, SeccConnection
+from iso15118.connector import ConnectorSettings, Phase, SeccConnector
 from iso15118.connector.news import DropConnection, PhaseEntered, StartDiscovery
 from iso15118.errors import HardwareError, LinkError
 from iso15118.link.plain import PlainLink
@@ -52,7 +52,7 @@ class Connector:
         limits = plant.station.kind.limits, plant.vehicle.limits
         self.watchers = Watcher(config, *limits), Watcher(config, *limits)
         spe = isinstance(cable, McsCable)
-        settings = ConnectionSettings(restarts=5)
+        settings = ConnectorSettings(restarts=5)
         self.phases: list[Phase] = []
         self.secc = PluggedSecc(
             config,
@@ -401,7 +401,7 @@ async def test_a_port_that_fails_keeps_nobody_from_the_rest() -> None:
     signalling, told = Broken(), list[Action]()
     medium: LinkMedium = NoMedium()
     driver = ConnectionDriver(
-        SeccConnection(Showing(), 18.0), medium, signalling, told.append, news=told.append
+        SeccConnector(Showing(), 18.0), medium, signalling, told.append, news=told.append
     )
     await driver.open()
     assert signalling.listener is not None

@@ -10,7 +10,7 @@ import pytest
 from iso15118.aio.plug.connector import ConnectionDriver, LinkParts
 from iso15118.aio.plug.media import NoMedium, PacketMedium
 from iso15118.aio.plug.plugged_secc import PluggedSecc
-from iso15118.connector import ConnectionSettings, EvccConnection, Phase, SeccConnection
+from iso15118.connector import ConnectorSettings, EvccInlet, Phase, SeccConnector
 from iso15118.errors import LinkError, MisuseError
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
 from iso15118.link.primitives import (
@@ -133,7 +133,7 @@ class Wire(NoMedium):
 
 async def test_a_carrier_that_went_while_it_was_closed_is_no_link_when_it_is_opened_again() -> None:
     port, wire, news = Pilots(ShowState(SignalState.B)), Wire(), list[Action]()
-    here = ConnectionDriver(EvccConnection(EvSpe(), 20.0), wire, port, news.append, news=news.append)
+    here = ConnectionDriver(EvccInlet(EvSpe(), 20.0), wire, port, news.append, news=news.append)
     await here.open()
     assert port.listener is not None
     port.listener(CeChanged(CeState.B0))
@@ -185,12 +185,12 @@ class Stuck(Pilots):
         self.asked.append(action)
 
 
-QUICK = ConnectionSettings(assert_every=0.02)
+QUICK = ConnectorSettings(assert_every=0.02)
 LEFT_IN_F, LEFT_CLOSED = SetPilot(Pilot.STATE_F), SetS3(True)
 
 
 def driver(port: BasicSignalling, news: list[Action], *, mcs: bool = False) -> ConnectionDriver:
-    machine = SeccConnection(EvseSpe() if mcs else EvseSlac(EVSE), 18.0, QUICK)
+    machine = SeccConnector(EvseSpe() if mcs else EvseSlac(EVSE), 18.0, QUICK)
     return ConnectionDriver(machine, NoMedium(), port, news.append, news=news.append)
 
 
@@ -271,7 +271,7 @@ async def test_a_port_that_fails_again_and_again_is_said_once_and_shown_when_it_
 
 async def test_without_a_period_outputs_are_shown_when_they_change() -> None:
     port = Pilots(LEFT_IN_F)
-    machine = SeccConnection(EvseSlac(EVSE), 18.0, ConnectionSettings(assert_every=0.0))
+    machine = SeccConnector(EvseSlac(EVSE), 18.0, ConnectorSettings(assert_every=0.0))
     here = ConnectionDriver(machine, NoMedium(), port, lambda action: None)
     await here.open()
     asked = len(port.asked)

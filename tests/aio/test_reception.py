@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
-from iso15118.aio.net.handshakes import Reception
+from iso15118.aio.net.handshakes import HandshakePool
 from iso15118.aio.net.network import listen_tcp
 from iso15118.aio.net.stream import MessageStream
 from iso15118.channel import MessageChannel
@@ -85,7 +85,7 @@ class Desk:
         def make(owner: Any, tls: Any) -> MessageStream:
             return MessageStream(owner, tls=context.connect(), limits=limits)
 
-        self.reception = Reception(
+        self.reception = HandshakePool(
             make,
             taken_in=self.streams.append,
             serve=self.served.append,

@@ -18,7 +18,7 @@ from iso15118.errors import LinkError
 from iso15118.sdp import SdpRequest, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.events import LinkLoss, SignalState
+from iso15118.session.events import SignalState, TransportLoss
 from iso15118.simulation import Battery, SimulatedVehicle
 from iso15118.simulation.async_ports import VehiclePorts
 from iso15118.timing import Timing
@@ -51,7 +51,7 @@ async def test_a_vehicle_that_is_unplugged_under_power_ends_the_session_at_once(
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (ev.LinkLost(LinkLoss.LINK_DOWN), EndReason.PEER_VANISHED),
+        (ev.TransportLost(TransportLoss.LINK_DOWN), EndReason.PEER_VANISHED),
         (ev.SignalChanged(SignalState.E), EndReason.SIGNAL_LOST),
         (ev.SignalChanged(SignalState.B), EndReason.SIGNAL_LOST),
         (ev.HardwareFault("insulation monitor", "tripped"), EndReason.HARDWARE_FAULT),

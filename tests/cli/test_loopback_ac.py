@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iso15118.errors import ConfigError
-from iso15118.loopback import LoopbackOrder
+from iso15118.loopback import LoopbackSpec
 from tests.cli.rig import iso15118
 
 SHORT = ("--soc-start", "60", "--soc-target", "62")
@@ -88,5 +88,5 @@ def test_a_car_gives_back_what_is_wanted(transport: str, control: str, phases: s
 )
 def test_what_cannot_work_is_refused_by_name(options: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError) as error:
-        LoopbackOrder(transport="memory", **options)
+        LoopbackSpec(transport="memory", **options)
     assert error.value.key == key

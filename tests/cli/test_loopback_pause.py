@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from iso15118.errors import ConfigError
-from iso15118.loopback import LoopbackOrder
+from iso15118.loopback import LoopbackSpec
 from tests.cli.rig import iso15118
 
 SHORT = ("loopback", "--transport", "memory", "--soc-target", "22", "--json")
@@ -68,7 +68,7 @@ def test_without_it_there_is_one_part() -> None:
 )
 def test_what_is_not_possible_is_refused(order: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as refused:
-        LoopbackOrder(**({"transport": "memory"} | order))
+        LoopbackSpec(**({"transport": "memory"} | order))
     assert refused.value.key == "pause"
 
 

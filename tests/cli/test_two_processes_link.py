@@ -30,13 +30,13 @@ def test_two_plug_ins_of_two_processes(tmp_path: Path) -> None:
             )
         ]
         assert order == sorted(order)
-    # Which vehicle is presumed when, and so whether the second one is awaited before it is there, is the machine's affair.
+    # Which vehicle is assumed when, and so whether the second one is awaited before it is there, is the machine's affair.
     linked, charging = (
         f"iso15118: link: {phase}" for phase in ("linked; the vehicle looks for", "in a session")
     )
     assert said.index(linked) < said.index(charging)
     assert said.count(charging) == 2
-    assert "iso15118: link: unplugged" in said, "the next vehicle is presumed after the first"
+    assert "iso15118: link: unplugged" in said, "the next vehicle is assumed after the first"
 
 
 def test_a_link_that_cannot_be_opened_ends_with_its_own_status(tmp_path: Path) -> None:

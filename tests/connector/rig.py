@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from iso15118.connector import ConnectionSettings, Phase
-from iso15118.connector.news import ConnectionClosed, ConnectionOpened, SessionOver, SessionSetUp
+from iso15118.connector import ConnectorSettings, Phase
+from iso15118.connector.news import ConnectionClosed, ConnectionOpened, SessionFinished, SessionSetUp
 from iso15118.evcc import EvccConfig
 from iso15118.link.plain import PlainLink
 from iso15118.link.primitives import DataLink
@@ -42,7 +42,7 @@ def plugged(
     target_soc: int = 41,
     attenuation_db: float = 15.0,
     line: PowerLine | None = None,
-    settings: ConnectionSettings | None = None,
+    settings: ConnectorSettings | None = None,
     secc: dict[str, Any] | None = None,
     evcc: dict[str, Any] | None = None,
     links: tuple[DataLink, DataLink] | None = None,
@@ -92,7 +92,7 @@ class WithoutSessions(PluggedPair):
     def end(self, reason: EndReason) -> None:
         """The session is over on both sides, and its connection is closed: the vehicle's first."""
         for side in (self.evcc, self.secc):
-            self.tell(side, SessionOver(side.number, SessionEnded(reason)))
+            self.tell(side, SessionFinished(side.number, SessionEnded(reason)))
             self.tell(side, ConnectionClosed(side.number))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iso15118.connector import Phase
-from iso15118.connector.news import ConnectionTimer, TimerLate
+from iso15118.connector.news import ConnectorTimer, TimerLate
 from iso15118.link.primitives import LinkState, Pilot, ShowState, WakeUp
 from iso15118.link.spe.signalling import CeState
 from iso15118.session.actions import EndReason
@@ -154,7 +154,7 @@ def test_a_wire_that_is_gone_at_the_wake_up_is_told_late_and_used_when_it_is_bac
         for at, action in rig.evcc.journal
         if isinstance(action, TimerLate)
     ]
-    assert late == [(6.0, ConnectionTimer.RESUME)]
+    assert late == [(6.0, ConnectorTimer.RESUME)]
     assert Phase.SESSION not in rig.phases()
     rig.cable.cut(False)
     assert rig.run(90.0, lambda: rig.phases() == SESSION), rig.phases()

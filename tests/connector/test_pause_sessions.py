@@ -116,7 +116,7 @@ def test_charge_pause_wake_charge_and_unplug(kind: str, mode: ControlMode) -> No
     assert joined(rig, log, old)
     assert log.last(cm.SessionSetupReq).header.session_id == old
     assert rig.vehicle.battery_state(rig.now).soc > max(soc, 59.5)
-    assert rig.pairs[-1].secc.spent == (ticket,), "a ticket is good for one time"
+    assert rig.pairs[-1].secc.used_tickets == (ticket,), "a ticket is good for one time"
 
 
 def test_the_station_wakes_the_vehicle_up_and_the_tickets_come_from_a_file() -> None:
@@ -178,11 +178,11 @@ def _other_name(rig: PluggedPair) -> None:
 def _wrong_id(rig: PluggedPair) -> None:
     assert rig.resume is not None
     leaf = rig.leaves[0]
-    from iso15118.session.secured import SecuredLink
-    from iso15118.session.ticket import binding_of
+    from iso15118.session.secured import TlsPeer
+    from iso15118.session.ticket import peer_binding
 
     wrong = b"\x77" * 8
-    tied = binding_of(wrong, SecuredLink(version="TLSv1.3", peer_chain=(leaf,)))
+    tied = peer_binding(wrong, TlsPeer(version="TLSv1.3", peer_chain=(leaf,)))
     rig.resume = msgspec.structs.replace(rig.resume, session_id=wrong, binding=tied)
 
 
@@ -240,7 +240,7 @@ def test_who_cannot_go_on_begins_anew(change: Callable[[PluggedPair], None]) -> 
     go_on(rig)
     assert not joined(rig, log, old)
     assert log.last(cm.SessionSetupReq).header.session_id == (named if change in NAMED else bytes(8))
-    spent = rig.pairs[-1].secc.spent
+    spent = rig.pairs[-1].secc.used_tickets
     assert spent == (() if change in KEPT else tuple(tickets))
     assert before
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from iso15118.connector import ConnectionSettings, Phase
+from iso15118.connector import ConnectorSettings, Phase
 from iso15118.connector.news import PhaseEntered
 from iso15118.errors import ConfigError
 from iso15118.link.primitives import DLinkError, DLinkTerminate, LinkNote, Restart, SetPilot, ShowState
@@ -22,7 +22,7 @@ FINISHED = (Phase.FINISHED, Phase.FINISHED)
 NIGHT_S = 8 * 3600.0
 
 
-def over_night(link: str, settings: ConnectionSettings | None = None) -> PluggedPair:
+def over_night(link: str, settings: ConnectorSettings | None = None) -> PluggedPair:
     """Charged, and still plugged in the next morning, with room in the battery."""
     rig = plugged(link, wire=False, settings=settings)
     rig.run(1.0)
@@ -143,7 +143,7 @@ def test_a_vehicle_shows_b_when_its_session_is_over_whatever_ended_it() -> None:
 
 @pytest.mark.parametrize("link", SIGNALLED)
 def test_a_side_that_is_started_again_and_again_refuses_at_last_and_after_a_rest_no_more(link: str) -> None:
-    rig = over_night(link, ConnectionSettings(restarts=2))
+    rig = over_night(link, ConnectorSettings(restarts=2))
     for _ in range(6):
         rig.tell(rig.secc, Restart("somebody plays with the button"))
         rig.run(9.0)
@@ -178,7 +178,7 @@ def test_after_a_fault_of_its_own_a_station_begins_anew_for_its_application_only
 @pytest.mark.parametrize("link", SIGNALLED)
 @pytest.mark.parametrize("asks", ["secc", "evcc"])
 def test_following_can_be_turned_off(link: str, asks: str) -> None:
-    rig = over_night(link, ConnectionSettings(start_again=False))
+    rig = over_night(link, ConnectorSettings(start_again=False))
     other = side_of(rig, "evcc" if asks == "secc" else "secc")
     phases = len([a for _, a in other.journal if isinstance(a, PhaseEntered)])
     rig.tell(side_of(rig, asks), Restart())
@@ -189,12 +189,12 @@ def test_following_can_be_turned_off(link: str, asks: str) -> None:
 
 def test_settings_of_starting_again_are_checked() -> None:
     with pytest.raises(ConfigError, match=r"connection\.rest_s"):
-        ConnectionSettings(rest_s=0.0)
+        ConnectorSettings(rest_s=0.0)
     with pytest.raises(ConfigError, match=r"connection\.replug_s"):
-        ConnectionSettings(replug_s=-1.0)
+        ConnectorSettings(replug_s=-1.0)
     with pytest.raises(ConfigError, match=r"connection\.assert_every"):
-        ConnectionSettings(assert_every=-1.0)
-    assert ConnectionSettings(assert_every=0.0).assert_every == 0.0
+        ConnectorSettings(assert_every=-1.0)
+    assert ConnectorSettings(assert_every=0.0).assert_every == 0.0
 
 
 # -- faults are no unplug

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from iso15118.connector import ConnectionSettings, EvccConnection, Phase, SeccConnection, SetupFrom
-from iso15118.connector.machine import Connection
+from iso15118.connector import ConnectorSettings, EvccInlet, Phase, SeccConnector, SetupFrom
+from iso15118.connector.machine import Connector
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
-    ConnectionTimer,
+    ConnectorTimer,
     DropConnection,
     PhaseEntered,
-    SessionOver,
+    SessionFinished,
     SessionSetUp,
     StartDiscovery,
     StartSession,
@@ -55,16 +55,16 @@ class Spy(PlainLink):
         return super().handle(event, now)
 
 
-def secc(link: Spy | None = None, settings: ConnectionSettings | None = None) -> tuple[SeccConnection, Spy]:
+def secc(link: Spy | None = None, settings: ConnectorSettings | None = None) -> tuple[SeccConnector, Spy]:
     link = link or Spy()
-    machine = SeccConnection(link, 18.0, settings)
+    machine = SeccConnector(link, 18.0, settings)
     machine.handle(PowerOn(), 0.0)
     return machine, link
 
 
-def evcc(link: Spy | None = None, settings: ConnectionSettings | None = None) -> tuple[EvccConnection, Spy]:
+def evcc(link: Spy | None = None, settings: ConnectorSettings | None = None) -> tuple[EvccInlet, Spy]:
     link = link or Spy()
-    machine = EvccConnection(link, 20.0, settings)
+    machine = EvccInlet(link, 20.0, settings)
     machine.handle(PowerOn(), 0.0)
     return machine, link
 
@@ -73,13 +73,13 @@ def kinds(actions: list[Action]) -> list[str]:
     return [type(action).__name__ for action in actions if not isinstance(action, PhaseEntered)]
 
 
-def station_in_session(machine: SeccConnection, number: int = 1, now: float = 1.0) -> None:
+def station_in_session(machine: SeccConnector, number: int = 1, now: float = 1.0) -> None:
     machine.handle(B, now)
     assert machine.handle(ConnectionOpened(number), now) == [PhaseEntered(Phase.SETTING_UP)]
     assert machine.handle(SessionSetUp(number), now) == [PhaseEntered(Phase.SESSION)]
 
 
-def vehicle_in_session(machine: EvccConnection, now: float = 1.0) -> int:
+def vehicle_in_session(machine: EvccInlet, now: float = 1.0) -> int:
     actions = machine.handle(B, now)
     number = next(action.number for action in actions if isinstance(action, StartDiscovery))
     assert kinds(machine.handle(StationFound(number, "there"), now)) == ["StartSession"]
@@ -87,8 +87,8 @@ def vehicle_in_session(machine: EvccConnection, now: float = 1.0) -> int:
     return number
 
 
-def over(reason: EndReason, number: int = 1) -> SessionOver:
-    return SessionOver(number, SessionEnded(reason))
+def over(reason: EndReason, number: int = 1) -> SessionFinished:
+    return SessionFinished(number, SessionEnded(reason))
 
 
 # -- communication set-up
@@ -96,7 +96,7 @@ def over(reason: EndReason, number: int = 1) -> SessionOver:
 
 @pytest.mark.parametrize(("make", "setup_s"), [(secc, 18.0), (evcc, 20.0)])
 def test_the_set_up_time_runs_from_the_link_and_ends_at_its_edge(
-    make: Callable[..., tuple[Connection, Spy]], setup_s: float
+    make: Callable[..., tuple[Connector, Spy]], setup_s: float
 ) -> None:
     machine, link = make(Spy(delay_s=3.0))
     machine.handle(B, 1.0)
@@ -110,9 +110,9 @@ def test_the_set_up_time_runs_from_the_link_and_ends_at_its_edge(
 
 @pytest.mark.parametrize(("make", "setup_s"), [(secc, 18.0), (evcc, 20.0)])
 def test_the_set_up_time_runs_from_the_plug_where_that_is_wanted(
-    make: Callable[..., tuple[Connection, Spy]], setup_s: float
+    make: Callable[..., tuple[Connector, Spy]], setup_s: float
 ) -> None:
-    machine, link = make(Spy(delay_s=3.0), ConnectionSettings(setup_from=SetupFrom.PLUG_IN))
+    machine, link = make(Spy(delay_s=3.0), ConnectorSettings(setup_from=SetupFrom.PLUG_IN))
     machine.handle(B, 1.0)
     machine.handle_timeout(4.0)
     assert machine.handle_timeout(1.0 + setup_s - TICK) == []
@@ -121,7 +121,7 @@ def test_the_set_up_time_runs_from_the_plug_where_that_is_wanted(
 
 
 def test_with_the_set_up_time_from_the_plug_a_link_that_never_comes_ends_it_as_well() -> None:
-    machine, link = secc(Spy(delay_s=100.0), ConnectionSettings(setup_from=SetupFrom.PLUG_IN))
+    machine, link = secc(Spy(delay_s=100.0), ConnectorSettings(setup_from=SetupFrom.PLUG_IN))
     machine.handle(B, 0.0)
     machine.handle_timeout(18.0)
     assert link.asked == ["DLinkError"]
@@ -162,11 +162,11 @@ def test_connections_that_fail_before_a_session_may_be_tried_again_until_the_set
 
 
 @pytest.mark.parametrize(("make", "name"), [(secc, "secc"), (evcc, "evcc")])
-def test_plug_in_to_link_late(make: Callable[..., tuple[Connection, Spy]], name: str) -> None:
+def test_plug_in_to_link_late(make: Callable[..., tuple[Connector, Spy]], name: str) -> None:
     machine, link = make(Spy(delay_s=30.0))
     machine.handle(B, 1.0)
     assert machine.handle_timeout(9.0 - TICK) == []
-    assert machine.handle_timeout(9.0) == [TimerLate(ConnectionTimer.MAX_COMM, 8.0)]
+    assert machine.handle_timeout(9.0) == [TimerLate(ConnectorTimer.MAX_COMM, 8.0)]
     assert machine.phase is Phase.LINKING
     assert "StartDiscovery" in kinds(machine.handle_timeout(31.0))
     assert link.asked == []
@@ -177,7 +177,7 @@ def test_loss_to_link_late() -> None:
     station_in_session(machine)
     machine.handle(LinkReported(False), 5.0)
     assert machine.handle_timeout(20.0 - TICK) == []
-    assert machine.handle_timeout(20.0) == [TimerLate(ConnectionTimer.RESETUP, 15.0)]
+    assert machine.handle_timeout(20.0) == [TimerLate(ConnectorTimer.RESETUP, 15.0)]
     assert "StartDiscovery" in kinds(machine.handle(LinkReported(True), 40.0))
 
 
@@ -240,7 +240,7 @@ def test_a_connection_that_is_not_closed_is_dropped_at_its_edge() -> None:
 
 
 def test_the_budget_of_restarts_of_a_station() -> None:
-    machine, link = secc(settings=ConnectionSettings(restarts=2))
+    machine, link = secc(settings=ConnectorSettings(restarts=2))
     station_in_session(machine)
     for number in (1, 2, 3):
         machine.handle(over(EndReason.TIMEOUT, number), 10.0 * number)
@@ -258,7 +258,7 @@ def test_the_budget_of_restarts_of_a_station() -> None:
 
 
 def test_the_budget_of_restarts_of_a_vehicle() -> None:
-    machine, link = evcc(settings=ConnectionSettings(restarts=1))
+    machine, link = evcc(settings=ConnectorSettings(restarts=1))
     actions = machine.handle(B, 0.0)
     looked = 0
     while machine.phase is Phase.DISCOVERY:
@@ -271,7 +271,7 @@ def test_the_budget_of_restarts_of_a_vehicle() -> None:
 
 
 def test_no_restart_at_all() -> None:
-    machine, link = secc(settings=ConnectionSettings(restarts=0))
+    machine, link = secc(settings=ConnectorSettings(restarts=0))
     machine.handle(B, 0.0)
     machine.handle_timeout(18.0)
     assert link.asked == ["DLinkTerminate"]
@@ -297,7 +297,7 @@ def test_news_of_a_connection_that_was_dropped_is_not_news_of_the_next() -> None
     assert link.asked == []
 
 
-def left_late(machine: Connection, link: Spy) -> None:
+def left_late(machine: Connector, link: Spy) -> None:
     machine.handle(LinkReported(False), 5.0)
     phases = [machine.phase]
     machine.handle(over(EndReason.STOPPED_BY_EV), 5.1)
@@ -400,6 +400,6 @@ def test_a_vehicle_looks_for_a_station_only_with_a_link_and_connects_only_where_
 def test_settings_are_durations(name: str) -> None:
     for wrong in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ConfigError, match=rf"connection\.{name}"):
-            ConnectionSettings(**{name: wrong})  # type: ignore[arg-type]
+            ConnectorSettings(**{name: wrong})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"connection\.restarts"):
-        ConnectionSettings(restarts=-1)
+        ConnectorSettings(restarts=-1)

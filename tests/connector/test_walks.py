@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from iso15118.connector import EvccConnection, Phase, SeccConnection
-from iso15118.connector.machine import Connection
+from iso15118.connector import EvccInlet, Phase, SeccConnector
+from iso15118.connector.machine import Connector
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
     DropConnection,
-    SessionOver,
+    SessionFinished,
     SessionSetUp,
     StartDiscovery,
     StartSession,
@@ -64,7 +64,7 @@ def some_event(chance: random.Random, mcs: bool, number: int) -> Event:
         lambda: ConnectionOpened(number),
         lambda: ConnectionFailed(number, "for some reason"),
         lambda: SessionSetUp(number),
-        lambda: SessionOver(number, SessionEnded(chance.choice(list(EndReason)))),
+        lambda: SessionFinished(number, SessionEnded(chance.choice(list(EndReason)))),
         lambda: ConnectionClosed(number),
     ]
     likely: list[Callable[[], Event]] = [
@@ -76,12 +76,12 @@ def some_event(chance: random.Random, mcs: bool, number: int) -> Event:
     return chance.choice(makers if chance.random() < 0.15 else likely)()
 
 
-@pytest.mark.parametrize("role", [SeccConnection, EvccConnection])
+@pytest.mark.parametrize("role", [SeccConnector, EvccInlet])
 @pytest.mark.parametrize("kind", LINKS)
-def test_anything_in_any_order(role: type[Connection], kind: str) -> None:
+def test_anything_in_any_order(role: type[Connector], kind: str) -> None:
     chance = random.Random(f"{role.__name__} {kind}")
     links = links_of(kind)
-    machine = role(links[0] if role is SeccConnection else links[1], 18.0)
+    machine = role(links[0] if role is SeccConnector else links[1], 18.0)
     mcs = kind == "spe"
     now, ready, seen = 0.0, False, set()
     for _ in range(STEPS):

@@ -19,7 +19,7 @@ from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.session.ticket import EvccTicket
 from iso15118.testing import Playbook, SafetyMonitor
@@ -79,7 +79,7 @@ class Host:
         *,
         config: EvccConfig | None = None,
         contracts: Any = None,
-        tls: SecuredLink | None = None,
+        tls: TlsPeer | None = None,
         resume: EvccTicket | None = None,
         limits: VehicleLimits = VEHICLE,
         secure: bool = True,

@@ -155,7 +155,7 @@ def test_readings_are_not_needed_where_nothing_is_connected() -> None:
 
 def test_after_the_end_there_is_nothing_to_wait_for() -> None:
     host = charging()
-    host.tell(ev.LinkLost(ev.LinkLoss.RESET))
+    host.tell(ev.TransportLost(ev.TransportLoss.RESET))
     assert host.session.ended is not None
     assert host.session.deadline is None
 
@@ -183,7 +183,7 @@ def test_the_pilot_leaves_c_at_the_end_and_is_told_once() -> None:
         host.step()
         said += [action.ready for action in host.book.actions if isinstance(action, act.SignalReady)]
     assert said == [False]
-    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    host.tell(ev.TransportLost(ev.TransportLoss.CLOSED))
     assert host.book.actions == []
 
 

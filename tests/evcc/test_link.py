@@ -8,13 +8,13 @@ from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.messages import app
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 
 from .station import VEHICLE, battery
 
 PLAIN = ev.Connected(secure=False)
-OLD = ev.Connected(True, SecuredLink(version="TLSv1.2"))
-NEW = ev.Connected(True, SecuredLink(version="TLSv1.3"))
+OLD = ev.Connected(True, TlsPeer(version="TLSv1.2"))
+NEW = ev.Connected(True, TlsPeer(version="TLSv1.3"))
 
 
 @pytest.mark.parametrize(

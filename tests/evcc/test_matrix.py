@@ -224,10 +224,10 @@ def test_every_notification_in_the_charge_loop(notification: EvseNotification, m
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("how", list(ev.LinkLoss), ids=lambda how: how.name)
-def test_a_lost_link_takes_the_vehicle_off_the_cable(state: str, how: ev.LinkLoss) -> None:
+@pytest.mark.parametrize("how", list(ev.TransportLoss), ids=lambda how: how.name)
+def test_a_lost_link_takes_the_vehicle_off_the_cable(state: str, how: ev.TransportLoss) -> None:
     host = Host().to(state)
-    host.tell(ev.LinkLost(how))
+    host.tell(ev.TransportLost(how))
     host.book.ends(EndReason.PEER_VANISHED)
     off_the_cable(host)
     assert not any(isinstance(action, act.Send) for action in host.book.actions)

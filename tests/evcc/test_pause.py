@@ -15,14 +15,14 @@ from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, R
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ControlMode, ServiceID
-from iso15118.session.ticket import EvccTicket, binding_of
+from iso15118.session.ticket import EvccTicket, peer_binding
 from tests.evcc.station import BATTERY_V, SESSION_ID, STATES, Host
 from tests.pair.contracts import EMAIDS, held, issued
 
-TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"station",))
-OTHER = SecuredLink(version="TLSv1.3", peer_chain=(b"another station",))
+TLS = TlsPeer(version="TLSv1.3", peer_chain=(b"station",))
+OTHER = TlsPeer(version="TLSv1.3", peer_chain=(b"another station",))
 NEW_ID = b"\x66" * 8
 OLD = ResponseCode.OK_OldSessionJoined
 NEW = ResponseCode.OK_NewSessionEstablished
@@ -33,7 +33,7 @@ def ticket(**changes: Any) -> EvccTicket:
         "session_id": SESSION_ID,
         "evccid": EvccConfig().evccid,
         "secure": True,
-        "binding": binding_of(SESSION_ID, TLS),
+        "binding": peer_binding(SESSION_ID, TLS),
         "service": ServiceID.MCS,
         "paused_at": 1.79e9 - 3600.0,
         "parameter_set_id": 2,
@@ -82,8 +82,8 @@ def test_a_wish_to_pause_is_granted_from_every_state_and_never_without_power_del
     kept = host.session.ticket
     assert kept is not None
     assert (kept.session_id, kept.service, kept.parameter_set_id) == (SESSION_ID, ServiceID.MCS, 1)
-    assert kept.is_of(secure=True, tls=TLS)
-    assert not kept.is_of(secure=True, tls=OTHER)
+    assert kept.belongs_to(secure=True, tls=TLS)
+    assert not kept.belongs_to(secure=True, tls=OTHER)
 
 
 @pytest.mark.parametrize("how", ["refused", "silence", "lost"])
@@ -100,7 +100,7 @@ def test_a_pause_that_was_not_granted_leaves_no_ticket(how: str) -> None:
         host.wait(3.0)
         host.book.ends(EndReason.TIMEOUT)
     else:
-        host.tell(ev.LinkLost(ev.LinkLoss.RESET))
+        host.tell(ev.TransportLost(ev.TransportLoss.RESET))
         host.book.ends(EndReason.PEER_VANISHED)
     assert host.session.ticket is None
 
@@ -200,7 +200,7 @@ def test_a_later_answer_may_not_bring_another_id() -> None:
         {"paused_at": 1.79e9 - 86_401.0},
         {"paused_at": 1.79e9 + 3600.0},
         {"emaid": "DE8AAC123456789"},
-        {"binding": binding_of(SESSION_ID, OTHER)},
+        {"binding": peer_binding(SESSION_ID, OTHER)},
         {"secure": False, "binding": b""},
     ],
     ids=str,
@@ -230,7 +230,7 @@ def test_a_session_by_contract_goes_on_as_long_as_that_contract_is_there(emaid: 
 
 
 @pytest.mark.parametrize("tls", [OTHER, None], ids=["another", "unknown"])
-def test_another_station_is_not_told_of_the_session(tls: SecuredLink | None) -> None:
+def test_another_station_is_not_told_of_the_session(tls: TlsPeer | None) -> None:
     assert back(tls=tls).request.header.session_id == bytes(8)
 
 

@@ -74,7 +74,7 @@ def test_values_that_the_schema_does_not_allow_are_not_written(schema: str) -> N
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_values_that_the_schema_does_not_allow_are_not_read(schema: str) -> None:
-    """Where there is a code for such a value; a length of text is borne with, and said."""
+    """Where there is a code for such a value; a length of text is tolerated, and said."""
     number = 0
     for place, type_ in simple_places(schema):
         for value in codes_beyond(type_):

@@ -76,7 +76,7 @@ def test_the_example_in_c_refuses_what_is_wrong(example: Path, tmp_path: Path) -
     done = run(example, app, "804000")
     assert done.returncode == 1
     assert done.stderr == "supportedAppProtocolRes/SchemaID: the stream ends here (bit 18)\n"
-    assert run(example, app, "8040004000").returncode == 3  # one octet too many, which is borne with
+    assert run(example, app, "8040004000").returncode == 3  # one octet too many, which is tolerated
     for digits in ("", "8", "8x", "80 4"):
         assert run(example, app, digits).returncode == 2
     assert run(example, app).returncode == 2

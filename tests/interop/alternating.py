@@ -1,4 +1,4 @@
-"""Simulated AC hardware of one end where the other end is another stack: what is presumed there takes its place on the circuit.
+"""Simulated AC hardware of one end where the other end is another stack: what is assumed there takes its place on the circuit.
 
 A station presumes a vehicle that shows C and takes what it is told; a vehicle presumes an outlet that closes when the vehicle shows C and
 opens when it no longer does.
@@ -48,12 +48,12 @@ def _charger() -> OnBoardCharger:
 
 
 class LoneAcStation(SimulatedAcStation):
-    """22 kW; the vehicle that is presumed takes 11 kW of it."""
+    """22 kW; the vehicle that is assumed takes 11 kW of it."""
 
     def __init__(self, **settings: Any) -> None:
         circuit = _circuit()
         super().__init__(circuit, _OUTLET.limits, **settings)
-        # A vehicle is at zero before it says Stop, or answers for it itself: the presumed one follows at once.
+        # A vehicle is at zero before it says Stop, or answers for it itself: the assumed one follows at once.
         charger = OnBoardCharger(_charger().limits, ramp_w_per_s=_AT_ONCE)
         self._far = SimulatedAcVehicle(circuit, charger, Battery())
         circuit.show_signal(SignalState.C)  # nothing shows the real one; hardware would

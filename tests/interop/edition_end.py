@@ -25,7 +25,7 @@ from iso15118.session.services import ServiceID
 from iso15118.settings.hardware import station_of, vehicle_of
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
-from iso15118.simulation import LoneStation, LoneVehicle
+from iso15118.simulation import StationWithRemoteVehicle, VehicleWithRemoteStation
 from tests.interop.alternating import LoneAcStation, LoneAcVehicle
 from tests.interop.end import out, say
 
@@ -35,7 +35,7 @@ _AC = (ServiceID.AC,)
 def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: bool) -> None:
     settings = load_secc(config)
     session = settings.session
-    hardware: LoneAcStation | LoneStation
+    hardware: LoneAcStation | StationWithRemoteVehicle
     hardware, reported = station_of(settings.station)
     if alternating:
         hardware, session = LoneAcStation(), replace(session, services=_AC)
@@ -59,7 +59,7 @@ def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: b
 def vehicle(config: Path, pki: IssuedPki | None, contracts: bool, install: bool, alternating: bool) -> None:
     settings = load_evcc(config)
     session = settings.session
-    hardware: LoneAcVehicle | LoneVehicle
+    hardware: LoneAcVehicle | VehicleWithRemoteStation
     hardware, reported = vehicle_of(settings)
     if alternating:
         hardware, session = LoneAcVehicle(hardware.battery), replace(session, services=_AC)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from iso15118.errors import ConfigError, LinkError, TlsError, TrustError
-from iso15118.loopback import LoopbackOrder, run
+from iso15118.loopback import LoopbackSpec, run
 
 __all__ = ["CONNECTIONS", "PAGE", "SIDES", "Cell", "cell", "page"]
 
@@ -30,7 +30,7 @@ laboratory has one."""
 
 def cell(car: str, station: str, connection: str) -> Cell:
     """One pair, charged by a tenth of a percent. Raises RuntimeError where a session that began did not end as ordered."""
-    order = LoopbackOrder(
+    order = LoopbackSpec(
         evcc_editions=SIDES[car],
         secc_editions=SIDES[station],
         tls=CONNECTIONS[connection],

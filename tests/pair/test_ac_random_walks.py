@@ -71,7 +71,7 @@ RARE = (
     ev.HardwareFault("ac", "broken"),
     ev.EmergencyShutdown("button"),
     ev.SignalChanged(ev.SignalState.A),
-    ev.LinkLost(ev.LinkLoss.RESET),
+    ev.TransportLost(ev.TransportLoss.RESET),
     ev.Undecodable("noise"),
     ev.AcMeasured(voltage_v=(float("nan"), 0.0, 0.0)),
 )
@@ -95,7 +95,7 @@ def test_a_station_that_hears_anything(seed: int) -> None:
             drive.book.wait(rng.choice((0.05, 0.2, 0.45, 1.5)))
         else:
             drive.book.tell(rng.choice(RARE))
-    drive.book.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    drive.book.tell(ev.TransportLost(ev.TransportLoss.CLOSED))
     assert drive.session.ended is not None
     assert drive.session.error is None, drive.session.error
     assert not drive.session.energized

@@ -16,11 +16,11 @@ from iso15118.session.events import (
     EmergencyShutdown,
     HardwareFault,
     LimitsChanged,
-    LinkLoss,
     PauseRequested,
     SignalChanged,
     SignalState,
     StopRequested,
+    TransportLoss,
 )
 from iso15118.session.services import ServiceID
 from iso15118.simulation import ContactorFault
@@ -232,8 +232,8 @@ def test_an_alarm_in_every_state(state: str, side: str, event: Any) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("how", list(LinkLoss), ids=lambda how: how.name)
-def test_a_connection_that_is_lost_in_every_state(state: str, how: LinkLoss) -> None:
+@pytest.mark.parametrize("how", list(TransportLoss), ids=lambda how: how.name)
+def test_a_connection_that_is_lost_in_every_state(state: str, how: TransportLoss) -> None:
     one = rig()
     until(one, state)
     one.cut(how)

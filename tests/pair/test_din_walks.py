@@ -74,7 +74,7 @@ def walk_station(seed: int) -> str:
         else:
             drive.wait(rng.choice((0.01, 0.3, 0.6, 2.0, 61.0)))
     if drive.session.ended is None:
-        drive.tell(ev.LinkLost(rng.choice(list(ev.LinkLoss))))
+        drive.tell(ev.TransportLost(rng.choice(list(ev.TransportLoss))))
     ended = drive.session.ended
     assert ended is not None
     assert drive.session.error is None, drive.session.error
@@ -175,7 +175,7 @@ def _station_event(rng: random.Random) -> ev.Event:
         ev.EmergencyShutdown("test"),
         ev.HardwareFault("port", "test"),
         ev.Undecodable("test"),
-        ev.LinkLost(ev.LinkLoss.RESET),
+        ev.TransportLost(ev.TransportLoss.RESET),
     ]
     return rng.choice(common if rng.random() < 0.8 else rare)
 
@@ -205,7 +205,7 @@ def walk_vehicle(seed: int) -> str:
         else:
             host.wait(rng.choice((0.01, 0.3, 0.6, 2.1)))
     if host.session.ended is None:
-        host.tell(ev.LinkLost(rng.choice(list(ev.LinkLoss))))
+        host.tell(ev.TransportLost(rng.choice(list(ev.TransportLoss))))
     ended = host.session.ended
     assert ended is not None
     assert host.session.error is None, host.session.error
@@ -275,7 +275,7 @@ def _vehicle_event(host: Host, rng: random.Random) -> ev.Event:
         ev.EmergencyShutdown("test"),
         ev.HardwareFault("port", "test"),
         ev.Undecodable("test"),
-        ev.LinkLost(ev.LinkLoss.CLOSED),
+        ev.TransportLost(ev.TransportLoss.CLOSED),
         ev.Connected(False),
     ]
     return rng.choice(common if rng.random() < 0.7 else rare)

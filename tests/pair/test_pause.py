@@ -86,4 +86,4 @@ def test_a_vehicle_that_lost_the_contract_begins_anew_with_another() -> None:
     rig.run()
     assert heard.of(cm.SessionSetupReq)[0].header.session_id == bytes(8)
     assert rig.secc.emaid == EMAIDS[1]
-    assert rig.secc.spent == (first.secc.ticket,)
+    assert rig.secc.used_tickets == (first.secc.ticket,)

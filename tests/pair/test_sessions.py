@@ -10,10 +10,10 @@ from iso15118.session.actions import EndReason
 from iso15118.session.events import (
     EmergencyShutdown,
     LimitsChanged,
-    LinkLoss,
     SignalChanged,
     SignalState,
     StopRequested,
+    TransportLoss,
 )
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode, ServiceID
@@ -210,7 +210,7 @@ def test_an_emergency_takes_the_power_away_within_the_hardwares_time(side: str, 
     safe(rig)
 
 
-@pytest.mark.parametrize("how", list(LinkLoss), ids=lambda how: how.name)
+@pytest.mark.parametrize("how", list(TransportLoss), ids=lambda how: how.name)
 @pytest.mark.parametrize(
     "moment",
     [
@@ -218,7 +218,7 @@ def test_an_emergency_takes_the_power_away_within_the_hardwares_time(side: str, 
         "DC_CableCheck", "DC_PreCharge", "PowerDelivery", "DC_ChargeLoop", "DC_WeldingDetection", "SessionStop",
     ],
 )  # fmt: skip
-def test_a_cut_cable_leaves_both_ends_safe_at_once(moment: str, how: LinkLoss) -> None:
+def test_a_cut_cable_leaves_both_ends_safe_at_once(moment: str, how: TransportLoss) -> None:
     rig = pair(ServiceID.DC_BPT)
     rig.run(until=lambda: rig.secc.state == moment)
     rig.cut(how)

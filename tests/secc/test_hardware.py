@@ -206,10 +206,10 @@ def test_the_first_message_chooses_the_protocol() -> None:
     drive.book.ends(EndReason.SEQUENCE_ERROR)
 
 
-@pytest.mark.parametrize("how", [*ev.LinkLoss, "pulled"])
+@pytest.mark.parametrize("how", [*ev.TransportLoss, "pulled"])
 def test_how_the_link_was_lost_is_said(how: Any) -> None:
     drive = Drive().to(State.AUTHORIZATION)
-    drive.book.tell(ev.LinkLost(how))
+    drive.book.tell(ev.TransportLost(how))
     assert ends(drive) == (EndReason.PEER_VANISHED, how if isinstance(how, str) else how.value)
 
 

@@ -16,7 +16,7 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session.actions import EndReason
 from iso15118.session.events import ContractCertificateAnswered
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from tests.pair.contracts import DAY, issued, trust
 from tests.secc.vehicle import ALL_SERVICES, STATION, Drive
 
@@ -25,11 +25,11 @@ NAME = "WVWV123456789ABCDEF7"  # what the test vehicle calls itself
 PKI = issue_test_pki("iso20", "ed448", at=DAY)
 
 
-def vehicle(name: str) -> SecuredLink:
+def vehicle(name: str) -> TlsPeer:
     from iso15118.pki import issue_leaf
 
     pki = issue_leaf(PKI, "vehicle", "another", at=DAY, names={"evccid": name})
-    return SecuredLink(version="TLSv1.3", peer_chain=pki.chain("another"))
+    return TlsPeer(version="TLSv1.3", peer_chain=pki.chain("another"))
 
 
 def drive(name: str, **config: Any) -> Drive:
@@ -73,8 +73,8 @@ def test_the_same_name_and_one_that_is_no_evccid_go_on(name: str) -> None:
 
 
 def test_without_a_certificate_nothing_is_proven() -> None:
-    assert SecuredLink(version="TLSv1.3").peer_name == ""
-    assert SecuredLink(version="TLSv1.3", peer_chain=(b"no certificate",)).peer_name == ""
+    assert TlsPeer(version="TLSv1.3").peer_name == ""
+    assert TlsPeer(version="TLSv1.3", peer_chain=(b"no certificate",)).peer_name == ""
     assert vehicle(NAME).peer_name == NAME
 
 

@@ -10,7 +10,7 @@ from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from tests.secc.vehicle import Drive
 
 
@@ -75,7 +75,7 @@ def test_iso15118_20_is_not_selected_below_tls_1_3_unless_allowed(allowed: bool)
 def test_iso15118_20_is_never_selected_on_tls_1_2(version: str, code: str, allowed: bool) -> None:
     """[V2G20-2356] Not even where plaintext is allowed."""
     drive = Drive(config=SeccConfig(allow_plaintext=allowed))
-    drive.book.tell(ev.Connected(True, SecuredLink(version=version)))
+    drive.book.tell(ev.Connected(True, TlsPeer(version=version)))
     drive.book.receive(offer((DC20, 1, 0, 4, 1)))
     drive.book.sends(app.SupportedAppProtocolRes, code)
     if version == "TLSv1.2":

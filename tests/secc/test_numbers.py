@@ -201,7 +201,7 @@ def test_a_vehicle_that_leaves_upon_a_reading_that_it_did_not_ask_for(leaves: st
         drive.book.tell(ev.MeterRead("M1", 10.0, 4.0))
         drive.send(dc.DCChargeLoopReq, meter_info_requested=asked)
         if leaves == "closes":
-            drive.book.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+            drive.book.tell(ev.TransportLost(ev.TransportLoss.CLOSED))
         elif leaves == "stops":
             drive.send(cm.SessionStopReq, ev_termination_explanation="x" * 160)
         else:

@@ -22,7 +22,7 @@ from iso15118.secc.iso20.sequence import PAUSE_STATES, State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.session.ticket import SeccTicket
 from iso15118.testing import SafetyMonitor, SafetyViolation
@@ -30,7 +30,7 @@ from tests.pair.contracts import DAY, held, issued, trust
 from tests.secc.table import SEQUENCE, STATES
 from tests.secc.vehicle import ALL_SERVICES, REQUESTS, STATION, Drive
 
-TLS = SecuredLink(version="TLSv1.3", peer_chain=(b"vehicle",))
+TLS = TlsPeer(version="TLSv1.3", peer_chain=(b"vehicle",))
 BEFORE_PAUSE = [state for state in STATES if state not in (State.SESSION_SETUP, State.ENDED)]
 PAUSE = {"charging_session": cm.ChargingSession.Pause}
 JOINED = State.DC_CHARGE_PARAMETER_DISCOVERY
@@ -137,7 +137,7 @@ def test_the_same_vehicle_goes_on_at_the_charge_parameters() -> None:
     drive.book.waits_for(JOINED.value)
     (news,) = [action for action in drive.book.actions if isinstance(action, act.SessionResumed)]
     assert (news.session_id, news.evccid, news.emaid) == (kept.session_id, kept.evccid, "")
-    assert drive.session.spent == (kept,)
+    assert drive.session.used_tickets == (kept,)
     drive.to(State.SESSION_STOP)
     drive.send(cm.SessionStopReq)
     drive.book.ends(EndReason.STOPPED_BY_EV)
@@ -180,14 +180,14 @@ def test_who_cannot_go_on_gets_a_new_session(kind: str) -> None:
         lost = False  # a stranger does not cost the other vehicle its session
         options["tls"] = None
         if kind == "stranger":
-            options["tls"] = SecuredLink(version="TLSv1.3", peer_chain=(b"another",))
+            options["tls"] = TlsPeer(version="TLSv1.3", peer_chain=(b"another",))
         if kind == "plaintext":
             kept = msgspec.structs.replace(kept, secure=False, binding=b"")
     drive, response = back(kept, session_id=session_id, **options)
     assert response.response_code is ResponseCode.OK_NewSessionEstablished
     assert drive.session.session_id not in (bytes(8), kept.session_id, session_id)
     drive.book.waits_for("AuthorizationSetup")
-    assert drive.session.spent == ((kept,) if lost else ())
+    assert drive.session.used_tickets == ((kept,) if lost else ())
     assert drive.send(cm.AuthorizationSetupReq).response_code is ResponseCode.OK
 
 
@@ -201,7 +201,7 @@ def test_among_several_the_right_one() -> None:
     drive, response = back(*tickets, session_id=tickets[2].session_id)
     assert response.response_code is ResponseCode.OK_OldSessionJoined
     assert drive.session.session_id == tickets[2].session_id
-    assert drive.session.spent == (tickets[0], tickets[2]), "its older one is worth nothing any more"
+    assert drive.session.used_tickets == (tickets[0], tickets[2]), "its older one is worth nothing any more"
 
 
 def test_another_name_is_another_vehicle() -> None:

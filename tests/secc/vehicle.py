@@ -26,7 +26,7 @@ from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits, VehicleLimits
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
 from tests.secc.table import STATES
@@ -62,7 +62,7 @@ class Drive:
         control_mode: ControlMode = ControlMode.SCHEDULED,
         *,
         config: SeccConfig | None = None,
-        tls: SecuredLink | None = None,
+        tls: TlsPeer | None = None,
         **session: Any,
     ) -> None:
         self.config = config or SeccConfig(services=ALL_SERVICES)

@@ -31,10 +31,10 @@ from iso15118.simulation import (
     ContactorFault,
     DcCircuit,
     EnergyPlan,
-    LoneStation,
-    LoneVehicle,
     SimulatedStation,
     SimulatedVehicle,
+    StationWithRemoteVehicle,
+    VehicleWithRemoteStation,
     preset,
 )
 from iso15118.simulation.async_ports import StationPorts
@@ -229,8 +229,10 @@ def test_opening_while_closing_answers_both() -> None:
 def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     """Two plants that share nothing but what a protocol would carry: targets one way, nothing back."""
     loop = VirtualLoop()
-    station = LoneStation(DcCircuit(), preset("mcs-gen1"))
-    vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0, constant_power_w=800_000.0))
+    station = StationWithRemoteVehicle(DcCircuit(), preset("mcs-gen1"))
+    vehicle = VehicleWithRemoteStation(
+        DcCircuit(), Battery(soc=50.0, target_soc=60.0, constant_power_w=800_000.0)
+    )
     secc: Any = station.ports(loop.sleep, loop.clock)
     evcc: Any = vehicle.ports(loop.sleep, loop.clock)
 
@@ -257,7 +259,7 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
 
     loop.finish(session(), within_s=3600.0)
     assert vehicle.battery.soc == pytest.approx(60.0, abs=0.02)
-    # Ramps and the presumed voltage differ a little, so the two balances agree only roughly.
+    # Ramps and the assumed voltage differ a little, so the two balances agree only roughly.
     assert station.meter.charged_wh == pytest.approx(vehicle.battery.charged_wh, rel=0.03)
     for circuit in (station.circuit, vehicle.circuit):
         assert circuit.record.inrushes == 0
@@ -268,7 +270,7 @@ def test_each_end_charges_alone_with_a_stand_in_for_the_other() -> None:
     "pack", [{}, {"empty_v": 300.0, "full_v": 380.0}], ids=["a truck's", "below a megawatt station's lowest"]
 )
 def test_a_lone_vehicle_takes_what_the_station_reports_and_presumes_nothing(pack: dict[str, float]) -> None:
-    vehicle = LoneVehicle(DcCircuit(), Battery(soc=50.0, target_soc=60.0, **pack), reports=True)
+    vehicle = VehicleWithRemoteStation(DcCircuit(), Battery(soc=50.0, target_soc=60.0, **pack), reports=True)
     vehicle.perform(SignalReady(True), 1.0)
     vehicle.advance(3.0)
     assert vehicle.measure(3.0).voltage_v == 0.0
@@ -289,7 +291,7 @@ def test_a_lone_vehicle_takes_what_the_station_reports_and_presumes_nothing(pack
 
 
 def test_a_lone_station_follows_the_voltage_that_the_vehicle_reports() -> None:
-    station = LoneStation(DcCircuit(), preset("mcs-gen1"))
+    station = StationWithRemoteVehicle(DcCircuit(), preset("mcs-gen1"))
     station.perform(PreCharge(750.0, 2.0), 1.0)
     station.vehicle_shows(900.0, 1.5)
     assert station.measure(4.0).voltage_v == pytest.approx(750.0, abs=1.0), "nothing is joined yet"

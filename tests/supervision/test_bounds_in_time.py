@@ -223,7 +223,7 @@ def test_a_warning_for_a_vehicle_that_ignores_its_limits() -> None:
 @pytest.mark.parametrize(
     "leaves",
     [
-        ev.LinkLost(ev.LinkLoss.RESET),
+        ev.TransportLost(ev.TransportLoss.RESET),
         ev.SignalChanged(ev.SignalState.A),
         ev.Undecodable("no message"),
         ev.MessageReceived("nothing"),
@@ -345,7 +345,7 @@ def test_a_break_off_of_the_vehicle_is_an_emergency() -> None:
 
 LEAVES: dict[str, tuple[Callable[[Drive], Any], EndReason]] = {
     "silence": (lambda d: d.book.wait(0.6), EndReason.TIMEOUT),
-    "link": (lambda d: d.book.tell(ev.LinkLost(ev.LinkLoss.RESET)), EndReason.PEER_VANISHED),
+    "link": (lambda d: d.book.tell(ev.TransportLost(ev.TransportLoss.RESET)), EndReason.PEER_VANISHED),
     "bytes": (lambda d: d.book.tell(ev.Undecodable("x")), EndReason.UNDECODABLE),
     "sequence": (lambda d: d.send(dc.DCCableCheckReq), EndReason.SEQUENCE_ERROR),
     "parameters": (

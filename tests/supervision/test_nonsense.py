@@ -70,7 +70,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.Connected(True),
     ev.MessageReceived(None),
     ev.Undecodable("x"),
-    ev.LinkLost(ev.LinkLoss.RESET),
+    ev.TransportLost(ev.TransportLoss.RESET),
     ev.SignalChanged(ev.SignalState.C),
     ev.CableCheckFinished(True),
     ev.ContactorsChanged(True),
@@ -90,7 +90,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.PauseRequested("why"),
     ev.EmergencyShutdown("why"),
 )
-ALWAYS_ACTS = (ev.HardwareFault, ev.EmergencyShutdown, ev.LinkLost, ev.Undecodable)
+ALWAYS_ACTS = (ev.HardwareFault, ev.EmergencyShutdown, ev.TransportLost, ev.Undecodable)
 
 STATES: dict[str, Callable[[], Any]] = {
     "station connecting": lambda: Drive().session,
@@ -121,7 +121,7 @@ def _charging() -> Drive:
 
 
 def _ended(side: Any) -> Any:
-    side.book.tell(ev.LinkLost(ev.LinkLoss.RESET))
+    side.book.tell(ev.TransportLost(ev.TransportLoss.RESET))
     return side.session
 
 
@@ -170,7 +170,7 @@ def test_every_field_of_every_event(event: ev.Event, state: str) -> None:
             if isinstance(event, ALWAYS_ACTS) and was_live:
                 assert is_safe_first(actions)
             # Whatever it was, the session can still be brought to an end, and the output with it.
-            session.handle(ev.LinkLost(ev.LinkLoss.RESET), 101.0)
+            session.handle(ev.TransportLost(ev.TransportLoss.RESET), 101.0)
             assert session.ended is not None
             assert not live(session)
 

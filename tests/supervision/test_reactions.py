@@ -266,7 +266,7 @@ def test_a_reading_of_a_vehicle_that_is_no_number(off: bool) -> None:
 ENDS: dict[str, tuple[Any, float | None]] = {
     # how a station's session ends, and for how long the link is kept open for the vehicle's goodbye; None: it is lost
     "silence": (lambda d: d.book.wait(0.6), 0.0),
-    "link": (lambda d: d.book.tell(ev.LinkLost(ev.LinkLoss.RESET)), None),
+    "link": (lambda d: d.book.tell(ev.TransportLost(ev.TransportLoss.RESET)), None),
     "bytes": (lambda d: d.book.tell(ev.Undecodable("x")), 0.0),
     "sequence": (lambda d: d.send(dc.DCCableCheckReq), 5.0),
     "stop": (lambda d: d.send(cm.SessionStopReq), 5.0),
@@ -282,13 +282,13 @@ def test_an_end_of_a_station_says_why_and_how_long_the_link_is_kept(name: str) -
     assert ended is not None
     (opened,) = (action for action in drive.book.actions if isinstance(action, act.OpenContactors))
     assert opened.reason == (ended.detail or ended.reason.value)
-    kept = [action.grace_s for action in drive.book.actions if isinstance(action, act.CloseLink)]
+    kept = [action.grace_s for action in drive.book.actions if isinstance(action, act.CloseTransport)]
     assert kept == ([] if seconds is None else [seconds])
 
 
 def test_an_end_of_a_vehicle_says_why() -> None:
     for event, detail in (
-        (ev.LinkLost(ev.LinkLoss.RESET), ev.LinkLoss.RESET.value),
+        (ev.TransportLost(ev.TransportLoss.RESET), ev.TransportLoss.RESET.value),
         (ev.EmergencyShutdown("button"), "button"),
         (ev.EmergencyShutdown(""), EndReason.EMERGENCY.value),
     ):
@@ -298,14 +298,14 @@ def test_an_end_of_a_vehicle_says_why() -> None:
         assert opened.reason == detail
         ready = [action.ready for action in host.book.actions if isinstance(action, act.SignalReady)]
         assert ready == [False]
-        closes = [action for action in host.book.actions if isinstance(action, act.CloseLink)]
-        assert closes == ([] if isinstance(event, ev.LinkLost) else [act.CloseLink()])
+        closes = [action for action in host.book.actions if isinstance(action, act.CloseTransport)]
+        assert closes == ([] if isinstance(event, ev.TransportLost) else [act.CloseTransport()])
 
 
 @pytest.mark.parametrize("make", [station, vehicle])
 def test_contactors_that_close_after_the_end_are_opened_at_once(make: Any) -> None:
     side = make()
-    side.book.tell(ev.LinkLost(ev.LinkLoss.RESET))
+    side.book.tell(ev.TransportLost(ev.TransportLoss.RESET))
     side.book.tell(ev.ContactorsChanged(False))
     assert safe(side) == []
     side.book.tell(ev.ContactorsChanged(True))
@@ -321,8 +321,8 @@ def test_after_a_fault_of_this_software_nothing_is_live_any_more(
     side.book.tell(ev.StopRequested("x"))
     assert side.session.ended.reason is EndReason.INTERNAL_ERROR
     assert safe(side) == ALL_OFF
-    closes = [action for action in side.book.actions if isinstance(action, act.CloseLink)]
-    assert closes == [act.CloseLink(0.0)]
+    closes = [action for action in side.book.actions if isinstance(action, act.CloseTransport)]
+    assert closes == [act.CloseTransport(0.0)]
     assert not side.session.energized
     ready = [action.ready for action in side.book.actions if isinstance(action, act.SignalReady)]
     assert ready == ([False] if make is vehicle else [])

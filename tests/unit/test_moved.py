@@ -28,3 +28,26 @@ def test_an_old_name_gives_the_same_objects_and_names_the_new_one(old: str) -> N
 
 def test_no_new_name_is_an_old_one() -> None:
     assert not set(MOVED) & set(MOVED.values())
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("iso15118.session.events", "LinkLost", "TransportLost"),
+        ("iso15118.session.events", "LinkLoss", "TransportLoss"),
+        ("iso15118.session.actions", "CloseLink", "CloseTransport"),
+        ("iso15118.session.secured", "SecuredLink", "TlsPeer"),
+        ("iso15118.connector", "SeccConnection", "SeccConnector"),
+        ("iso15118.connector", "EvccConnection", "EvccInlet"),
+        ("iso15118.connector", "ConnectionSettings", "ConnectorSettings"),
+        ("iso15118.loopback.spec", "LoopbackOrder", "LoopbackSpec"),
+        ("iso15118.simulation", "LoneStation", "StationWithRemoteVehicle"),
+        ("iso15118.simulation", "LoneVehicle", "VehicleWithRemoteStation"),
+    ],
+)
+def test_an_old_class_name_is_the_new_class(module: str, old: str, new: str) -> None:
+    found = importlib.import_module(module)
+    with pytest.warns(DeprecationWarning, match=new):
+        assert getattr(found, old) is getattr(found, new)
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        found.nothing_of_the_kind  # noqa: B018

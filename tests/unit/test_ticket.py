@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from iso15118.errors import MisuseError, TicketError
 from iso15118.pnc.contracts import ContractClaim
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, ServiceID, parameter_sets
-from iso15118.session.ticket import VALIDITY_S, EvccTicket, SeccTicket, binding_of
+from iso15118.session.ticket import VALIDITY_S, EvccTicket, SeccTicket, peer_binding
 
 ID = bytes(range(1, 9))
-LINK = SecuredLink(version="TLSv1.3", peer_chain=(b"leaf", b"sub"))
+LINK = TlsPeer(version="TLSv1.3", peer_chain=(b"leaf", b"sub"))
 CLAIM = ContractClaim(emaid="DE8AAC123456789", chain=(b"\x30contract", b"\x30sub"), evccid="WVWV1")
 
 
@@ -25,7 +25,7 @@ def secc(**changes: Any) -> SeccTicket:
         "session_id": ID,
         "evccid": "WVWV1",
         "secure": True,
-        "binding": binding_of(ID, LINK),
+        "binding": peer_binding(ID, LINK),
         "service": ServiceID.MCS,
         "paused_at": 1.79e9,
         "parameter_set": parameter_sets(SERVICES[ServiceID.MCS], connector=1)[0],
@@ -39,7 +39,7 @@ def evcc(**changes: Any) -> EvccTicket:
         "session_id": ID,
         "evccid": "WVWV1",
         "secure": True,
-        "binding": binding_of(ID, LINK),
+        "binding": peer_binding(ID, LINK),
         "service": ServiceID.DC,
         "paused_at": 1.79e9,
         "parameter_set_id": 1,
@@ -147,20 +147,20 @@ def test_repr_keeps_to_itself_who_paused() -> None:
 
 def test_the_same_peer_and_nobody_else() -> None:
     ticket = secc()
-    assert ticket.is_of(secure=True, tls=LINK)
-    other = SecuredLink(version="TLSv1.3", peer_chain=(b"another",))
+    assert ticket.belongs_to(secure=True, tls=LINK)
+    other = TlsPeer(version="TLSv1.3", peer_chain=(b"another",))
     for secure, tls in (
         (True, other),
         (True, None),
-        (True, SecuredLink(version="TLSv1.3")),
+        (True, TlsPeer(version="TLSv1.3")),
         (False, None),
         (False, LINK),
     ):
-        assert not ticket.is_of(secure=secure, tls=tls)
+        assert not ticket.belongs_to(secure=secure, tls=tls)
     plain = secc(secure=False, binding=b"", claim=None)
-    assert plain.is_of(secure=False, tls=None)
-    assert not plain.is_of(secure=True, tls=LINK)
-    assert not plain.is_of(secure=True, tls=None)
+    assert plain.belongs_to(secure=False, tls=None)
+    assert not plain.belongs_to(secure=True, tls=LINK)
+    assert not plain.belongs_to(secure=True, tls=None)
 
 
 def test_validity_begins_with_the_pause() -> None:

@@ -37,7 +37,7 @@ class StreamLimits(Ranged, frozen=True, kw_only=True):
 
 
 class Ending(Enum):
-    """How a connection ended; the names are stable, the words are for people."""
+    """How a connection ended; the names are stable, the words are human-readable."""
 
     CLOSED_BY_PEER = "the peer closed the connection"
     TRUNCATED = "the peer ended the connection without close_notify"

@@ -102,7 +102,7 @@ def kernel_words(error: Any) -> str:
 
 
 class Negotiation(Enum):
-    """What came of turning it off; the names are stable, the words are for people."""
+    """What came of turning it off; the names are stable, the words are human-readable."""
 
     WAS_OFF = "auto-negotiation is off"
     TURNED_OFF = "auto-negotiation was on and is off now"

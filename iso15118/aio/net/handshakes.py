@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .ending import StreamEnd, StreamOwner, TlsSource
     from .stream import MessageStream
 
-__all__ = ["Reception"]
+__all__ = ["HandshakePool"]
 
 _log = Log(__name__)
 
@@ -46,7 +46,7 @@ BUSY_RATE: Final = (5.0, 5.0)
 most. A returning vehicle that has sixteen strangers before it in the system's backlog is heard after 3 s."""
 
 
-class Reception:
+class HandshakePool:
     """Takes in the connections of any number of listeners, from ``open`` on.
 
     ``make`` gives a new stream for an owner and this end of TLS, ``taken_in`` hears of it. ``serve`` gets one that is
@@ -214,7 +214,7 @@ class Reception:
 class _Guest:
     """Owner of a stream that has no session yet."""
 
-    def __init__(self, reception: Reception) -> None:
+    def __init__(self, reception: HandshakePool) -> None:
         self._reception = reception
 
     def stream_ready(self, stream: MessageStream) -> None:

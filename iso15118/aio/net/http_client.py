@@ -130,7 +130,7 @@ class HttpClient:
 
 
 def _host(url: str) -> str:
-    """The host of an address that may be asked, for people. Raises LinkError for any other address."""
+    """The host of an address that may be asked, human-readable. Raises LinkError for any other address."""
     try:
         parts = urllib.parse.urlsplit(url)
         host, port = parts.hostname, parts.port

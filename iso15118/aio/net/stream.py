@@ -124,7 +124,7 @@ class MessageStream(asyncio.BufferedProtocol):
 
     @property
     def peer(self) -> str:
-        """Address and port of the other side, for people."""
+        """Address and port of the other side, human-readable."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return f"[{name[0]}]:{name[1]}" if name else "nobody"
 

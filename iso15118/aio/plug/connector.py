@@ -39,8 +39,8 @@ from iso15118.session import ports
 from iso15118.session.events import Event, SignalChanged, SignalState
 
 if TYPE_CHECKING:
-    from iso15118.connector import ConnectionSettings
-    from iso15118.connector.machine import Connection
+    from iso15118.connector import ConnectorSettings
+    from iso15118.connector.machine import Connector
     from iso15118.link.ports import BasicSignalling, LinkMedium
     from iso15118.link.primitives import DataLink
     from iso15118.session.actions import Action
@@ -60,14 +60,14 @@ _NEWS = (PhaseEntered, TimerLate, LinkNote, DLinkReady)
 class LinkParts:
     """What is below IP at one end: any ``DataLink`` of its role, the wire, and the basic signalling.
 
-    ``replug``: where nobody moves a plug because the signalling is presumed. It is called when nothing more will come of a plug-in, and
+    ``replug``: where nobody moves a plug because the signalling is assumed. It is called when nothing more will come of a plug-in, and
     makes the next one; without it the real plug is waited for.
     """
 
     link: DataLink
     medium: LinkMedium
     signalling: BasicSignalling
-    settings: ConnectionSettings | None = None
+    settings: ConnectorSettings | None = None
     replug: Callable[[], None] | None = None
 
 
@@ -81,7 +81,7 @@ class ConnectionDriver:
 
     def __init__(
         self,
-        machine: Connection,
+        machine: Connector,
         medium: LinkMedium,
         signalling: BasicSignalling | None,
         carry_out: Callable[[Action], None],

@@ -102,7 +102,7 @@ class Plca(Struct, frozen=True, kw_only=True):
 
 
 class PlcaResult(Enum):
-    """What came of it; the names are stable, the words are for people."""
+    """What came of it; the names are stable, the words are human-readable."""
 
     SET = "PLCA is configured"
     PRESENT = "PLCA as the interface has it"

@@ -18,13 +18,13 @@ from iso15118.aio.logs import Log
 from iso15118.aio.ports.guard import Callback, brief, describe
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.aio.service import ServiceState
-from iso15118.connector import EvccConnection, Phase
+from iso15118.connector import EvccInlet, Phase
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
     DropConnection,
     PhaseEntered,
-    SessionOver,
+    SessionFinished,
     StartDiscovery,
     StartSession,
     StationFound,
@@ -93,7 +93,7 @@ class PluggedEvcc(ServiceCommands):
         """The sessions of this plug-in, in order."""
         self.ticket: EvccTicket | None = None
         """While it is paused: what the next session goes on with."""
-        machine = EvccConnection(parts.link, config.timing.communication_setup_timeout, parts.settings)
+        machine = EvccInlet(parts.link, config.timing.communication_setup_timeout, parts.settings)
         self.driver = ConnectionDriver(
             machine,
             parts.medium,
@@ -105,10 +105,10 @@ class PluggedEvcc(ServiceCommands):
         )
 
     @property
-    def connection(self) -> EvccConnection:
+    def connection(self) -> EvccInlet:
         """Where the inlet stands; to look at, not to touch."""
         machine = self.driver.machine
-        if not isinstance(machine, EvccConnection):
+        if not isinstance(machine, EvccInlet):
             raise MisuseError("this is no vehicle's connection")
         return machine
 
@@ -215,7 +215,7 @@ class PluggedEvcc(ServiceCommands):
             self._linked = True
 
     def _look(self) -> None:
-        """Where the signalling is presumed, so is the station's new start after a failure; but not that of a station that is not there."""
+        """Where the signalling is assumed, so is the station's new start after a failure; but not that of a station that is not there."""
         if self._replug is not None and not self._starting_again and self._waits_in_vain:
             self._starting_again = True
             self._loop.call_soon(self._start_again)  # more of the signalling may be on its way
@@ -309,5 +309,5 @@ class PluggedEvcc(ServiceCommands):
         self.results.append(result)
         if "SessionSetup" in result.states:  # otherwise the station has not been asked
             self.ticket = result.ticket if isinstance(result.ticket, EvccTicket) else None
-        self._happened(SessionOver(number, result.ended))
+        self._happened(SessionFinished(number, result.ended))
         self._happened(ConnectionClosed(number))

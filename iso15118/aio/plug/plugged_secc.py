@@ -17,7 +17,7 @@ from iso15118.aio.ports.guard import Callback, describe
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.aio.secc import SeccServer
 from iso15118.aio.service import ServiceState
-from iso15118.connector import Phase, SeccConnection
+from iso15118.connector import Phase, SeccConnector
 from iso15118.connector.news import (
     DropConnection,
     PhaseEntered,
@@ -100,7 +100,7 @@ class PluggedSecc(ServiceCommands):
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
         self._discovery: asyncio.Task[None] | None = None
-        machine = SeccConnection(parts.link, config.timing.communication_setup_performance, parts.settings)
+        machine = SeccConnector(parts.link, config.timing.communication_setup_performance, parts.settings)
         self.driver = ConnectionDriver(
             machine,
             parts.medium,
@@ -121,10 +121,10 @@ class PluggedSecc(ServiceCommands):
         await self.close()
 
     @property
-    def connection(self) -> SeccConnection:
+    def connection(self) -> SeccConnector:
         """Where the connector stands; to look at, not to touch."""
         machine = self.driver.machine
-        if not isinstance(machine, SeccConnection):
+        if not isinstance(machine, SeccConnector):
             raise MisuseError("this is no station's connection")
         return machine
 

@@ -82,7 +82,7 @@ class Call:
 
     @property
     def complaint(self) -> str:
-        """What went wrong, for people; empty if nothing did."""
+        """What went wrong, human-readable; empty if nothing did."""
         if self.overdue:
             return f"{self.name} did not answer within {self.limit_s:g} s"
         if self.error is None:

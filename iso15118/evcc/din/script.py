@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Step
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Step
 from iso15118.evcc.din.energy import cable_check, charge_loop, pre_charge, start, stop, welding_detection
 from iso15118.evcc.din.exchange import RESPONSES, exchange
 from iso15118.evcc.din.plan import Plan
@@ -89,4 +89,4 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
         try:
             await stop(talk, plan)
         except Leave as again:
-            raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import Signature
 from iso15118.session.actions import Action, EndReason
@@ -113,7 +113,7 @@ async def poll(
     """
     first = make()
     name = RESPONSES[type(_parts(first)[0])].response.__name__
-    kind = SessionOver if reason is EndReason.ONGOING_TOO_LONG else Leave
+    kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
     error = kind(reason, f"{name} still not finished after {limit:g} s")
     bound = talk.bound = Bound(talk.now + limit, error)
     request = first

@@ -46,7 +46,7 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket) -> bool:
         ticket.edition == "iso2"
         and ticket.iso2 is not None
         and ticket.is_valid(talk.now + talk.epoch)
-        and ticket.is_of(secure=not talk.plain, tls=talk.tls)
+        and ticket.belongs_to(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == settings.evccid.hex()
         and ticket.iso2.mode in {mode.value for mode in settings.energy_transfer_modes}
         and (not ticket.emaid or talk.contracts is not None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Step
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.iso2 import ac, dc
 from iso15118.evcc.iso2.exchange import RESPONSES, exchange
@@ -67,8 +67,8 @@ class Iso2:
 
 async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
     plan, longest = Plan(), talk.timing.communication_setup_timeout
-    late = SessionOver(EndReason.TIMEOUT, "communication set-up took too long")
-    talk.bound = Bound(talk.connected_at + longest, late, Timer.LINK)  # [V2G2-446]
+    late = EndSession(EndReason.TIMEOUT, "communication set-up took too long")
+    talk.bound = Bound(talk.connected_at + longest, late, Timer.SETUP)  # [V2G2-446]
     await session_setup(talk, plan)
     talk.bound = None
     set_up()
@@ -145,4 +145,4 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
         try:
             await _stop(talk, plan)
         except Leave as again:
-            raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again

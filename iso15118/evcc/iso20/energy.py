@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from iso15118.evcc.conversation import Bound, Conversation, Leave, SessionOver, Until
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
 from iso15118.evcc.iso20.needs import enough, wants_schedule
@@ -222,7 +222,7 @@ async def welding_detection(talk: Conversation) -> None:
     """With contactors open the inlet has to lose its voltage; if it does not, one of them is welded."""
     longest = talk.timing.welding_detection_timeout
     until = talk.now + min(talk.config.welding_detection_s, longest)
-    over = SessionOver(EndReason.ONGOING_TOO_LONG, f"welding detection not finished after {longest:g} s")
+    over = EndSession(EndReason.ONGOING_TOO_LONG, f"welding detection not finished after {longest:g} s")
     talk.bound = Bound(talk.now + longest, over, Timer.WELDING_DETECTION)
     while True:
         below = talk.inlet.voltage_v < talk.config.welding_voltage_v

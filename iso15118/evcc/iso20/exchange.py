@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave, SessionOver
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
 from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
@@ -74,7 +74,7 @@ async def poll(
     A wish to stop leaves between two requests.
     """
     response_type = RESPONSES[type(request := make())][0]
-    kind = SessionOver if reason is EndReason.ONGOING_TOO_LONG else Leave
+    kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
     error = kind(reason, f"{response_type.__name__} still not finished after {limit:g} s")
     bound = talk.bound = Bound(talk.now + limit, error)
     try:

@@ -15,7 +15,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.services import AC_SERVICES, SERVICES
-from iso15118.session.ticket import EvccTicket, binding_of
+from iso15118.session.ticket import EvccTicket, peer_binding
 
 if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import Contract
@@ -54,7 +54,7 @@ def _may_go_on(talk: Conversation, ticket: EvccTicket, namespace: str) -> bool:
     return (
         ticket.edition == "iso20"
         and ticket.is_valid(talk.now + talk.epoch)
-        and ticket.is_of(secure=not talk.plain, tls=talk.tls)
+        and ticket.belongs_to(secure=not talk.plain, tls=talk.tls)
         and ticket.evccid == config.evccid
         and ticket.service in config.services
         and SERVICES[ticket.service].namespace == namespace
@@ -72,7 +72,7 @@ def _contract(talk: Conversation, ticket: EvccTicket) -> Contract | None:
 
 def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
     """What to keep of the session now that it is paused; None if the station could not be known again."""
-    binding = binding_of(talk.session_id, talk.tls)
+    binding = peer_binding(talk.session_id, talk.tls)
     if talk.session_id == NO_SESSION or bool(binding) is talk.plain:
         return None
     return EvccTicket(

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.evcc.conversation import Conversation, Leave, SessionOver, Step
+from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.iso20 import ac_energy, ac_setup, energy, setup
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
@@ -167,4 +167,4 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
         try:
             await family.stop(talk, plan)
         except Leave as again:
-            raise SessionOver(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again

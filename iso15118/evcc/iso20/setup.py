@@ -10,7 +10,7 @@ from typing import Any
 
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
-from iso15118.evcc.conversation import Conversation, Leave, SessionOver
+from iso15118.evcc.conversation import Conversation, EndSession, Leave
 from iso15118.evcc.iso20.ac_setup import take_parameters
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
@@ -89,9 +89,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             continue
         detail = await exchange(talk, cm.ServiceDetailReq(header=header(talk), service_id=wanted))
         if detail.service_id != wanted:
-            raise SessionOver(
-                EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}"
-            )
+            raise EndSession(EndReason.REFUSED, f"asked for service {wanted}, told about {detail.service_id}")
         for mode in talk.config.control_modes:
             fitting = [
                 parameters

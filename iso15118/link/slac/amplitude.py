@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iso15118.link.primitives import LinkNote
-from iso15118.session.actions import Action
+from iso15118.vocabulary import Action
 
 from .events import SendFrame
 from .frames import Frame

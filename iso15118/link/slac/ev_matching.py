@@ -10,8 +10,7 @@ from enum import Enum
 
 from iso15118.link.deadlines import Deadlines
 from iso15118.link.primitives import LinkNote, ShowState
-from iso15118.session.actions import Action
-from iso15118.session.events import SignalState
+from iso15118.vocabulary import Action, SignalState
 
 from .attenuation import GROUPS, Answer, Finding, choose, mean
 from .events import SendFrame

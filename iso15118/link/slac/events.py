@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from iso15118.session.actions import Action
-from iso15118.session.events import Event
+from iso15118.vocabulary import Action, Event
 
 from .frames import Frame, mmtype_in
 

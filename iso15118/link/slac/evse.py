@@ -25,8 +25,7 @@ from iso15118.link.primitives import (
     SetPilot,
     WakeUp,
 )
-from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalChanged, SignalState
+from iso15118.vocabulary import Action, Event, SignalChanged, SignalState
 
 from .amplitude import AmplitudeExchange
 from .events import FrameReceived, SendFrame

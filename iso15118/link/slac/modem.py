@@ -10,7 +10,7 @@ from enum import Enum
 
 from iso15118.link.deadlines import Deadlines
 from iso15118.link.primitives import LinkNote
-from iso15118.session.actions import Action
+from iso15118.vocabulary import Action
 
 from .frames import Frame, mac_text
 from .ignored import Ignored

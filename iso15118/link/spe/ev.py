@@ -21,8 +21,7 @@ from iso15118.link.primitives import (
     ShowState,
     WakeUp,
 )
-from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalState
+from iso15118.vocabulary import Action, Event, SignalState
 
 from .settings import SpeSettings
 from .signalling import CeChanged, CeState, SetPhy, is_emergency, is_fault, is_mated, is_ready

@@ -23,8 +23,7 @@ from iso15118.link.primitives import (
     Restart,
     WakeUp,
 )
-from iso15118.session.actions import Action
-from iso15118.session.events import Event
+from iso15118.vocabulary import Action, Event
 
 from .settings import SpeSettings
 from .signalling import CeChanged, CeState, SetPhy, SetS3, is_emergency, is_fault, is_mated, is_ready

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalState
+from iso15118.vocabulary import Action, Event, SignalState
 
 __all__ = [
     "CeAndId",

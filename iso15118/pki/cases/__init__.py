@@ -1,7 +1,7 @@
 """Named negative cases: what is wrong, on which roles and algorithms, and what a receiver must say to it.
 
 The cases are data (``*.toml`` beside this file); ``make`` turns one into certificates and messages, ``judge``
-runs one through the checks. A few are borne with on purpose: their expected list of codes is empty.
+runs one through the checks. A few are tolerated on purpose: their expected list of codes is empty.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What a receiver must say."""
 
     codes: tuple[str, ...] = ()
-    """Violations that are found, or names of faults; none for a case that is borne with."""
+    """Violations that are found, or names of faults; none for a case that is tolerated."""
     any: bool = False
     """One of the codes is enough: libraries differ in where they notice."""
     also: tuple[str, ...] = ()

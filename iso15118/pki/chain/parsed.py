@@ -117,12 +117,12 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The subject, for people."""
+        """The subject, human-readable."""
         return self.subject.rfc4514_string()
 
     @property
     def issuer_name(self) -> str:
-        """The issuer, for people."""
+        """The issuer, human-readable."""
         return self.issuer.rfc4514_string()
 
 

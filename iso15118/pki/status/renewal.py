@@ -29,7 +29,7 @@ class Expiry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """``own`` or ``anchor``."""
     name: str
-    """Its subject, for people."""
+    """Its subject, human-readable."""
     not_after: datetime
     expired: bool
 

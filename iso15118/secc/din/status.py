@@ -33,7 +33,7 @@ _BEFORE: Final = {"omit": None, "invalid": Level.Invalid, "valid": Level.Valid}
 def isolation(ctx: Context) -> din.IsolationLevel | None:
     """What is known about the insulation of the cable; a doubt is a fault."""
     facts = ctx.facts
-    if facts.cable_check_ok is False or facts.doom_rule in (
+    if facts.cable_check_ok is False or facts.abort_rule in (
         Rule.INSULATION.value,
         Rule.VOLTAGE_TO_EARTH.value,
     ):
@@ -60,10 +60,10 @@ def refusing(ctx: Context) -> din.DCEVSEStatus:
     """The status of a refusal: power is off, or about to be."""
     facts = ctx.facts
     code = Code.EVSE_Shutdown
-    if facts.doom_rule in (Rule.INSULATION.value, Rule.VOLTAGE_TO_EARTH.value):
+    if facts.abort_rule in (Rule.INSULATION.value, Rule.VOLTAGE_TO_EARTH.value):
         code = Code.EVSE_EmergencyShutdown
-    elif facts.doom is not None:
-        code = _ALARMS.get(facts.doom, Code.EVSE_Shutdown)
+    elif facts.abort_reason is not None:
+        code = _ALARMS.get(facts.abort_reason, Code.EVSE_Shutdown)
     return din.DCEVSEStatus(
         evse_isolation_status=isolation(ctx),
         evse_status_code=code,

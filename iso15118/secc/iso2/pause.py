@@ -64,7 +64,7 @@ def keep(ctx: Context) -> SeccTicket | None:
 def join(ctx: Context) -> bool:
     """Go on with the paused session that the vehicle names, if nothing is in the way.
 
-    Tickets that are good for nothing any more go to ``facts.spent``: those that were joined, and those that are over their time.
+    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, and those that are over their time.
     """
     facts, message = ctx.facts, ctx.message
     joined: SeccTicket | None = None
@@ -77,13 +77,13 @@ def join(ctx: Context) -> bool:
             and not over
             and message is not None
             and ticket.session_id == message.header.session_id
-            and ticket.is_of(secure=not facts.plain, tls=facts.tls)
+            and ticket.belongs_to(secure=not facts.plain, tls=facts.tls)
             and (ticket.evccid == facts.evccid or not ctx.settings.resume_checks_evccid)
             and _still_offered(ticket, ctx)
         ):
             joined = ticket
         if over or joined is ticket:
-            facts.spent.append(ticket)
+            facts.used_tickets.append(ticket)
     if joined is None:
         return False
     ctx.resumed, facts.session_id = joined, joined.session_id

@@ -34,7 +34,7 @@ def asks_anew(ctx: Context) -> bool:
 def _notice(ctx: Context) -> tuple[iso2.EVSENotification, int]:
     """What the vehicle is asked to do, and within how many s. Delays count down."""
     facts = ctx.facts
-    if facts.stop_wanted or facts.doom is not None:
+    if facts.stop_wanted or facts.abort_reason is not None:
         hard_off = facts.stop_deadline or facts.now
         left = hard_off - facts.config.stop_delay_s - facts.now
         return Notification.StopCharging, max(math.ceil(left), 0)
@@ -60,11 +60,11 @@ def dc_status(ctx: Context, code: Status | None = None) -> iso2.DCEVSEStatus:
     """DC_EVSEStatus with ``code``, unless an end says another; without one, that of a refusal."""
     facts = ctx.facts
     notification, delay = _notice(ctx)
-    if facts.doom is EndReason.EMERGENCY:
+    if facts.abort_reason is EndReason.EMERGENCY:
         code = Status.EVSE_EmergencyShutdown
-    elif facts.doom in _MALFUNCTIONS:
+    elif facts.abort_reason in _MALFUNCTIONS:
         code = Status.EVSE_Malfunction
-    elif code is None or facts.doom is not None or shutting_down(ctx):
+    elif code is None or facts.abort_reason is not None or shutting_down(ctx):
         code = Status.EVSE_Shutdown
     return iso2.DCEVSEStatus(
         notification_max_delay=delay,

@@ -128,7 +128,7 @@ class Iso20:
         return reply
 
     def _bearable(self, state: State, kind: type, key: Any) -> str:
-        """The setting with which this would have been borne with; empty if there is none."""
+        """The setting with which this would have been tolerated; empty if there is none."""
         tolerated = TOLERATED.get((state, kind))
         if tolerated is None or key not in self._table[tolerated]:
             return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iso15118.session.services import SERVICES
-from iso15118.session.ticket import SeccTicket, binding_of
+from iso15118.session.ticket import SeccTicket, peer_binding
 
 from .sequence import PAUSE_STATES
 
@@ -34,7 +34,7 @@ def why_no_pause(ctx: Context) -> str:
         return "the vehicle has no name to be known by"
     if facts.energized or facts.contactors_closed:
         return "the output is not safe"
-    if not facts.plain and not binding_of(facts.session_id, facts.tls):
+    if not facts.plain and not peer_binding(facts.session_id, facts.tls):
         return "the vehicle's certificate is not known, so it could not be recognised"
     return ""
 
@@ -48,7 +48,7 @@ def keep(ctx: Context) -> SeccTicket | None:
         session_id=facts.session_id,
         evccid=facts.evccid,
         secure=not facts.plain,
-        binding=binding_of(facts.session_id, facts.tls),
+        binding=peer_binding(facts.session_id, facts.tls),
         service=ctx.service.id,
         parameter_set=ctx.parameter_set,
         claim=facts.claim,
@@ -60,16 +60,16 @@ def keep(ctx: Context) -> SeccTicket | None:
 def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
     """Go on with the paused session that the vehicle names, if it is the same vehicle [V2G20-2545] and nothing else is in the way.
 
-    Tickets that are good for nothing any more go to ``facts.spent``: those that were joined, are over their time, or belong to a vehicle
+    Tickets that are no longer usable go to ``facts.used_tickets``: those that were joined, are over their time, or belong to a vehicle
     that begins anew. One that a stranger asks for stays: nobody is to lose his session to somebody else.
     """
     facts = ctx.facts
     joined: SeccTicket | None = None
     for ticket in facts.tickets:
-        own = ticket.evccid == request.evccid and ticket.is_of(secure=not facts.plain, tls=facts.tls)
+        own = ticket.evccid == request.evccid and ticket.belongs_to(secure=not facts.plain, tls=facts.tls)
         over = not ticket.is_valid(facts.now + facts.epoch)
         if own or over:
-            facts.spent.append(ticket)
+            facts.used_tickets.append(ticket)
         if (
             joined is None
             and own
@@ -82,7 +82,7 @@ def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
         return False
     facts.session_id = joined.session_id
     ctx.service, ctx.parameter_set = SERVICES[joined.service], joined.parameter_set
-    facts.isolation_ohm = ctx.service.isolation_ohm
+    facts.insulation_threshold_ohm = ctx.service.insulation_threshold_ohm
     facts.authorized = True
     facts.authorization_requested = facts.now  # it may still be withdrawn
     if joined.claim is not None:

@@ -254,7 +254,7 @@ def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer |
     for parameters in ctx.parameter_sets(service):
         if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
             ctx.service, ctx.parameter_set = SERVICES[service], parameters
-            facts.isolation_ohm = ctx.service.isolation_ohm
+            facts.insulation_threshold_ohm = ctx.service.insulation_threshold_ohm
             response = cm.ServiceSelectionRes(header=ctx.header(), response_code=Code.OK)
             return Answer(response, ctx.part.parameters)
     return _not_selected(Fault.SERVICE_SELECTION, f"parameter set {chosen.parameter_set_id} was not offered")

@@ -188,7 +188,7 @@ class AcStationMonitor:
                 self._live = False
             case act.Send(message=message):
                 self._sent(_body(message), before, was_over)
-            case act.SessionEnded() | act.CloseLink():
+            case act.SessionEnded() | act.CloseTransport():
                 self._need(not self._live, f"{type(action).__name__} before contactors open")
                 if self._closed:
                     told = any(isinstance(earlier, act.OpenContactors) for earlier in before)
@@ -285,7 +285,7 @@ class AcVehicleMonitor:
                 self._live = False
             case act.Send():
                 self._need(not self._over, "a message of the vehicle after the end")
-            case act.SessionEnded() | act.CloseLink():
+            case act.SessionEnded() | act.CloseTransport():
                 self._need(
                     not self._live, f"vehicle: {type(action).__name__} before the charger was told to stop"
                 )

@@ -217,7 +217,7 @@ class StationMonitor:
                     "contactors opened before current zero",
                 )
                 self._live = False
-            case act.SessionEnded() | act.CloseLink():
+            case act.SessionEnded() | act.CloseTransport():
                 self._need(not self._live, f"{type(action).__name__} before current zero and contactors open")
                 if self._closed:
                     told = any(isinstance(earlier, act.OpenContactors) for earlier in before)

@@ -77,7 +77,7 @@ class VehicleMonitor:
                 self._live = False
             case act.StopPower(urgency=urgency):
                 self._measured.stopped(urgency, self._inlet.current_a, now)
-            case act.SessionEnded() | act.CloseLink():
+            case act.SessionEnded() | act.CloseTransport():
                 self._need(not self._live, f"vehicle: {type(action).__name__} before contactors open")
                 if self._closed:
                     told = any(isinstance(earlier, act.OpenContactors) for earlier in before)

@@ -8,7 +8,7 @@ from iso15118.session.actions import EndReason, Urgency
 
 __all__ = ["ALARMS", "TOLERANCE", "Causes", "SafetyViolation"]
 
-ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.LinkLost, ev.Undecodable)
+ALARMS = (ev.HardwareFault, ev.EmergencyShutdown, ev.TransportLost, ev.Undecodable)
 TOLERANCE = 1.001  # limits travel as RationalNumber: a part in a thousand is rounding
 
 _TALK = frozenset(

@@ -221,11 +221,11 @@ def test_that_time_is_over_once_power_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("how", list(ev.LinkLoss), ids=lambda how: how.name)
-def test_a_lost_link_takes_the_vehicle_off_the_cable(state: str, how: ev.LinkLoss) -> None:
+@pytest.mark.parametrize("how", list(ev.TransportLoss), ids=lambda how: how.name)
+def test_a_lost_link_takes_the_vehicle_off_the_cable(state: str, how: ev.TransportLoss) -> None:
     host = Host().to(state)
     sent = len(host.sent)
-    host.tell(ev.LinkLost(how))
+    host.tell(ev.TransportLost(how))
     host.book.ends(EndReason.PEER_VANISHED)
     off_the_cable(host)
     assert len(host.sent) == sent
@@ -291,6 +291,6 @@ def test_a_station_that_closes_after_its_last_answer_is_a_success() -> None:
     host = Host().to("SessionStop")
     host.answer()
     host.book.ends(EndReason.STOPPED_BY_EV)
-    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    host.tell(ev.TransportLost(ev.TransportLoss.CLOSED))
     assert host.session.ended is not None
     assert host.session.ended.reason is EndReason.STOPPED_BY_EV

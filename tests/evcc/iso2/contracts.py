@@ -12,12 +12,12 @@ from iso15118.pki import IssuedPki, issue_leaf, issue_test_pki
 from iso15118.pki.keys.signer import signer_of
 from iso15118.pnc.installation import provisioning_of
 from iso15118.pnc.vehicle_contracts import VehicleContracts
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from tests.evcc.iso2.station import BATTERY_V, Host
 
 EPOCH = 1.79e9
 DAY = datetime.fromtimestamp(EPOCH, UTC)
-TLS = SecuredLink(version="TLSv1.2", peer_chain=(b"station",))
+TLS = TlsPeer(version="TLSv1.2", peer_chain=(b"station",))
 BOTH = iso2.PaymentOptionList(
     payment_option=(iso2.PaymentOption.Contract, iso2.PaymentOption.ExternalPayment)
 )
@@ -53,7 +53,7 @@ def held(*names: str, **changes: Any) -> VehicleContracts:
     return VehicleContracts(**(fields | changes))
 
 
-def host(*names: str, tls: SecuredLink | None = TLS, contracts: Any = None, **settings: Any) -> Host:
+def host(*names: str, tls: TlsPeer | None = TLS, contracts: Any = None, **settings: Any) -> Host:
     """In ServiceDiscovery, with these contracts."""
     return Host(contracts=contracts or held(*names), tls=tls, **settings).to("ServiceDiscovery")
 

@@ -20,7 +20,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.limits import StationLimits, VehicleLimits
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
 
@@ -191,7 +191,7 @@ class Watch:
                     assert not self.over, "a message after the end"
                     if isinstance(message, iso2.V2GMessage):
                         self._said(message.body.body_element)
-                case act.SessionEnded() | act.CloseLink():
+                case act.SessionEnded() | act.CloseTransport():
                     assert not self.told_closed, "the end before contactors were told to open"
                     self.over = True
         if refused and was_live:
@@ -218,7 +218,7 @@ class Host:
         *,
         config: EvccConfig | None = None,
         contracts: Any = None,
-        tls: SecuredLink | None = None,
+        tls: TlsPeer | None = None,
         resume: Any = None,
         now: float = 0.0,
         session_id: bytes = SESSION_ID,

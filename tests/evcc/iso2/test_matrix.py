@@ -52,7 +52,7 @@ def off_the_cable(host: Host) -> None:
     kinds = [type(action) for action in host.book.actions if isinstance(action, act.HardwareAction)]
     if act.OpenContactors in kinds:
         assert kinds.index(act.StopPower) < kinds.index(act.OpenContactors)
-    assert isinstance(host.book.actions[-1], act.CloseLink)
+    assert isinstance(host.book.actions[-1], act.CloseTransport)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -164,7 +164,7 @@ def test_an_evseid_that_is_none_is_noted_or_leads_away(evse_id: str, noted: bool
 def test_a_connection_that_closes_behind_the_last_answer_is_the_ordinary_end() -> None:
     host = Host().to("SessionStop")
     host.answer()
-    host.tell(ev.LinkLost(ev.LinkLoss.CLOSED))
+    host.tell(ev.TransportLost(ev.TransportLoss.CLOSED))
     assert host.ended is not None
     assert host.ended.reason is EndReason.STOPPED_BY_EV
 
@@ -321,12 +321,12 @@ def test_pre_charge_is_not_believed_by_the_stations_word_or_an_old_reading() -> 
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_station_that_vanishes(state: str) -> None:
-    for loss in ev.LinkLoss:
+    for loss in ev.TransportLoss:
         host = Host().to(state)
-        host.tell(ev.LinkLost(loss))
+        host.tell(ev.TransportLost(loss))
         host.book.ends(EndReason.PEER_VANISHED)
         assert not host.watch.told_closed
-        assert not any(isinstance(action, act.Send | act.CloseLink) for action in host.book.actions)
+        assert not any(isinstance(action, act.Send | act.CloseTransport) for action in host.book.actions)
 
 
 @pytest.mark.parametrize("state", STATES)

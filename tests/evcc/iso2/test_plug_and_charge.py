@@ -22,7 +22,7 @@ from iso15118.pnc.iso2 import judge_authorization, judge_request
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from iso15118.session.secured import SecuredLink
+from iso15118.session.secured import TlsPeer
 from tests.evcc.iso2.contracts import (
     BOTH,
     CERTIFICATES,
@@ -120,7 +120,7 @@ def test_a_contract_that_waits_too_long_ends_the_session() -> None:
     ids=["contract", "no TLS", "no contract", "not offered"],
 )
 def test_when_it_is_the_contract_that_pays(
-    tls: SecuredLink | None, options: Any, names: tuple[str, ...], paid: iso2.PaymentOption
+    tls: TlsPeer | None, options: Any, names: tuple[str, ...], paid: iso2.PaymentOption
 ) -> None:
     one = host(*names, tls=tls, install_contracts=InstallContracts.NEVER)
     if isinstance(options, iso2.PaymentOptionList):
@@ -139,7 +139,7 @@ def test_when_it_is_the_contract_that_pays(
     ],
 )
 def test_a_vehicle_that_pays_by_contract_only_says_why_it_leaves(
-    tls: SecuredLink | None, names: tuple[str, ...], why: str
+    tls: TlsPeer | None, names: tuple[str, ...], why: str
 ) -> None:
     one = host(
         *names,

@@ -66,7 +66,7 @@ def walk(seed: int) -> str:
         else:
             host.wait(rng.choice((0.01, 0.1, 0.3, 2.0, 61.0)))
     if host.ended is None:
-        host.tell(ev.LinkLost(rng.choice(list(ev.LinkLoss))))
+        host.tell(ev.TransportLost(rng.choice(list(ev.TransportLoss))))
     ended = host.ended
     assert ended is not None
     assert ended.reason is not EndReason.INTERNAL_ERROR, (seed, host.session.error)
@@ -135,7 +135,7 @@ def _event(host: Host, rng: random.Random) -> ev.Event:
         ev.ContactorsChanged(rng.random() < 0.5),
         ev.SignalChanged(rng.choice(list(ev.SignalState))),
         rng.choice((ev.EmergencyShutdown("button"), ev.HardwareFault("inlet", "hot"), ev.Undecodable("?"))),
-        ev.LinkLost(ev.LinkLoss.RESET),
+        ev.TransportLost(ev.TransportLoss.RESET),
     ]
     if host.charger is None:
         volts = rng.choice((0.0, BATTERY_V, BATTERY_V, BATTERY_V - 25.0))

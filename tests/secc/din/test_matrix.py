@@ -147,7 +147,7 @@ def test_session_stop_is_answered_in_every_state_after_session_setup(state: Stat
     assert response.response_code is din.ResponseCode.OK
     drive.book.ends(EndReason.STOPPED_BY_EV)
     assert not drive.session.energized
-    assert [one.grace_s for one in drive.book.actions if isinstance(one, act.CloseLink)] == [5.0]
+    assert [one.grace_s for one in drive.book.actions if isinstance(one, act.CloseTransport)] == [5.0]
 
 
 @pytest.mark.parametrize("state", STATES[1:], ids=name)

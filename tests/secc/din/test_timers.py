@@ -121,10 +121,10 @@ def test_a_laboratory_may_stretch_every_time() -> None:
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.value)
-@pytest.mark.parametrize("how", list(ev.LinkLoss), ids=lambda how: how.name)
-def test_a_lost_connection_makes_safe_in_the_same_turn(state: State, how: ev.LinkLoss) -> None:
+@pytest.mark.parametrize("how", list(ev.TransportLoss), ids=lambda how: how.name)
+def test_a_lost_connection_makes_safe_in_the_same_turn(state: State, how: ev.TransportLoss) -> None:
     drive = settled(state)
-    drive.tell(ev.LinkLost(how))
+    drive.tell(ev.TransportLost(how))
     drive.book.ends(EndReason.PEER_VANISHED)
     drive.book.does(*off_in(state))
     assert not any(isinstance(one, act.Send) for one in drive.book.actions)
@@ -160,7 +160,7 @@ def test_an_alarm_in_every_state(state: State, event: ev.Event) -> None:
 def test_a_vehicle_that_is_refused_has_five_seconds_to_close() -> None:
     drive = Drive().to(S.CURRENT_DEMAND)
     drive.send(din.ServiceDetailReq)
-    closing = [one for one in drive.book.actions if isinstance(one, act.CloseLink)]
+    closing = [one for one in drive.book.actions if isinstance(one, act.CloseTransport)]
     assert [one.grace_s for one in closing] == [5.0]
 
 
@@ -178,7 +178,7 @@ def test_a_second_request_before_the_answer_to_the_first() -> None:
 
 def test_the_next_session_is_clean() -> None:
     first = Drive().to(S.CURRENT_DEMAND)
-    first.tell(ev.LinkLost(ev.LinkLoss.RESET))
+    first.tell(ev.TransportLost(ev.TransportLoss.RESET))
     second = Drive().to(S.CURRENT_DEMAND)
     assert second.session.session_id != first.session.session_id
     assert second.send(din.CurrentDemandReq).response_code is din.ResponseCode.OK

@@ -114,7 +114,11 @@ def test_another_session_id_silence_and_a_lost_vehicle_end_every_state(state: St
             assert code_of(drive.status()) == "FAILED"
             drive.book.ends(EndReason.EMERGENCY)
         else:
-            lost = ev.LinkLost(ev.LinkLoss.RESET) if how == "reset" else ev.SignalChanged(ev.SignalState.A)
+            lost = (
+                ev.TransportLost(ev.TransportLoss.RESET)
+                if how == "reset"
+                else ev.SignalChanged(ev.SignalState.A)
+            )
             drive.book.tell(lost)
             if live:
                 assert [type(a) for a in drive.book.actions[:2]] == [act.StopPower, act.OpenContactors]

@@ -42,7 +42,7 @@ def test_after_a_refusal_the_vehicle_may_still_say_goodbye_and_nothing_else() ->
 def test_after_session_stop_nothing_more_is_said() -> None:
     drive = Drive().to(State.CABLE_CHECK)
     drive.send(iso2.SessionStopReq)
-    (close,) = [action for action in drive.book.actions if isinstance(action, act.CloseLink)]
+    (close,) = [action for action in drive.book.actions if isinstance(action, act.CloseTransport)]
     assert close.grace_s == 5.0
     assert drive.send(iso2.SessionStopReq) is None
 

@@ -139,7 +139,7 @@ def test_a_foreign_session_id_is_an_unknown_session(state: State, session_id: by
         drive.book.ends(EndReason.UNKNOWN_SESSION)
         ended(drive)
         assert any(
-            isinstance(action, act.CloseLink) and action.grace_s <= 5.0 for action in drive.book.actions
+            isinstance(action, act.CloseTransport) and action.grace_s <= 5.0 for action in drive.book.actions
         )
 
 
@@ -209,7 +209,11 @@ def test_an_alarm_makes_the_output_safe_at_once_and_is_told_with_the_next_answer
 @pytest.mark.parametrize("state", STATES, ids=name)
 @pytest.mark.parametrize(
     "event",
-    [ev.SignalChanged(ev.SignalState.A), ev.SignalChanged(ev.SignalState.E), ev.LinkLost(ev.LinkLoss.RESET)],
+    [
+        ev.SignalChanged(ev.SignalState.A),
+        ev.SignalChanged(ev.SignalState.E),
+        ev.TransportLost(ev.TransportLoss.RESET),
+    ],
     ids=["A", "E", "reset"],
 )
 def test_a_vehicle_that_is_gone_ends_every_state_at_once(state: State, event: ev.Event) -> None:

@@ -74,7 +74,7 @@ def test_a_vehicle_that_returns_finds_what_it_chose_and_the_driver_need_not_be_a
     assert returns(ticket, drive) == "OK_OldSessionJoined"
     assert drive.session.session_id == ticket.session_id
     assert any(isinstance(a, act.SessionResumed) for a in drive.book.actions)
-    assert drive.session.spent == (ticket,)
+    assert drive.session.used_tickets == (ticket,)
     found = drive.send(iso2.ServiceDiscoveryReq)
     assert found.payment_option_list.payment_option == (iso2.PaymentOption.ExternalPayment,)
     modes = found.charge_service.supported_energy_transfer_mode.energy_transfer_mode
@@ -169,7 +169,7 @@ def test_who_cannot_be_joined_gets_a_new_session(change: dict[str, Any], options
     assert drive.session.session_id not in (ticket.session_id, kept.session_id)
     drive.to(State.CURRENT_DEMAND)
     assert drive.done[0] == "RequestAuthorization"
-    assert (kept in drive.session.spent) is (options.get("epoch", 0.0) > EPOCH)
+    assert (kept in drive.session.used_tickets) is (options.get("epoch", 0.0) > EPOCH)
 
 
 def test_another_vehicle_is_joined_by_setting_only() -> None:
@@ -184,7 +184,7 @@ def test_of_two_paused_vehicles_each_finds_its_own() -> None:
     drive = Drive(resume=(one, other))
     assert returns(other, drive) == "OK_OldSessionJoined"
     assert drive.session.session_id == other.session_id
-    assert drive.session.spent == (other,)
+    assert drive.session.used_tickets == (other,)
 
 
 def test_an_authorization_taken_back_in_the_pause_ends_the_session_that_goes_on() -> None:

@@ -127,11 +127,11 @@ def test_a_station_that_does_not_serve_the_edition_does_not_choose_it() -> None:
 
 
 def test_over_tls_of_either_version_it_may_be_chosen() -> None:
-    from iso15118.session.secured import SecuredLink
+    from iso15118.session.secured import TlsPeer
 
     for version in ("TLSv1.2", "TLSv1.3"):
         session = SeccSession(configured(), STATION)
-        session.handle(ev.Connected(secure=True, tls=SecuredLink(version=version)), 0.0)
+        session.handle(ev.Connected(secure=True, tls=TlsPeer(version=version)), 0.0)
         entry = app.AppProtocol(
             protocol_namespace=ISO2, version_number_major=2, version_number_minor=0, schema_id=1, priority=1
         )
