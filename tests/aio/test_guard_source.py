@@ -38,11 +38,13 @@ PORT_FIELDS = {
 
 
 def sources() -> list[Path]:
-    return sorted(AIO.glob("*.py"))
+    return sorted(path for path in AIO.rglob("*.py") if path.name != "__init__.py")
 
 
 def tree(name: str) -> ast.Module:
-    return ast.parse((AIO / name).read_text())
+    """The one module of this name, in whichever room it is."""
+    (path,) = AIO.rglob(name)
+    return ast.parse(path.read_text())
 
 
 def ids(path: Path) -> str:
