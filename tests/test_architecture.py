@@ -68,7 +68,8 @@ MAY_IMPORT = {
     | {"link", "connector"},
     "settings": BASE
     | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
-    "trace": BASE,
+    # What captures and recordings say, on every layer.
+    "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
         "timing",
