@@ -7,9 +7,12 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import EnergyOffer
+from iso15118.energy.schedule import Schedule
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
@@ -29,11 +32,15 @@ __all__ = [
     "Notify",
     "OpenContactors",
     "PeerDeviates",
+    "PowerProfileTaken",
     "PreCharge",
+    "PriceTrust",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
     "RequestContractCertificate",
+    "RequestSchedules",
+    "ScheduleChosen",
     "Send",
     "ServicesSelected",
     "SessionEnded",
@@ -193,6 +200,15 @@ class RequestContractCertificate(HardwareAction, frozen=True):
     schema: str = "iso20-common"
 
 
+class RequestSchedules(HardwareAction, frozen=True):
+    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same ``number``); ``deadline`` on the session's clock:
+    without an answer by then what it had planned before holds, or the limits."""
+
+    needs: ChargingNeeds
+    number: int
+    deadline: float
+
+
 class StoreContract(HardwareAction, frozen=True):
     """Vehicle: keep this contract and its key (a ``pki.Credential``, whose repr hides the key)."""
 
@@ -256,6 +272,45 @@ class ChargingNeeds(Notify, frozen=True):
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+    departure_at: float | None = None
+    """The same moment on the session's clock."""
+    maximum_points: int | None = None
+    """How many entries of a schedule the vehicle can take, where it says so."""
+    energy_offer: EnergyOffer | None = None
+    """ISO 15118-20: what it would give back over time, and what it wants for it."""
+
+
+class PowerProfileTaken(Notify, frozen=True):
+    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
+    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
+
+    schedule_id: int
+    profile: Schedule | None
+    tolerance: bool | None = None
+
+
+class PriceTrust(Enum):
+    """What is known about the prices of a schedule."""
+
+    NONE = "there are none"
+    VERIFIED = "signed by the provider of the contract"
+    UNSIGNED = "nobody signed them"
+    UNVERIFIABLE = "signed, but nobody here knows by whom"
+    INVALID = "the signature does not fit them"
+
+
+class ScheduleChosen(Notify, frozen=True, kw_only=True):
+    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
+
+    schedule_id: int
+    profile: Schedule
+    planned_wh: float
+    """To the battery, until departure or the end of the schedule."""
+    cost: Decimal | None = None
+    currency: str = ""
+    trust: PriceTrust = PriceTrust.NONE
+    offered: int = 1
+    """How many there were to choose from."""
 
 
 class VehicleDisplay(Notify, frozen=True, kw_only=True):

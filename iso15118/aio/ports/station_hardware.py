@@ -28,6 +28,7 @@ from .contract_calls import ContractCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
@@ -82,6 +83,7 @@ class StationHardware(SideHardware):
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._schedules = ScheduleCalls(loop, station, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -97,6 +99,7 @@ class StationHardware(SideHardware):
             act.ReadMeter: self._read_meter,
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
+            act.RequestSchedules: self._schedules.ask,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -213,6 +216,7 @@ class StationHardware(SideHardware):
             partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
             self._authorizer.drop,
             self._contracts.drop,
+            self._schedules.drop,
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
@@ -242,7 +246,7 @@ class StationHardware(SideHardware):
         self._check_echo.close()
         for calls in self._powers:
             calls.close()
-        for part in (self._check, self._authorizer, self._contracts, self._meter):
+        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
             part.close()
         self._contactors.shut_down()
 
