@@ -15,7 +15,7 @@ from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
@@ -86,6 +86,8 @@ class Facts:
     # -- authorization
     authorization_requested: float | None = None
     """When the authorizer was asked; None before."""
+    authorizations: int = 0
+    """How often it was asked: the number of the last question."""
     authorized: bool | None = None
     """What it decided; None while it has not."""
     claim: ContractClaim | None = None
@@ -267,6 +269,11 @@ class Facts:
         """The energy manager plans this from now on; what has no begin begins now."""
         self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
         self.offers, self.offers_signature = offers, signature
+
+    def ask_driver(self) -> RequestAuthorization:
+        """Whoever decides about the driver is asked, once more."""
+        self.authorizations += 1
+        return RequestAuthorization(self.evccid, self.certificate_name, self.authorizations)
 
     def forget_authorization(self, why: str) -> None:
         """The decision is told, and was no, because of ``why``: the vehicle may try again."""

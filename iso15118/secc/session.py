@@ -393,7 +393,9 @@ class SeccSession(Funnel):
                 if not facts.cable_check_awaited or number not in (0, facts.cable_checks):
                     return []  # of an earlier check, or of one that was taken back
                 return self._cable_check_finished(ok is True, text(reason))
-            case ev.AuthorizationDecided(accepted=accepted):
+            case ev.AuthorizationDecided(accepted=accepted, number=number):
+                if number not in (0, facts.authorizations):
+                    return []  # to an earlier question
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
                 if claim != facts.claim:

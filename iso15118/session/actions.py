@@ -181,6 +181,8 @@ class RequestAuthorization(HardwareAction, frozen=True):
     """How the vehicle introduced itself: anybody may call himself so."""
     certificate_name: str = ""
     """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+    number: int = 0
+    """Which question of the session this is, from 1 on: a vehicle may try again after a refusal. Its answer carries the same."""
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):

@@ -222,9 +222,15 @@ def _pause(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _decision(event: Any) -> None:
+    _flag(event, "accepted")
+    if type(event.number) is not int or event.number < 0:
+        _refuse(event, "number", "that of the question, or 0 for the last one")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
-    ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
+    ev.AuthorizationDecided: _decision,
     ev.ContractDecided: _contract,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,

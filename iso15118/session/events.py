@@ -241,9 +241,11 @@ class HardwareFault(Event, frozen=True):
 
 
 class AuthorizationDecided(Event, frozen=True):
-    """The backend or the terminal decided about the driver: charge or not."""
+    """The backend or the terminal decided about the driver: charge or not. ``number``: that of the ``RequestAuthorization`` which this is
+    the answer to; 0: the last one. The answer to an earlier one is ignored."""
 
     accepted: bool
+    number: int = 0
 
 
 class ContractDecided(Event, frozen=True):

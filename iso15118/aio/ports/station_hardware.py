@@ -81,6 +81,8 @@ class StationHardware(SideHardware):
         self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._authorization = 0
+        """The number of the last question to the terminal."""
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
         self._schedules = ScheduleCalls(loop, station, self._news)
@@ -295,6 +297,8 @@ class StationHardware(SideHardware):
             self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
+        self._authorizer.drop()  # the answer to an earlier question is not wanted any more
+        self._authorization = action.number
         self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
@@ -319,10 +323,10 @@ class StationHardware(SideHardware):
     def _authorized(self, result: object) -> None:
         if type(result) is not bool:
             raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
-        self._news(ev.AuthorizationDecided(result))
+        self._news(ev.AuthorizationDecided(result, self._authorization))
 
     def _not_authorized(self, complaint: str) -> None:
-        self._news(ev.AuthorizationDecided(False))
+        self._news(ev.AuthorizationDecided(False, self._authorization))
         _log.warning("nobody is let in: %s", complaint)
 
     def _read(self, result: object) -> None:
