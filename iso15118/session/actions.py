@@ -26,9 +26,12 @@ __all__ = [
     "CloseTransport",
     "EndReason",
     "EvccidMismatch",
+    "EvseNotified",
     "HardwareAction",
     "MeteringConfirmed",
     "MeteringRefused",
+    "MobilityNeeds",
+    "MobilityNeedsAnswered",
     "Notify",
     "OpenContactors",
     "PeerDeviates",
@@ -41,7 +44,9 @@ __all__ = [
     "RequestContractCertificate",
     "RequestSchedules",
     "ScheduleChosen",
+    "ScheduleRenegotiated",
     "Send",
+    "ServiceRenegotiated",
     "ServicesSelected",
     "SessionEnded",
     "SessionResumed",
@@ -49,6 +54,7 @@ __all__ = [
     "SetCharger",
     "SetPower",
     "SignalReady",
+    "StandbyChanged",
     "StartCableCheck",
     "StateEntered",
     "StopPower",
@@ -57,6 +63,7 @@ __all__ = [
     "Urgency",
     "UseSchema",
     "VehicleDisplay",
+    "VehicleLeaves",
 ]
 
 
@@ -64,9 +71,10 @@ __all__ = [
 
 
 class Send(Action, frozen=True):
-    """Encode and send this message."""
+    """Encode and send this message; ``beside``: on the stream of its own that it has beside the charge loop."""
 
     message: Any
+    beside: bool = False
 
 
 class UseSchema(Action, frozen=True):
@@ -268,7 +276,12 @@ class StateEntered(Notify, frozen=True):
 
 class ChargingNeeds(Notify, frozen=True):
     """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in
-    s from now, if known."""
+    s from now, if known.
+
+    In Dynamic mode it is told again when the vehicle changes its mind. ``minimum_soc`` and ``target_soc`` in percent, as it said them
+    with the schedule. ``maximum_v2x_wh`` and ``minimum_v2x_wh``: energy to the upper and to the lower end of the range in which the
+    vehicle lets its battery be cycled: above 0 it is below that end. None: not said.
+    """
 
     target_wh: float
     maximum_wh: float
@@ -280,6 +293,10 @@ class ChargingNeeds(Notify, frozen=True):
     """How many entries of a schedule the vehicle can take, where it says so."""
     energy_offer: EnergyOffer | None = None
     """ISO 15118-20: what it would give back over time, and what it wants for it."""
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    maximum_v2x_wh: float | None = None
+    minimum_v2x_wh: float | None = None
 
 
 class PowerProfileTaken(Notify, frozen=True):
@@ -332,6 +349,57 @@ class VehicleDisplay(Notify, frozen=True, kw_only=True):
     charging_complete: bool | None = None
     capacity_wh: float | None = None
     inlet_hot: bool | None = None
+
+
+class EvseNotified(Notify, frozen=True):
+    """Vehicle: the station wants something (EVSENotification); ``max_delay_s``: within which time."""
+
+    notification: str
+    max_delay_s: float
+
+
+class ScheduleRenegotiated(Notify, frozen=True):
+    """Both: an attempt to agree on another schedule is over. ``beside``: it ran beside the charge loop; ``agreed``: the new one holds;
+    otherwise the old one stays, for ``reason``."""
+
+    beside: bool
+    agreed: bool
+    reason: str = ""
+
+
+class ServiceRenegotiated(Notify, frozen=True):
+    """Both: the vehicle chooses a service anew in the same session."""
+
+
+class StandbyChanged(Notify, frozen=True):
+    """Both: the vehicle stands by, with contactors closed and no power, or no longer does."""
+
+    standing_by: bool
+
+
+class MobilityNeeds(Notify, frozen=True):
+    """Vehicle: what the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle takes it over; the rest as in
+    ``events.MobilityNeedsChanged``."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    adopted: bool = False
+    reason: str = ""
+    """Why not."""
+
+
+class MobilityNeedsAnswered(Notify, frozen=True):
+    """Station: the vehicle took over what it was told, or did not in time: then its own needs hold."""
+
+    adopted: bool
+
+
+class VehicleLeaves(Notify, frozen=True):
+    """Station: the vehicle ends or pauses the session, and says why: EVTerminationCode and EVTerminationExplanation, its own words."""
+
+    code: str = ""
+    explanation: str = ""
 
 
 class EvccidMismatch(Notify, frozen=True):
