@@ -19,6 +19,7 @@ __all__ = [
     "HEADER_LENGTH",
     "PAYLOAD_CAPS",
     "SAP_CAP",
+    "SIDE_STREAMS",
     "SKIP_CAP",
     "Frame",
     "FrameReader",
@@ -58,6 +59,16 @@ class PayloadType(IntEnum):
     SDP_REQUEST_EMSP = 0x9004
     SDP_RESPONSE_EMSP = 0x9005
 
+
+SIDE_STREAMS: Final = frozenset(
+    {
+        PayloadType.SCHEDULE_RENEGOTIATION,
+        PayloadType.METERING_CONFIRMATION,
+        PayloadType.ACDP_SYSTEM_STATUS,
+        PayloadType.PARKING_STATUS,
+    }
+)
+"""Payload types of conversations that run beside the main one of ISO 15118-20, each strictly request and response by itself."""
 
 HEADER_LENGTH: Final = 8
 VERSION: Final = 0x01

@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "aio": BASE
     | {
         "timing",
+        "energy",
         "pnc",
         "link",
         "connector",

@@ -108,9 +108,11 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.alternating and self.link != "none":
+        if self.alternating and self.link == "spe":
             raise ConfigError(
-                "link", f"service {self.service!r} runs without a simulated link yet", "use link none"
+                "link",
+                f"service {self.service!r} has no single-pair Ethernet, which is of MCS: it has a control pilot",
+                "did you mean 'slac'?",
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
