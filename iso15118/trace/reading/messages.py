@@ -12,7 +12,7 @@ from iso15118.errors import ExiError
 from iso15118.exi.content import root_name
 from iso15118.messages import app
 from iso15118.messages.values import unit_of
-from iso15118.trace.entries import EVCC, SECC, Entry, MessageEntry, V2gtpEntry
+from iso15118.trace.entries import EVCC, SECC, MessageEntry, V2gtpEntry
 from iso15118.v2gtp import PayloadType, payload_type_name
 
 from .fitting import AUTO, SCHEMAS_OF, Decoded, best_fit, edition_of
@@ -66,15 +66,16 @@ class Dialogue:
         stream: int | None = None,
         sender: str | None = None,
         notes: tuple[str, ...] = (),
-    ) -> Entry:
+        hint: str | None = None,
+    ) -> MessageEntry | V2gtpEntry:
         """The message in a payload, or why there is none. ``sender``: who it came from if that is known; otherwise the message
-        tells. ``payload_type`` None: it came without a header."""
+        tells. ``payload_type`` None: it came without a header. ``hint``: a schema set that is named beside it."""
         schemas = exi.SCHEMAS[:-1] if payload_type is None else SCHEMAS_OF.get(payload_type)
         if schemas is None:
             text = f"payload type {payload_type_name(payload_type or 0)} carries no message"
             return _no_message(payload_type, payload, t, number, stream, sender, (*notes, text))
         try:
-            decoded, guessed = self._decode(payload_type, payload, schemas)
+            decoded, guessed = self._decode(payload_type, payload, schemas, hint)
         except ExiError as error:
             schema = f" as {error.schema}" if error.schema else ""
             return _no_message(
@@ -116,7 +117,7 @@ class Dialogue:
     # Which schema ------------------------------------------------------------------------------------------
 
     def _decode(
-        self, payload_type: int | None, payload: bytes, schemas: tuple[str, ...]
+        self, payload_type: int | None, payload: bytes, schemas: tuple[str, ...], hint: str | None
     ) -> tuple[Decoded, bool]:
         if len(schemas) == 1 and self._forced is None:
             message, notes = exi.decode_with_notes(schemas[0], payload)
@@ -130,9 +131,29 @@ class Dialogue:
                 pass
         if self._forced is not None:
             return self._decode_forced(payload, schemas), False
-        if self.agreed in schemas and payload_type is not None:
+        if payload_type is None:
+            return self._decode_bare(payload, schemas, hint), True
+        if self.agreed in schemas:
             return self._decode_agreed(payload), False
         return self._decode_fitting(payload_type, payload, schemas), True
+
+    def _decode_bare(self, payload: bytes, schemas: tuple[str, ...], hint: str | None) -> Decoded:
+        """Without a header nothing says which set of an edition it is: what is named beside it or was agreed comes first among equals."""
+        first = [one for one in (hint, self.agreed, self.fits) if one is not None]
+        if any(one in _ISO20 for one in first):
+            first.append("iso20-common")
+        best = best_fit(payload, tuple(dict.fromkeys((*first, *schemas))))
+        if best.schema == "app":
+            return best
+        named = best.schema in first and best.schema != self.fits
+        also = (
+            ""
+            if not best.equals or named
+            else f"; it may as well be of {', '.join(best.equals)}: give --schema"
+        )
+        self.fits = best.schema if named or not best.equals else self.fits
+        text = f"read as a message of {best.schema}, which fits best{also}"
+        return Decoded(best.message, best.schema, [text, *best.notes], best.equals)
 
     def _decode_forced(self, payload: bytes, schemas: tuple[str, ...]) -> Decoded:
         # A session of -20 has two sets: naming one of them does not turn the other's messages into its own.
@@ -157,7 +178,7 @@ class Dialogue:
             return Decoded(other.message, other.schema, [text, *other.notes])
 
     def _decode_fitting(self, payload_type: int | None, payload: bytes, schemas: tuple[str, ...]) -> Decoded:
-        if self.fits in schemas and payload_type is not None:
+        if self.fits in schemas:
             try:
                 message, notes = exi.decode_with_notes(self.fits or "", payload)
                 if not notes:

@@ -95,8 +95,11 @@ class CaptureReader:
 
     def finish(self) -> list[Entry]:
         """The capture is over."""
-        if self.facts.packets or self.facts.kind or self.facts.broken:
-            self._file.finish()
+        self._file.finish()
+        return self.close()
+
+    def close(self) -> list[Entry]:
+        """As ``finish``, for packets that came from somewhere else than a file."""
         for one in self._order.values():
             self._close(one)
         self._order.clear()
