@@ -6,13 +6,14 @@ A converter is put together once for each message class and then kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from iso15118.errors import ExiError
 
 from .codec import Message
-from .json import _VALUE, _is_items, _productions
+from .json import _VALUE, _productions
 from .lexical import to_text
 from .structure import Datatype, Event, Kind, Production, Structure, structure
 
@@ -56,61 +57,81 @@ def _struct(table: Structure, index: int) -> _Convert:
     struct = table.structs[index]
     feeds = _productions(table.schema, index)
     if [field.kind for field in struct.fields] == [2]:
-        only, name = _one(table, feeds[0]), struct.fields[0].name
-        return lambda message: only(getattr(message, name))[1]
-    rows: list[tuple[str, int, _Convert]] = []
+        only, name = _alone(table, feeds[0])[1], struct.fields[0].name
+        return lambda message: only(getattr(message, name))
+    rows: list[tuple[str, str | None, bool, _Convert | None]] = []
     for number, field in enumerate(struct.fields):
         branches = feeds.get(number, {})
-        how = 0 if not field.repeated else 2 if _is_items(field, branches) else 1
-        rows.append((field.name, how, _one(table, branches)))
+        if len(branches) == 1:
+            key, one = _alone(table, branches)
+            rows.append((field.name, key or _VALUE, field.repeated, None if one is _same else one))
+        else:
+            rows.append((field.name, None, field.repeated, _choice(table, branches)))
 
     def convert(message: Any) -> dict[str, Any]:
         content: dict[str, Any] = {}
-        for name, how, one in rows:
+        for name, key, repeated, one in rows:
             value = getattr(message, name)
             if value is None or value == ():
                 continue
-            if how == 0:
-                key, item = one(value)
-                content[key or _VALUE] = item
-            elif how == 1:
-                pairs = [one(item) for item in value]
-                content[pairs[0][0]] = [item for _, item in pairs]
+            if key is None:
+                if one is None:
+                    continue
+                if repeated:
+                    content[name] = [{branch: item} for branch, item in map(one, value)]
+                else:
+                    branch, item = one(value)
+                    content[branch or _VALUE] = item
+            elif repeated:
+                content[key] = list(value) if one is None else [one(item) for item in value]
             else:
-                content[name] = [{key: item} for key, item in map(one, value)]
+                content[key] = value if one is None else one(value)
         return content
 
+    if all(one is None and not repeated for _, _, repeated, one in rows):
+        # Numbers with exponents and the like: the same few come again and again. Nobody changes what is given out.
+        return lru_cache(maxsize=4096)(convert)
     return convert
 
 
-def _one(table: Structure, branches: dict[str, Production]) -> _Convert:
+def _alone(table: Structure, branches: dict[str, Production]) -> tuple[str, _Convert]:
+    """The one element that a field is, and how its value is converted."""
+    name, production = next(iter(branches.items()))
+    if production.event is not Event.STRUCT:
+        return name, _simple(table.datatypes[production.target])
+    schema, cls = table.schema, table.structs[production.target].cls
+    known: _Convert | None = None
+
+    def convert(value: Any) -> Any:
+        nonlocal known
+        if type(value) is not cls:
+            raise ValueError(f"a {type(value).__name__} does not fit {name}")
+        if known is None:  # not before it is needed: types contain each other
+            known = _converter(schema, cls)
+        return known(value)
+
+    return name, convert
+
+
+def _choice(table: Structure, branches: dict[str, Production]) -> _Convert:
     """From a value to the name of its element and its content."""
-    by_class = {
-        table.structs[one.target].cls: name for name, one in branches.items() if one.event is Event.STRUCT
-    }
-    simple = [(name, one) for name, one in branches.items() if one.event is not Event.STRUCT]
-    if by_class and not simple:
-        schema = table.schema
+    schema = table.schema
+    by_class: dict[type[Any], str] = {}
+    for name, one in branches.items():
+        if one.event is Event.STRUCT:
+            by_class.setdefault(table.structs[one.target].cls, name)
+    simple = next(((name, one) for name, one in branches.items() if one.event is not Event.STRUCT), None)
 
-        def struct(value: Any) -> tuple[str, Any]:
-            cls = type(value)
-            return by_class[cls], _converter(schema, cls)(value)
+    def convert(value: Any) -> tuple[str, Any]:
+        cls = type(value)
+        found = by_class.get(cls)
+        if found is not None:
+            return found, _converter(schema, cls)(value)
+        if simple is None:
+            raise ValueError(f"a {cls.__name__} does not fit {' or '.join(branches)}")
+        return simple[0], _simple(table.datatypes[simple[1].target])(value)
 
-        return struct
-    if len(branches) == 1:
-        name, production = simple[0]
-        as_json = _simple(table.datatypes[production.target])
-        return lambda value: (name, as_json(value))
-
-    def mixed(value: Any) -> tuple[str, Any]:
-        name = by_class.get(type(value))
-        if name is not None:
-            return name, _converter(table.schema, type(value))(value)
-        for name, production in simple:
-            return name, _simple(table.datatypes[production.target])(value)
-        raise ValueError(f"a {type(value).__name__} does not fit {' or '.join(branches)}")
-
-    return mixed
+    return convert
 
 
 def _simple(datatype: Datatype) -> _Convert:
@@ -118,7 +139,7 @@ def _simple(datatype: Datatype) -> _Convert:
     if kind in (Kind.NBIT, Kind.UNSIGNED, Kind.SIGNED, Kind.INTEGER, Kind.BOOLEAN, Kind.STRING):
         return _same
     if kind is Kind.ENUMERATION:
-        return lambda value: value.value
+        return _enumerated
     if kind is Kind.HEX:
         return lambda value: value.hex().upper()
     return lambda value: to_text(value, datatype)
@@ -126,3 +147,7 @@ def _simple(datatype: Datatype) -> _Convert:
 
 def _same(value: Any) -> Any:
     return value
+
+
+_enumerated = attrgetter("_value_")
+"""As ``value``, without the descriptor."""
