@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from iso15118 import exi
+from iso15118.cli.as_xml import shown_as_xml
 from iso15118.cli.octets import AUTO, decode_any, octets_of, read_source
-from iso15118.cli.terminal import echo, echo_lines, json_text, xml_text
+from iso15118.cli.terminal import echo, echo_lines, json_text
 from iso15118.errors import ConfigError, ExiError
 from iso15118.settings import choose
 
@@ -59,7 +60,10 @@ def decode(
     if as_json:
         echo(json_text(exi.to_json(found.message, schema=found.schema)))
     else:
-        echo_lines(xml_text(exi.to_xml(found.message, schema=found.schema, pretty=True)))
+        text, notes = shown_as_xml(found.message, found.schema)
+        for note in notes:
+            echo(f"iso15118 exi: {note}", err=True)
+        echo_lines(text)
 
 
 @app.command()

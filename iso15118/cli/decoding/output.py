@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from iso15118 import exi
-from iso15118.cli.terminal import json_text, xml_text
-from iso15118.errors import ExiError
+from iso15118.cli.as_xml import shown_as_xml
+from iso15118.cli.terminal import echo, json_text
 from iso15118.printable import escaped
 from iso15118.trace.entries import Entry, Layer, MessageEntry, SdpEntry, TcpEntry, V2gtpEntry
 from iso15118.trace.telling import content, name_of, said, values
@@ -76,7 +75,6 @@ class Output:
         self._began: float | None = None
         self._dated = False
         self._tls: set[int | None] = set()
-        self._errors: list[ExiError] = []
         self.found = 0
         self._width = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
 
@@ -84,11 +82,15 @@ class Output:
         """Print a batch."""
         if not entries:
             return
-        self.found += len(entries)
-        form = {JSON: self._json, XML: self._xml, FOR_PEOPLE: self._for_people}[self._form]
-        sys.stdout.write("".join([form(one) for one in entries]))
+        sys.stdout.write("".join(self.texts(entries)))
         if self._live:
             sys.stdout.flush()
+
+    def texts(self, entries: list[Entry]) -> list[str]:
+        """What is printed, entry by entry."""
+        self.found += len(entries)
+        form = {JSON: self._json, XML: self._xml, FOR_PEOPLE: self._for_people}[self._form]
+        return [form(one) for one in entries]
 
     def finish(self) -> None:
         """All was shown."""
@@ -104,14 +106,13 @@ class Output:
     def _xml(self, entry: Entry) -> str:
         if not isinstance(entry, MessageEntry):
             return self._comment(f"{self._head(entry)} {name_of(entry)}: {said(entry)}", entry.notes)
-        head = "" if self._one else self._comment(f"{self._head(entry)} {entry.message}", entry.notes)
-        text = exi.to_xml(entry.value, schema=entry.schema, pretty=True)
+        text, more = shown_as_xml(entry.value, entry.schema)
+        notes = (*entry.notes, *more)
         if not self._one:
-            text = text[text.index("?>") + 2 :].lstrip() if text.startswith("<?xml") else text
-        elif entry.notes:
-            for note in entry.notes:
-                print(escaped(f"iso15118 decode: {note}"), file=sys.stderr)
-        return head + xml_text(text).rstrip("\n") + "\n"
+            return self._comment(f"{self._head(entry)} {entry.message}", notes) + text
+        for note in notes:
+            echo(f"iso15118 decode: {note}", err=True)
+        return text
 
     def _comment(self, text: str, notes: tuple[str, ...]) -> str:
         lines = [text, *(f"  {note}" for note in notes)]

@@ -114,6 +114,7 @@ class CaptureReader:
         facts, data, t = self.facts, packet.data, packet.t
         facts.packets += 1
         facts.octets += packet.length
+        self._shared.budget.packet()
         if packet.length > len(data):
             facts.cut_off += 1
         if t is not None and self._clock(t, data):

@@ -20,14 +20,23 @@ class ClosedError(Exception):
 
 
 class Budget:
-    """How many attempts are left in a capture: whoever made it decides how often it is searched."""
+    """How many attempts are left in a capture: whoever made it decides how often it is searched. It grows with what was read, so that a
+    long capture with many gaps is opened too."""
 
-    def __init__(self, attempts: int = 200_000) -> None:
+    def __init__(self, attempts: int = 40_000, each: int = 16) -> None:
         self.left = attempts
+        self._each = each
+
+    def packet(self) -> None:
+        """One more packet was read."""
+        self.left += self._each
 
 
 class Keys:
     """Of one direction. ``number`` is that of the next record."""
+
+    _costs = 1
+    """Of one attempt, in those of an AEAD."""
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
@@ -57,7 +66,7 @@ class Keys:
         for number in range(self.number, self.number + min(most, _MOST_PER_GAP)):
             if budget.left <= 0:
                 return None
-            budget.left -= 1
+            budget.left -= self._costs
             found = self._tried(number, kind, header, body)
             if found is not None:
                 self.number = number + 1
@@ -109,6 +118,7 @@ class Keys12(Keys):
         side = 0 if from_client else 1
         self._mac, self._key, self._iv = block[side], block[2 + side], block[4 + side]
         self._encrypt_then_mac = encrypt_then_mac
+        self._costs = 6 if suite.cipher == "cbc" else 1
         self._decrypt = None if suite.cipher == "cbc" else _aead(suite, self._key).decrypt
 
     def _open(self, number: int, kind: int, header: bytes, body: bytes) -> tuple[int, bytes]:
