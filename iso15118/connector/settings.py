@@ -53,6 +53,9 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True):
     """End of a session to the end of its connection before the data link is left all the same; above the 5 s in which a station waits for
     the vehicle to close."""
 
+    autocharge: bool = False
+    """Station: offer EVCCID and the MAC address of SLAC to the authorizer (``AutochargeAuthorizer``). Weak identification, since
+    anybody can send those of another vehicle; off for that."""
     basic: BasicSettings = field(default_factory=BasicSettings)
     """Basic charging by the pilot's duty cycle (AC): off unless said otherwise."""
 

@@ -104,9 +104,7 @@ class PluggedPair:
         self.now = 0.0
         self.station, self.vehicle = station, vehicle
         first, second = settings if isinstance(settings, tuple) else (settings, settings)
-        self.secc = Side(
-            "secc", SeccConnector(links[0], secc.timing.communication_setup_performance, first)
-        )
+        self.secc = Side("secc", SeccConnector(links[0], secc.timing.communication_setup_performance, first))
         self.evcc = Side("evcc", EvccInlet(links[1], evcc.timing.communication_setup_timeout, second))
         self.sides = (self.secc, self.evcc)
         self.cable = cable(lambda: self.now)

@@ -6,8 +6,9 @@ decides when they begin.
 
 from __future__ import annotations
 
+from .reading import Reading
 from .settings import BasicMode, BasicSettings
 from .station import BasicStation, Steps
 from .vehicle import BasicVehicle
 
-__all__ = ["BasicMode", "BasicSettings", "BasicStation", "BasicVehicle", "Steps"]
+__all__ = ["BasicMode", "BasicSettings", "BasicStation", "BasicVehicle", "Reading", "Steps"]

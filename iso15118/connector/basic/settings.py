@@ -57,6 +57,8 @@ class BasicSettings(Ranged, frozen=True, kw_only=True):
     """Station: a duty cycle is raised so long after the last change at the earliest: a vehicle has 5 s to follow. It is lowered at once."""
     reclose_s: HowLong = 2.0
     """Station: contactors stay open for so long. Not in the standard; a vehicle that toggles between B and C wears no contactor."""
+    nominal_voltage_v: Annotated[float, Meta(ge=50.0, le=400.0)] = 230.0
+    """Vehicle: phase to neutral of the grid in V, by which a current of the duty cycle becomes a power."""
     ramp_s: Duration = 3.0
     """Vehicle: steady pilot, or a battery that has enough, to state B, whatever still flows then (IEC 61851-1: 3 s)."""
 

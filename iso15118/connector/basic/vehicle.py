@@ -45,7 +45,7 @@ class _Timer(Enum):
 class BasicVehicle(BasicSession[_Timer]):
     """One plug-in of a vehicle with an on-board charger. ``percent``: the duty cycle that is seen now; ``battery``: as it is now.
 
-    Beside what a session is told it is told ``DutyChanged``. ``nominal_v``: phase to neutral, by which currents become powers.
+    Beside what a session is told it is told ``DutyChanged``.
     """
 
     def __init__(
@@ -55,16 +55,18 @@ class BasicVehicle(BasicSession[_Timer]):
         battery: ev.BatteryChanged,
         *,
         percent: float | None = None,
-        nominal_v: float = 230.0,
         supervision: SupervisionLimits | None = None,
     ) -> None:
         supervision = supervision if supervision is not None else SupervisionLimits()
         judge = supervisor_of(
-            supervision, nominal_v=nominal_v, most_v=charger.maximum_voltage_v, where="at the charger"
+            supervision,
+            nominal_v=settings.nominal_voltage_v,
+            most_v=charger.maximum_voltage_v,
+            where="at the charger",
         )
         super().__init__(settings, judge, _Timer)
         self._charger, self._battery = charger, battery
-        self._nominal_v = nominal_v
+        self._nominal_v = settings.nominal_voltage_v
         self._percent = percent
         self._bounds: ChargerBounds | None = None
         """What the charger was last told; None: to stop."""
