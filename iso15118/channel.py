@@ -104,7 +104,7 @@ def _stream(
 
 
 def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tuple[Stream, ...]:
-    """The common messages, those of one family, and the metering confirmation beside its loop."""
+    """The common messages, those of one family, and what runs beside them: metering confirmation, check-in and check-out."""
     return (
         _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
         _stream(payload_type, schema, messages),
@@ -114,11 +114,17 @@ def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tupl
             common_messages,
             beside=("MeteringConfirmation",),
         ),
+        _stream(
+            PayloadType.PARKING_STATUS,
+            "iso20-common",
+            common_messages,
+            beside=("VehicleCheckIn", "VehicleCheckOut"),
+        ),
     )
 
 
-_BESIDE: Final = frozenset({"MeteringConfirmation"})
-"""Exchanges that run on a stream of their own, beside a charge loop."""
+_BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut"})
+"""Exchanges that run on a stream of their own, beside the main one."""
 
 _MOST_SKIPPED: Final = 256
 """Messages in a row that nobody reads. They are to be ignored [V2G2-800], but each costs time of a loop that other sessions share, and
@@ -131,6 +137,9 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
     "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac),
     "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc),
+    # The messages are those of AC; their elements, and with them all event codes, are not.
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),
