@@ -25,7 +25,7 @@ from .actions import ChargingNeeds, Urgency
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import AC_SERVICES, ServiceID
+from .services import OUTLET_SERVICES, ServiceID
 from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
@@ -459,9 +459,9 @@ def check_services(
         direct, alternating = bundle.inlet is not None, bundle.charger is not None
         ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
     for service in services:
-        there = alternating if service in AC_SERVICES else direct
+        there = alternating if service in OUTLET_SERVICES else direct
         if not there:
-            port = ports[service in AC_SERVICES]
+            port = ports[service in OUTLET_SERVICES]
             raise ConfigError(
                 "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
             )
