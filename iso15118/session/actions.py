@@ -8,9 +8,12 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import EnergyOffer
+from iso15118.energy.schedule import Schedule
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
@@ -24,18 +27,27 @@ __all__ = [
     "CloseTransport",
     "EndReason",
     "EvccidMismatch",
+    "EvseNotified",
     "HardwareAction",
     "MeteringConfirmed",
     "MeteringRefused",
+    "MobilityNeeds",
+    "MobilityNeedsAnswered",
     "Notify",
     "OpenContactors",
     "PeerDeviates",
+    "PowerProfileTaken",
     "PreCharge",
+    "PriceTrust",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
     "RequestContractCertificate",
+    "RequestSchedules",
+    "ScheduleChosen",
+    "ScheduleRenegotiated",
     "Send",
+    "ServiceRenegotiated",
     "ServicesSelected",
     "SessionEnded",
     "SessionResumed",
@@ -43,6 +55,7 @@ __all__ = [
     "SetCharger",
     "SetPower",
     "SignalReady",
+    "StandbyChanged",
     "StartCableCheck",
     "StateEntered",
     "StopPower",
@@ -52,6 +65,7 @@ __all__ = [
     "UseKey",
     "UseSchema",
     "VehicleDisplay",
+    "VehicleLeaves",
 ]
 
 
@@ -59,9 +73,10 @@ __all__ = [
 
 
 class Send(Action, frozen=True):
-    """Encode and send this message."""
+    """Encode and send this message; ``beside``: on the stream of its own that it has beside the charge loop."""
 
     message: Any
+    beside: bool = False
 
 
 class UseSchema(Action, frozen=True):
@@ -197,6 +212,15 @@ class RequestContractCertificate(HardwareAction, frozen=True):
     schema: str = "iso20-common"
 
 
+class RequestSchedules(HardwareAction, frozen=True):
+    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same ``number``); ``deadline`` on the session's clock:
+    without an answer by then what it had planned before holds, or the limits."""
+
+    needs: ChargingNeeds
+    number: int
+    deadline: float
+
+
 class StoreContract(HardwareAction, frozen=True):
     """Vehicle: keep this contract and its key (a ``pki.Credential``, whose repr hides the key)."""
 
@@ -268,12 +292,60 @@ class StateEntered(Notify, frozen=True):
 
 class ChargingNeeds(Notify, frozen=True):
     """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in
-    s from now, if known."""
+    s from now, if known.
+
+    In Dynamic mode it is told again when the vehicle changes its mind. ``minimum_soc`` and ``target_soc`` in percent, as it said them
+    with the schedule. ``maximum_v2x_wh`` and ``minimum_v2x_wh``: energy to the upper and to the lower end of the range in which the
+    vehicle lets its battery be cycled: above 0 it is below that end. None: not said.
+    """
 
     target_wh: float
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+    departure_at: float | None = None
+    """The same moment on the session's clock."""
+    maximum_points: int | None = None
+    """How many entries of a schedule the vehicle can take, where it says so."""
+    energy_offer: EnergyOffer | None = None
+    """ISO 15118-20: what it would give back over time, and what it wants for it."""
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    maximum_v2x_wh: float | None = None
+    minimum_v2x_wh: float | None = None
+
+
+class PowerProfileTaken(Notify, frozen=True):
+    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
+    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
+
+    schedule_id: int
+    profile: Schedule | None
+    tolerance: bool | None = None
+
+
+class PriceTrust(Enum):
+    """What is known about the prices of a schedule."""
+
+    NONE = "there are none"
+    VERIFIED = "signed by the provider of the contract"
+    UNSIGNED = "nobody signed them"
+    UNVERIFIABLE = "signed, but nobody here knows by whom"
+    INVALID = "the signature does not fit them"
+
+
+class ScheduleChosen(Notify, frozen=True, kw_only=True):
+    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
+
+    schedule_id: int
+    profile: Schedule
+    planned_wh: float
+    """To the battery, until departure or the end of the schedule."""
+    cost: Decimal | None = None
+    currency: str = ""
+    trust: PriceTrust = PriceTrust.NONE
+    offered: int = 1
+    """How many there were to choose from."""
 
 
 class VehicleDisplay(Notify, frozen=True, kw_only=True):
@@ -293,6 +365,57 @@ class VehicleDisplay(Notify, frozen=True, kw_only=True):
     charging_complete: bool | None = None
     capacity_wh: float | None = None
     inlet_hot: bool | None = None
+
+
+class EvseNotified(Notify, frozen=True):
+    """Vehicle: the station wants something (EVSENotification); ``max_delay_s``: within which time."""
+
+    notification: str
+    max_delay_s: float
+
+
+class ScheduleRenegotiated(Notify, frozen=True):
+    """Both: an attempt to agree on another schedule is over. ``beside``: it ran beside the charge loop; ``agreed``: the new one holds;
+    otherwise the old one stays, for ``reason``."""
+
+    beside: bool
+    agreed: bool
+    reason: str = ""
+
+
+class ServiceRenegotiated(Notify, frozen=True):
+    """Both: the vehicle chooses a service anew in the same session."""
+
+
+class StandbyChanged(Notify, frozen=True):
+    """Both: the vehicle stands by, with contactors closed and no power, or no longer does."""
+
+    standing_by: bool
+
+
+class MobilityNeeds(Notify, frozen=True):
+    """Vehicle: what the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle takes it over; the rest as in
+    ``events.MobilityNeedsChanged``."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    adopted: bool = False
+    reason: str = ""
+    """Why not."""
+
+
+class MobilityNeedsAnswered(Notify, frozen=True):
+    """Station: the vehicle took over what it was told, or did not in time: then its own needs hold."""
+
+    adopted: bool
+
+
+class VehicleLeaves(Notify, frozen=True):
+    """Station: the vehicle ends or pauses the session, and says why: EVTerminationCode and EVTerminationExplanation, its own words."""
+
+    code: str = ""
+    explanation: str = ""
 
 
 class EvccidMismatch(Notify, frozen=True):

@@ -28,6 +28,7 @@ from .contract_calls import ContractCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
@@ -84,6 +85,7 @@ class StationHardware(SideHardware):
         """The number of the last question to the terminal."""
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._schedules = ScheduleCalls(loop, station, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -99,6 +101,7 @@ class StationHardware(SideHardware):
             act.ReadMeter: self._read_meter,
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
+            act.RequestSchedules: self._schedules.ask,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -215,6 +218,7 @@ class StationHardware(SideHardware):
             partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
             self._authorizer.drop,
             self._contracts.drop,
+            self._schedules.drop,
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
@@ -244,7 +248,7 @@ class StationHardware(SideHardware):
         self._check_echo.close()
         for calls in self._powers:
             calls.close()
-        for part in (self._check, self._authorizer, self._contracts, self._meter):
+        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
             part.close()
         self._contactors.shut_down()
 
