@@ -64,6 +64,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for contracts when none can be used, in every session, or never."""
     maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
+    key_use_s: Annotated[float, Meta(ge=0.01, le=55.0)] = 5.0
+    """How long a private key of a contract, or of the provisioning certificate, may take to sign or to agree on a secret, in s: a token is
+    slower than memory. It is used aside; what waits for it longer than this does without."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""

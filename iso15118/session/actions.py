@@ -7,6 +7,7 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ __all__ = [
     "StoreContract",
     "SupervisionWarning",
     "Urgency",
+    "UseKey",
     "UseSchema",
     "VehicleDisplay",
     "VehicleLeaves",
@@ -223,6 +225,20 @@ class StoreContract(HardwareAction, frozen=True):
     """Vehicle: keep this contract and its key (a ``pki.Credential``, whose repr hides the key)."""
 
     contract: Any
+
+
+class UseKey(HardwareAction, frozen=True):
+    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
+    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
+    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+
+    purpose: str
+    work: Callable[[], Any]
+    deadline: float
+    number: int
+
+    def __repr__(self) -> str:
+        return f"UseKey({self.purpose!r}, deadline={self.deadline!r}, number={self.number})"
 
 
 class SignalReady(HardwareAction, frozen=True):

@@ -42,6 +42,7 @@ VEHICLE_CALLS = (
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "inlet",
 )
@@ -52,6 +53,7 @@ AC_VEHICLE_CALLS = (
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "charger",
 )

@@ -20,8 +20,16 @@ from iso15118.session.actions import (
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
-from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
+from iso15118.session.events import (
+    BatteryChanged,
+    ContactorsChanged,
+    Event,
+    InletMeasured,
+    KeyUsed,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
 
 from .battery import Battery
@@ -41,6 +49,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    UseKey: "use_key",
 }
 
 
@@ -173,6 +182,8 @@ class SimulatedVehicle:
                 circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)
 

@@ -22,6 +22,7 @@ from .calls import SafeCalls
 from .contract_calls import StoreCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
+from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class VehicleHardware(SideHardware):
             else None
         )
         self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
+        self._keys = KeyCalls(self._loop, self._news)
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
@@ -105,6 +107,8 @@ class VehicleHardware(SideHardware):
                     self._signal.set_ready(ready)
             case act.StoreContract(contract):
                 self._store.keep(contract)
+            case act.UseKey():
+                self._keys.use(action)
             case _:
                 pass
 
@@ -173,6 +177,7 @@ class VehicleHardware(SideHardware):
         if self._charger is not None:
             self._charger.calls.close()
         self._store.close()
+        self._keys.close()
         if self._signal is not None:
             self._signal.close()
 
