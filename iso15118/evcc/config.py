@@ -16,6 +16,7 @@ from msgspec.structs import force_setattr
 from iso15118.errors import ConfigError
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
@@ -95,6 +96,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
+    schedules: ScheduleEvccSettings = field(default_factory=ScheduleEvccSettings)
+    """How a schedule of ISO 15118-20 is chosen and used."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False

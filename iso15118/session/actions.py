@@ -45,6 +45,7 @@ __all__ = [
     "RequestContractCertificate",
     "RequestSchedules",
     "ScheduleChosen",
+    "ScheduleRemark",
     "ScheduleRenegotiated",
     "Send",
     "ServiceRenegotiated",
@@ -332,6 +333,14 @@ class PriceTrust(Enum):
     UNSIGNED = "nobody signed them"
     UNVERIFIABLE = "signed, but nobody here knows by whom"
     INVALID = "the signature does not fit them"
+
+
+class ScheduleRemark(Notify, frozen=True):
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
+    human-readable."""
+
+    name: str
+    detail: str
 
 
 class ScheduleChosen(Notify, frozen=True, kw_only=True):
