@@ -134,8 +134,8 @@ def _stream(
 def _iso20(
     payload_type: PayloadType, schema: str, messages: ModuleType, guest: Guest | None = None
 ) -> tuple[Stream, ...]:
-    """The common messages, those of one family, and beside its loop the metering confirmation and the schedule renegotiation, where
-    ``guest`` are its charge parameters."""
+    """The common messages, those of one family, and beside its loop the metering confirmation, check-in and check-out, and the schedule
+    renegotiation, where ``guest`` are its charge parameters."""
     return (
         _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
         _stream(payload_type, schema, messages),
@@ -144,6 +144,12 @@ def _iso20(
             "iso20-common",
             common_messages,
             beside=("MeteringConfirmation",),
+        ),
+        _stream(
+            PayloadType.PARKING_STATUS,
+            "iso20-common",
+            common_messages,
+            beside=("VehicleCheckIn", "VehicleCheckOut"),
         ),
         _stream(
             PayloadType.SCHEDULE_RENEGOTIATION,
@@ -155,8 +161,8 @@ def _iso20(
     )
 
 
-_BESIDE: Final = frozenset({"MeteringConfirmation"})
-"""Exchanges that run on a stream of their own only, beside a charge loop."""
+_BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut"})
+"""Exchanges that run on a stream of their own only, beside the main one."""
 
 _AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
 _DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
@@ -174,6 +180,9 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
     "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac, _AC_PARAMETERS),
     "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc, _DC_PARAMETERS),
+    # The messages are those of AC; their elements, and with them all event codes, are not.
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),

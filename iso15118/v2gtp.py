@@ -42,8 +42,7 @@ class PayloadType(IntEnum):
     """DC, DC_BPT, MCS and MCS_BPT."""
     ISO20_ACDP = 0x8005
     ISO20_WPT = 0x8006
-    # The two values of Amendment 1 are known from one implementation only, hence unsettled; they are names
-    # here and no more.
+    # The two values of Amendment 1 are known from one implementation only, hence unsettled.
     ISO20_AC_DER_IEC = 0x8010
     ISO20_AC_DER_SAE = 0x8011
     SCHEDULE_RENEGOTIATION = 0x8101

@@ -7,9 +7,12 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import EnergyOffer
+from iso15118.energy.schedule import Schedule
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
@@ -32,11 +35,15 @@ __all__ = [
     "Notify",
     "OpenContactors",
     "PeerDeviates",
+    "PowerProfileTaken",
     "PreCharge",
+    "PriceTrust",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
     "RequestContractCertificate",
+    "RequestSchedules",
+    "ScheduleChosen",
     "ScheduleRenegotiated",
     "Send",
     "ServiceRenegotiated",
@@ -182,6 +189,8 @@ class RequestAuthorization(HardwareAction, frozen=True):
     """How the vehicle introduced itself: anybody may call himself so."""
     certificate_name: str = ""
     """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+    number: int = 0
+    """Which question of the session this is, from 1 on: a vehicle may try again after a refusal. Its answer carries the same."""
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
@@ -199,6 +208,15 @@ class RequestContractCertificate(HardwareAction, frozen=True):
     request: Any
     deadline: float
     schema: str = "iso20-common"
+
+
+class RequestSchedules(HardwareAction, frozen=True):
+    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same ``number``); ``deadline`` on the session's clock:
+    without an answer by then what it had planned before holds, or the limits."""
+
+    needs: ChargingNeeds
+    number: int
+    deadline: float
 
 
 class StoreContract(HardwareAction, frozen=True):
@@ -269,10 +287,49 @@ class ChargingNeeds(Notify, frozen=True):
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+    departure_at: float | None = None
+    """The same moment on the session's clock."""
+    maximum_points: int | None = None
+    """How many entries of a schedule the vehicle can take, where it says so."""
+    energy_offer: EnergyOffer | None = None
+    """ISO 15118-20: what it would give back over time, and what it wants for it."""
     minimum_soc: int | None = None
     target_soc: int | None = None
     maximum_v2x_wh: float | None = None
     minimum_v2x_wh: float | None = None
+
+
+class PowerProfileTaken(Notify, frozen=True):
+    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
+    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
+
+    schedule_id: int
+    profile: Schedule | None
+    tolerance: bool | None = None
+
+
+class PriceTrust(Enum):
+    """What is known about the prices of a schedule."""
+
+    NONE = "there are none"
+    VERIFIED = "signed by the provider of the contract"
+    UNSIGNED = "nobody signed them"
+    UNVERIFIABLE = "signed, but nobody here knows by whom"
+    INVALID = "the signature does not fit them"
+
+
+class ScheduleChosen(Notify, frozen=True, kw_only=True):
+    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
+
+    schedule_id: int
+    profile: Schedule
+    planned_wh: float
+    """To the battery, until departure or the end of the schedule."""
+    cost: Decimal | None = None
+    currency: str = ""
+    trust: PriceTrust = PriceTrust.NONE
+    offered: int = 1
+    """How many there were to choose from."""
 
 
 class VehicleDisplay(Notify, frozen=True, kw_only=True):

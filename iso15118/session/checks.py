@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import astuple
 
+from iso15118.energy.offer import check_offers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
@@ -200,9 +201,32 @@ def _plan(event: Any) -> None:
                     _refuse(event, "plans", "durations of 1 s or more, and powers of 0 W or more")
 
 
+def _schedules(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "the number of the question, or 0")
+    if event.signature is not None and not (
+        isinstance(event.signature, bytes) and 1 <= len(event.signature) <= 350
+    ):
+        _refuse(event, "signature", "1 to 350 octets, or None")
+    if type(event.offers) is not tuple:
+        _refuse(event, "offers", "a tuple of ScheduleOffer")
+    check_offers(event.offers, "SchedulesGiven.offers")
+
+
+def _missing(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "the number of the question")
+
+
 def _reason(event: Any) -> None:
     if not isinstance(event.reason, str):
         _refuse(event, "reason", "a text")
+
+
+def _decision(event: Any) -> None:
+    _flag(event, "accepted")
+    if type(event.number) is not int or event.number < 0:
+        _refuse(event, "number", "that of the question, or 0 for the last one")
 
 
 def _services(event: Any) -> None:
@@ -269,7 +293,7 @@ _MOST_TAXES, _MOST_RULES = 10, 2**32 - 1
 
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
-    ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
+    ev.AuthorizationDecided: _decision,
     ev.ContractDecided: _contract,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,
@@ -277,6 +301,8 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
     ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
+    ev.SchedulesGiven: _schedules,
+    ev.SchedulesMissing: _missing,
     ev.MeterRead: _meter,
     ev.PauseRequested: _reason,
     ev.ScheduleRenegotiationRequested: _reason,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
@@ -50,6 +51,8 @@ __all__ = [
     "PowerMeasured",
     "ReceiptIssued",
     "ScheduleRenegotiationRequested",
+    "SchedulesGiven",
+    "SchedulesMissing",
     "SecondVoltageMeasured",
     "ServiceRenegotiationRequested",
     "SetPointChanged",
@@ -250,9 +253,11 @@ class HardwareFault(Event, frozen=True):
 
 
 class AuthorizationDecided(Event, frozen=True):
-    """The backend or the terminal decided about the driver: charge or not."""
+    """The backend or the terminal decided about the driver: charge or not. ``number``: that of the ``RequestAuthorization`` which this is
+    the answer to; 0: the last one. The answer to an earlier one is ignored."""
 
     accepted: bool
+    number: int = 0
 
 
 class ContractDecided(Event, frozen=True):
@@ -288,12 +293,32 @@ class PlanChanged(Event, frozen=True):
     """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
     the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
 
-    ISO 15118-2 offers them as schedules, and asks a vehicle in the charge loop for a new negotiation. ``begins``: on the session's
-    clock; None: now.
+    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
+    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
     """
 
     plans: tuple[tuple[tuple[float, float], ...], ...]
     begins: float | None = None
+
+
+class SchedulesGiven(Event, frozen=True):
+    """Station: the schedules that the vehicle is offered, one to three of them with their prices, in place of what was planned before;
+    empty: the limits hold.
+
+    ``number``: that of the ``RequestSchedules`` which this is the answer to; 0: nobody asked, and a vehicle that is in the charge loop is
+    asked for a new negotiation. ``signature``: the provider's, over all price schedules that have an ``id``, in their order: the value of
+    the XML signature, whose SignedInfo follows from them.
+    """
+
+    offers: tuple[ScheduleOffer, ...]
+    number: int = 0
+    signature: bytes | None = None
+
+
+class SchedulesMissing(Event, frozen=True):
+    """Station: the energy manager has no answer to ``RequestSchedules`` of this ``number``: what it had planned before holds."""
+
+    number: int
 
 
 class SetPointChanged(Event, frozen=True):

@@ -12,10 +12,11 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
+from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
@@ -24,7 +25,7 @@ from .actions import ChargingNeeds, Urgency
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import AC_SERVICES, ServiceID
+from .services import OUTLET_SERVICES, ServiceID
 from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "OnBoardChargerPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
+    "SchedulingEnergyPort",
     "SignalPort",
     "Station",
     "Vehicle",
@@ -88,6 +90,8 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
+_STATION_MAY = {"energy": {"schedules": _ASKED}}
+"""What a port of a station may have beside, and then has to be as it is wanted."""
 
 
 @runtime_checkable
@@ -292,6 +296,23 @@ class EnergyPort(Protocol):
 
 
 @runtime_checkable
+class SchedulingEnergyPort(EnergyPort, Protocol):
+    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
+    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
+    ``SchedulesGiven``.
+
+    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
+    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
+    session begins.
+    """
+
+    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
+        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
+        loop, as ``needs.departure_at`` is."""
+        ...
+
+
+@runtime_checkable
 class SignalPort(Protocol):
     """Control pilot of IEC 61851-1, or CE of MCS mapped onto its states; pushes ``SignalChanged``."""
 
@@ -392,7 +413,7 @@ class Station:
             _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
         if self.power is None and self.cable_check is not None:
             _missing("power", "this port is missing", "give Station one: a cable check is for a DC output")
-        check_ports(self, _STATION)
+        check_ports(self, _STATION, _STATION_MAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -438,9 +459,9 @@ def check_services(
         direct, alternating = bundle.inlet is not None, bundle.charger is not None
         ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
     for service in services:
-        there = alternating if service in AC_SERVICES else direct
+        there = alternating if service in OUTLET_SERVICES else direct
         if not there:
-            port = ports[service in AC_SERVICES]
+            port = ports[service in OUTLET_SERVICES]
             raise ConfigError(
                 "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
             )
