@@ -20,6 +20,7 @@ from iso15118.session.services import (
     OUTLET_SERVICES,
     SERVICES,
     ControlMode,
+    MobilityNeedsMode,
     ParameterSet,
     ServiceID,
     ac_parameter_sets,
@@ -30,6 +31,7 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
+from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
@@ -132,6 +134,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     refused with FAILED."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,)
+    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With provided-by-secc the station is told
+    departure and states of charge (``MobilityNeedsChanged``) and tells them to the vehicle; public stacks offer the other one alone."""
     allow_pause: bool = True
     """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
     either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
@@ -158,6 +163,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
+    """What is decided about changes in mid-session, in ISO 15118-20 alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
@@ -236,6 +243,17 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        if not self.mobility_needs_modes:
+            raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
+        listed_once("mobility_needs_modes", self.mobility_needs_modes)
+        if MobilityNeedsMode.PROVIDED_BY_EVCC not in self.mobility_needs_modes and (
+            ControlMode.SCHEDULED in self.control_modes
+        ):  # [V2G20-2663]
+            raise ConfigError(
+                "mobility_needs_modes",
+                "in Scheduled mode the vehicle knows its needs",
+                "provided-by-evcc as well, or control_modes dynamic alone",
+            )
 
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None
@@ -253,6 +271,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
                 pricing=self.schedules.pricing,
+                mobility_needs_modes=self.mobility_needs_modes,
             )
         default = 1 if 7 in entry.connectors else 2
         return parameter_sets(
@@ -260,4 +279,5 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             connector=self.connector or default,
             control_modes=self.control_modes,
             pricing=self.schedules.pricing,
+            mobility_needs_modes=self.mobility_needs_modes,
         )

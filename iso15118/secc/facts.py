@@ -24,6 +24,7 @@ from iso15118.session.value_added import ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
@@ -199,6 +200,8 @@ class Facts:
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """What else is wanted of it in mid-session."""
     abort_reason: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""

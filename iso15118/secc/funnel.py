@@ -212,8 +212,9 @@ class Funnel:
         *,
         connected: bool = True,
         rule: str = "",
+        beside: bool = False,
     ) -> list[Action]:
-        """The one way out."""
+        """The one way out. ``beside``: the response goes out beside the main conversation."""
         facts, edition = self._facts, self._edition
         if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
             detail = self._with_first_cause(detail)
@@ -230,7 +231,7 @@ class Funnel:
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
-            actions.append(act.Send(response))
+            actions.append(act.Send(response, beside))
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
         )

@@ -19,6 +19,9 @@ from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Refused, Stage, Wait
 
 if TYPE_CHECKING:
+    from iso15118.session.ac_limits import AcVehicleLimits
+    from iso15118.session.limits import VehicleLimits
+
     from .context import Context
 
 __all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
@@ -97,6 +100,14 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
+    """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
+
+    @property
+    def parameters_request(self) -> type:
+        """The request with the charge parameters."""
+        kinds = [key for key in self.rows[self.parameters] if isinstance(key, type)]
+        return next(kind for kind in kinds if kind.__name__.endswith("ChargeParameterDiscoveryReq"))
 
 
 def key_of(request: Any) -> Key:
@@ -206,6 +217,9 @@ def compose(part: Part) -> Table:
     """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
     table = _common(part.parameters, part.ready, part.loop, part.after)
     leave = table[S.SESSION_STOP]
+    if part.declared is not None:
+        anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)
+        table[S.SCHEDULE_RENEGOTIATION][part.parameters_request] = anew
     for state, rows in part.rows.items():
         mine = table.setdefault(state, dict(leave))
         for key, what in rows.items():

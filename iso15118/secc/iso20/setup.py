@@ -274,11 +274,18 @@ def _termination(request: cm.SessionStopReq) -> str:
     return printable(said, _LONGEST)
 
 
+def _leaving(request: cm.SessionStopReq) -> actions.VehicleLeaves:
+    code, why = request.ev_termination_code or "", request.ev_termination_explanation or ""
+    return actions.VehicleLeaves(printable(code, _LONGEST), printable(why, _LONGEST))
+
+
 def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
     facts = ctx.facts
     detail = _termination(request)
+    if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
+        facts.news.append(_leaving(request))
     end, refused = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
@@ -306,7 +313,14 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
+                ctx.renegotiate_until = ctx.renegotiate_next = 0.0
+                ctx.needs_told = ctx.acknowledged = None
+                ctx.target_told = False
                 ctx.detailed.clear()
+                facts.wishes.service_anew()
+                # Some vehicles say so and hang up: that is an ordinary end.
+                facts.wishes.may_leave = "the vehicle left where it would have chosen another service"
+                facts.news.append(actions.ServiceRenegotiated())
                 return Answer(
                     cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
                 )
