@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, common_messages, dc
+from iso15118.messages.iso20 import ac, acdp, common_messages, dc, wpt
 
 from . import exi
 from .errors import ExiError, MisuseError
@@ -117,7 +117,7 @@ def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tupl
     )
 
 
-_BESIDE: Final = frozenset({"MeteringConfirmation"})
+_BESIDE: Final = frozenset({"MeteringConfirmation", "ACDPSystemStatus"})
 """Exchanges that run on a stream of their own, beside a charge loop."""
 
 _MOST_SKIPPED: Final = 256
@@ -131,6 +131,13 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
     "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac),
     "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc),
+    # A pantograph's session has the messages of the device, and those of DC for the power.
+    "iso20-acdp": (
+        *_iso20(PayloadType.ISO20_ACDP, "iso20-acdp", acdp),
+        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
+        _stream(PayloadType.ACDP_SYSTEM_STATUS, "iso20-acdp", acdp, beside=("ACDPSystemStatus",)),
+    ),
+    "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),

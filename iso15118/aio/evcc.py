@@ -20,6 +20,7 @@ from iso15118.aio.net.sdp import discover
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
+from iso15118.aio.ports.coupling_calls import mobility_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
@@ -412,6 +413,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        mobility = None
+        if self.vehicle.mobility is not None:
+            mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
         state = self._battery.read("state", readings.battery)
         try:
             return EvccSession(
@@ -422,6 +426,7 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                mobility=mobility,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

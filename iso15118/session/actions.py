@@ -15,15 +15,20 @@ from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .coupling import VehiclePosition
 
 __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
     "CloseTransport",
+    "ConnectDevice",
+    "DisconnectDevice",
     "EndReason",
     "EvccidMismatch",
+    "GuideVehicle",
     "HardwareAction",
+    "Immobilize",
     "MeteringConfirmed",
     "MeteringRefused",
     "Notify",
@@ -124,6 +129,31 @@ class OpenContactors(HardwareAction, frozen=True):
     reason: str
 
 
+class ConnectDevice(HardwareAction, frozen=True):
+    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+
+    deadline: float
+
+
+class DisconnectDevice(HardwareAction, frozen=True):
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers). Asked for with contactors open and
+    without current and voltage only; harmless when repeated."""
+
+    deadline: float
+
+
+class GuideVehicle(HardwareAction, frozen=True):
+    """Vehicle: where the station sees it, for whoever drives it to the place."""
+
+    position: VehiclePosition
+
+
+class Immobilize(HardwareAction, frozen=True):
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers). It is let go only when the connection device is retracted."""
+
+    immobile: bool
+
+
 class SetPower(HardwareAction, frozen=True):
     """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
 
@@ -218,6 +248,7 @@ class EndReason(Enum):
     AUTHORIZATION_FAILED = "not authorized"
     PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
     CABLE_CHECK_FAILED = "the cable check failed"
+    COUPLING_FAILED = "vehicle and station could not be joined"
     PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
     CONTACTOR_FAILED = "a contactor did not switch"
     SEQUENCE_ERROR = "a message out of sequence"

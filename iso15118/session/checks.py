@@ -18,6 +18,7 @@ from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 
 __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
@@ -204,6 +205,30 @@ def _pause(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _device(event: Any) -> None:
+    if type(event.position) is not DevicePosition:
+        _refuse(event, "position", "a DevicePosition")
+
+
+def _vehicle_position(event: Any) -> None:
+    position = event.position
+    if type(position) is not VehiclePosition:
+        _refuse(event, "position", "a VehiclePosition")
+    for name in ("x_cm", "y_cm", "window_x_cm", "window_y_cm"):
+        value = getattr(position, name)
+        if type(value) not in (float, int) or not -_GREATEST <= value <= _GREATEST:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no length", "a finite number")
+    for name in ("in_position", "associated"):
+        if type(getattr(position, name)) is not bool:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no flag", "True or False")
+    _number(event, "at", optional=True)
+
+
+def _mobility(event: Any) -> None:
+    _flag(event, "stands")
+    _flag(event, "immobilized")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
     ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
@@ -212,6 +237,9 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.LimitsChanged: _limits,
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
+    ev.ConnectionDeviceChanged: _device,
+    ev.VehiclePositionMeasured: _vehicle_position,
+    ev.MobilityChanged: _mobility,
     ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
     ev.MeterRead: _meter,

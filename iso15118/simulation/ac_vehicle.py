@@ -27,6 +27,7 @@ from iso15118.session.events import (
     ChargerChanged,
     ContactorsChanged,
     Event,
+    MobilityChanged,
     SignalState,
 )
 
@@ -59,6 +60,9 @@ class SimulatedAcVehicle:
 
     limits = None
     """It has no DC side."""
+
+    mobility: MobilityChanged | None = None
+    """See ``SimulatedVehicle``."""
 
     def __init__(
         self,

@@ -90,6 +90,7 @@ class Pair:
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
+            device=station.device,
         )
         self.evcc = EvccSession(
             evcc,
@@ -99,6 +100,7 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
             charger=vehicle.charger_limits,
+            mobility=vehicle.mobility,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -269,9 +271,12 @@ class Pair:
         self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
+            beside = self.station.look(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
+        for event in beside:
+            self._carry_out_secc(self._tell_secc(event))
         self.monitor.measured(measured, self.now)
         actions = self.secc.handle(measured, self.now)
         if actions:

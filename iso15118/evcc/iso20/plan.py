@@ -97,6 +97,12 @@ class Plan:
     """What ``station`` and ``own`` have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     schedule: ChosenSchedule | None = None
+    positioned: bool = False
+    """The vehicle stands in its place, under a connection device or over a pad."""
+    connecting: bool = False
+    """A connection device was asked for, and not yet to leave again."""
+    device_down: bool = False
+    """It is in contact, as the station says."""
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None

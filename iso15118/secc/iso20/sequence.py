@@ -36,6 +36,7 @@ class State(Enum):
     AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
+    ACDP_CONNECT = "ACDP_Connect"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
     POWER_DELIVERY = "PowerDelivery"
@@ -43,6 +44,7 @@ class State(Enum):
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
+    ACDP_DISCONNECT = "ACDP_Disconnect"
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
 
@@ -97,6 +99,10 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    beside: frozenset[type] = frozenset()
+    """Requests that come on a stream of their own."""
+    leaves: frozenset[type] = frozenset()
+    """Requests that lead away from power: they are not refused because somebody wants to stop."""
 
 
 def key_of(request: Any) -> Key:
