@@ -31,7 +31,8 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.ports import Vehicle
+from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from .driver import SessionDriver

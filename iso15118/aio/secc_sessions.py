@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.value_added import services_of
 from iso15118.connector.news import (
@@ -304,6 +305,8 @@ class SeccSessions:
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,
             value_added=services_of(self._station),
+            schedules=asks_schedules(self._station),
+            price_signers=price_signers_of(self._station),
             resume=tuple(self.tickets),
         )
 

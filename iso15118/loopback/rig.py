@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
@@ -91,19 +90,6 @@ class Plant(Struct, frozen=True):
         battery = _battery(order)
         vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
-
-    def direct(self) -> tuple[DcCircuit, SimulatedStation, SimulatedVehicle]:
-        """The three with DC, which a simulated link needs."""
-        circuit, station, vehicle = self.circuit, self.station, self.vehicle
-        if (
-            isinstance(circuit, DcCircuit)
-            and isinstance(station, SimulatedStation)
-            and isinstance(vehicle, SimulatedVehicle)
-        ):
-            return circuit, station, vehicle
-        raise ConfigError(
-            "link", f"service {self.order.service!r} runs without a simulated link yet", "use link none"
-        )
 
     @classmethod
     def _alternating(

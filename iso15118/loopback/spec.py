@@ -15,7 +15,7 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import AC_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
 from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
@@ -108,9 +108,11 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.alternating and self.link != "none":
+        if self.alternating and self.link == "spe":
             raise ConfigError(
-                "link", f"service {self.service!r} runs without a simulated link yet", "use link none"
+                "link",
+                f"service {self.service!r} has no single-pair Ethernet, which is of MCS: it has a control pilot",
+                "did you mean 'slac'?",
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
@@ -258,7 +260,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     @property
     def alternating(self) -> bool:
         """The vehicle charges by its on-board charger."""
-        return self.energy_service.id in AC_SERVICES
+        return self.energy_service.id in OUTLET_SERVICES
 
     @property
     def kind(self) -> StationPreset:

@@ -17,7 +17,7 @@ from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.services import (
-    AC_SERVICES,
+    OUTLET_SERVICES,
     SERVICES,
     ControlMode,
     ParameterSet,
@@ -224,7 +224,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                     f"{service.name} is not implemented",
                     "one of " + ", ".join(s.name for s in SERVICES.values()),
                 )
-            if service in AC_SERVICES:
+            if service in OUTLET_SERVICES:
                 continue  # there the connector follows from the phases
             if self.connector is not None and self.connector not in SERVICES[service].connectors:
                 legal = SERVICES[service].connectors
@@ -243,7 +243,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ) -> tuple[ParameterSet, ...]:
         """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
         entry = SERVICES[service]
-        if service in AC_SERVICES:
+        if service in OUTLET_SERVICES:
             if outlet is None:
                 return ()
             return ac_parameter_sets(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iso15118.session import actions as act
+from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.coupling import DevicePosition
 from iso15118.timing import Timer, TimerTable
@@ -51,6 +52,11 @@ class ConnectionDevice:
             return self._abort(EndReason.HARDWARE_FAULT, what)
         return []
 
+    def _vehicle_seen(self, event: ev.VehiclePositionMeasured) -> list[Action]:
+        facts, at = self._facts, event.at
+        facts.position, facts.position_at = event.position, facts.now if at is None else min(at, facts.now)
+        return []
+
     def _device_late(self) -> list[Action]:
         if self._facts.device_down:
             return self._abort(
@@ -69,19 +75,21 @@ class ConnectionDevice:
 
     # -- the stream on which the vehicle tells its status
 
-    def _watch_status(self) -> None:
+    def _watch_status(self) -> list[Action]:
         """The next one is waited for as long as the standard has it, and not for long while there is power."""
         facts = self._facts
         heard = facts.status_heard
+        stop = self._stop(facts.stop_asked) if facts.stop_asked else []
         if heard is None:
             self.timers.clear(Timer.SYSTEM_STATUS)
-            return
+            return stop
         if not facts.status_ever and not facts.config.acdp.status_required:
-            return
+            return stop
         wait_s = facts.timing.sequence_timeout
         if facts.status_ever and facts.energized:
             wait_s = min(wait_s, facts.config.acdp.status_silence_s)
         self.timers.set(Timer.SYSTEM_STATUS, heard + wait_s)
+        return stop
 
     def _status_silent(self) -> list[Action]:
         facts = self._facts

@@ -10,11 +10,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
@@ -27,6 +28,7 @@ from iso15118.timing import Timing
 from .config import SeccConfig
 
 if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["Facts", "Installation"]
@@ -89,6 +91,8 @@ class Facts:
     # -- authorization
     authorization_requested: float | None = None
     """When the authorizer was asked; None before."""
+    authorizations: int = 0
+    """How often it was asked: the number of the last question."""
     authorized: bool | None = None
     """What it decided; None while it has not."""
     claim: ContractClaim | None = None
@@ -135,6 +139,18 @@ class Facts:
 
     plans: tuple[Schedule, ...] = ()
     """What the energy manager plans over time, the first is the default; empty: the limits hold."""
+    offers: tuple[ScheduleOffer, ...] = ()
+    """The same with prices, and with what may be given back; the charging powers of each are one of ``plans``."""
+    offers_signature: bytes | None = None
+    """The provider's, over the prices that have an id."""
+    asks_schedules: bool = False
+    """The energy manager is asked whenever a vehicle wants schedules."""
+    price_signers: tuple[Signer, ...] = ()
+    """Keys of the provider that prices are signed with here."""
+    schedules_asked: int = 0
+    """How often it was asked: the number of the last question."""
+    schedules_due: float | None = None
+    """Until when its answer is waited for; None: it has answered, or was not asked."""
 
     # -- the hardware as last reported
     signal: SignalState | None = None
@@ -295,6 +311,16 @@ class Facts:
     def unix_time(self) -> float | None:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
+
+    def take_offers(self, offers: tuple[ScheduleOffer, ...], signature: bytes | None = None) -> None:
+        """The energy manager plans this from now on; what has no begin begins now."""
+        self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
+        self.offers, self.offers_signature = offers, signature
+
+    def ask_driver(self) -> RequestAuthorization:
+        """Whoever decides about the driver is asked, once more."""
+        self.authorizations += 1
+        return RequestAuthorization(self.evccid, self.certificate_name, self.authorizations)
 
     def forget_authorization(self, why: str) -> None:
         """The decision is told, and was no, because of ``why``: the vehicle may try again."""

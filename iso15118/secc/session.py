@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from iso15118.energy.offer import check_offers, offers_of
 from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
@@ -36,6 +37,7 @@ from .funnel import CONNECTED, Funnel
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["SeccSession"]
@@ -65,7 +67,8 @@ class SeccSession(Funnel):
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
-    services beside energy. ``resume``: sessions that
+    services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
+    provider that prices are signed with. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
     ``device``: where its connection device is; None: it has none.
     """
@@ -79,6 +82,8 @@ class SeccSession(Funnel):
         trust: ContractTrust | None = None,
         installs: bool = False,
         value_added: Iterable[ValueAddedService] = (),
+        schedules: bool = False,
+        price_signers: Iterable[Signer] = (),
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
@@ -118,6 +123,8 @@ class SeccSession(Funnel):
                 trust=trust,
                 installs=installs,
                 value_added=check_value_added(value_added),
+                asks_schedules=schedules,
+                price_signers=tuple(price_signers),
                 tickets=tickets,
                 device=device,
                 device_down=device is not None and device is not DevicePosition.HOME,
@@ -255,10 +262,10 @@ class SeccSession(Funnel):
                     actions += self._abort(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
                 case Timer.PRE_CHARGE:
                     actions += self._abort(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
-                case Timer.CONNECTION_DEVICE:
-                    actions += self._device_late()
-                case Timer.SYSTEM_STATUS:
-                    actions += self._status_silent()
+                case Timer.CONNECTION_DEVICE | Timer.SYSTEM_STATUS:
+                    actions += (
+                        self._device_late() if timer is Timer.CONNECTION_DEVICE else self._status_silent()
+                    )
                 case Timer.CONTROL_PILOT:
                     actions += self._abort(
                         EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
@@ -344,9 +351,7 @@ class SeccSession(Funnel):
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
-            self._watch_status()
-            if self._facts.stop_asked:
-                actions += self._stop(self._facts.stop_asked)
+            actions += self._watch_status()
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -405,7 +410,9 @@ class SeccSession(Funnel):
                 if not facts.cable_check_awaited or number not in (0, facts.cable_checks):
                     return []  # of an earlier check, or of one that was taken back
                 return self._cable_check_finished(ok is True, text(reason))
-            case ev.AuthorizationDecided(accepted=accepted):
+            case ev.AuthorizationDecided(accepted=accepted, number=number):
+                if number not in (0, facts.authorizations):
+                    return []  # to an earlier question
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
                 if claim != facts.claim:
@@ -430,16 +437,24 @@ class SeccSession(Funnel):
                 return self._rebound()
             case ev.PlanChanged(plans=plans, begins=begins):
                 start = facts.now if begins is None else begins
-                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                facts.take_offers(offers_of(Schedule.of(start, plan) for plan in plans))
+                return []
+            case ev.SchedulesGiven(offers=offers, number=number, signature=signature):
+                if number and (facts.schedules_due is None or number != facts.schedules_asked):
+                    return []  # an answer that comes too late, or to an earlier question
+                facts.schedules_due = None
+                facts.take_offers(check_offers(offers), signature)
+                return []
+            case ev.SchedulesMissing(number=number):
+                if number == facts.schedules_asked:
+                    facts.schedules_due = None
                 return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.ConnectionDeviceChanged(position=position):
                 return self._device_moved(position)
-            case ev.VehiclePositionMeasured(position=place, at=at):
-                facts.position = place
-                facts.position_at = facts.now if at is None else min(at, facts.now)
-                return []
+            case ev.VehiclePositionMeasured():
+                return self._vehicle_seen(event)
             case ev.HardwareFault(port=port, reason=reason):
                 return self._abort(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):

@@ -11,7 +11,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
@@ -20,6 +23,7 @@ from .ac_limits import AcStationLimits, AcVehicleLimits
 from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
+from .services import ServiceID
 
 __all__ = [
     "AcLimitsChanged",
@@ -33,6 +37,7 @@ __all__ = [
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
+    "Cost",
     "EmergencyShutdown",
     "Event",
     "HardwareFault",
@@ -42,13 +47,21 @@ __all__ = [
     "MessageReceived",
     "MeterRead",
     "MobilityChanged",
+    "MobilityNeedsChanged",
+    "NeedsChanged",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
+    "ReceiptIssued",
+    "ScheduleRenegotiationRequested",
+    "SchedulesGiven",
+    "SchedulesMissing",
     "SecondVoltageMeasured",
+    "ServiceRenegotiationRequested",
     "SetPointChanged",
     "SignalChanged",
     "SignalState",
+    "StandbyRequested",
     "StopRequested",
     "TransportLoss",
     "TransportLost",
@@ -74,9 +87,11 @@ class Connected(Event, frozen=True):
 
 
 class MessageReceived(Event, frozen=True):
-    """A message of the peer, decoded under the negotiated schema."""
+    """A message of the peer, decoded under the negotiated schema. ``beside``: it came on a stream of its own, such as that of a schedule
+    renegotiation beside the charge loop."""
 
     message: Any
+    beside: bool = False
 
 
 class Undecodable(Event, frozen=True):
@@ -263,9 +278,11 @@ class HardwareFault(Event, frozen=True):
 
 
 class AuthorizationDecided(Event, frozen=True):
-    """The backend or the terminal decided about the driver: charge or not."""
+    """The backend or the terminal decided about the driver: charge or not. ``number``: that of the ``RequestAuthorization`` which this is
+    the answer to; 0: the last one. The answer to an earlier one is ignored."""
 
     accepted: bool
+    number: int = 0
 
 
 class ContractDecided(Event, frozen=True):
@@ -301,12 +318,32 @@ class PlanChanged(Event, frozen=True):
     """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
     the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
 
-    ISO 15118-2 offers them as schedules, and asks a vehicle in the charge loop for a new negotiation. ``begins``: on the session's
-    clock; None: now.
+    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
+    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
     """
 
     plans: tuple[tuple[tuple[float, float], ...], ...]
     begins: float | None = None
+
+
+class SchedulesGiven(Event, frozen=True):
+    """Station: the schedules that the vehicle is offered, one to three of them with their prices, in place of what was planned before;
+    empty: the limits hold.
+
+    ``number``: that of the ``RequestSchedules`` which this is the answer to; 0: nobody asked, and a vehicle that is in the charge loop is
+    asked for a new negotiation. ``signature``: the provider's, over all price schedules that have an ``id``, in their order: the value of
+    the XML signature, whose SignedInfo follows from them.
+    """
+
+    offers: tuple[ScheduleOffer, ...]
+    number: int = 0
+    signature: bytes | None = None
+
+
+class SchedulesMissing(Event, frozen=True):
+    """Station: the energy manager has no answer to ``RequestSchedules`` of this ``number``: what it had planned before holds."""
+
+    number: int
 
 
 class SetPointChanged(Event, frozen=True):
@@ -328,6 +365,68 @@ class PauseRequested(Event, frozen=True):
     vehicle for a pause in the charge loop; it may end the session instead, or charge on."""
 
     reason: str
+
+
+class ScheduleRenegotiationRequested(Event, frozen=True):
+    """Another schedule is wanted, in the charge loop of ISO 15118-20. Vehicle: it asks for one, beside the loop or with the power at rest
+    (``EvccConfig.renegotiation``). Station: it asks the vehicle to."""
+
+    reason: str
+
+
+class ServiceRenegotiationRequested(Event, frozen=True):
+    """Another service, or another parameter set, is wanted in the same session, without a new authorization (ISO 15118-20). Vehicle:
+    power down, then the choice anew, of ``services`` if there are any, the best first. Station: it asks the vehicle to; one that does not
+    renegotiate may end the session instead."""
+
+    reason: str
+    services: tuple[ServiceID, ...] = ()
+
+
+class StandbyRequested(Event, frozen=True):
+    """Vehicle: stand by in the charge loop, with no power and contactors closed, or with ``wanted`` False go on. Station: with ``wanted``
+    False the vehicle is asked to leave standby; True is not for it to ask."""
+
+    reason: str
+    wanted: bool = True
+
+
+class NeedsChanged(Event, frozen=True):
+    """Vehicle: the driver changed his mind. ``departure_s``: until he leaves, in s from now; states of charge in percent. None: as
+    before."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+
+
+class MobilityNeedsChanged(Event, frozen=True):
+    """Station: what the driver told the operator, for a session in Dynamic mode whose parameter set has MobilityNeedsMode 2: the vehicle
+    is told, and has ``ack_max_delay_s`` to take it over. Times in s from now, states of charge in percent; None: nothing is said of
+    it."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    ack_max_delay_s: float = 30.0
+
+
+class Cost(Struct, frozen=True):
+    """One item of a receipt: the sum, and the price of one unit, in the currency of the price schedule."""
+
+    amount: float
+    per_unit: float
+
+
+class ReceiptIssued(Event, frozen=True, kw_only=True):
+    """Station: what the session has cost so far. It goes to the vehicle with the next meter reading, which it belongs to. ``taxes``:
+    number of the tax rule and sum, at most ten."""
+
+    energy: Cost | None = None
+    occupancy: Cost | None = None
+    services: Cost | None = None
+    overstay: Cost | None = None
+    taxes: tuple[tuple[int, float], ...] = ()
 
 
 class EmergencyShutdown(Event, frozen=True):

@@ -12,10 +12,11 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
+from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
@@ -25,7 +26,6 @@ from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionP
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import SERVICES, Namespace, ServiceID
 from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ __all__ = [
     "OnBoardChargerPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
+    "SchedulingEnergyPort",
     "SignalPort",
     "Station",
     "Vehicle",
     "VehicleAuthorizer",
     "VehiclePositionPort",
     "capabilities_of",
-    "check_services",
 ]
 
 Listener = Callable[[Event], None]
@@ -95,6 +95,8 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
+_STATION_MAY = {"energy": {"schedules": _ASKED}}
+"""What a port of a station may have beside, and then has to be as it is wanted."""
 
 
 @runtime_checkable
@@ -299,6 +301,23 @@ class EnergyPort(Protocol):
 
 
 @runtime_checkable
+class SchedulingEnergyPort(EnergyPort, Protocol):
+    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
+    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
+    ``SchedulesGiven``.
+
+    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
+    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
+    session begins.
+    """
+
+    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
+        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
+        loop, as ``needs.departure_at`` is."""
+        ...
+
+
+@runtime_checkable
 class SignalPort(Protocol):
     """Control pilot of IEC 61851-1, or CE of MCS mapped onto its states; pushes ``SignalChanged``."""
 
@@ -408,7 +427,7 @@ class Station:
                 "this port is missing",
                 "give Station both, or neither: the device moves by what is measured",
             )
-        check_ports(self, _STATION)
+        check_ports(self, _STATION, _STATION_MAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -440,37 +459,6 @@ class Vehicle:
                     )
                     _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
-
-
-def check_services(
-    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
-) -> None:
-    """A service of ISO 15118-20 that is asked for needs its ports. Raises ``ConfigError`` naming both."""
-    if "iso20" not in editions:
-        return
-    kind = type(bundle).__name__
-    wanted = _STATION_NEEDS if isinstance(bundle, Station) else _VEHICLE_NEEDS
-    for service in services:
-        needs = wanted[SERVICES[service].namespace] if service in SERVICES else ()
-        if any(getattr(bundle, name) is None for name in needs):
-            port = f"{kind}({', '.join(f'{name}=...' for name in needs)})"
-            raise ConfigError(
-                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
-            )
-
-
-_DIRECT = ("power", "cable_check")
-_STATION_NEEDS: dict[str, tuple[str, ...]] = {
-    Namespace.DC.value: _DIRECT,
-    Namespace.AC.value: ("ac",),
-    Namespace.ACDP.value: (*_DIRECT, "connection_device", "vehicle_position"),
-}
-_VEHICLE_NEEDS: dict[str, tuple[str, ...]] = {
-    Namespace.DC.value: ("inlet", "contactors"),
-    Namespace.AC.value: ("charger",),
-    Namespace.ACDP.value: ("inlet", "contactors", "mobility"),
-}
-"""The ports that the services of each set of messages work with."""
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

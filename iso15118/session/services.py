@@ -1,8 +1,8 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
 DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT, and the two
-services of a pantograph; a new service is a new entry, its phases and its schema.
-Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
+services of a pantograph; AC_DER_IEC and AC_DER_SAE have the phases of AC with control modes of their own. A new service is a new entry,
+its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, dc, wpt
+from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae, dc, wpt
 
 from .ac_limits import AcStationLimits, Islanding
 
@@ -20,6 +20,8 @@ __all__ = [
     "ACDP_SERVICES",
     "AC_SERVICES",
     "DC_SERVICES",
+    "DER_SERVICES",
+    "OUTLET_SERVICES",
     "SERVICES",
     "WPT_SERVICES",
     "BptChannel",
@@ -48,6 +50,8 @@ class ServiceID(IntEnum):
     DC_ACDP_BPT = 7
     MCS = 8
     MCS_BPT = 9
+    AC_DER_IEC = 10
+    AC_DER_SAE = 11
 
 
 class ControlMode(IntEnum):
@@ -94,6 +98,8 @@ class Namespace(Enum):
     DC = "urn:iso:std:iso:15118:-20:DC"
     ACDP = "urn:iso:std:iso:15118:-20:ACDP"
     WPT = "urn:iso:std:iso:15118:-20:WPT"
+    AC_DER_IEC = "urn:iso:std:iso:15118:-20:AC-DER-IEC"
+    AC_DER_SAE = "urn:iso:std:iso:15118:-20:AC-DER-SAE"
     ISO2 = "urn:iso:15118:2:2013:MsgDef"
     ISO2_2010 = "urn:iso:15118:2:2010:MsgDef"
     """An early draft that some vehicles name; what they speak is DIN 70121."""
@@ -113,6 +119,8 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
     islanding: Islanding | None = None
     nominal_voltage_v: int | None = None
     """AC: phase to neutral, in V; every power is based on it [V2G20-1823]."""
+    der_functions: int | None = None
+    """AC_DER_IEC: the functions that a vehicle with this set has to follow, as bits (DERControlFunctions)."""
 
 
 class EnergyService(Struct, frozen=True, kw_only=True):
@@ -155,6 +163,24 @@ _AC_BIDIRECTIONAL: dict[str, Any] = {
     "scheduled_res": ac.BPTScheduledACCLResControlMode,
     "dynamic_req": ac.BPTDynamicACCLReqControlMode,
     "dynamic_res": ac.BPTDynamicACCLResControlMode,
+}
+_DER_IEC: dict[str, Any] = {
+    "bidirectional": True,
+    "cpd_req_mode": ac_der_iec.DERACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac_der_iec.DERACCPDResEnergyTransferMode,
+    "scheduled_req": ac_der_iec.DERScheduledACCLReqControlMode,
+    "scheduled_res": ac_der_iec.DERScheduledACCLResControlMode,
+    "dynamic_req": ac_der_iec.DERDynamicACCLReqControlMode,
+    "dynamic_res": ac_der_iec.DERDynamicACCLResControlMode,
+}
+_DER_SAE: dict[str, Any] = {
+    "bidirectional": True,
+    "cpd_req_mode": ac_der_sae.DERACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac_der_sae.DERACCPDResEnergyTransferMode,
+    "scheduled_req": ac_der_sae.DERScheduledACCLReqControlMode,
+    "scheduled_res": ac_der_sae.DERScheduledACCLResControlMode,
+    "dynamic_req": ac_der_sae.DERDynamicACCLReqControlMode,
+    "dynamic_res": ac_der_sae.DERDynamicACCLResControlMode,
 }
 _CHARGE_ONLY: dict[str, Any] = {
     "bidirectional": False,
@@ -227,6 +253,18 @@ SERVICES: dict[ServiceID, EnergyService] = {
         EnergyService(id=ServiceID.DC_ACDP_BPT, name="acdp-bpt", **_ACDP, **_BIDIRECTIONAL),
         EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
+        EnergyService(
+            id=ServiceID.AC_DER_IEC,
+            name="ac-der-iec",
+            **(_AC | {"namespace": Namespace.AC_DER_IEC.value}),
+            **_DER_IEC,
+        ),
+        EnergyService(
+            id=ServiceID.AC_DER_SAE,
+            name="ac-der-sae",
+            **(_AC | {"namespace": Namespace.AC_DER_SAE.value}),
+            **_DER_SAE,
+        ),
     )
 }
 DC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.DC.value)
@@ -237,6 +275,10 @@ WPT_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespa
 """Services that run over the WPT messages."""
 AC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.AC.value)
 """Services that run over the AC messages."""
+DER_SERVICES = frozenset({ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE})
+"""Services in which the vehicle is a distributed energy resource; they extend the AC messages."""
+OUTLET_SERVICES = AC_SERVICES | DER_SERVICES
+"""Services with alternating current: they need an outlet, and an on-board charger."""
 
 
 def parameter_sets(

@@ -1,7 +1,7 @@
 """The plug: it couples the pilots of a station and a vehicle, and nothing passes while it is out.
 
 Each side says what it puts on the pilot; each side is told what it sees, as ``SignalChanged`` and, for the vehicle, ``DutyChanged``. With a
-``DcCircuit`` the plug's contacts for power follow.
+circuit the plug's contacts for power follow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from iso15118.link.primitives import DutyChanged, Pilot
 from iso15118.session.events import Event, SignalChanged, SignalState
 
+from .ac_circuit import AcCircuit
 from .circuit import DcCircuit
 
 __all__ = ["Plug"]
@@ -26,7 +27,7 @@ class Plug:
     A ``circuit`` follows it: unplugged with it, and with the signal that is seen; what the simulated vehicle shows comes through here.
     """
 
-    def __init__(self, circuit: DcCircuit | None = None) -> None:
+    def __init__(self, circuit: DcCircuit | AcCircuit | None = None) -> None:
         self._circuit = circuit
         self._plugged = False
         self._pilot = Pilot.STEADY

@@ -56,8 +56,10 @@ class Desk:
         """Carry out a question; whatever else it is, nothing is done."""
         backend = self.contracts
         match action:
-            case RequestAuthorization():
-                self._later("authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept))
+            case RequestAuthorization(number=number):
+                self._later(
+                    "authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept, number)
+                )
             case RequestContractAuthorization(claim) if backend is not None:
                 self._later(
                     "authorize_contract",

@@ -313,12 +313,12 @@ class Pair:
                 self._secc_events(_guarded(self.station, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     self.exchanges += 1
                     if name_of(message) in _LOOPS:
                         self.loops += 1
                     if self._on_message is None or self._on_message("secc", message, now) is not False:
-                        self.to_evcc.send(message, now)
+                        self.to_evcc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
@@ -338,9 +338,9 @@ class Pair:
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
-                        self.to_secc.send(message, now)
+                        self.to_secc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_secc.use_schema(edition)
                     self.to_evcc.expect_schema(edition)

@@ -34,6 +34,8 @@ from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState, TransportLoss, TransportLost
 from iso15118.session.ticket import EvccTicket, SeccTicket
+from iso15118.simulation.ac_station import SimulatedAcStation
+from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.cable import Cable
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
@@ -74,8 +76,8 @@ class PluggedPair:
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation,
-        vehicle: SimulatedVehicle,
+        station: SimulatedStation | SimulatedAcStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle,
         cable: Callable[[Callable[[], float]], Cable],
         links: tuple[DataLink, DataLink],
         *,
@@ -156,7 +158,13 @@ class PluggedPair:
     def safe(self) -> bool:
         """Nothing flows, and the contactors of both sides are open."""
         self.station.circuit.advance(self.now)
-        return not (self.station.outlet.closed or self.vehicle.inlet.closed or self.station.circuit.current_a)
+        closed = self.station.outlet.closed or self._vehicle_closed
+        return not (closed or self.station.circuit.current_a)
+
+    @property
+    def _vehicle_closed(self) -> bool:
+        """A vehicle with an on-board charger has no contactors that a session could close."""
+        return isinstance(self.vehicle, SimulatedVehicle) and self.vehicle.inlet.closed
 
     def phases(self) -> tuple[Phase, Phase]:
         """Where station and vehicle stand."""
@@ -379,15 +387,15 @@ class PluggedPair:
         pair = self.pair
         if pair is None:
             return
-        for side, session, contactors in (
-            (self.secc, pair.secc, self.station.outlet),
-            (self.evcc, pair.evcc, self.vehicle.inlet),
+        for side, session, closed in (
+            (self.secc, pair.secc, self.station.outlet.closed),
+            (self.evcc, pair.evcc, self._vehicle_closed),
         ):
             if session.ended is None:
                 continue
             if side.over_at is None:
                 side.over_at, self._stale = self.now, True
-            settled = not contactors.closed or self.now >= side.over_at + _SETTLE_S
+            settled = not closed or self.now >= side.over_at + _SETTLE_S
             if not side.told_over and settled:
                 side.told_over = True
                 self._keep(side, pair)

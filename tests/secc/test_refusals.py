@@ -36,7 +36,9 @@ def test_authorization_says_ongoing_until_somebody_decides() -> None:
     drive = Drive().to(State.AUTHORIZATION)
     first = drive.send(cm.AuthorizationReq)
     assert first.evse_processing is Processing.Ongoing_WaitingForCustomerInteraction
-    assert drive.book.does(act.RequestAuthorization) == [act.RequestAuthorization("WVWV123456789ABCDEF7")]
+    assert drive.book.does(act.RequestAuthorization) == [
+        act.RequestAuthorization("WVWV123456789ABCDEF7", "", 1)
+    ]
     assert drive.send(cm.AuthorizationReq).evse_processing is Processing.Ongoing_WaitingForCustomerInteraction
     drive.book.does()
     drive.book.tell(ev.AuthorizationDecided(True))

@@ -30,6 +30,7 @@ from .coupling_calls import DeviceCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
@@ -89,8 +90,11 @@ class StationHardware(SideHardware):
         self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._authorization = 0
+        """The number of the last question to the terminal."""
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._schedules = ScheduleCalls(loop, station, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -108,6 +112,7 @@ class StationHardware(SideHardware):
             act.ReadMeter: self._read_meter,
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
+            act.RequestSchedules: self._schedules.ask,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -229,6 +234,7 @@ class StationHardware(SideHardware):
             partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
             self._authorizer.drop,
             self._contracts.drop,
+            self._schedules.drop,
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
@@ -279,7 +285,7 @@ class StationHardware(SideHardware):
             calls.close()
         if self._device is not None:
             self._device.close()
-        for part in (self._check, self._authorizer, self._contracts, self._meter):
+        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
             part.close()
         self._contactors.shut_down()
 
@@ -336,6 +342,8 @@ class StationHardware(SideHardware):
             self._device.disconnect()
 
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
+        self._authorizer.drop()  # the answer to an earlier question is not wanted any more
+        self._authorization = action.number
         self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
@@ -360,10 +368,10 @@ class StationHardware(SideHardware):
     def _authorized(self, result: object) -> None:
         if type(result) is not bool:
             raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
-        self._news(ev.AuthorizationDecided(result))
+        self._news(ev.AuthorizationDecided(result, self._authorization))
 
     def _not_authorized(self, complaint: str) -> None:
-        self._news(ev.AuthorizationDecided(False))
+        self._news(ev.AuthorizationDecided(False, self._authorization))
         _log.warning("nobody is let in: %s", complaint)
 
     def _read(self, result: object) -> None:

@@ -23,7 +23,7 @@ from iso15118.messages.values import rational, si, unit_of
 from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import (
-    AC_SERVICES,
+    OUTLET_SERVICES,
     SERVICES,
     BptChannel,
     ControlMode,
@@ -102,7 +102,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
             plan.control_mode = mode
             plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
-            if wanted in AC_SERVICES:
+            if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
             await exchange(
@@ -128,7 +128,7 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
     """The vehicle has what this set asks for."""
     charger = talk.charger
     forms = _number(parameters, "GeneratorMode") == GeneratorMode.GRID_FORMING
-    if service not in AC_SERVICES:
+    if service not in OUTLET_SERVICES:
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
@@ -138,7 +138,7 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
 
 def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> int:
     """A vehicle takes the set with its own number of phases, wherever it stands in the list."""
-    if service not in AC_SERVICES or talk.charger is None:
+    if service not in OUTLET_SERVICES or talk.charger is None:
         return 0
     return talk.charger.phases - phases_of(_number(parameters, "Connector"))
 

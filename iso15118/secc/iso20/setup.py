@@ -16,7 +16,6 @@ from iso15118.session import actions
 from iso15118.session.actions import (
     EndReason,
     Notify,
-    RequestAuthorization,
     RequestContractAuthorization,
     SessionResumed,
 )
@@ -144,8 +143,7 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
 def _waiting_for_driver(ctx: Context, *, ask: bool) -> Answer:
     """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    asked = RequestAuthorization(ctx.facts.evccid, ctx.facts.certificate_name)
-    return Answer(waiting, State.AUTHORIZATION, (asked,) if ask else ())
+    return Answer(waiting, State.AUTHORIZATION, (ctx.facts.ask_driver(),) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
