@@ -254,11 +254,11 @@ class Facts:
 
     @property
     def apart(self) -> bool:
-        """Nothing joins the two: a connection device has not reached the vehicle, or has left it, and nothing is asked of the output. State
-        A of the control pilot is as it should be."""
+        """Nothing joins the two: a connection device has not reached the vehicle, or was told to leave it, and nothing is asked of the
+        output. State A of the control pilot is as it should be, though the position may be told a moment later."""
         return (
             self.device is not None
-            and self.device is not DevicePosition.END_POSITION
+            and not (self.device is DevicePosition.END_POSITION and self.device_down)
             and not (self.energized or self.contactors_closed)
         )
 
