@@ -38,14 +38,22 @@ class ConnectionDevice:
     def _device_moved(self, position: DevicePosition) -> list[Action]:
         """It reports where it is: away from its end position it carries nothing."""
         facts = self._facts
-        first, facts.device = facts.device is None, position
-        if first and position is not DevicePosition.HOME:
-            facts.device_down = True  # left behind by whoever was here before
+        before, facts.device = facts.device, position
+        by_itself = (
+            before in (None, DevicePosition.HOME)
+            and position is not DevicePosition.HOME
+            and not facts.device_down
+        )
+        facts.device_down = facts.device_down or by_itself
         there = DevicePosition.END_POSITION if facts.device_down else DevicePosition.HOME
         if position is there:
             self.timers.clear(Timer.CONNECTION_DEVICE)
         if self.ended is not None:
             return self._retract()
+        if by_itself and before is not None and facts.abort_reason is None:
+            return self._abort(
+                EndReason.HARDWARE_FAULT, "the connection device moves, and nobody asked for it"
+            )
         lost = position is not DevicePosition.END_POSITION
         if lost and facts.abort_reason is None and (facts.energized or facts.contactors_closed):
             what = f"the connection device left the vehicle under power: {position.value}"

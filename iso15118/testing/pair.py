@@ -112,6 +112,8 @@ class Pair:
             paused=tuple(paused),
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
+            device=station.device,
+            held=vehicle.mobility is not None,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
