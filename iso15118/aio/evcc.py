@@ -20,6 +20,7 @@ from iso15118.aio.net.sdp import discover
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
+from iso15118.aio.ports.contract_store import read_ahead
 from iso15118.aio.ports.coupling_calls import mobility_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
@@ -284,6 +285,8 @@ class EvccClient:
     async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
         if isinstance(self._where, str):
             self.interface = find_interface(self._where)  # it may have another address since the last session
+        if self.vehicle.contracts is not None:
+            await read_ahead(self.vehicle.contracts)
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",

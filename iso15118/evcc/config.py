@@ -17,6 +17,7 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
@@ -65,6 +66,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for contracts when none can be used, in every session, or never."""
     maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
+    key_use_s: Annotated[float, Meta(ge=0.01, le=55.0)] = 5.0
+    """How long a private key of a contract, or of the provisioning certificate, may take to sign or to agree on a secret, in s: a token is
+    slower than memory. It is used aside; what waits for it longer than this does without."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""
@@ -93,6 +97,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
+    schedules: ScheduleEvccSettings = field(default_factory=ScheduleEvccSettings)
+    """How a schedule of ISO 15118-20 is chosen and used."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False

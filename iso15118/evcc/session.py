@@ -470,6 +470,9 @@ class EvccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
+            case ev.KeyUsed():
+                talk.key_used(event)
+                return self._take_outbox()
             case ev.ChargerChanged(limits=limits):
                 talk.charger_now = limits
                 return []

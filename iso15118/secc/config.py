@@ -31,6 +31,7 @@ from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
 from .acdp_settings import AcdpSeccSettings
+from .schedule_settings import ScheduleSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -150,6 +151,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
+    schedules: ScheduleSeccSettings = field(default_factory=ScheduleSeccSettings)
+    """What else is decided about schedules and prices."""
     editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
@@ -253,6 +256,12 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
+                pricing=self.schedules.pricing,
             )
         default = 1 if 7 in entry.connectors else 2
-        return parameter_sets(entry, connector=self.connector or default, control_modes=self.control_modes)
+        return parameter_sets(
+            entry,
+            connector=self.connector or default,
+            control_modes=self.control_modes,
+            pricing=self.schedules.pricing,
+        )

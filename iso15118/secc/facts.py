@@ -284,6 +284,13 @@ class Facts:
         return None if limits is None else (limits.maximum_charge_power_w, limits.maximum_discharge_power_w)
 
     @property
+    def offered_charge_w(self) -> float | None:
+        """What was offered to be given, in W of all phases; None before there is an offer."""
+        if self.ac_offered is not None:
+            return sum(self.ac_offered.maximum_charge_power_w)
+        return None if self.offered is None else self.offered.maximum_charge_power_w
+
+    @property
     def offered_discharge_w(self) -> float | None:
         """What was offered to be taken back, in W of all phases; None before there is an offer."""
         if self.ac_offered is not None:

@@ -7,6 +7,7 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ __all__ = [
     "RequestContractCertificate",
     "RequestSchedules",
     "ScheduleChosen",
+    "ScheduleRemark",
     "ScheduleRenegotiated",
     "Send",
     "ServiceRenegotiated",
@@ -67,6 +69,7 @@ __all__ = [
     "StoreContract",
     "SupervisionWarning",
     "Urgency",
+    "UseKey",
     "UseSchema",
     "VehicleDisplay",
     "VehicleLeaves",
@@ -255,6 +258,20 @@ class StoreContract(HardwareAction, frozen=True):
     contract: Any
 
 
+class UseKey(HardwareAction, frozen=True):
+    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
+    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
+    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+
+    purpose: str
+    work: Callable[[], Any]
+    deadline: float
+    number: int
+
+    def __repr__(self) -> str:
+        return f"UseKey({self.purpose!r}, deadline={self.deadline!r}, number={self.number})"
+
+
 class SignalReady(HardwareAction, frozen=True):
     """Vehicle: show state C (ready for energy) or B on the control pilot, CE on MCS."""
 
@@ -316,6 +333,14 @@ class PriceTrust(Enum):
     UNSIGNED = "nobody signed them"
     UNVERIFIABLE = "signed, but nobody here knows by whom"
     INVALID = "the signature does not fit them"
+
+
+class ScheduleRemark(Notify, frozen=True):
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
+    human-readable."""
+
+    name: str
+    detail: str
 
 
 class ScheduleChosen(Notify, frozen=True, kw_only=True):

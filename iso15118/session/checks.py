@@ -254,6 +254,13 @@ def _decision(event: Any) -> None:
         _refuse(event, "number", "that of the question, or 0 for the last one")
 
 
+def _key_used(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "that of the UseKey")
+    if event.error is not None and not isinstance(event.error, Exception):
+        _refuse(event, "error", "an Exception, or None")
+
+
 def _services(event: Any) -> None:
     _reason(event)
     services = event.services
@@ -320,6 +327,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
     ev.AuthorizationDecided: _decision,
     ev.ContractDecided: _contract,
+    ev.KeyUsed: _key_used,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),

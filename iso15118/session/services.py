@@ -288,10 +288,12 @@ def parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     bpt_channel: BptChannel = BptChannel.UNIFIED,
     generator_mode: GeneratorMode = GeneratorMode.GRID_FOLLOWING,
+    pricing: Pricing = Pricing.NONE,
 ) -> tuple[ParameterSet, ...]:
     """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656].
 
-    MobilityNeedsMode is "provided by EVCC" in both, which every vehicle can follow; pricing is not offered.
+    MobilityNeedsMode is "provided by EVCC" in both, which every vehicle can follow; ``pricing`` belongs to schedules, and so is none where
+    the station sets the power.
     """
     bpt: dict[str, BptChannel | GeneratorMode] = (
         {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
@@ -302,7 +304,7 @@ def parameter_sets(
             connector=connector,
             control_mode=mode,
             mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
-            pricing=Pricing.NONE,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             **bpt,  # type: ignore[arg-type]
         )
         for number, mode in enumerate(control_modes, start=1)
@@ -322,6 +324,7 @@ def ac_parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
+    pricing: Pricing = Pricing.NONE,
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
     each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
@@ -334,7 +337,7 @@ def ac_parameter_sets(
             connector=connector,
             control_mode=mode,
             mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
-            pricing=Pricing.NONE,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             bpt_channel=BptChannel.UNIFIED if service.bidirectional else None,
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,

@@ -57,6 +57,7 @@ from .vehicle import SimulatedVehicle
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
+    from iso15118.pnc.authorization import ContractTrust
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 __all__ = ["StationPorts", "VehiclePorts"]
@@ -279,7 +280,12 @@ class Authorizer:
 class ContractAuthorizer:
     def __init__(self, plant: Plant, backend: ContractBackend) -> None:
         self._plant = plant
-        self.trust = backend.trust
+        self._backend = backend
+
+    @property
+    def trust(self) -> ContractTrust:
+        """Read when a session begins: roots may have been changed since the last one."""
+        return self._backend.trust
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         action = RequestContractAuthorization(claim)

@@ -52,6 +52,7 @@ VEHICLE_CALLS = (
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "inlet",
 )
@@ -63,6 +64,7 @@ AC_VEHICLE_CALLS = (
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "charger",
 )

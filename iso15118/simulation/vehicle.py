@@ -22,12 +22,14 @@ from iso15118.session.actions import (
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.events import (
     BatteryChanged,
     ContactorsChanged,
     Event,
     InletMeasured,
+    KeyUsed,
     MobilityChanged,
     SignalState,
 )
@@ -52,6 +54,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     StoreContract: "store_contract",
     Immobilize: "immobilize",
     GuideVehicle: "guide",
+    UseKey: "use_key",
 }
 
 
@@ -187,6 +190,8 @@ class SimulatedVehicle:
                 circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)
 

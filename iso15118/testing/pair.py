@@ -20,6 +20,7 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
+    KeyUsed,
     MessageReceived,
     TransportLoss,
 )
@@ -374,6 +375,8 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.UseKey(number=number):
+                return [KeyUsed(number, error=error)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

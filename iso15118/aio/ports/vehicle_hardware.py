@@ -23,6 +23,7 @@ from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
+from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class VehicleHardware(SideHardware):
             else MobilityCalls(self._loop, vehicle.mobility, self._report, limits.immobilize_s)
         )
         self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
+        self._keys = KeyCalls(self._loop, self._news)
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
@@ -115,6 +117,8 @@ class VehicleHardware(SideHardware):
                 self._mobility.guide(position)
             case act.Immobilize(immobile) if self._mobility is not None:
                 self._mobility.immobilize(immobile)
+            case act.UseKey():
+                self._keys.use(action)
             case _:
                 pass
 
@@ -199,6 +203,7 @@ class VehicleHardware(SideHardware):
         if self._mobility is not None:
             self._mobility.close()
         self._store.close()
+        self._keys.close()
         if self._signal is not None:
             self._signal.close()
 

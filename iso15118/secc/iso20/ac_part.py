@@ -13,8 +13,8 @@ from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
 from .context import Context
+from .profiles import take_profile
 from .replies import neutral
-from .schedules import take_profile
 from .sequence import Part, State, key_of, row
 
 __all__ = ["AC"]

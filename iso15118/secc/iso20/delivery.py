@@ -15,8 +15,8 @@ from iso15118.session.actions import Action, EndReason, ReadMeter, StopPower, Ur
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
+from .profiles import take_profile
 from .replies import neutral
-from .schedules import take_profile
 from .sequence import State, key_of
 
 __all__ = ["cable_check", "power_delivery", "pre_charge", "welding_detection"]

@@ -302,7 +302,8 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
                 ctx.ac_now = ctx.ac_bounds = None
-                ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
+                ctx.wire = ctx.loop_mode = ctx.wish = None
+                ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
                 ctx.detailed.clear()
