@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, common_messages, dc
+from iso15118.messages.iso20 import ac, acdp, common_messages, dc, wpt
 
 from . import exi
 from .errors import ExiError, MisuseError
@@ -161,11 +161,12 @@ def _iso20(
     )
 
 
-_BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut"})
+_BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut", "ACDPSystemStatus"})
 """Exchanges that run on a stream of their own only, beside the main one."""
 
 _AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
 _DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
+_WPT_PARAMETERS: Final = Guest("iso20-wpt", wpt, "WPTChargeParameterDiscovery", (29, 30))
 _HEADER_AND_CODE: Final = 2
 """Octets: the EXI header, and the one that the code of the document stands in."""
 
@@ -180,6 +181,13 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
     "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac, _AC_PARAMETERS),
     "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc, _DC_PARAMETERS),
+    # A pantograph's session has the messages of the device, and those of DC for the power.
+    "iso20-acdp": (
+        *_iso20(PayloadType.ISO20_ACDP, "iso20-acdp", acdp, _DC_PARAMETERS),
+        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
+        _stream(PayloadType.ACDP_SYSTEM_STATUS, "iso20-acdp", acdp, beside=("ACDPSystemStatus",)),
+    ),
+    "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt, _WPT_PARAMETERS),
     # The messages are those of AC; their elements, and with them all event codes, are not.
     "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac),
     "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac),

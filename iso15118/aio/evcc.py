@@ -21,6 +21,7 @@ from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
+from iso15118.aio.ports.coupling_calls import mobility_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
@@ -31,7 +32,8 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.ports import Vehicle
+from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from .driver import SessionDriver
@@ -415,6 +417,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        mobility = None
+        if self.vehicle.mobility is not None:
+            mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
         state = self._battery.read("state", readings.battery)
         try:
             return EvccSession(
@@ -425,6 +430,7 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                mobility=mobility,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

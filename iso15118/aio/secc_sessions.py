@@ -300,6 +300,7 @@ class SeccSessions:
             hardware=hardware.capabilities(),
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
+            device=hardware.device_position(),
             epoch=epoch,
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,

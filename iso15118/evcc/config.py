@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -146,6 +147,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
+    """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)

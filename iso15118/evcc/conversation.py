@@ -27,7 +27,14 @@ from iso15118.session.actions import (
     UseKey,
 )
 from iso15118.session.checks import what_went_wrong
-from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, KeyUsed
+from iso15118.session.events import (
+    AcMeasured,
+    BatteryChanged,
+    InletMeasured,
+    KeyUsed,
+    MobilityChanged,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
@@ -38,7 +45,17 @@ if TYPE_CHECKING:
     from iso15118.evcc.edition import EvccEdition
     from iso15118.pnc.vehicle_contracts import Contract, VehicleContracts
 
-__all__ = ["Bound", "Conversation", "EndSession", "Exchange", "KeyUse", "Leave", "Step", "Until"]
+__all__ = [
+    "Bound",
+    "Conversation",
+    "EndSession",
+    "Exchange",
+    "KeyUse",
+    "Leave",
+    "SideStream",
+    "Step",
+    "Until",
+]
 
 
 T = TypeVar("T")
@@ -114,6 +131,18 @@ class Until:
 
 
 Step = Exchange | Until
+
+
+class SideStream(Struct, frozen=True, kw_only=True):
+    """An exchange that goes on beside the script on a stream of its own. ``ask`` makes the request, every ``every_s`` seconds after an
+    answer of ``response_type`` which ``hear`` took; without an answer for ``silence_s`` seconds ``lost`` is called, once."""
+
+    response_type: type
+    every_s: float
+    silence_s: float
+    ask: Callable[[], Any]
+    hear: Callable[[Any], None]
+    lost: Callable[[], None]
 
 
 class Bound(Struct, frozen=True):
@@ -194,6 +223,18 @@ class Conversation:
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
+        self.mobility: MobilityChanged | None = None
+        """Whether the vehicle stands and is held, as last told; None: it charges by a plug."""
+        self.signal: SignalState | None = None
+        """The control pilot as the vehicle last saw it; None: nobody tells."""
+        self.apart = False
+        """A connection device has not reached the vehicle yet, or is to leave it: state A of the control pilot is as it should be."""
+        self.held = False
+        """The drive has to be locked: a connection device is on its way to the vehicle, or touches it."""
+        self.locked = False
+        """It is."""
+        self.side: SideStream | None = None
+        """What is asked again and again on a stream of its own, beside the conversation."""
         self.secure = False
         """TLS 1.3 holds."""
         self.plain = True

@@ -31,6 +31,7 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
+from .acdp_settings import AcdpSeccSettings
 from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
 
@@ -63,7 +64,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
+    DC_ACDP_BPT for a pantograph."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -165,6 +167,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about alternating current alone."""
     renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
     """What is decided about changes in mid-session, in ISO 15118-20 alone."""
+    acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
+    """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)

@@ -19,16 +19,22 @@ from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .coupling import VehiclePosition
+from .ends import EndReason
 
 __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
     "CloseTransport",
+    "ConnectDevice",
+    "DisconnectDevice",
     "EndReason",
     "EvccidMismatch",
     "EvseNotified",
+    "GuideVehicle",
     "HardwareAction",
+    "Immobilize",
     "MeteringConfirmed",
     "MeteringRefused",
     "MobilityNeeds",
@@ -142,6 +148,30 @@ class OpenContactors(HardwareAction, frozen=True):
     reason: str
 
 
+class ConnectDevice(HardwareAction, frozen=True):
+    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+
+    deadline: float
+
+
+class DisconnectDevice(HardwareAction, frozen=True):
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
+
+    deadline: float
+
+
+class GuideVehicle(HardwareAction, frozen=True):
+    """Vehicle: where the station sees it, for whoever drives it to the place."""
+
+    position: VehiclePosition
+
+
+class Immobilize(HardwareAction, frozen=True):
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
+
+    immobile: bool
+
+
 class SetPower(HardwareAction, frozen=True):
     """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
 
@@ -249,36 +279,6 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 # -- news for the application
-
-
-class EndReason(Enum):
-    """Why a session ended: one stable list for logs, backends and tests."""
-
-    STOPPED_BY_EV = "the vehicle ended the session"
-    STOPPED_BY_STATION = "the station ended the session"
-    PAUSED = "the session is paused"
-    PROTOCOL_NEGOTIATION_FAILED = "no common protocol"
-    AUTHORIZATION_FAILED = "not authorized"
-    PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
-    CABLE_CHECK_FAILED = "the cable check failed"
-    PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
-    CONTACTOR_FAILED = "a contactor did not switch"
-    SEQUENCE_ERROR = "a message out of sequence"
-    UNKNOWN_SESSION = "a message of another session"
-    REFUSED = "the other side refused a request"
-    UNDECODABLE = "bytes that are no message"
-    TIMEOUT = "the other side was silent for too long"
-    ONGOING_TOO_LONG = "the other side was not ready in time"
-    PEER_VANISHED = "the connection was lost"
-    HARDWARE_FAULT = "the hardware failed"
-    SIGNAL_LOST = "the control pilot left the charging states"
-    EMERGENCY = "emergency shutdown"
-    INTERNAL_ERROR = "a fault of this software"
-
-    @property
-    def orderly(self) -> bool:
-        """The session went as one of the two sides wanted."""
-        return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
 
 
 class Notify(Action, frozen=True):

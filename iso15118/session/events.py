@@ -20,6 +20,7 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
@@ -35,6 +36,7 @@ __all__ = [
     "CableCheckFinished",
     "ChargerChanged",
     "Connected",
+    "ConnectionDeviceChanged",
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
@@ -48,6 +50,7 @@ __all__ = [
     "LimitsChanged",
     "MessageReceived",
     "MeterRead",
+    "MobilityChanged",
     "MobilityNeedsChanged",
     "NeedsChanged",
     "PauseRequested",
@@ -67,6 +70,7 @@ __all__ = [
     "TransportLoss",
     "TransportLost",
     "Undecodable",
+    "VehiclePositionMeasured",
 ]
 
 
@@ -133,6 +137,27 @@ class ContactorsChanged(Event, frozen=True):
     """The contactors of this side report their level; sent on every change and after every request."""
 
     closed: bool
+
+
+class ConnectionDeviceChanged(Event, frozen=True):
+    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
+
+    position: DevicePosition
+
+
+class VehiclePositionMeasured(Event, frozen=True):
+    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
+
+    position: VehiclePosition
+    at: float | None = None
+
+
+class MobilityChanged(Event, frozen=True):
+    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
+    never told belongs to a vehicle that charges by a plug."""
+
+    stands: bool
+    immobilized: bool
 
 
 class PowerMeasured(Event, frozen=True):

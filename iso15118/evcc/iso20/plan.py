@@ -112,6 +112,12 @@ class Plan:
     pricing: int | None = None
     """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
     schedule: ChosenSchedule | None = None
+    positioned: bool = False
+    """The vehicle stands in its place, under a connection device or over a pad."""
+    connecting: bool = False
+    """A connection device was asked for, and not yet to leave again."""
+    device_down: bool = False
+    """It is in contact, as the station says."""
     look_again_at: float = 0.0
     """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
     falls_short: bool = False

@@ -82,7 +82,8 @@ class Iso20:
         self._requests = {kind: kind.__name__ for kind in (*RESPONSES, *part.responses)}
         self._loop_response = part.responses[part.loop_request][0]
         self._parameters_request = None if part.declared is None else part.parameters_request
-        self._within_the_loop = frozenset({part.loop_request, cm.MeteringConfirmationReq})
+        self._within_the_loop = frozenset({part.loop_request, cm.MeteringConfirmationReq, *part.beside})
+        self._beside = {cm.MeteringConfirmationRes, *(part.responses[kind][0] for kind in part.beside)}
 
     def stage(self, state: State) -> Stage:
         """What the funnel needs to know about this state."""
@@ -93,15 +94,21 @@ class Iso20:
         return self._requests.get(type(message), "")
 
     def is_beside(self, message: Any) -> bool:
-        """MeteringConfirmationReq comes on a stream of its own."""
-        return type(message) is cm.MeteringConfirmationReq
+        """MeteringConfirmationReq comes on a stream of its own, and so may messages of the family."""
+        kind = type(message)
+        return kind is cm.MeteringConfirmationReq or kind in self.context.part.beside
 
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""
         kind = type(message)
         if kind is cm.PowerDeliveryReq:
             return message.charge_progress is cm.ChargeProgress.Start
-        return kind not in (cm.SessionStopReq, cm.MeteringConfirmationReq, self.context.part.loop_request)
+        part = self.context.part
+        return (
+            kind not in (cm.SessionStopReq, cm.MeteringConfirmationReq, part.loop_request)
+            and kind not in part.beside
+            and kind not in part.leaves
+        )
 
     def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
         """On the stream of a schedule renegotiation another table holds; what has a stream to itself stands in that of the session."""
@@ -167,7 +174,7 @@ class Iso20:
         kind = type(response)
         if kind is self._loop_response:
             return self.facts.timing.sequence_timeout_loop
-        return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout
+        return None if kind in self._beside else self.facts.timing.sequence_timeout
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -39,6 +39,7 @@ class State(Enum):
     AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
+    ACDP_CONNECT = "ACDP_Connect"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
     POWER_DELIVERY = "PowerDelivery"
@@ -46,6 +47,7 @@ class State(Enum):
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
+    ACDP_DISCONNECT = "ACDP_Disconnect"
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
 
@@ -102,6 +104,10 @@ class Part(Struct, frozen=True, kw_only=True):
     """What the supply has to hold by the vehicle's last request; None before the first one."""
     declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
     """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
+    beside: frozenset[type] = frozenset()
+    """Requests that come on a stream of their own."""
+    leaves: frozenset[type] = frozenset()
+    """Requests that lead away from power: they are not refused because somebody wants to stop."""
 
     @property
     def parameters_request(self) -> type:
