@@ -19,6 +19,7 @@ from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
+from .value_added import Guidance
 
 __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
 
@@ -204,6 +205,11 @@ def _pause(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _guidance(event: Any) -> None:
+    if not isinstance(event.guidance, Guidance):
+        _refuse(event, "guidance", "Guidance(...)")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
     ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
@@ -216,4 +222,5 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.PlanChanged: _plan,
     ev.MeterRead: _meter,
     ev.PauseRequested: _pause,
+    ev.ParkingGuidance: _guidance,
 }

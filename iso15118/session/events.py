@@ -19,6 +19,7 @@ from iso15118.vocabulary import Event, SignalChanged, SignalState
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .limits import StationLimits
 from .secured import TlsPeer
+from .value_added import Guidance
 
 __all__ = [
     "AcLimitsChanged",
@@ -27,6 +28,7 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
     "ContactorsChanged",
     "ContractCertificateAnswered",
@@ -39,6 +41,7 @@ __all__ = [
     "LimitsChanged",
     "MessageReceived",
     "MeterRead",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
@@ -290,6 +293,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

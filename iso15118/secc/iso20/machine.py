@@ -18,7 +18,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
-from . import pause, plug_and_charge, schedules, setup
+from . import pause, plug_and_charge, schedules, setup, value_added
 from .context import Context
 from .dc_part import TOLERATED
 from .replies import CODES, RESPONSES, neutral
@@ -39,7 +39,11 @@ _HANDLERS: Final[dict[type, Handler]] = {
     cm.ScheduleExchangeReq: schedules.schedule_exchange,
     cm.MeteringConfirmationReq: plug_and_charge.metering_confirmation,
     cm.SessionStopReq: setup.session_stop,
+    cm.VehicleCheckInReq: value_added.check_in,
+    cm.VehicleCheckOutReq: value_added.check_out,
 }
+_BESIDE: Final = frozenset({cm.MeteringConfirmationReq, cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+_BESIDE_ANSWERS: Final = frozenset(RESPONSES[request][0] for request in _BESIDE)
 
 _STAGES: Final[dict[State, Stage]] = {
     S.SESSION_SETUP: Stage(name=S.SESSION_SETUP.value, first=True),
@@ -89,15 +93,15 @@ class Iso20:
         return self._requests.get(type(message), "")
 
     def is_beside(self, message: Any) -> bool:
-        """MeteringConfirmationReq comes on a stream of its own."""
-        return type(message) is cm.MeteringConfirmationReq
+        """Metering confirmation, check-in and check-out come on streams of their own."""
+        return type(message) in _BESIDE
 
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""
         kind = type(message)
         if kind is cm.PowerDeliveryReq:
             return message.charge_progress is cm.ChargeProgress.Start
-        return kind not in (cm.SessionStopReq, cm.MeteringConfirmationReq, self.context.part.loop_request)
+        return kind not in _BESIDE and kind not in (cm.SessionStopReq, self.context.part.loop_request)
 
     def answer(self, message: Any, state: State) -> Answer | Refused | Wait:
         """What the table does not list is refused and ends the session."""
@@ -147,7 +151,7 @@ class Iso20:
         kind = type(response)
         if kind is self._loop_response:
             return self.facts.timing.sequence_timeout_loop
-        return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout
+        return None if kind in _BESIDE_ANSWERS else self.facts.timing.sequence_timeout
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""
