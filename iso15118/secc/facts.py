@@ -22,7 +22,7 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
-from iso15118.session.value_added import ValueAddedService
+from iso15118.session.value_added import Guidance, ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
@@ -84,6 +84,12 @@ class Facts:
     """There is a contract-certificate service."""
     value_added: tuple[ValueAddedService, ...] = ()
     """Services beside energy."""
+    selected: tuple[tuple[int, int | None], ...] = ()
+    """Those that the vehicle chose, each with its parameter set."""
+    guidance: Guidance = field(default_factory=Guidance)
+    """Where it is to go, as the provider of the parking space last said."""
+    may_check_out: bool = False
+    """It may leave its parking space."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     used_tickets: list[SeccTicket] = field(default_factory=list)

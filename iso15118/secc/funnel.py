@@ -246,6 +246,9 @@ class Funnel(ConnectionDevice):
         self._waiting = self._pending = None
         self.states.append(ENDED)
         self.timers.clear_all()
+        if facts.selected:
+            facts.selected = ()
+            actions.append(act.ServicesSelected(()))
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
             # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].

@@ -479,6 +479,12 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
+            case ev.ParkingGuidance(guidance=guidance):
+                facts.guidance = guidance
+                return []
+            case ev.CheckOutGranted():
+                facts.may_check_out = True
+                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []

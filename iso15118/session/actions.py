@@ -71,6 +71,8 @@ __all__ = [
     "Urgency",
     "UseKey",
     "UseSchema",
+    "VehicleChecksIn",
+    "VehicleChecksOut",
     "VehicleDisplay",
     "VehicleLeaves",
 ]
@@ -452,9 +454,30 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class ServicesSelected(Notify, frozen=True):
-    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
+    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class VehicleChecksIn(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
+    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
+    to go is answered by ``ParkingGuidance``."""
+
+    status: str
+    method: str
+    vehicle_frame: int | None = None
+    device_offset: int | None = None
+    vehicle_travel: int | None = None
+
+
+class VehicleChecksOut(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
+    s since 1970. It is let go by ``CheckOutGranted``."""
+
+    status: str
+    at: float
 
 
 class SessionResumed(Notify, frozen=True):

@@ -24,6 +24,7 @@ from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
+from .value_added import Guidance
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -35,6 +36,7 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
     "ConnectionDeviceChanged",
     "ContactorsChanged",
@@ -53,6 +55,7 @@ __all__ = [
     "MobilityChanged",
     "MobilityNeedsChanged",
     "NeedsChanged",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
@@ -376,6 +379,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

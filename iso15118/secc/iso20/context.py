@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.ac import Phases
 from iso15118.energy.dc import Together
 from iso15118.energy.schedule import Schedule
+from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
@@ -63,6 +64,9 @@ class Context:
     """The last readings that the vehicle was asked to confirm, each with its receipt: it may sign one while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
+    checks_in: cm.EvCheckInStatus | None = None
+    """How far the vehicle has checked in to its parking space; None: it has not begun."""
+    checks_out: cm.EvCheckOutStatus | None = None
     detailed: set[int] = field(default_factory=set)
     """Services whose ServiceDetail the vehicle has read."""
 
