@@ -36,8 +36,8 @@ BOTH: Modes = (BasicMode.FALLBACK, BasicMode.FALLBACK)
 class BasicRig(PluggedPair):
     """``silent``: the vehicle's modem is deaf and dumb, as of a car without digital communication."""
 
-    station: SimulatedAcStation  # type: ignore[assignment]
-    vehicle: SimulatedAcVehicle  # type: ignore[assignment]
+    station: SimulatedAcStation
+    vehicle: SimulatedAcVehicle
 
 
 def basic_rig(
