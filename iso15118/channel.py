@@ -165,6 +165,8 @@ _BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCh
 """Exchanges that run on a stream of their own only, beside the main one."""
 
 _AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
+_IEC_PARAMETERS: Final = Guest("iso20-ac-der-iec", ac, "ACChargeParameterDiscovery", (4, 5))
+_SAE_PARAMETERS: Final = Guest("iso20-ac-der-sae", ac, "ACChargeParameterDiscovery", (4, 5))
 _DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
 _WPT_PARAMETERS: Final = Guest("iso20-wpt", wpt, "WPTChargeParameterDiscovery", (29, 30))
 _HEADER_AND_CODE: Final = 2
@@ -189,8 +191,8 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     ),
     "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt, _WPT_PARAMETERS),
     # The messages are those of AC; their elements, and with them all event codes, are not.
-    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac),
-    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac),
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac, _IEC_PARAMETERS),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac, _SAE_PARAMETERS),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),
