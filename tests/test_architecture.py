@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "aio": BASE
     | {
         "timing",
+        "energy",
         "pnc",
         "link",
         "connector",
@@ -68,7 +69,8 @@ MAY_IMPORT = {
     | {"link", "connector"},
     "settings": BASE
     | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
-    "trace": BASE,
+    # What captures and recordings say, on every layer.
+    "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
         "timing",

@@ -210,7 +210,7 @@ class SessionDriver(Finishing):
         if type(item) is Received:
             if self.role == "evcc":
                 self._count(item.message)
-            self._queue.append(ev.MessageReceived(item.message))
+            self._queue.append(ev.MessageReceived(item.message, item.beside))
         elif type(item) is Skipped:
             self._skipped += 1
             self._skip_reason = item.reason
@@ -366,7 +366,7 @@ class SessionDriver(Finishing):
         if type(action) is act.Send:
             if self.role == "secc":
                 self._count(action.message)
-            stream.send(action.message)
+            stream.send(action.message, beside=action.beside)
         elif isinstance(action, act.HardwareAction) and not self._handed_over:
             hardware.do(action)
         elif type(action) is SetPilot:

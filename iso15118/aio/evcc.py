@@ -18,6 +18,8 @@ from iso15118.aio.net.sdp import discover
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
+from iso15118.aio.ports.contract_store import read_ahead
+from iso15118.aio.ports.coupling_calls import mobility_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
@@ -28,7 +30,8 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.ports import Vehicle
+from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from .driver import SessionDriver
@@ -339,6 +342,8 @@ class EvccClient:
     async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
         if isinstance(self._where, str):
             self.interface = find_interface(self._where)  # it may have another address since the last session
+        if self.vehicle.contracts is not None:
+            await read_ahead(self.vehicle.contracts)
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
@@ -469,6 +474,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        mobility = None
+        if self.vehicle.mobility is not None:
+            mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
         state = self._battery.read("state", readings.battery)
         try:
             return EvccSession(
@@ -479,6 +487,7 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                mobility=mobility,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.value_added import services_of
 from iso15118.connector.news import (
@@ -319,10 +320,13 @@ class SeccSessions:
             hardware=hardware.capabilities(),
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
+            device=hardware.device_position(),
             epoch=epoch,
             trust=trust_of(self._talks_with),
             installs=self._talks_with.contract_certificates is not None,
             value_added=services_of(self._talks_with),
+            schedules=asks_schedules(self._talks_with),
+            price_signers=price_signers_of(self._talks_with),
             resume=tuple(self.tickets),
         )
 

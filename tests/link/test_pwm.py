@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,8 @@ def test_what_a_vehicle_reads_is_never_more_than_was_meant() -> None:
 
 
 def test_every_change_of_the_duty_cycle_is_seen() -> None:
-    plug, seen = Plug(), []
+    plug = Plug()
+    seen: list[Any] = []
     plug.to_vehicle = seen.append
     plug.plug_in()
     plug.set_pilot(Pilot.FIVE_PERCENT)
