@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "EVCC",
     "SECC",
+    "Address",
     "CaptureFacts",
     "Direction",
-    "Address",
     "Entry",
     "Layer",
     "MessageEntry",
