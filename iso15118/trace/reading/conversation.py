@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from iso15118.trace.entries import (
     EVCC,
     SECC,
@@ -150,6 +152,8 @@ class Conversation:
         elif flags & FIN and not facts.finished and not facts.reset:
             facts.finished = True
             self._tcp(direction, TcpEvent.CLOSED)
+        if self._kind == _UNKNOWN:
+            self._flush(final=True)  # whoever is refused where a station listens wants to see it
 
     def _piece(self, direction: int, piece: Piece) -> None:
         if isinstance(piece, int):
@@ -217,7 +221,7 @@ class Conversation:
         self._talk = TlsTalk(self, shared.secrets, shared.budget, shared.hold)
         # TLS of IPv4 may be anything, until it is open; a vehicle and a station talk over IPv6.
         host = self._ends[0].host
-        if ":" in host or host.startswith("127."):
+        if self.facts.announced or ":" in host or host.startswith("127."):
             self._flush()
 
     def _is_vehicle(self, direction: int) -> None:
@@ -366,6 +370,7 @@ class Conversation:
                 source=self._ends[direction],
                 destination=self._ends[1 - direction],
                 missing=missing,
+                tls=self._kind == _TLS,
             )
         )
 
@@ -379,9 +384,12 @@ class Conversation:
     def _flush(self, *, final: bool = False) -> None:
         """It is charging, or may be: from now on it is told."""
         pending = self._pending
-        if pending is not None and (not final or self.facts.announced):
-            self._out += pending
-            self._pending = None
+        if pending is None or (self._kind == _UNKNOWN and not final) or (final and not self.facts.announced):
+            return
+        if self._kind == _TLS:
+            pending = [replace(one, tls=True) if isinstance(one, TcpEntry) else one for one in pending]
+        self._out += pending
+        self._pending = None
 
 
 def _from(entry: V2gtpEntry, sender: str) -> V2gtpEntry:
