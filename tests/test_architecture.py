@@ -44,11 +44,12 @@ MAY_IMPORT = {
     "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "link": BASE | {"timing"},
-    "connector": BASE | {"timing", "session", "link"},
+    "connector": BASE | {"timing", "session", "link", "energy"},
     "simulation": BASE | {"session", "link", "pnc", "pki", "energy"},
     "aio": BASE
     | {
         "timing",
+        "energy",
         "pnc",
         "link",
         "connector",
@@ -68,7 +69,8 @@ MAY_IMPORT = {
     | {"link", "connector"},
     "settings": BASE
     | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
-    "trace": BASE,
+    # What captures and recordings say, on every layer.
+    "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
         "timing",

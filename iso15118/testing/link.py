@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from iso15118.channel import MessageChannel, Received, Skipped
@@ -46,19 +47,19 @@ class MemoryTransport:
         """When the next delivery is due."""
         return self._queue[0][0] if self._queue else None
 
-    def send(self, message: Any, now: float) -> None:
-        """Put a message on the way."""
+    def send(self, message: Any, now: float, *, beside: bool = False) -> None:
+        """Put a message on the way; ``beside``: on a stream of its own."""
         if self._closed or self.broken:
             return
         self.sent += 1
         if self._sender is None:
             if self.faults is not None:
                 raise MisuseError("there is no wire that could have faults: wire=True")
-            self._put(message, now + self.delay_s)
+            self._put(MessageReceived(message, beside), now + self.delay_s)
         elif self.faults is None:
-            self.send_bytes(self._sender.encode(message), now)
+            self.send_bytes(self._sender.encode(message, beside=beside), now)
         else:
-            for done in self.faults.sent(message, self._sender.encode):
+            for done in self.faults.sent(message, partial(self._sender.encode, beside=beside)):
                 if isinstance(done, Sending):
                     self.send_bytes(done.data, now + done.delay_s)
                 else:
@@ -111,13 +112,13 @@ class MemoryTransport:
         if isinstance(item, Event):
             return [item]
         if self._receiver is None:
-            return [MessageReceived(item)]
+            raise TypeError(f"{type(item).__name__} on a link without a wire")
         events: list[Event] = []
         for received in self._receiver.receive_data(item):
             match received:
-                case Received(message=message):
+                case Received(message=message, beside=beside):
                     if self.takes is None or not self.takes(message, now):
-                        events.append(MessageReceived(message))
+                        events.append(MessageReceived(message, beside))
                 case Skipped():
                     pass
                 case broken:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from iso15118.channel import Item, Received
@@ -48,11 +49,11 @@ class FaultyStream(TappedStream):
         self._rude = False
         """It ends without close_notify."""
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         """As the faults will have it."""
         if self._mute:
             return
-        for done in self._disturb.sent(message, self._channel.encode):
+        for done in self._disturb.sent(message, partial(self._channel.encode, beside=beside)):
             if isinstance(done, str):
                 self.go(done)
                 return
