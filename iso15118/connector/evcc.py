@@ -24,6 +24,8 @@ class EvccInlet(Connector):
     _percent: float | None = None
     """The duty cycle that is seen."""
     _signal = SignalState.A
+    _had_enough = False
+    """This vehicle ended its last session by itself."""
 
     @property
     def resting(self) -> tuple[Action, ...]:
@@ -43,10 +45,10 @@ class EvccInlet(Connector):
         if self._basic:
             return []
         again = self.phase is Phase.FINISHED and isinstance(event, DutyChanged)
-        if not self._offered or not (again or self.phase is Phase.LINKING):
+        if not self._offered or not (again or self.phase in (Phase.LINKING, Phase.DISCOVERY)):
             return None
         told = self._follow(self.link.handle(event, now), now)
-        if again and (self._own_fault or not (self.settings.start_again and self._once_more(now))):
+        if again and (self._own_fault or (self._had_enough and not self._may_have_more(now))):
             return told
         return [*told, *self._begin_basic(now)]
 
@@ -61,8 +63,8 @@ class EvccInlet(Connector):
 
     def _after_basic(self, ended: SessionEnded) -> Event:
         """The station may have ended it to talk, or to show its fault; what this side ended is over."""
-        over = self._own_fault or ended.reason is EndReason.STOPPED_BY_EV
-        return DLinkTerminate() if over else DLinkError()
+        self._had_enough = ended.reason is EndReason.STOPPED_BY_EV
+        return DLinkTerminate() if self._own_fault or self._had_enough else DLinkError()
 
     def _leave(self, request: Event, now: float) -> list[Action]:
         was_basic = self._basic
@@ -74,6 +76,9 @@ class EvccInlet(Connector):
         if self.phase is Phase.LINKING and self._offered and self._once_more(now):
             actions += self._begin_basic(now)
         return actions
+
+    def _may_have_more(self, now: float) -> bool:
+        return self.settings.start_again and self._once_more(now)
 
     def _once_more(self, now: float) -> bool:
         """Within the budget, which is full again after a rest."""
@@ -112,6 +117,7 @@ class EvccInlet(Connector):
         return self._leave(DLinkError(), now)
 
     def _judge(self, ended: SessionEnded) -> Event:
+        self._had_enough = ended.reason is EndReason.STOPPED_BY_EV
         if self.settings.basic.wanted and ended.reason is EndReason.STOPPED_BY_STATION:
             return DLinkError()  # it may go on by the duty cycle
         return self._after(ended) or DLinkError()

@@ -346,10 +346,11 @@ class Connector:
     def _go_basic(self, start: StartBasic, now: float) -> list[Action]:
         """Leave the link, and hand the pilot over: what the link would show now is not shown."""
         self._timers.clear_all()
+        dropped = self._drop("basic charging begins")
         self._basic, self._number = True, start.number or None
         entered = self._enter(Phase.BASIC)
         left = self._follow(self.link.handle(DLinkTerminate(), now), now)
-        return [*entered, *(action for action in left if not isinstance(action, SetPilot)), start]
+        return [*dropped, *entered, *(action for action in left if not isinstance(action, SetPilot)), start]
 
     def _basic_over(self, ended: SessionEnded, now: float) -> list[Action]:
         """Basic charging has come to its end, and its hardware is safe."""

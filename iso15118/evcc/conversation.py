@@ -7,7 +7,7 @@ Each awaitable yields one step to ``EvccSession``, which resumes the script when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -37,6 +37,7 @@ from iso15118.session.events import (
 )
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import TlsPeer
+from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
@@ -289,10 +290,26 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
-        self.connected_at = 0.0
-        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
+        self.minimum_soc, self.target_soc = config.minimum_soc, config.target_soc
+        """What the driver wants now, in percent."""
+        self.needs_changed = False
+        """He said so in the charge loop: a schedule that was made by what he had wanted before is out of date."""
+        self.schedule_wanted = ""
+        """Not empty: another schedule is wanted, for this reason; so for another service."""
+        self.service_wanted = ""
+        self.services: tuple[ServiceID, ...] = config.services
+        """Acceptable services, best first."""
+        self.service_changes = 0
+        """How often a service was chosen anew in this session."""
+        self.standby_wanted = False
+        self.aside: Coroutine[Step, Any, None] | None = None
+        """A script that is to run beside this one."""
+        self.drop_aside = False
+        """The one that runs is to be given up."""
+        self.aside_free = True
+        """None runs, and the station owes no answer there."""
         self.beside: type | None = None
         """The response awaited on another stream, beside the conversation."""
         self.beside_until = 0.0
@@ -333,7 +350,7 @@ class Conversation:
         """Send ``request`` on a stream of its own: the script goes on, and its answer is only looked at for a
         refusal."""
         self.beside, self.beside_until = response_type, self.now + self.config.timing.message_timeout
-        self.act(Send(request))
+        self.act(Send(request, beside=True))
 
     async def with_key(self, purpose: str, kind: type, work: Callable[[], T]) -> T:
         """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for as long as the settings allow.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv6Address
+from typing import Any
 
 from iso15118.connector import ConnectorSettings, EvccInlet, Phase, SeccConnector
-from iso15118.connector.basic import Steps
-from iso15118.connector.machine import Connector
+from iso15118.connector.basic import BasicMode, Steps
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
@@ -34,7 +34,14 @@ from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, SetS3, as_signal
 from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalChanged, SignalState, TransportLoss, TransportLost
+from iso15118.session.events import (
+    Event,
+    SignalChanged,
+    SignalState,
+    StopRequested,
+    TransportLoss,
+    TransportLost,
+)
 from iso15118.session.ticket import EvccTicket, SeccTicket
 from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
@@ -44,35 +51,12 @@ from iso15118.simulation.vehicle import SimulatedVehicle
 from iso15118.testing.basic import BasicEnd, station_end, vehicle_end
 from iso15118.testing.discovery import MemoryDiscovery
 from iso15118.testing.pair import Pair
+from iso15118.testing.side import Side
 
 __all__ = ["PluggedPair", "Side", "describe"]
 
 _SETTLE_S = 7.0
 """How long a driver waits for hardware that does not confirm that it is safe."""
-
-
-class Side:
-    """One end: its connection, and the numbers of its connections."""
-
-    def __init__(self, name: str, machine: Connector) -> None:
-        self.name, self.machine = name, machine
-        self.number = 0
-        self.told_over = self.told_closed = True
-        self.over_at: float | None = None
-        self.basic: BasicEnd | None = None
-        """While it charges by the duty cycle, or the last time that it did."""
-        self.journal: list[tuple[float, Action]] = []
-        """What the connection asked for and said, frames left out."""
-
-    @property
-    def phase(self) -> Phase:
-        """Where it stands."""
-        return self.machine.phase
-
-    @property
-    def charges_basic(self) -> bool:
-        """The hardware is in the hands of basic charging."""
-        return self.basic is not None and not self.told_closed
 
 
 class PluggedPair:
@@ -102,7 +86,8 @@ class PluggedPair:
         on_pair: Callable[[Pair], None] | None = None,
     ) -> None:
         self.now = 0.0
-        self.station, self.vehicle = station, vehicle
+        self.station: Any = station  # of DC or of AC, as is the vehicle: a test knows which
+        self.vehicle: Any = vehicle
         first, second = settings if isinstance(settings, tuple) else (settings, settings)
         self.secc = Side("secc", SeccConnector(links[0], secc.timing.communication_setup_performance, first))
         self.evcc = Side("evcc", EvccInlet(links[1], evcc.timing.communication_setup_timeout, second))
@@ -160,7 +145,7 @@ class PluggedPair:
 
     def unplug(self) -> None:
         """Pull it out. What was paused is over with it."""
-        self.paused, self.resume = [], None
+        self.paused, self.resume, self.evccid = [], None, ""
         self.cable.unplug()
 
     def tell(self, side: Side, event: Event) -> None:
@@ -244,6 +229,8 @@ class PluggedPair:
 
     def _above(self) -> float | None:
         basic = [side.basic.deadline for side in self.sides if side.basic is not None and side.charges_basic]
+        if any(self._basic_told(side) for side in self.sides):
+            return self.now
         if self.pairs and not basic:
             return self.pairs[-1].deadline
         return earliest((*basic, self.station.deadline, self.vehicle.deadline))
@@ -395,14 +382,19 @@ class PluggedPair:
     def _look_basic(self, side: Side) -> None:
         """Tell the connection what became of basic charging, once its hardware is safe."""
         end = side.basic
-        if end is None or not side.charges_basic or end.session.ended is None or end.over_at is None:
-            return
-        closed = side is self.secc and self.station.outlet.closed
-        if closed and self.now < end.over_at + _SETTLE_S:
+        if end is None or end.session.ended is None or not self._basic_told(side):
             return
         side.told_over = side.told_closed = True
         self.tell(side, SessionFinished(side.number, end.session.ended))
         self.tell(side, ConnectionClosed(side.number))
+
+    def _basic_told(self, side: Side) -> bool:
+        """It is over and safe, or as safe as it will be, and that has not been told yet."""
+        end = side.basic
+        if end is None or not side.charges_basic or end.over_at is None:
+            return False
+        closed = side is self.secc and self.station.outlet.closed
+        return not closed or self.now >= end.over_at + _SETTLE_S
 
     def _found(self, what: tuple[IPv6Address, int] | LinkError) -> None:
         number = self.evcc.number
@@ -458,6 +450,7 @@ class PluggedPair:
             self._look_basic(side)
         if pair is None:
             return
+        self._read(pair)
         for side, session, closed in (
             (self.secc, pair.secc, self.station.outlet.closed),
             (self.evcc, pair.evcc, self._vehicle_closed),
@@ -474,6 +467,13 @@ class PluggedPair:
             if side.told_over and not side.told_closed and (pair.done or not self.cable.carries()):
                 side.told_closed = True
                 self.tell(side, ConnectionClosed(side.number))
+
+    def _read(self, pair: Pair) -> None:
+        """A session that only reads is ended once it knows who the vehicle says it is."""
+        reads = self.secc.machine.settings.basic.mode is BasicMode.READ and not self.secc.charges_basic
+        if reads and pair.secc.ended is None and pair.secc.evccid and not self.evccid:
+            self.evccid = pair.secc.evccid
+            self._in_time(pair).tell_secc(StopRequested("read"))
 
     def _keep(self, side: Side, pair: Pair) -> None:
         if side.phase is Phase.UNPLUGGED:

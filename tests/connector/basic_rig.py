@@ -34,7 +34,7 @@ BOTH: Modes = (BasicMode.FALLBACK, BasicMode.FALLBACK)
 
 
 class BasicRig(PluggedPair):
-    """``silent``: the vehicle's modem is deaf and dumb, as of a car without digital communication."""
+    """With AC at both ends."""
 
     station: SimulatedAcStation
     vehicle: SimulatedAcVehicle
