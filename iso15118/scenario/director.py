@@ -22,9 +22,9 @@ from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.testing.monitor.reading import name_of
 from iso15118.testing.wire import WireFault
 
-__all__ = ["Director", "StepResult"]
+__all__ = ["LOOPS", "Director", "StepResult"]
 
-_LOOPS: Final = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+LOOPS: Final = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
 
 
 class StepResult(Struct, frozen=True, kw_only=True):
@@ -171,7 +171,7 @@ class Director:
 
     def _holds(self, moment: When, side: str, since: float, now: float) -> bool:
         power_w = self._power_w()
-        loops = sum(self.messages[name] for name in _LOOPS)
+        loops = sum(self.messages[name] for name in LOOPS)
         return (
             (moment.state is None or plain(moment.state) in self.states[side])
             and (moment.message is None or self.messages[moment.message] >= moment.nth)

@@ -20,14 +20,21 @@ from iso15118.session.events import (
     EmergencyShutdown,
     Event,
     HardwareFault,
+    MobilityNeedsChanged,
+    NeedsChanged,
     PauseRequested,
     PlanChanged,
+    ScheduleRenegotiationRequested,
+    ServiceRenegotiationRequested,
     SetPointChanged,
     SignalChanged,
     SignalState,
+    StandbyRequested,
     StopRequested,
 )
 from iso15118.session.limits import StationLimits
+from iso15118.session.services import SERVICES, ServiceID
+from iso15118.settings import choose
 from iso15118.simulation import SimulatedAcStation, SimulatedAcVehicle, SimulatedStation, SimulatedVehicle
 from iso15118.simulation.faults import ReadingFault
 from iso15118.testing.wire import Cut, WireFault, WireFaultKind, WireFaults
@@ -64,6 +71,15 @@ class Hands(Struct):
                 self.tell(PauseRequested(why))
             case "emergency":
                 self.tell(EmergencyShutdown(why))
+            case "renegotiate":
+                self.tell(ScheduleRenegotiationRequested(why))
+            case "renegotiate-service":
+                self.tell(ServiceRenegotiationRequested(why, _services(step.services or ())))
+            case "standby" | "standby-over":
+                self.tell(StandbyRequested(why, step.do == "standby"))
+            case "needs":
+                kind = NeedsChanged if self.role == "evcc" else MobilityNeedsChanged
+                self.tell(kind(step.departure_s, step.minimum_soc, step.target_soc))
             case "fault":
                 self.tell(HardwareFault(step.port or "", why))
             case "signal":
@@ -163,6 +179,11 @@ def plan_of(texts: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
             raise ConfigError(f"plan[{number}]", f"{text!r} is no piece of a plan", 'such as "600 s 50 kW"')
         pieces.append((seconds, 1000.0 * kilowatts))
     return tuple(pieces)
+
+
+def _services(names: tuple[str, ...]) -> tuple[ServiceID, ...]:
+    known = {entry.name: entry.id for entry in SERVICES.values()}
+    return tuple(known[choose("services", name, known)] for name in names)
 
 
 def _dc_limits(full: StationLimits, step: Step) -> StationLimits:

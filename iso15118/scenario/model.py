@@ -66,7 +66,15 @@ class Step(Struct, frozen=True, kw_only=True):
     within_s: Annotated[float, Meta(ge=0.001, le=_LONGEST_S)] = 60.0
     """``until`` has to hold by so long after the step was done, otherwise the scenario has failed."""
     reason: str | None = None
-    """stop, pause, emergency, fault: what is said of it."""
+    """stop, pause, emergency, renegotiate, standby, fault: what is said of it."""
+    services: tuple[str, ...] | None = None
+    """renegotiate-service: those that the vehicle is to choose from, the best first, as mcs-bpt."""
+    departure_s: Seconds | None = None
+    """needs: so long until the driver leaves."""
+    minimum_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """needs: the charge that he needs at least."""
+    target_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """needs: the charge that he wants."""
     power_kw: Kilowatts | None = None
     """limits: most power; set-point: the power wanted, negative from the vehicle."""
     current_a: Annotated[float, Meta(ge=0.0, le=10_000.0)] | None = None
@@ -104,6 +112,7 @@ class Step(Struct, frozen=True, kw_only=True):
 _FAULTS: Final = tuple(kind.value for kind in WireFaultKind)
 _CUTS: Final = tuple(kind.value for kind in WireFaultKind if kind.cut is not None)
 _BOTH: Final = ("secc", "evcc")
+_NEEDS: Final = ("departure_s", "minimum_soc", "target_soc")
 
 
 class _Doing(Struct, frozen=True):
@@ -122,6 +131,11 @@ DOINGS: Final[dict[str, _Doing]] = {
     "stop": _Doing(may=("reason",)),
     "pause": _Doing(may=("reason",)),
     "emergency": _Doing(may=("reason",)),
+    "renegotiate": _Doing(may=("reason",)),
+    "renegotiate-service": _Doing(may=("reason", "services")),
+    "standby": _Doing(sides=("evcc",), may=("reason",)),
+    "standby-over": _Doing(may=("reason",)),
+    "needs": _Doing(may=_NEEDS, any_of=_NEEDS),
     "fault": _Doing(needs=("port",), may=("reason",)),
     "signal": _Doing(needs=("signal",)),
     "limits": _Doing(
