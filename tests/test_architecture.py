@@ -90,8 +90,12 @@ MAY_IMPORT = {
         "link",
         "connector",
     },
+    # Above the loopback: the same sessions, told what to do.
+    "scenario": BASE
+    | {"aio", "channel", "loopback", "session", "settings", "simulation", "testing", "trace", "v2gtp"},
     "cli": BASE
     | {
+        "scenario",
         "timing",
         "pnc",
         "channel",

@@ -24,12 +24,16 @@ from iso15118.testing.plugged import PluggedPair
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["Progress", "Watch", "run_in_memory"]
+__all__ = ["OnPair", "OnState", "Progress", "Watch", "run_in_memory"]
 
 Progress = Callable[[float], None]
 """Told the state of charge in percent now and then."""
 Watch = Callable[[str, object, float], None]
 """Told every message: sender ("secc" or "evcc"), message, protocol clock in s."""
+OnState = Callable[[str, str, float], None]
+"""Told every state entered: role ("secc" or "evcc"), state, protocol clock in s."""
+OnPair = Callable[[Plant, Pair], None]
+"""Given the hardware and a pair of sessions before it begins."""
 
 _REPORT_EVERY = 2000  # steps; a step takes well under a millisecond
 _SLOWER_THAN_EXPECTED = 4.0
@@ -45,12 +49,15 @@ def run_in_memory(
     progress: Progress | None = None,
     watch: Watch | None = None,
     folder: SessionFolder | None = None,
+    on_pair: OnPair | None = None,
+    on_state: OnState | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do,
-    ``LinkError`` if no session came about."""
+    """Run ``order`` to its end; ``folder`` gets states and bytes, ``on_pair`` each pair of sessions before it begins.
+
+    Raises ``SafetyViolation`` if either side does what it must never do, ``LinkError`` if no session came about."""
     began = time.monotonic()
     plant = Plant.build(order, contracts=_contracts(order))
-    run = _Run(order, plant, progress, watch, folder)
+    run = _Run(order, plant, progress, watch, folder, on_pair, on_state)
     pair = run.unplugged() if order.link == "none" else run.plugged()
     first = None
     if order.pause is not None and run.paused(pair):
@@ -90,7 +97,10 @@ class _Run:
         progress: Progress | None,
         watch: Watch | None,
         folder: SessionFolder | None,
+        on_pair: OnPair | None,
+        on_state: OnState | None,
     ) -> None:
+        self._on_pair = on_pair
         # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
         secure = order.tls is not False and order.speaks_tls
         self._both = (
@@ -104,7 +114,7 @@ class _Run:
             # TLS 1.3 is what two sides agree on of whom each speaks ISO 15118-20.
             "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
-            "on_state": None if folder is None else folder.state,
+            "on_state": _all_of([on_state, None if folder is None else folder.state]),
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
         self._steps = 0
@@ -188,9 +198,21 @@ class _Run:
             self._progress(self._plant.vehicle.battery.soc)
 
     def _tap(self, pair: Pair) -> None:
+        if self._on_pair is not None:
+            self._on_pair(self._plant, pair)
         if self._folder is not None:
             pair.to_secc.tap = partial(self._folder.link, True)
             pair.to_evcc.tap = partial(self._folder.link, False)
+
+
+def _all_of(told: list[OnState | None]) -> OnState | None:
+    wanted = [one for one in told if one is not None]
+
+    def tell(role: str, state: str, now: float) -> None:
+        for one in wanted:
+            one(role, state, now)
+
+    return tell if wanted else None
 
 
 def _contracts(order: LoopbackSpec) -> BothContracts | None:
