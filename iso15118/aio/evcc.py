@@ -34,6 +34,7 @@ from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
 from iso15118.session.ports import Vehicle, check_services
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import SessionDriver
 from .heartbeat import Heartbeat
 from .identity import renewable
@@ -360,6 +361,7 @@ class EvccClient:
     def _heard(self, news: act.Notify) -> None:
         if type(news) is StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
+        write_down(news)
         self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:

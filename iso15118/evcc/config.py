@@ -16,8 +16,10 @@ from msgspec.structs import force_setattr
 from iso15118.errors import ConfigError
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import SERVICES, ControlMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -145,6 +147,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[StationQuirk, ...] = ()
+    """Stations that are treated otherwise than all others, by the beginning of their EVSEID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
@@ -217,6 +221,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
             )
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
 
     @property
     def loop_s(self) -> float:
