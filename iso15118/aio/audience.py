@@ -13,6 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 
 from .logs import Log
+
 __all__ = ["Audience", "write_down"]
 
 _log = Log(__name__)

@@ -7,7 +7,7 @@ Each awaitable yields one step to ``EvccSession``, which resumes the script when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -28,10 +28,18 @@ from iso15118.session.actions import (
     UseKey,
 )
 from iso15118.session.checks import what_went_wrong
-from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, KeyUsed
+from iso15118.session.events import (
+    AcMeasured,
+    BatteryChanged,
+    InletMeasured,
+    KeyUsed,
+    MobilityChanged,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
+from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
@@ -40,7 +48,17 @@ if TYPE_CHECKING:
     from iso15118.evcc.edition import EvccEdition
     from iso15118.pnc.vehicle_contracts import Contract, VehicleContracts
 
-__all__ = ["Bound", "Conversation", "EndSession", "Exchange", "KeyUse", "Leave", "Step", "Until"]
+__all__ = [
+    "Bound",
+    "Conversation",
+    "EndSession",
+    "Exchange",
+    "KeyUse",
+    "Leave",
+    "SideStream",
+    "Step",
+    "Until",
+]
 
 
 T = TypeVar("T")
@@ -116,6 +134,18 @@ class Until:
 
 
 Step = Exchange | Until
+
+
+class SideStream(Struct, frozen=True, kw_only=True):
+    """An exchange that goes on beside the script on a stream of its own. ``ask`` makes the request, every ``every_s`` seconds after an
+    answer of ``response_type`` which ``hear`` took; without an answer for ``silence_s`` seconds ``lost`` is called, once."""
+
+    response_type: type
+    every_s: float
+    silence_s: float
+    ask: Callable[[], Any]
+    hear: Callable[[Any], None]
+    lost: Callable[[], None]
 
 
 class Bound(Struct, frozen=True):
@@ -196,6 +226,18 @@ class Conversation:
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
+        self.mobility: MobilityChanged | None = None
+        """Whether the vehicle stands and is held, as last told; None: it charges by a plug."""
+        self.signal: SignalState | None = None
+        """The control pilot as the vehicle last saw it; None: nobody tells."""
+        self.apart = False
+        """A connection device has not reached the vehicle yet, or is to leave it: state A of the control pilot is as it should be."""
+        self.held = False
+        """The drive has to be locked: a connection device is on its way to the vehicle, or touches it."""
+        self.locked = False
+        """It is."""
+        self.side: SideStream | None = None
+        """What is asked again and again on a stream of its own, beside the conversation."""
         self.secure = False
         """TLS 1.3 holds."""
         self.plain = True
@@ -250,10 +292,26 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
-        self.connected_at = 0.0
-        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
+        self.minimum_soc, self.target_soc = config.minimum_soc, config.target_soc
+        """What the driver wants now, in percent."""
+        self.needs_changed = False
+        """He said so in the charge loop: a schedule that was made by what he had wanted before is out of date."""
+        self.schedule_wanted = ""
+        """Not empty: another schedule is wanted, for this reason; so for another service."""
+        self.service_wanted = ""
+        self.services: tuple[ServiceID, ...] = config.services
+        """Acceptable services, best first."""
+        self.service_changes = 0
+        """How often a service was chosen anew in this session."""
+        self.standby_wanted = False
+        self.aside: Coroutine[Step, Any, None] | None = None
+        """A script that is to run beside this one."""
+        self.drop_aside = False
+        """The one that runs is to be given up."""
+        self.aside_free = True
+        """None runs, and the station owes no answer there."""
         self.beside: type | None = None
         """The response awaited on another stream, beside the conversation."""
         self.beside_until = 0.0
@@ -299,7 +357,7 @@ class Conversation:
         """Send ``request`` on a stream of its own: the script goes on, and its answer is only looked at for a
         refusal."""
         self.beside, self.beside_until = response_type, self.now + self.config.timing.message_timeout
-        self.act(Send(request))
+        self.act(Send(request, beside=True))
 
     async def with_key(self, purpose: str, kind: type, work: Callable[[], T]) -> T:
         """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for as long as the settings allow.

@@ -19,16 +19,22 @@ from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .coupling import VehiclePosition
+from .ends import EndReason
 
 __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
     "CloseTransport",
+    "ConnectDevice",
+    "DisconnectDevice",
     "EndReason",
     "EvccidMismatch",
     "EvseNotified",
+    "GuideVehicle",
     "HardwareAction",
+    "Immobilize",
     "MeteringConfirmed",
     "MeteringRefused",
     "MobilityNeeds",
@@ -46,6 +52,7 @@ __all__ = [
     "RequestContractCertificate",
     "RequestSchedules",
     "ScheduleChosen",
+    "ScheduleRemark",
     "ScheduleRenegotiated",
     "Send",
     "ServiceRenegotiated",
@@ -65,6 +72,8 @@ __all__ = [
     "Urgency",
     "UseKey",
     "UseSchema",
+    "VehicleChecksIn",
+    "VehicleChecksOut",
     "VehicleDisplay",
     "VehicleLeaves",
 ]
@@ -140,6 +149,30 @@ class OpenContactors(HardwareAction, frozen=True):
 
     urgency: Urgency
     reason: str
+
+
+class ConnectDevice(HardwareAction, frozen=True):
+    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+
+    deadline: float
+
+
+class DisconnectDevice(HardwareAction, frozen=True):
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
+
+    deadline: float
+
+
+class GuideVehicle(HardwareAction, frozen=True):
+    """Vehicle: where the station sees it, for whoever drives it to the place."""
+
+    position: VehiclePosition
+
+
+class Immobilize(HardwareAction, frozen=True):
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
+
+    immobile: bool
 
 
 class SetPower(HardwareAction, frozen=True):
@@ -251,36 +284,6 @@ class SignalReady(HardwareAction, frozen=True):
 # -- news for the application
 
 
-class EndReason(Enum):
-    """Why a session ended: one stable list for logs, backends and tests."""
-
-    STOPPED_BY_EV = "the vehicle ended the session"
-    STOPPED_BY_STATION = "the station ended the session"
-    PAUSED = "the session is paused"
-    PROTOCOL_NEGOTIATION_FAILED = "no common protocol"
-    AUTHORIZATION_FAILED = "not authorized"
-    PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
-    CABLE_CHECK_FAILED = "the cable check failed"
-    PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
-    CONTACTOR_FAILED = "a contactor did not switch"
-    SEQUENCE_ERROR = "a message out of sequence"
-    UNKNOWN_SESSION = "a message of another session"
-    REFUSED = "the other side refused a request"
-    UNDECODABLE = "bytes that are no message"
-    TIMEOUT = "the other side was silent for too long"
-    ONGOING_TOO_LONG = "the other side was not ready in time"
-    PEER_VANISHED = "the connection was lost"
-    HARDWARE_FAULT = "the hardware failed"
-    SIGNAL_LOST = "the control pilot left the charging states"
-    EMERGENCY = "emergency shutdown"
-    INTERNAL_ERROR = "a fault of this software"
-
-    @property
-    def orderly(self) -> bool:
-        """The session went as one of the two sides wanted."""
-        return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
-
-
 class Notify(Action, frozen=True):
     """Base of the news; a driver may hand them to the application or drop them."""
 
@@ -333,6 +336,14 @@ class PriceTrust(Enum):
     UNSIGNED = "nobody signed them"
     UNVERIFIABLE = "signed, but nobody here knows by whom"
     INVALID = "the signature does not fit them"
+
+
+class ScheduleRemark(Notify, frozen=True):
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
+    human-readable."""
+
+    name: str
+    detail: str
 
 
 class ScheduleChosen(Notify, frozen=True, kw_only=True):
@@ -444,9 +455,30 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class ServicesSelected(Notify, frozen=True):
-    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
+    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class VehicleChecksIn(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
+    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
+    to go is answered by ``ParkingGuidance``."""
+
+    status: str
+    method: str
+    vehicle_frame: int | None = None
+    device_offset: int | None = None
+    vehicle_travel: int | None = None
+
+
+class VehicleChecksOut(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
+    s since 1970. It is let go by ``CheckOutGranted``."""
+
+    status: str
+    at: float
 
 
 class SessionResumed(Notify, frozen=True):

@@ -20,9 +20,11 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
+from .value_added import Guidance
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -34,7 +36,9 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
+    "ConnectionDeviceChanged",
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
@@ -48,8 +52,10 @@ __all__ = [
     "LimitsChanged",
     "MessageReceived",
     "MeterRead",
+    "MobilityChanged",
     "MobilityNeedsChanged",
     "NeedsChanged",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
@@ -67,6 +73,7 @@ __all__ = [
     "TransportLoss",
     "TransportLost",
     "Undecodable",
+    "VehiclePositionMeasured",
 ]
 
 
@@ -133,6 +140,27 @@ class ContactorsChanged(Event, frozen=True):
     """The contactors of this side report their level; sent on every change and after every request."""
 
     closed: bool
+
+
+class ConnectionDeviceChanged(Event, frozen=True):
+    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
+
+    position: DevicePosition
+
+
+class VehiclePositionMeasured(Event, frozen=True):
+    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
+
+    position: VehiclePosition
+    at: float | None = None
+
+
+class MobilityChanged(Event, frozen=True):
+    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
+    never told belongs to a vehicle that charges by a plug."""
+
+    stands: bool
+    immobilized: bool
 
 
 class PowerMeasured(Event, frozen=True):
@@ -351,6 +379,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

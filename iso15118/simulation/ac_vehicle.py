@@ -29,6 +29,7 @@ from iso15118.session.events import (
     ContactorsChanged,
     Event,
     KeyUsed,
+    MobilityChanged,
     SignalState,
 )
 
@@ -62,6 +63,9 @@ class SimulatedAcVehicle:
 
     limits = None
     """It has no DC side."""
+
+    mobility: MobilityChanged | None = None
+    """See ``SimulatedVehicle``."""
 
     def __init__(
         self,

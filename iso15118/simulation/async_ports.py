@@ -153,6 +153,17 @@ class Plant:
             if not self._waiting:
                 self._answers.clear()
 
+    def tell_now(self, action: HardwareAction) -> None:
+        """Carry out ``action``, which takes no time."""
+        self._hand_out(self._side.carry_out(action, self.look()))
+
+    async def rest(self) -> None:
+        """Wait for the next thing that the plant does."""
+        deadline = self._side.deadline
+        left = _LOOK_S if deadline is None else deadline - self._clock()
+        await self._sleep(min(_LOOK_S, max(_SHORT_S, left)))
+        self.look()
+
     async def pause(self, call: str, seconds: float) -> None:
         """Take the time that ``call`` takes, in s of the clock, without an action of the plant."""
         await self._misbehave(call)

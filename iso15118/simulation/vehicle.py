@@ -14,7 +14,9 @@ from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     CloseContactors,
+    GuideVehicle,
     HardwareAction,
+    Immobilize,
     OpenContactors,
     SignalReady,
     StopPower,
@@ -28,6 +30,7 @@ from iso15118.session.events import (
     Event,
     InletMeasured,
     KeyUsed,
+    MobilityChanged,
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
@@ -49,6 +52,8 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    Immobilize: "immobilize",
+    GuideVehicle: "guide",
     UseKey: "use_key",
 }
 
@@ -61,6 +66,9 @@ class SimulatedVehicle:
     plant seconds. ``contracts``: what it has for Plug and Charge. ``faults`` makes port calls
     fail; ``inlet.fault`` makes the contactors fail.
     """
+
+    mobility: MobilityChanged | None = None
+    """Whether it stands and is held; None: nobody asks, since it charges by a plug."""
 
     def __init__(
         self,

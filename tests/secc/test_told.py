@@ -14,7 +14,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import rational
 from iso15118.secc import SeccConfig
-from iso15118.secc.iso20.schedules import profile_exceeded
+from iso15118.secc.iso20.profiles import profile_exceeded
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -217,7 +217,7 @@ def test_after_a_pause_the_first_confirmation_is_due_as_after_an_authorization()
         if status is not None:
             assert (status.evse_notification.value, status.notification_max_delay) == (
                 "MeteringConfirmation",
-                0,
+                10,
             )
             due = drive.book.now - began
             break
