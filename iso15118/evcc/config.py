@@ -17,9 +17,11 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
@@ -177,6 +179,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[StationQuirk, ...] = ()
+    """Stations that are treated otherwise than all others, by the beginning of their EVSEID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
@@ -250,6 +254,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
             )
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
 
     def _check_v2x(self) -> None:
         least, most = self.v2x_minimum_soc, self.v2x_maximum_soc

@@ -15,6 +15,7 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, PkiError, V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
+from iso15118.evcc.quirks import quirks_of
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
@@ -36,6 +37,7 @@ from iso15118.session.events import (
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
@@ -335,6 +337,11 @@ class Conversation:
     def clock(self) -> float | None:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
+
+    def know_station(self, evse_id: str) -> None:
+        """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.config, found = quirks_of(self.config, evse_id)
+        self.act(*(told(one.title, evse_id, one.changes) for one in found))
 
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""

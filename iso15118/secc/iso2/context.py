@@ -28,7 +28,6 @@ class Context:
     """The choices of one session, and the ``facts`` that they are made by."""
 
     facts: Facts
-    settings: Iso2SeccSettings
     part: Part
     """AC or DC."""
     all_modes: tuple[iso2.EnergyTransferMode, ...]
@@ -86,6 +85,11 @@ class Context:
     metering_due: float = 0.0
     receipt: iso2.MeterInfo | None = None
     """The reading that the vehicle was asked to sign."""
+
+    @property
+    def settings(self) -> Iso2SeccSettings:
+        """What is decided about ISO 15118-2 alone, for this vehicle."""
+        return self.facts.config.iso2
 
     @property
     def offers_contracts(self) -> bool:
