@@ -68,10 +68,12 @@ MAY_IMPORT = {
     | {"energy"}
     | {"link", "connector"},
     "settings": BASE
-    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
+    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"}
+    | {"energy"},
     "trace": BASE,
     "loopback": BASE
     | {
+        "energy",
         "timing",
         "sdp",
         "trace",

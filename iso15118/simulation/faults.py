@@ -33,6 +33,7 @@ STATION_CALLS = (
     "authorize",
     "authorize_contract",
     "certificate_installation",
+    "schedules",
     "present",
     "limits",
 )

@@ -21,6 +21,7 @@ from iso15118.session.events import (
     Event,
     HardwareFault,
     MessageReceived,
+    SchedulesMissing,
     TransportLoss,
 )
 from iso15118.session.secured import TlsPeer
@@ -86,6 +87,8 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            schedules=station.timetable is not None,
+            price_signers=() if station.timetable is None else station.timetable.price_signers,
             resume=paused,
             hardware=station.capabilities,
             ac=station.ac_limits,
@@ -367,6 +370,8 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.RequestSchedules(number=number):
+                return [SchedulesMissing(number)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]
