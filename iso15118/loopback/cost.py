@@ -66,7 +66,7 @@ class CostWatch:
         self._back.append((lasts, (meter.discharged_wh - since[2]) * 3600.0 / lasts))
         self._since = now, meter.charged_wh, meter.discharged_wh
 
-    def result(self, chosen: ScheduleChosen | None, wish: str) -> RunCost | None:
+    def result(self, chosen: ScheduleChosen | None, wish: str, edition: str) -> RunCost | None:
         """The sums; None if the vehicle chose nothing."""
         table = self._plant.station.timetable
         if chosen is None or table is None:
@@ -77,7 +77,11 @@ class CostWatch:
             "wish": wish,
             "prices": chosen.trust.name.lower(),
         }
-        offer = next((one for one in table.at(self._zero) if one.id == chosen.schedule_id), None)
+        offers = table.at(self._zero)
+        if edition == "iso2":  # where they are numbered by their place
+            offer = offers[chosen.schedule_id - 1] if chosen.schedule_id <= len(offers) else None
+        else:
+            offer = next((one for one in offers if one.id == chosen.schedule_id), None)
         prices = None if offer is None else offer.charging.prices
         if offer is None or not isinstance(prices, AbsolutePrices) or not self._charge:
             return RunCost(**common)  # type: ignore[arg-type]  # texts and numbers as they are named

@@ -198,7 +198,7 @@ class _Run:
         if self._costs is None:
             return None
         self._costs.look(self.ended_at, last=True)
-        return self._costs.result(pair.evcc.schedule, self._order.choice)
+        return self._costs.result(pair.evcc.schedule, self._order.choice, pair.secc.edition)
 
     def _report(self) -> None:
         self._steps += 1
