@@ -17,7 +17,7 @@ from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon, json_line
-from iso15118.settings.contracts import backend_of
+from iso15118.settings.contracts import backend_of, price_signers_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
 
@@ -82,6 +82,8 @@ def secc(
             evidence=known.evidence,
             demand=known.contract_demand,
         )
+        if station.timetable is not None and settings.station.sign_prices:
+            station.timetable.price_signers = price_signers_of(secured.pki, secured.older_pki)
         run_station(
             settings.session,
             lambda sleep, clock: known.checked(station.ports(sleep, clock)),

@@ -67,7 +67,14 @@ def _entries(ctx: Context, prices: Prices, most: int) -> list[iso2.SalesTariffEn
     if isinstance(prices, PriceLevels):
         spans = [(duration, level, ()) for duration, level in prices.entries]
     else:
-        ranks, dearest = _ranks(prices.stacks), max(_fee(stack) for stack in prices.stacks)
+        # Of all that is offered together, since the vehicle compares one tariff with another by them.
+        stacks = [
+            stack
+            for offer in ctx.facts.offers
+            if isinstance(offer.charging.prices, AbsolutePrices)
+            for stack in offer.charging.prices.stacks
+        ]
+        ranks, dearest = _ranks(stacks), max(map(_fee, stacks))
         spans = [(stack.duration_s, ranks[_fee(stack)], _costs(stack, dearest)) for stack in prices.stacks]
     found: list[iso2.SalesTariffEntry] = []
     at = prices.begins
