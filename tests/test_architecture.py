@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "link": BASE | {"timing"},
-    "connector": BASE | {"timing", "session", "link"},
+    "connector": BASE | {"timing", "session", "link", "energy"},
     "simulation": BASE | {"session", "link", "pnc", "pki", "energy"},
     "aio": BASE
     | {
@@ -70,7 +70,8 @@ MAY_IMPORT = {
     "settings": BASE
     | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"}
     | {"energy"},
-    "trace": BASE,
+    # What captures and recordings say, on every layer.
+    "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
         "energy",

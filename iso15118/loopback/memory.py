@@ -160,13 +160,9 @@ class _Run:
     def plugged(self) -> Pair:
         """From plug-in to unplug."""
         order = self._order
-        circuit, station, vehicle = self._plant.direct()
-        secc, evcc, _, _ = self._both
+        circuit = self._plant.circuit
         rig = PluggedPair(
-            secc,
-            evcc,
-            station,
-            vehicle,
+            *self._both,
             partial(cable_of, order, circuit),
             links_of(order),
             on_pair=self._tap,

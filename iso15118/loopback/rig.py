@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
@@ -21,9 +20,12 @@ from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
     Battery,
+    Bay,
     DcCircuit,
     EnergyPlan,
     OnBoardCharger,
+    PantographStation,
+    PantographVehicle,
     SimulatedAcStation,
     SimulatedAcVehicle,
     SimulatedStation,
@@ -84,31 +86,24 @@ class Plant(Struct, frozen=True):
             return cls._alternating(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
-        station = SimulatedStation(
-            circuit,
-            order.kind,
-            plan=plan,
-            seed=order.seed,
-            jitter=_JITTER if order.seed is not None else 0.0,
-            contracts=None if contracts is None else contracts.backend,
-            timetable=_timetable(order, contracts),
-        )
-        battery = _battery(order)
-        vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
+        options: dict[str, Any] = {
+            "plan": plan,
+            "seed": order.seed,
+            "jitter": _JITTER if order.seed is not None else 0.0,
+            "contracts": None if contracts is None else contracts.backend,
+            "timetable": _timetable(order, contracts),
+        }
+        battery, store = _battery(order), None if contracts is None else contracts.store
+        station: SimulatedStation
+        vehicle: SimulatedVehicle
+        if order.pantograph:
+            bay = Bay(circuit)
+            station = PantographStation(circuit, order.kind, bay, **options)
+            vehicle = PantographVehicle(circuit, bay, battery, contracts=store)
+        else:
+            station = SimulatedStation(circuit, order.kind, **options)
+            vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
-
-    def direct(self) -> tuple[DcCircuit, SimulatedStation, SimulatedVehicle]:
-        """The three with DC, which a simulated link needs."""
-        circuit, station, vehicle = self.circuit, self.station, self.vehicle
-        if (
-            isinstance(circuit, DcCircuit)
-            and isinstance(station, SimulatedStation)
-            and isinstance(vehicle, SimulatedVehicle)
-        ):
-            return circuit, station, vehicle
-        raise ConfigError(
-            "link", f"service {self.order.service!r} runs without a simulated link yet", "use link none"
-        )
 
     @classmethod
     def _alternating(
@@ -179,6 +174,8 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.pantograph:
+        services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
     editions = order.secc_editions or (order.edition,)

@@ -17,9 +17,10 @@ from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.services import (
-    AC_SERVICES,
+    OUTLET_SERVICES,
     SERVICES,
     ControlMode,
+    MobilityNeedsMode,
     ParameterSet,
     ServiceID,
     ac_parameter_sets,
@@ -30,6 +31,8 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
+from .acdp_settings import AcdpSeccSettings
+from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
@@ -61,7 +64,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
+    DC_ACDP_BPT for a pantograph."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -132,6 +136,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     refused with FAILED."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,)
+    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With provided-by-secc the station is told
+    departure and states of charge (``MobilityNeedsChanged``) and tells them to the vehicle; public stacks offer the other one alone."""
     allow_pause: bool = True
     """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
     either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
@@ -158,6 +165,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
+    """What is decided about changes in mid-session, in ISO 15118-20 alone."""
+    acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
+    """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
@@ -223,7 +234,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                     f"{service.name} is not implemented",
                     "one of " + ", ".join(s.name for s in SERVICES.values()),
                 )
-            if service in AC_SERVICES:
+            if service in OUTLET_SERVICES:
                 continue  # there the connector follows from the phases
             if self.connector is not None and self.connector not in SERVICES[service].connectors:
                 legal = SERVICES[service].connectors
@@ -236,13 +247,24 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        if not self.mobility_needs_modes:
+            raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
+        listed_once("mobility_needs_modes", self.mobility_needs_modes)
+        if MobilityNeedsMode.PROVIDED_BY_EVCC not in self.mobility_needs_modes and (
+            ControlMode.SCHEDULED in self.control_modes
+        ):  # [V2G20-2663]
+            raise ConfigError(
+                "mobility_needs_modes",
+                "in Scheduled mode the vehicle knows its needs",
+                "provided-by-evcc as well, or control_modes dynamic alone",
+            )
 
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None
     ) -> tuple[ParameterSet, ...]:
         """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
         entry = SERVICES[service]
-        if service in AC_SERVICES:
+        if service in OUTLET_SERVICES:
             if outlet is None:
                 return ()
             return ac_parameter_sets(
@@ -253,6 +275,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
                 pricing=self.schedules.pricing,
+                mobility_needs_modes=self.mobility_needs_modes,
             )
         default = 1 if 7 in entry.connectors else 2
         return parameter_sets(
@@ -260,4 +283,5 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             connector=self.connector or default,
             control_modes=self.control_modes,
             pricing=self.schedules.pricing,
+            mobility_needs_modes=self.mobility_needs_modes,
         )

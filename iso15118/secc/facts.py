@@ -15,21 +15,27 @@ from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
+from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
+from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
-from iso15118.session.value_added import ValueAddedService
+from iso15118.session.value_added import Guidance, ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["Facts", "Installation"]
+
+_FRESH_S = 1.0
+"""A reading older than this says nothing about now."""
 
 
 @dataclass(slots=True)
@@ -78,6 +84,12 @@ class Facts:
     """There is a contract-certificate service."""
     value_added: tuple[ValueAddedService, ...] = ()
     """Services beside energy."""
+    selected: tuple[tuple[int, int | None], ...] = ()
+    """Those that the vehicle chose, each with its parameter set."""
+    guidance: Guidance = field(default_factory=Guidance)
+    """Where it is to go, as the provider of the parking space last said."""
+    may_check_out: bool = False
+    """It may leave its parking space."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     used_tickets: list[SeccTicket] = field(default_factory=list)
@@ -86,6 +98,8 @@ class Facts:
     # -- authorization
     authorization_requested: float | None = None
     """When the authorizer was asked; None before."""
+    authorizations: int = 0
+    """How often it was asked: the number of the last question."""
     authorized: bool | None = None
     """What it decided; None while it has not."""
     claim: ContractClaim | None = None
@@ -149,7 +163,24 @@ class Facts:
     signal: SignalState | None = None
     """Control pilot or CE, as last shown; None: nobody tells."""
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    measured_at: float = -1e9
+    """When ``measured`` was."""
     ac_measured: AcMeasured = field(default_factory=AcMeasured)
+    device: DevicePosition | None = None
+    """Where the connection device is; None: there is none."""
+    device_down: bool = False
+    """It was told to connect, or was found away from home, and has not been told to retract since."""
+    device_deadline: float = 0.0
+    """By when it has to be where it was told to be."""
+    position: VehiclePosition | None = None
+    """Where the vehicle stands, as last measured, and when that was."""
+    position_at: float = -1e9
+    positioning_since: float | None = None
+    """When the vehicle first asked to be positioned."""
+    status_heard: float | None = None
+    """When the vehicle last sent its system status, or was connected; None: it is not connected by a device."""
+    status_ever: bool = False
+    """It has sent one."""
     cable_checks: int = 0
     """How many were asked for in this session: the number of the last one."""
     cable_check_awaited: bool = False
@@ -190,6 +221,8 @@ class Facts:
     """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
+    stop_asked: str = ""
+    """The vehicle says on its status stream that something is wrong: stop as if the application had asked for it."""
     stop_rule: str = ""
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
@@ -197,6 +230,8 @@ class Facts:
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """What else is wanted of it in mid-session."""
     abort_reason: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""
@@ -225,6 +260,29 @@ class Facts:
         elif volts * current_a > power_w:
             current_a = power_w / math.ceil(volts)
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
+
+    @property
+    def apart(self) -> bool:
+        """Nothing joins the two: a connection device has not reached the vehicle, or was told to leave it, and nothing is asked of the
+        output. State A of the control pilot is as it should be, though the position may be told a moment later."""
+        return (
+            self.device is not None
+            and not (self.device is DevicePosition.END_POSITION and self.device_down)
+            and not (self.energized or self.contactors_closed)
+        )
+
+    @property
+    def dead(self) -> bool:
+        """Contactors open, no current and no voltage that anybody could touch, by a reading of a short time ago."""
+        measured, limits = self.measured, self.config.supervision
+        volts = limits.beyond(Rule.CABLE_CHECK_VOLTAGE, limits.touch_safe_v)
+        return (
+            not self.contactors_closed
+            and not self.energized
+            and abs(measured.current_a) <= self.config.acdp.no_current_a
+            and abs(measured.voltage_v) <= volts
+            and self.now - self.measured_at <= _FRESH_S
+        )
 
     @property
     def limits_w(self) -> tuple[float, float] | None:
@@ -274,6 +332,11 @@ class Facts:
         """The energy manager plans this from now on; what has no begin begins now."""
         self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
         self.offers, self.offers_signature = offers, signature
+
+    def ask_driver(self) -> RequestAuthorization:
+        """Whoever decides about the driver is asked, once more."""
+        self.authorizations += 1
+        return RequestAuthorization(self.evccid, self.certificate_name, self.authorizations)
 
     def forget_authorization(self, why: str) -> None:
         """The decision is told, and was no, because of ``why``: the vehicle may try again."""

@@ -131,9 +131,9 @@ def load_secc(path: Path) -> SeccSettings:
     _check_status(settings)
     station = settings.station
     if station.schedule is not None:
-        station = replace(station, schedule=path.resolve().parent / station.schedule)
-        read_schedules(station.schedule)  # what is wrong with it is said before anything runs
-        settings = replace(settings, station=station)
+        schedule = path.resolve().parent / station.schedule
+        read_schedules(schedule)  # what is wrong with it is said before anything runs
+        settings = replace(settings, station=replace(station, schedule=schedule))
     elif station.sign_prices:
         raise ConfigError("station.sign_prices", "there are no prices", "station.schedule, or false")
     return _replace(settings, path)

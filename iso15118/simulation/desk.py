@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from iso15118.session.actions import (
@@ -12,6 +12,7 @@ from iso15118.session.actions import (
     RequestContractCertificate,
     RequestSchedules,
 )
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.events import (
     AuthorizationDecided,
     ContractCertificateAnswered,
@@ -40,6 +41,9 @@ class Desk:
     """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long. ``timetable``:
     schedules of the energy manager; None: it is not asked for any."""
 
+    device: DevicePosition | None = None
+    """Where its connection device is; None: it has none."""
+
     def __init__(
         self,
         plant: _Plant,
@@ -56,12 +60,18 @@ class Desk:
         self._agenda = Agenda()
         self._events: list[Event] = []
 
+    def look(self, now: float) -> Sequence[Event]:
+        """What is measured beside power: nothing, as a rule."""
+        return []
+
     def _ask(self, action: HardwareAction) -> None:
         """Carry out a question; whatever else it is, nothing is done."""
         backend = self.contracts
         match action:
-            case RequestAuthorization():
-                self._later("authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept))
+            case RequestAuthorization(number=number):
+                self._later(
+                    "authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept, number)
+                )
             case RequestContractAuthorization(claim) if backend is not None:
                 self._later(
                     "authorize_contract",

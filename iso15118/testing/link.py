@@ -38,15 +38,15 @@ class MemoryTransport:
         """When the next delivery is due."""
         return self._queue[0][0] if self._queue else None
 
-    def send(self, message: Any, now: float) -> None:
-        """Put a message on the way."""
+    def send(self, message: Any, now: float, *, beside: bool = False) -> None:
+        """Put a message on the way; ``beside``: on a stream of its own."""
         if self._closed or self.broken:
             return
         self.sent += 1
         if self._sender is None:
-            self._queue.append((now + self.delay_s, message))
+            self._queue.append((now + self.delay_s, MessageReceived(message, beside)))
         else:
-            self.send_bytes(self._sender.encode(message), now)
+            self.send_bytes(self._sender.encode(message, beside=beside), now)
 
     def send_bytes(self, data: bytes, now: float) -> None:
         """Put raw bytes on the way, as a contrary peer would. Only on a wire."""
@@ -82,12 +82,12 @@ class MemoryTransport:
         if isinstance(item, Event):
             return [item]
         if self._receiver is None:
-            return [MessageReceived(item)]
+            raise TypeError(f"{type(item).__name__} on a link without a wire")
         events: list[Event] = []
         for received in self._receiver.receive_data(item):
             match received:
-                case Received(message=message):
-                    events.append(MessageReceived(message))
+                case Received(message=message, beside=beside):
+                    events.append(MessageReceived(message, beside))
                 case Skipped():
                     pass
                 case broken:

@@ -20,6 +20,7 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
+    KeyUsed,
     MessageReceived,
     SchedulesMissing,
     TransportLoss,
@@ -93,6 +94,7 @@ class Pair:
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
+            device=station.device,
         )
         self.evcc = EvccSession(
             evcc,
@@ -102,6 +104,7 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
             charger=vehicle.charger_limits,
+            mobility=vehicle.mobility,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -113,6 +116,8 @@ class Pair:
             paused=tuple(paused),
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
+            device=station.device,
+            held=vehicle.mobility is not None,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -272,9 +277,12 @@ class Pair:
         self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
+            beside = self.station.look(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
+        for event in beside:
+            self._carry_out_secc(self._tell_secc(event))
         self.monitor.measured(measured, self.now)
         actions = self.secc.handle(measured, self.now)
         if actions:
@@ -311,12 +319,12 @@ class Pair:
                 self._secc_events(_guarded(self.station, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     self.exchanges += 1
                     if name_of(message) in _LOOPS:
                         self.loops += 1
                     if self._on_message is None or self._on_message("secc", message, now) is not False:
-                        self.to_evcc.send(message, now)
+                        self.to_evcc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
@@ -336,9 +344,9 @@ class Pair:
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
-                        self.to_secc.send(message, now)
+                        self.to_secc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_secc.use_schema(edition)
                     self.to_evcc.expect_schema(edition)
@@ -372,6 +380,8 @@ def _guarded(
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
             case act.RequestSchedules(number=number):
                 return [SchedulesMissing(number)]
+            case act.UseKey(number=number):
+                return [KeyUsed(number, error=error)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

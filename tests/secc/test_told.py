@@ -218,7 +218,7 @@ def test_after_a_pause_the_first_confirmation_is_due_as_after_an_authorization()
         if status is not None:
             assert (status.evse_notification.value, status.notification_max_delay) == (
                 "MeteringConfirmation",
-                0,
+                10,
             )
             due = drive.book.now - began
             break

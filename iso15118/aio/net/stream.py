@@ -128,13 +128,13 @@ class MessageStream(asyncio.BufferedProtocol):
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return f"[{name[0]}]:{name[1]}" if name else "nobody"
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         """Encode and send. What is sent after the end, or after ``close``, goes nowhere.
 
         Raises ``ExiError`` or ``MisuseError`` for a message that cannot be encoded, ``MisuseError`` before
         ``stream_ready``. Trouble of the link is no exception here: it comes as the end.
         """
-        data = self._channel.encode(message)
+        data = self._channel.encode(message, beside=beside)
         if self._phase not in _TALKING:
             if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
                 raise MisuseError("the connection is not ready: wait for stream_ready")

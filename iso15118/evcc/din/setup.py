@@ -129,7 +129,7 @@ def _request(talk: Conversation, plan: Plan) -> din.ChargeParameterDiscoveryReq:
             ev_energy_capacity=_energy(battery.capacity_wh) if every else None,
             ev_energy_request=_energy(max(wanted_wh(talk), 0.0)) if every else None,
             full_soc=100 if every else None,
-            bulk_soc=talk.config.target_soc if every else None,
+            bulk_soc=talk.target_soc if every else None,
         ),
     )
 

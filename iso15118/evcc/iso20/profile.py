@@ -21,7 +21,7 @@ _SAME_S = 2.0
 
 def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
     """What the vehicle has planned on its schedule, none of it above what it can take itself; without a schedule, as much as
-    both sides can, until departure."""
+    both sides can, until departure. Of a schedule that is over nothing is left: then the vehicle means to take nothing."""
     own = floored(most_w(talk, plan))
     schedule = plan.schedule
     if schedule is None:
@@ -38,11 +38,19 @@ def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
         mode = cm.ScheduledEVPPTControlMode(
             selected_schedule_tuple_id=schedule.tuple_id, power_tolerance_acceptance=_TOLERANCE[promised]
         )
-        anchor = _anchor(talk, schedule)
-        entries = tuple(
-            cm.PowerScheduleEntry(duration=round(ends - begins), power=floor_rational(min(own, power)))
-            for begins, ends, power in (schedule.profile or schedule.charging).pieces()
-        )
+        if plan.schedule_over(talk.now):  # the station has no other one: until it has, nothing is taken
+            anchor = time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit)
+            entries = (
+                cm.PowerScheduleEntry(
+                    duration=max(departure_or_a_day(talk), 1), power=floor_rational(min(own, 0.0))
+                ),
+            )
+        else:
+            anchor = _anchor(talk, schedule)
+            entries = tuple(
+                cm.PowerScheduleEntry(duration=round(ends - begins), power=floor_rational(min(own, power)))
+                for begins, ends, power in (schedule.profile or schedule.charging).pieces()
+            )
     return cm.EVPowerProfile(
         time_anchor=anchor,
         evppt_control_mode=mode,

@@ -107,6 +107,10 @@ class Iso2:
         """There is one conversation."""
         return False
 
+    def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
+        """So whatever comes is a part of it."""
+        return self.answer(message, state)
+
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""
         element = _element(message)
