@@ -68,11 +68,13 @@ MAY_IMPORT = {
     | {"energy"}
     | {"link", "connector"},
     "settings": BASE
-    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
+    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"}
+    | {"energy"},
     # What captures and recordings say, on every layer.
     "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
+        "energy",
         "timing",
         "sdp",
         "trace",

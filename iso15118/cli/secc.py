@@ -21,6 +21,7 @@ from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
+from iso15118.settings.contracts import price_signers_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
 
@@ -90,6 +91,8 @@ def secc(
                 "does not go together with online checks of vehicles",
                 "status.online = false in the file",
             )
+        if station.timetable is not None and settings.station.sign_prices:
+            station.timetable.price_signers = price_signers_of(secured.pki, secured.older_pki)
         run_station(
             settings.session,
             lambda sleep, clock: known.checked(station.ports(sleep, clock)),

@@ -22,6 +22,7 @@ from iso15118.session.actions import (
     Action,
     EndReason,
     PeerDeviates,
+    ScheduleChosen,
     Send,
     SessionEnded,
     SupervisionWarning,
@@ -256,6 +257,8 @@ class Conversation:
         """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
+        self.chosen: ScheduleChosen | None = None
+        """The schedule that the vehicle took last."""
         self.refusals: list[str] = []
         """Why contracts did not come to be, human-readable."""
         self.stop_wanted = ""

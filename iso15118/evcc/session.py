@@ -159,6 +159,12 @@ class EvccSession(Funnel):
         return tuple(self._talk.refusals)
 
     @property
+    def schedule(self) -> act.ScheduleChosen | None:
+        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
+        has chosen one, and where the station sets the power."""
+        return self._talk.chosen
+
+    @property
     def ticket(self) -> EvccTicket | None:
         """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
         of which nobody told the certificate."""

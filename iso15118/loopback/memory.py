@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.connector import Phase
 from iso15118.errors import LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
+from iso15118.loopback.cost import CostWatch, RunCost
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
@@ -83,6 +84,7 @@ def run_in_memory(
         emaid=pair.secc.emaid,
         contracts_installed=pair.evcc.installed + (0 if first is None else first.evcc.installed),
         paused_s=run.paused_s,
+        cost=run.cost(pair),
         parts=[pair.exchanges] if first is None else [first.exchanges, pair.exchanges],
     )
 
@@ -117,6 +119,7 @@ class _Run:
             "on_state": _all_of([on_state, None if folder is None else folder.state]),
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
+        self._costs = None if order.schedule is None else CostWatch(plant)
         self._steps = 0
         self._tapped: list[Pair] = []
         self.paused_s: float | None = None
@@ -143,6 +146,8 @@ class _Run:
 
         def enough() -> bool:
             self._report()
+            if self._costs is not None:
+                self._costs.look(pair.now)
             return until() or pair.now > pair.begun_at + self.at_most_s
 
         pair.run(until=enough, max_s=pair.begun_at + 2.0 * self.at_most_s, max_steps=1_000_000_000)
@@ -179,6 +184,8 @@ class _Run:
 
         def over() -> bool:
             self._report()
+            if self._costs is not None:
+                self._costs.look(rig.now)
             return rig.phases() == (Phase.FINISHED, Phase.FINISHED)
 
         rig.run(self.at_most_s, over)
@@ -191,6 +198,13 @@ class _Run:
         rig.run(_UNPLUGGED_S)
         self.safe = rig.safe and rig.phases() == (Phase.UNPLUGGED, Phase.UNPLUGGED)
         return pair
+
+    def cost(self, pair: Pair) -> RunCost | None:
+        """What the run cost, if there were schedules with prices."""
+        if self._costs is None:
+            return None
+        self._costs.look(self.ended_at, last=True)
+        return self._costs.result(pair.evcc.schedule, self._order.choice, pair.secc.edition)
 
     def _report(self) -> None:
         self._steps += 1

@@ -29,6 +29,7 @@ from .presets import PRESETS, StationPreset, preset
 from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
+from .timetable import Timetable
 from .vehicle import SimulatedVehicle
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
+    "Timetable",
     "VehicleWithRemoteStation",
     "preset",
 ]

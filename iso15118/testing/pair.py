@@ -22,6 +22,7 @@ from iso15118.session.events import (
     HardwareFault,
     KeyUsed,
     MessageReceived,
+    SchedulesMissing,
     TransportLoss,
 )
 from iso15118.session.secured import TlsPeer
@@ -98,6 +99,8 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            schedules=station.timetable is not None,
+            price_signers=() if station.timetable is None else station.timetable.price_signers,
             resume=paused,
             hardware=station.capabilities,
             ac=station.ac_limits,
@@ -394,6 +397,8 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.RequestSchedules(number=number):
+                return [SchedulesMissing(number)]
             case act.UseKey(number=number):
                 return [KeyUsed(number, error=error)]
             case act.StoreContract():
