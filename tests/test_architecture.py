@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "link": BASE | {"timing"},
-    "connector": BASE | {"timing", "session", "link"},
+    "connector": BASE | {"timing", "session", "link", "energy"},
     "simulation": BASE | {"session", "link", "pnc", "pki", "energy"},
     "aio": BASE
     | {

@@ -12,12 +12,12 @@ from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station, side_by_side
 from iso15118.aio.secc import SeccServer
+from iso15118.cli.contracts import followed_backend
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon, json_line
-from iso15118.settings.contracts import backend_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
 
@@ -74,14 +74,7 @@ def secc(
         demand=known.handshake_demand,
     )
     with by_thread(), made as secured:
-        station.contracts = backend_of(
-            settings.contracts,
-            settings.tls,
-            secured.pki,
-            older=secured.older_pki,
-            evidence=known.evidence,
-            demand=known.contract_demand,
-        )
+        station.contracts, contracts = followed_backend(settings, secured, known)
         run_station(
             settings.session,
             lambda sleep, clock: known.checked(station.ports(sleep, clock)),
@@ -96,7 +89,7 @@ def secc(
             link=link_of(settings.link, settings.interface, station=True),
             news=tell_link,
             connection=known.connection(secured.tls),
-            beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside),
+            beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside, *contracts),
             wait_for_interface=settings.wait_for_interface,
         )
     if status:

@@ -27,6 +27,7 @@ COMMANDS = {
     "slac": "iso15118.cli.slac",
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
+    "decode": "iso15118.cli.decode",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }

@@ -14,8 +14,10 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
@@ -71,6 +73,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for contracts when none can be used, in every session, or never."""
     maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
+    key_use_s: Annotated[float, Meta(ge=0.01, le=55.0)] = 5.0
+    """How long a private key of a contract, or of the provisioning certificate, may take to sign or to agree on a secret, in s: a token is
+    slower than memory. It is used aside; what waits for it longer than this does without."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""
@@ -118,6 +123,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
+    schedules: ScheduleEvccSettings = field(default_factory=ScheduleEvccSettings)
+    """How a schedule of ISO 15118-20 is chosen and used."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False
@@ -166,6 +173,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
+    """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
     timing: Timing = field(default_factory=Timing)

@@ -129,6 +129,9 @@ class Funnel:
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+        self._talk.signal = state
+        if state is ev.SignalState.A and self._talk.apart and not self.energized:
+            return []  # a connection device is on its way, or leaves
         if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
         return []

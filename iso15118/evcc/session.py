@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
+from iso15118.evcc.conversation import (
+    Bound,
+    Conversation,
+    EndSession,
+    Exchange,
+    Leave,
+    SideStream,
+    Until,
+)
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
@@ -46,7 +54,8 @@ class EvccSession(Funnel):
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None.
+    charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
+    connection device stands and is held; None: it cannot.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        mobility: ev.MobilityChanged | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
             raise ConfigError(
@@ -82,11 +92,18 @@ class EvccSession(Funnel):
             )
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        if mobility is not None:
+            check_event(mobility)
+            talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
         """What has to be done behind the request that is on its way."""
+        self._stream: SideStream | None = None
+        self._stream_heard_at = 0.0
+        self._asked_beside: type | None = None
+        """The response that is awaited there."""
         self._given_up: type | None = None
         """A response that the script went on without, and that may still come."""
 
@@ -209,6 +226,8 @@ class EvccSession(Funnel):
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
+                case Timer.SYSTEM_STATUS:
+                    actions += self._next_beside()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
                     self._given_up = self._step.response_type
                     actions += self._without("no answer")
@@ -244,6 +263,8 @@ class EvccSession(Funnel):
         actions = self._take_outbox()
         if talk.bound is not self._bound:
             self._keep_bound()
+        if talk.side is not self._stream:
+            self._keep_stream()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -303,6 +324,8 @@ class EvccSession(Funnel):
         kind = reading.kind
         if kind is talk.beside:
             return self._beside(reading)
+        if kind is self._asked_beside:
+            return self._heard_beside(reading, message)
         if beside:
             return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
@@ -392,6 +415,51 @@ class EvccSession(Funnel):
             return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         return []
 
+    def _heard_beside(self, reading: Reading, message: Any) -> list[Action]:
+        """The answer on the stream that goes on beside the script; it may come when that is over."""
+        talk, self._asked_beside = self._talk, None
+        if reading.session_id != talk.session_id:
+            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+        if reading.failed:
+            return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
+        side = talk.side
+        if side is None:
+            return []
+        try:
+            side.hear(message)
+        except EndSession as over:
+            return self._end(over.reason, over.detail, rule=over.rule)
+        self._stream_heard_at = talk.now
+        self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
+        return self._take_outbox()
+
+    def _keep_stream(self) -> None:
+        """The stream beside the script begins and ends with what the script says."""
+        side, talk = self._talk.side, self._talk
+        if side is self._stream:
+            return
+        self._stream = side
+        if side is None:
+            self.timers.clear(Timer.SYSTEM_STATUS)
+            return
+        self._stream_heard_at = talk.now
+        self.timers.set(Timer.SYSTEM_STATUS, talk.now)
+
+    def _next_beside(self) -> list[Action]:
+        """It is time to ask, or the answer did not come."""
+        side, talk = self._talk.side, self._talk
+        if side is None:
+            return []
+        if self._asked_beside is None:
+            self._asked_beside = side.response_type
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
+            return [act.Send(side.ask())]
+        if talk.now < self._stream_heard_at + side.silence_s:
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
+            return []
+        side.lost()
+        return self._take_outbox()
+
     # -- hardware and application
 
     def _other(self, event: ev.Event) -> list[Action]:
@@ -414,11 +482,21 @@ class EvccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
+            case ev.KeyUsed():
+                talk.key_used(event)
+                return self._take_outbox()
             case ev.ChargerChanged(limits=limits):
                 talk.charger_now = limits
                 return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
+            case ev.MobilityChanged(immobilized=held):
+                talk.mobility = event
+                if talk.held and not held and talk.locked:
+                    talk.locked = False
+                    return self._end(EndReason.EMERGENCY, "the vehicle may move under the connection device")
+                talk.locked = held
+                return []
             case ev.HardwareFault(port=port, reason=reason):
                 return self._end(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):

@@ -93,7 +93,7 @@ def decode_with_notes(
 
     The names: trailing-octets, padding, empty-by-end, untyped-characters, open-array, short, long.
     """
-    engine = codec(schema)
+    engine = _codecs.get(schema) or codec(schema)
     try:
         return engine.decode_with_notes(data, fragment)
     except ExiError as error:

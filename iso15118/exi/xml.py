@@ -6,9 +6,11 @@ that a message from XML can be encoded.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from iso15118.errors import ExiError
+from iso15118.printable import escaped
 
 from .codec import Message, encode
 from .lexical import Simple, from_text, to_text
@@ -42,18 +44,19 @@ _PREFIXES = {
 }
 
 
-def to_xml(message: Message, *, schema: str | None = None, pretty: bool = False) -> str:
-    """The message as an XML document, without declaration; ``pretty`` indents it.
+def to_xml(message: Message, *, schema: str | None = None, pretty: bool = False, escape: bool = False) -> str:
+    r"""The message as an XML document, without declaration; ``pretty`` indents it.
 
-    ``schema`` says of which set the element is to be; without it, the first set that has one for this class.
-    Raises ExiError for a message that its class does not allow, or with characters that XML does not have.
+    ``schema`` says of which set the element is to be; without it, the first set that has one for this class. ``escape``: characters that
+    XML does not have are written as ``\x01`` and the like; such a document is for people, and does not come back as the same message.
+    Raises ExiError for a message that its class does not allow, or with characters that XML does not have and without ``escape``.
     """
     from lxml import etree
 
     table, root = locate(message, schema)
     try:
         element = etree.Element(_tag(root.local, root.uri), nsmap=_prefixes(table))
-        _write(table, message, element, root.local)
+        _write(table, message, element, root.local, escape)
     except (ValueError, TypeError, AttributeError) as error:
         raise ExiError(str(error), schema=table.schema, path=root.local) from None
     etree.cleanup_namespaces(element)
@@ -112,7 +115,14 @@ def _prefixes(table: Structure) -> dict[str, str]:
 # Writing
 
 
-def _write(table: Structure, message: Message, element: etree._Element, path: str) -> None:
+_BEYOND_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _escaped(text: str) -> str:
+    return _BEYOND_XML.sub(lambda found: escaped(found[0]), text)
+
+
+def _write(table: Structure, message: Message, element: etree._Element, path: str, escape: bool) -> None:
     from lxml import etree
 
     index = table.by_class.get(type(message))
@@ -128,9 +138,11 @@ def _write(table: Structure, message: Message, element: etree._Element, path: st
         value = pending[production.field].pop(0)
         if production.event is Event.STRUCT:
             child = etree.SubElement(element, _tag(production.local, production.uri))
-            _write(table, value, child, f"{path}/{production.local}")
+            _write(table, value, child, f"{path}/{production.local}", escape)
         else:
             written = to_text(value, table.datatypes[production.target])
+            if escape:
+                written = _escaped(written)
             if production.event is Event.ATTRIBUTE:
                 element.set(_tag(production.local, production.uri), written)
             elif production.event is Event.CHARACTERS:

@@ -17,9 +17,12 @@ from iso15118.session.services import ServiceID
 from iso15118.simulation import (
     AcCircuit,
     Battery,
+    Bay,
     DcCircuit,
     EnergyPlan,
     OnBoardCharger,
+    PantographStation,
+    PantographVehicle,
     SimulatedAcStation,
     SimulatedAcVehicle,
     SimulatedStation,
@@ -79,16 +82,22 @@ class Plant(Struct, frozen=True):
             return cls._alternating(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
-        station = SimulatedStation(
-            circuit,
-            order.kind,
-            plan=plan,
-            seed=order.seed,
-            jitter=_JITTER if order.seed is not None else 0.0,
-            contracts=None if contracts is None else contracts.backend,
-        )
-        battery = _battery(order)
-        vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
+        options: dict[str, Any] = {
+            "plan": plan,
+            "seed": order.seed,
+            "jitter": _JITTER if order.seed is not None else 0.0,
+            "contracts": None if contracts is None else contracts.backend,
+        }
+        battery, store = _battery(order), None if contracts is None else contracts.store
+        station: SimulatedStation
+        vehicle: SimulatedVehicle
+        if order.pantograph:
+            bay = Bay(circuit)
+            station = PantographStation(circuit, order.kind, bay, **options)
+            vehicle = PantographVehicle(circuit, bay, battery, contracts=store)
+        else:
+            station = SimulatedStation(circuit, order.kind, **options)
+            vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
     @classmethod
@@ -151,6 +160,8 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.pantograph:
+        services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
     editions = order.secc_editions or (order.edition,)

@@ -15,14 +15,14 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
 from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
+_LATER_SERVICES = ("wpt",)
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 _LONGEST_PAUSE = 1440.0
@@ -31,10 +31,18 @@ _LATEST_TURN = 0.9
 """Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
 
 
+def _coupler(name: str) -> str:
+    """Of a service with direct current, or of a station, by its name."""
+    if name.startswith("mcs"):
+        return "an MCS"
+    return "a pantograph's" if name.startswith(("acdp", "pantograph")) else "a CCS"
+
+
 class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
-    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC, and for
+    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
+    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, and for
     AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
     tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
@@ -108,6 +116,12 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
+        if self.pantograph and self.link != "none":
+            raise ConfigError(
+                "link",
+                f"service {self.service!r} has no plug: vehicle and station talk over WLAN",
+                "use link none",
+            )
         if self.alternating and self.link == "spe":
             raise ConfigError(
                 "link",
@@ -116,11 +130,14 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
-            force_setattr(
-                self, "station", alternating if self.alternating else "mcs-gen1" if megawatt else "ccs2"
+            direct = {"an MCS": "mcs-gen1", "a pantograph's": "pantograph"}.get(
+                _coupler(self.service), "ccs2"
             )
+            force_setattr(self, "station", alternating if self.alternating else direct)
         if self.battery_kwh is None:
-            force_setattr(self, "battery_kwh", 40.0 if self.alternating else 540.0 if megawatt else 90.0)
+            packs = {"an MCS": 540.0, "a pantograph's": 350.0}
+            usual = 40.0 if self.alternating else packs.get(_coupler(self.service), 90.0)
+            force_setattr(self, "battery_kwh", usual)
 
     def _check_contracts(self) -> None:
         if self.auth == "pnc" and self.tls is False:
@@ -146,11 +163,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "phases", f"service {self.service!r} has none", "leave it out, or use service ac"
             )
-        megawatt = self.service.startswith("mcs")
-        if megawatt is name.startswith("mcs"):
+        has, lacks = _coupler(name), _coupler(self.service)
+        if has == lacks:
             return
-        fitting = [other for other in PRESETS if other.startswith("mcs") is megawatt]
-        has, lacks = ("an MCS", "a CCS") if not megawatt else ("a CCS", "an MCS")
+        fitting = [other for other in PRESETS if _coupler(other) == lacks]
         raise ConfigError(
             "station",
             f"{name!r} has {has} connector, and service {self.service!r} needs {lacks} one",
@@ -261,6 +277,11 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     def alternating(self) -> bool:
         """The vehicle charges by its on-board charger."""
         return self.energy_service.id in OUTLET_SERVICES
+
+    @property
+    def pantograph(self) -> bool:
+        """A connection device joins the two."""
+        return self.energy_service.id in ACDP_SERVICES
 
     @property
     def kind(self) -> StationPreset:

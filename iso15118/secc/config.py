@@ -31,7 +31,9 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
+from .acdp_settings import AcdpSeccSettings
 from .renegotiation_settings import RenegotiationSettings
+from .schedule_settings import ScheduleSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -62,7 +64,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
+    DC_ACDP_BPT for a pantograph."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -153,6 +156,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
+    schedules: ScheduleSeccSettings = field(default_factory=ScheduleSeccSettings)
+    """What else is decided about schedules and prices."""
     editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
@@ -162,6 +167,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about alternating current alone."""
     renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
     """What is decided about changes in mid-session, in ISO 15118-20 alone."""
+    acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
+    """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
@@ -267,6 +274,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
+                pricing=self.schedules.pricing,
                 mobility_needs_modes=self.mobility_needs_modes,
             )
         default = 1 if 7 in entry.connectors else 2
@@ -274,5 +282,6 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             entry,
             connector=self.connector or default,
             control_modes=self.control_modes,
+            pricing=self.schedules.pricing,
             mobility_needs_modes=self.mobility_needs_modes,
         )

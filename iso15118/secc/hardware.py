@@ -101,6 +101,10 @@ class HardwareBooks:
             elif kind is act.OpenContactors:
                 facts.energized, facts.told_safe = False, True
                 self.told(False)
+            elif kind is act.ConnectDevice or kind is act.DisconnectDevice:
+                facts.device_down = kind is act.ConnectDevice
+                facts.device_deadline = action.deadline  # type: ignore[attr-defined]
+                self._timers.set(Timer.CONNECTION_DEVICE, facts.device_deadline)
         return list(actions)
 
     def told(self, closed: bool) -> None:
@@ -184,8 +188,9 @@ class HardwareBooks:
         voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
-        facts.measured = event
-        return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+        taken = now if at is None or at > now else at
+        facts.measured, facts.measured_at = event, taken
+        return self.supervisor.measured(voltage, current, taken, now)
 
     def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):

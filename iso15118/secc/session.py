@@ -22,6 +22,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
@@ -46,7 +47,13 @@ CONNECTING = "Connecting"
 NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
-_OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
+_OF_A_PHASE: Final = (
+    Timer.CABLE_CHECK,
+    Timer.PRE_CHARGE,
+    Timer.POWER_DELIVERY,
+    Timer.WELDING_DETECTION,
+    Timer.CONNECTION_DEVICE,
+)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
 """How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
@@ -64,6 +71,7 @@ class SeccSession(Funnel):
     services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
     provider that prices are signed with. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    ``device``: where its connection device is; None: it has none.
     """
 
     def __init__(
@@ -81,6 +89,7 @@ class SeccSession(Funnel):
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        device: DevicePosition | None = None,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
@@ -118,6 +127,8 @@ class SeccSession(Funnel):
                 asks_schedules=schedules,
                 price_signers=tuple(price_signers),
                 tickets=tickets,
+                device=device,
+                device_down=device is not None and device is not DevicePosition.HOME,
             ),
         )
         self.states.append(CONNECTING)
@@ -198,15 +209,15 @@ class SeccSession(Funnel):
                 and event.at is None  # type: ignore[attr-defined]
                 and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
             ):
-                facts.now, facts.measured = now, event  # type: ignore[assignment]
-                return []
+                facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
+                return self._retract() if facts.device_down else []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
             if measured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
-                    return []
+                    return self._retract() if facts.device_down else []
                 actions = self._found(found)
             elif self.ended is not None:
                 return self._late(event)
@@ -254,6 +265,10 @@ class SeccSession(Funnel):
                     actions += self._abort(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
                 case Timer.PRE_CHARGE:
                     actions += self._abort(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
+                case Timer.CONNECTION_DEVICE | Timer.SYSTEM_STATUS:
+                    actions += (
+                        self._device_late() if timer is Timer.CONNECTION_DEVICE else self._status_silent()
+                    )
                 case Timer.CONTROL_PILOT:
                     actions += self._abort(
                         EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
@@ -348,6 +363,8 @@ class SeccSession(Funnel):
         seconds = None if beside else edition.sequence_time(reply.response)
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
+        if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
+            actions += self._watch_status()
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -449,6 +466,10 @@ class SeccSession(Funnel):
                 return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
+            case ev.ConnectionDeviceChanged(position=position):
+                return self._device_moved(position)
+            case ev.VehiclePositionMeasured():
+                return self._vehicle_seen(event)
             case ev.HardwareFault(port=port, reason=reason):
                 return self._abort(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
@@ -458,6 +479,12 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
+            case ev.ParkingGuidance(guidance=guidance):
+                facts.guidance = guidance
+                return []
+            case ev.CheckOutGranted():
+                facts.may_check_out = True
+                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []

@@ -7,6 +7,7 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,22 @@ from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .coupling import VehiclePosition
+from .ends import EndReason
 
 __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
     "CloseTransport",
+    "ConnectDevice",
+    "DisconnectDevice",
     "EndReason",
     "EvccidMismatch",
     "EvseNotified",
+    "GuideVehicle",
     "HardwareAction",
+    "Immobilize",
     "MeteringConfirmed",
     "MeteringRefused",
     "MobilityNeeds",
@@ -44,6 +51,7 @@ __all__ = [
     "RequestContractCertificate",
     "RequestSchedules",
     "ScheduleChosen",
+    "ScheduleRemark",
     "ScheduleRenegotiated",
     "Send",
     "ServiceRenegotiated",
@@ -61,7 +69,10 @@ __all__ = [
     "StoreContract",
     "SupervisionWarning",
     "Urgency",
+    "UseKey",
     "UseSchema",
+    "VehicleChecksIn",
+    "VehicleChecksOut",
     "VehicleDisplay",
     "VehicleLeaves",
 ]
@@ -137,6 +148,30 @@ class OpenContactors(HardwareAction, frozen=True):
 
     urgency: Urgency
     reason: str
+
+
+class ConnectDevice(HardwareAction, frozen=True):
+    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+
+    deadline: float
+
+
+class DisconnectDevice(HardwareAction, frozen=True):
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
+
+    deadline: float
+
+
+class GuideVehicle(HardwareAction, frozen=True):
+    """Vehicle: where the station sees it, for whoever drives it to the place."""
+
+    position: VehiclePosition
+
+
+class Immobilize(HardwareAction, frozen=True):
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
+
+    immobile: bool
 
 
 class SetPower(HardwareAction, frozen=True):
@@ -225,6 +260,20 @@ class StoreContract(HardwareAction, frozen=True):
     contract: Any
 
 
+class UseKey(HardwareAction, frozen=True):
+    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
+    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
+    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+
+    purpose: str
+    work: Callable[[], Any]
+    deadline: float
+    number: int
+
+    def __repr__(self) -> str:
+        return f"UseKey({self.purpose!r}, deadline={self.deadline!r}, number={self.number})"
+
+
 class SignalReady(HardwareAction, frozen=True):
     """Vehicle: show state C (ready for energy) or B on the control pilot, CE on MCS."""
 
@@ -232,36 +281,6 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 # -- news for the application
-
-
-class EndReason(Enum):
-    """Why a session ended: one stable list for logs, backends and tests."""
-
-    STOPPED_BY_EV = "the vehicle ended the session"
-    STOPPED_BY_STATION = "the station ended the session"
-    PAUSED = "the session is paused"
-    PROTOCOL_NEGOTIATION_FAILED = "no common protocol"
-    AUTHORIZATION_FAILED = "not authorized"
-    PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
-    CABLE_CHECK_FAILED = "the cable check failed"
-    PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
-    CONTACTOR_FAILED = "a contactor did not switch"
-    SEQUENCE_ERROR = "a message out of sequence"
-    UNKNOWN_SESSION = "a message of another session"
-    REFUSED = "the other side refused a request"
-    UNDECODABLE = "bytes that are no message"
-    TIMEOUT = "the other side was silent for too long"
-    ONGOING_TOO_LONG = "the other side was not ready in time"
-    PEER_VANISHED = "the connection was lost"
-    HARDWARE_FAULT = "the hardware failed"
-    SIGNAL_LOST = "the control pilot left the charging states"
-    EMERGENCY = "emergency shutdown"
-    INTERNAL_ERROR = "a fault of this software"
-
-    @property
-    def orderly(self) -> bool:
-        """The session went as one of the two sides wanted."""
-        return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
 
 
 class Notify(Action, frozen=True):
@@ -316,6 +335,14 @@ class PriceTrust(Enum):
     UNSIGNED = "nobody signed them"
     UNVERIFIABLE = "signed, but nobody here knows by whom"
     INVALID = "the signature does not fit them"
+
+
+class ScheduleRemark(Notify, frozen=True):
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
+    human-readable."""
+
+    name: str
+    detail: str
 
 
 class ScheduleChosen(Notify, frozen=True, kw_only=True):
@@ -427,9 +454,30 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class ServicesSelected(Notify, frozen=True):
-    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
+    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class VehicleChecksIn(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
+    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
+    to go is answered by ``ParkingGuidance``."""
+
+    status: str
+    method: str
+    vehicle_frame: int | None = None
+    device_offset: int | None = None
+    vehicle_travel: int | None = None
+
+
+class VehicleChecksOut(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
+    s since 1970. It is let go by ``CheckOutGranted``."""
+
+    status: str
+    at: float
 
 
 class SessionResumed(Notify, frozen=True):

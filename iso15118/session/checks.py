@@ -19,8 +19,10 @@ from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .services import ServiceID
+from .value_added import Guidance
 
 __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
 
@@ -223,10 +225,41 @@ def _reason(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _device(event: Any) -> None:
+    if type(event.position) is not DevicePosition:
+        _refuse(event, "position", "a DevicePosition")
+
+
+def _vehicle_position(event: Any) -> None:
+    position = event.position
+    if type(position) is not VehiclePosition:
+        _refuse(event, "position", "a VehiclePosition")
+    for name in ("x_cm", "y_cm", "window_x_cm", "window_y_cm"):
+        value = getattr(position, name)
+        if type(value) not in (float, int) or not -_GREATEST <= value <= _GREATEST:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no length", "a finite number")
+    for name in ("in_position", "associated"):
+        if type(getattr(position, name)) is not bool:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no flag", "True or False")
+    _number(event, "at", optional=True)
+
+
+def _drive(event: Any) -> None:
+    _flag(event, "stands")
+    _flag(event, "immobilized")
+
+
 def _decision(event: Any) -> None:
     _flag(event, "accepted")
     if type(event.number) is not int or event.number < 0:
         _refuse(event, "number", "that of the question, or 0 for the last one")
+
+
+def _key_used(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "that of the UseKey")
+    if event.error is not None and not isinstance(event.error, Exception):
+        _refuse(event, "error", "an Exception, or None")
 
 
 def _services(event: Any) -> None:
@@ -291,14 +324,23 @@ _GREATEST_SUM = 1e6
 _MOST_TAXES, _MOST_RULES = 10, 2**32 - 1
 
 
+def _guidance(event: Any) -> None:
+    if not isinstance(event.guidance, Guidance):
+        _refuse(event, "guidance", "Guidance(...)")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
     ev.AuthorizationDecided: _decision,
     ev.ContractDecided: _contract,
+    ev.KeyUsed: _key_used,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
+    ev.ConnectionDeviceChanged: _device,
+    ev.VehiclePositionMeasured: _vehicle_position,
+    ev.MobilityChanged: _drive,
     ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
     ev.SchedulesGiven: _schedules,
@@ -311,4 +353,5 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.NeedsChanged: _needs,
     ev.MobilityNeedsChanged: _mobility,
     ev.ReceiptIssued: _receipt,
+    ev.ParkingGuidance: _guidance,
 }

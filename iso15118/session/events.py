@@ -20,9 +20,14 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
+from .value_added import Guidance
+
+if TYPE_CHECKING:
+    from .actions import UseKey
 
 __all__ = [
     "AcLimitsChanged",
@@ -31,7 +36,9 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
+    "ConnectionDeviceChanged",
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
@@ -41,11 +48,14 @@ __all__ = [
     "HardwareFault",
     "InletMeasured",
     "InsulationMeasured",
+    "KeyUsed",
     "LimitsChanged",
     "MessageReceived",
     "MeterRead",
+    "MobilityChanged",
     "MobilityNeedsChanged",
     "NeedsChanged",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
@@ -63,6 +73,7 @@ __all__ = [
     "TransportLoss",
     "TransportLost",
     "Undecodable",
+    "VehiclePositionMeasured",
 ]
 
 
@@ -131,6 +142,27 @@ class ContactorsChanged(Event, frozen=True):
     closed: bool
 
 
+class ConnectionDeviceChanged(Event, frozen=True):
+    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
+
+    position: DevicePosition
+
+
+class VehiclePositionMeasured(Event, frozen=True):
+    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
+
+    position: VehiclePosition
+    at: float | None = None
+
+
+class MobilityChanged(Event, frozen=True):
+    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
+    never told belongs to a vehicle that charges by a plug."""
+
+    stands: bool
+    immobilized: bool
+
+
 class PowerMeasured(Event, frozen=True):
     """Present values at the station's output: voltage in V, current in A (negative: from the vehicle).
 
@@ -180,6 +212,26 @@ class AcMeasured(Event, frozen=True, kw_only=True):
     def total_var(self) -> float:
         """Reactive power of all phases in var."""
         return self.reactive_var[0] + self.reactive_var[1] + self.reactive_var[2]
+
+
+class KeyUsed(Event, frozen=True):
+    """Vehicle: what came of the ``UseKey`` of this ``number``: what its work returned, or the ``error`` that it raised, which never ends a
+    session by itself. An answer that nobody waits for any more is ignored."""
+
+    number: int
+    result: Any = None
+    error: Exception | None = None
+
+    @classmethod
+    def of(cls, action: UseKey) -> KeyUsed:
+        """Do the work here and now, however long it takes, and say what came of it."""
+        try:
+            return cls(action.number, action.work())
+        except Exception as error:
+            return cls(action.number, error=error)
+
+    def __repr__(self) -> str:
+        return f"KeyUsed({self.number}, {'done' if self.error is None else f'error={self.error!r}'})"
 
 
 class ChargerChanged(Event, frozen=True):
@@ -327,6 +379,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

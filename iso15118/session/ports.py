@@ -22,10 +22,10 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
+from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import OUTLET_SERVICES, ServiceID
 from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AcPowerPort",
     "Authorizer",
+    "AutochargeAuthorizer",
     "BatteryPort",
     "CableCheckPort",
+    "ConnectionDevicePort",
     "ContactorPort",
     "ContractAuthorizer",
     "ContractCertificateService",
@@ -47,6 +49,7 @@ __all__ = [
     "HeartbeatPort",
     "InletPort",
     "MeterPort",
+    "MobilityPort",
     "OnBoardChargerPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
@@ -55,8 +58,8 @@ __all__ = [
     "Station",
     "Vehicle",
     "VehicleAuthorizer",
+    "VehiclePositionPort",
     "capabilities_of",
-    "check_services",
 ]
 
 Listener = Callable[[Event], None]
@@ -72,6 +75,8 @@ _STATION = {
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "cable_check": {"run": _ASKED},
     "authorizer": {"authorize": _ASKED},
+    "connection_device": {"connect": _ASKED, "disconnect": _ASKED, "position": _READ},
+    "vehicle_position": {"present": _READ},
     "meter": {"read": _ASKED},
     "energy": {"needs": _TOLD, "listen": _TOLD},
     "signal": {"listen": _TOLD},
@@ -85,6 +90,7 @@ _VEHICLE = {
     "charger": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "inlet": {"present": _READ},
+    "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
     "heartbeat": {"beat": _TOLD},
@@ -231,6 +237,18 @@ class VehicleAuthorizer(Authorizer, Protocol):
     async def authorize_vehicle(self, evccid: str, certificate_name: str) -> bool:
         """Asked instead of ``authorize`` where it is there. ``certificate_name``: common name of the certificate that the vehicle proved in
         TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+        ...
+
+
+@runtime_checkable
+class AutochargeAuthorizer(Authorizer, Protocol):
+    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``). Weak identification:
+    anybody can send the EVCCID and the MAC address of another vehicle."""
+
+    async def authorize_autocharge(self, evccid: str, certificate_name: str, mac: str) -> bool:
+        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages; empty where none were exchanged.
+        ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff";
+        empty without a match."""
         ...
 
 
@@ -398,6 +416,8 @@ class Station:
     cable_check: CableCheckPort | None = None
     authorizer: Authorizer
     ac: AcPowerPort | None = None
+    connection_device: ConnectionDevicePort | None = None
+    vehicle_position: VehiclePositionPort | None = None
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
@@ -413,6 +433,13 @@ class Station:
             _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
         if self.power is None and self.cable_check is not None:
             _missing("power", "this port is missing", "give Station one: a cable check is for a DC output")
+        if (self.connection_device is None) is not (self.vehicle_position is None):
+            lacks = "connection_device" if self.connection_device is None else "vehicle_position"
+            _missing(
+                lacks,
+                "this port is missing",
+                "give Station both, or neither: the device moves by what is measured",
+            )
         check_ports(self, _STATION, _STATION_MAY)
 
 
@@ -428,6 +455,7 @@ class Vehicle:
     contactors: ContactorPort | None = None
     inlet: InletPort | None = None
     charger: OnBoardChargerPort | None = None
+    mobility: MobilityPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
     heartbeat: HeartbeatPort | None = None
@@ -444,27 +472,6 @@ class Vehicle:
                     )
                     _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
-
-
-def check_services(
-    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
-) -> None:
-    """A service of ISO 15118-20 that is asked for needs its port. Raises ``ConfigError`` naming both."""
-    if "iso20" not in editions:
-        return
-    if isinstance(bundle, Station):
-        direct, alternating = bundle.power is not None, bundle.ac is not None
-        ports = "Station(power=..., cable_check=...)", "Station(ac=...)"
-    else:
-        direct, alternating = bundle.inlet is not None, bundle.charger is not None
-        ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
-    for service in services:
-        there = alternating if service in OUTLET_SERVICES else direct
-        if not there:
-            port = ports[service in OUTLET_SERVICES]
-            raise ConfigError(
-                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
-            )
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

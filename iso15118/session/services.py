@@ -1,8 +1,8 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
-DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT; AC_DER_IEC and
-AC_DER_SAE have the phases of AC with control modes of their own. A new service is a new entry, its phases and its schema. Sources:
-Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT, and the two
+services of a pantograph; AC_DER_IEC and AC_DER_SAE have the phases of AC with control modes of their own. A new service is a new entry,
+its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae, dc
+from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae, dc, wpt
 
 from .ac_limits import AcStationLimits, Islanding
 
 __all__ = [
+    "ACDP_SERVICES",
     "AC_SERVICES",
     "DC_SERVICES",
     "DER_SERVICES",
     "OUTLET_SERVICES",
     "SERVICES",
+    "WPT_SERVICES",
     "BptChannel",
     "ControlMode",
     "EnergyService",
@@ -94,6 +96,8 @@ class Namespace(Enum):
 
     AC = "urn:iso:std:iso:15118:-20:AC"
     DC = "urn:iso:std:iso:15118:-20:DC"
+    ACDP = "urn:iso:std:iso:15118:-20:ACDP"
+    WPT = "urn:iso:std:iso:15118:-20:WPT"
     AC_DER_IEC = "urn:iso:std:iso:15118:-20:AC-DER-IEC"
     AC_DER_SAE = "urn:iso:std:iso:15118:-20:AC-DER-SAE"
     ISO2 = "urn:iso:15118:2:2013:MsgDef"
@@ -209,6 +213,28 @@ _MCS: dict[str, Any] = {
     "insulation_threshold_ohm": 125_000.0,
 }
 
+# A pantograph carries DC: the values of Connector are those of DC (unsettled; the contacts of a pantograph have none of their own in any
+# public source), and the device adds its phases.
+_ACDP: dict[str, Any] = {
+    "namespace": Namespace.ACDP.value,
+    "connectors": (1, 2, 3, 4),
+    "insulation_threshold_ohm": 100_000.0,
+}
+# Nothing is plugged in, and nothing insulates: the loop has one message for both control modes, without a control mode element, and the
+# parameters of the two sides are plain fields.
+_WPT: dict[str, Any] = {
+    "namespace": Namespace.WPT.value,
+    "connectors": (1,),
+    "insulation_threshold_ohm": 0.0,
+    "bidirectional": False,
+    "cpd_req_mode": wpt.WPTChargeParameterDiscoveryReq,
+    "cpd_res_mode": wpt.WPTChargeParameterDiscoveryRes,
+    "scheduled_req": wpt.WPTChargeLoopReq,
+    "scheduled_res": wpt.WPTChargeLoopRes,
+    "dynamic_req": wpt.WPTChargeLoopReq,
+    "dynamic_res": wpt.WPTChargeLoopRes,
+}
+
 # Connector: 1 is one phase. Three phases are 2 in most stacks and 3 in another; both are understood.
 _AC: dict[str, Any] = {
     "namespace": Namespace.AC.value,
@@ -223,6 +249,8 @@ SERVICES: dict[ServiceID, EnergyService] = {
         EnergyService(id=ServiceID.AC_BPT, name="ac-bpt", **_AC, **_AC_BIDIRECTIONAL),
         EnergyService(id=ServiceID.DC, name="dc", **_DC, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.DC_BPT, name="dc-bpt", **_DC, **_BIDIRECTIONAL),
+        EnergyService(id=ServiceID.DC_ACDP, name="acdp", **_ACDP, **_CHARGE_ONLY),
+        EnergyService(id=ServiceID.DC_ACDP_BPT, name="acdp-bpt", **_ACDP, **_BIDIRECTIONAL),
         EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
         EnergyService(
@@ -241,6 +269,10 @@ SERVICES: dict[ServiceID, EnergyService] = {
 }
 DC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.DC.value)
 """Services that run over the DC messages."""
+ACDP_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.ACDP.value)
+"""Services that run over the DC messages once a pantograph has joined the two."""
+WPT_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.WPT.value)
+"""Services that run over the WPT messages."""
 AC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.AC.value)
 """Services that run over the AC messages."""
 DER_SERVICES = frozenset({ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE})
@@ -256,10 +288,12 @@ def parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     bpt_channel: BptChannel = BptChannel.UNIFIED,
     generator_mode: GeneratorMode = GeneratorMode.GRID_FOLLOWING,
+    pricing: Pricing = Pricing.NONE,
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
     """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656], and in Dynamic mode one per
-    MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663]. Pricing is not offered.
+    MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663]. ``pricing`` belongs to schedules, and so is
+    none where the station sets the power.
     """
     bpt: dict[str, BptChannel | GeneratorMode] = (
         {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
@@ -270,7 +304,7 @@ def parameter_sets(
             connector=connector,
             control_mode=mode,
             mobility_needs_mode=needs,
-            pricing=Pricing.NONE,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             **bpt,  # type: ignore[arg-type]
         )
         for number, (mode, needs) in enumerate(_modes(control_modes, mobility_needs_modes), start=1)
@@ -300,6 +334,7 @@ def ac_parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
+    pricing: Pricing = Pricing.NONE,
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
@@ -322,7 +357,7 @@ def ac_parameter_sets(
             connector=connector,
             control_mode=mode,
             mobility_needs_mode=needs,
-            pricing=Pricing.NONE,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             bpt_channel=BptChannel.UNIFIED if service.bidirectional else None,
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,

@@ -23,6 +23,7 @@ from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
 from .meter import Meter
+from .pantograph import Bay, PantographStation, PantographVehicle
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
@@ -38,6 +39,7 @@ __all__ = [
     "AcCircuit",
     "AcPreset",
     "Battery",
+    "Bay",
     "ContactorFault",
     "Contactors",
     "DcCircuit",
@@ -46,6 +48,8 @@ __all__ = [
     "InsulationMonitor",
     "Meter",
     "OnBoardCharger",
+    "PantographStation",
+    "PantographVehicle",
     "PlanPhase",
     "ReadingFault",
     "Record",

@@ -57,6 +57,7 @@ from .vehicle import SimulatedVehicle
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
+    from iso15118.pnc.authorization import ContractTrust
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 __all__ = ["StationPorts", "VehiclePorts"]
@@ -151,6 +152,17 @@ class Plant:
             self._waiting -= 1
             if not self._waiting:
                 self._answers.clear()
+
+    def tell_now(self, action: HardwareAction) -> None:
+        """Carry out ``action``, which takes no time."""
+        self._hand_out(self._side.carry_out(action, self.look()))
+
+    async def rest(self) -> None:
+        """Wait for the next thing that the plant does."""
+        deadline = self._side.deadline
+        left = _LOOK_S if deadline is None else deadline - self._clock()
+        await self._sleep(min(_LOOK_S, max(_SHORT_S, left)))
+        self.look()
 
     async def pause(self, call: str, seconds: float) -> None:
         """Take the time that ``call`` takes, in s of the clock, without an action of the plant."""
@@ -268,7 +280,12 @@ class Authorizer:
 class ContractAuthorizer:
     def __init__(self, plant: Plant, backend: ContractBackend) -> None:
         self._plant = plant
-        self.trust = backend.trust
+        self._backend = backend
+
+    @property
+    def trust(self) -> ContractTrust:
+        """Read when a session begins: roots may have been changed since the last one."""
+        return self._backend.trust
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         action = RequestContractAuthorization(claim)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from iso15118.session.actions import (
@@ -11,6 +11,7 @@ from iso15118.session.actions import (
     RequestContractAuthorization,
     RequestContractCertificate,
 )
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.events import (
     AuthorizationDecided,
     ContractCertificateAnswered,
@@ -34,6 +35,9 @@ class _Plant(Protocol):
 class Desk:
     """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long."""
 
+    device: DevicePosition | None = None
+    """Where its connection device is; None: it has none."""
+
     def __init__(
         self, plant: _Plant, accept: bool, authorization_s: float, contracts: ContractBackend | None
     ) -> None:
@@ -43,6 +47,10 @@ class Desk:
         self._plant = plant
         self._agenda = Agenda()
         self._events: list[Event] = []
+
+    def look(self, now: float) -> Sequence[Event]:
+        """What is measured beside power: nothing, as a rule."""
+        return []
 
     def _ask(self, action: HardwareAction) -> None:
         """Carry out a question; whatever else it is, nothing is done."""

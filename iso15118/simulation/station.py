@@ -15,6 +15,8 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import (
     ChargingNeeds,
     CloseContactors,
+    ConnectDevice,
+    DisconnectDevice,
     HardwareAction,
     OpenContactors,
     PreCharge,
@@ -60,6 +62,8 @@ _CALLS: dict[type[HardwareAction], str] = {
     SetPower: "set_power",
     StopPower: "stop_power",
     ReadMeter: "read_meter",
+    ConnectDevice: "connect_device",
+    DisconnectDevice: "disconnect_device",
     RequestAuthorization: "authorize",
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",

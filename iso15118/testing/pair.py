@@ -20,6 +20,7 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
+    KeyUsed,
     MessageReceived,
     TransportLoss,
 )
@@ -90,6 +91,7 @@ class Pair:
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
+            device=station.device,
         )
         self.evcc = EvccSession(
             evcc,
@@ -99,6 +101,7 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
             charger=vehicle.charger_limits,
+            mobility=vehicle.mobility,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -110,6 +113,8 @@ class Pair:
             paused=tuple(paused),
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
+            device=station.device,
+            held=vehicle.mobility is not None,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -269,9 +274,12 @@ class Pair:
         self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
+            beside = self.station.look(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
+        for event in beside:
+            self._carry_out_secc(self._tell_secc(event))
         self.monitor.measured(measured, self.now)
         actions = self.secc.handle(measured, self.now)
         if actions:
@@ -367,6 +375,8 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.UseKey(number=number):
+                return [KeyUsed(number, error=error)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

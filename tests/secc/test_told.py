@@ -14,7 +14,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import rational
 from iso15118.secc import SeccConfig
-from iso15118.secc.iso20.schedules import profile_exceeded
+from iso15118.secc.iso20.profiles import profile_exceeded
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev

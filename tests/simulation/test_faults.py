@@ -20,6 +20,7 @@ from iso15118.session.actions import (
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.events import AuthorizationDecided, ContactorsChanged, MeterRead
 from iso15118.simulation import STATION_CALLS, VEHICLE_CALLS
@@ -46,6 +47,7 @@ VEHICLE_ACTIONS = {
     "signal": SignalReady(True),
     "stop_power": StopPower(Urgency.EMERGENCY),
     "store_contract": StoreContract(None),
+    "use_key": UseKey("a test", lambda: b"signed", 1e9, 1),
 }
 ANSWERED = ("cable_check", "close_contactors", "open_contactors", "read_meter", "authorize")
 

@@ -53,6 +53,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     },
     EvccConfig: {
         "contract_attempts": 3,
+        "key_use_s": 5.0,
         "maximum_contracts": 4,
         "control_mode": None,
         "departure_time_s": None,

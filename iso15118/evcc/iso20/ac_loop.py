@@ -138,11 +138,15 @@ def _power(talk: Conversation, plan: Plan) -> Phases:
         return NOTHING
     if plan.control_mode is _DYNAMIC and chosen.target_w is None:
         return NOTHING  # the station has not said anything yet
-    scheduled = None
-    if plan.control_mode is not _DYNAMIC and not (chosen.target_w and sum(chosen.target_w) < 0.0):
-        scheduled = plan.scheduled_power_w(talk.now)
+    scheduled, target = None, chosen.target_w
+    if plan.control_mode is not _DYNAMIC:
+        asked = 0.0 if target is None else sum(target)
+        if asked >= 0.0 or target is None:
+            scheduled = plan.scheduled_power_w(talk.now)
+        elif -asked > (most := plan.scheduled_discharge_w(talk.now)):
+            target = target[0] * most / -asked, target[1] * most / -asked, target[2] * most / -asked
     power = follow(
-        chosen.target_w,
+        target,
         own,
         offer,
         uneven=own.uneven,

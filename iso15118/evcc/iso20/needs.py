@@ -23,6 +23,7 @@ __all__ = [
     "energies",
     "enough",
     "lowest_soc",
+    "most_w",
     "rests",
     "target_energy",
     "v2x",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 _A_DAY = 86_400
+_SHORT_WH = 50.0
+"""By so much a profile has to fall short before another one is looked for: a battery's own count is no finer."""
 _FLOWS_A = 1.0
 """Less than this is a measurement of nothing."""
 
@@ -153,7 +156,9 @@ def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
     config, now = talk.config, talk.now
-    if plan.scheduled_power_w(now) > 0.0:
+    if _falls_short(talk, plan):
+        why = "short"
+    elif plan.scheduled_power_w(now) > 0.0:
         why = ""  # as almost always: it has power, and so is not over
     elif plan.schedule_over(now):
         why = "over"
@@ -167,6 +172,29 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
         return False
     plan.ask_anew_at = now + every
     return True
+
+
+def _falls_short(talk: Conversation, plan: Plan) -> bool:
+    """The profile does not bring any more what is wanted until departure, though the schedule could; looked at now and then."""
+    chosen, until, now = plan.schedule, talk.departure_at, talk.now
+    if chosen is None or chosen.profile is None or until is None or chosen.profile == chosen.charging:
+        return False
+    if now < plan.look_again_at:
+        return plan.falls_short
+    plan.look_again_at = now + talk.config.schedules.look_again_s
+    comes = chosen.profile.energy_wh(now, until)
+    best = min(most_w(talk, plan), talk.battery.maximum_charge_power_w)
+    possible = chosen.charging.changed(lambda power: min(power, best)).energy_wh(now, until)
+    plan.falls_short = wanted_wh(talk) > comes + _SHORT_WH and possible > comes + _SHORT_WH
+    return plan.falls_short
+
+
+def most_w(talk: Conversation, plan: Plan) -> float:
+    """What both sides can charge with at best, in W."""
+    own, offer = plan.ac.own, plan.ac.offer
+    if own is not None and offer is not None:
+        return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))
+    return min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:

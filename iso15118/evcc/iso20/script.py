@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, energy, setup
+from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -33,7 +33,7 @@ from iso15118.session.actions import (
 )
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "DC", "Family", "Iso20"]
+__all__ = ["AC", "ACDP", "DC", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -45,6 +45,10 @@ class Family(Struct, frozen=True, kw_only=True):
     charge: Callable[[Conversation, Plan], Coroutine[Step, Any, SessionEnded]]
     """From the agreed schedule until power is over."""
     stop: Callable[[Conversation, Plan], Coroutine[Step, Any, None]]
+    begin: Callable[[Conversation, Plan], Coroutine[Step, Any, None]] | None = None
+    """Before anybody is authorized."""
+    part: Callable[[Conversation, Plan], Coroutine[Step, Any, None]] | None = None
+    """Once power is over, however it ended, and before the station is told goodbye."""
 
 
 async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
@@ -55,6 +59,11 @@ async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
     await energy.stop(talk, plan)
     await energy.welding_detection(talk)
     return end
+
+
+async def _under_device(talk: Conversation, plan: Plan) -> SessionEnded:
+    await acdp.connect(talk, plan)
+    return await _direct(talk, plan)
 
 
 async def _alternating(talk: Conversation, plan: Plan) -> SessionEnded:
@@ -77,6 +86,15 @@ AC = Family(
     charge_parameters=ac_setup.charge_parameters,
     charge=_alternating,
     stop=ac_energy.stop,
+)
+ACDP = Family(
+    schema="iso20-acdp",
+    namespace=Namespace.ACDP.value,
+    charge_parameters=setup.charge_parameters,
+    charge=_under_device,
+    stop=energy.stop,
+    begin=acdp.position_first,
+    part=acdp.disconnect,
 )
 
 
@@ -117,12 +135,16 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:
         if not joined:
+            if family.begin is not None:
+                await family.begin(talk, plan)
             await authorization(talk)
             await choose_service(talk, plan)
         end = await _charge(talk, plan, family)
         while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
             plan = await _service_anew(talk, family)
             end = await _charge(talk, plan, family)
+        if family.part is not None:
+            await family.part(talk, plan)
         if wants_pause(talk, end):
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
@@ -197,8 +219,11 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
     talk.drop_aside = True
     plan.ac.taken = None
-    if plan.power_delivered:
+    if plan.power_delivered or family.part is not None:
         try:
-            await family.stop(talk, plan)
+            if plan.power_delivered:
+                await family.stop(talk, plan)
+            if family.part is not None:
+                await family.part(talk, plan)
         except Leave as again:
             raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again

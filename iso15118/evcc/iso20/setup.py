@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, EndSession, Leave
 from iso15118.evcc.iso20.ac_setup import take_parameters
+from iso15118.evcc.iso20.choice import choose_schedule
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies, v2x
-from iso15118.evcc.iso20.plan import Plan, read_schedule
+from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -30,6 +32,7 @@ from iso15118.session.services import (
     ControlMode,
     GeneratorMode,
     MobilityNeedsMode,
+    Pricing,
     ServiceID,
     phases_of,
 )
@@ -100,9 +103,16 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             ]
             if not fitting:
                 continue
-            chosen = min(fitting, key=lambda one: (_phases_lost(talk, wanted, one), *_nuisance(talk, one)))
+            chosen = min(
+                fitting,
+                key=lambda one: (
+                    _phases_lost(talk, wanted, one),
+                    *_nuisance(talk, one),
+                    _unpriced(talk, one),
+                ),
+            )
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
-            plan.control_mode = mode
+            plan.control_mode, plan.pricing = mode, _number(chosen, "Pricing") or 0
             plan.mobility_needs_mode = MobilityNeedsMode(
                 _number(chosen, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
             )
@@ -156,6 +166,15 @@ def _nuisance(talk: Conversation, parameters: cm.ParameterSet) -> tuple[int, boo
     return (
         liked.index(MobilityNeedsMode(needs)) if needs in liked else len(liked),
         _number(parameters, "BPTChannel") == BptChannel.SEPARATED,
+    )
+
+
+def _unpriced(talk: Conversation, parameters: cm.ParameterSet) -> int:
+    """A vehicle that chooses by prices takes the set that promises some, money before levels."""
+    if talk.config.schedules.choice not in (Wish.CHEAPEST, Wish.GREENEST):
+        return 0
+    return {int(Pricing.ABSOLUTE): 0, int(Pricing.PRICE_LEVELS): 1}.get(
+        _number(parameters, "Pricing") or 0, 2
     )
 
 
@@ -231,14 +250,16 @@ def _station_limits(offer: Any) -> StationLimits:
 
 
 async def schedule(talk: Conversation, plan: Plan) -> bool:
-    """Say what is needed; in Scheduled mode take the first schedule that the station offers. False: it has no other one, and the old one
+    """Say what is needed; in Scheduled mode take the best schedule that the station offers. False: it has no other one, and the old one
     stays."""
     _stop_if_wanted(talk)
     talk.needs_changed = False
     response = await poll(
         talk,
         lambda: cm.ScheduleExchangeReq(
-            header=header(talk), maximum_supporting_points=1024, se_req_control_mode=_needs(talk, plan)
+            header=header(talk),
+            maximum_supporting_points=talk.config.schedules.maximum_points,
+            se_req_control_mode=_needs(talk, plan),
         ),
         lambda response: response.evse_processing is Processing.Finished,
         limit=talk.timing.ongoing_timeout,
@@ -256,10 +277,8 @@ async def schedule(talk: Conversation, plan: Plan) -> bool:
     if not isinstance(answer, cm.ScheduledSEResControlMode):
         take_station_needs(talk, plan, answer)
         return True
-    try:
-        plan.schedule = read_schedule(answer.schedule_tuple[0], response.header.time_stamp, talk.now)
-    except ValueError as error:
-        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"the station offers {error}") from error
+    plan.schedule = choose_schedule(talk, plan, response)
+    plan.look_again_at, plan.falls_short = talk.now + talk.config.schedules.look_again_s, False
     if unit := unit_of(plan.schedule.anchor):
         talk.note("time-stamp-unit", f"the station's time stamps are {unit}")
     if plan.schedule_over(talk.now):

@@ -21,7 +21,8 @@ from .ac_wire import loop_limits, present, reactive_targets, targets
 from .context import Context
 from .mobility import answered as needs_answered
 from .mobility import loop_fields, take_needs
-from .schedules import allowed_w, profile_exceeded
+from .profiles import profile_exceeded
+from .schedules import allowed_back_w, allowed_w
 from .sequence import State
 from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 
@@ -122,6 +123,8 @@ def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
         allowed = allowed_w(ctx)
         if allowed < _INF:
             point = allowed if point is None else min(point, allowed)
+    elif (back := allowed_back_w(ctx)) < _INF:
+        point = max(point, -back)
     return station_target(
         point,
         limits,

@@ -14,7 +14,7 @@ from iso15118.session.services import SERVICES, Namespace, ServiceID
 from . import ac_loop, ac_parameters, telling
 from .context import Context
 from .notices import status
-from .schedules import take_profile
+from .profiles import take_profile
 from .sequence import Part, State, key_of, row
 from .standby import over as standby_over
 from .standby import stand_by

@@ -23,8 +23,8 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 from .context import Context
 from .exchange import schedule_exchange
 from .notices import lapse, over
+from .profiles import take_profile
 from .replies import neutral
-from .schedules import take_profile
 from .sequence import Key, State, key_of
 
 if TYPE_CHECKING:

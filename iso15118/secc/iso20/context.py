@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.ac import Phases
 from iso15118.energy.dc import Together
 from iso15118.energy.schedule import Schedule
+from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
 from iso15118.messages.values import time_stamp
 from iso15118.secc.facts import Facts
@@ -23,8 +24,11 @@ from iso15118.session.services import SERVICES, ControlMode, EnergyService, Para
 from .wire import LoopLimits, StationLimitsOnWire
 
 if TYPE_CHECKING:
+    from iso15118.energy.offer import ScheduleOffer
+
     from .beside import Attempt
     from .mobility import NeedsTold
+    from .offers import Offered
     from .sequence import Part, State
 
 __all__ = ["Context"]
@@ -60,6 +64,9 @@ class Context:
     """The last readings that the vehicle was asked to confirm, each with its receipt: it may sign one while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
+    checks_in: cm.EvCheckInStatus | None = None
+    """How far the vehicle has checked in to its parking space; None: it has not begun."""
+    checks_out: cm.EvCheckOutStatus | None = None
     detailed: set[int] = field(default_factory=set)
     """Services whose ServiceDetail the vehicle has read."""
 
@@ -77,8 +84,22 @@ class Context:
     """What ``wish`` leaves of the vehicle's limits."""
     both: Together = field(default_factory=Together)
     """What these and ``limits`` have in common."""
+    exchanging: bool = False
+    """A schedule exchange has begun, and the vehicle is told to wait for its end."""
+    offered: dict[int, Offered] = field(default_factory=dict)
+    """The schedules of the last exchange by their ids; the first is the default."""
+    offers_made: tuple[ScheduleOffer, ...] = ()
+    """The energy manager's plans that they were made of."""
+    managed: bool = False
+    """They are the energy manager's; otherwise the limits of that moment."""
+    tuple_id: int | None = None
+    """The one that holds."""
+    tolerance_w: float = 0.0
+    """How far the vehicle may be off its profile by it."""
     schedule: Schedule | None = None
-    """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
+    """Its charging power over time, on the session's clock; None in Dynamic mode."""
+    discharging: Schedule | None = None
+    """What it lets the vehicle give back, as magnitudes; None: the limits alone count."""
     profile: Schedule | None = None
     """What the vehicle means to take of it."""
     exceeded_since: float | None = None
@@ -128,6 +149,18 @@ class Context:
         """The mode of the chosen parameter set; Scheduled before the choice."""
         chosen = self.parameter_set
         return chosen.control_mode if chosen is not None else _SCHEDULED
+
+    def follow(self, number: int) -> None:
+        """This schedule of those that were offered holds from now on, without a tolerance until the vehicle has confirmed it."""
+        chosen = self.offered[number]
+        self.tuple_id, self.tolerance_w = number, 0.0
+        self.schedule, self.discharging = chosen.charging, chosen.discharging
+
+    def forget_schedules(self) -> None:
+        """Nothing was offered, and nothing is planned."""
+        self.offered.clear()
+        self.schedule = self.discharging = self.profile = self.tuple_id = None
+        self.offers_made, self.managed, self.exchanging, self.tolerance_w = (), False, False, 0.0
 
     @property
     def services(self) -> tuple[ServiceID, ...]:

@@ -16,7 +16,7 @@ from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
 from .notices import status
-from .schedules import take_profile
+from .profiles import take_profile
 from .sequence import State, key_of
 from .standby import over as standby_over
 from .standby import stand_by

@@ -25,7 +25,8 @@ from iso15118.session.supervision import Rule
 from .context import Context
 from .mobility import answered as needs_answered
 from .mobility import loop_fields, take_needs
-from .schedules import allowed_w, profile_exceeded
+from .profiles import profile_exceeded
+from .schedules import allowed_back_w, allowed_w
 from .sequence import State
 from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 
@@ -154,7 +155,7 @@ def _wanted(ctx: Context) -> Bounds | None:
     if ctx.control_mode is _DYNAMIC:
         return _dynamic(mode, ctx, limits, now, present_v, service.bidirectional)
     if ctx.asked_a < 0.0:
-        wanted = Bounds(0.0, ctx.asked_a, limits.maximum_discharge_power_w)
+        wanted = Bounds(0.0, ctx.asked_a, min(limits.maximum_discharge_power_w, allowed_back_w(ctx)))
         return discharging(wanted, limits, now, present_v, loss=LOSS)
     # The vehicle may ask for more than the schedule has; it is not given.
     wanted = Bounds(ctx.asked_v, ctx.asked_a, allowed_w(ctx))

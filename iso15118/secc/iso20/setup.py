@@ -17,11 +17,13 @@ from iso15118.session.actions import (
     EndReason,
     Notify,
     RequestContractAuthorization,
+    ServicesSelected,
     SessionResumed,
 )
 from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
+from . import value_added
 from .context import Context
 from .pause import join, why_no_pause
 from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
@@ -188,6 +190,7 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
         energy_transfer_service_list=cm.ServiceList(
             service=tuple(cm.Service(service_id=service, free_service=False) for service in ctx.services)
         ),
+        vas_list=value_added.listed(ctx, request.supported_service_ids),
     )
     return Answer(response, State.SERVICE_DETAIL)
 
@@ -195,6 +198,15 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
 def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
     V2G20-464]."""
+    extra = value_added.service(ctx, request.service_id)
+    if extra is not None:
+        told = cm.ServiceDetailRes(
+            header=ctx.header(),
+            response_code=Code.OK,
+            service_id=extra.id,
+            service_parameter_list=value_added.detail(extra),
+        )
+        return Answer(told, State.SERVICE_SELECTION)
     if request.service_id not in ctx.services:
         return Refused(
             Fault.SERVICE_ID,
@@ -246,15 +258,18 @@ def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer |
         fault = Fault.SERVICE_SELECTION if known else Fault.NO_ENERGY_SERVICE
         return _not_selected(fault, f"service {chosen.service_id} is not offered")
     service = ServiceID(chosen.service_id)
-    if request.selected_vas_list is not None:
-        # No value-added service is offered, so none can be chosen [V2G20-467].
-        return _not_selected(Fault.SERVICE_SELECTION, "no value-added service is offered")
+    extras = request.selected_vas_list
+    selected = value_added.take(ctx, () if extras is None else extras.selected_service)
+    if isinstance(selected, Refused):
+        return selected
     for parameters in ctx.parameter_sets(service):
         if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
             ctx.service, ctx.parameter_set = SERVICES[service], parameters
             facts.insulation_threshold_ohm = ctx.service.insulation_threshold_ohm
             response = cm.ServiceSelectionRes(header=ctx.header(), response_code=Code.OK)
-            return Answer(response, ctx.part.parameters)
+            facts.selected = selected
+            news = (ServicesSelected(selected),) if selected else ()
+            return Answer(response, ctx.part.parameters, news)
     return _not_selected(Fault.SERVICE_SELECTION, f"parameter set {chosen.parameter_set_id} was not offered")
 
 
@@ -309,7 +324,8 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
                 ctx.ac_now = ctx.ac_bounds = None
-                ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
+                ctx.wire = ctx.loop_mode = ctx.wish = None
+                ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
                 ctx.renegotiate_until = ctx.renegotiate_next = 0.0
@@ -320,6 +336,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 # Some vehicles say so and hang up: that is an ordinary end.
                 facts.wishes.may_leave = "the vehicle left where it would have chosen another service"
                 facts.news.append(actions.ServiceRenegotiated())
+                value_added.forget(ctx)
                 return Answer(
                     cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
                 )
