@@ -110,11 +110,11 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
 
 def rests(talk: Conversation, plan: Plan) -> bool:
     """It has what it wants, and waits to be cycled until its departure."""
-    return (
-        talk.departure_at is not None
-        and _cycles(talk, plan)
-        and wanted_wh(talk) <= talk.config.least_energy_wh
-    )
+    return talk.departure_at is not None and _full(talk) and _cycles(talk, plan)
+
+
+def _full(talk: Conversation) -> bool:
+    return talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
 
 
 def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
@@ -125,8 +125,7 @@ def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
-    full = talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
-    if full and not rests(talk, plan):
+    if _full(talk) and not rests(talk, plan):
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     return None
 
