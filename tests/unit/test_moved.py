@@ -56,7 +56,7 @@ def test_an_old_class_name_is_the_new_class(module: str, old: str, new: str) -> 
 
 @pytest.mark.parametrize(
     "package",
-    ["iso15118", "iso15118.aio", "iso15118.connector", "iso15118.pki", "iso15118.pnc", "iso15118.link"],
+    ["iso15118", "iso15118.aio", "iso15118.connector", "iso15118.pki"],
 )
 def test_what_a_package_offers_is_not_taken_from_an_old_place(package: str) -> None:
     """In a process of its own: nothing is loaded yet."""
