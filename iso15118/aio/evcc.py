@@ -219,10 +219,7 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware: ``make`` gives it. Cancelled, it makes the hardware safe before it gives way.
-
-        Raises ``HardwareError`` as ``run`` does.
-        """
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()
@@ -307,8 +304,13 @@ class EvccClient:
     @property
     def session(self) -> EvccSession | None:
         """The session that runs now; to look at, not to touch."""
-        session = self._driver.session if self._driver is not None and not self._driver.over else None
+        session = self.any_session
         return session if isinstance(session, EvccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        return self._driver.session if self._driver is not None and not self._driver.over else None
 
     @property
     def begun(self) -> bool:

@@ -168,7 +168,7 @@ def run_station(
             while sessions is None or told < sessions:
                 ended = loop.create_task(server.wait_finished(told + 1))
                 await asyncio.wait((ended, asked.first), return_when=asyncio.FIRST_COMPLETED)
-                if asked.first.done() and server.session is not None:
+                if asked.first.done() and server.any_session is not None:
                     server.stop("the station is switched off")
                     await asyncio.wait(
                         (ended, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
@@ -233,12 +233,12 @@ def run_vehicle(
         async with _signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and client.session is not None:
+            if not session.done() and client.any_session is not None:
                 client.stop("the driver ends the session")
                 await asyncio.wait(
                     (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-            if not session.done() and client.session is not None:
+            if not session.done() and client.any_session is not None:
                 client.emergency_shutdown("the driver ends the session at once")
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
             if not session.done():
