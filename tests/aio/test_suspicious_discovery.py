@@ -72,7 +72,8 @@ class Told:
     leave: list[str] = field(default_factory=list)
 
     def search(self, port: int, *, secured: bool = True, **settings: Any) -> StationSearch:
-        config = EvccConfig(**({"editions": ("iso20", "iso2"), "timing": QUICK} | settings))
+        fields: dict[str, Any] = {"editions": ("iso20", "iso2"), "timing": QUICK} | settings
+        config = EvccConfig(**fields)
 
         def heard(news: act.Notify) -> None:
             assert isinstance(news, act.PeerDeviates)
