@@ -221,6 +221,8 @@ class Facts:
     # -- leaving
     lets_go: bool = False
     """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
+    utility_interrupt: bool = False
+    """It is the grid that wants the session to end."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_asked: str = ""

@@ -475,6 +475,7 @@ class SeccSession(Funnel):
             case ev.EmergencyShutdown(reason=reason):
                 return self._abort(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
+                facts.utility_interrupt = facts.utility_interrupt or event.utility_interrupt is True
                 return self._stop(text(reason))
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
