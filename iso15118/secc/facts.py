@@ -332,11 +332,6 @@ class Facts:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
 
-    def take_offers(self, offers: tuple[ScheduleOffer, ...], signature: bytes | None = None) -> None:
-        """The energy manager plans this from now on; what has no begin begins now."""
-        self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
-        self.offers, self.offers_signature = offers, signature
-
     def know_vehicle(self, evccid: str) -> None:
         """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""
         self.evccid = evccid
