@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from iso15118.evcc import EvccConfig
-from iso15118.evcc.config import Identification
+from iso15118.evcc.config import Identification, Renegotiation
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.loopback.spec import LoopbackSpec
@@ -165,7 +165,12 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
     editions = order.secc_editions or (order.edition,)
-    return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
+    return SeccConfig(
+        services=services,
+        editions=editions,
+        allow_plaintext=allow_plaintext,
+        service_renegotiation=order.renegotiate == "service",
+    )
 
 
 def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
@@ -177,7 +182,8 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),
         target_soc=math.ceil(order.soc_target),
-        departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
+        departure_time_s=int(max(7200.0, 2.0 * order.expected_s) + 60.0 * (order.standby or 0.0)),
+        renegotiation=Renegotiation.BESIDE if order.renegotiate == "beside" else Renegotiation.STOP_AND_GO,
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]
