@@ -108,6 +108,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     metering_confirmation_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
     """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
     do not know the message, hence off by default."""
+    contract_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
+    """A contract that ends within so many days is answered OK_CertificateExpiresSoon; the vehicle charges by it. The same number as in
+    ISO 15118-2, which has a setting of its own."""
     meter_age_s: Duration = 1.0
     """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
     in s: the meter is read again. One second is what readings of a charger are commonly good for."""
