@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
@@ -27,6 +28,9 @@ from iso15118.simulation import (
     SimulatedAcVehicle,
     SimulatedStation,
     SimulatedVehicle,
+    WirelessCircuit,
+    WirelessStation,
+    WirelessVehicle,
 )
 
 if TYPE_CHECKING:
@@ -61,9 +65,9 @@ class Plant(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
     order: LoopbackSpec
-    circuit: DcCircuit | AcCircuit
-    station: SimulatedStation | SimulatedAcStation
-    vehicle: SimulatedVehicle | SimulatedAcVehicle
+    circuit: DcCircuit | AcCircuit | WirelessCircuit
+    station: SimulatedStation | SimulatedAcStation | WirelessStation
+    vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle
     plan: EnergyPlan | None
     stored_at_start_wh: float
 
@@ -80,6 +84,8 @@ class Plant(Struct, frozen=True):
         and Charge."""
         if order.alternating:
             return cls._alternating(order, time_scale, loop_s, contracts)
+        if order.wireless:
+            return cls._wireless(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
         options: dict[str, Any] = {
@@ -99,6 +105,31 @@ class Plant(Struct, frozen=True):
             station = SimulatedStation(circuit, order.kind, **options)
             vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
+
+    def wired(
+        self,
+    ) -> tuple[
+        DcCircuit | AcCircuit, SimulatedStation | SimulatedAcStation, SimulatedVehicle | SimulatedAcVehicle
+    ]:
+        """The three with a plug, which a simulated link needs."""
+        circuit, station, vehicle = self.circuit, self.station, self.vehicle
+        if isinstance(circuit, WirelessCircuit) or isinstance(station, WirelessStation):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        if isinstance(vehicle, WirelessVehicle):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        return circuit, station, vehicle
+
+    @classmethod
+    def _wireless(
+        cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
+    ) -> Plant:
+        circuit, battery = WirelessCircuit(time_scale=time_scale, loop_s=loop_s), _battery(order)
+        backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
+        station = WirelessStation(circuit, order.pad, contracts=backend)
+        vehicle = WirelessVehicle(
+            circuit, order.receiver, battery, reads=lambda: station.id_code, contracts=store
+        )
+        return cls(order, circuit, station, vehicle, None, battery.stored_wh)
 
     @classmethod
     def _alternating(
@@ -136,7 +167,7 @@ def _plan(order: LoopbackSpec) -> EnergyPlan | None:
 
 def _battery(order: LoopbackSpec) -> Battery:
     inlet: dict[str, Any] = {}
-    if order.alternating:
+    if order.alternating or order.wireless:
         inlet = _CAR_PACK
     elif not order.service.startswith("mcs"):
         inlet = {
@@ -151,7 +182,9 @@ def _battery(order: LoopbackSpec) -> Battery:
         target_soc=order.soc_target,
         minimum_soc=order.minimum_soc,
         resistance_ohm=_RESISTANCE_OHM,
-        constant_power_w=None if order.power_kw is None or order.alternating else order.power_kw * 1000.0,
+        constant_power_w=None
+        if order.power_kw is None or order.alternating or order.wireless
+        else order.power_kw * 1000.0,
         **inlet,
     )
 
@@ -159,7 +192,10 @@ def _battery(order: LoopbackSpec) -> Battery:
 def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
+    services: tuple[ServiceID, ...]
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.wireless:
+        services = (ServiceID.WPT,)
     if order.pantograph:
         services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:

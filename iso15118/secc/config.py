@@ -32,6 +32,7 @@ from iso15118.timing import Timing
 from .ac_settings import AcSeccSettings
 from .acdp_settings import AcdpSeccSettings
 from .schedule_settings import ScheduleSeccSettings
+from .wpt_settings import WptSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -63,7 +64,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
     """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
-    DC_ACDP_BPT for a pantograph."""
+    DC_ACDP_BPT for a pantograph, WPT for a pad."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -160,6 +161,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
+    """What is decided about wireless power alone."""
     acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
     """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
@@ -258,7 +261,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 islanding=self.ac.islanding,
                 pricing=self.schedules.pricing,
             )
-        default = 1 if 7 in entry.connectors else 2
+        default = 2 if 2 in entry.connectors and 7 not in entry.connectors else 1
         return parameter_sets(
             entry,
             connector=self.connector or default,

@@ -30,9 +30,11 @@ from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
+from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
 __all__ = [
     "AC_PRESETS",
+    "PAD_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
@@ -60,6 +62,9 @@ __all__ = [
     "StationPreset",
     "StationWithRemoteVehicle",
     "VehicleWithRemoteStation",
+    "WirelessCircuit",
+    "WirelessStation",
+    "WirelessVehicle",
     "preset",
 ]
 

@@ -18,6 +18,7 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
 )
+from iso15118.session.wireless import PadLimits
 
 from .backend import ContractBackend
 from .pending import Agenda
@@ -35,6 +36,10 @@ class _Plant(Protocol):
 class Desk:
     """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long."""
 
+    pad_limits: PadLimits | None = None
+    """What its pad can send; None: it has none."""
+    id_code = 0
+    """By which vehicles know the pad."""
     device: DevicePosition | None = None
     """Where its connection device is; None: it has none."""
 
