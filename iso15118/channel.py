@@ -165,6 +165,8 @@ _BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCh
 """Exchanges that run on a stream of their own only, beside the main one."""
 
 _AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
+_IEC_PARAMETERS: Final = Guest("iso20-ac-der-iec", ac, "ACChargeParameterDiscovery", (4, 5))
+_SAE_PARAMETERS: Final = Guest("iso20-ac-der-sae", ac, "ACChargeParameterDiscovery", (4, 5))
 _DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
 _WPT_PARAMETERS: Final = Guest("iso20-wpt", wpt, "WPTChargeParameterDiscovery", (29, 30))
 _HEADER_AND_CODE: Final = 2
@@ -189,8 +191,8 @@ EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     ),
     "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt, _WPT_PARAMETERS),
     # The messages are those of AC; their elements, and with them all event codes, are not.
-    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac),
-    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac),
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac, _IEC_PARAMETERS),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac, _SAE_PARAMETERS),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),
@@ -297,38 +299,36 @@ class MessageChannel:
         During the negotiation it is one at a time, because the first may change how the second is to be read.
         Raises ``FrameError`` when the stream is lost; whatever came before it has been returned by then.
         """
-        items: list[Item] = []
-        for frame in self._reader.receive_data(data, 1 if self._one_by_one else None):
-            if isinstance(frame, SkippedFrame):
-                items.append(Skipped(frame.payload_type, frame.length))
-                continue
-            payload_type, payload = frame.payload_type, frame.payload
-            schema = self._schemas[payload_type]
-            entries = self._messages
-            if payload_type == _SHARED:
-                entries, schema = self._beside, self._schema_beside(payload, schema)
-            try:
-                message, notes = self._decode(schema, payload)
-            except ExiError as error:
-                items.append(Undecodable(error, payload_type, payload))
-                continue
-            if notes and any(note.startswith("long") for note in notes) and not _only_keys(schema, message):
-                # Tools may want to read it all the same; a session relies on the lengths of its schema.
-                kind = type(message).__name__
-                too_long = ExiError("a value is longer than its type", schema=schema, path=kind)
-                items.append(Undecodable(too_long, payload_type, payload))
-                continue
-            entry = entries.get(type(message))
-            if entry is None or entry[0] != payload_type:
-                # The schema set has more roots than messages: a signature alone is a well-formed document.
-                kind = type(message).__name__
-                wrong = ExiError(
-                    "the root is no message", schema=schema, path=kind, expected="a request or a response"
-                )
-                items.append(Undecodable(wrong, payload_type, payload))
-            else:
-                items.append(Received(message, payload_type, payload, tuple(notes) if notes else ()))
-        return items
+        one = self._reader.whole(data)
+        if one is not None:
+            return [self._item(*one)]
+        return [
+            Skipped(frame.payload_type, frame.length)
+            if isinstance(frame, SkippedFrame)
+            else self._item(frame.payload_type, frame.payload)
+            for frame in self._reader.receive_data(data, 1 if self._one_by_one else None)
+        ]
+
+    def _item(self, payload_type: int, payload: bytes) -> Item:
+        """What this payload of an accepted type is."""
+        schema, entries = self._schemas[payload_type], self._messages
+        if payload_type == _SHARED:
+            entries, schema = self._beside, self._schema_beside(payload, schema)
+        try:
+            message, notes = self._decode(schema, payload)
+        except ExiError as error:
+            return Undecodable(error, payload_type, payload)
+        entry = entries.get(type(message))
+        if notes and any(note.startswith("long") for note in notes) and not _only_keys(schema, message):
+            # Tools may want to read it all the same; a session relies on the lengths of its schema.
+            what, expected = "a value is longer than its type", ""
+        elif entry is None or entry[0] != payload_type:
+            # The schema set has more roots than messages: a signature alone is a well-formed document.
+            what, expected = "the root is no message", "a request or a response"
+        else:
+            return Received(message, payload_type, payload, tuple(notes) if notes else ())
+        wrong = ExiError(what, schema=schema, path=type(message).__name__, expected=expected)
+        return Undecodable(wrong, payload_type, payload)
 
     def _schema_beside(self, payload: bytes, schema: str) -> str:
         """The payload type does not name the schema set here, but the code of the document tells the charge parameters of a family from

@@ -20,8 +20,8 @@ __all__ = ["SideStreams"]
 class SideStreams(Funnel):
     """A vehicle's session with one of these."""
 
-    _side: SideStream | None = None
-    _side_heard_at = 0.0
+    _stream: SideStream | None = None
+    _stream_heard_at = 0.0
     _asked_beside: type | None = None
     """The response that is awaited there."""
 
@@ -42,20 +42,20 @@ class SideStreams(Funnel):
             side.hear(message)
         except EndSession as over:
             return self._end(over.reason, over.detail, rule=over.rule)
-        self._side_heard_at = talk.now
+        self._stream_heard_at = talk.now
         self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
         return self._take_outbox()
 
-    def _keep_side(self) -> None:
+    def _keep_stream(self) -> None:
         """The stream beside the script begins and ends with what the script says."""
         side, talk = self._talk.side, self._talk
-        if side is self._side:
+        if side is self._stream:
             return
-        self._side = side
+        self._stream = side
         if side is None:
             self.timers.clear(Timer.SYSTEM_STATUS)
             return
-        self._side_heard_at = talk.now
+        self._stream_heard_at = talk.now
         self.timers.set(Timer.SYSTEM_STATUS, talk.now)
 
     def _next_beside(self) -> list[Action]:
@@ -65,10 +65,10 @@ class SideStreams(Funnel):
             return []
         if self._asked_beside is None:
             self._asked_beside = side.response_type
-            self.timers.set(Timer.SYSTEM_STATUS, self._side_heard_at + max(side.silence_s, side.every_s))
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
             return [act.Send(side.ask())]
-        if talk.now < self._side_heard_at + side.silence_s:
-            self.timers.set(Timer.SYSTEM_STATUS, self._side_heard_at + side.silence_s)
+        if talk.now < self._stream_heard_at + side.silence_s:
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
             return []
         side.lost()
         return self._take_outbox()

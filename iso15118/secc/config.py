@@ -15,11 +15,14 @@ from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Duration, check_numbers, listed_once
 from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
+from iso15118.secc.quirks import PLACES, VehicleQuirk
 from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import (
     OUTLET_SERVICES,
     SERVICES,
     ControlMode,
+    MobilityNeedsMode,
     ParameterSet,
     ServiceID,
     ac_parameter_sets,
@@ -31,6 +34,7 @@ from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
 from .acdp_settings import AcdpSeccSettings
+from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
 from .wpt_settings import WptSeccSettings
 
@@ -135,6 +139,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     refused with FAILED."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,)
+    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With provided-by-secc the station is told
+    departure and states of charge (``MobilityNeedsChanged``) and tells them to the vehicle; public stacks offer the other one alone."""
     allow_pause: bool = True
     """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
     either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
@@ -163,12 +170,16 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about alternating current alone."""
     wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
     """What is decided about wireless power alone."""
+    renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
+    """What is decided about changes in mid-session, in ISO 15118-20 alone."""
     acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
     """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[VehicleQuirk, ...] = ()
+    """Vehicles that are treated otherwise than all others, by the beginning of their EVCCID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -243,6 +254,18 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
+        if not self.mobility_needs_modes:
+            raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
+        listed_once("mobility_needs_modes", self.mobility_needs_modes)
+        if MobilityNeedsMode.PROVIDED_BY_EVCC not in self.mobility_needs_modes and (
+            ControlMode.SCHEDULED in self.control_modes
+        ):  # [V2G20-2663]
+            raise ConfigError(
+                "mobility_needs_modes",
+                "in Scheduled mode the vehicle knows its needs",
+                "provided-by-evcc as well, or control_modes dynamic alone",
+            )
 
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None
@@ -260,6 +283,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
                 pricing=self.schedules.pricing,
+                mobility_needs_modes=self.mobility_needs_modes,
             )
         default = 2 if 2 in entry.connectors and 7 not in entry.connectors else 1
         return parameter_sets(
@@ -267,4 +291,5 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             connector=self.connector or default,
             control_modes=self.control_modes,
             pricing=self.schedules.pricing,
+            mobility_needs_modes=self.mobility_needs_modes,
         )

@@ -19,14 +19,17 @@ from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAut
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
-from iso15118.session.value_added import ValueAddedService
+from iso15118.session.value_added import Guidance, ValueAddedService
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.timing import Timing
 
 from .config import SeccConfig
+from .quirks import quirks_of
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
@@ -84,6 +87,12 @@ class Facts:
     """There is a contract-certificate service."""
     value_added: tuple[ValueAddedService, ...] = ()
     """Services beside energy."""
+    selected: tuple[tuple[int, int | None], ...] = ()
+    """Those that the vehicle chose, each with its parameter set."""
+    guidance: Guidance = field(default_factory=Guidance)
+    """Where it is to go, as the provider of the parking space last said."""
+    may_check_out: bool = False
+    """It may leave its parking space."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     used_tickets: list[SeccTicket] = field(default_factory=list)
@@ -239,6 +248,8 @@ class Facts:
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """What else is wanted of it in mid-session."""
     abort_reason: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""
@@ -347,6 +358,12 @@ class Facts:
         """The energy manager plans this from now on; what has no begin begins now."""
         self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
         self.offers, self.offers_signature = offers, signature
+
+    def know_vehicle(self, evccid: str) -> None:
+        """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.evccid = evccid
+        self.config, found = quirks_of(self.config, evccid)
+        self.news += [told(one.title, evccid, one.changes) for one in found]
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""

@@ -236,8 +236,9 @@ class Funnel(ConnectionDevice):
         *,
         connected: bool = True,
         rule: str = "",
+        beside: bool = False,
     ) -> list[Action]:
-        """The one way out."""
+        """The one way out. ``beside``: the response goes out beside the main conversation."""
         facts, edition = self._facts, self._edition
         if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
             detail = self._with_first_cause(detail)
@@ -254,7 +255,7 @@ class Funnel(ConnectionDevice):
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
-            actions.append(act.Send(response))
+            actions.append(act.Send(response, beside))
         actions += self._retract(over=True)
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
@@ -264,6 +265,9 @@ class Funnel(ConnectionDevice):
         self._waiting = self._pending = None
         self.states.append(ENDED)
         self.timers.clear_all()
+        if facts.selected:
+            facts.selected = ()
+            actions.append(act.ServicesSelected(()))
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
             # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].

@@ -25,7 +25,7 @@ from iso15118.session.supervision import (
 )
 from iso15118.timing import Timer, TimerTable
 
-__all__ = ["READY", "HardwareBooks", "reason_of"]
+__all__ = ["READY", "HardwareBooks", "bounds_change", "reason_of"]
 
 READY = (ev.SignalState.C, ev.SignalState.D)
 
@@ -41,6 +41,19 @@ _REASONS = {
 def reason_of(rule: Rule) -> EndReason:
     """How a session ends that broke this rule as a fault."""
     return _REASONS.get(rule, EndReason.HARDWARE_FAULT)
+
+
+def bounds_change(
+    facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | float | None
+) -> tuple[Action, ...]:
+    """What has to be asked of the supply for ``bounds`` to hold, if power was asked for and other bounds hold now."""
+    if isinstance(bounds, AcBounds):
+        return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
+    if isinstance(bounds, float):
+        return () if facts.pad_power is None or bounds == facts.pad_power else (act.SetPad(bounds),)
+    if facts.power is None or bounds is None or bounds == facts.power:
+        return ()
+    return (act.SetPower(*bounds),)
 
 
 class HardwareBooks:

@@ -19,7 +19,7 @@ from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcBounds, AcStationLimits
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.coupling import DevicePosition
@@ -35,6 +35,7 @@ from .edition import SeccEdition
 from .editions import usable
 from .facts import Facts
 from .funnel import CONNECTED, Funnel
+from .hardware import bounds_change
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
@@ -230,11 +231,13 @@ class SeccSession(Funnel):
             elif self.ended is not None:
                 return self._late(event)
             elif kind is ev.MessageReceived:
-                actions = self._message(event.message)  # type: ignore[attr-defined]
+                actions = self._message(event.message, event.beside)  # type: ignore[attr-defined]
             else:
                 actions = self._other(event)
             if self._waiting is not None:
                 actions += self._try_waiting(timed_out=False)
+            if facts.wishes.give_up:
+                actions += self._give_up()
             if facts.news:
                 actions += facts.news
                 facts.news.clear()
@@ -292,14 +295,15 @@ class SeccSession(Funnel):
 
     # -- messages
 
-    def _message(self, message: Any) -> list[Action]:
+    def _message(self, message: Any, stream: bool = False) -> list[Action]:
+        """``stream``: it came beside the main conversation."""
         edition, facts = self._edition, self._facts
         if edition is None:
             return self._negotiation(message)
         name = edition.request_of(message)
         if not name:
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} is no request")
-        beside = edition.is_beside(message)  # on a stream of its own: the loop goes on
+        beside = stream or edition.is_beside(message)  # on a stream of its own: the loop goes on
         if self._waiting is not None and not beside:
             self._waiting = None
             return self._end(
@@ -309,9 +313,14 @@ class SeccSession(Funnel):
             )
         if not beside:
             self.timers.clear(_SEQUENCE)
+            facts.wishes.may_leave = ""
         if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
-            return self._end(facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule)
+            return self._end(
+                facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule, beside=beside
+            )
+        if beside:
+            return self._reply(edition, message, edition.answer_beside(message, self._state), beside=True)
         if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
@@ -321,7 +330,7 @@ class SeccSession(Funnel):
             for timer in _OF_A_PHASE:  # the wait has a deadline of its own
                 self.timers.clear(timer)
             return self._wait(reply)
-        return self._reply(edition, message, reply)  # type: ignore[arg-type]
+        return self._reply(edition, message, reply)
 
     def _wait(self, wait: Wait) -> list[Action]:
         self._waiting = wait
@@ -346,17 +355,21 @@ class SeccSession(Funnel):
             *self._enter(edition, edition.first),
         ]
 
-    def _reply(self, edition: SeccEdition, request: Any, reply: Answer | Refused) -> list[Action]:
+    def _reply(
+        self, edition: SeccEdition, request: Any, reply: Answer | Refused | Wait, *, beside: bool = False
+    ) -> list[Action]:
+        if isinstance(reply, Wait):
+            raise RuntimeError("an answer beside the main conversation that waits")
         if isinstance(reply, Refused):
             response = edition.refuse(request, reply.fault, reply.code)
-            return self._end(reply.end, reply.detail, response, rule=reply.rule)
+            return self._end(reply.end, reply.detail, response, rule=reply.rule, beside=beside)
         if reply.end is not None:
             return self._end(reply.end, reply.detail, reply.response)
         actions = self._books.keep(reply.before) if reply.before else []
-        actions.append(act.Send(reply.response))
+        actions.append(act.Send(reply.response, beside))
         if reply.next is not self._state:
             actions += self._enter(edition, reply.next)
-        seconds = edition.sequence_time(reply.response)
+        seconds = None if beside else edition.sequence_time(reply.response)
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
@@ -412,6 +425,8 @@ class SeccSession(Funnel):
                 return [act.StateEntered(NEGOTIATING)]
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
+                if why := facts.wishes.may_leave:
+                    return self._end(EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False)
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
@@ -473,25 +488,27 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
+            case ev.ParkingGuidance(guidance=guidance):
+                facts.guidance = guidance
+                return []
+            case ev.CheckOutGranted():
+                facts.may_check_out = True
+                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
             case _:
+                facts.wishes.take(event, facts.now)
                 return []
+
+    def _give_up(self) -> list[Action]:
+        """What was asked of the vehicle in mid-session was not done: it is asked to end the session."""
+        why, self._facts.wishes.give_up = self._facts.wishes.give_up, ""
+        return self._stop(why) if self.ended is None else []
 
     def _rebound(self) -> list[Action]:
         """Other limits, or another set-point, hold at once, not with the vehicle's next request: lower ones,
         and higher ones as far as its last request allows it."""
         if self._edition is None:
             return []
-        bounds = self._edition.rebound()
-        if isinstance(bounds, float):
-            changed = self._facts.pad_power is not None and bounds != self._facts.pad_power
-            return self._books.keep((act.SetPad(bounds),)) if changed else []
-        if isinstance(bounds, AcBounds):
-            if self._facts.ac_power is None or bounds == self._facts.ac_power:
-                return []
-            return self._books.keep((act.SetAcPower(bounds),))
-        if self._facts.power is None or bounds is None or bounds == self._facts.power:
-            return []
-        return self._books.keep((act.SetPower(*bounds),))
+        return self._books.keep(bounds_change(self._facts, self._edition.rebound()))

@@ -45,6 +45,7 @@ __all__ = [
     "PowerProfileTaken",
     "PreCharge",
     "PriceTrust",
+    "QuirkApplied",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
@@ -73,6 +74,8 @@ __all__ = [
     "Urgency",
     "UseKey",
     "UseSchema",
+    "VehicleChecksIn",
+    "VehicleChecksOut",
     "VehicleDisplay",
     "VehicleLeaves",
 ]
@@ -466,9 +469,30 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class ServicesSelected(Notify, frozen=True):
-    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
+    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class VehicleChecksIn(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
+    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
+    to go is answered by ``ParkingGuidance``."""
+
+    status: str
+    method: str
+    vehicle_frame: int | None = None
+    device_offset: int | None = None
+    vehicle_travel: int | None = None
+
+
+class VehicleChecksOut(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
+    s since 1970. It is let go by ``CheckOutGranted``."""
+
+    status: str
+    at: float
 
 
 class SessionResumed(Notify, frozen=True):
@@ -494,6 +518,16 @@ class PeerDeviates(Notify, frozen=True):
 
     name: str
     detail: str
+
+
+class QuirkApplied(Notify, frozen=True):
+    """The other side is one that the settings know by its name, and is treated as they say. ``name``: of the
+    quirk, ``peer``: what the other side calls itself, ``settings``: what holds in this session, such as
+    "send_loop_limits = True"."""
+
+    name: str
+    peer: str
+    settings: tuple[str, ...]
 
 
 class SessionEnded(Notify, frozen=True):

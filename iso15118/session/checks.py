@@ -22,6 +22,7 @@ from .ac_limits import AcStationLimits, AcVehicleLimits
 from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .services import ServiceID
+from .value_added import Guidance
 from .wireless import CoilDiagnosis, PadLimits
 
 __all__ = [
@@ -364,6 +365,11 @@ _GREATEST_SUM = 1e6
 _MOST_TAXES, _MOST_RULES = 10, 2**32 - 1
 
 
+def _guidance(event: Any) -> None:
+    if not isinstance(event.guidance, Guidance):
+        _refuse(event, "guidance", "Guidance(...)")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
     ev.AuthorizationDecided: _decision,
@@ -389,4 +395,5 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.NeedsChanged: _needs,
     ev.MobilityNeedsChanged: _mobility,
     ev.ReceiptIssued: _receipt,
+    ev.ParkingGuidance: _guidance,
 }

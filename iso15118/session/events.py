@@ -24,6 +24,7 @@ from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
+from .value_added import Guidance
 from .wireless import CoilDiagnosis, PadLimits
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
     "ConnectionDeviceChanged",
     "ContactorsChanged",
@@ -56,6 +58,7 @@ __all__ = [
     "NeedsChanged",
     "PadLimitsChanged",
     "PadMeasured",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
@@ -414,6 +417,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

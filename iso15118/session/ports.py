@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AcPowerPort",
     "Authorizer",
+    "AutochargeAuthorizer",
     "BatteryPort",
     "CableCheckPort",
     "ConnectionDevicePort",
@@ -241,6 +242,18 @@ class VehicleAuthorizer(Authorizer, Protocol):
     async def authorize_vehicle(self, evccid: str, certificate_name: str) -> bool:
         """Asked instead of ``authorize`` where it is there. ``certificate_name``: common name of the certificate that the vehicle proved in
         TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+        ...
+
+
+@runtime_checkable
+class AutochargeAuthorizer(Authorizer, Protocol):
+    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``). Weak identification:
+    anybody can send the EVCCID and the MAC address of another vehicle."""
+
+    async def authorize_autocharge(self, evccid: str, certificate_name: str, mac: str) -> bool:
+        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages; empty where none were exchanged.
+        ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff";
+        empty without a match."""
         ...
 
 

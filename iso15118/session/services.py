@@ -290,11 +290,11 @@ def parameter_sets(
     bpt_channel: BptChannel = BptChannel.UNIFIED,
     generator_mode: GeneratorMode = GeneratorMode.GRID_FOLLOWING,
     pricing: Pricing = Pricing.NONE,
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
-    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656].
-
-    MobilityNeedsMode is "provided by EVCC" in both, which every vehicle can follow; ``pricing`` belongs to schedules, and so is none where
-    the station sets the power.
+    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656], and in Dynamic mode one per
+    MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663]. ``pricing`` belongs to schedules, and so is
+    none where the station sets the power.
     """
     bpt: dict[str, BptChannel | GeneratorMode] = (
         {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
@@ -304,12 +304,22 @@ def parameter_sets(
             id=number,
             connector=connector,
             control_mode=mode,
-            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
+            mobility_needs_mode=needs,
             pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             **bpt,  # type: ignore[arg-type]
         )
-        for number, mode in enumerate(control_modes, start=1)
+        for number, (mode, needs) in enumerate(_modes(control_modes, mobility_needs_modes), start=1)
     )
+
+
+def _modes(
+    control_modes: tuple[ControlMode, ...], mobility: tuple[MobilityNeedsMode, ...]
+) -> list[tuple[ControlMode, MobilityNeedsMode]]:
+    """The set that every vehicle can follow keeps its number whatever else is offered."""
+    evcc = MobilityNeedsMode.PROVIDED_BY_EVCC
+    plain = [(mode, evcc) for mode in control_modes if mode is not ControlMode.DYNAMIC or evcc in mobility]
+    dynamic = [mode for mode in control_modes if mode is ControlMode.DYNAMIC]
+    return plain + [(mode, needs) for mode in dynamic for needs in mobility if needs is not evcc]
 
 
 def phases_of(connector: int | None) -> int:
@@ -326,23 +336,33 @@ def ac_parameter_sets(
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
     pricing: Pricing = Pricing.NONE,
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
     each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
     connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
     ways = generator_modes if service.bidirectional else (None,)
-    choices = [(connector, mode, way) for connector in connectors for mode in control_modes for way in ways]
+    modes = _modes(control_modes, mobility_needs_modes)
+    plain = [pair for pair in modes if pair[1] is MobilityNeedsMode.PROVIDED_BY_EVCC]
+    told = [pair for pair in modes if pair not in plain]
+    choices = [
+        (connector, mode, needs, way)
+        for pairs in (plain, told)
+        for connector in connectors
+        for mode, needs in pairs
+        for way in ways
+    ]
     return tuple(
         ParameterSet(
             id=number,
             connector=connector,
             control_mode=mode,
-            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
+            mobility_needs_mode=needs,
             pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             bpt_channel=BptChannel.UNIFIED if service.bidirectional else None,
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,
             nominal_voltage_v=round(outlet.nominal_voltage_v),
         )
-        for number, (connector, mode, way) in enumerate(choices, start=1)
+        for number, (connector, mode, needs, way) in enumerate(choices, start=1)
     )

@@ -29,6 +29,7 @@ from .presets import PRESETS, StationPreset, preset
 from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
+from .timetable import Timetable
 from .vehicle import SimulatedVehicle
 from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
@@ -61,6 +62,7 @@ __all__ = [
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
+    "Timetable",
     "VehicleWithRemoteStation",
     "WirelessCircuit",
     "WirelessStation",

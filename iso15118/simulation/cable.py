@@ -162,7 +162,7 @@ class PlainCable:
 
     def _station_does(self, action: Action) -> None:
         if isinstance(action, SetPilot):
-            self.plug.set_pilot(action.pilot)
+            self.plug.set_pilot(action.pilot, action.percent)
 
     def _vehicle_does(self, action: Action) -> None:
         if isinstance(action, ShowState):

@@ -116,7 +116,7 @@ def taxed(**more: Any) -> AbsolutePrices:
 
 def test_a_tax_on_energy_alone() -> None:
     found = of(taxed(), TWO_HOURS)
-    assert (found.energy, found.parking) == (Fraction("9.45"), 2)
+    assert (found.energy, found.parking) == (Fraction("9.45"), Fraction(2))
     assert (found.tax, found.total) == (Fraction("1.7955"), Fraction("13.2455"))
     assert found.rounded == D("13.25")
 
@@ -143,7 +143,7 @@ def test_several_taxes_add_up_on_the_net_amount() -> None:
         ("3.25", True, {"minimum_cost": D(1), "maximum_cost": D(10)}, Fraction("3.9")),
     ],
 )
-def test_bounds_are_net_or_gross(net: str, on_bounds: bool, bounds: dict[str, D], total: Any) -> None:
+def test_bounds_are_net_or_gross(net: str, on_bounds: bool, bounds: dict[str, Any], total: Any) -> None:
     tax = TaxRule(id=1, rate_percent=D(20), on_bounds=on_bounds)
     found = of(prices(flat(net), taxes=(tax,), **bounds), load((3600, 1000.0)))
     assert found.total == total
@@ -188,7 +188,7 @@ def test_overstaying_without_a_power_counts_from_the_end_of_the_schedule() -> No
 def test_what_is_given_back_is_credited() -> None:
     tariff = prices(flat("0.30", parking_fee=D(9), parking_fee_period_s=900), minimum_cost=D(4))
     found = of(tariff, load((3600, -5000.0), (3600, 4000.0)), discharging=True)
-    assert (found.energy, found.parking, found.total) == (Fraction("-1.5"), 0, Fraction("-1.5"))
+    assert (found.energy, found.parking, found.total) == (Fraction("-1.5"), Fraction(0), Fraction("-1.5"))
     assert found.rounded == D("-1.50")
 
 

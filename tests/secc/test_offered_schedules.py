@@ -198,7 +198,7 @@ def test_the_wait_is_bounded() -> None:
     began = drive.book.now
     ongoing = 0
     while True:
-        answer = exchange(drive)
+        answer: Any = exchange(drive)
         if answer is None:
             while not any(isinstance(one, act.Send) for one in drive.book.actions):
                 drive.book.wait(0.25)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from iso15118.evcc.conversation import Bound, Conversation, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header
-from iso15118.evcc.iso20.loop import display
-from iso15118.evcc.iso20.needs import done, wants_schedule
+from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.needs import done, rests
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import confirm_metering, reading_of
+from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
-from iso15118.evcc.iso20.setup import schedule
+from iso15118.evcc.iso20.shown import shown
 from iso15118.evcc.iso20.wpt import AGAIN, position, warned
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
-from iso15118.messages.iso20.common_types import EvseNotification, Processing
+from iso15118.messages.iso20.common_types import EVSEStatus, Processing, RationalNumber
 from iso15118.messages.values import floor_rational, rational, si
 from iso15118.session.actions import (
     EndReason,
@@ -82,9 +82,10 @@ async def align(talk: Conversation, plan: Plan) -> None:
     while True:
         if talk.stop_wanted:
             raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-        talk.act(SetReceiver(plan.wpt_limit_w))
+        _take(talk, plan, plan.wpt_limit_w)
         result = await _tried(talk)
         talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "WPT_AlignmentCheck"))
+        plan.wpt_taken_w = None
         response = await exchange(talk, _check(talk, Processing.Finished, result))
         if response.response_code is not AGAIN and result is _SUCCESS:
             return
@@ -133,7 +134,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
     """Ask for power along the schedule."""
     if talk.stop_wanted:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    await exchange(
+    response = await exchange(
         talk,
         cm.PowerDeliveryReq(
             header=header(talk),
@@ -143,6 +144,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
         ),
     )
     plan.power_delivered = True
+    note(talk, plan, response.evse_status)
 
 
 def _wanted_w(talk: Conversation, plan: Plan) -> float:
@@ -155,81 +157,79 @@ def _wanted_w(talk: Conversation, plan: Plan) -> float:
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     """Turn after turn until the battery, the driver or the station has had enough, or something is wrong over the pad."""
     config, end, turn, wind_down_until = talk.config, None, 0, 0.0
-    taken = -1.0
     while True:
         began = talk.now
         receiver = talk.receiver
         flows = 0.0 if receiver is None else receiver.power_w
         if end is None:
-            end = _enough(talk, plan, flows)
+            end = standing_by(talk, plan) if plan.standing_by else _enough(talk, plan, flows)
+            end = end or service_wanted(talk, plan)
             wind_down_until = began + _WIND_DOWN_S
         elif flows < _NONE_W or began >= wind_down_until:
             return end
-        if end is None and wants_schedule(talk, plan, gives=False):
-            await _renegotiate(talk, plan)
-            taken = -1.0
-        wanted = 0.0 if end is not None else _wanted_w(talk, plan)
-        power = floor_rational(wanted)
-        if si(power) != taken:
-            taken = si(power)
-            talk.act(SetReceiver(taken))
+        if end is None:
+            _, over = await look(talk, plan, _LOOP, gives=False)
+            if over is not None:
+                return over
+        nothing = end is not None or plan.standing_by
+        power = floor_rational(0.0 if nothing else _wanted_w(talk, plan))
+        _take(talk, plan, si(power))
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
-        battery = talk.battery
-        response = await exchange(
-            talk,
-            wpt.WPTChargeLoopReq(
-                header=header(talk),
-                display_parameters=display(
-                    int(battery.soc),
-                    config.minimum_soc,
-                    config.target_soc,
-                    battery.capacity_wh,
-                    battery.complete,
-                    battery.inlet_hot,
-                ),
-                meter_info_requested=wants_meter,
-                evpc_power_request=power,
-                evpc_power_output=rational(round(flows, 1)),
-                evpc_charge_diagnostics=_diagnosis(talk),
-            ),
-        )
+        response = await exchange(talk, _request(talk, plan, power, flows, wants_meter))
         trouble = _trouble(talk)
         if response.spc_charge_diagnostics is not wpt.WPTSPCChargeDiagnostics.SPCNoIssue:
             trouble = trouble or f"the station reports {response.spc_charge_diagnostics.value}"
         if trouble and end is None:
             talk.act(StopPower(Urgency.EMERGENCY), OpenContactors(Urgency.EMERGENCY, trouble))
-            end = SessionEnded(EndReason.STOPPED_BY_EV, trouble)
-            taken, wind_down_until = 0.0, talk.now + _WIND_DOWN_S
+            end, plan.wpt_taken_w = SessionEnded(EndReason.STOPPED_BY_EV, trouble), 0.0
+            wind_down_until = talk.now + _WIND_DOWN_S
         # The limit of now, within the offer: one that rises again holds again.
         limit = min(si(response.spc_max_output_power_limit), plan.wpt_offer_w)
         plan.wpt_limit_w = max(min(limit, _declared_w(talk)), 0.0)
         if response.meter_info is not None:
             talk.meter.saw(reading_of(response.meter_info))
-        status = response.evse_status
-        if status is not None and end is None:
-            match status.evse_notification:
-                case EvseNotification.Pause if config.pause_if_asked and not talk.stop_wanted:
-                    talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
-                case (
-                    EvseNotification.Terminate
-                    | EvseNotification.Pause
-                    | EvseNotification.ServiceRenegotiation
-                ):
-                    end = SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
-                    wind_down_until = talk.now + min(
-                        _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
-                    )
-                case EvseNotification.ScheduleRenegotiation if talk.now >= plan.refused_until:
-                    await _renegotiate(talk, plan)
-                    taken = -1.0
-                case EvseNotification.MeteringConfirmation:
-                    if response.meter_info is not None:
-                        confirm_metering(talk, plan, response.meter_info, response.receipt)
-                case EvseNotification.ScheduleRenegotiation | EvseNotification.ExitStandby:
-                    pass
+        if end is None:
+            rested, end = await heed(talk, plan, _LOOP, response)
+            if rested and end is not None:
+                return end
+            if end is not None:
+                wind_down_until = talk.now + _wind_down_s(response.evse_status)
         if talk.now < began + config.loop_s:
             await Until(began + config.loop_s)
+
+
+def _wind_down_s(status: EVSEStatus | None) -> float:
+    """The station may leave less time than usual."""
+    delay = 0.0 if status is None else float(status.notification_max_delay)
+    return min(_WIND_DOWN_S, delay or _WIND_DOWN_S)
+
+
+def _take(talk: Conversation, plan: Plan, power_w: float) -> None:
+    """The coil takes this from now on, if that has changed."""
+    if power_w != plan.wpt_taken_w:
+        plan.wpt_taken_w = power_w
+        talk.act(SetReceiver(power_w))
+
+
+def _rest(talk: Conversation, plan: Plan) -> None:
+    _take(talk, plan, 0.0)
+
+
+_LOOP = Loop(rest=_rest, start=start)
+
+
+def _request(
+    talk: Conversation, plan: Plan, power: RationalNumber, flows: float, meter: bool
+) -> wpt.WPTChargeLoopReq:
+    return wpt.WPTChargeLoopReq(
+        header=header(talk),
+        display_parameters=shown(talk, plan, flows),
+        meter_info_requested=meter,
+        evpc_power_request=power,
+        evpc_power_output=rational(round(flows, 1)),
+        evpc_charge_diagnostics=_diagnosis(talk),
+    )
 
 
 def _declared_w(talk: Conversation) -> float:
@@ -243,8 +243,10 @@ def _diagnosis(talk: Conversation) -> wpt.WPTEVPCChargeDiagnostics:
 
 
 def _enough(talk: Conversation, plan: Plan, flows: float) -> SessionEnded | None:
-    if (end := done(talk)) is not None:
+    if (end := done(talk, plan)) is not None:
         return end
+    if rests(talk, plan):
+        return None
     config, now = talk.config, talk.now
     resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
     if resting or flows >= _NONE_W:
@@ -256,25 +258,10 @@ def _enough(talk: Conversation, plan: Plan, flows: float) -> SessionEnded | None
     return None
 
 
-async def _renegotiate(talk: Conversation, plan: Plan) -> None:
-    """Agree on another schedule: the power rests."""
-    talk.act(SetReceiver(0.0))
-    await exchange(
-        talk,
-        cm.PowerDeliveryReq(
-            header=header(talk),
-            ev_processing=Processing.Finished,
-            charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
-        ),
-    )
-    if not await schedule(talk, plan):
-        plan.refused_until = talk.now + talk.config.schedule_renegotiation_s
-    await start(talk, plan)
-
-
 async def stop(talk: Conversation, plan: Plan) -> None:
     """Nothing is taken any more, and the station hears of it."""
     talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))
+    plan.wpt_taken_w = None
     await exchange(
         talk,
         cm.PowerDeliveryReq(
