@@ -16,6 +16,7 @@ from iso15118.aio.net.network import connect, find_interface
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
+from iso15118.aio.ports.coil_side import receiver_limits
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
 from iso15118.aio.ports.coupling_calls import mobility_of
@@ -452,6 +453,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        receiver = None
+        if self.vehicle.receiver is not None:
+            receiver = Port(self.vehicle.receiver, "receiver").read("limits", receiver_limits)
         mobility = None
         if self.vehicle.mobility is not None:
             mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
@@ -466,6 +470,7 @@ class EvccClient:
                 resume=resume,
                 charger=charger,
                 mobility=mobility,
+                receiver=receiver,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

@@ -178,9 +178,13 @@ class _Run:
     def plugged(self) -> Pair:
         """From plug-in to unplug."""
         order = self._order
-        circuit = self._plant.circuit
+        circuit, station, vehicle = self._plant.wired()
+        secc, evcc, _, _ = self._both
         rig = PluggedPair(
-            *self._both,
+            secc,
+            evcc,
+            station,
+            vehicle,
             partial(cable_of, order, circuit),
             links_of(order),
             on_pair=self._tap,

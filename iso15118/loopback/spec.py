@@ -18,15 +18,23 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import (
+    ACDP_SERVICES,
+    OUTLET_SERVICES,
+    SERVICES,
+    WPT_SERVICES,
+    ControlMode,
+    EnergyService,
+)
+from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.settings import choose
 from iso15118.settings.schedule_file import read_schedules
-from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
+from iso15118.simulation import AC_PRESETS, PAD_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt",)
+_LATER_SERVICES: tuple[str, ...] = ()
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 RENEGOTIATIONS = ("stop-and-go", "beside", "service")
@@ -47,7 +55,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
     None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
-    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, and for
+    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, ``wpt-11`` for wireless power, and for
     AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
     tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
@@ -141,7 +149,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.pantograph and self.link != "none":
+        if (self.pantograph or self.wireless) and self.link != "none":
             raise ConfigError(
                 "link",
                 f"service {self.service!r} has no plug: vehicle and station talk over WLAN",
@@ -155,13 +163,21 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
+            if self.wireless:
+                alternating = "wpt-11"
             direct = {"an MCS": "mcs-gen1", "a pantograph's": "pantograph"}.get(
                 _coupler(self.service), "ccs2"
             )
-            force_setattr(self, "station", alternating if self.alternating else direct)
+            force_setattr(self, "station", alternating if self.alternating or self.wireless else direct)
         if self.battery_kwh is None:
             packs = {"an MCS": 540.0, "a pantograph's": 350.0}
-            usual = 40.0 if self.alternating else packs.get(_coupler(self.service), 90.0)
+            usual = (
+                20.0
+                if self.wireless
+                else 40.0
+                if self.alternating
+                else packs.get(_coupler(self.service), 90.0)
+            )
             force_setattr(self, "battery_kwh", usual)
 
     def _check_contracts(self) -> None:
@@ -173,7 +189,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("install_contract", f"auth {self.auth!r} needs no contract", "use auth pnc")
 
     def _check_station(self) -> None:
-        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS])
+        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS, *PAD_PRESETS])
+        if self.wireless is not (name in PAD_PRESETS):
+            kind, pads = ("a pad", PAD_PRESETS) if self.wireless else ("a wire", {**PRESETS, **AC_PRESETS})
+            raise ConfigError(
+                "station",
+                f"service {self.service!r} needs {kind}, which {name!r} has not",
+                f"one of {', '.join(pads)}",
+            )
+        if self.wireless:
+            return
         if self.alternating is not (name in AC_PRESETS):
             kind, other = ("an AC outlet", AC_PRESETS) if self.alternating else ("a DC output", PRESETS)
             raise ConfigError(
@@ -329,6 +354,24 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         return self.energy_service.id in ACDP_SERVICES
 
     @property
+    def wireless(self) -> bool:
+        """Nothing joins the two."""
+        return self.energy_service.id in WPT_SERVICES
+
+    @property
+    def pad(self) -> PadLimits:
+        """The station's pad, with wireless power."""
+        return PAD_PRESETS[self.station or ""]
+
+    @property
+    def receiver(self) -> ReceiverLimits:
+        """The vehicle's coil."""
+        watts = self.pad.maximum_power_w
+        if self.power_kw is not None:
+            watts = min(watts, self.power_kw * 1000.0)
+        return ReceiverLimits(maximum_power_w=watts)
+
+    @property
     def offers(self) -> tuple[ScheduleOffer, ...]:
         """What the file of schedules says; empty without one."""
         return () if self.schedule is None else read_schedules(self.schedule)
@@ -381,6 +424,8 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         if self.alternating:
             limits_w = sum(self.outlet.limits.maximum_charge_power_w)
             power_w = min(limits_w, sum(self.charger.maximum_charge_power_w))
+        elif self.wireless:
+            power_w = self.receiver.maximum_power_w
         else:
             limits = self.kind.limits
             power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)

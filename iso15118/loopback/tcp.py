@@ -153,7 +153,7 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
 
 
 def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
-    cable = cable_of(plant.order, plant.circuit, clock)
+    cable = cable_of(plant.order, plant.wired()[0], clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
         LinkParts(link=link, medium=end, signalling=end)

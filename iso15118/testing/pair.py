@@ -31,6 +31,7 @@ from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.simulation.wireless import WirelessStation, WirelessVehicle
 from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
@@ -39,7 +40,9 @@ __all__ = ["AcPair", "Beside", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
-_LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+_LOOPS = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 """What a station answers once in a turn of the charge loop."""
 
 
@@ -73,8 +76,8 @@ class Pair:
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation | SimulatedAcStation,
-        vehicle: SimulatedVehicle | SimulatedAcVehicle,
+        station: SimulatedStation | SimulatedAcStation | WirelessStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle,
         *,
         wire: bool = True,
         secure: bool = True,
@@ -108,6 +111,8 @@ class Pair:
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
             device=station.device,
+            pad=station.pad_limits,
+            pad_id=station.id_code,
         )
         self.evcc = EvccSession(
             evcc,
@@ -118,6 +123,7 @@ class Pair:
             resume=resume,
             charger=vehicle.charger_limits,
             mobility=vehicle.mobility,
+            receiver=vehicle.receiver_limits,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -131,6 +137,8 @@ class Pair:
             charger=vehicle.charger_limits,
             device=station.device,
             held=vehicle.mobility is not None,
+            pad=station.pad_limits,
+            receiver=vehicle.receiver_limits,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -390,7 +398,12 @@ class AcPair(Pair):
 
 
 def _guarded(
-    hardware: SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle,
+    hardware: SimulatedStation
+    | SimulatedAcStation
+    | SimulatedVehicle
+    | SimulatedAcVehicle
+    | WirelessStation
+    | WirelessVehicle,
     action: act.HardwareAction,
     now: float,
 ) -> Iterable[Event]:
