@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from iso15118.connector import Phase
-from iso15118.errors import LinkError, MisuseError
+from iso15118.errors import ConfigError, LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.cost import CostWatch, RunCost
 from iso15118.loopback.midway import Midway
@@ -25,7 +25,7 @@ from iso15118.testing.plugged import PluggedPair
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["OnPair", "OnState", "Progress", "Watch", "run_in_memory"]
+__all__ = ["OnPair", "OnState", "Progress", "Watch", "new_pair", "run_in_memory"]
 
 Progress = Callable[[float], None]
 """Told the state of charge in percent now and then."""
@@ -90,6 +90,18 @@ def run_in_memory(
     )
 
 
+def new_pair(order: LoopbackSpec, *, folder: SessionFolder | None = None) -> Pair:
+    """The two sessions of ``order`` and their hardware, not begun: to be driven by a test. Raises ``ConfigError`` for an order with a plug
+    or a pause."""
+    for key, absent in (("link", "none"), ("pause", None)):
+        if getattr(order, key) != absent:
+            raise ConfigError(key, "is of no use to a pair that is driven by hand", "leave it out")
+    watch = None if folder is None else folder.watch
+    return _Run(
+        order, Plant.build(order, contracts=_contracts(order)), None, watch, folder, None, None
+    ).pair()
+
+
 class _Run:
     """One run, with a plug or without, and the times that it took on the virtual clock."""
 
@@ -130,6 +142,13 @@ class _Run:
         self.begun_at = self.ended_at = 0.0
         self.link_s: float | None = None
         self.safe = True
+
+    def pair(self) -> Pair:
+        """Only the two sessions, not begun."""
+        pair = Pair(*self._both, **self._seen)
+        self._tapped.append(pair)
+        self._tap(pair)
+        return pair
 
     def unplugged(self) -> Pair:
         """Only the two sessions, joined from the start."""
