@@ -47,7 +47,7 @@ class Conversation:
         self._shared, self.facts, self._out = shared, facts, out
         self._ends = (facts.client, facts.server)
         self._directions = (facts.from_client, facts.from_server)
-        self._halves = (Half(self._directions[0]), Half(self._directions[1]))
+        self._halves = (Half(self._directions[0], shared.room), Half(self._directions[1], shared.room))
         self._vehicle: int | None = None
         self._kind = _UNKNOWN
         self._look = [b"", b""]
@@ -115,6 +115,8 @@ class Conversation:
                 self._lost(direction, lost)
             if self._talk is not None:
                 self._directions[direction].records_closed = self._talk.closed(direction)
+        if self._talk is not None:
+            self._talk.drop()
         if self._kind == _UNKNOWN and not self.facts.announced:
             self._kind = _OTHER
         self._flush(final=True)
@@ -218,7 +220,7 @@ class Conversation:
         self._kind = _TLS
         self.facts.tls = "?"
         shared = self._shared
-        self._talk = TlsTalk(self, shared.secrets, shared.budget, shared.hold)
+        self._talk = TlsTalk(self, shared.secrets, shared.budget, shared.hold, shared.room)
         # TLS of IPv4 may be anything, until it is open; a vehicle and a station talk over IPv6.
         host = self._ends[0].host
         if self.facts.announced or ":" in host or host.startswith("127."):
