@@ -22,6 +22,7 @@ FOR_PEOPLE, JSON, XML = "people", "json", "xml"
 _INDENT: Final = 50
 """Where the words begin."""
 
+_DELETE: Final = b"\x7f"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -96,7 +97,11 @@ class Output:
         sys.stdout.flush()
 
     def _json(self, entry: Entry) -> str:
-        return json_text(_encode(json_object(entry)).decode()) + "\n"
+        line = _encode(json_object(entry))
+        # The encoder has escaped what is below a space: only what is beyond ASCII needs a second look.
+        if line.isascii() and _DELETE not in line:
+            return line.decode("ascii") + "\n"
+        return json_text(line.decode()) + "\n"
 
     # XML ---------------------------------------------------------------------------------------------------
 
