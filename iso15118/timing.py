@@ -56,6 +56,8 @@ class Timer(StrEnum):
     """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
     WELDING_DETECTION = "welding detection"
     """Both: welding detection is over."""
+    BESIDE = "beside"
+    """EVCC: the answer to a request beside the charge loop, or the next one."""
     ONGOING = "ongoing"
     """EVCC: the station may answer Ongoing until then; the vehicle does not wait for the next answer to notice."""
 

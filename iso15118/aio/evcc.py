@@ -34,6 +34,7 @@ from iso15118.session.ports import Vehicle
 from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import SessionDriver
 from .evcc_outcome import judge
 from .heartbeat import Heartbeat
@@ -421,6 +422,7 @@ class EvccClient:
     def _heard(self, news: act.Notify) -> None:
         if type(news) is StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
+        write_down(news)
         self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:

@@ -34,6 +34,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import WORTH_WAITING, SessionDriver
 from .finishing import Session
 from .heartbeat import Heartbeat
@@ -267,6 +268,7 @@ class SeccSessions:
         energy = self._energy if type(news) is act.ChargingNeeds else None
         if energy is not None and (complaint := energy.tell("needs", news)):
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        write_down(news)
         self.news(news)
 
     def _happened(self, event: ev.Event) -> None:

@@ -7,7 +7,7 @@ Each awaitable yields one step to ``EvccSession``, which resumes the script when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -15,12 +15,14 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, PkiError, V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
+from iso15118.evcc.quirks import quirks_of
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     Action,
     EndReason,
     PeerDeviates,
+    ScheduleChosen,
     Send,
     SessionEnded,
     SupervisionWarning,
@@ -36,7 +38,9 @@ from iso15118.session.events import (
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
+from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
@@ -253,6 +257,8 @@ class Conversation:
         """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
+        self.chosen: ScheduleChosen | None = None
+        """The schedule that the vehicle took last."""
         self.refusals: list[str] = []
         """Why contracts did not come to be, human-readable."""
         self.stop_wanted = ""
@@ -289,10 +295,26 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
-        self.connected_at = 0.0
-        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
+        self.minimum_soc, self.target_soc = config.minimum_soc, config.target_soc
+        """What the driver wants now, in percent."""
+        self.needs_changed = False
+        """He said so in the charge loop: a schedule that was made by what he had wanted before is out of date."""
+        self.schedule_wanted = ""
+        """Not empty: another schedule is wanted, for this reason; so for another service."""
+        self.service_wanted = ""
+        self.services: tuple[ServiceID, ...] = config.services
+        """Acceptable services, best first."""
+        self.service_changes = 0
+        """How often a service was chosen anew in this session."""
+        self.standby_wanted = False
+        self.aside: Coroutine[Step, Any, None] | None = None
+        """A script that is to run beside this one."""
+        self.drop_aside = False
+        """The one that runs is to be given up."""
+        self.aside_free = True
+        """None runs, and the station owes no answer there."""
         self.beside: type | None = None
         """The response awaited on another stream, beside the conversation."""
         self.beside_until = 0.0
@@ -319,6 +341,11 @@ class Conversation:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
 
+    def know_station(self, evse_id: str) -> None:
+        """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.config, found = quirks_of(self.config, evse_id)
+        self.act(*(told(one.title, evse_id, one.changes) for one in found))
+
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""
         self.outbox.extend(actions)
@@ -333,7 +360,7 @@ class Conversation:
         """Send ``request`` on a stream of its own: the script goes on, and its answer is only looked at for a
         refusal."""
         self.beside, self.beside_until = response_type, self.now + self.config.timing.message_timeout
-        self.act(Send(request))
+        self.act(Send(request, beside=True))
 
     async def with_key(self, purpose: str, kind: type, work: Callable[[], T]) -> T:
         """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for as long as the settings allow.

@@ -99,13 +99,13 @@ class EvccSession(Funnel):
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
-        self._side: SideStream | None = None
-        self._side_heard_at = 0.0
+        """What has to be done behind the request that is on its way."""
+        self._stream: SideStream | None = None
+        self._stream_heard_at = 0.0
         self._asked_beside: type | None = None
         """The response that is awaited there."""
         self._given_up: type | None = None
         """A response that the script went on without, and that may still come."""
-        """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
 
@@ -159,6 +159,12 @@ class EvccSession(Funnel):
         return tuple(self._talk.refusals)
 
     @property
+    def schedule(self) -> act.ScheduleChosen | None:
+        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
+        has chosen one, and where the station sets the power."""
+        return self._talk.chosen
+
+    @property
     def ticket(self) -> EvccTicket | None:
         """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
         of which nobody told the certificate."""
@@ -197,7 +203,7 @@ class EvccSession(Funnel):
             if self.ended is not None:
                 return self._late(event)
             if kind is ev.MessageReceived:
-                return self._message(event.message)  # type: ignore[attr-defined]
+                return self._message(event.message, event.beside)  # type: ignore[attr-defined]
             actions = self._other(event)
             if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
                 self.timers.clear(Timer.PACE)
@@ -231,6 +237,8 @@ class EvccSession(Funnel):
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
                     self._given_up = self._step.response_type
                     actions += self._without("no answer")
+                case Timer.BESIDE:
+                    actions += self._side.due() + self._take_outbox()
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
@@ -261,8 +269,8 @@ class EvccSession(Funnel):
         actions = self._take_outbox()
         if talk.bound is not self._bound:
             self._keep_bound()
-        if talk.side is not self._side:
-            self._keep_side()
+        if talk.side is not self._stream:
+            self._keep_stream()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -275,6 +283,8 @@ class EvccSession(Funnel):
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
+        if talk.aside is not None or talk.drop_aside:
+            actions += self._side.look() + self._take_outbox()
         return actions
 
     def _keep_bound(self) -> None:
@@ -305,7 +315,7 @@ class EvccSession(Funnel):
             self._book(actions)
         return actions
 
-    def _message(self, message: Any) -> list[Action]:
+    def _message(self, message: Any, beside: bool) -> list[Action]:
         step, talk = self._step, self._talk
         edition = talk.edition
         if edition is None:  # supportedAppProtocol has no session id and no other code than its own
@@ -322,6 +332,8 @@ class EvccSession(Funnel):
             return self._beside(reading)
         if kind is self._asked_beside:
             return self._heard_beside(reading, message)
+        if beside:
+            return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
             self._given_up = None
             return []
@@ -392,6 +404,13 @@ class EvccSession(Funnel):
             return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
         return self._end(EndReason.REFUSED, refused) if reading.failed else None
 
+    def _answered_beside(self, message: Any, reading: Reading) -> list[Action]:
+        try:
+            actions = self._side.answered(message, reading)
+        except EndSession as over:
+            return self._end(over.reason, over.detail)
+        return self._take_outbox() + actions
+
     def _beside(self, reading: Reading) -> list[Action]:
         """An answer on another stream: the script goes on unless it refuses."""
         talk = self._talk
@@ -416,20 +435,20 @@ class EvccSession(Funnel):
             side.hear(message)
         except EndSession as over:
             return self._end(over.reason, over.detail, rule=over.rule)
-        self._side_heard_at = talk.now
+        self._stream_heard_at = talk.now
         self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
         return self._take_outbox()
 
-    def _keep_side(self) -> None:
+    def _keep_stream(self) -> None:
         """The stream beside the script begins and ends with what the script says."""
         side, talk = self._talk.side, self._talk
-        if side is self._side:
+        if side is self._stream:
             return
-        self._side = side
+        self._stream = side
         if side is None:
             self.timers.clear(Timer.SYSTEM_STATUS)
             return
-        self._side_heard_at = talk.now
+        self._stream_heard_at = talk.now
         self.timers.set(Timer.SYSTEM_STATUS, talk.now)
 
     def _next_beside(self) -> list[Action]:
@@ -439,10 +458,10 @@ class EvccSession(Funnel):
             return []
         if self._asked_beside is None:
             self._asked_beside = side.response_type
-            self.timers.set(Timer.SYSTEM_STATUS, self._side_heard_at + max(side.silence_s, side.every_s))
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
             return [act.Send(side.ask())]
-        if talk.now < self._side_heard_at + side.silence_s:
-            self.timers.set(Timer.SYSTEM_STATUS, self._side_heard_at + side.silence_s)
+        if talk.now < self._stream_heard_at + side.silence_s:
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
             return []
         side.lost()
         return self._take_outbox()
@@ -456,7 +475,6 @@ class EvccSession(Funnel):
                 if self._script is not None:
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
-                talk.connected_at = talk.now
                 talk.connected_at = talk.now
                 self.timers.set(Timer.SETUP, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
@@ -489,6 +507,19 @@ class EvccSession(Funnel):
                 return self._end(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
                 return self._end(EndReason.EMERGENCY, text(reason))
+            case ev.NeedsChanged():
+                self._needs_changed(event)
+                return []
+            case ev.ScheduleRenegotiationRequested(reason=reason):
+                talk.schedule_wanted = talk.schedule_wanted or text(reason) or "another schedule is wanted"
+                return []
+            case ev.ServiceRenegotiationRequested(reason=reason, services=services):
+                talk.service_wanted = talk.service_wanted or text(reason) or "another service is wanted"
+                talk.services = services or talk.services
+                return []
+            case ev.StandbyRequested(wanted=wanted):
+                talk.standby_wanted = wanted
+                return []
             case ev.StopRequested(reason=reason):
                 talk.stop_wanted = talk.stop_wanted or text(reason) or "stop requested"
                 return []
@@ -497,3 +528,14 @@ class EvccSession(Funnel):
                 return []
             case _:
                 return []
+
+    def _needs_changed(self, needs: ev.NeedsChanged) -> None:
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode it takes another
+        schedule."""
+        talk = self._talk
+        if needs.departure_s is not None:
+            talk.departure_at = talk.now + needs.departure_s
+        target = talk.target_soc if needs.target_soc is None else needs.target_soc
+        least = talk.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
+        talk.target_soc, talk.minimum_soc = target, min(least, target)  # [V2G20-1640]
+        talk.needs_changed = True

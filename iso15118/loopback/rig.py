@@ -11,9 +11,12 @@ from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.services import ServiceID
+from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
     Battery,
@@ -27,6 +30,7 @@ from iso15118.simulation import (
     SimulatedAcVehicle,
     SimulatedStation,
     SimulatedVehicle,
+    Timetable,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +91,7 @@ class Plant(Struct, frozen=True):
             "seed": order.seed,
             "jitter": _JITTER if order.seed is not None else 0.0,
             "contracts": None if contracts is None else contracts.backend,
+            "timetable": _timetable(order, contracts),
         }
         battery, store = _battery(order), None if contracts is None else contracts.store
         station: SimulatedStation
@@ -114,9 +119,18 @@ class Plant(Struct, frozen=True):
         )
         plan, battery = _plan(order), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
-        station = SimulatedAcStation(circuit, limits, plan=plan, contracts=backend)
+        station = SimulatedAcStation(
+            circuit, limits, plan=plan, contracts=backend, timetable=_timetable(order, contracts)
+        )
         vehicle = SimulatedAcVehicle(circuit, OnBoardCharger(order.charger), battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
+
+
+def _timetable(order: LoopbackSpec, contracts: BothContracts | None) -> Timetable | None:
+    """What the energy manager answers; with contracts their provider signs the prices."""
+    if order.schedule is None:
+        return None
+    return Timetable(order.offers, price_signers=() if contracts is None else contracts.price_signers)
 
 
 def _plan(order: LoopbackSpec) -> EnergyPlan | None:
@@ -165,7 +179,12 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
     editions = order.secc_editions or (order.edition,)
-    return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
+    return SeccConfig(
+        services=services,
+        editions=editions,
+        allow_plaintext=allow_plaintext,
+        schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
+    )
 
 
 def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
@@ -177,7 +196,11 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),
         target_soc=math.ceil(order.soc_target),
-        departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
+        # As long as the longest schedule lasts: a vehicle that waits for cheap times has them all.
+        departure_time_s=int(
+            order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s)
+        ),
+        schedules=ScheduleEvccSettings(choice=order.wish),
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]

@@ -6,17 +6,21 @@ Everything that cannot work is refused here, before anything is built: ``ConfigE
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from iso15118.energy.offer import ScheduleOffer
+from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
+from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
@@ -74,6 +78,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """What the station takes back in mid-session."""
     phases: int | None = None
     """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
+    schedule: Path | None = None
+    """The station offers the schedules and prices of this file, TOML or JSON; None: what its hardware can do."""
+    choice: str = "cheapest"
+    """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
     """In mid-charge the session is paused for so many minutes of the virtual clock, and goes on; None: not at all."""
     seed: int | None = None
@@ -91,8 +99,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
         choose("link", self.link, ["none", "slac", "spe"])
         choose("transport", self.transport, ["tcp", "memory"])
+        choose("choice", self.choice, [wish.name.lower() for wish in Wish])
         self._check_contracts()
         self._check_editions()
+        self._check_schedule()
         self._fill_in()
         self._check_station()
         self._check_battery()
@@ -180,6 +190,24 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("phases", f"{self.phases!r} phases are not possible", "1 or 3")
         if self.phases > there:
             raise ConfigError("phases", f"station {self.station!r} has {there}", f"at most {there}")
+
+    def _check_schedule(self) -> None:
+        if self.schedule is None:
+            return
+        if self.transport != "memory":
+            raise ConfigError(
+                "schedule", "hours pass on the virtual clock only", "use transport memory, or leave it out"
+            )
+        if (
+            "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
+            and len(self.evcc_editions or ()) == 1
+        ):
+            raise ConfigError(
+                "schedule", "DIN 70121 knows no schedules that a vehicle follows", "edition iso2 or iso20"
+            )
+        if self.control != "scheduled":
+            raise ConfigError("schedule", "the station sets the power in Dynamic mode", "control scheduled")
+        read_schedules(self.schedule)  # what is wrong with it is said before anything runs
 
     def _check_battery(self) -> None:
         for key in ("soc_start", "soc_target"):
@@ -284,6 +312,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         return self.energy_service.id in ACDP_SERVICES
 
     @property
+    def offers(self) -> tuple[ScheduleOffer, ...]:
+        """What the file of schedules says; empty without one."""
+        return () if self.schedule is None else read_schedules(self.schedule)
+
+    @property
+    def wish(self) -> Wish:
+        """What the driver wants of a schedule."""
+        return Wish[self.choice.upper()]
+
+    @property
     def kind(self) -> StationPreset:
         """The station's power hardware, with DC."""
         return PRESETS[self.station or ""]
@@ -332,7 +370,8 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         if self.power_kw is not None:
             power_w = min(power_w, self.power_kw * 1000.0)
         energy_wh = (self.soc_target - self.soc_start) / 100.0 * self.capacity_wh
-        return (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        fastest_s = (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        return max([fastest_s, *(sum(lasts for lasts, _ in one.charging.entries) for one in self.offers)])
 
 
 def _check_amount(key: str, value: float | None, least: float, unit: str) -> None:

@@ -15,7 +15,9 @@ from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Duration, check_numbers, listed_once
 from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
+from iso15118.secc.quirks import PLACES, VehicleQuirk
 from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import (
     OUTLET_SERVICES,
     SERVICES,
@@ -173,6 +175,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[VehicleQuirk, ...] = ()
+    """Vehicles that are treated otherwise than all others, by the beginning of their EVCCID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -247,6 +251,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
         if not self.mobility_needs_modes:
             raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
         listed_once("mobility_needs_modes", self.mobility_needs_modes)

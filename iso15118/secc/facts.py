@@ -19,6 +19,7 @@ from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAut
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
@@ -26,6 +27,7 @@ from iso15118.session.value_added import Guidance, ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
+from .quirks import quirks_of
 from .wishes import Wishes
 
 if TYPE_CHECKING:
@@ -332,6 +334,12 @@ class Facts:
         """The energy manager plans this from now on; what has no begin begins now."""
         self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
         self.offers, self.offers_signature = offers, signature
+
+    def know_vehicle(self, evccid: str) -> None:
+        """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.evccid = evccid
+        self.config, found = quirks_of(self.config, evccid)
+        self.news += [told(one.title, evccid, one.changes) for one in found]
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""

@@ -45,6 +45,7 @@ __all__ = [
     "PowerProfileTaken",
     "PreCharge",
     "PriceTrust",
+    "QuirkApplied",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
@@ -503,6 +504,16 @@ class PeerDeviates(Notify, frozen=True):
 
     name: str
     detail: str
+
+
+class QuirkApplied(Notify, frozen=True):
+    """The other side is one that the settings know by its name, and is treated as they say. ``name``: of the
+    quirk, ``peer``: what the other side calls itself, ``settings``: what holds in this session, such as
+    "send_loop_limits = True"."""
+
+    name: str
+    peer: str
+    settings: tuple[str, ...]
 
 
 class SessionEnded(Notify, frozen=True):

@@ -12,6 +12,7 @@ from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
+from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import (
     AC_PRESETS,
     PRESETS,
@@ -23,6 +24,7 @@ from iso15118.simulation import (
     DcCircuit,
     OnBoardCharger,
     StationWithRemoteVehicle,
+    Timetable,
     VehicleWithRemoteStation,
 )
 
@@ -37,9 +39,12 @@ _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not
 def station_of(
     settings: StationSettings,
 ) -> tuple[StationWithRemoteVehicle | AcStationWithRemoteVehicle, Reported]:
-    """A station whose vehicle is somewhere else."""
+    """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of schedules that cannot be used."""
+    table = None
+    if settings.schedule is not None:
+        table = Timetable(read_schedules(settings.schedule), delay_s=settings.schedule_delay_s)
     if settings.preset in AC_PRESETS:
-        return _outlet_of(settings, AC_PRESETS[settings.preset])
+        return _outlet_of(settings, AC_PRESETS[settings.preset], table)
     station = StationWithRemoteVehicle(
         DcCircuit(time_scale=settings.time_scale),
         PRESETS[settings.preset],
@@ -49,6 +54,7 @@ def station_of(
         insulation_ohm=settings.insulation_ohm,
         meter_id=settings.meter_id,
         bidirectional=settings.bidirectional,
+        timetable=table,
     )
 
     def reported(message: object, now: float) -> None:
@@ -62,7 +68,9 @@ def station_of(
     return station, reported
 
 
-def _outlet_of(settings: StationSettings, preset: AcPreset) -> tuple[AcStationWithRemoteVehicle, Reported]:
+def _outlet_of(
+    settings: StationSettings, preset: AcPreset, table: Timetable | None
+) -> tuple[AcStationWithRemoteVehicle, Reported]:
     limits = preset.limits
     if not settings.bidirectional:
         nothing = (0.0, 0.0, 0.0)
@@ -73,6 +81,7 @@ def _outlet_of(settings: StationSettings, preset: AcPreset) -> tuple[AcStationWi
         accept=settings.accept,
         authorization_s=settings.authorization_s,
         meter_id=settings.meter_id,
+        timetable=table,
     )
 
     def reported(message: object, now: float) -> None:

@@ -30,6 +30,7 @@ from .presets import PRESETS, StationPreset, preset
 from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
+from .timetable import Timetable
 from .vehicle import SimulatedVehicle
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
+    "Timetable",
     "VehicleWithRemoteStation",
     "preset",
 ]

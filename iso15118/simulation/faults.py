@@ -42,6 +42,7 @@ STATION_CALLS = (
     "authorize",
     "authorize_contract",
     "certificate_installation",
+    "schedules",
     "present",
     "limits",
 )

@@ -17,11 +17,19 @@ from iso15118.energy.dc import PresentLimits, Together
 from iso15118.energy.price import Prices
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, PowerScheduleEntry, ScheduleTuple
+from iso15118.messages.iso20.common_types import DisplayParameters, EvseNotification
 from iso15118.messages.values import anchored, si
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds, Islanding
 from iso15118.session.actions import PriceTrust
 from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, ControlMode, EnergyService, Namespace, ServiceID
+from iso15118.session.services import (
+    SERVICES,
+    ControlMode,
+    EnergyService,
+    MobilityNeedsMode,
+    Namespace,
+    ServiceID,
+)
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
@@ -131,6 +139,32 @@ class Plan:
     """Why another schedule is wanted: "over", "nothing" in the one that holds, or "short" of what is wanted; empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
+    mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
+    """Of the chosen parameter set."""
+    station_needs: tuple[float | None, int | None, int | None] = (None, None, None)
+    """What the station last said of departure (on the session's clock), minimum and target state of charge."""
+    may_change_service: bool = False
+    """The station supports another choice of service [V2G20-1931]."""
+    service_anew: bool = False
+    """Power ends because another service is to be chosen."""
+    go_to_pause: bool = False
+    """The station would rather have the session paused."""
+    standing_by: bool = False
+    """PowerDelivery(Standby) was granted."""
+    attempt_open: bool = False
+    """Another schedule is being agreed on beside the loop."""
+    beside_failed: bool = False
+    """That came to nothing: the other way is still to be tried."""
+    never_beside: bool = False
+    """This station does not do that."""
+    notified: EvseNotification | None = None
+    """What the station last wanted."""
+    shown: DisplayParameters | None = None
+    """What the station is let to show, made of ``shown_of``."""
+    shown_of: tuple[object, ...] = ()
+    remaining: tuple[int | None, int | None, int | None] = (None, None, None)
+    """Times to minimum, target and maximum in s, and when they were computed."""
+    remaining_at: float | None = None
     refused_until: float = 0.0
     """It said that it has no other one: until then it is not asked again, whoever wants one."""
     idle_since: float | None = None

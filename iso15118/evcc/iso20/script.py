@@ -22,7 +22,15 @@ from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import unit_of
-from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.session.actions import (
+    EndReason,
+    OpenContactors,
+    ServiceRenegotiated,
+    SessionEnded,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
 from iso15118.session.services import Namespace
 
 __all__ = ["AC", "ACDP", "DC", "Family", "Iso20"]
@@ -131,12 +139,10 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
                 await family.begin(talk, plan)
             await authorization(talk)
             await choose_service(talk, plan)
-        await family.charge_parameters(talk, plan)
-        await schedule(talk, plan)
-        if wants_pause(talk, end):
-            await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
-        else:
-            end = await family.charge(talk, plan)
+        end = await _charge(talk, plan, family)
+        while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
+            plan = await _service_anew(talk, family)
+            end = await _charge(talk, plan, family)
         if family.part is not None:
             await family.part(talk, plan)
         if wants_pause(talk, end):
@@ -153,6 +159,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
         cm.SessionStopReq(
             header=header(talk),
             charging_session=cm.ChargingSession.Pause if paused else cm.ChargingSession.Terminate,
+            ev_termination_code=end.reason.name,
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
@@ -161,6 +168,32 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     talk.act(SignalReady(False))
     talk.ticket = keep(talk, plan) if paused else None
     return end
+
+
+async def _charge(talk: Conversation, plan: Plan, family: Family) -> SessionEnded:
+    """From the charge parameters until power is over."""
+    end = SessionEnded(EndReason.STOPPED_BY_EV)
+    await family.charge_parameters(talk, plan)
+    await schedule(talk, plan)
+    if plan.go_to_pause and talk.config.pause_if_asked and not talk.stop_wanted:
+        talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
+    if wants_pause(talk, end):
+        await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
+        return end
+    return await family.charge(talk, plan)
+
+
+async def _service_anew(talk: Conversation, family: Family) -> Plan:
+    """In the same session, with the same authorization, whatever was agreed on before [V2G20-1477]."""
+    talk.service_wanted, talk.service_changes = "", talk.service_changes + 1
+    await exchange(
+        talk,
+        cm.SessionStopReq(header=header(talk), charging_session=cm.ChargingSession.ServiceRenegotiation),
+    )
+    talk.act(ServiceRenegotiated())
+    plan = Plan(namespace=family.namespace)
+    await choose_service(talk, plan)
+    return plan
 
 
 def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
@@ -184,6 +217,7 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
     if not orderly:
         talk.act(SignalReady(False))
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
+    talk.drop_aside = True
     plan.ac.taken = None
     if plan.power_delivered or family.part is not None:
         try:
