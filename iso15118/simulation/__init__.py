@@ -32,10 +32,12 @@ from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
 from .timetable import Timetable
 from .vehicle import SimulatedVehicle
+from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
 __all__ = [
     "AC_CAR_PACK",
     "AC_PRESETS",
+    "PAD_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
@@ -66,6 +68,9 @@ __all__ = [
     "StationWithRemoteVehicle",
     "Timetable",
     "VehicleWithRemoteStation",
+    "WirelessCircuit",
+    "WirelessStation",
+    "WirelessVehicle",
     "preset",
 ]
 
