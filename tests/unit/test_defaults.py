@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from iso15118.aio import PortLimits, StreamLimits
+from iso15118.connector.basic import BasicSettings
 from iso15118.evcc import EvccConfig
 from iso15118.secc import SeccConfig
 from iso15118.secc.renegotiation_settings import RenegotiationSettings
@@ -170,6 +171,21 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "contract_s": 55.0,
         "store_s": 10.0,
         "look_s": 0.05,
+    },
+    BasicSettings: {
+        "give_up_s": 12.0,
+        "match_s": 25.0,
+        "t_step_ef": 4.0,
+        "t_step_x1": 3.0,
+        "maximum_current_a": 32.0,
+        "accept_d": True,
+        "closes_s": 3.0,
+        "stops_s": 6.0,
+        "opens_s": 1.0,
+        "rise_s": 5.0,
+        "reclose_s": 2.0,
+        "nominal_voltage_v": 230.0,
+        "ramp_s": 3.0,
     },
     StreamLimits: {
         "handshake_s": 10.0,
