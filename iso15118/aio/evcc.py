@@ -16,6 +16,7 @@ from iso15118.aio.net.network import connect, find_interface
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
+from iso15118.aio.ports.coil_side import receiver_limits
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
 from iso15118.aio.ports.coupling_calls import mobility_of
@@ -219,10 +220,7 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware: ``make`` gives it. Cancelled, it makes the hardware safe before it gives way.
-
-        Raises ``HardwareError`` as ``run`` does.
-        """
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()
@@ -307,8 +305,13 @@ class EvccClient:
     @property
     def session(self) -> EvccSession | None:
         """The session that runs now; to look at, not to touch."""
-        session = self._driver.session if self._driver is not None and not self._driver.over else None
+        session = self.any_session
         return session if isinstance(session, EvccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        return self._driver.session if self._driver is not None and not self._driver.over else None
 
     @property
     def begun(self) -> bool:
@@ -450,6 +453,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        receiver = None
+        if self.vehicle.receiver is not None:
+            receiver = Port(self.vehicle.receiver, "receiver").read("limits", receiver_limits)
         mobility = None
         if self.vehicle.mobility is not None:
             mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
@@ -464,6 +470,7 @@ class EvccClient:
                 resume=resume,
                 charger=charger,
                 mobility=mobility,
+                receiver=receiver,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

@@ -330,6 +330,8 @@ class SeccSessions:
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
             device=hardware.device_position(),
+            pad=hardware.pad_limits(),
+            pad_id=hardware.pad_id(),
             epoch=epoch,
             trust=trust_of(self._talks_with),
             installs=self._talks_with.contract_certificates is not None,

@@ -19,6 +19,7 @@ from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
+from iso15118.evcc.wpt_settings import WptEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.discovery import Downgrade, SecondAnswer
@@ -186,6 +187,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    wpt: WptEvccSettings = field(default_factory=WptEvccSettings)
+    """What is decided about wireless power alone."""
     acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
     """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)

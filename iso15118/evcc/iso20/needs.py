@@ -110,11 +110,11 @@ def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
 
 def rests(talk: Conversation, plan: Plan) -> bool:
     """It has what it wants, and waits to be cycled until its departure."""
-    return (
-        talk.departure_at is not None
-        and _cycles(talk, plan)
-        and wanted_wh(talk) <= talk.config.least_energy_wh
-    )
+    return talk.departure_at is not None and _full(talk) and _cycles(talk, plan)
+
+
+def _full(talk: Conversation) -> bool:
+    return talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
 
 
 def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
@@ -125,8 +125,7 @@ def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
-    full = talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
-    if full and not rests(talk, plan):
+    if _full(talk) and not rests(talk, plan):
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     return None
 
@@ -192,6 +191,8 @@ def _falls_short(talk: Conversation, plan: Plan) -> bool:
 
 def most_w(talk: Conversation, plan: Plan) -> float:
     """What both sides can charge with at best, in W."""
+    if plan.wpt_offer_w > 0.0 and talk.receiver_limits is not None:
+        return min(plan.wpt_offer_w, talk.receiver_limits.maximum_power_w)
     own, offer = plan.ac.own, plan.ac.offer
     if own is not None and offer is not None:
         return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))
