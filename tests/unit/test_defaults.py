@@ -23,6 +23,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "overvoltage_v": 0.5,
         "stop_delay_s": 10.0,
         "authorization_attempts": 10,
+        "most_service_details": 64,
         "authorization_pause_s": 1.0,
         "metering_confirmation_s": 0.0,
         "contract_expiry_days": 21.0,
@@ -55,6 +56,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     EvccConfig: {
         "contract_attempts": 3,
         "key_use_s": 5.0,
+        "sdp_second_answer_s": 0.25,
         "maximum_contracts": 4,
         "control_mode": None,
         "departure_time_s": None,
