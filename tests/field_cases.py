@@ -484,7 +484,7 @@ ISO2_AND_DIN: Cases = {
         ("secc/iso2/test_replay::real_cars_are_served_to_the_end",),
     ),
 }
-"""Number, what is done, and the tests of it: file::test, both without "test" in front where that goes without saying."""
+"""Number, what is done, and the tests of it, each as file::name without the "test_" before the name."""
 
 AC_OF_ISO20: Cases = {
     "1-4": (
