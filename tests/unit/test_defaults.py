@@ -24,6 +24,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "overvoltage_v": 0.5,
         "stop_delay_s": 10.0,
         "authorization_attempts": 10,
+        "most_service_details": 64,
         "authorization_pause_s": 1.0,
         "metering_confirmation_s": 0.0,
         "contract_expiry_days": 21.0,
@@ -56,6 +57,11 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     EvccConfig: {
         "contract_attempts": 3,
         "key_use_s": 5.0,
+        "sdp_second_answer_s": 0.25,
+        "adopt_station_needs": True,
+        "service_renegotiation": True,
+        "v2x_maximum_soc": None,
+        "v2x_minimum_soc": None,
         "maximum_contracts": 4,
         "control_mode": None,
         "departure_time_s": None,
@@ -158,6 +164,8 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "reported_s": 5.0,
     },
     PortLimits: {
+        "device_s": 55.0,
+        "immobilize_s": 5.0,
         "power_s": 0.5,
         "pre_charge_s": 8.0,
         "contactors_s": 3.0,
