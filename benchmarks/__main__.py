@@ -18,6 +18,7 @@ from . import (
     handshake,
     network,
     resident,
+    schedules,
     size,
     start,
     virtual_charge,
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "virtual": virtual_charge.run,
     "size": size.run,
     "decode": decode.run,
+    "schedules": schedules.run,
 }
 
 
