@@ -60,7 +60,9 @@ __all__ = [
     "SessionResumed",
     "SetAcPower",
     "SetCharger",
+    "SetPad",
     "SetPower",
+    "SetReceiver",
     "SignalReady",
     "StandbyChanged",
     "StartCableCheck",
@@ -205,6 +207,18 @@ class SetCharger(HardwareAction, frozen=True):
     """Vehicle: what the on-board charger is to take or give, per phase. ``StopPower`` takes it back."""
 
     bounds: ChargerBounds
+
+
+class SetPad(HardwareAction, frozen=True):
+    """Station: send this power in W without a wire, as the vehicle asks and both sides can. ``StopPower`` takes it back."""
+
+    power_w: float
+
+
+class SetReceiver(HardwareAction, frozen=True):
+    """Vehicle: take this power in W at most from its coil. ``StopPower`` takes it back."""
+
+    power_w: float
 
 
 class StopPower(HardwareAction, frozen=True):
