@@ -14,12 +14,13 @@ from iso15118.evcc.iso20.plan import read_schedule
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import MessageHeader, RationalNumber
+from iso15118.messages.iso20.common_types import MessageHeader, RationalNumber, ResponseCode
 from iso15118.messages.values import rational, si
 from iso15118.session.actions import EndReason, PriceTrust
 from iso15118.session.services import ControlMode
 from tests.evcc.station import SESSION_ID, Host
-from tests.evcc.test_numbers import SENT, power, profile_of, schedule, turn
+from tests.evcc.test_numbers import SENT, go, power, profile_of, schedule, scheduled, turn
+from tests.evcc.test_schedules import asks
 
 N = RationalNumber
 
@@ -293,3 +294,19 @@ def test_whatever_the_types_allow_ends_nothing_by_a_fault_of_ours(seed: int, wis
         if isinstance(request, dc.DCChargeLoopReq):
             assert 0.0 <= si(request.cl_req_control_mode.ev_target_current) <= 1500.0  # type: ignore[union-attr]
         host.step()
+
+
+def test_a_vehicle_that_is_said_to_leave_its_profile_asks_for_another_exchange_once() -> None:
+    host = scheduled(((7200, 50_000.0),), SENT)
+    assert power(turn(host)) > 40_000.0
+    go(host, response_code=ResponseCode.WARNING_EVPowerProfileViolation)
+    for _ in range(3):
+        if asks(host):
+            break
+        go(host, response_code=ResponseCode.WARNING_EVPowerProfileViolation)
+    assert asks(host)
+    host.answer()
+    host.answer(se_res_control_mode=schedule(((7200, 40_000.0),), 0))
+    host.answer()
+    for _ in range(5):
+        assert power(turn(host)) == pytest.approx(40_000.0, abs=100.0)
