@@ -152,7 +152,8 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or its profile "violated"; empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or "violated" its profile;
+    empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
