@@ -10,8 +10,10 @@ import pytest
 from iso15118.aio import PortLimits, StreamLimits
 from iso15118.connector.basic import BasicSettings
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.secc import SeccConfig
 from iso15118.secc.renegotiation_settings import RenegotiationSettings
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.supervision import SupervisionLimits
 
 DEFAULTS: dict[type, dict[str, Any]] = {
@@ -94,6 +96,8 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "pause_if_asked": False,
         "pause_validity_s": 86400.0,
     },
+    ScheduleSeccSettings: {"wait_s": 50.0, "require_tolerance": False},
+    ScheduleEvccSettings: {"reserve": 0.05, "early_s": 60.0, "maximum_points": 1024, "look_again_s": 60.0},
     SupervisionLimits: {
         "ac_over_current_a": 2.0,
         "ac_over_current_share": 0.1,
