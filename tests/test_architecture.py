@@ -68,11 +68,13 @@ MAY_IMPORT = {
     | {"energy"}
     | {"link", "connector"},
     "settings": BASE
-    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
+    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"}
+    | {"energy"},
     # What captures and recordings say, on every layer.
     "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
+        "energy",
         "timing",
         "sdp",
         "trace",
@@ -90,8 +92,24 @@ MAY_IMPORT = {
         "link",
         "connector",
     },
+    # Above the loopback: the same sessions, told what to do.
+    "scenario": BASE
+    | {"aio", "channel", "loopback", "session", "settings", "simulation", "testing", "trace", "v2gtp"},
+    "pytest_plugin": {
+        "aio",
+        "channel",
+        "evcc",
+        "loopback",
+        "pki",
+        "scenario",
+        "secc",
+        "session",
+        "settings",
+        "testing",
+    },
     "cli": BASE
     | {
+        "scenario",
         "timing",
         "pnc",
         "channel",

@@ -15,9 +15,11 @@ __all__ = ["shown_as_xml"]
 
 
 def shown_as_xml(message: Message, schema: str) -> tuple[str, list[str]]:
-    """The text, and a note if characters had to be escaped. Raises ``ExiError`` as ``exi.to_xml``."""
+    """The text, and a note if it is not what the message is to the last character. Raises ``ExiError`` as ``exi.to_xml``."""
     try:
         return xml_text(exi.to_xml(message, schema=schema, pretty=True)), []
     except ExiError:
-        text = xml_text(exi.to_xml(message, schema=schema, pretty=True, escape=True))
-    return text, ["characters that XML does not have are written as \\x01 and the like"]
+        text = exi.to_xml(message, schema=schema, pretty=True, for_people=True)
+    return xml_text(text), [
+        "the XML is for people: what its schema demands may be missing, and what XML cannot say is written as \\x01 and the like"
+    ]

@@ -15,12 +15,14 @@ from msgspec import Struct
 from iso15118.errors import MisuseError, PkiError, V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
+from iso15118.evcc.quirks import quirks_of
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     Action,
     EndReason,
     PeerDeviates,
+    ScheduleChosen,
     Send,
     SessionEnded,
     SupervisionWarning,
@@ -33,13 +35,16 @@ from iso15118.session.events import (
     InletMeasured,
     KeyUsed,
     MobilityChanged,
+    ReceiverMeasured,
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
-from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
+from iso15118.session.supervision import AcSupervisor, VehicleSupervisor, WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
@@ -224,6 +229,11 @@ class Conversation:
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
+        self.receiver_limits: ReceiverLimits | None = None
+        """What the coil declares for wireless power; fixed for the session. None: there is none."""
+        self.receiver: ReceiverMeasured | None = None
+        """The coil as last measured."""
+        self.wireless_supervisor: WirelessSupervisor | None = None
         self.mobility: MobilityChanged | None = None
         """Whether the vehicle stands and is held, as last told; None: it charges by a plug."""
         self.signal: SignalState | None = None
@@ -254,6 +264,8 @@ class Conversation:
         """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
+        self.chosen: ScheduleChosen | None = None
+        """The schedule that the vehicle took last."""
         self.refusals: list[str] = []
         """Why contracts did not come to be, human-readable."""
         self.stop_wanted = ""
@@ -335,6 +347,11 @@ class Conversation:
     def clock(self) -> float | None:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
+
+    def know_station(self, evse_id: str) -> None:
+        """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.config, found = quirks_of(self.config, evse_id)
+        self.act(*(told(one.title, evse_id, one.changes) for one in found))
 
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 from iso15118.errors import ExiError
 
 from .codec import Message
-from .json import _VALUE, _productions
 from .lexical import to_text
-from .structure import Datatype, Event, Kind, Production, Structure, structure
+from .structure import Datatype, Event, Kind, Production, Structure, productions, structure
+
+_VALUE = "value"
 
 __all__ = ["content_of", "root_name"]
 
@@ -55,7 +56,7 @@ def _converter(schema: str, cls: type[Any]) -> _Convert:
 
 def _struct(table: Structure, index: int) -> _Convert:
     struct = table.structs[index]
-    feeds = _productions(table.schema, index)
+    feeds = productions(table.schema, index)
     if [field.kind for field in struct.fields] == [2]:
         only, name = _alone(table, feeds[0])[1], struct.fields[0].name
         return lambda message: only(getattr(message, name))

@@ -6,23 +6,35 @@ Everything that cannot work is refused here, before anything is built: ``ConfigE
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from iso15118.energy.offer import ScheduleOffer
+from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import (
+    ACDP_SERVICES,
+    OUTLET_SERVICES,
+    SERVICES,
+    WPT_SERVICES,
+    ControlMode,
+    EnergyService,
+)
+from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.settings import choose
-from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
+from iso15118.settings.schedule_file import read_schedules
+from iso15118.simulation import AC_PRESETS, PAD_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt",)
+_LATER_SERVICES: tuple[str, ...] = ()
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 RENEGOTIATIONS = ("stop-and-go", "beside", "service")
@@ -43,7 +55,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
     None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
-    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, and for
+    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, ``wpt-11`` for wireless power, and for
     AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
     tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
@@ -75,6 +87,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """What the station takes back in mid-session."""
     phases: int | None = None
     """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
+    schedule: Path | None = None
+    """The station offers the schedules and prices of this file, TOML or JSON; None: what its hardware can do."""
+    choice: str = "cheapest"
+    """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
     """In mid-charge the session is paused for so many minutes of the hardware's clock, and goes on; None: not at all."""
     renegotiate: str | None = None
@@ -97,8 +113,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
         choose("link", self.link, ["none", "slac", "spe"])
         choose("transport", self.transport, ["tcp", "memory"])
+        choose("choice", self.choice, [wish.name.lower() for wish in Wish])
         self._check_contracts()
         self._check_editions()
+        self._check_schedule()
         self._fill_in()
         self._check_station()
         self._check_battery()
@@ -131,7 +149,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.pantograph and self.link != "none":
+        if (self.pantograph or self.wireless) and self.link != "none":
             raise ConfigError(
                 "link",
                 f"service {self.service!r} has no plug: vehicle and station talk over WLAN",
@@ -145,13 +163,21 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
+            if self.wireless:
+                alternating = "wpt-11"
             direct = {"an MCS": "mcs-gen1", "a pantograph's": "pantograph"}.get(
                 _coupler(self.service), "ccs2"
             )
-            force_setattr(self, "station", alternating if self.alternating else direct)
+            force_setattr(self, "station", alternating if self.alternating or self.wireless else direct)
         if self.battery_kwh is None:
             packs = {"an MCS": 540.0, "a pantograph's": 350.0}
-            usual = 40.0 if self.alternating else packs.get(_coupler(self.service), 90.0)
+            usual = (
+                20.0
+                if self.wireless
+                else 40.0
+                if self.alternating
+                else packs.get(_coupler(self.service), 90.0)
+            )
             force_setattr(self, "battery_kwh", usual)
 
     def _check_contracts(self) -> None:
@@ -163,7 +189,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("install_contract", f"auth {self.auth!r} needs no contract", "use auth pnc")
 
     def _check_station(self) -> None:
-        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS])
+        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS, *PAD_PRESETS])
+        if self.wireless is not (name in PAD_PRESETS):
+            kind, pads = ("a pad", PAD_PRESETS) if self.wireless else ("a wire", {**PRESETS, **AC_PRESETS})
+            raise ConfigError(
+                "station",
+                f"service {self.service!r} needs {kind}, which {name!r} has not",
+                f"one of {', '.join(pads)}",
+            )
+        if self.wireless:
+            return
         if self.alternating is not (name in AC_PRESETS):
             kind, other = ("an AC outlet", AC_PRESETS) if self.alternating else ("a DC output", PRESETS)
             raise ConfigError(
@@ -195,6 +230,24 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("phases", f"{self.phases!r} phases are not possible", "1 or 3")
         if self.phases > there:
             raise ConfigError("phases", f"station {self.station!r} has {there}", f"at most {there}")
+
+    def _check_schedule(self) -> None:
+        if self.schedule is None:
+            return
+        if self.transport != "memory":
+            raise ConfigError(
+                "schedule", "hours pass on the virtual clock only", "use transport memory, or leave it out"
+            )
+        if (
+            "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
+            and len(self.evcc_editions or ()) == 1
+        ):
+            raise ConfigError(
+                "schedule", "DIN 70121 knows no schedules that a vehicle follows", "edition iso2 or iso20"
+            )
+        if self.control != "scheduled":
+            raise ConfigError("schedule", "the station sets the power in Dynamic mode", "control scheduled")
+        read_schedules(self.schedule)  # what is wrong with it is said before anything runs
 
     def _check_battery(self) -> None:
         for key in ("soc_start", "soc_target"):
@@ -301,6 +354,34 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         return self.energy_service.id in ACDP_SERVICES
 
     @property
+    def wireless(self) -> bool:
+        """Nothing joins the two."""
+        return self.energy_service.id in WPT_SERVICES
+
+    @property
+    def pad(self) -> PadLimits:
+        """The station's pad, with wireless power."""
+        return PAD_PRESETS[self.station or ""]
+
+    @property
+    def receiver(self) -> ReceiverLimits:
+        """The vehicle's coil."""
+        watts = self.pad.maximum_power_w
+        if self.power_kw is not None:
+            watts = min(watts, self.power_kw * 1000.0)
+        return ReceiverLimits(maximum_power_w=watts)
+
+    @property
+    def offers(self) -> tuple[ScheduleOffer, ...]:
+        """What the file of schedules says; empty without one."""
+        return () if self.schedule is None else read_schedules(self.schedule)
+
+    @property
+    def wish(self) -> Wish:
+        """What the driver wants of a schedule."""
+        return Wish[self.choice.upper()]
+
+    @property
     def kind(self) -> StationPreset:
         """The station's power hardware, with DC."""
         return PRESETS[self.station or ""]
@@ -343,13 +424,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         if self.alternating:
             limits_w = sum(self.outlet.limits.maximum_charge_power_w)
             power_w = min(limits_w, sum(self.charger.maximum_charge_power_w))
+        elif self.wireless:
+            power_w = self.receiver.maximum_power_w
         else:
             limits = self.kind.limits
             power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)
         if self.power_kw is not None:
             power_w = min(power_w, self.power_kw * 1000.0)
         energy_wh = (self.soc_target - self.soc_start) / 100.0 * self.capacity_wh
-        return (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        fastest_s = (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        return max([fastest_s, *(sum(lasts for lasts, _ in one.charging.entries) for one in self.offers)])
 
 
 def _check_amount(key: str, value: float | None, least: float, unit: str) -> None:

@@ -15,7 +15,10 @@ from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Duration, check_numbers, listed_once
 from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
+from iso15118.secc.quirks import PLACES, VehicleQuirk
 from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.discovery import Downgrade
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import (
     OUTLET_SERVICES,
     SERVICES,
@@ -34,6 +37,7 @@ from .ac_settings import AcSeccSettings
 from .acdp_settings import AcdpSeccSettings
 from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
+from .wpt_settings import WptSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -65,7 +69,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
     """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
-    DC_ACDP_BPT for a pantograph."""
+    DC_ACDP_BPT for a pantograph, WPT for a pad."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -76,6 +80,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
     default
     both are served in the clear to vehicles that ask for it; there is no Plug and Charge then."""
+    sdp_downgrade: Downgrade = Downgrade.ACCEPT
+    """What comes of a vehicle that asked for TLS in discovery, was promised TLS, and connects without it. Accepted
+    by default where something may be said in the clear: vehicles fall back when a handshake fails. Somebody on
+    the link may have talked it out of TLS."""
     precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
@@ -168,6 +176,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
+    """What is decided about wireless power alone."""
     renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
     """What is decided about changes in mid-session, in ISO 15118-20 alone."""
     acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
@@ -176,6 +186,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[VehicleQuirk, ...] = ()
+    """Vehicles that are treated otherwise than all others, by the beginning of their EVCCID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -250,6 +262,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
         if not self.mobility_needs_modes:
             raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
         listed_once("mobility_needs_modes", self.mobility_needs_modes)
@@ -280,7 +293,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 pricing=self.schedules.pricing,
                 mobility_needs_modes=self.mobility_needs_modes,
             )
-        default = 1 if 7 in entry.connectors else 2
+        default = 2 if 2 in entry.connectors and 7 not in entry.connectors else 1
         return parameter_sets(
             entry,
             connector=self.connector or default,

@@ -24,6 +24,7 @@ from iso15118.session.actions import (
     ReadMeter,
     RequestAuthorization,
     RequestContractAuthorization,
+    RequestSchedules,
     SetPower,
     SignalReady,
     StartCableCheck,
@@ -43,6 +44,7 @@ from iso15118.session.events import (
     LimitsChanged,
     MeterRead,
     PowerMeasured,
+    SchedulesGiven,
     SetPointChanged,
     SignalChanged,
     SignalState,
@@ -56,7 +58,9 @@ from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
 if TYPE_CHECKING:
+    from iso15118.energy.offer import ScheduleOffer
     from iso15118.pki import Credential
+    from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
@@ -205,7 +209,7 @@ class StationPorts(Plant):
             cable_check=_CableCheck(self),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self),
+            energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
             signal=_StationSignal(self),
         )
 
@@ -327,6 +331,22 @@ class _Energy:
     def listen(self, listener: ports.Listener) -> None:
         self._plant.look()
         self._plant.listen(listener, LimitsChanged, SetPointChanged, HardwareFault)
+
+
+class _Scheduling(_Energy):
+    """The same, asked for schedules."""
+
+    @property
+    def price_signers(self) -> tuple[Signer, ...]:
+        """Keys that prices are signed with."""
+        table = self._plant.station.timetable
+        return () if table is None else table.price_signers
+
+    async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
+        """The timetable's."""
+        action = RequestSchedules(needs, 0, self._plant.look())
+        answer = await self._plant.ask("schedules", action, SchedulesGiven)
+        return answer.offers
 
 
 class _StationSignal:

@@ -8,7 +8,7 @@ safety monitor watches both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.pnc.contracts import Refusal
@@ -22,6 +22,7 @@ from iso15118.session.events import (
     HardwareFault,
     KeyUsed,
     MessageReceived,
+    SchedulesMissing,
     TransportLoss,
 )
 from iso15118.session.secured import TlsPeer
@@ -30,16 +31,30 @@ from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.simulation.wireless import WirelessStation, WirelessVehicle
 from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
-__all__ = ["AcPair", "Pair"]
+__all__ = ["AcPair", "Beside", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
-_LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+_LOOPS = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 """What a station answers once in a turn of the charge loop."""
+
+
+class Beside(Protocol):
+    """What watches a pair and does something to it: it is asked to look after whatever happened, never while a session is at work."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to look at the latest; None: only after something has happened."""
+
+    def look(self, now: float) -> None:
+        """Something may have happened."""
 
 
 class Pair:
@@ -61,8 +76,8 @@ class Pair:
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation | SimulatedAcStation,
-        vehicle: SimulatedVehicle | SimulatedAcVehicle,
+        station: SimulatedStation | SimulatedAcStation | WirelessStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle,
         *,
         wire: bool = True,
         secure: bool = True,
@@ -89,11 +104,15 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            schedules=station.timetable is not None,
+            price_signers=() if station.timetable is None else station.timetable.price_signers,
             resume=paused,
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
             device=station.device,
+            pad=station.pad_limits,
+            pad_id=station.id_code,
         )
         self.evcc = EvccSession(
             evcc,
@@ -104,6 +123,7 @@ class Pair:
             resume=resume,
             charger=vehicle.charger_limits,
             mobility=vehicle.mobility,
+            receiver=vehicle.receiver_limits,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -117,6 +137,8 @@ class Pair:
             charger=vehicle.charger_limits,
             device=station.device,
             held=vehicle.mobility is not None,
+            pad=station.pad_limits,
+            receiver=vehicle.receiver_limits,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -128,6 +150,8 @@ class Pair:
         """Charge-loop answers seen."""
         self.exchanges = 0
         """Answers of the station, all of them."""
+        self.beside: Beside | None = None
+        """Looks on, as the steps of a scenario do."""
         self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
@@ -178,6 +202,10 @@ class Pair:
             moment = end.deadline
             if moment is not None and (earliest is None or moment < earliest):
                 earliest = moment
+        if self.beside is not None:
+            moment = self.beside.deadline
+            if moment is not None and (earliest is None or moment < earliest):
+                earliest = moment
         if (earliest is None or self._look_at < earliest) and self._live():
             return self._look_at
         return earliest
@@ -222,6 +250,8 @@ class Pair:
         if (due := self.evcc.deadline) is not None and due <= now:
             self._measure_evcc()
             self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
+        if self.beside is not None:
+            self.beside.look(now)
 
     def let_pass(self, seconds: float) -> None:
         """Let virtual time pass, with everything that falls into it."""
@@ -368,7 +398,12 @@ class AcPair(Pair):
 
 
 def _guarded(
-    hardware: SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle,
+    hardware: SimulatedStation
+    | SimulatedAcStation
+    | SimulatedVehicle
+    | SimulatedAcVehicle
+    | WirelessStation
+    | WirelessVehicle,
     action: act.HardwareAction,
     now: float,
 ) -> Iterable[Event]:
@@ -382,6 +417,8 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.RequestSchedules(number=number):
+                return [SchedulesMissing(number)]
             case act.UseKey(number=number):
                 return [KeyUsed(number, error=error)]
             case act.StoreContract():

@@ -122,6 +122,7 @@ def judged(profile: Schedule, watts: float, *times: float, **config: Any) -> lis
     """What is said to so much power at these times."""
     ctx = Drive(config=SeccConfig(services=ALL_SERVICES, **config)).to(State.SESSION_SETUP).context
     ctx.profile = profile
+    ctx.tolerance_w = config.get("power_tolerance_w", 0.0)  # which it has confirmed
     ctx.facts.measured = ev.PowerMeasured(800.0, watts / 800.0)
     said = []
     for now in times:

@@ -7,6 +7,7 @@ import pytest
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.session.actions import (
+    ChargingNeeds,
     CloseContactors,
     OpenContactors,
     PreCharge,
@@ -14,6 +15,7 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
     SetPower,
     SignalReady,
     StartCableCheck,
@@ -40,6 +42,7 @@ STATION_ACTIONS = {
         ContractClaim(emaid="DE8AA1", chain=(), evccid="EVCC")
     ),
     "certificate_installation": RequestContractCertificate(None, 0.0),
+    "schedules": RequestSchedules(ChargingNeeds(1.0, 1.0, 0.0), 1, 0.0),
 }
 VEHICLE_ACTIONS = {
     "close_contactors": CloseContactors(0.0),

@@ -45,7 +45,10 @@ def _stop_if_wanted(talk: Conversation) -> None:
 
 async def session_setup(talk: Conversation) -> None:
     """A new session: DIN 70121 knows no pause. Any EVSEID is taken, and a plain OK is a new session."""
-    await exchange(talk, din.SessionSetupReq(evccid=talk.config.din.evccid))
+    response = await exchange(talk, din.SessionSetupReq(evccid=talk.config.din.evccid))
+    octets: bytes = response.evseid
+    is_text = octets.isascii() and octets.decode("latin-1").isprintable()
+    talk.know_station(octets.decode("ascii") if is_text else octets.hex())
 
 
 async def choose_service(talk: Conversation, plan: Plan) -> None:

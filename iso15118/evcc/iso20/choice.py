@@ -58,18 +58,18 @@ def choose_schedule(talk: Conversation, plan: Plan, response: cm.ScheduleExchang
 
 def _taken(talk: Conversation, chosen: ChosenSchedule, best: Planned, offered: int) -> ChosenSchedule:
     money = best.cost
-    talk.act(
-        ScheduleChosen(
-            schedule_id=chosen.tuple_id,
-            profile=best.profile,
-            planned_wh=round(best.given_wh, 3),
-            cost=None if money is None else money.rounded,
-            currency="" if money is None else printable(money.currency),
-            trust=chosen.trust,
-            offered=offered,
-        )
+    profile = _on_wire(best.profile)
+    talk.chosen = ScheduleChosen(
+        schedule_id=chosen.tuple_id,
+        profile=profile,
+        planned_wh=round(best.given_wh, 3),
+        cost=None if money is None else money.rounded,
+        currency="" if money is None else printable(money.currency),
+        trust=chosen.trust,
+        offered=offered,
     )
-    return replace(chosen, profile=_on_wire(best.profile), cost=money)
+    talk.act(talk.chosen)
+    return replace(chosen, profile=profile, cost=money)
 
 
 def _on_wire(profile: Schedule) -> Schedule:

@@ -28,7 +28,7 @@ Code = din.ResponseCode
 def session_setup(request: din.SessionSetupReq, ctx: Context) -> Answer:
     """Always a new session with an id of its own: DIN 70121 has no pause, so no id of the vehicle is gone on with."""
     facts = ctx.facts
-    facts.evccid = request.evccid.hex().upper()
+    facts.know_vehicle(request.evccid.hex().upper())
     facts.session_id = new_session_id()
     unix = facts.unix_time
     response = din.SessionSetupRes(

@@ -89,7 +89,7 @@ class Iso2:
         self.facts = facts
         facts.timing = settings.timing
         facts.stop_notice_s = float(settings.stop_notice_s)
-        self.context = Context(facts=facts, settings=settings, part=part, all_modes=modes)
+        self.context = Context(facts=facts, part=part, all_modes=modes)
         self._table = table_of(part)
         self._stages = _STAGES | dict(part.stages)
         self._handlers = _HANDLERS | dict(part.handlers)

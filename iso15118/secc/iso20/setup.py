@@ -46,7 +46,7 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
     replaced [V2G20-2626, V2G20-2627]."""
     facts = ctx.facts
-    facts.evccid = request.evccid
+    facts.know_vehicle(request.evccid)
     if not request.evccid and not facts.config.tolerate_odd_values:
         return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
     facts.certificate_name = facts.tls.peer_name if facts.tls is not None else ""

@@ -107,7 +107,7 @@ def best_fit(data: bytes, schemas: Sequence[str], *, fragment: bool = False) -> 
             continue
         # Nothing tolerated, a request or response, and the same octets when it is written again: so is a message of that schema.
         kind = type(message).__name__
-        is_message = kind.endswith(("Req", "Res")) or kind == "V2GMessage"
+        is_message = kind == "V2GMessage" if name in ("din", "iso2") else kind.endswith(("Req", "Res"))
         rank = (len(notes), not (is_message or fragment), not _comes_back(name, message, data, fragment))
         fitting.append((rank, Decoded(message, name, notes)))
     if not fitting:
