@@ -39,8 +39,8 @@ class MindHabits(Struct, frozen=True, kw_only=True):
     standby: tuple[int, int] | None
     """Turn in which it asks for standby, and that in which it starts again."""
     service: str
-    """How it leaves: "" in the ordinary way, "again" with another choice of the service, "hangs up" after saying so, "looks" at what there is
-    and says goodbye."""
+    """How it leaves: "" in the ordinary way, "again" with another choice of the service, "hangs up" after saying so, "looks" at what
+    there is and says goodbye."""
     beside: str
     """Station: how it answers beside the loop: "well", "slowly", "warning", "never" or "late"."""
     ongoing: int
