@@ -190,6 +190,11 @@ class SeccSession(Funnel):
         return tuple(self._facts.used_tickets)
 
     @property
+    def leaving(self) -> act.VehicleLeaves | None:
+        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it has not, or said nothing."""
+        return self._facts.leaving
+
+    @property
     def display(self) -> act.VehicleDisplay | None:
         """What the vehicle last let the station show of itself; None before."""
         return self._facts.display
