@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
-from iso15118.evcc.config import Identification
+from iso15118.evcc.config import Identification, Renegotiation
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -220,6 +220,7 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
         editions=editions,
         allow_plaintext=allow_plaintext,
         schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
+        service_renegotiation=order.renegotiate == "service",
     )
 
 
@@ -234,9 +235,11 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         target_soc=math.ceil(order.soc_target),
         # As long as the longest schedule lasts: a vehicle that waits for cheap times has them all.
         departure_time_s=int(
-            order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s)
+            (order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s))
+            + 60.0 * (order.standby or 0.0)
         ),
         schedules=ScheduleEvccSettings(choice=order.wish),
+        renegotiation=Renegotiation.BESIDE if order.renegotiate == "beside" else Renegotiation.STOP_AND_GO,
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
 _LATER_SERVICES: tuple[str, ...] = ()
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
+RENEGOTIATIONS = ("stop-and-go", "beside", "service")
 _LONGEST_PAUSE = 1440.0
 """Minutes: a paused session is kept for a day."""
 _LATEST_TURN = 0.9
@@ -91,7 +92,12 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     choice: str = "cheapest"
     """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
-    """In mid-charge the session is paused for so many minutes of the virtual clock, and goes on; None: not at all."""
+    """In mid-charge the session is paused for so many minutes of the hardware's clock, and goes on; None: not at all."""
+    renegotiate: str | None = None
+    """A quarter of the way the vehicle asks for another schedule, ``stop-and-go`` or ``beside`` the charge loop, or chooses a ``service``
+    anew; None: it does not."""
+    standby: float | None = None
+    """A little later it stands by for so many minutes of the hardware's clock; None: it does not."""
     seed: int | None = None
     """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
 
@@ -118,6 +124,15 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             self._check_discharge(self.discharge_kwh)
         if self.pause is not None:
             self._check_pause(self.pause)
+        if self.renegotiate is not None:
+            choose("renegotiate", self.renegotiate, RENEGOTIATIONS)
+            self._check_iso20("renegotiate")
+        if self.standby is not None:
+            if not (math.isfinite(self.standby) and 0.0 < self.standby <= _LONGEST_PAUSE):
+                raise ConfigError(
+                    "standby", f"{self.standby!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}"
+                )
+            self._check_iso20("standby")
 
     def _fill_in(self) -> None:
         megawatt = self.service.startswith("mcs")
@@ -268,16 +283,18 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     def _check_pause(self, minutes: float) -> None:
         if not (math.isfinite(minutes) and 0.0 < minutes <= _LONGEST_PAUSE):
             raise ConfigError("pause", f"{minutes!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}")
-        if self.transport != "memory":
-            raise ConfigError(
-                "pause", "minutes pass on the virtual clock only", "use transport memory, or leave it out"
-            )
         if self.link != "none":
             raise ConfigError("pause", "there is none with a simulated link yet", "use link none")
         if "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())} and not (
             {"iso20", "iso2"} & {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
         ):
             raise ConfigError("pause", "DIN 70121 knows no pause", "edition iso2 or iso20")
+
+    def _check_iso20(self, key: str) -> None:
+        if not self.speaks_iso20:
+            raise ConfigError(key, "is shown with ISO 15118-20 alone", "edition iso20")
+        if self.link != "none":
+            raise ConfigError(key, "there is none with a simulated link yet", "use link none")
 
     def _soc_at(self, share: float) -> float:
         return self.soc_start + share * (self.soc_target - self.soc_start)

@@ -237,6 +237,8 @@ class Facts:
     # -- leaving
     lets_go: bool = False
     """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
+    utility_interrupt: bool = False
+    """It is the grid that wants the session to end."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_asked: str = ""
@@ -353,11 +355,6 @@ class Facts:
     def unix_time(self) -> float | None:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
-
-    def take_offers(self, offers: tuple[ScheduleOffer, ...], signature: bytes | None = None) -> None:
-        """The energy manager plans this from now on; what has no begin begins now."""
-        self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
-        self.offers, self.offers_signature = offers, signature
 
     def know_vehicle(self, evccid: str) -> None:
         """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from iso15118.energy.offer import check_offers, offers_of
-from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
 from iso15118.session import actions as act
@@ -35,6 +33,7 @@ from .edition import SeccEdition
 from .facts import Facts
 from .hardware import bounds_change
 from .opening import NEGOTIATING, Opening
+from .remembered import remember
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
@@ -426,11 +425,6 @@ class SeccSession(Opening):
                     return []  # that nobody can be asked takes back nothing
                 facts.contract_refusal = refusal
                 return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
-            case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
-                pending = facts.installation
-                if pending is not None and pending.asked == asked:
-                    pending.answered, pending.response, pending.refusal = True, response, refusal
-                return []
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits
                 return self._rebound()
@@ -440,20 +434,6 @@ class SeccSession(Opening):
             case ev.SetPointChanged(power_w=power, reactive_var=reactive):
                 facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
-            case ev.PlanChanged(plans=plans, begins=begins):
-                start = facts.now if begins is None else begins
-                facts.take_offers(offers_of(Schedule.of(start, plan) for plan in plans))
-                return []
-            case ev.SchedulesGiven(offers=offers, number=number, signature=signature):
-                if number and (facts.schedules_due is None or number != facts.schedules_asked):
-                    return []  # an answer that comes too late, or to an earlier question
-                facts.schedules_due = None
-                facts.take_offers(check_offers(offers), signature)
-                return []
-            case ev.SchedulesMissing(number=number):
-                if number == facts.schedules_asked:
-                    facts.schedules_due = None
-                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
             case ev.ConnectionDeviceChanged() | ev.VehiclePositionMeasured() | ev.PadLimitsChanged():
@@ -463,21 +443,16 @@ class SeccSession(Opening):
             case ev.EmergencyShutdown(reason=reason):
                 return self._abort(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
+                facts.utility_interrupt = facts.utility_interrupt or event.utility_interrupt is True
                 return self._stop(text(reason))
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
-            case ev.ParkingGuidance(guidance=guidance):
-                facts.guidance = guidance
-                return []
-            case ev.CheckOutGranted():
-                facts.may_check_out = True
-                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
             case _:
-                facts.wishes.take(event, facts.now)
+                remember(event, facts)
                 return []
 
     def _give_up(self) -> list[Action]:

@@ -381,9 +381,12 @@ class CheckOutGranted(Event, frozen=True):
 
 
 class StopRequested(Event, frozen=True):
-    """The application wants an orderly end of the session."""
+    """The application wants an orderly end of the session. ``utility_interrupt``, at a station: it is the grid that
+    wants it; a vehicle of ISO 15118-2 or DIN 70121 on DC is told so (EVSE_UtilityInterruptEvent), every other one
+    only that it is to stop."""
 
     reason: str
+    utility_interrupt: bool = False
 
 
 class PauseRequested(Event, frozen=True):

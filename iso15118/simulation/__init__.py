@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from iso15118.moved import renamed
 
 from .ac_circuit import AcCircuit
-from .ac_presets import AC_PRESETS, AcPreset
+from .ac_presets import AC_CAR_PACK, AC_PRESETS, AcPreset
+from .ac_remote_peer import AcStationWithRemoteVehicle, AcVehicleWithRemoteStation
 from .ac_station import SimulatedAcStation
 from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
@@ -34,6 +35,7 @@ from .vehicle import SimulatedVehicle
 from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
 __all__ = [
+    "AC_CAR_PACK",
     "AC_PRESETS",
     "PAD_PRESETS",
     "PRESETS",
@@ -41,6 +43,8 @@ __all__ = [
     "VEHICLE_CALLS",
     "AcCircuit",
     "AcPreset",
+    "AcStationWithRemoteVehicle",
+    "AcVehicleWithRemoteStation",
     "Battery",
     "Bay",
     "ContactorFault",

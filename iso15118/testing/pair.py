@@ -68,7 +68,8 @@ class Pair:
     ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
     ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
-    ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
+    ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
+    The bytes are to be had from the ``tap`` of each link.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Pair:
         delay_s: float = 0.0,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
+        on_news: Callable[[str, act.Notify, float], None] | None = None,
         now: float = 0.0,
         leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
         paused: Sequence[SeccTicket] = (),
@@ -153,6 +155,7 @@ class Pair:
         self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
+        self._on_news = on_news
         self._look_s = look_s
         self._look_at = now
         self._ends = (self.to_secc, self.to_evcc, self.secc, self.evcc, station, vehicle)
@@ -345,6 +348,8 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._secc_events(_guarded(self.station, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("secc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     self.exchanges += 1
@@ -370,6 +375,8 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("evcc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
