@@ -96,9 +96,7 @@ class PadDrive(Drive):
         **session: Any,
     ) -> None:
         config = config or SeccConfig(services=(ServiceID.WPT,))
-        super().__init__(
-            ServiceID.WPT, control_mode, config=config, **({"pad": PAD, "pad_id": CODE} | session)
-        )
+        super().__init__(ServiceID.WPT, control_mode, config=config, pad=PAD, pad_id=CODE, **session)
         self.pad: ev.PadMeasured | None = ev.PadMeasured(vehicle_here=True)
         self.output = None
         self.monitor = SafetyMonitor(config, None, None, pad=PAD)
