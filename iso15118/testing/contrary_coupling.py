@@ -149,13 +149,13 @@ _CHANGES: dict[type, dict[str, Callable[[random.Random], Any]]] = {
     wpt.WPTFinePositioningRes: {"evse_processing": _PROCESSING, "vendor_specific_data_container": _vendor},
     wpt.WPTPairingReq: {
         "ev_processing": _PROCESSING,
-        "observed_id_code": lambda rng: rng.choice((None, 0, 17, 255)),
+        "observed_id_code": lambda rng: rng.choice((None, 1, 17, 0xFFFF_FFFF)),
         "ev_result_code": _of(wpt.WPTEVResult),
     },
     wpt.WPTPairingRes: {
         "response_code": _CODE,
         "evse_processing": _PROCESSING,
-        "observed_id_code": lambda rng: rng.choice((None, 0, 17, 255)),
+        "observed_id_code": lambda rng: rng.choice((None, 1, 17, 0xFFFF_FFFF)),
     },
     wpt.WPTChargeParameterDiscoveryReq: {
         "evpc_max_receivable_power": _number,
