@@ -199,11 +199,8 @@ class EvccSession(SideStreams, Funnel):
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:
                 return self._battery(event)  # type: ignore[arg-type]
-            if kind is ev.AcMeasured:
-                found = self._charger(event)  # type: ignore[arg-type]
-                return [] if found is None else self._found(found)
-            if kind is ev.ReceiverMeasured:
-                found = self._coil(event)  # type: ignore[arg-type]
+            if kind is ev.AcMeasured or kind is ev.ReceiverMeasured:
+                found = self._charger(event) if kind is ev.AcMeasured else self._coil(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)

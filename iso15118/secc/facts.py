@@ -164,7 +164,7 @@ class Facts:
     pad_vehicle: ReceiverLimits | None = None
     """What the vehicle declared."""
     pad_id: int = 0
-    """The code by which the vehicle knows the pad."""
+    """The code by which the vehicle knows the pad; 0: it has none."""
     pad: PadMeasured = field(default_factory=PadMeasured)
     """Its values as last measured."""
     pad_power: float | None = None

@@ -17,7 +17,14 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
-from .coupling import DevicePosition, VehiclePosition
+from .coupling_events import (
+    ConnectionDeviceChanged,
+    MobilityChanged,
+    PadLimitsChanged,
+    PadMeasured,
+    ReceiverMeasured,
+    VehiclePositionMeasured,
+)
 from .limits import StationLimits
 from .mind_events import (
     Cost,
@@ -31,7 +38,6 @@ from .mind_events import (
 from .schedule_events import PlanChanged, SchedulesGiven, SchedulesMissing
 from .secured import TlsPeer
 from .value_added import Guidance
-from .wireless import CoilDiagnosis, PadLimits
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -150,61 +156,6 @@ class ContactorsChanged(Event, frozen=True):
     """The contactors of this side report their level; sent on every change and after every request."""
 
     closed: bool
-
-
-class ConnectionDeviceChanged(Event, frozen=True):
-    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
-
-    position: DevicePosition
-
-
-class VehiclePositionMeasured(Event, frozen=True):
-    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
-
-    position: VehiclePosition
-    at: float | None = None
-
-
-class PadMeasured(Event, frozen=True, kw_only=True):
-    """Station: present values of the pad. ``power_w``: what it sends. ``coil_a``, ``frequency_hz``: of its coil. ``vehicle_here``: a
-    vehicle stands over it; None: nobody can tell. ``at`` as in ``PowerMeasured``."""
-
-    power_w: float = 0.0
-    coil_a: float = 0.0
-    frequency_hz: float | None = None
-    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
-    vehicle_here: bool | None = None
-    at: float | None = None
-
-
-class ReceiverMeasured(Event, frozen=True, kw_only=True):
-    """Vehicle: present values of its coil. ``power_w``: what it gives to the battery; ``coil_a``, ``frequency_hz``: of the coil;
-    ``voltage_v``, ``current_a``: at its output. ``in_place``: it is over a pad; ``pad_code``: whose code it reads there, None if it reads
-    none. ``at`` as in ``PowerMeasured``."""
-
-    power_w: float = 0.0
-    coil_a: float = 0.0
-    voltage_v: float = 0.0
-    current_a: float = 0.0
-    frequency_hz: float | None = None
-    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
-    in_place: bool = False
-    pad_code: int | None = None
-    at: float | None = None
-
-
-class PadLimitsChanged(Event, frozen=True):
-    """Station: what the pad can send from now on."""
-
-    limits: PadLimits
-
-
-class MobilityChanged(Event, frozen=True):
-    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
-    never told belongs to a vehicle that charges by a plug."""
-
-    stands: bool
-    immobilized: bool
 
 
 class PowerMeasured(Event, frozen=True):
