@@ -23,6 +23,8 @@ from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import abilities_of
+from iso15118.aio.ports.value_added import wanted_of
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutError, MisuseError, TlsError
@@ -30,7 +32,8 @@ from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.ports import Vehicle
+from iso15118.session.service_checks import check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from .driver import SessionDriver
@@ -413,6 +416,7 @@ class EvccClient:
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
         state = self._battery.read("state", readings.battery)
+        inverter, wanted = abilities_of(self.vehicle), wanted_of(self.vehicle)
         try:
             return EvccSession(
                 self.config,
@@ -422,6 +426,8 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                inverter=inverter,
+                value_added=wanted,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

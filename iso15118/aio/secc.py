@@ -24,7 +24,8 @@ from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.events import TransportLoss
-from iso15118.session.ports import Station, check_services
+from iso15118.session.ports import Station
+from iso15118.session.service_checks import check_services
 
 from .identity import renewable
 from .logs import Log

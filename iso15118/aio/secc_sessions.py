@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import grid_code_of
 from iso15118.aio.ports.station_hardware import StationHardware
-from iso15118.aio.ports.value_added import services_of
+from iso15118.aio.ports.value_added import services_of, tell_selected
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
@@ -251,6 +252,8 @@ class SeccSessions:
         energy = self._energy if type(news) is act.ChargingNeeds else None
         if energy is not None and (complaint := energy.tell("needs", news)):
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        if type(news) is act.ServicesSelected:
+            tell_selected(self._station, news)
         self.news(news)
 
     def _happened(self, event: ev.Event) -> None:
@@ -303,6 +306,7 @@ class SeccSessions:
             trust=trust_of(self._station),
             installs=self._station.contract_certificates is not None,
             value_added=services_of(self._station),
+            grid_code=grid_code_of(self._station),
             resume=tuple(self.tickets),
         )
 

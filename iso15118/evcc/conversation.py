@@ -25,11 +25,13 @@ from iso15118.session.actions import (
     SessionEnded,
     SupervisionWarning,
 )
+from iso15118.session.der import GridCondition, InverterAbilities
 from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import WantedService
 from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ class Conversation:
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        inverter: InverterAbilities | None = None,
+        wanted: tuple[WantedService, ...] = (),
     ) -> None:
         self.config = config
         self.limits = limits
@@ -139,6 +143,14 @@ class Conversation:
         """What the on-board charger declares for AC; fixed for the session. None: there is none."""
         self.charger_now = charger
         """What it can take and give now, within that."""
+        self.inverter = inverter
+        """What the charger can do for the grid; None: nothing."""
+        self.grid_condition = GridCondition()
+        """What it last said of the grid."""
+        self.wanted = wanted
+        """Services that are taken where they are offered, beside energy."""
+        self.selected: tuple[tuple[int, int | None], ...] = ()
+        """Those that were chosen."""
         self.charger_measured = AcMeasured()
         """Its input as last measured."""
         self.battery = battery

@@ -106,9 +106,9 @@ class Funnel:
         ahead, back = (NOTHING, bounds.power_w) if sum(bounds.power_w) < 0.0 else (bounds.power_w, NOTHING)
         ac.told_power(
             bounds.phases,
-            bounds.current_a if any(ahead) else NOTHING,
+            bounds.current_a if any(ahead) or bounds.supports_grid else NOTHING,
             sum(ahead),
-            bounds.current_a if any(back) else NOTHING,
+            bounds.current_a if any(back) or bounds.supports_grid else NOTHING,
             -sum(back),
             self._talk.now,
         )

@@ -7,6 +7,7 @@ before anything is said.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.dc import on_wire
@@ -21,8 +22,10 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
+from iso15118.session.der import InverterAbilities
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import WantedService, check_wanted
 from iso15118.timing import Timer
 
 if TYPE_CHECKING:
@@ -46,7 +49,8 @@ class EvccSession(Funnel):
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None.
+    charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
+    that the vehicle takes where they are offered.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        inverter: InverterAbilities | None = None,
+        value_added: Iterable[WantedService] = (),
     ) -> None:
         if not isinstance(config, EvccConfig):
             raise ConfigError(
@@ -76,12 +82,21 @@ class EvccSession(Funnel):
                 f"{type(charger).__name__} is no AcVehicleLimits",
                 "iso15118.AcVehicleLimits.of(...)",
             )
+        if inverter is not None and not isinstance(inverter, InverterAbilities):
+            raise ConfigError(
+                "inverter",
+                f"{type(inverter).__name__} is no InverterAbilities",
+                "iso15118.session.der.InverterAbilities(...)",
+            )
         if not math.isfinite(epoch):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        wanted = check_wanted(value_added)
         # What is declared is rounded once; all that is asked for later is computed from that.
-        talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        talk = Conversation(
+            config, on_wire(limits), battery, epoch, contracts, resume, charger, inverter, wanted
+        )
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
@@ -404,6 +419,9 @@ class EvccSession(Funnel):
                 return self._contactors(closed)
             case ev.ChargerChanged(limits=limits):
                 talk.charger_now = limits
+                return []
+            case ev.GridConditionChanged(condition=condition):
+                talk.grid_condition = condition
                 return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)

@@ -14,7 +14,9 @@ from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
-from iso15118.session.services import ServiceID
+from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.der import GridCode
+from iso15118.session.services import DER_SERVICES, ServiceID
 from iso15118.simulation import (
     AcCircuit,
     Battery,
@@ -23,8 +25,11 @@ from iso15118.simulation import (
     OnBoardCharger,
     SimulatedAcStation,
     SimulatedAcVehicle,
+    SimulatedInverter,
     SimulatedStation,
     SimulatedVehicle,
+    european,
+    north_american,
 )
 
 if TYPE_CHECKING:
@@ -119,8 +124,13 @@ class Plant(Struct, frozen=True):
         )
         plan, battery = _plan(order), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
-        station = SimulatedAcStation(circuit, limits, plan=plan, contracts=backend)
-        vehicle = SimulatedAcVehicle(circuit, OnBoardCharger(order.charger), battery, contracts=store)
+        station = SimulatedAcStation(
+            circuit, limits, plan=plan, contracts=backend, grid_code=_grid_code(order, limits)
+        )
+        charger = OnBoardCharger(order.charger)
+        if order.energy_service.id in DER_SERVICES:
+            charger = SimulatedInverter(order.charger, nominal_voltage_v=limits.nominal_voltage_v)
+        vehicle = SimulatedAcVehicle(circuit, charger, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
 
@@ -137,6 +147,14 @@ def _plan(order: LoopbackSpec) -> EnergyPlan | None:
     least_w = sum(charger.minimum_discharge_power_w) * _ROOM
     most_w = sum(charger.maximum_discharge_power_w)
     return EnergyPlan(wanted_wh, power_w=most_w, turn=order.turn, least_w=min(least_w, most_w))
+
+
+def _grid_code(order: LoopbackSpec, outlet: AcStationLimits) -> GridCode | None:
+    """What the site of this service asks for; a return to service that takes five minutes is left out."""
+    volts, hertz = outlet.nominal_voltage_v, outlet.nominal_frequency_hz
+    if order.energy_service.id is ServiceID.AC_DER_IEC:
+        return european(volts, hertz)
+    return north_american(volts, hertz) if order.energy_service.id is ServiceID.AC_DER_SAE else None
 
 
 def _battery(order: LoopbackSpec) -> Battery:
@@ -164,9 +182,13 @@ def _battery(order: LoopbackSpec) -> Battery:
 def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
-    services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
+    if megawatt:
+        services = (ServiceID.MCS, ServiceID.MCS_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
+        if order.energy_service.id in DER_SERVICES:
+            services = (*services, order.energy_service.id)
     editions = order.secc_editions or (order.edition,)
     return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
 

@@ -22,7 +22,7 @@ from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
+_LATER_SERVICES = ("wpt", "acdp", "acdp-bpt")
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 _LONGEST_PAUSE = 1440.0

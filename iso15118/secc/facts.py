@@ -10,11 +10,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.der import GridCode
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
@@ -110,6 +112,12 @@ class Facts:
     installation: Installation | None = None
     refusals: list[str] = field(default_factory=list)
     """Human-readable reasons for refused contracts."""
+
+    # -- the grid code, for a vehicle that is an energy resource
+    grid_code: GridCode | None = None
+    """What the site asks for; None: neither of the two services is offered."""
+    dso: DsoSetPoint = field(default_factory=DsoSetPoint)
+    """What the operator of the grid wants now."""
 
     # -- limits, in SI units
     vehicle: VehicleLimits | None = None

@@ -21,6 +21,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
+from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
@@ -59,7 +60,8 @@ class SeccSession(Funnel):
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
     services beside energy. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
+    the site asks of a vehicle that is an energy resource.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SeccSession(Funnel):
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        grid_code: GridCode | None = None,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
@@ -95,6 +98,7 @@ class SeccSession(Funnel):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        check_event(ev.GridCodeChanged(grid_code))
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -110,6 +114,7 @@ class SeccSession(Funnel):
                 installs=installs,
                 value_added=check_value_added(value_added),
                 tickets=tickets,
+                grid_code=grid_code,
             ),
         )
         self.states.append(CONNECTING)
@@ -424,6 +429,12 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
+            case ev.GridCodeChanged(code=code):
+                facts.grid_code = code
+                return []
+            case ev.DsoSetPointChanged(set_point=set_point):
+                facts.dso = set_point
+                return self._rebound()
             case ev.ParkingGuidance(guidance=guidance):
                 facts.guidance = guidance
                 return []

@@ -250,3 +250,5 @@ class ChargerBounds(Struct, frozen=True, kw_only=True):
     """The chosen service has the charger form the grid (GeneratorMode 2)."""
     islanding: Islanding | None = None
     """How it has to notice an island; None: nothing was agreed."""
+    supports_grid: bool = False
+    """The charger follows a grid code, so that less may flow than ``power_w``, and reactive power whatever flows."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .der import GridCode
 
 __all__ = [
     "Action",
@@ -23,7 +25,10 @@ __all__ = [
     "CloseTransport",
     "EndReason",
     "EvccidMismatch",
+    "FollowGrid",
+    "GridReported",
     "HardwareAction",
+    "InverterDeclared",
     "MeteringConfirmed",
     "MeteringRefused",
     "Notify",
@@ -240,6 +245,14 @@ class EndReason(Enum):
         return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
 
 
+class FollowGrid(HardwareAction, frozen=True):
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: no
+    grid code was agreed on, or it holds no more."""
+
+    code: GridCode | None
+    set_point: DsoSetPoint = DsoSetPoint()
+
+
 class Notify(Action, frozen=True):
     """Base of the news; a driver may hand them to the application or drop them."""
 
@@ -277,6 +290,29 @@ class VehicleDisplay(Notify, frozen=True, kw_only=True):
     charging_complete: bool | None = None
     capacity_wh: float | None = None
     inlet_hot: bool | None = None
+
+
+class GridReported(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle's inverter sees something else of the grid than before. ``events``: GridEventCondition or DERAlarmStatus, as
+    bits (0: nothing); ``enabled``: the functions that are on, as bits, where it says so."""
+
+    events: int
+    in_service: bool = True
+    connected: bool = True
+    enabled: int | None = None
+
+
+class InverterDeclared(Notify, frozen=True, kw_only=True):
+    """Station: what the vehicle said of its inverter before the charge. ``functions``: those that it follows, as bits of the chosen
+    service; of AC_DER_IEC the texts are empty."""
+
+    functions: int
+    manufacturer: str = ""
+    model: str = ""
+    serial_number: str = ""
+    certified: bool = False
+    normal_category: str = ""
+    abnormal_category: str = ""
 
 
 class EvccidMismatch(Notify, frozen=True):

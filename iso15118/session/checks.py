@@ -12,12 +12,15 @@ from typing import Any, NoReturn
 
 from msgspec.structs import astuple
 
+from iso15118.energy.grid_functions import DsoSetPoint, IecGridCode
+from iso15118.energy.sae_functions import SaeGridCode
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .der import GridCondition
 from .limits import StationLimits
 from .value_added import Guidance
 
@@ -205,9 +208,17 @@ def _pause(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
-def _guidance(event: Any) -> None:
-    if not isinstance(event.guidance, Guidance):
-        _refuse(event, "guidance", "Guidance(...)")
+def _grid_code(event: Any) -> None:
+    if event.code is not None and not isinstance(event.code, (IecGridCode, SaeGridCode)):
+        _refuse(event, "code", "IecGridCode(...), SaeGridCode(...) or None")
+
+
+def _is_a(field: str, kind: type) -> Callable[[Any], None]:
+    def check(event: Any) -> None:
+        if not isinstance(getattr(event, field), kind):
+            _refuse(event, field, f"{kind.__name__}(...)")
+
+    return check
 
 
 _CHECKS: dict[type, Callable[[Any], None]] = {
@@ -222,5 +233,8 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.PlanChanged: _plan,
     ev.MeterRead: _meter,
     ev.PauseRequested: _pause,
-    ev.ParkingGuidance: _guidance,
+    ev.ParkingGuidance: _is_a("guidance", Guidance),
+    ev.GridCodeChanged: _grid_code,
+    ev.DsoSetPointChanged: _is_a("set_point", DsoSetPoint),
+    ev.GridConditionChanged: _is_a("condition", GridCondition),
 }

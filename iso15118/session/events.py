@@ -12,11 +12,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .der import GridCode, GridCondition
 from .limits import StationLimits
 from .secured import TlsPeer
 from .value_added import Guidance
@@ -33,8 +35,11 @@ __all__ = [
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
+    "DsoSetPointChanged",
     "EmergencyShutdown",
     "Event",
+    "GridCodeChanged",
+    "GridConditionChanged",
     "HardwareFault",
     "InletMeasured",
     "InsulationMeasured",
@@ -293,6 +298,25 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class GridCodeChanged(Event, frozen=True):
+    """Station: the site asks for these functions from now on. AC_DER_SAE tells the vehicle at once, AC_DER_IEC with the next charge
+    parameters: there the loop has no words for it. None: there is no grid code, and neither service is offered in the next session."""
+
+    code: GridCode | None
+
+
+class DsoSetPointChanged(Event, frozen=True):
+    """Station, AC_DER_IEC: what the operator of the grid wants now."""
+
+    set_point: DsoSetPoint
+
+
+class GridConditionChanged(Event, frozen=True):
+    """Vehicle: what its inverter sees of the grid."""
+
+    condition: GridCondition
 
 
 class ParkingGuidance(Event, frozen=True):

@@ -16,16 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
+from .der import GridCode, GridCondition, InverterAbilities
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import OUTLET_SERVICES, ServiceID
-from .value_added import ValueAddedService
+from .value_added import ValueAddedService, WantedService
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -43,8 +44,10 @@ __all__ = [
     "ContractStore",
     "DcPowerPort",
     "EnergyPort",
+    "GridEnergyPort",
     "HeartbeatPort",
     "InletPort",
+    "InverterPort",
     "MeterPort",
     "OnBoardChargerPort",
     "RatedAcPowerPort",
@@ -54,7 +57,6 @@ __all__ = [
     "Vehicle",
     "VehicleAuthorizer",
     "capabilities_of",
-    "check_services",
 ]
 
 Listener = Callable[[Event], None]
@@ -85,6 +87,8 @@ _VEHICLE = {
     "inlet": {"present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
+    "inverter": {"abilities": _READ, "condition": _READ, "follow": _ASKED},
+    "value_added": {"wanted": _READ},
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
@@ -256,7 +260,8 @@ class ContractCertificateService(Protocol):
 
 @runtime_checkable
 class ValueAddedServices(Protocol):
-    """What the station offers beside energy (ISO 15118-2). What a vehicle chose is told as ``ServicesSelected``."""
+    """What the station offers beside energy. What a vehicle chose is told as ``ServicesSelected``; one that has ``selected`` is told it,
+    too."""
 
     @property
     def services(self) -> tuple[ValueAddedService, ...]:
@@ -288,6 +293,17 @@ class EnergyPort(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Push changes to ``listener`` from now on."""
+        ...
+
+
+@runtime_checkable
+class GridEnergyPort(EnergyPort, Protocol):
+    """An energy manager that knows the grid code of the site: then a vehicle may be a distributed energy resource (AC_DER_IEC, AC_DER_SAE).
+    Changes are pushed as ``GridCodeChanged`` and ``DsoSetPointChanged``."""
+
+    @property
+    def grid_code(self) -> GridCode | None:
+        """What the site asks for now; read once when a session begins."""
         ...
 
 
@@ -340,6 +356,36 @@ class OnBoardChargerPort(Protocol):
     @property
     def present(self) -> AcMeasured:
         """Voltage, current and power at its input now."""
+        ...
+
+
+@runtime_checkable
+class InverterPort(Protocol):
+    """The on-board charger as an inverter that supports the grid. What it does at which voltage and frequency is its own business and
+    within ``OnBoardChargerPort.set_power``; the session brings it the functions, and checks them before."""
+
+    @property
+    def abilities(self) -> InverterAbilities:
+        """What it can do; read once when a session begins."""
+        ...
+
+    @property
+    def condition(self) -> GridCondition:
+        """What it sees of the grid now."""
+        ...
+
+    async def follow(self, code: GridCode | None, set_point: DsoSetPoint) -> None:
+        """Follow these functions, and none but these, from now on; None: those that hold without a session."""
+        ...
+
+
+@runtime_checkable
+class WantedServices(Protocol):
+    """What the vehicle wants beside energy. What it chose is told as ``ServicesSelected``."""
+
+    @property
+    def wanted(self) -> tuple[WantedService, ...]:
+        """The services that it takes where they are offered; read once when a session begins."""
         ...
 
 
@@ -409,9 +455,13 @@ class Vehicle:
     charger: OnBoardChargerPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
+    inverter: InverterPort | None = None
+    value_added: WantedServices | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
+        if self.inverter is not None and self.charger is None:
+            _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
         if self.charger is None or any(port is not None for port in direct.values()):
             for name, port in direct.items():
@@ -423,27 +473,6 @@ class Vehicle:
                     )
                     _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
-
-
-def check_services(
-    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
-) -> None:
-    """A service of ISO 15118-20 that is asked for needs its port. Raises ``ConfigError`` naming both."""
-    if "iso20" not in editions:
-        return
-    if isinstance(bundle, Station):
-        direct, alternating = bundle.power is not None, bundle.ac is not None
-        ports = "Station(power=..., cable_check=...)", "Station(ac=...)"
-    else:
-        direct, alternating = bundle.inlet is not None, bundle.charger is not None
-        ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
-    for service in services:
-        there = alternating if service in OUTLET_SERVICES else direct
-        if not there:
-            port = ports[service in OUTLET_SERVICES]
-            raise ConfigError(
-                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
-            )
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

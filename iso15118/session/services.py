@@ -290,12 +290,20 @@ def ac_parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
+    der_functions: tuple[int | None, ...] = (None,),
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
-    each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
+    each in every control mode, in a bidirectional service in every way to follow or form the grid, and in AC_DER_IEC with every set of
+    functions in ``der_functions``."""
     connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
     ways = generator_modes if service.bidirectional else (None,)
-    choices = [(connector, mode, way) for connector in connectors for mode in control_modes for way in ways]
+    choices = [
+        (connector, mode, way, functions)
+        for functions in der_functions
+        for connector in connectors
+        for mode in control_modes
+        for way in ways
+    ]
     return tuple(
         ParameterSet(
             id=number,
@@ -307,6 +315,7 @@ def ac_parameter_sets(
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,
             nominal_voltage_v=round(outlet.nominal_voltage_v),
+            der_functions=functions,
         )
-        for number, (connector, mode, way) in enumerate(choices, start=1)
+        for number, (connector, mode, way, functions) in enumerate(choices, start=1)
     )

@@ -22,6 +22,8 @@ from .charger import OnBoardCharger
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
+from .grid_codes import european, north_american
+from .inverter import SimulatedInverter
 from .meter import Meter
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
@@ -51,11 +53,14 @@ __all__ = [
     "Record",
     "SimulatedAcStation",
     "SimulatedAcVehicle",
+    "SimulatedInverter",
     "SimulatedStation",
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
     "VehicleWithRemoteStation",
+    "european",
+    "north_american",
     "preset",
 ]
 

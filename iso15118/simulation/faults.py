@@ -48,6 +48,7 @@ VEHICLE_CALLS = (
 AC_VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
+    "follow_grid",
     "set_charger",
     "signal",
     "stop_power",

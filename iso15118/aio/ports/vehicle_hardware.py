@@ -22,6 +22,7 @@ from .calls import SafeCalls
 from .contract_calls import StoreCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
+from .inverter import InverterCalls
 from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class VehicleHardware(SideHardware):
             if vehicle.signal is not None
             else None
         )
+        self._inverter = (
+            None
+            if vehicle.inverter is None
+            else InverterCalls(self._loop, vehicle.inverter, self._report, limits.power_s)
+        )
         self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
 
     def start(self) -> Sequence[ev.Event]:
@@ -94,6 +100,9 @@ class VehicleHardware(SideHardware):
             case act.OpenContactors(urgency, reason):
                 self._told_safe = True
                 self._contactors.open(urgency, reason)
+            case act.FollowGrid():
+                if self._inverter is not None:
+                    self._inverter.follow(action)
             case act.SetCharger():
                 self._energise()
                 if self._charger is not None:
@@ -133,7 +142,8 @@ class VehicleHardware(SideHardware):
             return found
         self._look_at = now + self._limits.look_s
         changed = self._contactors.changed()
-        return [*found, *self._charger_changed(), *(() if changed is None else (changed,))]
+        seen = () if self._inverter is None else self._inverter.look()
+        return [*found, *self._charger_changed(), *seen, *(() if changed is None else (changed,))]
 
     def _charger_changed(self) -> Sequence[ev.Event]:
         """Other limits of the charger than at the last look."""
@@ -173,6 +183,8 @@ class VehicleHardware(SideHardware):
         if self._charger is not None:
             self._charger.calls.close()
         self._store.close()
+        if self._inverter is not None:
+            self._inverter.close()
         if self._signal is not None:
             self._signal.close()
 

@@ -44,6 +44,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     plan.control_mode = ticket.control_mode
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
+        plan.ac.der_functions = ticket.der_functions
     talk.contract = _contract(talk, ticket)
     return True
 
@@ -86,6 +87,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         emaid=talk.contract.emaid if talk.contract is not None else "",
         phases=plan.ac.phases if plan.service.id in OUTLET_SERVICES else 0,
         nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in OUTLET_SERVICES else 0.0,
+        der_functions=plan.ac.der_functions,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

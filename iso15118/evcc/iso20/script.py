@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, energy, setup
+from iso15118.evcc.iso20 import ac_energy, ac_setup, der, energy, setup
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -25,7 +26,7 @@ from iso15118.messages.values import unit_of
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "DC", "Family", "Iso20"]
+__all__ = ["AC", "AC_DER_IEC", "AC_DER_SAE", "DC", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -69,6 +70,15 @@ AC = Family(
     charge_parameters=ac_setup.charge_parameters,
     charge=_alternating,
     stop=ac_energy.stop,
+)
+AC_DER_IEC = msgspec.structs.replace(
+    AC,
+    schema="iso20-ac-der-iec",
+    namespace=Namespace.AC_DER_IEC.value,
+    charge_parameters=der.charge_parameters,
+)
+AC_DER_SAE = msgspec.structs.replace(
+    AC_DER_IEC, schema="iso20-ac-der-sae", namespace=Namespace.AC_DER_SAE.value
 )
 
 

@@ -132,6 +132,10 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
+    if service is ServiceID.AC_DER_IEC:
+        wanted = _number(parameters, "DERControlFunctions") or 0
+        if talk.inverter is None or wanted & ~talk.inverter.iec_functions:
+            return False  # it would have to follow what it does not have
     phases = phases_of(_number(parameters, "Connector"))
     return 0 < phases <= charger.phases and (charger.forms_grid or not forms)
 

@@ -75,6 +75,14 @@ def row(source: str, *states: State, when: Guard | None = None) -> Row:
 Table = Mapping[State, Mapping[Key, Row]]
 
 
+def _nothing_heard(mode: Any, ctx: Context) -> None:
+    """Most services say nothing else."""
+
+
+def _nothing_told(ctx: Context) -> dict[str, Any]:
+    return {}
+
+
 class Part(Struct, frozen=True, kw_only=True):
     """What a family of services adds to the common table. ``parameters``, ``ready``, ``loop`` and ``after`` are its places: where the
     choice of a service leads, where a schedule leads, where power flows, and what follows PowerDelivery(Stop)."""
@@ -99,6 +107,10 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    heard: Callable[[Any, Context], None] = _nothing_heard
+    """Takes what a charge-loop request says beside power and limits."""
+    told: Callable[[Context], dict[str, Any]] = _nothing_told
+    """What a charge-loop response says beside them: fields of its control mode element."""
 
 
 def key_of(request: Any) -> Key:

@@ -147,7 +147,7 @@ class AcStationMonitor:
                 if name in ("ACChargeParameterDiscoveryReq", "ChargeParameterDiscoveryReq"):
                     self._parameters = True
                 elif name == "ServiceSelectionReq":
-                    self._bidirectional = body.selected_energy_transfer_service.service_id == 5
+                    self._bidirectional = body.selected_energy_transfer_service.service_id in (5, 10, 11)
                 elif name == "SessionSetupReq":
                     # A paused session may be joined, with the authorization that it had.
                     self._authorized, self._parameters, self._asked = self._resumes, False, False
