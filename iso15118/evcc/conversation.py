@@ -31,7 +31,7 @@ from iso15118.session.limits import VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
-from iso15118.session.value_added import WantedService
+from iso15118.session.value_added import Guidance, WantedService
 from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
@@ -151,6 +151,10 @@ class Conversation:
         """Services that are taken where they are offered, beside energy."""
         self.selected: tuple[tuple[int, int | None], ...] = ()
         """Those that were chosen."""
+        self.parking: frozenset[int] = frozenset()
+        """The ways of parking status that were chosen: 1 check-in, 2 check-out."""
+        self.guidance = Guidance()
+        """Where the station last said the vehicle is to go."""
         self.charger_measured = AcMeasured()
         """Its input as last measured."""
         self.battery = battery

@@ -244,6 +244,9 @@ class Funnel:
         self.timers.clear_all()
         self._on_cable = False
         self.states.append(ENDED)
+        if self._talk.selected:
+            self._talk.selected = ()
+            actions.append(act.ServicesSelected(()))
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
             actions.append(act.CloseTransport())

@@ -17,6 +17,7 @@ from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
 from .der import GridCode
+from .value_added import Guidance
 
 __all__ = [
     "Action",
@@ -33,6 +34,7 @@ __all__ = [
     "MeteringRefused",
     "Notify",
     "OpenContactors",
+    "ParkingSpaceShown",
     "PeerDeviates",
     "PreCharge",
     "ReadMeter",
@@ -344,6 +346,12 @@ class ServicesSelected(Notify, frozen=True):
     empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class ParkingSpaceShown(Notify, frozen=True):
+    """Vehicle: where it is to go in the parking space that it checks in to."""
+
+    guidance: Guidance
 
 
 class VehicleChecksIn(Notify, frozen=True, kw_only=True):

@@ -35,6 +35,8 @@ RESPONSES: dict[type, tuple[type, str]] = {
     ac.ACChargeLoopReq: (ac.ACChargeLoopRes, "AC_ChargeLoop"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
+    cm.VehicleCheckInReq: (cm.VehicleCheckInRes, "VehicleCheckIn"),
+    cm.VehicleCheckOutReq: (cm.VehicleCheckOutRes, "VehicleCheckOut"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, der, energy, setup
+from iso15118.evcc.iso20 import ac_energy, ac_setup, der, energy, setup, value_added
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -121,6 +121,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
         if not joined:
             await authorization(talk)
             await choose_service(talk, plan)
+            await value_added.check_in(talk)
         await family.charge_parameters(talk, plan)
         await schedule(talk, plan)
         if wants_pause(talk, end):
@@ -131,6 +132,8 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
             end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+        if end.reason is not EndReason.PAUSED:
+            await value_added.check_out(talk)
     except Leave as leave:
         talk.bound = None
         end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)

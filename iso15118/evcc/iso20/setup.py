@@ -11,6 +11,7 @@ from typing import Any
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, EndSession, Leave
+from iso15118.evcc.iso20 import value_added
 from iso15118.evcc.iso20.ac_setup import take_parameters
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
@@ -105,10 +106,14 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
+            extras = await value_added.choose(talk, response.vas_list)
             await exchange(
                 talk,
-                cm.ServiceSelectionReq(header=header(talk), selected_energy_transfer_service=selected),
+                cm.ServiceSelectionReq(
+                    header=header(talk), selected_energy_transfer_service=selected, selected_vas_list=extras
+                ),
             )
+            value_added.told(talk)
             return
     wishes = ", ".join(service.name for service in talk.config.services)
     raise Leave(
