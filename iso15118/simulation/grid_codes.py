@@ -31,6 +31,11 @@ from iso15118.energy.sae_functions import (
 __all__ = ["european", "north_american"]
 
 
+def _volts(value: float) -> float:
+    """In tenths of a volt, as a message can say it."""
+    return round(value, 1)
+
+
 def european(
     nominal_v: float = 230.0, nominal_hz: float = 50.0, *, reactive_var: float = 4_000.0
 ) -> IecGridCode:
@@ -43,14 +48,14 @@ def european(
         under_frequency_watt=FrequencyWatt(
             start_hz=nominal_hz - 0.2, stop_hz=nominal_hz - 0.1, slope_percent_per_hz=40.0
         ),
-        volt_watt=VoltWatt(start_v=1.09 * nominal_v, stop_v=1.13 * nominal_v, response=slow),
+        volt_watt=VoltWatt(start_v=_volts(1.09 * nominal_v), stop_v=_volts(1.13 * nominal_v), response=slow),
         volt_var=CurveFunction(
             curve=Curve(
                 points=(
-                    (0.92 * nominal_v, -reactive_var),
-                    (0.97 * nominal_v, 0.0),
-                    (1.03 * nominal_v, 0.0),
-                    (1.08 * nominal_v, reactive_var),
+                    (_volts(0.92 * nominal_v), -reactive_var),
+                    (_volts(0.97 * nominal_v), 0.0),
+                    (_volts(1.03 * nominal_v), 0.0),
+                    (_volts(1.08 * nominal_v), reactive_var),
                 ),
                 x_unit="V",
                 y_unit="var",
@@ -58,14 +63,16 @@ def european(
             response=slow,
         ),
         zero_current=ZeroCurrent(
-            over_v=1.25 * nominal_v,
-            under_v=0.5 * nominal_v,
-            over_recovery_v=1.1 * nominal_v,
-            under_recovery_v=0.85 * nominal_v,
+            over_v=_volts(1.25 * nominal_v),
+            under_v=_volts(0.5 * nominal_v),
+            over_recovery_v=_volts(1.1 * nominal_v),
+            under_recovery_v=_volts(0.85 * nominal_v),
         ),
-        over_voltage_ride_through=RideThrough(start_v=1.15 * nominal_v, stop_v=1.25 * nominal_v),
+        over_voltage_ride_through=RideThrough(
+            start_v=_volts(1.15 * nominal_v), stop_v=_volts(1.25 * nominal_v)
+        ),
         under_voltage_ride_through=RideThrough(
-            start_v=0.85 * nominal_v, stop_v=0.5 * nominal_v, k_positive=2.0
+            start_v=_volts(0.85 * nominal_v), stop_v=_volts(0.5 * nominal_v), k_positive=2.0
         ),
         dc_injection_a=0.16,
         set_points=IecFunction.DSO_Q_SET_POINT | IecFunction.DSO_COS_PHI_SET_POINT,
@@ -78,14 +85,14 @@ def north_american(
     """Volt-var and droop on, all else off. ``delay_s``: of the return to service; 300 s by the standard."""
 
     def volts(*shares: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-        return tuple((seconds, share * nominal_v) for seconds, share in shares)
+        return tuple((seconds, _volts(share * nominal_v)) for seconds, share in shares)
 
     droop = Droop(dead_band_hz=0.036, factor=0.05, open_loop_s=5.0)
     return SaeGridCode(
         nominal_v=nominal_v,
         nominal_hz=nominal_hz,
-        maximum_v=1.1 * nominal_v,
-        minimum_v=0.88 * nominal_v,
+        maximum_v=_volts(1.1 * nominal_v),
+        minimum_v=_volts(0.88 * nominal_v),
         voltage_trip=VoltageTrip(
             over=TripCurve(points=volts((0.16, 1.2), (13.0, 1.1))),
             under=TripCurve(points=volts((2.0, 0.5), (21.0, 0.88))),
@@ -96,8 +103,8 @@ def north_american(
             under=TripCurve(points=((0.16, nominal_hz - 3.5), (300.0, nominal_hz - 1.5)), unit="Hz"),
         ),
         enter_service=EnterService(
-            high_v=1.05 * nominal_v,
-            low_v=0.917 * nominal_v,
+            high_v=_volts(1.05 * nominal_v),
+            low_v=_volts(0.917 * nominal_v),
             high_hz=nominal_hz + 0.1,
             low_hz=nominal_hz - 0.5,
             delay_s=delay_s,
