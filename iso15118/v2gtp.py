@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 from struct import Struct as Layout
+from struct import error as LayoutError  # noqa: N812 - it is a class
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ __all__ = [
     "HEADER_LENGTH",
     "PAYLOAD_CAPS",
     "SAP_CAP",
+    "SIDE_STREAMS",
     "SKIP_CAP",
     "Frame",
     "FrameReader",
@@ -58,13 +60,23 @@ class PayloadType(IntEnum):
     SDP_RESPONSE_EMSP = 0x9005
 
 
+SIDE_STREAMS: Final = frozenset(
+    {
+        PayloadType.SCHEDULE_RENEGOTIATION,
+        PayloadType.METERING_CONFIRMATION,
+        PayloadType.ACDP_SYSTEM_STATUS,
+        PayloadType.PARKING_STATUS,
+    }
+)
+"""Payload types of conversations that run beside the main one of ISO 15118-20, each strictly request and response by itself."""
+
 HEADER_LENGTH: Final = 8
 VERSION: Final = 0x01
 INVERSE_VERSION: Final = 0xFE
 _VERSION_PAIR: Final = VERSION << 8 | INVERSE_VERSION
-_LONGEST: Final = 0xFFFF_FFFF
 
 _header = Layout(">HHI")  # version and its inverse as one number, payload type, payload length
+_pack, _unpack_from = _header.pack, _header.unpack_from
 
 _KIB: Final = 1024
 
@@ -141,12 +153,14 @@ def encode_frame(payload_type: int, payload: bytes) -> bytes:
 
     Raises ``MisuseError`` for a type that is no 16-bit number and for a payload that no header can announce.
     """
-    length = len(payload)
-    if not 0 <= payload_type <= 0xFFFF:
-        raise MisuseError(f"{payload_type} is no V2GTP payload type: it has 16 bits")
-    if length > _LONGEST:
-        raise MisuseError(f"a payload of {length} bytes does not fit into a V2GTP message")
-    return _header.pack(_VERSION_PAIR, payload_type, length) + payload
+    try:
+        return _pack(_VERSION_PAIR, payload_type, len(payload)) + payload
+    except LayoutError:  # the layout has 16 and 32 bits for the two
+        if 0 <= payload_type <= 0xFFFF:
+            raise MisuseError(
+                f"a payload of {len(payload)} bytes does not fit into a V2GTP message"
+            ) from None
+        raise MisuseError(f"{payload_type} is no V2GTP payload type: it has 16 bits") from None
 
 
 class FrameReader:
@@ -157,7 +171,7 @@ class FrameReader:
     not yet complete at most its cap is held in memory.
     """
 
-    __slots__ = ("_broken", "_buffer", "_skipped", "_to_skip", "caps", "most_skipped", "skip_cap")
+    __slots__ = ("_between", "_broken", "_buffer", "_skipped", "_to_skip", "caps", "most_skipped", "skip_cap")
 
     def __init__(
         self,
@@ -173,6 +187,8 @@ class FrameReader:
         self._buffer = bytearray()
         self._to_skip = 0
         self._broken: FrameError | None = None
+        self._between = True
+        """Nothing is left over: what comes next begins with a header."""
 
     @property
     def buffered(self) -> int:
@@ -194,18 +210,26 @@ class FrameReader:
         nothing behind that header can be found again, and every later call raises the same. Messages before
         it are returned first, the next call raises.
         """
-        if not self._buffer and not self._to_skip and len(data) >= HEADER_LENGTH and self._broken is None:
-            # The common case, one whole message in one segment, without a copy through the buffer.
-            version, payload_type, length = _header.unpack_from(data)
+        if limit != 0 and (one := self.whole(data)) is not None:
+            return [Frame(*one)]
+        try:
+            return self._receive_any(data, limit)
+        finally:
+            self._between = not self._buffer and not self._to_skip and self._broken is None
+
+    def whole(self, data: bytes) -> tuple[int, bytes] | None:
+        """Payload type and payload, if ``data`` is exactly one message that is accepted, and nothing is left over from before: as almost
+        always, and without a copy through the buffer. It is taken then. None says nothing, and nothing was taken."""
+        if self._between and len(data) >= HEADER_LENGTH:
+            version, payload_type, length = _unpack_from(data)
             if (
                 version == _VERSION_PAIR
                 and length == len(data) - HEADER_LENGTH
                 and length <= self.caps.get(payload_type, -1)
-                and limit != 0
             ):
                 self._skipped = 0
-                return [Frame(payload_type, data[HEADER_LENGTH:])]
-        return self._receive_any(data, limit)
+                return payload_type, data[HEADER_LENGTH:]
+        return None
 
     def _receive_any(self, data: bytes, limit: int | None) -> list[Frame | SkippedFrame]:
         if self._broken is not None:
@@ -222,7 +246,7 @@ class FrameReader:
                     at += step
                 if len(buffer) - at < HEADER_LENGTH or (limit is not None and len(frames) >= limit):
                     break
-                version, payload_type, length = _header.unpack_from(buffer, at)
+                version, payload_type, length = _unpack_from(buffer, at)
                 if not self._accept(version, payload_type, length):
                     frames.append(SkippedFrame(payload_type, length))
                     self._to_skip = length

@@ -48,7 +48,11 @@ __all__ = [
 ]
 
 
-_WITH_A_PLUG = {"LinkParts": "connection", "PluggedEvcc": "plugged_evcc", "PluggedSecc": "plugged_secc"}
+_WITH_A_PLUG = {
+    "LinkParts": "plug.connector",
+    "PluggedEvcc": "plug.plugged_evcc",
+    "PluggedSecc": "plug.plugged_secc",
+}
 
 
 def __getattr__(name: str) -> Any:

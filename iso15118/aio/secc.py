@@ -10,22 +10,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.net.handshakes import HandshakePool
 from iso15118.aio.net.interface import Interface, find_interface
+from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.presence import Presence
 from iso15118.aio.net.stream import MessageStream
+from iso15118.aio.net.vehicles import Asked, is_same_vehicle
 from iso15118.aio.ports.guard import Callback, each, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, PeerDeviates
+from iso15118.session.discovery import Downgrade
 from iso15118.session.events import TransportLoss
 from iso15118.session.ports import Station
-from iso15118.session.service_checks import check_services
+from iso15118.session.service_ports import check_services
 
 from .identity import renewable
 from .logs import Log
@@ -37,12 +40,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from iso15118.aio.net.ending import StreamEnd, StreamLimits, StreamOwner, TlsSource
+    from iso15118.aio.ports.station_hardware import StationHardware
+    from iso15118.link.primitives import SetPilot
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import actions as act
     from iso15118.session.ticket import SeccTicket
 
     from .driver import Observer, SessionDriver, Watch
+    from .finishing import Session
     from .heartbeat import Heartbeat
     from .results import SessionResult
 
@@ -66,7 +72,7 @@ class SeccServer:
     hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
     ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that were
-    paused before this program was started.
+    paused before this program was started. ``talks_with``: what sessions with messages may work with, if that is less than ``station``.
 
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
     through has the session; while it runs, a few others wait at the expense of their own patience, and discovery is silent.
@@ -103,6 +109,7 @@ class SeccServer:
         connections: Callable[[ev.Event], None] | None = None,
         tickets: Iterable[SeccTicket] = (),
         wait_for_interface: bool = False,
+        talks_with: Station | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -114,7 +121,7 @@ class SeccServer:
             raise ConfigError(
                 "station", f"{type(station).__name__} is no Station", "iso15118.Station(power=..., ...)"
             )
-        check_services(config.editions, config.services, station)
+        check_services(config.editions, config.services, station if talks_with is None else talks_with)
         self.config = config
         self.station = station
         if isinstance(interface, str) and not wait_for_interface:
@@ -132,6 +139,7 @@ class SeccServer:
             connections=connections,
             tickets=tickets,
             changed=self._service_changed,
+            talks_with=talks_with,
             opening=lambda: self._reception is not None and self._reception.openings > 0,
         )
         self._tls = renewable(tls)
@@ -141,6 +149,7 @@ class SeccServer:
         self._stream_limits = stream_limits
         self._connection = connection
         self._on_request = Callback("the callback on_request", on_request)
+        self._asked = Asked()
         self._presence: Presence | None = None
         self._reception: HandshakePool | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -186,7 +195,7 @@ class SeccServer:
                 lost=self._interface_lost,
                 news=self.sessions.news,
                 may_answer=self._may_answer,
-                on_request=self._on_request if self._on_request else None,
+                on_request=self._heard_asking,
                 wait=self._wait,
             )
             await self._presence.open(show=self._sdp_wanted)
@@ -333,9 +342,14 @@ class SeccServer:
     @property
     def session(self) -> SeccSession | None:
         """The session that runs now; to look at, not to touch."""
-        driver = self.sessions.driver
-        session = driver.session if driver is not None and not driver.over else None
+        session = self.any_session
         return session if isinstance(session, SeccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        driver = self.sessions.driver
+        return driver.session if driver is not None and not driver.over else None
 
     @property
     def results(self) -> deque[SessionResult]:
@@ -437,7 +451,34 @@ class SeccServer:
             self.sessions.early.clear()
 
     def _serve(self, stream: MessageStream) -> None:
-        self.sessions.serve(stream, self._free)
+        if self.sessions.driver is not None:  # nothing is said by messages now
+            stream.abort()
+            asyncio.get_running_loop().call_soon(self._free)
+            return
+        remark = self._asked.remark(stream, asyncio.get_running_loop().time())
+        if remark:
+            self.sessions.tell_news(PeerDeviates("sdp-downgrade", remark))
+        if remark and self.config.sdp_downgrade is Downgrade.REFUSE:
+            stream.abort()
+            asyncio.get_running_loop().call_soon(self._free)
+            return
+        self.sessions.serve(stream, self._free, remark=remark)
+
+    def _heard_asking(self, origin: Origin, outcome: Answer | Ignored) -> None:
+        self._asked.heard(origin, outcome, asyncio.get_running_loop().time())
+        self._on_request(origin, outcome)
+
+    def serve_without_messages(
+        self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
+    ) -> bool:
+        """A session of another kind gets the hardware, and nobody else is served until it has ended. False: another one has it still."""
+        if self.sessions.driver is not None:
+            return False
+        if self._reception is not None:
+            self._reception.drop()
+        stream: Any = NoStream()
+        self.sessions.serve(stream, partial(self.sessions.gone, stream), make=make, show=show)
+        return True
 
     def _free(self) -> None:
         if self._reception is not None:
@@ -454,18 +495,3 @@ class SeccServer:
 def _abandon(driver: SessionDriver | None) -> None:
     if driver is not None:
         driver.abandon(EndReason.EMERGENCY, "the station is switched off")
-
-
-def is_same_vehicle(one: MessageStream, other: MessageStream) -> bool:
-    """Whether both connections are of the same vehicle: by the certificate that it proved in TLS, which nobody else can.
-
-    Without TLS nothing but the link-local address tells, which is for laboratories; of TLS without a vehicle's
-    certificate nothing is known.
-    """
-    if one.secure != other.secure:
-        return False
-    if not one.secure:
-        address = one.peer_address
-        return address is not None and address.is_link_local and address == other.peer_address
-    chains = [stream.tls_info.peer_chain if stream.tls_info is not None else () for stream in (one, other)]
-    return bool(chains[0]) and bool(chains[1]) and chains[0][0] == chains[1][0]

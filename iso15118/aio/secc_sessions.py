@@ -17,6 +17,7 @@ from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
 from iso15118.aio.ports.inverter import grid_code_of
+from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.value_added import services_of, tell_selected
 from iso15118.connector.news import (
@@ -34,7 +35,9 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import WORTH_WAITING, SessionDriver
+from .finishing import Session
 from .heartbeat import Heartbeat
 from .idle import IdleLook
 from .logs import Log
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from iso15118.aio.net.ending import StreamEnd
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.ports.hardware import PortLimits
+    from iso15118.link.primitives import SetPilot
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
@@ -66,7 +70,7 @@ class SeccSessions:
     """One station's sessions and its hardware, from ``open`` to ``close``; for ``SeccServer``.
 
     ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening`` says whether a connection is in
-    its handshake.
+    its handshake. ``talks_with``: what sessions with messages may work with, if that is less than the station.
     """
 
     def __init__(
@@ -83,8 +87,11 @@ class SeccSessions:
         tickets: Iterable[SeccTicket],
         changed: Callable[[str], None],
         opening: Callable[[], bool],
+        talks_with: ports.Station | None = None,
     ) -> None:
         self._config, self._station, self._limits = config, station, limits
+        self._talks_with = station if talks_with is None else talks_with
+        """What sessions with messages work with."""
         self._observer, self.watch = observer, watch
         self._opening = opening
         self._epoch = epoch
@@ -166,21 +173,34 @@ class SeccSessions:
             raise MisuseError(f"session {count} of {self.finished} is not among the {len(self.results)} kept")
         return self.results[place]
 
-    def serve(self, stream: MessageStream, over: Callable[[], None]) -> None:
-        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service."""
+    def serve(
+        self,
+        stream: MessageStream,
+        over: Callable[[], None],
+        *,
+        make: Callable[[StationHardware], Session] | None = None,
+        show: Callable[[SetPilot], None] | None = None,
+        remark: str = "",
+    ) -> None:
+        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service.
+
+        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot. ``remark``:
+        what looked wrong when it came in."""
         if self._idle is not None:
             self._idle.stop()
         driver = SessionDriver(
             "secc",
-            self._take_hardware,
-            self._new_session,
+            partial(self._take_hardware, self._talks_with if make is None else self._station),
+            self._new_session if make is None else partial(self._made, make),
             first=self._first,
             news=self._heard,
             observer=self._observer,
             watch=self.watch,
             look_s=self._limits.look_s,
+            show=show,
         )
         driver.stream = stream
+        driver.remarks = [remark] if remark else []
         self.driver = driver
         self._number = self._numbers[stream] = self._number + 1
         early, self.early = self.early, []
@@ -254,6 +274,11 @@ class SeccSessions:
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
         if type(news) is act.ServicesSelected:
             tell_selected(self._station, news)
+        self.tell_news(news)
+
+    def tell_news(self, news: act.Notify) -> None:
+        """The application hears of this, and the log as far as it is worth a line."""
+        write_down(news)
         self.news(news)
 
     def _happened(self, event: ev.Event) -> None:
@@ -275,11 +300,16 @@ class SeccSessions:
         """A hold on the hardware between sessions."""
         return StationHardware(self._station, self._limits, tell, supervision=self._config.supervision)
 
-    def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+    def _made(self, make: Callable[[StationHardware], Session]) -> Session:
+        if self._hardware is None:
+            raise MisuseError("a session needs hardware")
+        return make(self._hardware)
+
+    def _take_hardware(self, station: ports.Station, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = self.inbox.limits.limits if self.inbox.limits is not None else None
         managed_ac = self.inbox.ac_limits.limits if self.inbox.ac_limits is not None else None
         self._hardware = StationHardware(
-            self._station, self._limits, tell, managed, self._config.supervision, managed_ac
+            station, self._limits, tell, managed, self._config.supervision, managed_ac
         )
         return self._hardware
 
@@ -302,11 +332,16 @@ class SeccSessions:
             hardware=hardware.capabilities(),
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
+            device=hardware.device_position(),
+            pad=hardware.pad_limits(),
+            pad_id=hardware.pad_id(),
             epoch=epoch,
-            trust=trust_of(self._station),
-            installs=self._station.contract_certificates is not None,
-            value_added=services_of(self._station),
-            grid_code=grid_code_of(self._station),
+            grid_code=grid_code_of(self._talks_with),
+            trust=trust_of(self._talks_with),
+            installs=self._talks_with.contract_certificates is not None,
+            value_added=services_of(self._talks_with),
+            schedules=asks_schedules(self._talks_with),
+            price_signers=price_signers_of(self._talks_with),
             resume=tuple(self.tickets),
         )
 

@@ -68,9 +68,29 @@ def loopback(
     discharge_kwh: Annotated[
         float | None, typer.Option(help="Give back that much in mid-session (bpt services).")
     ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(
+            help="memory: schedules and prices that the charger offers, TOML or JSON (docs/schedules.md)."
+        ),
+    ] = None,
+    choice: Annotated[
+        str, typer.Option(help="Which schedule the car takes: cheapest, fastest, greenest or first.")
+    ] = "cheapest",
     pause: Annotated[
         float | None,
-        typer.Option(help="memory: pause in mid-charge for so many minutes, then go on with the ticket."),
+        typer.Option(
+            help="Pause in mid-charge for so many minutes of the hardware, then go on with the ticket."
+        ),
+    ] = None,
+    renegotiate: Annotated[
+        str | None,
+        typer.Option(
+            help="stop-and-go or beside: another schedule in mid-charge; service: another choice of it."
+        ),
+    ] = None,
+    standby: Annotated[
+        float | None, typer.Option(help="Stand by in mid-charge for so many minutes of the hardware.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Vary durations of the hardware, repeatably.")] = None,
     out: Annotated[
@@ -100,7 +120,11 @@ def loopback(
         "battery_kwh": battery_kwh,
         "power_kw": power_kw,
         "discharge_kwh": discharge_kwh,
+        "schedule": schedule,
+        "choice": choice,
         "pause": pause,
+        "renegotiate": renegotiate,
+        "standby": standby,
         "seed": seed,
     }
     with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:

@@ -10,8 +10,16 @@ from msgspec import Struct
 from iso15118.evcc.din.script import Din
 from iso15118.evcc.iso2.script import Iso2
 from iso15118.evcc.iso2.setup import modes_of
-from iso15118.evcc.iso20.script import AC, AC_DER_IEC, AC_DER_SAE, DC, Iso20
-from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
+from iso15118.evcc.iso20.script import AC, AC_DER_IEC, AC_DER_SAE, ACDP, DC, WPT, Iso20
+from iso15118.session.services import (
+    AC_SERVICES,
+    ACDP_SERVICES,
+    DC_SERVICES,
+    SERVICES,
+    WPT_SERVICES,
+    Namespace,
+    ServiceID,
+)
 
 from .edition import EvccEdition
 
@@ -55,6 +63,18 @@ def _why_not_der(service: ServiceID) -> Callable[[Conversation], str]:
         return _why_not_iso20(talk)
 
     return why_not
+
+
+def _why_not_acdp(talk: Conversation) -> str:
+    if not talk.has_dc or talk.mobility is None or not ACDP_SERVICES.intersection(talk.config.services):
+        return "without a service of a connection device"
+    return _why_not_iso20(talk)
+
+
+def _why_not_wpt(talk: Conversation) -> str:
+    if talk.receiver_limits is None or not WPT_SERVICES.intersection(talk.config.services):
+        return "without wireless power"
+    return _why_not_iso20(talk)
 
 
 def _why_not_iso20(talk: Conversation) -> str:
@@ -108,6 +128,22 @@ OFFERED: Final = (
         minor=0,
         make=lambda: Iso20(AC_DER_SAE),
         why_not=_why_not_der(ServiceID.AC_DER_SAE),
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.ACDP.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(ACDP),
+        why_not=_why_not_acdp,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.WPT.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(WPT),
+        why_not=_why_not_wpt,
     ),
     Offered(
         edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2

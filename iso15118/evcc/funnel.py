@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from iso15118.energy.ac import NOTHING
+from iso15118.evcc.beside import SideScript
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Conversation, Leave, Step
 from iso15118.printable import printable
@@ -18,7 +19,14 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_ac_reading, is_battery, is_reading, text, what_went_wrong
+from iso15118.session.checks import (
+    is_ac_reading,
+    is_battery,
+    is_coil_reading,
+    is_reading,
+    text,
+    what_went_wrong,
+)
 from iso15118.session.history import StateHistory
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.timing import TimerTable
@@ -54,6 +62,8 @@ class Funnel:
         self.error: Exception | None = None
         """What was raised in this software, if that ended the session."""
         self._talk = talk
+        self._side = SideScript(talk, self.timers)
+        """What runs beside the script."""
         self._supervisor = talk.supervisor
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
@@ -61,7 +71,9 @@ class Funnel:
         self._may_close = False
         """The script has asked to close the contactors at some time."""
         self._may_draw = False
-        """The on-board charger was told to take or give power at some time."""
+        """The on-board charger, or the coil, was told to take or give power at some time."""
+        self._by_coil = False
+        """It was the coil."""
         self._ready = False
         self._leaving: Leave | None = None
         """The clock has ended a poll while its answer is still awaited."""
@@ -87,6 +99,10 @@ class Funnel:
             elif kind is act.SetCharger:
                 self._told_safe, self._may_draw = False, True
                 self._draws(action.bounds)  # type: ignore[attr-defined]
+            elif kind is act.SetReceiver:
+                self._told_safe, self._may_draw, self._by_coil = False, True, True
+                if talk.wireless_supervisor is not None:
+                    talk.wireless_supervisor.told_power(action.power_w, now)  # type: ignore[attr-defined]
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
@@ -94,6 +110,8 @@ class Funnel:
                 supervisor.stop(emergency, now)
                 if talk.ac_supervisor is not None:
                     talk.ac_supervisor.stop(emergency, now)
+                if talk.wireless_supervisor is not None:
+                    talk.wireless_supervisor.stop(emergency, now)
             elif kind is act.OpenContactors:
                 self._told_safe = True
                 supervisor.told(False, now)
@@ -116,16 +134,20 @@ class Funnel:
     @property
     def _fresh_until(self) -> float:
         """Until when what is measured on the cable is young enough."""
-        ac = self._talk.ac_supervisor
-        return self._supervisor.fresh_until if ac is None or not self._may_draw else ac.fresh_until
+        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
+        return self._supervisor.fresh_until if drawn is None or not self._may_draw else drawn.fresh_until
 
     def _stale(self) -> Finding | None:
-        ac, now = self._talk.ac_supervisor, self._talk.now
-        return self._supervisor.stale(now) if ac is None or not self._may_draw else ac.stale(now)
+        now = self._talk.now
+        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
+        return self._supervisor.stale(now) if drawn is None or not self._may_draw else drawn.stale(now)
 
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+        self._talk.signal = state
+        if state is ev.SignalState.A and self._talk.apart and not self.energized:
+            return []  # a connection device is on its way, or leaves
         if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
         return []
@@ -167,6 +189,17 @@ class Funnel:
         at = event.at
         taken = now if at is None or at > now else at
         return talk.ac_supervisor.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+
+    def _coil(self, event: ev.ReceiverMeasured) -> Finding | None:
+        if not is_coil_reading(event):
+            return self._unusable("ReceiverMeasured")
+        talk, now, at = self._talk, self._talk.now, event.at
+        talk.receiver = event
+        talk.meter.power(event.power_w, at, now)
+        if talk.wireless_supervisor is None:
+            return None
+        taken = now if at is None or at > now else at
+        return talk.wireless_supervisor.measured(event.power_w, taken, now)
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):
@@ -239,6 +272,7 @@ class Funnel:
             reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
         )
         script, self._script, self._step = self._script, None, None
+        self._side.close()
         if script is not None:
             script.close()
         self.timers.clear_all()
@@ -278,6 +312,7 @@ class Funnel:
             self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
             self.states.append(ENDED)
             actions += [act.StateEntered(ENDED), self.ended, act.CloseTransport()]
+        self._side.close()
         if script is not None:
             with suppress(Exception):  # it is what failed
                 script.close()

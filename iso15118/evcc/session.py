@@ -13,19 +13,29 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
+from iso15118.evcc.conversation import (
+    Bound,
+    Conversation,
+    EndSession,
+    Exchange,
+    Leave,
+    Until,
+)
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
+from iso15118.evcc.side_stream import SideStreams
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
-from iso15118.session.der import InverterAbilities
+from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
+from iso15118.session.supervision import WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.session.value_added import WantedService, check_wanted
+from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer
 
 if TYPE_CHECKING:
@@ -41,7 +51,7 @@ _BEHIND_S = 0.1
 take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
 
 
-class EvccSession(Funnel):
+class EvccSession(SideStreams, Funnel):
     """One session of one inlet.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
@@ -50,7 +60,8 @@ class EvccSession(Funnel):
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
-    that the vehicle takes where they are offered.
+    that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
     """
 
     def __init__(
@@ -65,45 +76,38 @@ class EvccSession(Funnel):
         charger: AcVehicleLimits | None = None,
         inverter: InverterAbilities | None = None,
         value_added: Iterable[WantedService] = (),
+        mobility: ev.MobilityChanged | None = None,
+        receiver: ReceiverLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
-            raise ConfigError(
-                "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
-            )
-        if limits is None and charger is not None:
+            raise ConfigError("config", f"{type(config).__name__} is no EvccConfig", "EvccConfig(...)")
+        if limits is None and (charger is not None or receiver is not None):
             limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
-        if charger is not None and not isinstance(charger, AcVehicleLimits):
-            raise ConfigError(
-                "charger",
-                f"{type(charger).__name__} is no AcVehicleLimits",
-                "iso15118.AcVehicleLimits.of(...)",
-            )
-        if inverter is not None and not isinstance(inverter, InverterAbilities):
-            raise ConfigError(
-                "inverter",
-                f"{type(inverter).__name__} is no InverterAbilities",
-                "iso15118.session.der.InverterAbilities(...)",
-            )
+        check_charger(charger)
+        check_inverter(inverter)
         if not math.isfinite(epoch):
-            raise ConfigError(
-                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
-            )
-        wanted = check_wanted(value_added)
+            hint = "Unix time at the clock's zero in s; 0: none is set"
+            raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         # What is declared is rounded once; all that is asked for later is computed from that.
-        talk = Conversation(
-            config, on_wire(limits), battery, epoch, contracts, resume, charger, inverter, wanted
-        )
+        talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        talk.inverter, talk.wanted = inverter, check_wanted(value_added)
+        if mobility is not None:
+            check_event(mobility)
+            talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
+        if receiver is not None:
+            talk.receiver_limits = receiver
+            talk.wireless_supervisor = WirelessSupervisor(config.supervision, where="at the coil")
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
+        """What has to be done behind the request that is on its way."""
         self._given_up: type | None = None
         """A response that the script went on without, and that may still come."""
-        """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
 
@@ -157,6 +161,12 @@ class EvccSession(Funnel):
         return tuple(self._talk.refusals)
 
     @property
+    def schedule(self) -> act.ScheduleChosen | None:
+        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
+        has chosen one, and where the station sets the power."""
+        return self._talk.chosen
+
+    @property
     def ticket(self) -> EvccTicket | None:
         """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
         of which nobody told the certificate."""
@@ -192,10 +202,13 @@ class EvccSession(Funnel):
             if kind is ev.AcMeasured:
                 found = self._charger(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
+            if kind is ev.ReceiverMeasured:
+                found = self._coil(event)  # type: ignore[arg-type]
+                return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
             if kind is ev.MessageReceived:
-                return self._message(event.message)  # type: ignore[attr-defined]
+                return self._message(event.message, event.beside)  # type: ignore[attr-defined]
             actions = self._other(event)
             if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
                 self.timers.clear(Timer.PACE)
@@ -224,9 +237,13 @@ class EvccSession(Funnel):
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
+                case Timer.SYSTEM_STATUS:
+                    actions += self._next_beside()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
                     self._given_up = self._step.response_type
                     actions += self._without("no answer")
+                case Timer.BESIDE:
+                    actions += self._side.due() + self._take_outbox()
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
@@ -257,6 +274,8 @@ class EvccSession(Funnel):
         actions = self._take_outbox()
         if talk.bound is not self._bound:
             self._keep_bound()
+        if talk.side is not self._stream:
+            self._keep_stream()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -269,6 +288,8 @@ class EvccSession(Funnel):
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
+        if talk.aside is not None or talk.drop_aside:
+            actions += self._side.look() + self._take_outbox()
         return actions
 
     def _keep_bound(self) -> None:
@@ -299,7 +320,7 @@ class EvccSession(Funnel):
             self._book(actions)
         return actions
 
-    def _message(self, message: Any) -> list[Action]:
+    def _message(self, message: Any, beside: bool) -> list[Action]:
         step, talk = self._step, self._talk
         edition = talk.edition
         if edition is None:  # supportedAppProtocol has no session id and no other code than its own
@@ -314,6 +335,10 @@ class EvccSession(Funnel):
         kind = reading.kind
         if kind is talk.beside:
             return self._beside(reading)
+        if kind is self._asked_beside:
+            return self._heard_beside(reading, message)
+        if beside and not (isinstance(step, Exchange) and step.apart and kind is step.response_type):
+            return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
             self._given_up = None
             return []
@@ -384,6 +409,13 @@ class EvccSession(Funnel):
             return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
         return self._end(EndReason.REFUSED, refused) if reading.failed else None
 
+    def _answered_beside(self, message: Any, reading: Reading) -> list[Action]:
+        try:
+            actions = self._side.answered(message, reading)
+        except EndSession as over:
+            return self._end(over.reason, over.detail)
+        return self._take_outbox() + actions
+
     def _beside(self, reading: Reading) -> list[Action]:
         """An answer on another stream: the script goes on unless it refuses."""
         talk = self._talk
@@ -404,7 +436,6 @@ class EvccSession(Funnel):
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
                 talk.connected_at = talk.now
-                talk.connected_at = talk.now
                 self.timers.set(Timer.SETUP, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
                     talk.departure_at = talk.now + self.config.departure_time_s
@@ -417,18 +448,35 @@ class EvccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
-            case ev.ChargerChanged(limits=limits):
-                talk.charger_now = limits
-                return []
-            case ev.GridConditionChanged(condition=condition):
-                talk.grid_condition = condition
-                return []
+            case ev.KeyUsed():
+                talk.key_used(event)
+                return self._take_outbox()
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
+            case ev.MobilityChanged(immobilized=held):
+                talk.mobility = event
+                if talk.held and not held and talk.locked:
+                    talk.locked = False
+                    return self._end(EndReason.EMERGENCY, "the vehicle may move under the connection device")
+                talk.locked = held
+                return []
             case ev.HardwareFault(port=port, reason=reason):
                 return self._end(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
                 return self._end(EndReason.EMERGENCY, text(reason))
+            case ev.NeedsChanged():
+                self._needs_changed(event)
+                return []
+            case ev.ScheduleRenegotiationRequested(reason=reason):
+                talk.schedule_wanted = talk.schedule_wanted or text(reason) or "another schedule is wanted"
+                return []
+            case ev.ServiceRenegotiationRequested(reason=reason, services=services):
+                talk.service_wanted = talk.service_wanted or text(reason) or "another service is wanted"
+                talk.services = services or talk.services
+                return []
+            case ev.StandbyRequested(wanted=wanted):
+                talk.standby_wanted = wanted
+                return []
             case ev.StopRequested(reason=reason):
                 talk.stop_wanted = talk.stop_wanted or text(reason) or "stop requested"
                 return []
@@ -436,4 +484,16 @@ class EvccSession(Funnel):
                 talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
                 return []
             case _:
+                talk.remember(event)
                 return []
+
+    def _needs_changed(self, needs: ev.NeedsChanged) -> None:
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode it takes another
+        schedule."""
+        talk = self._talk
+        if needs.departure_s is not None:
+            talk.departure_at = talk.now + needs.departure_s
+        target = talk.target_soc if needs.target_soc is None else needs.target_soc
+        least = talk.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
+        talk.target_soc, talk.minimum_soc = target, min(least, target)  # [V2G20-1640]
+        talk.needs_changed = True

@@ -9,25 +9,35 @@ from msgspec import Struct
 
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
-from iso15118.evcc.config import Identification
+from iso15118.evcc.config import Identification, Renegotiation
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.der import GridCode
 from iso15118.session.services import DER_SERVICES, ServiceID
+from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
     Battery,
+    Bay,
     DcCircuit,
     EnergyPlan,
     OnBoardCharger,
+    PantographStation,
+    PantographVehicle,
     SimulatedAcStation,
     SimulatedAcVehicle,
     SimulatedInverter,
     SimulatedStation,
     SimulatedVehicle,
+    Timetable,
+    WirelessCircuit,
+    WirelessStation,
+    WirelessVehicle,
     european,
     north_american,
 )
@@ -64,9 +74,9 @@ class Plant(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
     order: LoopbackSpec
-    circuit: DcCircuit | AcCircuit
-    station: SimulatedStation | SimulatedAcStation
-    vehicle: SimulatedVehicle | SimulatedAcVehicle
+    circuit: DcCircuit | AcCircuit | WirelessCircuit
+    station: SimulatedStation | SimulatedAcStation | WirelessStation
+    vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle
     plan: EnergyPlan | None
     stored_at_start_wh: float
 
@@ -83,32 +93,53 @@ class Plant(Struct, frozen=True):
         and Charge."""
         if order.alternating:
             return cls._alternating(order, time_scale, loop_s, contracts)
+        if order.wireless:
+            return cls._wireless(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
-        station = SimulatedStation(
-            circuit,
-            order.kind,
-            plan=plan,
-            seed=order.seed,
-            jitter=_JITTER if order.seed is not None else 0.0,
-            contracts=None if contracts is None else contracts.backend,
-        )
-        battery = _battery(order)
-        vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
+        options: dict[str, Any] = {
+            "plan": plan,
+            "seed": order.seed,
+            "jitter": _JITTER if order.seed is not None else 0.0,
+            "contracts": None if contracts is None else contracts.backend,
+            "timetable": _timetable(order, contracts),
+        }
+        battery, store = _battery(order), None if contracts is None else contracts.store
+        station: SimulatedStation
+        vehicle: SimulatedVehicle
+        if order.pantograph:
+            bay = Bay(circuit)
+            station = PantographStation(circuit, order.kind, bay, **options)
+            vehicle = PantographVehicle(circuit, bay, battery, contracts=store)
+        else:
+            station = SimulatedStation(circuit, order.kind, **options)
+            vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
-    def direct(self) -> tuple[DcCircuit, SimulatedStation, SimulatedVehicle]:
-        """The three with DC, which a simulated link needs."""
+    def wired(
+        self,
+    ) -> tuple[
+        DcCircuit | AcCircuit, SimulatedStation | SimulatedAcStation, SimulatedVehicle | SimulatedAcVehicle
+    ]:
+        """The three with a plug, which a simulated link needs."""
         circuit, station, vehicle = self.circuit, self.station, self.vehicle
-        if (
-            isinstance(circuit, DcCircuit)
-            and isinstance(station, SimulatedStation)
-            and isinstance(vehicle, SimulatedVehicle)
-        ):
-            return circuit, station, vehicle
-        raise ConfigError(
-            "link", f"service {self.order.service!r} runs without a simulated link yet", "use link none"
+        if isinstance(circuit, WirelessCircuit) or isinstance(station, WirelessStation):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        if isinstance(vehicle, WirelessVehicle):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        return circuit, station, vehicle
+
+    @classmethod
+    def _wireless(
+        cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
+    ) -> Plant:
+        circuit, battery = WirelessCircuit(time_scale=time_scale, loop_s=loop_s), _battery(order)
+        backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
+        station = WirelessStation(circuit, order.pad, contracts=backend)
+        vehicle = WirelessVehicle(
+            circuit, order.receiver, battery, reads=lambda: station.id_code, contracts=store
         )
+        return cls(order, circuit, station, vehicle, None, battery.stored_wh)
 
     @classmethod
     def _alternating(
@@ -125,13 +156,25 @@ class Plant(Struct, frozen=True):
         plan, battery = _plan(order), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
         station = SimulatedAcStation(
-            circuit, limits, plan=plan, contracts=backend, grid_code=_grid_code(order, limits)
+            circuit,
+            limits,
+            plan=plan,
+            contracts=backend,
+            timetable=_timetable(order, contracts),
+            grid_code=_grid_code(order, limits),
         )
         charger = OnBoardCharger(order.charger)
         if order.energy_service.id in DER_SERVICES:
             charger = SimulatedInverter(order.charger, nominal_voltage_v=limits.nominal_voltage_v)
         vehicle = SimulatedAcVehicle(circuit, charger, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
+
+
+def _timetable(order: LoopbackSpec, contracts: BothContracts | None) -> Timetable | None:
+    """What the energy manager answers; with contracts their provider signs the prices."""
+    if order.schedule is None:
+        return None
+    return Timetable(order.offers, price_signers=() if contracts is None else contracts.price_signers)
 
 
 def _plan(order: LoopbackSpec) -> EnergyPlan | None:
@@ -159,7 +202,7 @@ def _grid_code(order: LoopbackSpec, outlet: AcStationLimits) -> GridCode | None:
 
 def _battery(order: LoopbackSpec) -> Battery:
     inlet: dict[str, Any] = {}
-    if order.alternating:
+    if order.alternating or order.wireless:
         inlet = _CAR_PACK
     elif not order.service.startswith("mcs"):
         inlet = {
@@ -174,7 +217,9 @@ def _battery(order: LoopbackSpec) -> Battery:
         target_soc=order.soc_target,
         minimum_soc=order.minimum_soc,
         resistance_ohm=_RESISTANCE_OHM,
-        constant_power_w=None if order.power_kw is None or order.alternating else order.power_kw * 1000.0,
+        constant_power_w=None
+        if order.power_kw is None or order.alternating or order.wireless
+        else order.power_kw * 1000.0,
         **inlet,
     )
 
@@ -182,15 +227,24 @@ def _battery(order: LoopbackSpec) -> Battery:
 def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
-    services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    if megawatt:
-        services = (ServiceID.MCS, ServiceID.MCS_BPT)
+    services: tuple[ServiceID, ...]
+    services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.wireless:
+        services = (ServiceID.WPT,)
+    if order.pantograph:
+        services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
         if order.energy_service.id in DER_SERVICES:
             services = (*services, order.energy_service.id)
     editions = order.secc_editions or (order.edition,)
-    return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
+    return SeccConfig(
+        services=services,
+        editions=editions,
+        allow_plaintext=allow_plaintext,
+        schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
+        service_renegotiation=order.renegotiate == "service",
+    )
 
 
 def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
@@ -202,7 +256,13 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),
         target_soc=math.ceil(order.soc_target),
-        departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
+        # As long as the longest schedule lasts: a vehicle that waits for cheap times has them all.
+        departure_time_s=int(
+            (order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s))
+            + 60.0 * (order.standby or 0.0)
+        ),
+        schedules=ScheduleEvccSettings(choice=order.wish),
+        renegotiation=Renegotiation.BESIDE if order.renegotiate == "beside" else Renegotiation.STOP_AND_GO,
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]

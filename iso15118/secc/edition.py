@@ -48,6 +48,10 @@ class SeccEdition(Protocol):
         """The answer to a request in ``state``; whatever the table of the edition does not list is refused."""
         ...
 
+    def answer_beside(self, message: Any, state: Any) -> Answer | Refused | Wait:
+        """The answer to a request that came on a stream beside the main conversation, which stays in ``state``."""
+        ...
+
     def refuse(self, message: Any, fault: Fault, code: Any = None) -> Any:
         """The response to this request that says the edition's code for ``fault``, or ``code``, with neutral values beside it."""
         ...
@@ -72,7 +76,7 @@ class SeccEdition(Protocol):
         """Where a session ends for ``reason`` in ``state``: what people may try; empty if there is nothing to say."""
         ...
 
-    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | None:
+    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | float | None:
         """Limits or set-point have changed: derive what follows from them, and give the bounds that the supply has to hold now
         (V, A, W, discharging), or those of an AC outlet; None before the first request of the charge loop."""
         ...

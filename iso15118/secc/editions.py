@@ -12,10 +12,19 @@ from iso15118.secc.din.machine import Din
 from iso15118.secc.iso2.machine import Iso2
 from iso15118.secc.iso2.modes import modes_of
 from iso15118.secc.iso20.ac_part import AC
+from iso15118.secc.iso20.acdp_part import ACDP
 from iso15118.secc.iso20.dc_part import DC
 from iso15118.secc.iso20.der_part import AC_DER_IEC, AC_DER_SAE, why_no_grid_code
 from iso15118.secc.iso20.machine import Iso20
-from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
+from iso15118.secc.iso20.wpt_part import WPT
+from iso15118.session.services import (
+    AC_SERVICES,
+    ACDP_SERVICES,
+    DC_SERVICES,
+    WPT_SERVICES,
+    Namespace,
+    ServiceID,
+)
 
 from .edition import SeccEdition
 from .facts import Facts
@@ -55,6 +64,18 @@ def _why_not_der(service: ServiceID) -> Callable[[Facts], str]:
         return why_no_grid_code(facts.grid_code, service, facts.ac_hardware) or _why_not_iso20(facts)
 
     return why_not
+
+
+def _why_not_acdp(facts: Facts) -> str:
+    if not facts.has_dc or facts.device is None or not ACDP_SERVICES.intersection(facts.config.services):
+        return "without a service of the connection device"
+    return _why_not_iso20(facts)
+
+
+def _why_not_wpt(facts: Facts) -> str:
+    if facts.pad_hardware is None or not WPT_SERVICES.intersection(facts.config.services):
+        return "without wireless power"
+    return _why_not_iso20(facts)
 
 
 def _why_not_iso20(facts: Facts) -> str:
@@ -112,6 +133,22 @@ SERVED: Final = (
         minor=0,
         make=lambda facts: Iso20(facts, AC_DER_SAE),
         why_not=_why_not_der(ServiceID.AC_DER_SAE),
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.ACDP.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, ACDP),
+        why_not=_why_not_acdp,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.WPT.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, WPT),
+        why_not=_why_not_wpt,
     ),
     Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, make=Din, why_not=_why_not_din),
     # Vehicles that name the draft speak DIN 70121.

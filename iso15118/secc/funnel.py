@@ -20,6 +20,7 @@ from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
+from .connection_device import ConnectionDevice
 from .edition import SeccEdition
 from .facts import Facts
 from .hardware import READY, HardwareBooks, reason_of
@@ -33,6 +34,8 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.STOP,
     Timer.POWER_DELIVERY,
     Timer.WELDING_DETECTION,
+    Timer.CONNECTION_DEVICE,
+    Timer.SYSTEM_STATUS,
 )
 
 _BEFORE_IT_HEARD = frozenset(
@@ -63,7 +66,7 @@ CONNECTED = Stage(name="supportedAppProtocol", first=True)
 OVER = Stage(name=ENDED, refuses=False)
 
 
-class Funnel:
+class Funnel(ConnectionDevice):
     """What ends a session, and how. ``SeccSession`` is one with a conversation."""
 
     def __init__(self, config: SeccConfig, facts: Facts) -> None:
@@ -128,6 +131,8 @@ class Funnel:
         if not isinstance(signal, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
         self._facts.signal = signal
+        if signal is ev.SignalState.A and self._facts.apart:
+            return []  # a connection device is on its way, or has left
         if signal in READY:
             self.timers.clear(Timer.CONTROL_PILOT)
             return []
@@ -144,6 +149,21 @@ class Funnel:
             return self._abort(EndReason.SIGNAL_LOST, "control pilot left C under power")
         return []
 
+    def _authorization_decided(self, accepted: bool) -> list[Action]:
+        """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
+        facts = self._facts
+        if facts.authorization_requested is None or (facts.claim is not None and not facts.authorized):
+            return []
+        return self._decided(accepted)
+
+    def _decided(self, accepted: bool, why: str = "") -> list[Action]:
+        facts = self._facts
+        if self._stage.authorizing:
+            facts.authorized = accepted
+        elif not accepted:
+            return self._stop(f"authorization withdrawn{why}")
+        return []
+
     def _stop(self, reason: str, rule: str = "") -> list[Action]:
         facts = self._facts
         if not facts.stop_wanted:
@@ -155,12 +175,16 @@ class Funnel:
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself."""
         facts, limits = self._facts, self.config.supervision
-        if facts.ac_limits is not None:
+        none: float | None
+        unit = "A"
+        if facts.pad_vehicle is not None:
+            current, none, unit = facts.pad.power_w, limits.over_power_w, "W"
+        elif facts.ac_limits is not None:
             current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
         else:
             current, none = abs(facts.measured.current_a), limits.no_current_a
         if current > limits.beyond(Rule.NO_DECAY, none):
-            waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
+            waited = f"{current:.0f} {unit} still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )
@@ -212,8 +236,9 @@ class Funnel:
         *,
         connected: bool = True,
         rule: str = "",
+        beside: bool = False,
     ) -> list[Action]:
-        """The one way out."""
+        """The one way out. ``beside``: the response goes out beside the main conversation."""
         facts, edition = self._facts, self._edition
         if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
             detail = self._with_first_cause(detail)
@@ -230,7 +255,8 @@ class Funnel:
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
-            actions.append(act.Send(response))
+            actions.append(act.Send(response, beside))
+        actions += self._retract(over=True)
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
         )
@@ -266,6 +292,9 @@ class Funnel:
             self._books.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+            return self._retract()
+        if isinstance(event, ev.ConnectionDeviceChanged):
+            return self._device_moved(event.position)
         facts, edition = self._facts, self._edition
         if isinstance(event, ev.MessageReceived) and edition is not None and facts.now < self._closes_at:
             goodbye = edition.goodbye(event.message)

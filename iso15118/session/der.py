@@ -15,7 +15,7 @@ from iso15118.energy.grid_functions import ALL_IEC, IecGridCode
 from iso15118.energy.sae_functions import ALL_SAE, SaeGridCode
 from iso15118.errors import ConfigError
 
-__all__ = ["GridCode", "GridCondition", "InverterAbilities"]
+__all__ = ["GridCode", "GridCondition", "InverterAbilities", "check_inverter"]
 
 GridCode: TypeAlias = IecGridCode | SaeGridCode
 
@@ -97,3 +97,12 @@ class GridCondition(Struct, frozen=True, kw_only=True):
         for name in ("in_service", "connected"):
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(name, f"{getattr(self, name)!r}", "True or False")
+
+
+def check_inverter(value: object) -> None:
+    """What an inverter can do, or None where there is none. Raises ``ConfigError``."""
+    if value is not None and not isinstance(value, InverterAbilities):
+        kind = type(value).__name__
+        raise ConfigError(
+            "inverter", f"{kind} is no InverterAbilities", "iso15118.session.der.InverterAbilities(...)"
+        )

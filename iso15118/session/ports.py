@@ -12,21 +12,23 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
-from iso15118.energy.grid_functions import DsoSetPoint
+from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
-from .der import GridCode, GridCondition, InverterAbilities
+from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
+from .grid_ports import GridEnergyPort, InverterPort, WantedServices
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .value_added import ValueAddedService, WantedService
+from .value_added import ValueAddedService
+from .wireless_ports import PadPort, ReceiverPort
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AcPowerPort",
     "Authorizer",
+    "AutochargeAuthorizer",
     "BatteryPort",
     "CableCheckPort",
+    "ConnectionDevicePort",
     "ContactorPort",
     "ContractAuthorizer",
     "ContractCertificateService",
@@ -49,13 +53,18 @@ __all__ = [
     "InletPort",
     "InverterPort",
     "MeterPort",
+    "MobilityPort",
     "OnBoardChargerPort",
+    "PadPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
+    "ReceiverPort",
+    "SchedulingEnergyPort",
     "SignalPort",
     "Station",
     "Vehicle",
     "VehicleAuthorizer",
+    "VehiclePositionPort",
     "capabilities_of",
 ]
 
@@ -72,6 +81,9 @@ _STATION = {
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "cable_check": {"run": _ASKED},
     "authorizer": {"authorize": _ASKED},
+    "connection_device": {"connect": _ASKED, "disconnect": _ASKED, "position": _READ},
+    "vehicle_position": {"present": _READ},
+    "pad": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "id_code": _READ, "present": _READ},
     "meter": {"read": _ASKED},
     "energy": {"needs": _TOLD, "listen": _TOLD},
     "signal": {"listen": _TOLD},
@@ -85,6 +97,8 @@ _VEHICLE = {
     "charger": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "inlet": {"present": _READ},
+    "receiver": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
+    "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
     "inverter": {"abilities": _READ, "condition": _READ, "follow": _ASKED},
@@ -92,6 +106,8 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
+_STATION_MAY = {"energy": {"schedules": _ASKED}}
+"""What a port of a station may have beside, and then has to be as it is wanted."""
 
 
 @runtime_checkable
@@ -235,6 +251,18 @@ class VehicleAuthorizer(Authorizer, Protocol):
 
 
 @runtime_checkable
+class AutochargeAuthorizer(Authorizer, Protocol):
+    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``). Weak identification:
+    anybody can send the EVCCID and the MAC address of another vehicle."""
+
+    async def authorize_autocharge(self, evccid: str, certificate_name: str, mac: str) -> bool:
+        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages; empty where none were exchanged.
+        ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff";
+        empty without a match."""
+        ...
+
+
+@runtime_checkable
 class ContractAuthorizer(Protocol):
     """Backend that decides about contracts (PnC), and the roots that the station itself checks them against."""
 
@@ -297,13 +325,19 @@ class EnergyPort(Protocol):
 
 
 @runtime_checkable
-class GridEnergyPort(EnergyPort, Protocol):
-    """An energy manager that knows the grid code of the site: then a vehicle may be a distributed energy resource (AC_DER_IEC, AC_DER_SAE).
-    Changes are pushed as ``GridCodeChanged`` and ``DsoSetPointChanged``."""
+class SchedulingEnergyPort(EnergyPort, Protocol):
+    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
+    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
+    ``SchedulesGiven``.
 
-    @property
-    def grid_code(self) -> GridCode | None:
-        """What the site asks for now; read once when a session begins."""
+    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
+    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
+    session begins.
+    """
+
+    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
+        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
+        loop, as ``needs.departure_at`` is."""
         ...
 
 
@@ -360,36 +394,6 @@ class OnBoardChargerPort(Protocol):
 
 
 @runtime_checkable
-class InverterPort(Protocol):
-    """The on-board charger as an inverter that supports the grid. What it does at which voltage and frequency is its own business and
-    within ``OnBoardChargerPort.set_power``; the session brings it the functions, and checks them before."""
-
-    @property
-    def abilities(self) -> InverterAbilities:
-        """What it can do; read once when a session begins."""
-        ...
-
-    @property
-    def condition(self) -> GridCondition:
-        """What it sees of the grid now."""
-        ...
-
-    async def follow(self, code: GridCode | None, set_point: DsoSetPoint) -> None:
-        """Follow these functions, and none but these, from now on; None: those that hold without a session."""
-        ...
-
-
-@runtime_checkable
-class WantedServices(Protocol):
-    """What the vehicle wants beside energy. What it chose is told as ``ServicesSelected``."""
-
-    @property
-    def wanted(self) -> tuple[WantedService, ...]:
-        """The services that it takes where they are offered; read once when a session begins."""
-        ...
-
-
-@runtime_checkable
 class InletPort(Protocol):
     """Measurement at the vehicle's inlet, before its contactors."""
 
@@ -419,10 +423,13 @@ class Station:
     """
 
     power: DcPowerPort | None = None
-    contactors: ContactorPort
+    contactors: ContactorPort | None = None
     cable_check: CableCheckPort | None = None
     authorizer: Authorizer
     ac: AcPowerPort | None = None
+    connection_device: ConnectionDevicePort | None = None
+    vehicle_position: VehiclePositionPort | None = None
+    pad: PadPort | None = None
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
@@ -432,13 +439,23 @@ class Station:
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
-        if self.power is None and self.ac is None:
-            _missing("power", "this port is missing", "give Station one, or ac for an AC outlet")
+        if self.power is None and self.ac is None and self.pad is None:
+            hint = "give Station one, or ac for an AC outlet, or pad for wireless power"
+            _missing("power", "this port is missing", hint)
+        if self.contactors is None and not (self.power is None and self.ac is None):
+            _missing("contactors", "this port is missing", "give Station one: only a pad does without")
         if self.power is not None and self.cable_check is None:
             _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
         if self.power is None and self.cable_check is not None:
             _missing("power", "this port is missing", "give Station one: a cable check is for a DC output")
-        check_ports(self, _STATION)
+        if (self.connection_device is None) is not (self.vehicle_position is None):
+            lacks = "connection_device" if self.connection_device is None else "vehicle_position"
+            _missing(
+                lacks,
+                "this port is missing",
+                "give Station both, or neither: the device moves by what is measured",
+            )
+        check_ports(self, _STATION, _STATION_MAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -453,6 +470,8 @@ class Vehicle:
     contactors: ContactorPort | None = None
     inlet: InletPort | None = None
     charger: OnBoardChargerPort | None = None
+    mobility: MobilityPort | None = None
+    receiver: ReceiverPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
     inverter: InverterPort | None = None
@@ -463,7 +482,8 @@ class Vehicle:
         if self.inverter is not None and self.charger is None:
             _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
-        if self.charger is None or any(port is not None for port in direct.values()):
+        alone = self.charger is not None or self.receiver is not None
+        if not alone or any(port is not None for port in direct.values()):
             for name, port in direct.items():
                 if port is None:
                     hint = (

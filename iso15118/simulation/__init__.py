@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from iso15118.moved import renamed
 
 from .ac_circuit import AcCircuit
-from .ac_presets import AC_PRESETS, AcPreset
+from .ac_presets import AC_CAR_PACK, AC_PRESETS, AcPreset
+from .ac_remote_peer import AcStationWithRemoteVehicle, AcVehicleWithRemoteStation
 from .ac_station import SimulatedAcStation
 from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
@@ -25,21 +26,29 @@ from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
 from .grid_codes import european, north_american
 from .inverter import SimulatedInverter
 from .meter import Meter
+from .pantograph import Bay, PantographStation, PantographVehicle
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
+from .timetable import Timetable
 from .vehicle import SimulatedVehicle
+from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
 __all__ = [
+    "AC_CAR_PACK",
     "AC_PRESETS",
+    "PAD_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
     "AcCircuit",
     "AcPreset",
+    "AcStationWithRemoteVehicle",
+    "AcVehicleWithRemoteStation",
     "Battery",
+    "Bay",
     "ContactorFault",
     "Contactors",
     "DcCircuit",
@@ -48,6 +57,8 @@ __all__ = [
     "InsulationMonitor",
     "Meter",
     "OnBoardCharger",
+    "PantographStation",
+    "PantographVehicle",
     "PlanPhase",
     "ReadingFault",
     "Record",
@@ -58,7 +69,11 @@ __all__ = [
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
+    "Timetable",
     "VehicleWithRemoteStation",
+    "WirelessCircuit",
+    "WirelessStation",
+    "WirelessVehicle",
     "european",
     "north_american",
     "preset",

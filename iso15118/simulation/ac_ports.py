@@ -3,11 +3,22 @@ do with time."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from iso15118.energy.grid_functions import DsoSetPoint
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.errors import HardwareError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from iso15118.session.actions import ChargingNeeds, FollowGrid, SetAcPower, SetCharger, StopPower, Urgency
+from iso15118.session.actions import (
+    ChargingNeeds,
+    FollowGrid,
+    RequestSchedules,
+    SetAcPower,
+    SetCharger,
+    StopPower,
+    Urgency,
+)
 from iso15118.session.der import GridCode, GridCondition, InverterAbilities
 from iso15118.session.events import (
     AcLimitsChanged,
@@ -16,6 +27,7 @@ from iso15118.session.events import (
     DsoSetPointChanged,
     GridCodeChanged,
     HardwareFault,
+    SchedulesGiven,
     SetPointChanged,
     SignalChanged,
 )
@@ -35,6 +47,9 @@ from .async_ports import (
     Sleep,
     VehicleSignal,
 )
+
+if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
 
 __all__ = ["AcStationPorts", "AcVehiclePorts"]
 
@@ -58,9 +73,15 @@ class AcStationPorts(Plant):
             contactors=ContactorsPort(self, self.station.outlet),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self) if self.station.grid_code is None else _GridEnergy(self),
+            energy=self._energy(),
             signal=_Signal(self),
         )
+
+    def _energy(self) -> _Energy:
+        """What the energy manager is asked for, and what it knows."""
+        if self.station.grid_code is None:
+            return _Energy(self) if self.station.timetable is None else _Scheduling(self)
+        return _GridEnergy(self) if self.station.timetable is None else _GridScheduling(self)
 
 
 class _Outlet:
@@ -111,6 +132,26 @@ class _GridEnergy(_Energy):
     @property
     def grid_code(self) -> GridCode | None:
         return self._plant.station.grid_code
+
+
+class _Scheduling(_Energy):
+    """The same, asked for schedules."""
+
+    @property
+    def price_signers(self) -> tuple[Signer, ...]:
+        """Keys that prices are signed with."""
+        table = self._plant.station.timetable
+        return () if table is None else table.price_signers
+
+    async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
+        """The timetable's."""
+        action = RequestSchedules(needs, 0, self._plant.look())
+        answer = await self._plant.ask("schedules", action, SchedulesGiven)
+        return answer.offers
+
+
+class _GridScheduling(_GridEnergy, _Scheduling):
+    """It knows both."""
 
 
 class _Signal:

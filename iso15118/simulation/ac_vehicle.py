@@ -21,6 +21,7 @@ from iso15118.session.actions import (
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.der import GridCondition, InverterAbilities
 from iso15118.session.events import (
@@ -30,8 +31,11 @@ from iso15118.session.events import (
     ContactorsChanged,
     Event,
     GridConditionChanged,
+    KeyUsed,
+    MobilityChanged,
     SignalState,
 )
+from iso15118.session.wireless import ReceiverLimits
 
 from .ac_circuit import AcCircuit
 from .battery import Battery
@@ -53,6 +57,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    UseKey: "use_key",
 }
 
 
@@ -64,6 +69,11 @@ class SimulatedAcVehicle:
 
     limits = None
     """It has no DC side."""
+
+    receiver_limits: ReceiverLimits | None = None
+    """Of its coil; None: it has none."""
+    mobility: MobilityChanged | None = None
+    """See ``SimulatedVehicle``."""
 
     def __init__(
         self,
@@ -193,5 +203,7 @@ class SimulatedAcVehicle:
                 self._agenda.drop("late set_charger")
                 circuit.asking = False
                 self.charger.stop(at_once=urgency is Urgency.EMERGENCY)
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)

@@ -14,16 +14,28 @@ from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     CloseContactors,
+    GuideVehicle,
     HardwareAction,
+    Immobilize,
     OpenContactors,
     SignalReady,
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.der import InverterAbilities
-from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
+from iso15118.session.events import (
+    BatteryChanged,
+    ContactorsChanged,
+    Event,
+    InletMeasured,
+    KeyUsed,
+    MobilityChanged,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.wireless import ReceiverLimits
 
 from .battery import Battery
 from .circuit import DcCircuit
@@ -42,6 +54,9 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    Immobilize: "immobilize",
+    GuideVehicle: "guide",
+    UseKey: "use_key",
 }
 
 
@@ -53,6 +68,11 @@ class SimulatedVehicle:
     plant seconds. ``contracts``: what it has for Plug and Charge. ``faults`` makes port calls
     fail; ``inlet.fault`` makes the contactors fail.
     """
+
+    receiver_limits: ReceiverLimits | None = None
+    """Of its coil; None: it has none."""
+    mobility: MobilityChanged | None = None
+    """Whether it stands and is held; None: nobody asks, since it charges by a plug."""
 
     def __init__(
         self,
@@ -175,6 +195,8 @@ class SimulatedVehicle:
                 circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)
 

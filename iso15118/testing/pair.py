@@ -8,7 +8,7 @@ safety monitor watches both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.pnc.contracts import Refusal
@@ -20,7 +20,9 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
+    KeyUsed,
     MessageReceived,
+    SchedulesMissing,
     TransportLoss,
 )
 from iso15118.session.secured import TlsPeer
@@ -30,16 +32,30 @@ from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.simulation.wireless import WirelessStation, WirelessVehicle
 from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
-__all__ = ["AcPair", "Pair"]
+__all__ = ["AcPair", "Beside", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
-_LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+_LOOPS = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 """What a station answers once in a turn of the charge loop."""
+
+
+class Beside(Protocol):
+    """What watches a pair and does something to it: it is asked to look after whatever happened, never while a session is at work."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to look at the latest; None: only after something has happened."""
+
+    def look(self, now: float) -> None:
+        """Something may have happened."""
 
 
 class Pair:
@@ -55,20 +71,23 @@ class Pair:
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
     ``value_added``: what the station offers beside energy; ``wanted``: what the vehicle takes of it.
     ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
+    ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
+    The bytes are to be had from the ``tap`` of each link.
     """
 
     def __init__(
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation | SimulatedAcStation,
-        vehicle: SimulatedVehicle | SimulatedAcVehicle,
+        station: SimulatedStation | SimulatedAcStation | WirelessStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle,
         *,
         wire: bool = True,
         secure: bool = True,
         delay_s: float = 0.0,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
+        on_news: Callable[[str, act.Notify, float], None] | None = None,
         now: float = 0.0,
         leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
         paused: Sequence[SeccTicket] = (),
@@ -90,12 +109,17 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            schedules=station.timetable is not None,
+            price_signers=() if station.timetable is None else station.timetable.price_signers,
             resume=paused,
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
             grid_code=station.grid_code,
             value_added=value_added,
+            device=station.device,
+            pad=station.pad_limits,
+            pad_id=station.id_code,
         )
         self.evcc = EvccSession(
             evcc,
@@ -107,6 +131,8 @@ class Pair:
             charger=vehicle.charger_limits,
             inverter=vehicle.inverter,
             value_added=wanted,
+            mobility=vehicle.mobility,
+            receiver=vehicle.receiver_limits,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -118,6 +144,10 @@ class Pair:
             paused=tuple(paused),
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
+            device=station.device,
+            held=vehicle.mobility is not None,
+            pad=station.pad_limits,
+            receiver=vehicle.receiver_limits,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -129,9 +159,12 @@ class Pair:
         """Charge-loop answers seen."""
         self.exchanges = 0
         """Answers of the station, all of them."""
+        self.beside: Beside | None = None
+        """Looks on, as the steps of a scenario do."""
         self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
+        self._on_news = on_news
         self._look_s = look_s
         self._look_at = now
         self._ends = (self.to_secc, self.to_evcc, self.secc, self.evcc, station, vehicle)
@@ -178,6 +211,10 @@ class Pair:
             moment = end.deadline
             if moment is not None and (earliest is None or moment < earliest):
                 earliest = moment
+        if self.beside is not None:
+            moment = self.beside.deadline
+            if moment is not None and (earliest is None or moment < earliest):
+                earliest = moment
         if (earliest is None or self._look_at < earliest) and self._live():
             return self._look_at
         return earliest
@@ -222,6 +259,8 @@ class Pair:
         if (due := self.evcc.deadline) is not None and due <= now:
             self._measure_evcc()
             self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
+        if self.beside is not None:
+            self.beside.look(now)
 
     def let_pass(self, seconds: float) -> None:
         """Let virtual time pass, with everything that falls into it."""
@@ -277,9 +316,12 @@ class Pair:
         self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
+            beside = self.station.look(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
+        for event in beside:
+            self._carry_out_secc(self._tell_secc(event))
         self.monitor.measured(measured, self.now)
         actions = self.secc.handle(measured, self.now)
         if actions:
@@ -315,13 +357,15 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._secc_events(_guarded(self.station, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("secc", action, now)
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     self.exchanges += 1
                     if name_of(message) in _LOOPS:
                         self.loops += 1
                     if self._on_message is None or self._on_message("secc", message, now) is not False:
-                        self.to_evcc.send(message, now)
+                        self.to_evcc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
@@ -340,10 +384,12 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("evcc", action, now)
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
-                        self.to_secc.send(message, now)
+                        self.to_secc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_secc.use_schema(edition)
                     self.to_evcc.expect_schema(edition)
@@ -361,7 +407,12 @@ class AcPair(Pair):
 
 
 def _guarded(
-    hardware: SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle,
+    hardware: SimulatedStation
+    | SimulatedAcStation
+    | SimulatedVehicle
+    | SimulatedAcVehicle
+    | WirelessStation
+    | WirelessVehicle,
     action: act.HardwareAction,
     now: float,
 ) -> Iterable[Event]:
@@ -375,6 +426,10 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.RequestSchedules(number=number):
+                return [SchedulesMissing(number)]
+            case act.UseKey(number=number):
+                return [KeyUsed(number, error=error)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

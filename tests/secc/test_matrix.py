@@ -165,7 +165,7 @@ ALLOWED = {
     "DC_PreCharge": ["DCPreChargeReq"],
     "PowerDelivery": ["PowerDeliveryReq"],
     "DC_ChargeLoop": ["DCChargeLoopReq", "MeteringConfirmationReq", "PowerDeliveryReq"],
-    "ScheduleRenegotiation": ["PowerDeliveryReq", "ScheduleExchangeReq"],
+    "ScheduleRenegotiation": ["DCChargeParameterDiscoveryReq", "PowerDeliveryReq", "ScheduleExchangeReq"],
     "DC_WeldingDetection": ["DCWeldingDetectionReq"],
     "SessionStop": [],
     "Ended": [],

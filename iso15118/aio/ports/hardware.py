@@ -18,6 +18,7 @@ from iso15118.aio.logs import Log
 from iso15118.errors import HardwareError
 from iso15118.ranges import Duration, check_numbers
 from iso15118.session import events as ev
+from iso15118.session.actions import Urgency
 
 from .contactor_calls import ContactorCalls
 from .guard import Port
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from iso15118.session.supervision import SupervisionLimits
     from iso15118.timing import Timing
 
-__all__ = ["NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
 
 _log = Log(__name__)
 
@@ -57,6 +58,10 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     bounce_s: Duration = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
     current. Proposal."""
+    device_s: Duration = 55.0
+    """Bringing a connection device to the vehicle, and retracting it."""
+    immobilize_s: Duration = 5.0
+    """Locking the vehicle's drive, or letting it go."""
     signal_s: Duration = 0.5
     """Showing another state on the control pilot."""
     meter_s: Duration = 1.0
@@ -79,6 +84,7 @@ class PortLimits(Struct, frozen=True, kw_only=True):
             contactors_s=timing.contactor_close,
             authorization_s=timing.authorization_ongoing_timeout,
             contract_s=timing.ongoing_performance,
+            device_s=timing.ongoing_performance,
         )
 
 
@@ -135,6 +141,22 @@ class Hardware(Protocol):
 
     def close(self) -> None:
         """No more calls; what is still under way is cancelled."""
+
+
+class NoContactors:
+    """A vehicle that charges by its on-board charger or without a wire has none that could close, and neither has a pad."""
+
+    closed = False
+
+    async def close(self) -> bool:
+        """There are none."""
+        return False
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        """They are never closed."""
+
+
+NO_CONTACTORS: Final = NoContactors()
 
 
 class SideHardware:

@@ -19,15 +19,20 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Urgency
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import StationLimits
+from iso15118.session.wireless import PadLimits
 
 from . import readings
 from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import outlet
+from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
+from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
@@ -50,7 +55,7 @@ class StationHardware(SideHardware):
         supervision: SupervisionLimits | None = None,
         managed_ac: AcStationLimits | None = None,
     ) -> None:
-        super().__init__(station.contactors, limits, tell, supervision)
+        super().__init__(station.contactors or NO_CONTACTORS, limits, tell, supervision)
         self._output = None if station.power is None else Port(station.power, "power")
         self._cable = None if station.cable_check is None else Port(station.cable_check, "cable_check")
         self._terminal = Port(station.authorizer, "authorizer")
@@ -65,10 +70,15 @@ class StationHardware(SideHardware):
             else PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
         )
         self._ac = None if station.ac is None else outlet(loop, station.ac, self._report, limits.power_s)
+        self._pad = None if station.pad is None else pad(loop, station.pad, self._report, limits.power_s)
         self._managed_ac = managed_ac
         self._powers = tuple(
             calls
-            for calls in (self._power, None if self._ac is None else self._ac.calls)
+            for calls in (
+                self._power,
+                None if self._ac is None else self._ac.calls,
+                None if self._pad is None else self._pad.calls,
+            )
             if calls is not None
         )
         """All that can give power: each is stopped whatever the other does."""
@@ -76,12 +86,22 @@ class StationHardware(SideHardware):
             self._no_current_a = AC_NO_CURRENT_A
             if supervision is not None and supervision.ac_no_current_a is not None:
                 self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+        self._device = (
+            None
+            if station.connection_device is None
+            else DeviceCalls(
+                loop, station.connection_device, station.vehicle_position, self._report, limits.device_s
+            )
+        )
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
         self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._authorization = 0
+        """The number of the last question to the terminal."""
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._schedules = ScheduleCalls(loop, station, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -89,14 +109,18 @@ class StationHardware(SideHardware):
             act.SetPower: self._set_power,
             act.SetAcPower: self._set_ac_power,
             act.PreCharge: self._set_power,
+            act.SetPad: self._set_pad,
             act.StopPower: self._stop_power,
             act.CloseContactors: self._close_contactors,
             act.OpenContactors: self._open_contactors,
             act.StartCableCheck: self._start_cable_check,
+            act.ConnectDevice: self._connect_device,
+            act.DisconnectDevice: self._disconnect_device,
             act.RequestAuthorization: self._request_authorization,
             act.ReadMeter: self._read_meter,
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
+            act.RequestSchedules: self._schedules.ask,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -126,6 +150,13 @@ class StationHardware(SideHardware):
                 present = (*present, values)
         except HardwareError as error:
             return (*present, *self._report.unreadable("ac", str(error)))
+        try:
+            if self._pad is not None:
+                coil = self._pad.present()
+                self._measured_now("pad.present.at", coil.at, now)
+                present = (*present, coil)
+        except HardwareError as error:
+            return (*present, *self._report.unreadable("pad", str(error)))
         if now < self._look_at:
             return present
         self._look_at = now + self._limits.look_s
@@ -137,6 +168,18 @@ class StationHardware(SideHardware):
         changed = self._contactors.changed()
         if changed is not None:
             found.append(changed)
+        if self._device is not None:
+            try:
+                found += self._device.look()
+            except HardwareError as error:
+                found += self._report.unreadable("connection_device", str(error))
+        if self._pad is not None:
+            could = self._pad.known
+            try:
+                if self._pad.limits() != could and could is not None:
+                    found.append(ev.PadLimitsChanged(self._pad.limits()))
+            except HardwareError as error:
+                found += self._report.unreadable("pad", str(error))
         known = self._supply
         try:
             if self._output is not None and self._read_supply(self._output) != known:
@@ -213,12 +256,15 @@ class StationHardware(SideHardware):
             partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
             self._authorizer.drop,
             self._contracts.drop,
+            self._schedules.drop,
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
 
     async def wind_up(self) -> None:
-        """Ask the meter for a last reading and wait for it, no longer than it may take."""
+        """Retract the connection device, now that nothing flows; ask the meter for a last reading and wait for it, no longer than it may
+        take."""
+        await self._retract()
         if self._counter is None:
             return
         until = self._loop.time() + self._limits.meter_s
@@ -228,6 +274,31 @@ class StationHardware(SideHardware):
             await self._while(lambda: self._meter.asked, until)
             if not awaited:
                 return
+
+    async def _retract(self) -> None:
+        device = self._device
+        if device is None or device.is_home:
+            return
+        if not self.safe:
+            _log.error("the connection device stays where it is: %s", self.why_unsafe())
+            return
+        until = self._loop.time() + self._limits.device_s
+        device.disconnect()
+        await self._while(lambda: not device.is_home and device.busy, until)
+        if not device.is_home:
+            _log.error("the connection device is not home")
+
+    def pad_limits(self) -> PadLimits | None:
+        """What the pad can send now; None without one. Raises as ``limits`` does."""
+        return None if self._pad is None else self._pad.limits()
+
+    def pad_id(self) -> int:
+        """Its code; 0 without one. Raises as ``limits`` does."""
+        return 0 if self._pad is None else self._pad.port.read("id_code", id_code_of)
+
+    def device_position(self) -> DevicePosition | None:
+        """Where the connection device is; None without one. Raises as ``limits`` does."""
+        return None if self._device is None else self._device.position
 
     @property
     def energy(self) -> tuple[float, float] | None:
@@ -242,7 +313,9 @@ class StationHardware(SideHardware):
         self._check_echo.close()
         for calls in self._powers:
             calls.close()
-        for part in (self._check, self._authorizer, self._contracts, self._meter):
+        if self._device is not None:
+            self._device.close()
+        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
             part.close()
         self._contactors.shut_down()
 
@@ -257,6 +330,11 @@ class StationHardware(SideHardware):
         self._energise()
         if self._ac is not None:
             self._ac.calls.want(action)
+
+    def _set_pad(self, action: act.SetPad) -> None:
+        self._energise()
+        if self._pad is not None:
+            self._pad.calls.want(action)
 
     def _stop_power(self, action: act.StopPower) -> None:
         failed = each(*(partial(calls.stop, action.urgency) for calls in self._powers))
@@ -290,7 +368,17 @@ class StationHardware(SideHardware):
         if self._cable is not None:
             self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
+    def _connect_device(self, action: act.ConnectDevice) -> None:
+        if self._device is not None:
+            self._device.connect(action.deadline)
+
+    def _disconnect_device(self, action: act.DisconnectDevice) -> None:
+        if self._device is not None:
+            self._device.disconnect()
+
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
+        self._authorizer.drop()  # the answer to an earlier question is not wanted any more
+        self._authorization = action.number
         self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
@@ -315,10 +403,10 @@ class StationHardware(SideHardware):
     def _authorized(self, result: object) -> None:
         if type(result) is not bool:
             raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
-        self._news(ev.AuthorizationDecided(result))
+        self._news(ev.AuthorizationDecided(result, self._authorization))
 
     def _not_authorized(self, complaint: str) -> None:
-        self._news(ev.AuthorizationDecided(False))
+        self._news(ev.AuthorizationDecided(False, self._authorization))
         _log.warning("nobody is let in: %s", complaint)
 
     def _read(self, result: object) -> None:
@@ -353,6 +441,8 @@ class StationHardware(SideHardware):
         try:
             output = None if self._output is None else self._output.read("present", readings.output)
             flows = None if self._ac is None else self._ac.flows()
+            if flows is None and self._pad is not None:
+                flows = self._pad.flows()
             if output is None or flows is None:
                 return output or flows
             return flows if abs(flows.current_a) > abs(output.current_a) else output

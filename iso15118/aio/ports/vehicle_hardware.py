@@ -19,10 +19,13 @@ from . import readings
 from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import charger
 from .calls import SafeCalls
+from .coil_side import coil
 from .contract_calls import StoreCalls
+from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .inverter import InverterCalls
+from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
@@ -32,22 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["VehicleHardware"]
 
 _log = Log(__name__)
-
-
-class _NoContactors:
-    """A vehicle that charges by its on-board charger only has none that could close."""
-
-    closed = False
-
-    async def close(self) -> bool:
-        """There are none."""
-        return False
-
-    async def open(self, urgency: Urgency, reason: str) -> None:
-        """They are never closed."""
-
-
-_None = _NoContactors()
 
 
 class VehicleHardware(SideHardware):
@@ -62,7 +49,7 @@ class VehicleHardware(SideHardware):
         tell: Callable[[ev.Event], None],
         supervision: SupervisionLimits | None = None,
     ) -> None:
-        super().__init__(vehicle.contactors or _None, limits, tell, supervision)
+        super().__init__(vehicle.contactors or NO_CONTACTORS, limits, tell, supervision)
         self._inlet = None if vehicle.inlet is None else Port(vehicle.inlet, "inlet")
         self._charger = (
             None
@@ -73,6 +60,11 @@ class VehicleHardware(SideHardware):
             self._no_current_a = AC_NO_CURRENT_A
             if supervision is not None and supervision.ac_no_current_a is not None:
                 self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+        self._coil = (
+            None
+            if vehicle.receiver is None
+            else coil(self._loop, vehicle.receiver, self._report, limits.power_s)
+        )
         self._battery = Port(vehicle.battery, "battery")
         self._signal = (
             SignalCalls(self._loop, Port(vehicle.signal, "signal"), self._report, limits.signal_s)
@@ -84,7 +76,13 @@ class VehicleHardware(SideHardware):
             if vehicle.inverter is None
             else InverterCalls(self._loop, vehicle.inverter, self._report, limits.power_s)
         )
+        self._mobility = (
+            None
+            if vehicle.mobility is None
+            else MobilityCalls(self._loop, vehicle.mobility, self._report, limits.immobilize_s)
+        )
         self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
+        self._keys = KeyCalls(self._loop, self._news)
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
@@ -107,6 +105,10 @@ class VehicleHardware(SideHardware):
                 self._energise()
                 if self._charger is not None:
                     self._charger.calls.want(action)
+            case act.SetReceiver():
+                self._energise()
+                if self._coil is not None:
+                    self._coil.calls.want(action)
             case act.StopPower(urgency):
                 self._stop(urgency)
             case act.SignalReady(ready):
@@ -114,6 +116,12 @@ class VehicleHardware(SideHardware):
                     self._signal.set_ready(ready)
             case act.StoreContract(contract):
                 self._store.keep(contract)
+            case act.GuideVehicle(position) if self._mobility is not None:
+                self._mobility.guide(position)
+            case act.Immobilize(immobile) if self._mobility is not None:
+                self._mobility.immobilize(immobile)
+            case act.UseKey():
+                self._keys.use(action)
             case _:
                 pass
 
@@ -135,6 +143,13 @@ class VehicleHardware(SideHardware):
         except HardwareError as error:
             return (*found, *self._report.unreadable("charger", str(error)))
         try:
+            if self._coil is not None:
+                present = self._coil.present()
+                self._measured_now("receiver.present.at", present.at, now)
+                found.append(present)
+        except HardwareError as error:
+            return (*found, *self._report.unreadable("receiver", str(error)))
+        try:
             found.append(self._battery.read("state", readings.battery))
         except HardwareError as error:
             return (*found, *self._report.unreadable("battery", str(error)))
@@ -142,8 +157,13 @@ class VehicleHardware(SideHardware):
             return found
         self._look_at = now + self._limits.look_s
         changed = self._contactors.changed()
-        seen = () if self._inverter is None else self._inverter.look()
-        return [*found, *self._charger_changed(), *seen, *(() if changed is None else (changed,))]
+        return [
+            *found,
+            *self._charger_changed(),
+            *(() if self._inverter is None else self._inverter.look()),
+            *self._mobility_changed(),
+            *(() if changed is None else (changed,)),
+        ]
 
     def _charger_changed(self) -> Sequence[ev.Event]:
         """Other limits of the charger than at the last look."""
@@ -156,6 +176,15 @@ class VehicleHardware(SideHardware):
         except HardwareError as error:
             return self._report.unreadable("charger", str(error))
         return () if before is None or limits == before else (ev.ChargerChanged(limits),)
+
+    def _mobility_changed(self) -> Sequence[ev.Event]:
+        """The vehicle stands, moves, or its lock is another."""
+        if self._mobility is None:
+            return ()
+        try:
+            return self._mobility.changed()
+        except HardwareError as error:
+            return self._report.unreadable("mobility", str(error))
 
     def make_safe(self, reason: str) -> None:
         """No current through the charger, contactors open and not ready, at once."""
@@ -182,9 +211,14 @@ class VehicleHardware(SideHardware):
         self._contactors.shut_down()
         if self._charger is not None:
             self._charger.calls.close()
+        if self._coil is not None:
+            self._coil.calls.close()
+        if self._mobility is not None:
+            self._mobility.close()
         self._store.close()
         if self._inverter is not None:
             self._inverter.close()
+        self._keys.close()
         if self._signal is not None:
             self._signal.close()
 
@@ -195,8 +229,9 @@ class VehicleHardware(SideHardware):
             self._signal.set_ready(False)
 
     def _stop(self, urgency: Urgency) -> None:
-        if self._charger is not None:
-            self._charger.calls.stop(urgency)
+        for side in (self._charger, self._coil):
+            if side is not None:
+                side.calls.stop(urgency)
 
     def _safe_calls(self) -> list[SafeCalls]:
         calls = [self._contactors.opens]
@@ -204,6 +239,8 @@ class VehicleHardware(SideHardware):
             calls.append(self._signal.withdrawals)
         if self._charger is not None:
             calls.append(self._charger.calls.stops)
+        if self._coil is not None:
+            calls.append(self._coil.calls.stops)
         return calls
 
     def _safe_calls_running(self) -> bool:
@@ -215,12 +252,15 @@ class VehicleHardware(SideHardware):
     def _open_calls(self) -> list[float]:
         ready = None if self._signal is None else self._signal.open_s
         draws = None if self._charger is None else self._charger.calls.open_s
-        return [left for left in (self._contactors.open_s, ready, draws) if left is not None]
+        takes = None if self._coil is None else self._coil.calls.open_s
+        return [left for left in (self._contactors.open_s, ready, draws, takes) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
         try:
             inlet = None if self._inlet is None else self._inlet.read("present", readings.inlet)
             flows = None if self._charger is None else self._charger.flows()
+            if flows is None and self._coil is not None:
+                flows = self._coil.flows()
             if inlet is None or flows is None:
                 return inlet or flows
             return flows if abs(flows.current_a) > abs(inlet.current_a) else inlet

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
-from iso15118.messages.iso20 import ac, dc
+from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import time_stamp
@@ -28,6 +28,19 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.ServiceSelectionReq: (cm.ServiceSelectionRes, "ServiceSelection"),
     dc.DCChargeParameterDiscoveryReq: (dc.DCChargeParameterDiscoveryRes, "DC_ChargeParameterDiscovery"),
     ac.ACChargeParameterDiscoveryReq: (ac.ACChargeParameterDiscoveryRes, "AC_ChargeParameterDiscovery"),
+    acdp.ACDPVehiclePositioningReq: (acdp.ACDPVehiclePositioningRes, "ACDP_VehiclePositioning"),
+    acdp.ACDPConnectReq: (acdp.ACDPConnectRes, "ACDP_Connect"),
+    acdp.ACDPDisconnectReq: (acdp.ACDPDisconnectRes, "ACDP_Disconnect"),
+    acdp.ACDPSystemStatusReq: (acdp.ACDPSystemStatusRes, "ACDP_SystemStatus"),
+    wpt.WPTFinePositioningSetupReq: (wpt.WPTFinePositioningSetupRes, "WPT_FinePositioningSetup"),
+    wpt.WPTFinePositioningReq: (wpt.WPTFinePositioningRes, "WPT_FinePositioning"),
+    wpt.WPTPairingReq: (wpt.WPTPairingRes, "WPT_Pairing"),
+    wpt.WPTChargeParameterDiscoveryReq: (
+        wpt.WPTChargeParameterDiscoveryRes,
+        "WPT_ChargeParameterDiscovery",
+    ),
+    wpt.WPTAlignmentCheckReq: (wpt.WPTAlignmentCheckRes, "WPT_AlignmentCheck"),
+    wpt.WPTChargeLoopReq: (wpt.WPTChargeLoopRes, "WPT_ChargeLoop"),
     cm.ScheduleExchangeReq: (cm.ScheduleExchangeRes, "ScheduleExchange"),
     dc.DCCableCheckReq: (dc.DCCableCheckRes, "DC_CableCheck"),
     dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),
@@ -41,6 +54,10 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
+
+
+_APART = frozenset({cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+"""They have a stream of their own, and nothing else goes on meanwhile."""
 
 
 def header(talk: Conversation) -> MessageHeader:
@@ -59,7 +76,8 @@ def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ())
     if timeout is None:
         timeout = talk.timeouts[kind] = talk.timing.message_timeout_of(kind.__name__)
     response, state = RESPONSES[kind]
-    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
+    opens, apart = kind is cm.SessionSetupReq, kind in _APART
+    return Exchange(request, response, timeout, state, opens=opens, then=then, apart=apart)
 
 
 async def poll(

@@ -32,7 +32,7 @@ def session_setup(request: iso2.SessionSetupReq, ctx: Context) -> Answer:
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is replaced
     [V2G2-756]. The EVCCID, an address, is told as hexadecimal digits; nothing is decided by it."""
     facts = ctx.facts
-    facts.evccid = request.evccid.hex().upper()
+    facts.know_vehicle(request.evccid.hex().upper())
     joined = join(ctx)
     if not joined:
         facts.session_id = new_session_id()

@@ -21,6 +21,9 @@ from iso15118.session.edition import Answer, Refused, Stage, Wait
 from .value_added import check_in_is_selected, check_out_is_selected
 
 if TYPE_CHECKING:
+    from iso15118.session.ac_limits import AcVehicleLimits
+    from iso15118.session.limits import VehicleLimits
+
     from .context import Context
 
 __all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
@@ -36,15 +39,23 @@ class State(Enum):
     SERVICE_DETAIL = "ServiceDetail"
     SERVICE_SELECTION = "ServiceSelection"
     AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
+    WPT_FINE_POSITIONING_SETUP = "WPT_FinePositioningSetup"
+    WPT_FINE_POSITIONING = "WPT_FinePositioning"
+    WPT_PAIRING = "WPT_Pairing"
+    WPT_CHARGE_PARAMETER_DISCOVERY = "WPT_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
+    ACDP_CONNECT = "ACDP_Connect"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
+    WPT_ALIGNMENT_CHECK = "WPT_AlignmentCheck"
     POWER_DELIVERY = "PowerDelivery"
     AC_CHARGE_LOOP = "AC_ChargeLoop"
+    WPT_CHARGE_LOOP = "WPT_ChargeLoop"
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
+    ACDP_DISCONNECT = "ACDP_Disconnect"
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
 
@@ -105,12 +116,24 @@ class Part(Struct, frozen=True, kw_only=True):
     """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
     advice: Callable[[Context, EndReason], str]
     """What people may try where a session ends in the loop for this reason."""
-    bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
+    bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | float | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
     heard: Callable[[Any, Context], None] = _nothing_heard
     """Takes what a charge-loop request says beside power and limits."""
     told: Callable[[Context], dict[str, Any]] = _nothing_told
     """What a charge-loop response says beside them: fields of its control mode element."""
+    declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
+    """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
+    beside: frozenset[type] = frozenset()
+    """Requests that come on a stream of their own."""
+    leaves: frozenset[type] = frozenset()
+    """Requests that lead away from power: they are not refused because somebody wants to stop."""
+
+    @property
+    def parameters_request(self) -> type:
+        """The request with the charge parameters."""
+        kinds = [key for key in self.rows[self.parameters] if isinstance(key, type)]
+        return next(kind for kind in kinds if kind.__name__.endswith("ChargeParameterDiscoveryReq"))
 
 
 def key_of(request: Any) -> Key:
@@ -234,6 +257,9 @@ def compose(part: Part) -> Table:
     """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
     table = _common(part.parameters, part.ready, part.loop, part.after)
     leave = table[S.SESSION_STOP]
+    if part.declared is not None:
+        anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)
+        table[S.SCHEDULE_RENEGOTIATION][part.parameters_request] = anew
     for state, rows in part.rows.items():
         mine = table.setdefault(state, dict(leave))
         for key, what in rows.items():

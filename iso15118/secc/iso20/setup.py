@@ -16,7 +16,6 @@ from iso15118.session import actions
 from iso15118.session.actions import (
     EndReason,
     Notify,
-    RequestAuthorization,
     RequestContractAuthorization,
     ServicesSelected,
     SessionResumed,
@@ -47,7 +46,7 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
     replaced [V2G20-2626, V2G20-2627]."""
     facts = ctx.facts
-    facts.evccid = request.evccid
+    facts.know_vehicle(request.evccid)
     if not request.evccid and not facts.config.tolerate_odd_values:
         return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
     facts.certificate_name = facts.tls.peer_name if facts.tls is not None else ""
@@ -146,8 +145,7 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
 def _waiting_for_driver(ctx: Context, *, ask: bool) -> Answer:
     """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    asked = RequestAuthorization(ctx.facts.evccid, ctx.facts.certificate_name)
-    return Answer(waiting, State.AUTHORIZATION, (asked,) if ask else ())
+    return Answer(waiting, State.AUTHORIZATION, (ctx.facts.ask_driver(),) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
@@ -292,11 +290,18 @@ def _termination(request: cm.SessionStopReq) -> str:
     return printable(said, _LONGEST)
 
 
+def _leaving(request: cm.SessionStopReq) -> actions.VehicleLeaves:
+    code, why = request.ev_termination_code or "", request.ev_termination_explanation or ""
+    return actions.VehicleLeaves(printable(code, _LONGEST), printable(why, _LONGEST))
+
+
 def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
     facts = ctx.facts
     detail = _termination(request)
+    if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
+        facts.news.append(_leaving(request))
     end, refused = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
@@ -320,10 +325,18 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
                 ctx.ac_now = ctx.ac_bounds = ctx.der_code = ctx.der_reported = None
-                ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
+                ctx.wire = ctx.loop_mode = ctx.wish = None
+                ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
+                ctx.renegotiate_until = ctx.renegotiate_next = 0.0
+                ctx.needs_told = ctx.acknowledged = None
+                ctx.target_told = False
                 ctx.detailed.clear()
+                facts.wishes.service_anew()
+                # Some vehicles say so and hang up: that is an ordinary end.
+                facts.wishes.may_leave = "the vehicle left where it would have chosen another service"
+                facts.news.append(actions.ServiceRenegotiated())
                 value_added.forget(ctx)
                 return Answer(
                     cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
