@@ -268,8 +268,8 @@ def compose(part: Part) -> Table:
             mine[key] = what
     for state in table.keys() - _WITHOUT_SELECTION:
         # On a stream of their own beside whatever goes on.
-        table[state][cm.VehicleCheckInReq] = row("docs/sessions.md", state, when=check_in_is_selected)
-        table[state][cm.VehicleCheckOutReq] = row("docs/sessions.md", state, when=check_out_is_selected)
+        table[state][cm.VehicleCheckInReq] = row("docs/value-added.md", state, when=check_in_is_selected)
+        table[state][cm.VehicleCheckOutReq] = row("docs/value-added.md", state, when=check_out_is_selected)
     for state, rows in table.items():
         for key, what in rows.items():
             if not what.next or not what.next <= table.keys():
