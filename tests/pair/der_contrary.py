@@ -15,7 +15,7 @@ from iso15118.session import events as ev
 from iso15118.session.services import ControlMode
 from iso15118.simulation import european, north_american
 from iso15118.testing import AcPair
-from tests.pair.der_rig import DER_SERVICES, contrary, der_pair
+from tests.pair.der_rig import DER_SERVICES, contrary, der_pair, go_on
 
 __all__ = ["conversation", "disturb"]
 
@@ -38,7 +38,7 @@ def conversation(seed: int) -> str:
         if pair.done:
             break
         until = pair.now + rng.uniform(0.5, 6.0)
-        pair.run(until=lambda until=until: pair.now >= until)
+        go_on(pair, until)
         disturb(rng, pair)
     pair.tell_secc(ev.StopRequested("over"))
     pair.run(max_s=pair.now + 400.0)

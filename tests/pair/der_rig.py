@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import random
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,11 @@ def inverter(pair: AcPair) -> SimulatedInverter:
     return charger
 
 
+def go_on(pair: AcPair, until: float) -> None:
+    """Run to this moment, or to the end."""
+    pair.run(until=lambda: pair.now >= until)
+
+
 class Bent:
     """One of our sessions whose messages are changed before they are sent."""
 
@@ -137,10 +143,10 @@ def _shaken(rng: random.Random, value: Any, depth: int = 0) -> Any:
             new = type(old)(curve_data_point=tuple(points[: rng.randint(2, len(points))]))
         elif isinstance(old, msgspec.Struct):
             new = _shaken(rng, old, depth + 1)
-        elif isinstance(old, int) and not hasattr(old, "name"):
+        elif isinstance(old, int) and not isinstance(old, enum.Enum):
             new = rng.choice((0, 1, 99, 255))
-        elif hasattr(type(old), "__members__"):
-            new = rng.choice(list(type(old)))
+        elif isinstance(old, enum.Enum):
+            new = rng.choice(list(type(old).__members__.values()))
         if new != old:
             return msgspec.structs.replace(value, **{name: new})
     return value
@@ -150,12 +156,13 @@ def contrary(rng: random.Random, pair: AcPair, *, station: bool, share: float = 
     """A peer that now and then says something else of the grid code, of its limits or of itself than it means."""
 
     def bend(message: Any) -> Any:
-        field = {
+        fields: dict[type, str] = {
             ac.ACChargeParameterDiscoveryRes: "ac_cpd_res_energy_transfer_mode",
             ac.ACChargeParameterDiscoveryReq: "ac_cpd_req_energy_transfer_mode",
             ac.ACChargeLoopRes: "cl_res_control_mode",
             ac.ACChargeLoopReq: "cl_req_control_mode",
-        }.get(type(message))
+        }
+        field = fields.get(type(message))
         often = (
             0.5
             if type(message) in (ac.ACChargeParameterDiscoveryRes, ac.ACChargeParameterDiscoveryReq)

@@ -25,7 +25,7 @@ from iso15118.simulation import european, north_american
 from iso15118.testing import AcPair
 from tests.pair.ac_rig import ended, until_charging
 from tests.pair.der_contrary import conversation, disturb
-from tests.pair.der_rig import DER_SERVICES, IEC, SAE, bend_station, der_pair, inverter
+from tests.pair.der_rig import DER_SERVICES, IEC, SAE, bend_station, der_pair, go_on, inverter
 
 GOOD = (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_EV)
 
@@ -354,7 +354,7 @@ def test_a_pair_that_is_disturbed_ends_safely_and_in_an_orderly_way(seed: int) -
         if pair.done:
             break
         until = pair.now + rng.uniform(0.5, 8.0)
-        pair.run(until=lambda until=until: pair.now >= until)
+        go_on(pair, until)
         disturb(rng, pair)
     pair.tell_secc(ev.StopRequested("over"))
     pair.run()
