@@ -312,8 +312,8 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 class FollowGrid(HardwareAction, frozen=True):
-    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: no
-    grid code was agreed on, or it holds no more."""
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
+    session is over, and what it was told holds no more."""
 
     code: GridCode | None
     set_point: DsoSetPoint = DsoSetPoint()

@@ -55,6 +55,8 @@ def test_a_whole_session_with_energy_given_back(service: ServiceID, mode: Contro
     assert meter.charged_wh == pytest.approx(battery.charged_wh, rel=0.001)
     assert meter.discharged_wh == pytest.approx(battery.discharged_wh, rel=0.001)
     assert pair.vehicle.battery.soc >= 41.99
+    assert inverter(pair).follows >= 2
+    assert inverter(pair).followed is None, "the session is over"
 
 
 @pytest.mark.parametrize("service", DER_SERVICES)

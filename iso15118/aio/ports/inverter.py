@@ -86,6 +86,7 @@ class InverterCalls:
         self._port = Port(port, "inverter")
         self._report, self._limit_s = report, limit_s
         self._wanted: FollowGrid | None = None
+        self._leaves = False
         self._question = Question(loop, "inverter.follow", self._followed, self._not_followed)
         self._known: GridCondition | None = None
 
@@ -108,11 +109,13 @@ class InverterCalls:
 
     def close(self) -> None:
         """No more calls."""
+        self._question.drop()
         self._question.close()
 
     def _next(self) -> None:
         action, self._wanted = self._wanted, None
         if action is not None:
+            self._leaves = action.code is None
             self._question.ask(self._port.call("follow", action.code, action.set_point), self._limit_s)
 
     def _followed(self, result: object) -> None:
@@ -120,4 +123,7 @@ class InverterCalls:
 
     def _not_followed(self, complaint: str) -> None:
         self._wanted = None
-        self._report.fault("inverter", complaint)
+        if self._leaves:  # nothing flows any more
+            _log.warning("the inverter was not told that the session is over: %s", complaint)
+        else:
+            self._report.fault("inverter", complaint)
