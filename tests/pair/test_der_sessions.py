@@ -18,11 +18,13 @@ from iso15118.secc.ac_settings import AcSeccSettings
 from iso15118.session import actions as act
 from iso15118.session import der_iec
 from iso15118.session import events as ev
+from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.der import InverterAbilities
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import european, north_american
 from iso15118.testing import AcPair
+from iso15118.testing.monitor import SafetyViolation
 from tests.pair.ac_rig import ended, until_charging
 from tests.pair.der_contrary import conversation, disturb
 from tests.pair.der_rig import DER_SERVICES, IEC, SAE, bend_station, der_pair, go_on, inverter
@@ -365,3 +367,20 @@ def test_a_pair_that_is_disturbed_ends_safely_and_in_an_orderly_way(seed: int) -
     assert (
         all(one.orderly or one is EndReason.HARDWARE_FAULT for one in reasons) or pair.secc.ended is not None
     )
+
+
+# -- the monitor itself ------------------------------------------------------------------------------------
+
+
+def test_the_monitor_sees_an_inverter_that_is_told_what_was_not_agreed_on() -> None:
+    pair = until_charging(der_pair(secc={"ac": AcSeccSettings(der_functions=(0x00F,))}))
+    wrong = act.FollowGrid(european())
+    with pytest.raises(SafetyViolation, match="not agreed on"):
+        pair.monitor.evcc(None, [wrong], pair.now)
+    allowed = act.FollowGrid(msgspec.structs.replace(european().within(0x00F)))
+    pair.monitor.evcc(None, [allowed], pair.now)
+    with pytest.raises(SafetyViolation, match="not agreed on"):
+        pair.monitor.evcc(None, [act.FollowGrid(IecGridCode(), DsoSetPoint(reactive_var=1.0))], pair.now)
+    taken = ChargerBounds(phases=3, power_w=(1e3,) * 3, current_a=(16.0,) * 3)
+    with pytest.raises(SafetyViolation, match="before the inverter was told"):
+        pair.monitor.evcc(None, [act.FollowGrid(None), act.SetCharger(taken)], pair.now)
