@@ -22,6 +22,8 @@ from iso15118.aio.ports.coupling_calls import coupled
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import abilities_of
+from iso15118.aio.ports.value_added import wanted_of
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, MisuseError
@@ -454,6 +456,7 @@ class EvccClient:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
         mobility, receiver = coupled(self.vehicle)
         state = self._battery.read("state", readings.battery)
+        inverter, wanted = abilities_of(self.vehicle), wanted_of(self.vehicle)
         try:
             return EvccSession(
                 self.config,
@@ -463,6 +466,8 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                inverter=inverter,
+                value_added=wanted,
                 mobility=mobility,
                 receiver=receiver,
             )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from iso15118.evcc.din.script import Din
 from iso15118.evcc.iso2.script import Iso2
 from iso15118.evcc.iso2.setup import modes_of
-from iso15118.evcc.iso20.script import AC, ACDP, DC, WPT, Iso20
+from iso15118.evcc.iso20.script import AC, AC_DER_IEC, AC_DER_SAE, ACDP, DC, WPT, Iso20
 from iso15118.session.services import (
     AC_SERVICES,
     ACDP_SERVICES,
@@ -52,6 +52,17 @@ def _why_not_ac(talk: Conversation) -> str:
     if talk.charger is None or not AC_SERVICES.intersection(talk.config.services):
         return "without an AC service"
     return _why_not_iso20(talk)
+
+
+def _why_not_der(service: ServiceID) -> Callable[[Conversation], str]:
+    def why_not(talk: Conversation) -> str:
+        if service not in talk.config.services:
+            return f"without {service.name}"
+        if talk.charger is None or talk.inverter is None or not talk.charger.bidirectional:
+            return "without an inverter that gives energy back"
+        return _why_not_iso20(talk)
+
+    return why_not
 
 
 def _why_not_acdp(talk: Conversation) -> str:
@@ -101,6 +112,22 @@ OFFERED: Final = (
         minor=0,
         make=lambda: Iso20(AC),
         why_not=_why_not_ac,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_IEC.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(AC_DER_IEC),
+        why_not=_why_not_der(ServiceID.AC_DER_IEC),
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_SAE.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(AC_DER_SAE),
+        why_not=_why_not_der(ServiceID.AC_DER_SAE),
     ),
     Offered(
         edition="iso20",

@@ -7,6 +7,7 @@ before anything is said.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.dc import on_wire
@@ -26,12 +27,14 @@ from iso15118.evcc.negotiation import session
 from iso15118.evcc.side_stream import SideStreams
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
+from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.supervision import WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import WantedService, check_wanted
 from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer
 
@@ -56,8 +59,9 @@ class EvccSession(SideStreams, Funnel):
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
-    connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
+    charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
+    that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
     """
 
     def __init__(
@@ -70,31 +74,27 @@ class EvccSession(SideStreams, Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        inverter: InverterAbilities | None = None,
+        value_added: Iterable[WantedService] = (),
         mobility: ev.MobilityChanged | None = None,
         receiver: ReceiverLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
-            raise ConfigError(
-                "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
-            )
+            raise ConfigError("config", f"{type(config).__name__} is no EvccConfig", "EvccConfig(...)")
         if limits is None and (charger is not None or receiver is not None):
             limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
-        if charger is not None and not isinstance(charger, AcVehicleLimits):
-            raise ConfigError(
-                "charger",
-                f"{type(charger).__name__} is no AcVehicleLimits",
-                "iso15118.AcVehicleLimits.of(...)",
-            )
+        check_charger(charger)
+        check_inverter(inverter)
         if not math.isfinite(epoch):
-            raise ConfigError(
-                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
-            )
+            hint = "Unix time at the clock's zero in s; 0: none is set"
+            raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        talk.inverter, talk.wanted = inverter, check_wanted(value_added)
         if mobility is not None:
             check_event(mobility)
             talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
@@ -334,7 +334,7 @@ class EvccSession(SideStreams, Funnel):
             return self._beside(reading)
         if kind is self._asked_beside:
             return self._heard_beside(reading, message)
-        if beside:
+        if beside and not (isinstance(step, Exchange) and step.apart and kind is step.response_type):
             return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
             self._given_up = None
@@ -448,9 +448,6 @@ class EvccSession(SideStreams, Funnel):
             case ev.KeyUsed():
                 talk.key_used(event)
                 return self._take_outbox()
-            case ev.ChargerChanged(limits=limits):
-                talk.charger_now = limits
-                return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
             case ev.MobilityChanged(immobilized=held):
@@ -484,4 +481,5 @@ class EvccSession(SideStreams, Funnel):
                 talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
                 return []
             case _:
+                talk.remember(event)
                 return []

@@ -19,6 +19,7 @@ from iso15118.messages.iso20.common_types import RationalNumber
 __all__ = [
     "NO_SESSION",
     "DischargeLimitSign",
+    "ReactiveSign",
     "TimeStampUnit",
     "anchored",
     "ceil_rational",
@@ -136,6 +137,14 @@ class DischargeLimitSign(Enum):
 @lru_cache(maxsize=4096)
 def _negative(number: RationalNumber) -> RationalNumber:
     return RationalNumber(exponent=number.exponent, value=-number.value) if number.value else number
+
+
+class ReactiveSign(Enum):
+    """What a positive reactive power of a grid code's curves and set points means. Unsettled: generators are commonly counted by what they
+    inject, vehicles by what they absorb."""
+
+    ABSORBS = 1
+    INJECTS = -1
 
 
 class TimeStampUnit(Enum):

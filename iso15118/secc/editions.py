@@ -14,6 +14,7 @@ from iso15118.secc.iso2.modes import modes_of
 from iso15118.secc.iso20.ac_part import AC
 from iso15118.secc.iso20.acdp_part import ACDP
 from iso15118.secc.iso20.dc_part import DC
+from iso15118.secc.iso20.der_part import AC_DER_IEC, AC_DER_SAE, why_no_grid_code
 from iso15118.secc.iso20.machine import Iso20
 from iso15118.secc.iso20.wpt_part import WPT
 from iso15118.session.services import (
@@ -54,6 +55,15 @@ def _why_not_ac(facts: Facts) -> str:
     if not facts.has_ac or not AC_SERVICES.intersection(facts.config.services):
         return "without an AC service"
     return _why_not_iso20(facts)
+
+
+def _why_not_der(service: ServiceID) -> Callable[[Facts], str]:
+    def why_not(facts: Facts) -> str:
+        if service not in facts.config.services:
+            return f"without {service.name}"
+        return why_no_grid_code(facts.grid_code, service, facts.ac_hardware) or _why_not_iso20(facts)
+
+    return why_not
 
 
 def _why_not_acdp(facts: Facts) -> str:
@@ -107,6 +117,22 @@ SERVED: Final = (
         minor=0,
         make=lambda facts: Iso20(facts, AC),
         why_not=_why_not_ac,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC_DER_IEC.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, AC_DER_IEC),
+        why_not=_why_not_der(ServiceID.AC_DER_IEC),
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC_DER_SAE.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, AC_DER_SAE),
+        why_not=_why_not_der(ServiceID.AC_DER_SAE),
     ),
     Served(
         edition="iso20",

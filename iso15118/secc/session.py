@@ -21,6 +21,7 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.coupling import DevicePosition
+from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
@@ -67,7 +68,8 @@ class SeccSession(Opening):
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
     services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
     provider that prices are signed with. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
+    the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
     vehicles know it.
     """
@@ -87,6 +89,7 @@ class SeccSession(Opening):
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        grid_code: GridCode | None = None,
         device: DevicePosition | None = None,
         pad: PadLimits | None = None,
         pad_id: int = 0,
@@ -110,6 +113,7 @@ class SeccSession(Opening):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        check_event(ev.GridCodeChanged(grid_code))
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -127,6 +131,7 @@ class SeccSession(Opening):
                 asks_schedules=schedules,
                 price_signers=tuple(price_signers),
                 tickets=tickets,
+                grid_code=grid_code,
                 device=device,
                 pad_hardware=pad,
                 pad_capabilities=pad,
@@ -453,9 +458,9 @@ class SeccSession(Opening):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
-            case ev.PauseRequested():
-                facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
-                return []
+            case ev.DsoSetPointChanged(set_point=set_point):
+                facts.dso = set_point
+                return self._rebound()
             case _:
                 remember(event, facts)
                 return []

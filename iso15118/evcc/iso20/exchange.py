@@ -48,10 +48,16 @@ RESPONSES: dict[type, tuple[type, str]] = {
     ac.ACChargeLoopReq: (ac.ACChargeLoopRes, "AC_ChargeLoop"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
+    cm.VehicleCheckInReq: (cm.VehicleCheckInRes, "VehicleCheckIn"),
+    cm.VehicleCheckOutReq: (cm.VehicleCheckOutRes, "VehicleCheckOut"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
+
+
+_APART = frozenset({cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+"""They have a stream of their own, and nothing else goes on meanwhile."""
 
 
 def header(talk: Conversation) -> MessageHeader:
@@ -70,7 +76,8 @@ def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ())
     if timeout is None:
         timeout = talk.timeouts[kind] = talk.timing.message_timeout_of(kind.__name__)
     response, state = RESPONSES[kind]
-    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
+    opens, apart = kind is cm.SessionSetupReq, kind in _APART
+    return Exchange(request, response, timeout, state, opens=opens, then=then, apart=apart)
 
 
 async def poll(

@@ -7,7 +7,7 @@ One value per session, filled step by step by the script's phases, in SI units a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -30,6 +30,9 @@ from iso15118.session.services import (
     Namespace,
     ServiceID,
 )
+
+if TYPE_CHECKING:
+    from .der import Resource
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
@@ -68,6 +71,10 @@ class AcPlan:
     """Phase to neutral; every power is based on it [V2G20-1823]."""
     forms_grid: bool = False
     islanding: Islanding | None = None
+    der_functions: int = 0
+    """Of the chosen parameter set of AC_DER_IEC: what the vehicle has to follow, as bits."""
+    resource: Resource | None = None
+    """What the vehicle does as a distributed energy resource; None: it is none."""
     own: AcVehicleLimits | None = None
     """What the vehicle declared, on the phases that are used."""
     offer: AcStationLimits | None = None
