@@ -21,6 +21,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
+from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer
@@ -33,6 +34,8 @@ __all__ = ["EvccSession"]
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _MESSAGE = Timer.MESSAGE
+_CHECKED_LATER = frozenset({InletMeasured, BatteryChanged, MessageReceived})
+"""Events that come many times a second, and are looked at where they are taken: none of them is refused."""
 _BEHIND_S = 0.1
 """How long behind a request its actions follow: a station that saw the control pilot change before the request that announces it would
 take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
@@ -154,33 +157,31 @@ class EvccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
         kind, talk = type(event), self._talk
-        measured = kind is ev.InletMeasured
-        if not measured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
+        if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if (
-                measured
-                and event.at is None  # type: ignore[attr-defined]
-                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
-            ):
-                talk.now, talk.inlet = now, event  # type: ignore[assignment]
-                talk.meter.measured(event, now)  # type: ignore[arg-type]
-                return []
+            if kind is InletMeasured:
+                at = event.at  # type: ignore[attr-defined]
+                if at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                    talk.now, talk.inlet = now, event  # type: ignore[assignment]
+                    if talk.counts_energy:
+                        talk.meter.measured(event, now)  # type: ignore[arg-type]
+                    return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
-            if measured:
+            if kind is MessageReceived:
+                return self._message(event.message) if self.ended is None else []  # type: ignore[attr-defined]
+            if kind is BatteryChanged:
+                return self._battery(event)  # type: ignore[arg-type]
+            if kind is InletMeasured:
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
-            if kind is ev.BatteryChanged:
-                return self._battery(event)  # type: ignore[arg-type]
             if kind is ev.AcMeasured:
                 found = self._charger(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
-            if kind is ev.MessageReceived:
-                return self._message(event.message)  # type: ignore[attr-defined]
             actions = self._other(event)
             if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
                 self.timers.clear(Timer.PACE)
@@ -239,7 +240,7 @@ class EvccSession(Funnel):
             return self._take_outbox() + self._end(ended.reason, ended.detail, rule=ended.rule)
         except EndSession as over:
             return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
-        actions = self._take_outbox()
+        actions = self._take_outbox() if talk.outbox else []
         if talk.bound is not self._bound:
             self._keep_bound()
         self._step = step
@@ -293,6 +294,16 @@ class EvccSession(Funnel):
                 return self._out_of_turn(kind.__name__)
             self.timers.clear(_MESSAGE)
             return self._answered(message)
+        plain = edition.plain(message, talk.session_id)
+        if (
+            plain is not None  # as almost all are
+            and type(step) is Exchange
+            and plain is step.response_type
+            and plain is not talk.beside
+            and not step.opens
+        ):
+            self.timers.clear(_MESSAGE)
+            return self._answered(message)
         reading = edition.read(message)
         if reading is None:
             return self._out_of_turn(type(message).__name__)
@@ -307,17 +318,8 @@ class EvccSession(Funnel):
         self.timers.clear(_MESSAGE)
         if step.optional and reading.failed and reading.session_id == talk.session_id:
             return self._without(reading.code)
-        if (  # almost all say nothing but that all is well
-            reading.failed
-            or step.opens
-            or reading.deviates is not None
-            or reading.session_id != talk.session_id
-            or not any(talk.session_id)
-        ):
-            ended = self._envelope(step, reading)
-            if ended is not None:
-                return ended
-        return self._answered(message)
+        ended = self._envelope(step, reading)
+        return self._answered(message) if ended is None else ended
 
     def _without(self, why: str) -> list[Action]:
         """The script goes on without an answer that it can do without."""

@@ -116,21 +116,24 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     asked: object = None
     wind_down_until = 0.0
     turn = 0
-    loop_s = config.loop_s
+    loop_s, meter_every = config.loop_s, config.meter_info_every
     while True:
         began = talk.now
+        scheduled_w = plan.scheduled_power_w(began)
         if end is None:
-            end = enough(talk, plan)
+            end = enough(talk, plan, scheduled_w)
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
         gives = discharging_wanted(talk, plan)
-        if end is None and wants_schedule(talk, plan, gives=gives):
-            await _renegotiate(talk, plan)
-            asked = None  # the supervision was told meanwhile that nothing is asked for
-        elif end is None and plan.discharge_channel is not (plan.separate_channels and gives):
-            await start(talk, plan)  # over the other channel [V2G20-2123]
-        wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
+        if end is None:
+            # With power in the schedule, and as long as none was missing, none has to be asked for.
+            if (scheduled_w <= 0.0 or plan.wants_anew) and wants_schedule(talk, plan, gives=gives):
+                await _renegotiate(talk, plan)
+                asked = None  # the supervision was told meanwhile that nothing is asked for
+            elif plan.discharge_channel is not (plan.separate_channels and gives):
+                await start(talk, plan)  # over the other channel [V2G20-2123]
+        wants_meter = meter_every > 0 and turn % meter_every == 0
         turn += 1
         request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
         mode = request.cl_req_control_mode

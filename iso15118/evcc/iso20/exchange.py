@@ -53,11 +53,13 @@ def header(talk: Conversation) -> MessageHeader:
 def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ()) -> Exchange:
     """Send ``request``, and do ``then`` right behind it; awaiting gives the response."""
     kind = type(request)
-    timeout = talk.timeouts.get(kind)
-    if timeout is None:
-        timeout = talk.timeouts[kind] = talk.timing.message_timeout_of(kind.__name__)
-    response, state = RESPONSES[kind]
-    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
+    awaited = talk.awaited.get(kind)
+    if awaited is None:
+        response, state = RESPONSES[kind]
+        timeout = talk.timing.message_timeout_of(kind.__name__)
+        awaited = talk.awaited[kind] = response, timeout, state, kind is cm.SessionSetupReq
+    response, timeout, state, opens = awaited
+    return Exchange(request, response, timeout, state, opens, False, then)
 
 
 async def poll(

@@ -102,6 +102,12 @@ def _now(battery: BatteryChanged, talk: Conversation, plan: Plan) -> PresentLimi
             maximum_discharge_current_a=said[3],
             maximum_voltage_v=said[4],
         )
+        plan.own_on_wire = (
+            floor_rational(own.maximum_voltage_v),
+            floor_rational(own.maximum_charge_power_w),
+            floor_rational(own.maximum_charge_current_a),
+            rational(talk.limits.maximum_voltage_v),
+        )
     return own
 
 
@@ -124,25 +130,28 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
         bounds = charging(wanted, both, present)
         amperes, within_power = bounds.current_a, bounds.power_w / present
         current = towards_zero(within_power if within_power < amperes else amperes)
-        if not reaches(current, bounds.power_w, present, both.minimum_current_a, both.minimum_power_w):
+        if both.has_minimum and not reaches(
+            current, bounds.power_w, present, both.minimum_current_a, both.minimum_power_w
+        ):
             current = 0.0  # what is left after rounding is less than one of the two can do
+    voltage, most_w, most_a, declared_v = plan.own_on_wire
     if not plan.service.bidirectional:
         return dc.ScheduledDCCLReqControlMode(
             ev_target_energy_request=target_energy(talk),
             ev_target_current=rational(current),
-            ev_target_voltage=floor_rational(own.maximum_voltage_v),
-            ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
-            ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
-            ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
+            ev_target_voltage=voltage,
+            ev_maximum_charge_power=most_w,
+            ev_maximum_charge_current=most_a,
+            ev_maximum_voltage=declared_v,
         )
     sign = talk.config.discharge_limit_sign
     return dc.BPTScheduledDCCLReqControlMode(
         ev_target_energy_request=target_energy(talk),
         ev_target_current=rational(current),
-        ev_target_voltage=floor_rational(own.maximum_voltage_v),
-        ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
-        ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
-        ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
+        ev_target_voltage=voltage,
+        ev_maximum_charge_power=most_w,
+        ev_maximum_charge_current=most_a,
+        ev_maximum_voltage=declared_v,
         ev_maximum_discharge_power=sign.of(floor_rational(own.maximum_discharge_power_w)),
         ev_maximum_discharge_current=sign.of(floor_rational(own.maximum_discharge_current_a)),
     )

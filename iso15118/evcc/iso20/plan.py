@@ -22,6 +22,7 @@ from iso15118.session.services import SERVICES, ControlMode, EnergyService, Name
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
+_INF = float("inf")
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
 
 
@@ -93,8 +94,12 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    own_on_wire: Any = None
+    """What a request says of ``own``."""
     both: Together = field(default_factory=Together)
     """What ``station`` and ``own`` have in common."""
+    declared: Together = field(default_factory=Together)
+    """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     schedule: ChosenSchedule | None = None
     power_delivered: bool = False
@@ -117,7 +122,7 @@ class Plan:
     def scheduled_power_w(self, now: float) -> float:
         """What the chosen schedule allows at ``now`` (s), in W: nothing before its anchor, and nothing once
         it is over."""
-        return float("inf") if self.schedule is None else self.schedule.charging.at(now)
+        return _INF if self.schedule is None else self.schedule.charging.at(now)
 
     def scheduled_discharge_w(self, now: float) -> float:
         """The same for what is given back; where the station gave no schedule for that, its limits alone
