@@ -22,6 +22,7 @@ from iso15118.session.ac_limits import AcBounds, AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.edition import Answer, Fault, Refused, Wait
+from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import ValueAddedService, check_value_added
@@ -43,6 +44,8 @@ CONNECTING = "Connecting"
 NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
+_CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
+"""Events that come many times a second, and are looked at where they are taken: neither of them is refused."""
 _OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
@@ -181,28 +184,25 @@ class SeccSession(Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        measured = kind is ev.PowerMeasured
-        if not measured and kind is not ev.MessageReceived:
+        if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if (
-                measured
-                and event.at is None  # type: ignore[attr-defined]
-                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
-            ):
-                facts.now, facts.measured = now, event  # type: ignore[assignment]
-                return []
+            if kind is PowerMeasured:
+                at = event.at  # type: ignore[attr-defined]
+                if at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                    facts.now, facts.measured = now, event  # type: ignore[assignment]
+                    return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if measured or kind is ev.AcMeasured:
+            if kind is PowerMeasured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
                     return []
                 actions = self._found(found)
             elif self.ended is not None:
                 return self._late(event)
-            elif kind is ev.MessageReceived:
+            elif kind is MessageReceived:
                 actions = self._message(event.message)  # type: ignore[attr-defined]
             else:
                 actions = self._other(event)

@@ -19,7 +19,7 @@ from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
-from iso15118.messages.values import floored, rational, si
+from iso15118.messages.values import floored, measured, rational, si
 from iso15118.session.actions import (
     CloseContactors,
     EndReason,
@@ -64,7 +64,7 @@ async def pre_charge(talk: Conversation) -> None:
         return dc.DCPreChargeReq(
             header=header(talk),
             ev_processing=processing,
-            ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
+            ev_present_voltage=measured(talk.inlet.voltage_v),
             ev_target_voltage=rational(target),
         )
 

@@ -18,7 +18,7 @@ from iso15118.evcc.iso20.needs import departure_s, energies, target_energy
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import DisplayParameters
-from iso15118.messages.values import ceiled, floor_rational, floored, rational, si, towards_zero
+from iso15118.messages.values import ceiled, floor_rational, floored, measured, rational, si, towards_zero
 from iso15118.session.events import BatteryChanged
 from iso15118.session.services import ControlMode
 
@@ -48,7 +48,7 @@ def loop_request(
             battery.inlet_hot,
         ),
         meter_info_requested=meter_info,
-        ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
+        ev_present_voltage=measured(talk.inlet.voltage_v),
         cl_req_control_mode=mode,
     )
 
