@@ -29,6 +29,7 @@ __all__ = [
     "measured",
     "new_session_id",
     "rational",
+    "same_stamp_s",
     "si",
     "time_stamp",
     "towards_zero",
@@ -156,6 +157,11 @@ def time_stamp(unix_s: float, unit: TimeStampUnit = TimeStampUnit.SECONDS) -> in
     # A session asks with every message; a second times 1 is the second itself.
     stamp = int(unix_s) if unit is _SECONDS else int(unix_s * unit.value)
     return stamp if stamp > 0 else 0
+
+
+def same_stamp_s(unix_s: float, unit: TimeStampUnit) -> float:
+    """For how many s from ``unix_s`` on the time stamp stays the same; 0 where that is not worth asking."""
+    return 1.0 - unix_s % 1.0 if unit is _SECONDS else 0.0
 
 
 _MICROSECONDS_FROM, BEYOND_SECONDS = 10**14, 10**11

@@ -125,7 +125,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
-        gives = discharging_wanted(talk, plan)
+        gives = plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan)
         if end is None:
             # With power in the schedule, and as long as none was missing, none has to be asked for.
             if (scheduled_w <= 0.0 or plan.wants_anew) and wants_schedule(talk, plan, gives=gives):

@@ -117,7 +117,7 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
     current = 0.0
     if winding_down:
         pass
-    elif discharging_wanted(talk, plan):
+    elif plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan):
         wanted = Bounds(0.0, -battery.maximum_discharge_current_a, plan.scheduled_discharge_w(talk.now))
         # What it asks for is a wish: only its hardware needs a minimum.
         least_w = min(plan.offer.minimum_discharge_power_w, station.maximum_discharge_power_w)
