@@ -130,6 +130,13 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
+        if (
+            voltage <= self.maximum_voltage_v
+            and current <= self.peak_current_a
+            and voltage * current <= self.peak_power_w
+            and (current > _FLOWING_A) is (self._flowing_since is not None)
+        ):
+            return  # nothing new, as mostly
         self._see(voltage, current, voltage * current, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:

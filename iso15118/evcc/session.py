@@ -107,7 +107,8 @@ class EvccSession(Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._fresh_until
+        ac = self._talk.ac_supervisor
+        readings = self._supervisor.fresh_until if ac is None else self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
