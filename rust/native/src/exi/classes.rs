@@ -133,9 +133,7 @@ fn blank(
     base: &Bound<'_, PyAny>,
     fields: usize,
 ) -> PyResult<Option<ffi::allocfunc>> {
-    let own = |name: &str| -> PyResult<bool> {
-        Ok(!class.getattr(name)?.is(&base.getattr(name)?))
-    };
+    let own = |name: &str| -> PyResult<bool> { Ok(!class.getattr(name)?.is(&base.getattr(name)?)) };
     let config = class.getattr("__struct_config__")?;
     let set = |name: &str| -> PyResult<bool> { config.getattr(name)?.is_truthy() };
     if class.getattr("__struct_fields__")?.len()? != fields
