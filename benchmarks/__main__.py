@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from . import charge_loop, compare, exi_messages, handshake, network, resident, size, start, virtual_charge
+from . import (
+    charge_loop,
+    compare,
+    decode,
+    exi_messages,
+    handshake,
+    network,
+    resident,
+    size,
+    start,
+    virtual_charge,
+)
 from .figure import QUICK, Figure, Scale
 
 PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
@@ -22,6 +33,7 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "start": start.run,
     "virtual": virtual_charge.run,
     "size": size.run,
+    "decode": decode.run,
 }
 
 

@@ -71,9 +71,9 @@ class _Watched(MessageStream):
         super().__init__(*arguments, **options)
         self._show = show
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         self._show(message)
-        super().send(message)
+        super().send(message, beside=beside)
 
 
 class Ends:

@@ -29,9 +29,13 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """Connections that are kept, to see what they take."""
     loops: int = 7_818
     """Charge loops of the virtual charge, about."""
+    captured: int = 100_000
+    """Messages in a capture that is decoded."""
 
 
-QUICK = Scale(handshakes=2, live_pairs=10, messages=20, pairs=20, sessions=1, starts=1, loops=200)
+QUICK = Scale(
+    captured=200, handshakes=2, live_pairs=10, messages=20, pairs=20, sessions=1, starts=1, loops=200
+)
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

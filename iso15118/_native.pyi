@@ -97,7 +97,7 @@ class Codec:
     `decode_with_notes` also names the deviations it
     bore with, as "name: detail" with one of the names trailing-octets, padding, empty-by-end, untyped-
     characters,
-    open-array, short, long. `root` is the local name of the root element
+    empty-abstract, open-array, short, long. `root` is the local name of the root element
     where several hold the same class; `any_length` writes binaries shorter or longer than their type allows.
     Of an unsuitable table only the constructor complains; classes that do
     not fit the

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, common_messages, dc
+from iso15118.messages.iso20 import ac, acdp, common_messages, dc, wpt
 
 from . import exi
 from .errors import ExiError, MisuseError
@@ -21,6 +21,7 @@ from .messages import app, din, iso2
 from .v2gtp import (
     PAYLOAD_CAPS,
     SAP_CAP,
+    SIDE_STREAMS,
     FrameReader,
     PayloadType,
     SkippedFrame,
@@ -39,6 +40,11 @@ class Received(Struct, frozen=True):
     payload_type: int
     payload: bytes
     notes: tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> bool:
+        """It came on a stream of its own, beside the main conversation."""
+        return self.payload_type in SIDE_STREAMS
 
 
 class Undecodable(Struct, frozen=True):
@@ -71,15 +77,32 @@ class Skipped(Struct, frozen=True):
 Item = Received | Undecodable | Skipped
 
 
+class Guest(Struct, frozen=True):
+    """An exchange of another schema set on a stream: ``roots`` are the event codes of its two documents, the first 6 bits after the
+    EXI header, which no message of the stream's own set has that belongs there."""
+
+    schema: str
+    messages: ModuleType
+    exchange: str
+    roots: tuple[int, int]
+
+
 class Stream(Struct, frozen=True):
     """One payload type of an edition: the schema set that reads it, where its message classes are and how
-    long it may be (bytes). ``beside``: it is a stream of its own for the exchanges named there, beside the main one."""
+    long it may be (bytes). ``beside``: it is a stream of its own for the exchanges named there, beside the main one; ``guest``: and for
+    one of another schema set."""
 
     payload_type: PayloadType
     schema: str
     messages: ModuleType
     cap: int
     beside: tuple[str, ...] = ()
+    guest: Guest | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Its exchanges run on the main stream as well: whoever sends one says where."""
+        return self.payload_type is PayloadType.SCHEDULE_RENEGOTIATION
 
     @property
     def message_types(self) -> list[type]:
@@ -87,10 +110,13 @@ class Stream(Struct, frozen=True):
         if "V2GMessage" in self.messages.__all__:
             return [self.messages.V2GMessage]
         names = (name for name in self.messages.__all__ if name.endswith(("Req", "Res")))
-        wanted = (name for name in names if (name[:-3] in _BESIDE) is bool(self.beside))
-        return [
-            getattr(self.messages, name) for name in wanted if not self.beside or name[:-3] in self.beside
-        ]
+        if self.beside:
+            found = [getattr(self.messages, name) for name in names if name[:-3] in self.beside]
+            if self.guest is not None:
+                both = f"{self.guest.exchange}Req", f"{self.guest.exchange}Res"
+                found += [getattr(self.guest.messages, name) for name in both]
+            return found
+        return [getattr(self.messages, name) for name in names if name[:-3] not in _BESIDE]
 
 
 def _stream(
@@ -99,12 +125,17 @@ def _stream(
     messages: ModuleType,
     cap: int | None = None,
     beside: tuple[str, ...] = (),
+    guest: Guest | None = None,
 ) -> Stream:
-    return Stream(payload_type, schema, messages, PAYLOAD_CAPS[payload_type] if cap is None else cap, beside)
+    most = PAYLOAD_CAPS[payload_type] if cap is None else cap
+    return Stream(payload_type, schema, messages, most, beside, guest)
 
 
-def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tuple[Stream, ...]:
-    """The common messages, those of one family, and the metering confirmation beside its loop."""
+def _iso20(
+    payload_type: PayloadType, schema: str, messages: ModuleType, guest: Guest | None = None
+) -> tuple[Stream, ...]:
+    """The common messages, those of one family, and beside its loop the metering confirmation, check-in and check-out, and the schedule
+    renegotiation, where ``guest`` are its charge parameters."""
     return (
         _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
         _stream(payload_type, schema, messages),
@@ -114,11 +145,32 @@ def _iso20(payload_type: PayloadType, schema: str, messages: ModuleType) -> tupl
             common_messages,
             beside=("MeteringConfirmation",),
         ),
+        _stream(
+            PayloadType.PARKING_STATUS,
+            "iso20-common",
+            common_messages,
+            beside=("VehicleCheckIn", "VehicleCheckOut"),
+        ),
+        _stream(
+            PayloadType.SCHEDULE_RENEGOTIATION,
+            "iso20-common",
+            common_messages,
+            beside=("PowerDelivery", "ScheduleExchange"),
+            guest=guest,
+        ),
     )
 
 
-_BESIDE: Final = frozenset({"MeteringConfirmation"})
-"""Exchanges that run on a stream of their own, beside a charge loop."""
+_BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut", "ACDPSystemStatus"})
+"""Exchanges that run on a stream of their own only, beside the main one."""
+
+_AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
+_IEC_PARAMETERS: Final = Guest("iso20-ac-der-iec", ac, "ACChargeParameterDiscovery", (4, 5))
+_SAE_PARAMETERS: Final = Guest("iso20-ac-der-sae", ac, "ACChargeParameterDiscovery", (4, 5))
+_DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
+_WPT_PARAMETERS: Final = Guest("iso20-wpt", wpt, "WPTChargeParameterDiscovery", (29, 30))
+_HEADER_AND_CODE: Final = 2
+"""Octets: the EXI header, and the one that the code of the document stands in."""
 
 _MOST_SKIPPED: Final = 256
 """Messages in a row that nobody reads. They are to be ignored [V2G2-800], but each costs time of a loop that other sessions share, and
@@ -129,13 +181,32 @@ NEGOTIATION: Final = "app"
 EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     # Until supportedAppProtocol has chosen there is nothing else, and nothing long.
     NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
-    "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac),
-    "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc),
+    "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac, _AC_PARAMETERS),
+    "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc, _DC_PARAMETERS),
+    # A pantograph's session has the messages of the device, and those of DC for the power.
+    "iso20-acdp": (
+        *_iso20(PayloadType.ISO20_ACDP, "iso20-acdp", acdp, _DC_PARAMETERS),
+        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
+        _stream(PayloadType.ACDP_SYSTEM_STATUS, "iso20-acdp", acdp, beside=("ACDPSystemStatus",)),
+    ),
+    "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt, _WPT_PARAMETERS),
+    # The messages are those of AC; their elements, and with them all event codes, are not.
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac, _IEC_PARAMETERS),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac, _SAE_PARAMETERS),
     # One document element for all: what is said stands in its body.
     "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
     "din": (_stream(PayloadType.SAP, "din", din),),
 }
 """The payload types of each edition, by the name of the schema set that supportedAppProtocol chooses."""
+
+
+_SHARED: Final = int(PayloadType.SCHEDULE_RENEGOTIATION)
+
+
+def _schema_of(stream: Stream, message_type: type) -> str:
+    guest = stream.guest
+    is_guest = guest is not None and message_type.__module__ == guest.messages.__name__
+    return guest.schema if guest is not None and is_guest else stream.schema
 
 
 class Codec(Protocol):
@@ -166,7 +237,17 @@ class MessageChannel:
     """One end of a connection, above the transport. It begins with supportedAppProtocol; ``select`` switches
     to the edition chosen."""
 
-    __slots__ = ("_decode", "_edition", "_encode", "_messages", "_one_by_one", "_reader", "_schemas")
+    __slots__ = (
+        "_beside",
+        "_decode",
+        "_edition",
+        "_encode",
+        "_guest",
+        "_messages",
+        "_one_by_one",
+        "_reader",
+        "_schemas",
+    )
 
     def __init__(self, codec: Codec = exi) -> None:
         self._decode = codec.decode_with_notes
@@ -195,7 +276,15 @@ class MessageChannel:
             message_type: (int(stream.payload_type), stream.schema)
             for stream in streams
             for message_type in stream.message_types
+            if not stream.shared
         }
+        self._beside = {
+            message_type: (int(stream.payload_type), _schema_of(stream, message_type))
+            for stream in streams
+            for message_type in stream.message_types
+            if stream.shared
+        }
+        self._guest = next((stream.guest for stream in streams if stream.guest is not None), None)
         self._reader.caps = {int(stream.payload_type): stream.cap for stream in streams}
 
     @property
@@ -222,12 +311,14 @@ class MessageChannel:
 
     def _item(self, payload_type: int, payload: bytes) -> Item:
         """What this payload of an accepted type is."""
-        schema = self._schemas[payload_type]
+        schema, entries = self._schemas[payload_type], self._messages
+        if payload_type == _SHARED:
+            entries, schema = self._beside, self._schema_beside(payload, schema)
         try:
             message, notes = self._decode(schema, payload)
         except ExiError as error:
             return Undecodable(error, payload_type, payload)
-        entry = self._messages.get(type(message))
+        entry = entries.get(type(message))
         if notes and any(note.startswith("long") for note in notes) and not _only_keys(schema, message):
             # Tools may want to read it all the same; a session relies on the lengths of its schema.
             what, expected = "a value is longer than its type", ""
@@ -239,13 +330,23 @@ class MessageChannel:
         wrong = ExiError(what, schema=schema, path=type(message).__name__, expected=expected)
         return Undecodable(wrong, payload_type, payload)
 
-    def encode(self, message: Any) -> bytes:
-        """The bytes that carry ``message``.
+    def _schema_beside(self, payload: bytes, schema: str) -> str:
+        """The payload type does not name the schema set here, but the code of the document tells the charge parameters of a family from
+        the common messages."""
+        guest = self._guest
+        if guest is None or len(payload) < _HEADER_AND_CODE or payload[1] >> 2 not in guest.roots:
+            return schema
+        return guest.schema
+
+    def encode(self, message: Any, *, beside: bool = False) -> bytes:
+        """The bytes that carry ``message``; ``beside``: on the stream of a schedule renegotiation beside the charge loop, if it is a
+        message that runs there too.
 
         Raises ``MisuseError`` for something that is no message of the edition, ``ExiError`` for one that its
         schema does not allow.
         """
-        entry = self._messages.get(type(message))
+        entry = self._beside.get(type(message)) if beside else None
+        entry = entry or self._messages.get(type(message))
         if entry is None:
             raise MisuseError(f"{type(message).__name__} is no message of {self._edition}")
         payload_type, schema = entry

@@ -46,12 +46,18 @@ class Timer(StrEnum):
     """SECC: pre-charge is over, V2G_SECC_PreCharge_Performance_Time."""
     CONTROL_PILOT = "control pilot"
     """SECC: state C or D has to show on the control pilot [V2G20-847]. EVCC: it is shown, behind the request that announces it."""
+    CONNECTION_DEVICE = "connection device"
+    """SECC: the connection device is where it was asked to be, V2G_SECC_Ongoing_Performance_Time."""
+    SYSTEM_STATUS = "system status"
+    """SECC: the next ACDP_SystemStatusReq. EVCC: it has to go out, or its answer has to come."""
     STOP = "stop"
     """SECC: the vehicle has to stop after it was asked to; then the station does."""
     POWER_DELIVERY = "power delivery"
     """SECC: the vehicle may repeat PowerDeliveryReq with EVProcessing Ongoing until then."""
     WELDING_DETECTION = "welding detection"
     """Both: welding detection is over."""
+    BESIDE = "beside"
+    """EVCC: the answer to a request beside the charge loop, or the next one."""
     ONGOING = "ongoing"
     """EVCC: the station may answer Ongoing until then; the vehicle does not wait for the next answer to notice."""
 
@@ -104,6 +110,11 @@ class Timing(Struct, frozen=True, kw_only=True):
     """EVCC: how long the SECC may answer "Ongoing" to the same request."""
     ongoing_performance: Duration = 55.0
     """SECC: answer FAILED when it is still not finished."""
+    positioning_timeout: Duration = 300.0
+    """EVCC: the vehicle is in its place, under a connection device or over a pad. Unsettled: the 60 s of other polls are too short for a
+    driver who has to move his vehicle."""
+    positioning_performance: Duration = 305.0
+    """SECC: the same; five seconds above the EVCC's timeout, since it is the vehicle that moves."""
     authorization_ongoing_timeout: Duration = 180.0
     """Waiting for the driver at the terminal. Unsettled: no source states a value for -20, the 60 s of -2 are
     too short in the field, and one running station uses 180 s."""

@@ -20,6 +20,7 @@ __all__ = [
     "HEADER_LENGTH",
     "PAYLOAD_CAPS",
     "SAP_CAP",
+    "SIDE_STREAMS",
     "SKIP_CAP",
     "Frame",
     "FrameReader",
@@ -42,8 +43,7 @@ class PayloadType(IntEnum):
     """DC, DC_BPT, MCS and MCS_BPT."""
     ISO20_ACDP = 0x8005
     ISO20_WPT = 0x8006
-    # The two values of Amendment 1 are known from one implementation only, hence unsettled; they are names
-    # here and no more.
+    # The two values of Amendment 1 are known from one implementation only, hence unsettled.
     ISO20_AC_DER_IEC = 0x8010
     ISO20_AC_DER_SAE = 0x8011
     SCHEDULE_RENEGOTIATION = 0x8101
@@ -59,6 +59,16 @@ class PayloadType(IntEnum):
     SDP_REQUEST_EMSP = 0x9004
     SDP_RESPONSE_EMSP = 0x9005
 
+
+SIDE_STREAMS: Final = frozenset(
+    {
+        PayloadType.SCHEDULE_RENEGOTIATION,
+        PayloadType.METERING_CONFIRMATION,
+        PayloadType.ACDP_SYSTEM_STATUS,
+        PayloadType.PARKING_STATUS,
+    }
+)
+"""Payload types of conversations that run beside the main one of ISO 15118-20, each strictly request and response by itself."""
 
 HEADER_LENGTH: Final = 8
 VERSION: Final = 0x01

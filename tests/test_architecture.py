@@ -44,11 +44,12 @@ MAY_IMPORT = {
     "secc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "evcc": BASE | {"timing", "session", "pnc", "pki", "energy"},
     "link": BASE | {"timing"},
-    "connector": BASE | {"timing", "session", "link"},
+    "connector": BASE | {"timing", "session", "link", "energy"},
     "simulation": BASE | {"session", "link", "pnc", "pki", "energy"},
     "aio": BASE
     | {
         "timing",
+        "energy",
         "pnc",
         "link",
         "connector",
@@ -67,10 +68,13 @@ MAY_IMPORT = {
     | {"energy"}
     | {"link", "connector"},
     "settings": BASE
-    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"},
-    "trace": BASE,
+    | {"timing", "link", "connector", "sdp", "tls", "pki", "pnc", "session", "secc", "evcc", "simulation"}
+    | {"energy"},
+    # What captures and recordings say, on every layer.
+    "trace": BASE | {"timing", "v2gtp", "sdp", "exi", "channel", "tls", "pki", "link"},
     "loopback": BASE
     | {
+        "energy",
         "timing",
         "sdp",
         "trace",
@@ -88,8 +92,12 @@ MAY_IMPORT = {
         "link",
         "connector",
     },
+    # Above the loopback: the same sessions, told what to do.
+    "scenario": BASE
+    | {"aio", "channel", "loopback", "session", "settings", "simulation", "testing", "trace", "v2gtp"},
     "cli": BASE
     | {
+        "scenario",
         "timing",
         "pnc",
         "channel",

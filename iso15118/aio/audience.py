@@ -12,7 +12,20 @@ from iso15118.aio.ports.guard import Callback
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 
-__all__ = ["Audience"]
+from .logs import Log
+
+__all__ = ["Audience", "write_down"]
+
+_log = Log(__name__)
+
+
+def write_down(news: act.Notify) -> None:
+    """What was done otherwise with this peer than the standard or the settings for all have it stands in the log."""
+    match news:
+        case act.QuirkApplied(name, peer, settings):
+            _log.info("%s is treated as %s: %s", peer, name, ", ".join(settings))
+        case act.PeerDeviates(name, detail):
+            _log.info("tolerated (%s): %s", name, detail)
 
 
 class Audience:

@@ -17,6 +17,7 @@ from iso15118.aio.ports.guard import brief, come_back, describe, each, insist, n
 from iso15118.aio.ports.inbox import ALARMS
 from iso15118.channel import Received, Skipped
 from iso15118.errors import HardwareError
+from iso15118.link.primitives import SetPilot
 from iso15118.sdp import RateLimit
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -87,6 +88,7 @@ class SessionDriver(Finishing):
     """One session on one stream; the ``StreamOwner`` of it.
 
     ``take_hardware`` and then ``make_session`` are called when the connection is ready; either may raise.
+    ``show`` puts a station's pilot where a session without messages wants it.
     ``first`` are events that the session is told before anything comes in. Wait for ``result``.
 
     Rule of this class: what makes the hardware safe comes first. Log, observer, news and stream have their turn when that was asked.
@@ -103,6 +105,7 @@ class SessionDriver(Finishing):
         observer: Observer | None = None,
         watch: Watch | None = None,
         look_s: float = 0.05,
+        show: Callable[[SetPilot], None] | None = None,
     ) -> None:
         super().__init__(role, Audience(observer, news))
         self._take_hardware = take_hardware
@@ -110,6 +113,7 @@ class SessionDriver(Finishing):
         self._first = first
         self._watch = watch
         self._look_s = look_s
+        self._show = show
         self._queue: deque[ev.Event] = deque()
         self._aside: deque[ev.Event] = deque()
         """Told by the hardware while it was being measured: nothing is measured for these."""
@@ -206,7 +210,7 @@ class SessionDriver(Finishing):
         if type(item) is Received:
             if self.role == "evcc":
                 self._count(item.message)
-            self._queue.append(ev.MessageReceived(item.message))
+            self._queue.append(ev.MessageReceived(item.message, item.beside))
         elif type(item) is Skipped:
             self._skipped += 1
             self._skip_reason = item.reason
@@ -362,9 +366,12 @@ class SessionDriver(Finishing):
         if type(action) is act.Send:
             if self.role == "secc":
                 self._count(action.message)
-            stream.send(action.message)
+            stream.send(action.message, beside=action.beside)
         elif isinstance(action, act.HardwareAction) and not self._handed_over:
             hardware.do(action)
+        elif type(action) is SetPilot:
+            if self._show is not None:
+                self._show(action)
         elif type(action) is act.UseSchema:
             stream.select(action.edition)
         elif type(action) is act.CloseTransport:

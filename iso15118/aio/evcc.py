@@ -10,30 +10,33 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from msgspec.structs import replace
-
-from iso15118.aio.net.ending import Ending
 from iso15118.aio.net.network import connect, find_interface
+from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.sdp import discover
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
 from iso15118.aio.ports.contract_calls import contracts_of
+from iso15118.aio.ports.contract_store import read_ahead
+from iso15118.aio.ports.coupling_calls import mobility_of
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
-from iso15118.errors import ConfigError, HardwareError, LinkError, LinkTimeoutError, MisuseError, TlsError
+from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.evcc import EvccSession
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
-from iso15118.session.ports import Vehicle, check_services
+from iso15118.session.ports import Vehicle
+from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import SessionDriver
+from .evcc_outcome import judge
 from .heartbeat import Heartbeat
 from .identity import renewable
 from .idle import IdleLook
@@ -43,13 +46,15 @@ if TYPE_CHECKING:
     from ipaddress import IPv6Address
     from types import TracebackType
 
-    from iso15118.aio.net.ending import StreamEnd, StreamLimits, TlsSource
+    from iso15118.aio.net.ending import StreamLimits, TlsSource
     from iso15118.aio.net.network import Interface
     from iso15118.evcc import EvccConfig
+    from iso15118.link.primitives import DutyChanged
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
     from .driver import Observer, Watch
+    from .finishing import Session
     from .results import SessionResult
 
 __all__ = ["EvccClient"]
@@ -59,7 +64,6 @@ _STALE_S = 1.0
 _SETTLE_S = 2.0
 """For the hardware to be made safe when the client is closed."""
 _NO_END = "the last session did not come to its end"
-_TLS_ENDS = (Ending.TLS_ALERT, Ending.TLS_REFUSED)
 
 
 class EvccClient:
@@ -206,20 +210,77 @@ class EvccClient:
         try:
             if self._tls is not None:
                 self._tls.check()
-            self._inbox.open(asyncio.get_running_loop(), self._deliver)
-            self._inbox.listen(*self._pushing)
-            alarm, self._inbox.alarm = self._inbox.alarm, None
-            if alarm is not None:
-                self._deliver(alarm)
-            if self._service.reason:
-                raise HardwareError(f"out of service: {self._service.reason}")
-            self.heartbeat.start()
+            self._begin_to_look()
             return await self._run(station, resume)
         finally:
             self._running = False
             self.heartbeat.stop("no session runs")
             if self._idle is None:
                 self._inbox.close()
+
+    async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
+        """A session of another kind on this hardware: ``make`` gives it. Cancelled, it makes the hardware safe before it gives way.
+
+        Raises ``HardwareError`` as ``run`` does.
+        """
+        if self._running:
+            raise MisuseError("a session of this client is running")
+        self._refuse_common_contactors()
+        self._running, self._number = True, number
+        try:
+            self._begin_to_look()
+            return await self._run_alone(make)
+        finally:
+            self._running = False
+            self.heartbeat.stop("no session runs")
+            if self._idle is None:
+                self._inbox.close()
+
+    async def _run_alone(self, make: Callable[[], Session]) -> SessionResult:
+        self._driver = driver = SessionDriver(
+            "evcc",
+            self._take_hardware,
+            make,
+            first=self._inbox.standing,
+            news=self._news,
+            observer=self._observer,
+            watch=self._watch,
+            look_s=self._port_limits.look_s,
+        )
+        stream: Any = NoStream()
+        try:
+            stream.adopt(driver)
+            result = await asyncio.shield(driver.result)
+        except BaseException:
+            driver.abandon(EndReason.EMERGENCY, "the vehicle was told to drop the session")
+            if driver.hardware is not None:
+                limit_s = driver.settles_within_s
+                await insist(lambda: asyncio.wait((driver.result,), timeout=limit_s), limit_s)
+            raise
+        finally:
+            self._look_again(driver)
+            self._driver = None
+            for alarm in driver.unheard:
+                self._deliver(alarm)
+        if result is None:
+            raise HardwareError(self._service.unsafe or "no session came about")
+        return result
+
+    def _begin_to_look(self) -> None:
+        """Hear what ports and application push, for a session that begins. Raises ``HardwareError`` if the vehicle is out of service."""
+        self._inbox.open(asyncio.get_running_loop(), self._deliver)
+        self._inbox.listen(*self._pushing)
+        alarm, self._inbox.alarm = self._inbox.alarm, None
+        if alarm is not None:
+            self._deliver(alarm)
+        if self._service.reason:
+            raise HardwareError(f"out of service: {self._service.reason}")
+        self.heartbeat.start()
+
+    def duty_changed(self, event: DutyChanged) -> None:
+        """The pilot's duty cycle is another one: for a session that lives by it. From the loop's thread only."""
+        if self._driver is not None and not self._driver.over:
+            self._driver.tell(event)
 
     @property
     def state(self) -> ServiceState:
@@ -282,6 +343,8 @@ class EvccClient:
     async def _run(self, station: tuple[IPv6Address, int] | None, resume: EvccTicket | None) -> SessionResult:
         if isinstance(self._where, str):
             self.interface = find_interface(self._where)  # it may have another address since the last session
+        if self.vehicle.contracts is not None:
+            await read_ahead(self.vehicle.contracts)
         session = self._new_session(resume)
         driver = SessionDriver(
             "evcc",
@@ -328,7 +391,7 @@ class EvccClient:
                 self._deliver(alarm)
         if result is None and self._service.unsafe:
             raise HardwareError(f"out of service: {self._service.unsafe}")
-        return _judge(result, driver.link_end, address)
+        return judge(result, driver.link_end, address)
 
     def _remember(self, session: EvccSession) -> None:
         if session.refused_contract:
@@ -357,6 +420,7 @@ class EvccClient:
     def _heard(self, news: act.Notify) -> None:
         if type(news) is StateEntered and is_set_up(news.state):
             self._connections(SessionSetUp(self._number))
+        write_down(news)
         self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:
@@ -412,6 +476,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        mobility = None
+        if self.vehicle.mobility is not None:
+            mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
         state = self._battery.read("state", readings.battery)
         try:
             return EvccSession(
@@ -422,6 +489,7 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                mobility=mobility,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error
@@ -429,34 +497,3 @@ class EvccClient:
 
 _open: Final[weakref.WeakSet[EvccClient]] = weakref.WeakSet()
 """Those that look after their hardware now."""
-
-
-def _judge(result: SessionResult | None, end: StreamEnd | None, address: IPv6Address) -> SessionResult:
-    """A session that never began is an error; so is one that the station's TLS refused at its first message, since
-    TLS 1.3 lets a client begin before the server has judged it."""
-    refused = end is not None and end.ending in _TLS_ENDS
-    if result is not None and not (refused and result.exchanges == 0):
-        return _with_cause(result, end)
-    if end is None:
-        raise LinkError(f"the connection to {address} never came about")
-    if refused:
-        if isinstance(end.error, TlsError):
-            raise end.error
-        raise TlsError(str(end))
-    kind = LinkTimeoutError if end.ending is Ending.HANDSHAKE_TIMEOUT else LinkError
-    raise kind(f"no session with {address}: {end}")
-
-
-_SUDDEN = (Ending.RESET, Ending.CLOSED_BY_PEER, Ending.TRUNCATED)
-
-
-def _with_cause(result: SessionResult, end: StreamEnd | None) -> SessionResult:
-    """A station that goes right after the handshake says nothing, but there are few reasons."""
-    if result.exchanges or result.tls is None or end is None or end.ending not in _SUDDEN:
-        return result
-    likely = (
-        "it ended right after the TLS handshake, before any answer: most likely the station does not accept this "
-        "vehicle's certificate, which TLS 1.3 lets it judge last, or serves somebody else; its log says which"
-    )
-    detail = f"{result.ended.detail}; {likely}" if result.ended.detail else likely
-    return replace(result, ended=replace(result.ended, detail=detail))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from iso15118.errors import ConfigError
 
@@ -26,12 +26,15 @@ __all__ = [
     "RenewableTls",
     "anchors_of",
     "chains_of",
+    "follow",
     "follow_files",
     "renewable",
     "roots_of",
 ]
 
 _log = Log(__name__)
+
+T = TypeVar("T")
 
 EXPIRY_AHEAD: Final = timedelta(days=14)
 """How long before the end of a certificate it is said: a leaf of a station is good for two to three
@@ -122,8 +125,20 @@ async def follow_files(
     began_with: object,
     every_s: float = FOLLOW_S,
 ) -> None:
-    """Make new connections from files that were changed, until cancelled. ``state``: something that changes when they do, such as sizes
-    and times; ``began_with``: what it was before they were read. ``again``: reads them. Both are called in a thread.
+    """Make new connections from files that were changed, until cancelled: :func:`follow` for the certificates of TLS."""
+    await follow(state, again, tls.renew, began_with=began_with, every_s=every_s)
+
+
+async def follow(
+    state: Callable[[], object],
+    again: Callable[[], T],
+    take: Callable[[T], None],
+    *,
+    began_with: object,
+    every_s: float = FOLLOW_S,
+) -> None:
+    """Take what was read from files that were changed, until cancelled. ``state``: something that changes when they do, such as sizes
+    and times; ``began_with``: what it was before they were read. ``again``: reads them. Both are called in a thread, ``take`` on the loop.
 
     What cannot be used is said in the log, and what was there stays in use: files of one certificate are rarely replaced in one step,
     and each change is a new try.
@@ -143,7 +158,7 @@ async def follow_files(
             continue
         known = now
         try:
-            tls.renew(await asyncio.to_thread(again))
+            take(await asyncio.to_thread(again))
         except Exception as error:
             _log.error("certificates that were changed are not used; the old ones are: %s", error)
 

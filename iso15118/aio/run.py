@@ -21,6 +21,7 @@ from iso15118.aio.ports.guard import Callback
 from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
 
+from .directing import Directing
 from .evcc import EvccClient
 from .logs import Log
 from .notify import SystemdNotifier
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from iso15118.session import ports
     from iso15118.session.actions import Action
 
+    from .directing import Directs
     from .driver import Observer
     from .heartbeat import Heartbeat
 
@@ -102,6 +104,7 @@ def run_station(
     connection: Callable[..., MessageStream] = MessageStream,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     wait_for_interface: bool = False,
+    director: Directs | None = None,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
@@ -109,11 +112,13 @@ def run_station(
     ended, once and in order, also with the one that a second signal ends.
     ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
     ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as the keeper of evidence.
+    ``director`` drives the station, where there is no plug; it raises what he raises.
     """
 
     async def serve() -> int:
         loop = asyncio.get_running_loop()
         hardware = station(asyncio.sleep, loop.time)
+        directing = None if director is None else Directing(director)
         server: SeccServer | PluggedSecc
         if link is None:
             server = SeccServer(
@@ -123,8 +128,8 @@ def run_station(
                 tls,
                 port=port,
                 sdp_port=sdp_port,
-                observer=observer,
-                connection=connection,
+                observer=_observed(directing, "secc", observer),
+                connection=connection if director is None else director.stream("secc", None),
                 wait_for_interface=wait_for_interface,
             )
         else:
@@ -149,7 +154,14 @@ def run_station(
         told = 0
         say_finished = Callback("who is told of results", finished, lasting=True)
         # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
-        async with _signals() as asked, _notifier(server) as notifier, server, running(beside):
+        plain = server if isinstance(server, SeccServer) else None
+        async with (
+            _signals() as asked,
+            _notifier(server) as notifier,
+            server,
+            running(beside),
+            _over(None if plain is None else directing, plain),
+        ):
             notifier.ready()
             if isinstance(server, SeccServer):
                 say_listening(server)
@@ -188,25 +200,37 @@ def run_vehicle(
     observer: Observer | None = None,
     link: Callable[[], LinkParts] | None = None,
     news: Callable[[Action], None] | None = None,
+    director: Directs | None = None,
 ) -> tuple[SessionResult | None, bool]:
     """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does.
 
-    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases.
+    With a ``link``, which is made within the loop, it is one plug-in, and ``news`` hears of its phases. ``director`` drives the vehicle,
+    where there is no plug; it raises what he raises.
     """
 
     async def drive() -> tuple[SessionResult | None, bool]:
         loop = asyncio.get_running_loop()
         hardware = vehicle(asyncio.sleep, loop.time)
         client: EvccClient | PluggedEvcc
+        directing = None if director is None or link is not None else Directing(director)
+        plain: EvccClient | None = None
         if link is None:
-            client = EvccClient(config, hardware, interface, tls, sdp_port=sdp_port, observer=observer)
+            client = plain = EvccClient(
+                config,
+                hardware,
+                interface,
+                tls,
+                sdp_port=sdp_port,
+                observer=_observed(directing, "evcc", observer),
+                connection=MessageStream if director is None else director.stream("evcc", None),
+            )
         else:
             from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 
             client = PluggedEvcc(
                 config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news
             )
-        async with _signals() as asked:
+        async with _signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
             if not session.done() and client.session is not None:
@@ -238,12 +262,13 @@ def run_both(
     tick: Callable[[], None] | None = None,
     tap: Tap | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
+    director: Directs | None = None,
 ) -> Both:
     """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
 
     ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``tap`` hears the bytes
-    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. Raises as ``EvccClient.run``
-    does, and ``TimeoutError`` when it takes longer than ``at_most_s``.
+    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``director`` drives both ends. Raises
+    as ``EvccClient.run`` does, what the director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
     """
 
     async def session() -> Both:
@@ -256,9 +281,18 @@ def run_both(
             if on_request is not None and here is not None:
                 on_request(here.sdp_port, origin, outcome)
 
+        directing = None if director is None else Directing(director)
         make_server = partial(
-            SeccServer, secc, station, interface, server_tls, observer=station_observer, on_request=asked
+            SeccServer,
+            secc,
+            station,
+            interface,
+            server_tls,
+            observer=_observed(directing, "secc", station_observer),
+            on_request=asked,
+            connection=MessageStream if director is None else director.stream("secc", None),
         )
+        made = MessageStream if tap is None else partial(TappedStream, tap=tap)
         async with _found(make_server) as server:
             here = server
             client = EvccClient(
@@ -267,17 +301,34 @@ def run_both(
                 server.interface,
                 client_tls,
                 sdp_port=server.sdp_port,
-                observer=observer,
-                connection=MessageStream if tap is None else partial(TappedStream, tap=tap),
+                observer=_observed(directing, "evcc", observer),
+                connection=made if director is None else director.stream("evcc", tap),
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             begun = loop.time()
-            async with ticking(tick), asyncio.timeout(at_most_s):
+            async with ticking(tick), asyncio.timeout(at_most_s), _over(directing, server, client):
                 seen_by_vehicle = await client.run()
                 seen_by_station = await server.wait_finished(1)
             return Both(seen_by_station, seen_by_vehicle, *where, begun=begun)
 
     return asyncio.run(session())
+
+
+def _observed(directing: Directing | None, role: str, observer: Observer | None) -> Observer | None:
+    return observer if directing is None else directing.observer(role, observer)
+
+
+@asynccontextmanager
+async def _over(
+    directing: Directing | None, server: SeccServer | None = None, client: EvccClient | None = None
+) -> AsyncIterator[None]:
+    """The director, if there is one, drives these ends within the block."""
+    if directing is None:
+        yield
+        return
+    ends = {"secc": server, "evcc": client}
+    async with directing.over({role: end for role, end in ends.items() if end is not None}):
+        yield
 
 
 @asynccontextmanager

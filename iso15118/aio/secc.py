@@ -10,10 +10,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.net.handshakes import HandshakePool
 from iso15118.aio.net.interface import Interface, find_interface
+from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.presence import Presence
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports.guard import Callback, each, insist
@@ -24,7 +25,8 @@ from iso15118.secc import SeccSession
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from iso15118.session.events import TransportLoss
-from iso15118.session.ports import Station, check_services
+from iso15118.session.ports import Station
+from iso15118.session.service_ports import check_services
 
 from .identity import renewable
 from .logs import Log
@@ -36,12 +38,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from iso15118.aio.net.ending import StreamEnd, StreamLimits, StreamOwner, TlsSource
+    from iso15118.aio.ports.station_hardware import StationHardware
+    from iso15118.link.primitives import SetPilot
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import actions as act
     from iso15118.session.ticket import SeccTicket
 
     from .driver import Observer, SessionDriver, Watch
+    from .finishing import Session
     from .heartbeat import Heartbeat
     from .results import SessionResult
 
@@ -65,7 +70,7 @@ class SeccServer:
     hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
     ``epoch`` is what must be added to
     the loop's clock to get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that were
-    paused before this program was started.
+    paused before this program was started. ``talks_with``: what sessions with messages may work with, if that is less than ``station``.
 
     One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
     through has the session; while it runs, a few others wait at the expense of their own patience, and discovery is silent.
@@ -102,6 +107,7 @@ class SeccServer:
         connections: Callable[[ev.Event], None] | None = None,
         tickets: Iterable[SeccTicket] = (),
         wait_for_interface: bool = False,
+        talks_with: Station | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -113,7 +119,7 @@ class SeccServer:
             raise ConfigError(
                 "station", f"{type(station).__name__} is no Station", "iso15118.Station(power=..., ...)"
             )
-        check_services(config.editions, config.services, station)
+        check_services(config.editions, config.services, station if talks_with is None else talks_with)
         self.config = config
         self.station = station
         if isinstance(interface, str) and not wait_for_interface:
@@ -131,6 +137,7 @@ class SeccServer:
             connections=connections,
             tickets=tickets,
             changed=self._service_changed,
+            talks_with=talks_with,
             opening=lambda: self._reception is not None and self._reception.openings > 0,
         )
         self._tls = renewable(tls)
@@ -332,9 +339,14 @@ class SeccServer:
     @property
     def session(self) -> SeccSession | None:
         """The session that runs now; to look at, not to touch."""
-        driver = self.sessions.driver
-        session = driver.session if driver is not None and not driver.over else None
+        session = self.any_session
         return session if isinstance(session, SeccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        driver = self.sessions.driver
+        return driver.session if driver is not None and not driver.over else None
 
     @property
     def results(self) -> deque[SessionResult]:
@@ -436,7 +448,23 @@ class SeccServer:
             self.sessions.early.clear()
 
     def _serve(self, stream: MessageStream) -> None:
+        if self.sessions.driver is not None:  # nothing is said by messages now
+            stream.abort()
+            asyncio.get_running_loop().call_soon(self._free)
+            return
         self.sessions.serve(stream, self._free)
+
+    def serve_without_messages(
+        self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
+    ) -> bool:
+        """A session of another kind gets the hardware, and nobody else is served until it has ended. False: another one has it still."""
+        if self.sessions.driver is not None:
+            return False
+        if self._reception is not None:
+            self._reception.drop()
+        stream: Any = NoStream()
+        self.sessions.serve(stream, partial(self.sessions.gone, stream), make=make, show=show)
+        return True
 
     def _free(self) -> None:
         if self._reception is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
 from iso15118.aio.ports.value_added import services_of
 from iso15118.connector.news import (
@@ -33,7 +34,9 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.supervision import IdleSupervisor
 
+from .audience import write_down
 from .driver import WORTH_WAITING, SessionDriver
+from .finishing import Session
 from .heartbeat import Heartbeat
 from .idle import IdleLook
 from .logs import Log
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from iso15118.aio.net.ending import StreamEnd
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.ports.hardware import PortLimits
+    from iso15118.link.primitives import SetPilot
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
@@ -65,7 +69,7 @@ class SeccSessions:
     """One station's sessions and its hardware, from ``open`` to ``close``; for ``SeccServer``.
 
     ``changed`` hears when the connector goes out of service (the reason) or comes back (empty); ``opening`` says whether a connection is in
-    its handshake.
+    its handshake. ``talks_with``: what sessions with messages may work with, if that is less than the station.
     """
 
     def __init__(
@@ -82,8 +86,11 @@ class SeccSessions:
         tickets: Iterable[SeccTicket],
         changed: Callable[[str], None],
         opening: Callable[[], bool],
+        talks_with: ports.Station | None = None,
     ) -> None:
         self._config, self._station, self._limits = config, station, limits
+        self._talks_with = station if talks_with is None else talks_with
+        """What sessions with messages work with."""
         self._observer, self.watch = observer, watch
         self._opening = opening
         self._epoch = epoch
@@ -165,19 +172,29 @@ class SeccSessions:
             raise MisuseError(f"session {count} of {self.finished} is not among the {len(self.results)} kept")
         return self.results[place]
 
-    def serve(self, stream: MessageStream, over: Callable[[], None]) -> None:
-        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service."""
+    def serve(
+        self,
+        stream: MessageStream,
+        over: Callable[[], None],
+        *,
+        make: Callable[[StationHardware], Session] | None = None,
+        show: Callable[[SetPilot], None] | None = None,
+    ) -> None:
+        """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service.
+
+        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot."""
         if self._idle is not None:
             self._idle.stop()
         driver = SessionDriver(
             "secc",
-            self._take_hardware,
-            self._new_session,
+            partial(self._take_hardware, self._talks_with if make is None else self._station),
+            self._new_session if make is None else partial(self._made, make),
             first=self._first,
             news=self._heard,
             observer=self._observer,
             watch=self.watch,
             look_s=self._limits.look_s,
+            show=show,
         )
         driver.stream = stream
         self.driver = driver
@@ -251,6 +268,7 @@ class SeccSessions:
         energy = self._energy if type(news) is act.ChargingNeeds else None
         if energy is not None and (complaint := energy.tell("needs", news)):
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        write_down(news)
         self.news(news)
 
     def _happened(self, event: ev.Event) -> None:
@@ -272,11 +290,16 @@ class SeccSessions:
         """A hold on the hardware between sessions."""
         return StationHardware(self._station, self._limits, tell, supervision=self._config.supervision)
 
-    def _take_hardware(self, tell: Callable[[ev.Event], None]) -> StationHardware:
+    def _made(self, make: Callable[[StationHardware], Session]) -> Session:
+        if self._hardware is None:
+            raise MisuseError("a session needs hardware")
+        return make(self._hardware)
+
+    def _take_hardware(self, station: ports.Station, tell: Callable[[ev.Event], None]) -> StationHardware:
         managed = self.inbox.limits.limits if self.inbox.limits is not None else None
         managed_ac = self.inbox.ac_limits.limits if self.inbox.ac_limits is not None else None
         self._hardware = StationHardware(
-            self._station, self._limits, tell, managed, self._config.supervision, managed_ac
+            station, self._limits, tell, managed, self._config.supervision, managed_ac
         )
         return self._hardware
 
@@ -299,10 +322,13 @@ class SeccSessions:
             hardware=hardware.capabilities(),
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
+            device=hardware.device_position(),
             epoch=epoch,
-            trust=trust_of(self._station),
-            installs=self._station.contract_certificates is not None,
-            value_added=services_of(self._station),
+            trust=trust_of(self._talks_with),
+            installs=self._talks_with.contract_certificates is not None,
+            value_added=services_of(self._talks_with),
+            schedules=asks_schedules(self._talks_with),
+            price_signers=price_signers_of(self._talks_with),
             resume=tuple(self.tickets),
         )
 

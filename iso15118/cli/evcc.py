@@ -14,6 +14,7 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.terminal import echo_soon, json_line
+from iso15118.cli.told import ToldEnd
 from iso15118.evcc import EvccConfig
 from iso15118.pki import Store
 from iso15118.pki.status.evidence import Evidence
@@ -33,11 +34,16 @@ def evcc(
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="A scenario whose steps for the vehicle are done in the session, and judged."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Be a vehicle: find a station, charge up to the target, print how it went."""
     settings = load_evcc(config)
     vehicle, reported = vehicle_of(settings)
+    told = None if scenario is None else ToldEnd(scenario, "evcc", vehicle, linked=settings.link.plugged)
     session = settings.session
     lists = settings.status.store
     evidence = None if lists is None else Evidence(Store(lists))
@@ -58,6 +64,7 @@ def evcc(
             observer=listen_to(reported),
             link=link_of(settings.link, settings.interface, station=False),
             news=tell_link,
+            director=None if told is None else told.ends,
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)
@@ -73,5 +80,6 @@ def evcc(
     )
     with by_thread():
         echo_soon(json_line(summary)) if as_json else tell(summary)
-    if status := exit_status(summary):
+    status = exit_status(summary) if told is None else told.judged(as_json=as_json)
+    if status:
         raise typer.Exit(status)

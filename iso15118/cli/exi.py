@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 
 from iso15118 import exi
+from iso15118.cli.as_xml import shown_as_xml
 from iso15118.cli.octets import AUTO, decode_any, octets_of, read_source
-from iso15118.cli.terminal import echo, echo_lines, json_text, xml_text
+from iso15118.cli.terminal import echo, echo_lines, json_text
 from iso15118.errors import ConfigError, ExiError
 from iso15118.settings import choose
 
-__all__ = ["app"]
+__all__ = ["app", "known_schema"]
 
 app = typer.Typer(no_args_is_help=True, help="Messages: decode and encode EXI.")
 
@@ -53,13 +54,16 @@ def decode(
     """Decode a message and print it as XML or JSON. A file may hold the octets themselves or text; a V2GTP header is taken off."""
     if as_xml and as_json:
         raise ConfigError("--json", "--xml was given too", "choose one of them")
-    found = decode_any(octets_of(source), _known(schema), fragment=fragment)
+    found = decode_any(octets_of(source), known_schema(schema), fragment=fragment)
     for note in found.notes:
         echo(f"iso15118 exi: {note}", err=True)
     if as_json:
         echo(json_text(exi.to_json(found.message, schema=found.schema)))
     else:
-        echo_lines(xml_text(exi.to_xml(found.message, schema=found.schema, pretty=True)))
+        text, notes = shown_as_xml(found.message, found.schema)
+        for note in notes:
+            echo(f"iso15118 exi: {note}", err=True)
+        echo_lines(text)
 
 
 @app.command()
@@ -75,7 +79,7 @@ def encode(
         raise ConfigError("FILE", f"{source} is not UTF-8: {error.reason}") from None
     # JSON of a message is an object; no XML document begins with a brace.
     read = exi.from_json if text.lstrip().startswith("{") else exi.from_xml
-    name = choose("--schema", schema, exi.SCHEMAS) if schema == AUTO else _known(schema)
+    name = choose("--schema", schema, exi.SCHEMAS) if schema == AUTO else known_schema(schema)
     message = read(name, text, fragment=fragment)
     echo(exi.encode(name, message, fragment=fragment).hex())
 
@@ -88,7 +92,7 @@ def diff(
     fragment: Fragment = False,
 ) -> None:
     """Decode two messages and print what they differ in, a line for each place. Exit status 1 if they differ."""
-    name = _known(schema)
+    name = known_schema(schema)
     pair = [decode_any(octets_of(source), name, fragment=fragment).message for source in (left, right)]
     lines = exi.diff(*pair)
     for line in lines:
@@ -97,7 +101,7 @@ def diff(
         raise typer.Exit(1)
 
 
-def _known(schema: str) -> str:
+def known_schema(schema: str) -> str:
     """The name of a schema set: one of ours, or that of the package in a folder."""
     if schema == AUTO:
         return AUTO

@@ -68,6 +68,15 @@ def loopback(
     discharge_kwh: Annotated[
         float | None, typer.Option(help="Give back that much in mid-session (bpt services).")
     ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(
+            help="memory: schedules and prices that the charger offers, TOML or JSON (docs/schedules.md)."
+        ),
+    ] = None,
+    choice: Annotated[
+        str, typer.Option(help="Which schedule the car takes: cheapest, fastest, greenest or first.")
+    ] = "cheapest",
     pause: Annotated[
         float | None,
         typer.Option(help="memory: pause in mid-charge for so many minutes, then go on with the ticket."),
@@ -100,6 +109,8 @@ def loopback(
         "battery_kwh": battery_kwh,
         "power_kw": power_kw,
         "discharge_kwh": discharge_kwh,
+        "schedule": schedule,
+        "choice": choice,
         "pause": pause,
         "seed": seed,
     }

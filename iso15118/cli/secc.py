@@ -8,16 +8,20 @@ from typing import Annotated
 
 import typer
 
+from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station, side_by_side
 from iso15118.aio.secc import SeccServer
+from iso15118.cli.contracts import followed_backend
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon, json_line
-from iso15118.settings.contracts import backend_of
+from iso15118.cli.told import ToldEnd
+from iso15118.errors import ConfigError
+from iso15118.settings.contracts import price_signers_of
 from iso15118.settings.hardware import station_of
 from iso15118.settings.roles import load_secc
 
@@ -35,14 +39,19 @@ def secc(
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="A scenario whose steps for the station are done in one session, and judged."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each session as one line of JSON.")] = False,
 ) -> None:
     """Be a charging station: wait for vehicles, charge them, print each session when it is over."""
     settings = load_secc(config)
     station, reported = station_of(settings.station)
     meter = station.meter
+    told = None if scenario is None else ToldEnd(scenario, "secc", station, linked=settings.link.plugged)
     counted = [0.0, 0.0]
-    status = ExitStatus.OK
+    status: int = ExitStatus.OK
 
     def listening(server: SeccServer) -> None:
         if server.unreachable_because:
@@ -74,14 +83,16 @@ def secc(
         demand=known.handshake_demand,
     )
     with by_thread(), made as secured:
-        station.contracts = backend_of(
-            settings.contracts,
-            settings.tls,
-            secured.pki,
-            older=secured.older_pki,
-            evidence=known.evidence,
-            demand=known.contract_demand,
-        )
+        station.contracts, contracts = followed_backend(settings, secured, known)
+        connection = known.connection(secured.tls)
+        if told is not None and connection is not MessageStream:
+            raise ConfigError(
+                "--scenario",
+                "does not go together with online checks of vehicles",
+                "status.online = false in the file",
+            )
+        if station.timetable is not None and settings.station.sign_prices:
+            station.timetable.price_signers = price_signers_of(secured.pki, secured.older_pki)
         run_station(
             settings.session,
             lambda sleep, clock: known.checked(station.ports(sleep, clock)),
@@ -89,15 +100,18 @@ def secc(
             secured.tls,
             port=settings.port or None,
             sdp_port=settings.sdp_port,
-            sessions=sessions,
+            sessions=sessions if told is None else 1,
             listening=listening,
             finished=finished,
             observer=listen_to(reported),
             link=link_of(settings.link, settings.interface, station=True),
             news=tell_link,
-            connection=known.connection(secured.tls),
-            beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside),
+            connection=connection,
+            beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside, *contracts),
             wait_for_interface=settings.wait_for_interface,
+            director=None if told is None else told.ends,
         )
+    if told is not None:
+        status = told.judged(as_json=as_json)
     if status:
         raise typer.Exit(status)

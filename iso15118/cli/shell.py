@@ -24,9 +24,11 @@ COMMANDS = {
     "loopback": "iso15118.cli.loopback",
     "secc": "iso15118.cli.secc",
     "evcc": "iso15118.cli.evcc",
+    "scenario": "iso15118.cli.scenario",
     "slac": "iso15118.cli.slac",
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
+    "decode": "iso15118.cli.decode",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }

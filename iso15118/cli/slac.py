@@ -72,7 +72,7 @@ def watch(
 
 
 def _read(path: Path, out: _Output) -> None:
-    from iso15118.trace.reading import frames_in
+    from iso15118.trace.reading.files import frames_in
 
     for at, data in frames_in(path):
         out.frame(data, at)

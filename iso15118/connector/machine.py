@@ -18,6 +18,7 @@ from iso15118.link.primitives import (
     LinkNote,
     LinkState,
     Restart,
+    SetPilot,
     WakeUp,
 )
 from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, as_signal, is_fault, is_mated
@@ -34,6 +35,7 @@ from .news import (
     PhaseEntered,
     SessionFinished,
     SessionSetUp,
+    StartBasic,
     StationFound,
     StopDiscovery,
     TimerLate,
@@ -52,6 +54,8 @@ _OUTCOMES = (
 )
 _SIGNALLING = (SignalChanged, DutyChanged, CeChanged)
 _UP = (Phase.DISCOVERY, Phase.SETTING_UP, Phase.SESSION)
+_RUNNING = (Phase.SESSION, Phase.BASIC)
+"""The hardware is in somebody's hands, who has to come to an end first."""
 _PLUGGED = (SignalState.B, SignalState.C, SignalState.D)
 _BROKEN = (SignalState.E, SignalState.F)
 _OWN_FAULTS = (EndReason.HARDWARE_FAULT, EndReason.EMERGENCY, EndReason.INTERNAL_ERROR)
@@ -85,6 +89,8 @@ class Connector:
         self._own_fault = False
         """The last session ended by a fault of this side: only the application, or another plug-in, begins anew."""
         self._contacts = CeAndId()
+        self._basic = False
+        """Basic charging has the pilot, until its hardware is safe."""
 
     # -- the contract
 
@@ -115,6 +121,8 @@ class Connector:
         elif isinstance(event, CeChanged):
             plugged = None if is_fault(event.state) else is_mated(event.state)
             first = self._signalled(plugged, as_signal(event.state), now)
+        if isinstance(event, _SIGNALLING) and (basic := self._by_duty_cycle(event, now)) is not None:
+            return first + basic
         before = self.link.state
         actions = self.link.handle(event, now)
         if isinstance(event, _SIGNALLING):
@@ -143,6 +151,11 @@ class Connector:
         idle = self.link.state is LinkState.UNMATCHED and self.link.deadline is None
         return self.phase in (Phase.FINISHED, Phase.LINKING) and idle
 
+    def _by_duty_cycle(self, event: Event, now: float) -> list[Action] | None:
+        """A change of the signalling that is none of the link's, because nothing is said by messages, or no longer. None: it is the
+        link's."""
+        return [] if self._basic else None
+
     # -- the application
 
     def _asked(self, event: Event, now: float) -> list[Action]:
@@ -151,7 +164,7 @@ class Connector:
             if self.phase is Phase.UNPLUGGED:
                 return []
             self._restarts, self._own_fault = self.settings.restarts, False
-        running = self.phase is Phase.SESSION
+        running = self.phase in _RUNNING
         actions = self._drop("as the application asks")
         if not running:
             return actions + self._leave(event, now)
@@ -174,13 +187,18 @@ class Connector:
             if self.settings.setup_from is SetupFrom.PLUG_IN:
                 self._run(ConnectorTimer.SETUP, self._setup_s, now)
             return self._enter(Phase.LINKING)
+        if (
+            self.phase is Phase.BASIC
+        ):  # whoever has the hardware sees the signal, too, and knows which fault is none
+            return []
         if signal in _BROKEN and self.phase in _UP:
             return self._lost(f"basic signalling in state {signal.value}", now)
         return []
 
     def _unplugged(self, now: float) -> list[Action]:
-        actions = [*self._drop("unplugged"), *self._at_rest_shown()]
+        actions = [*self._drop("unplugged"), *self._at_rest_shown(), *(self.resting if self._basic else ())]
         self._timers.clear_all()
+        self._basic = False
         self._gone_at, self._own_fault = now, False
         self.plugged_at = self.linked_at = self._dropped = None
         return [*actions, *self._enter(Phase.UNPLUGGED)]
@@ -251,6 +269,7 @@ class Connector:
 
     def _leave(self, request: Event, now: float) -> list[Action]:
         """Hand a D-LINK request down, and be where it leads."""
+        self._basic = False
         self._timers.clear(ConnectorTimer.SETUP, ConnectorTimer.CLOSE)
         self._number = None
         if self.phase is Phase.UNPLUGGED:
@@ -290,9 +309,13 @@ class Connector:
             self._number = event.number
             return self._enter(Phase.SETTING_UP)
         if isinstance(event, SessionSetUp):
+            if self._basic:  # nothing was set up
+                return []
             self._timers.clear(ConnectorTimer.SETUP)
             return self._enter(Phase.SESSION)
         if isinstance(event, SessionFinished):
+            if self.phase is Phase.BASIC:
+                return self._basic_over(event.ended, now)
             self._timers.clear(ConnectorTimer.SETUP)
             self._run(ConnectorTimer.CLOSE, self.settings.close_s, now)
             self._own_fault = event.ended.reason in _OWN_FAULTS
@@ -309,6 +332,8 @@ class Connector:
     def _over_after_all(self, ended: SessionEnded, now: float) -> list[Action]:
         """The session had come to its end when its link went: the other side was quicker to leave."""
         self._dropped = None
+        if self.phase is Phase.BASIC:  # what it was going to be told is over as well
+            return []
         self._own_fault = self._own_fault or ended.reason in _OWN_FAULTS
         shown = self._at_rest_shown()
         if self.phase is Phase.CLOSING and self._number is None:
@@ -317,6 +342,26 @@ class Connector:
         if over or not isinstance(self._after(ended), DLinkTerminate):
             return shown
         return [*shown, *self._drop("the session is over"), *self._leave(DLinkTerminate(), now)]
+
+    def _go_basic(self, start: StartBasic, now: float) -> list[Action]:
+        """Leave the link, and hand the pilot over: what the link would show now is not shown."""
+        self._timers.clear_all()
+        dropped = self._drop("basic charging begins")
+        self._basic, self._number = True, start.number or None
+        entered = self._enter(Phase.BASIC)
+        left = self._follow(self.link.handle(DLinkTerminate(), now), now)
+        return [*dropped, *entered, *(action for action in left if not isinstance(action, SetPilot)), start]
+
+    def _basic_over(self, ended: SessionEnded, now: float) -> list[Action]:
+        """Basic charging has come to its end, and its hardware is safe."""
+        self._own_fault = ended.reason in _OWN_FAULTS
+        self._verdict = self._after_basic(ended)
+        self._run(ConnectorTimer.CLOSE, self.settings.close_s, now)
+        return [*self.resting, *self._enter(Phase.CLOSING)]
+
+    def _after_basic(self, ended: SessionEnded) -> Event:
+        """What the link is told after that."""
+        return DLinkTerminate()
 
     def _after(self, ended: SessionEnded) -> Event | None:
         """What both roles do after a session; None where they differ."""
@@ -329,7 +374,7 @@ class Connector:
     def _drop(self, why: str) -> list[Action]:
         """End whatever is under way above the link."""
         actions: list[Action] = []
-        if self._number is not None and self.phase in (*_UP, Phase.CLOSING):
+        if self._number is not None and self.phase in (*_UP, Phase.BASIC, Phase.CLOSING):
             actions.append(DropConnection(self._number, why))
             self._dropped = self._number
         self._number = None

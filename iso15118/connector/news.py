@@ -12,6 +12,8 @@ from typing import Any
 from iso15118.session.actions import Action, Notify, SessionEnded
 from iso15118.session.events import Event
 
+from .basic.station import Steps
+
 __all__ = [
     "ConnectionClosed",
     "ConnectionFailed",
@@ -22,6 +24,7 @@ __all__ = [
     "PhaseEntered",
     "SessionFinished",
     "SessionSetUp",
+    "StartBasic",
     "StartDiscovery",
     "StartSession",
     "StationFound",
@@ -39,6 +42,7 @@ class Phase(Enum):
     DISCOVERY = "linked; the vehicle looks for the station"
     SETTING_UP = "connecting, up to SessionSetup"
     SESSION = "in a session"
+    BASIC = "basic charging by the duty cycle; no messages"
     CLOSING = "the session is over; the connection is being closed"
     PAUSED = "paused; linked, and asleep"
     FINISHED = "over until it is unplugged or started again"
@@ -55,6 +59,8 @@ class ConnectorTimer(Enum):
     """Loss of the data link to data link."""
     SETUP = "V2G_CommunicationSetup"
     """Up to SessionSetupRes."""
+    GIVE_UP = "SLAC is given up"
+    """Plug-in, or another start, to basic charging, where that is wanted and no link came."""
     CLOSE = "close wait"
     """End of the session to the end of its connection."""
 
@@ -119,6 +125,17 @@ class StartSession(Action, frozen=True):
 
     number: int
     where: Any
+
+
+class StartBasic(Action, frozen=True):
+    """Charge by the duty cycle from now on, without messages: a ``BasicStation`` or ``BasicVehicle`` has the pilot until it has ended.
+    The end is told by ``SessionFinished`` and ``ConnectionClosed``, of a station after ``ConnectionOpened`` with its number.
+    ``steps``: what a station's pilot has to show first."""
+
+    number: int = 0
+    steps: Steps = Steps.NONE
+    percent: float | None = None
+    """Vehicle: the duty cycle that is seen."""
 
 
 class DropConnection(Action, frozen=True):

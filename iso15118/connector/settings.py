@@ -5,9 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from iso15118.ranges import Duration, HowLong, check_numbers
+
+from .basic.settings import BasicSettings
 
 __all__ = ["ConnectorSettings", "SetupFrom"]
 
@@ -50,6 +52,12 @@ class ConnectorSettings(Struct, frozen=True, kw_only=True):
     close_s: Duration = 6.0
     """End of a session to the end of its connection before the data link is left all the same; above the 5 s in which a station waits for
     the vehicle to close."""
+
+    autocharge: bool = False
+    """Station: offer EVCCID and the MAC address of SLAC to the authorizer (``AutochargeAuthorizer``). Weak identification, since
+    anybody can send those of another vehicle; off for that."""
+    basic: BasicSettings = field(default_factory=BasicSettings)
+    """Basic charging by the pilot's duty cycle (AC): off unless said otherwise."""
 
     def __post_init__(self) -> None:
         check_numbers(self, "connection")

@@ -14,16 +14,20 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
 from iso15118.errors import ConfigError
+from iso15118.evcc.acdp_settings import AcdpEvccSettings
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.quirks import PLACES, StationQuirk
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
-from iso15118.session.services import SERVICES, ControlMode, ServiceID
+from iso15118.session.quirks import changed, check_quirks
+from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
-__all__ = ["EDITIONS", "EvccConfig", "Identification", "InstallContracts"]
+__all__ = ["EDITIONS", "EvccConfig", "Identification", "InstallContracts", "Renegotiation"]
 
 EDITIONS: Final = ("iso20", "iso2", "din")
 """The names of the editions in settings."""
@@ -42,6 +46,13 @@ class InstallContracts(Enum):
     NEVER = "never"
     IF_NEEDED = "if it has none that could be used"
     ALWAYS = "in every session"
+
+
+class Renegotiation(Enum):
+    """How a vehicle agrees on another schedule in the charge loop of ISO 15118-20."""
+
+    STOP_AND_GO = "with the power at rest"
+    BESIDE = "beside the charge loop, where the station does that"
 
 
 class EvccConfig(Struct, frozen=True, kw_only=True):
@@ -64,6 +75,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for contracts when none can be used, in every session, or never."""
     maximum_contracts: Annotated[int, Meta(ge=1, le=255)] = 4
     """How many contracts the vehicle takes in one session."""
+    key_use_s: Annotated[float, Meta(ge=0.01, le=55.0)] = 5.0
+    """How long a private key of a contract, or of the provisioning certificate, may take to sign or to agree on a secret, in s: a token is
+    slower than memory. It is used aside; what waits for it longer than this does without."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Who may set the power, best first: the vehicle (Scheduled) or the station (Dynamic). Some stations
     offer one only."""
@@ -88,10 +102,31 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Ask the station for another schedule when the one that holds is over, and when it has no power until its end, but not for the same
     reason again within so many s, because the power rests meanwhile; a station that refused is not asked again either, whoever wants
     another one. 0 never asks of its own accord: the vehicle takes no power behind the end, and leaves after no_power_s."""
+    renegotiation: Renegotiation = Renegotiation.STOP_AND_GO
+    """How another schedule is agreed on in the charge loop. With the power at rest by default: no public station has the other form. One
+    that does not answer beside the loop within timing.message_timeout, or has no schedule there, is asked the other way."""
+    service_renegotiation: bool = True
+    """Choose a service anew when the station asks for that and supports it; otherwise the vehicle ends the session."""
+    mobility_needs: tuple[MobilityNeedsMode, ...] = (
+        MobilityNeedsMode.PROVIDED_BY_EVCC,
+        MobilityNeedsMode.PROVIDED_BY_SECC,
+    )
+    """Dynamic mode: who is to know what the driver needs, the best first; a set with the other one is taken where nothing else is
+    offered. With provided-by-secc the station may say departure and states of charge."""
+    adopt_station_needs: bool = True
+    """Take over what the station was told about this charge (provided-by-secc) where the vehicle can: charge to that state of charge, until
+    that departure. A target below minimum_soc is never taken over."""
+    v2x_minimum_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """Bidirectional services in Dynamic mode: from this state of charge on the station may cycle the battery, in percent, and up to
+    v2x_maximum_soc. A vehicle with such a range stays at its target until departure. Absent: no range is told, and minimum_soc holds."""
+    v2x_maximum_soc: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """The upper end of that range, at most target_soc: nothing is charged above the target."""
     below_minimum_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 60.0
     """How long the battery may want less than the least that the two sides can charge with before the vehicle
     leaves, in s: at the end of a charge it never wants more again, and at its begin the battery has to warm
     up first."""
+    schedules: ScheduleEvccSettings = field(default_factory=ScheduleEvccSettings)
+    """How a schedule of ISO 15118-20 is chosen and used."""
     allow_discharge: bool = True
     """Give energy back when the station's limits ask for it, in a bidirectional service."""
     confirm_power_tolerance: bool = False
@@ -140,8 +175,12 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
+    """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[StationQuirk, ...] = ()
+    """Stations that are treated otherwise than all others, by the beginning of their EVSEID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     iso2: Iso2EvccSettings = field(default_factory=Iso2EvccSettings)
@@ -193,7 +232,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 raise ConfigError("services", f"{service.name} is not implemented", "one of " + _names())
         if not self.identification:
             raise ConfigError("identification", "there is none", "pnc, eim or both, the best first")
-        for key in ("services", "control_modes", "identification", "contract_preferences"):
+        for key in ("services", "control_modes", "identification", "contract_preferences", "mobility_needs"):
             listed_once(key, getattr(self, key))
         if self.minimum_soc > self.target_soc:  # [V2G20-1640]
             raise ConfigError(
@@ -201,6 +240,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 f"{self.minimum_soc} is above target_soc = {self.target_soc}",
                 "at most target_soc",
             )
+        self._check_v2x()
         limit = self.timing.sequence_timeout_loop
         if self.loop_s >= limit:
             raise ConfigError(
@@ -213,6 +253,19 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                 "poll_interval_s",
                 f"{self.poll_interval_s!r} is longer than a request may take",
                 f"at most timing.sequence_performance = {self.timing.sequence_performance:g}",
+            )
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
+
+    def _check_v2x(self) -> None:
+        least, most = self.v2x_minimum_soc, self.v2x_maximum_soc
+        if (least is None) is not (most is None):
+            missing = "v2x_minimum_soc" if least is None else "v2x_maximum_soc"
+            raise ConfigError(missing, "the other end of the range is set", "both, or neither")
+        if least is not None and most is not None and not self.minimum_soc <= least < most <= self.target_soc:
+            raise ConfigError(
+                "v2x_minimum_soc",
+                f"{least} to {most} is no range within minimum_soc = {self.minimum_soc} and target_soc = {self.target_soc}",
+                "minimum_soc <= v2x_minimum_soc < v2x_maximum_soc <= target_soc",
             )
 
     @property

@@ -7,27 +7,40 @@ Each awaitable yields one step to ``EvccSession``, which resumes the script when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
-from iso15118.errors import V2GError
+from iso15118.errors import MisuseError, PkiError, V2GError
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.metering import MeterWatch
+from iso15118.evcc.quirks import quirks_of
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     Action,
     EndReason,
     PeerDeviates,
+    ScheduleChosen,
     Send,
     SessionEnded,
     SupervisionWarning,
+    UseKey,
 )
-from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured
+from iso15118.session.checks import what_went_wrong
+from iso15118.session.events import (
+    AcMeasured,
+    BatteryChanged,
+    InletMeasured,
+    KeyUsed,
+    MobilityChanged,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
+from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
 from iso15118.session.ticket import EvccTicket
 from iso15118.timing import Timer, Timing
@@ -36,7 +49,20 @@ if TYPE_CHECKING:
     from iso15118.evcc.edition import EvccEdition
     from iso15118.pnc.vehicle_contracts import Contract, VehicleContracts
 
-__all__ = ["Bound", "Conversation", "EndSession", "Exchange", "Leave", "Step", "Until"]
+__all__ = [
+    "Bound",
+    "Conversation",
+    "EndSession",
+    "Exchange",
+    "KeyUse",
+    "Leave",
+    "SideStream",
+    "Step",
+    "Until",
+]
+
+
+T = TypeVar("T")
 
 
 class EndSession(V2GError):  # noqa: N818 - an ending, not an error
@@ -98,12 +124,63 @@ class Until:
 Step = Exchange | Until
 
 
+class SideStream(Struct, frozen=True, kw_only=True):
+    """An exchange that goes on beside the script on a stream of its own. ``ask`` makes the request, every ``every_s`` seconds after an
+    answer of ``response_type`` which ``hear`` took; without an answer for ``silence_s`` seconds ``lost`` is called, once."""
+
+    response_type: type
+    every_s: float
+    silence_s: float
+    ask: Callable[[], Any]
+    hear: Callable[[Any], None]
+    lost: Callable[[], None]
+
+
 class Bound(Struct, frozen=True):
     """The script may be where it is until ``until``; then ``error`` is thrown into it, whether an answer comes or not."""
 
     until: float
     error: Leave | EndSession
     timer: Timer = Timer.ONGOING
+
+
+class KeyUse:
+    """A use of a private key that was asked for. ``kind``: of what comes of it. ``then``: what to do with it, where the script does not
+    wait."""
+
+    __slots__ = ("deadline", "error", "is_over", "kind", "number", "purpose", "result", "then")
+
+    def __init__(
+        self,
+        number: int,
+        purpose: str,
+        kind: type,
+        deadline: float,
+        then: Callable[[KeyUse], None] | None,
+    ) -> None:
+        self.number = number
+        self.purpose = purpose
+        self.kind = kind
+        self.deadline = deadline
+        self.then = then
+        self.is_over = False
+        self.result: Any = None
+        self.error: V2GError | None = None
+
+    def done(self, event: KeyUsed) -> None:
+        """This came of it."""
+        self.is_over, self.result, error = True, event.result, event.error
+        if isinstance(error, PkiError | MisuseError):
+            self.error = error
+        elif error is not None:
+            self.error = PkiError(f"the key for {self.purpose} cannot be used: {what_went_wrong(error)}")
+        elif not isinstance(self.result, self.kind):
+            self.error = PkiError(f"the key for {self.purpose} gave {type(self.result).__name__}")
+
+    def late(self) -> None:
+        """Nobody waits for it any more."""
+        self.is_over = True
+        self.error = PkiError(f"the key for {self.purpose} was not used in time (session.key_use_s)")
 
 
 class Conversation:
@@ -139,6 +216,18 @@ class Conversation:
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
+        self.mobility: MobilityChanged | None = None
+        """Whether the vehicle stands and is held, as last told; None: it charges by a plug."""
+        self.signal: SignalState | None = None
+        """The control pilot as the vehicle last saw it; None: nobody tells."""
+        self.apart = False
+        """A connection device has not reached the vehicle yet, or is to leave it: state A of the control pilot is as it should be."""
+        self.held = False
+        """The drive has to be locked: a connection device is on its way to the vehicle, or touches it."""
+        self.locked = False
+        """It is."""
+        self.side: SideStream | None = None
+        """What is asked again and again on a stream of its own, beside the conversation."""
         self.secure = False
         """TLS 1.3 holds."""
         self.plain = True
@@ -157,6 +246,8 @@ class Conversation:
         """EMAID of the contract whose refusal ended the session."""
         self.installed = 0
         """Contracts taken in this session."""
+        self.chosen: ScheduleChosen | None = None
+        """The schedule that the vehicle took last."""
         self.refusals: list[str] = []
         """Why contracts did not come to be, human-readable."""
         self.stop_wanted = ""
@@ -193,14 +284,33 @@ class Conversation:
         """What the session will hand out with its next list of actions."""
         self.connected_at = 0.0
         """When the transport opened, on the session's clock."""
-        self.connected_at = 0.0
-        """When the session was told of its connection."""
         self.departure_at: float | None = None
         """When the vehicle leaves, on the session's clock; None: nobody knows."""
+        self.minimum_soc, self.target_soc = config.minimum_soc, config.target_soc
+        """What the driver wants now, in percent."""
+        self.needs_changed = False
+        """He said so in the charge loop: a schedule that was made by what he had wanted before is out of date."""
+        self.schedule_wanted = ""
+        """Not empty: another schedule is wanted, for this reason; so for another service."""
+        self.service_wanted = ""
+        self.services: tuple[ServiceID, ...] = config.services
+        """Acceptable services, best first."""
+        self.service_changes = 0
+        """How often a service was chosen anew in this session."""
+        self.standby_wanted = False
+        self.aside: Coroutine[Step, Any, None] | None = None
+        """A script that is to run beside this one."""
+        self.drop_aside = False
+        """The one that runs is to be given up."""
+        self.aside_free = True
+        """None runs, and the station owes no answer there."""
         self.beside: type | None = None
         """The response awaited on another stream, beside the conversation."""
         self.beside_until = 0.0
         """Afterwards nobody waits for it any more."""
+        self.key_uses: dict[int, KeyUse] = {}
+        """Uses of private keys that are awaited, by their numbers."""
+        self.keys_used = 0
         self.noted: set[str] = set()
         self.epoch = epoch
         """What must be added to ``now`` to get Unix time in s; 0 if nobody knows."""
@@ -221,6 +331,11 @@ class Conversation:
         """Seconds since 1970 to judge certificates by; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
 
+    def know_station(self, evse_id: str) -> None:
+        """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.config, found = quirks_of(self.config, evse_id)
+        self.act(*(told(one.title, evse_id, one.changes) for one in found))
+
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""
         self.outbox.extend(actions)
@@ -235,7 +350,53 @@ class Conversation:
         """Send ``request`` on a stream of its own: the script goes on, and its answer is only looked at for a
         refusal."""
         self.beside, self.beside_until = response_type, self.now + self.config.timing.message_timeout
-        self.act(Send(request))
+        self.act(Send(request, beside=True))
+
+    async def with_key(self, purpose: str, kind: type, work: Callable[[], T]) -> T:
+        """What ``work`` returns, a ``kind``, which uses a private key of the vehicle's: away from here, for as long as the settings allow.
+
+        Raises ``PkiError`` and ``MisuseError`` as ``work`` does; of any other error, and of a key that takes too long, it makes a
+        ``PkiError``.
+        """
+        use = self._use_key(purpose, kind, work, None)
+        if not await Until(use.deadline, lambda: use.is_over):
+            use.late()
+        self.key_uses.pop(use.number, None)
+        if use.error is not None:
+            raise use.error
+        return use.result  # type: ignore[no-any-return]
+
+    def key_beside(
+        self, purpose: str, kind: type, work: Callable[[], Any], then: Callable[[KeyUse], None]
+    ) -> None:
+        """The same beside the script, which goes on; ``then`` is called when it is over, if it is in time."""
+        self._use_key(purpose, kind, work, then)
+
+    def key_is_used(self, purpose: str) -> bool:
+        """A use of this purpose is awaited beside the script."""
+        return any(use.purpose == purpose and self.now < use.deadline for use in self.key_uses.values())
+
+    def key_used(self, event: KeyUsed) -> None:
+        """The answer to a use."""
+        use = self.key_uses.get(event.number)
+        if use is None or use.is_over:
+            return
+        if use.then is None:
+            use.done(event)
+            return
+        del self.key_uses[event.number]
+        if self.now < use.deadline:
+            use.done(event)
+            use.then(use)
+
+    def _use_key(
+        self, purpose: str, kind: type, work: Callable[[], Any], then: Callable[[KeyUse], None] | None
+    ) -> KeyUse:
+        self.keys_used += 1
+        use = KeyUse(self.keys_used, purpose, kind, self.now + self.config.key_use_s, then)
+        self.key_uses[use.number] = use
+        self.act(UseKey(purpose, work, use.deadline, use.number))
+        return use
 
     def asked(self, charge_a: float, discharge_a: float) -> None:
         """The station is asked for at most these currents in A from now on."""

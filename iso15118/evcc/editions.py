@@ -10,8 +10,8 @@ from msgspec import Struct
 from iso15118.evcc.din.script import Din
 from iso15118.evcc.iso2.script import Iso2
 from iso15118.evcc.iso2.setup import modes_of
-from iso15118.evcc.iso20.script import AC, DC, Iso20
-from iso15118.session.services import AC_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
+from iso15118.evcc.iso20.script import AC, ACDP, DC, Iso20
+from iso15118.session.services import AC_SERVICES, ACDP_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
 
 from .edition import EvccEdition
 
@@ -43,6 +43,12 @@ def _why_not_dc(talk: Conversation) -> str:
 def _why_not_ac(talk: Conversation) -> str:
     if talk.charger is None or not AC_SERVICES.intersection(talk.config.services):
         return "without an AC service"
+    return _why_not_iso20(talk)
+
+
+def _why_not_acdp(talk: Conversation) -> str:
+    if not talk.has_dc or talk.mobility is None or not ACDP_SERVICES.intersection(talk.config.services):
+        return "without a service of a connection device"
     return _why_not_iso20(talk)
 
 
@@ -81,6 +87,14 @@ OFFERED: Final = (
         minor=0,
         make=lambda: Iso20(AC),
         why_not=_why_not_ac,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.ACDP.value,
+        major=1,
+        minor=0,
+        make=lambda: Iso20(ACDP),
+        why_not=_why_not_acdp,
     ),
     Offered(
         edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2

@@ -14,7 +14,9 @@ _UNNAMED = "ZZ00000"  # [V2G20-192]
 
 
 def look_at_evse_id(talk: Conversation, evse_id: str) -> None:
-    """An EVSEID that is none is noted, or leads away from the station, as ``EvccConfig.strict_evse_id`` says."""
+    """An EVSEID that is none is noted, or leads away from the station, as ``EvccConfig.strict_evse_id`` says. A station that is known by it
+    is treated accordingly."""
+    talk.know_station(evse_id)
     if evse_id == _UNNAMED or _EVSE_ID.fullmatch(evse_id):
         return
     said = f"the station's EVSEID {evse_id[:40]!r} is not formed as the standard says"

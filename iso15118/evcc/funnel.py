@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from iso15118.energy.ac import NOTHING
+from iso15118.evcc.beside import SideScript
 from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Conversation, Leave, Step
 from iso15118.printable import printable
@@ -54,6 +55,8 @@ class Funnel:
         self.error: Exception | None = None
         """What was raised in this software, if that ended the session."""
         self._talk = talk
+        self._side = SideScript(talk, self.timers)
+        """What runs beside the script."""
         self._supervisor = talk.supervisor
         self._script: Coroutine[Step, Any, act.SessionEnded] | None = None
         self._step: Step | None = None
@@ -126,6 +129,9 @@ class Funnel:
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+        self._talk.signal = state
+        if state is ev.SignalState.A and self._talk.apart and not self.energized:
+            return []  # a connection device is on its way, or leaves
         if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
         return []
@@ -241,6 +247,7 @@ class Funnel:
             reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
         )
         script, self._script, self._step = self._script, None, None
+        self._side.close()
         if script is not None:
             script.close()
         self.timers.clear_all()
@@ -277,6 +284,7 @@ class Funnel:
             self.ended = act.SessionEnded(EndReason.INTERNAL_ERROR, detail)
             self.states.append(ENDED)
             actions += [act.StateEntered(ENDED), self.ended, act.CloseTransport()]
+        self._side.close()
         if script is not None:
             with suppress(Exception):  # it is what failed
                 script.close()

@@ -55,7 +55,7 @@ def target_voltage(talk: Conversation, headroom_v: float) -> float:
 def wanted_wh(talk: Conversation) -> float:
     """What the battery lacks until its own target or the driver's, whichever comes first, in Wh; below zero: it has more."""
     battery = talk.battery
-    to_driver_wh = (talk.config.target_soc - battery.soc) / 100.0 * battery.capacity_wh
+    to_driver_wh = (talk.target_soc - battery.soc) / 100.0 * battery.capacity_wh
     return min(battery.energy_to_target_wh, to_driver_wh)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from iso15118.evcc.conversation import Conversation, EndSession, Exchange
 from iso15118.messages import app
 from iso15118.session.actions import EndReason, PeerDeviates, SessionEnded, UseSchema
+from iso15118.session.services import Namespace
 
 from .editions import Offered, offered
 
@@ -18,6 +19,7 @@ async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnde
     chosen = await _negotiated(talk)
     edition = talk.edition = chosen.make()
     talk.edition_name = chosen.edition
+    talk.apart = chosen.namespace == Namespace.ACDP.value
     talk.act(UseSchema(edition.schema))
     return await edition.session(talk, set_up)
 

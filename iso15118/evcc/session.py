@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
+from iso15118.evcc.conversation import (
+    Bound,
+    Conversation,
+    EndSession,
+    Exchange,
+    Leave,
+    SideStream,
+    Until,
+)
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
@@ -49,7 +57,8 @@ class EvccSession(Funnel):
     the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None.
+    charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
+    connection device stands and is held; None: it cannot.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class EvccSession(Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        mobility: ev.MobilityChanged | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
             raise ConfigError(
@@ -85,13 +95,20 @@ class EvccSession(Funnel):
             )
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        if mobility is not None:
+            check_event(mobility)
+            talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
+        """What has to be done behind the request that is on its way."""
+        self._stream: SideStream | None = None
+        self._stream_heard_at = 0.0
+        self._asked_beside: type | None = None
+        """The response that is awaited there."""
         self._given_up: type | None = None
         """A response that the script went on without, and that may still come."""
-        """What has to be done behind the request that is on its way."""
 
     # -- the outer contract
 
@@ -146,6 +163,12 @@ class EvccSession(Funnel):
         return tuple(self._talk.refusals)
 
     @property
+    def schedule(self) -> act.ScheduleChosen | None:
+        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
+        has chosen one, and where the station sets the power."""
+        return self._talk.chosen
+
+    @property
     def ticket(self) -> EvccTicket | None:
         """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
         of which nobody told the certificate."""
@@ -172,7 +195,7 @@ class EvccSession(Funnel):
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
             if kind is MessageReceived:
-                return self._message(event.message) if self.ended is None else []  # type: ignore[attr-defined]
+                return [] if self.ended is not None else self._message(event.message, event.beside)  # type: ignore[attr-defined]
             if kind is BatteryChanged:
                 return self._battery(event)  # type: ignore[arg-type]
             if kind is InletMeasured:
@@ -211,9 +234,13 @@ class EvccSession(Funnel):
                     actions += self._resume(isinstance(self._step, Until) and self._step.is_ready())
                 case Timer.CONTROL_PILOT:
                     actions += self._take_behind()
+                case Timer.SYSTEM_STATUS:
+                    actions += self._next_beside()
                 case Timer.MESSAGE if isinstance(self._step, Exchange) and self._step.optional:
                     self._given_up = self._step.response_type
                     actions += self._without("no answer")
+                case Timer.BESIDE:
+                    actions += self._side.due() + self._take_outbox()
                 case Timer.MESSAGE:
                     actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
@@ -244,6 +271,8 @@ class EvccSession(Funnel):
         actions = self._take_outbox() if talk.outbox else []
         if talk.bound is not self._bound:
             self._keep_bound()
+        if talk.side is not self._stream:
+            self._keep_stream()
         self._step = step
         if isinstance(step, Exchange):
             if step.state != self.states[-1]:
@@ -256,6 +285,8 @@ class EvccSession(Funnel):
             self.timers.set(_MESSAGE, talk.now + step.timeout)
         else:
             self.timers.set(Timer.PACE, step.deadline)
+        if talk.aside is not None or talk.drop_aside:
+            actions += self._side.look() + self._take_outbox()
         return actions
 
     def _keep_bound(self) -> None:
@@ -286,7 +317,7 @@ class EvccSession(Funnel):
             self._book(actions)
         return actions
 
-    def _message(self, message: Any) -> list[Action]:
+    def _message(self, message: Any, beside: bool) -> list[Action]:
         step, talk = self._step, self._talk
         edition = talk.edition
         if edition is None:  # supportedAppProtocol has no session id and no other code than its own
@@ -300,8 +331,7 @@ class EvccSession(Funnel):
             plain is not None  # as almost all are
             and type(step) is Exchange
             and plain is step.response_type
-            and plain is not talk.beside
-            and not step.opens
+            and not (beside or step.opens or plain is talk.beside or plain is self._asked_beside)
         ):
             self.timers.clear(_MESSAGE)
             return self._answered(message)
@@ -311,6 +341,10 @@ class EvccSession(Funnel):
         kind = reading.kind
         if kind is talk.beside:
             return self._beside(reading)
+        if kind is self._asked_beside:
+            return self._heard_beside(reading, message)
+        if beside:
+            return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
             self._given_up = None
             return []
@@ -372,6 +406,13 @@ class EvccSession(Funnel):
             return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
         return self._end(EndReason.REFUSED, refused) if reading.failed else None
 
+    def _answered_beside(self, message: Any, reading: Reading) -> list[Action]:
+        try:
+            actions = self._side.answered(message, reading)
+        except EndSession as over:
+            return self._end(over.reason, over.detail)
+        return self._take_outbox() + actions
+
     def _beside(self, reading: Reading) -> list[Action]:
         """An answer on another stream: the script goes on unless it refuses."""
         talk = self._talk
@@ -382,6 +423,51 @@ class EvccSession(Funnel):
             return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         return []
 
+    def _heard_beside(self, reading: Reading, message: Any) -> list[Action]:
+        """The answer on the stream that goes on beside the script; it may come when that is over."""
+        talk, self._asked_beside = self._talk, None
+        if reading.session_id != talk.session_id:
+            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+        if reading.failed:
+            return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
+        side = talk.side
+        if side is None:
+            return []
+        try:
+            side.hear(message)
+        except EndSession as over:
+            return self._end(over.reason, over.detail, rule=over.rule)
+        self._stream_heard_at = talk.now
+        self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
+        return self._take_outbox()
+
+    def _keep_stream(self) -> None:
+        """The stream beside the script begins and ends with what the script says."""
+        side, talk = self._talk.side, self._talk
+        if side is self._stream:
+            return
+        self._stream = side
+        if side is None:
+            self.timers.clear(Timer.SYSTEM_STATUS)
+            return
+        self._stream_heard_at = talk.now
+        self.timers.set(Timer.SYSTEM_STATUS, talk.now)
+
+    def _next_beside(self) -> list[Action]:
+        """It is time to ask, or the answer did not come."""
+        side, talk = self._talk.side, self._talk
+        if side is None:
+            return []
+        if self._asked_beside is None:
+            self._asked_beside = side.response_type
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
+            return [act.Send(side.ask())]
+        if talk.now < self._stream_heard_at + side.silence_s:
+            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
+            return []
+        side.lost()
+        return self._take_outbox()
+
     # -- hardware and application
 
     def _other(self, event: ev.Event) -> list[Action]:
@@ -391,7 +477,6 @@ class EvccSession(Funnel):
                 if self._script is not None:
                     return []
                 talk.secure, talk.plain, talk.tls = event.allows_iso20, not secure, tls
-                talk.connected_at = talk.now
                 talk.connected_at = talk.now
                 self.timers.set(Timer.SETUP, talk.now + self.config.timing.communication_setup_timeout)
                 if self.config.departure_time_s is not None:
@@ -405,15 +490,38 @@ class EvccSession(Funnel):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
                 return self._contactors(closed)
+            case ev.KeyUsed():
+                talk.key_used(event)
+                return self._take_outbox()
             case ev.ChargerChanged(limits=limits):
                 talk.charger_now = limits
                 return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
+            case ev.MobilityChanged(immobilized=held):
+                talk.mobility = event
+                if talk.held and not held and talk.locked:
+                    talk.locked = False
+                    return self._end(EndReason.EMERGENCY, "the vehicle may move under the connection device")
+                talk.locked = held
+                return []
             case ev.HardwareFault(port=port, reason=reason):
                 return self._end(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
                 return self._end(EndReason.EMERGENCY, text(reason))
+            case ev.NeedsChanged():
+                self._needs_changed(event)
+                return []
+            case ev.ScheduleRenegotiationRequested(reason=reason):
+                talk.schedule_wanted = talk.schedule_wanted or text(reason) or "another schedule is wanted"
+                return []
+            case ev.ServiceRenegotiationRequested(reason=reason, services=services):
+                talk.service_wanted = talk.service_wanted or text(reason) or "another service is wanted"
+                talk.services = services or talk.services
+                return []
+            case ev.StandbyRequested(wanted=wanted):
+                talk.standby_wanted = wanted
+                return []
             case ev.StopRequested(reason=reason):
                 talk.stop_wanted = talk.stop_wanted or text(reason) or "stop requested"
                 return []
@@ -422,3 +530,14 @@ class EvccSession(Funnel):
                 return []
             case _:
                 return []
+
+    def _needs_changed(self, needs: ev.NeedsChanged) -> None:
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode it takes another
+        schedule."""
+        talk = self._talk
+        if needs.departure_s is not None:
+            talk.departure_at = talk.now + needs.departure_s
+        target = talk.target_soc if needs.target_soc is None else needs.target_soc
+        least = talk.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
+        talk.target_soc, talk.minimum_soc = target, min(least, target)  # [V2G20-1640]
+        talk.needs_changed = True

@@ -91,7 +91,7 @@ def decode_with_notes(
 ) -> tuple[Message, list[str]]:
     """As `decode`, with the deviations from the specification that were tolerated, as "name: detail".
 
-    The names: trailing-octets, padding, empty-by-end, untyped-characters, open-array, short, long.
+    The names: trailing-octets, padding, empty-by-end, empty-abstract, untyped-characters, open-array, short, long.
     """
     engine = _codecs.get(schema) or codec(schema)
     try:

@@ -9,14 +9,24 @@ name that the class has for them.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 from iso15118.errors import ExiError
 
 from .codec import Message, encode
 from .lexical import Simple, from_text, to_text
-from .structure import Datatype, Event, Field, Kind, Loop, Production, Struct, Structure, locate, structure
+from .structure import (
+    Datatype,
+    Event,
+    Field,
+    Kind,
+    Production,
+    Struct,
+    Structure,
+    locate,
+    productions,
+    structure,
+)
 
 MAX_JSON = 16 * 1024 * 1024
 """Characters that ``from_json`` takes."""
@@ -62,25 +72,6 @@ def from_json(schema: str, text: str, *, fragment: bool = False) -> Message:
     return message
 
 
-@cache
-def _productions(schema: str, struct: int) -> dict[int, dict[str, Production]]:
-    """What feeds each field of a struct: local names to productions."""
-    table = structure(schema)
-    found: dict[int, dict[str, Production]] = {}
-    pending, seen = [table.structs[struct].start], set[int]()
-    while pending:
-        state = pending.pop()
-        if state in seen:
-            continue
-        seen.add(state)
-        for one in table.states[state]:
-            if one.event in (Event.ATTRIBUTE, Event.CHARACTERS, Event.SIMPLE, Event.STRUCT):
-                found.setdefault(one.field, {}).setdefault(one.local, one)
-                after = one.next
-                pending += [after.below, after.within, after.at_max] if isinstance(after, Loop) else [after]
-    return found
-
-
 def _is_items(field: Field, branches: dict[str, Production]) -> bool:
     return field.repeated and len(branches) > 1
 
@@ -93,7 +84,7 @@ def _content(table: Structure, message: Message) -> Any:
     if index is None:
         raise ExiError(f"{type(message).__name__} is not of this schema set", schema=table.schema)
     struct = table.structs[index]
-    feeds = _productions(table.schema, index)
+    feeds = productions(table.schema, index)
     if [field.kind for field in struct.fields] == [2]:
         return _value(table, getattr(message, struct.fields[0].name), feeds[0])[1]
     content: dict[str, Any] = {}
@@ -138,7 +129,7 @@ class _Read:
 
     def struct(self, index: int, content: Any, path: str) -> Message:
         struct = self.table.structs[index]
-        feeds = _productions(self.table.schema, index)
+        feeds = productions(self.table.schema, index)
         if [field.kind for field in struct.fields] == [2]:
             content = {_VALUE: content}
         if not isinstance(content, dict):

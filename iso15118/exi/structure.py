@@ -311,3 +311,22 @@ class Walk:
 def is_message(value: object) -> bool:
     """Whether a value is a message or a part of one, rather than a simple value."""
     return isinstance(value, msgspec.Struct)
+
+
+@cache
+def productions(schema: str, struct: int) -> dict[int, dict[str, Production]]:
+    """What feeds each field of a struct: local names to productions."""
+    table = structure(schema)
+    found: dict[int, dict[str, Production]] = {}
+    pending, seen = [table.structs[struct].start], set[int]()
+    while pending:
+        state = pending.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        for one in table.states[state]:
+            if one.event in (Event.ATTRIBUTE, Event.CHARACTERS, Event.SIMPLE, Event.STRUCT):
+                found.setdefault(one.field, {}).setdefault(one.local, one)
+                after = one.next
+                pending += [after.below, after.within, after.at_max] if isinstance(after, Loop) else [after]
+    return found

@@ -6,13 +6,26 @@ that a message from XML can be encoded.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from iso15118.errors import ExiError
+from iso15118.printable import escaped
 
 from .codec import Message, encode
 from .lexical import Simple, from_text, to_text
-from .structure import Event, Production, Root, Struct, Structure, Walk, is_message, locate, structure
+from .structure import (
+    Event,
+    Production,
+    Root,
+    Struct,
+    Structure,
+    Walk,
+    is_message,
+    locate,
+    productions,
+    structure,
+)
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -42,18 +55,22 @@ _PREFIXES = {
 }
 
 
-def to_xml(message: Message, *, schema: str | None = None, pretty: bool = False) -> str:
-    """The message as an XML document, without declaration; ``pretty`` indents it.
+def to_xml(
+    message: Message, *, schema: str | None = None, pretty: bool = False, for_people: bool = False
+) -> str:
+    r"""The message as an XML document, without declaration; ``pretty`` indents it.
 
-    ``schema`` says of which set the element is to be; without it, the first set that has one for this class.
-    Raises ExiError for a message that its class does not allow, or with characters that XML does not have.
+    ``schema`` says of which set the element is to be; without it, the first set that has one for this class. ``for_people``: characters
+    that XML does not have are written as ``\x01`` and the like, and what is missing by the schema is left out; such a document need not
+    come back as the same message. Raises ExiError for a message that its class does not allow, and without ``for_people`` for one that
+    lacks something or has characters that XML does not have.
     """
     from lxml import etree
 
     table, root = locate(message, schema)
     try:
         element = etree.Element(_tag(root.local, root.uri), nsmap=_prefixes(table))
-        _write(table, message, element, root.local)
+        _write(table, message, element, root.local, for_people)
     except (ValueError, TypeError, AttributeError) as error:
         raise ExiError(str(error), schema=table.schema, path=root.local) from None
     etree.cleanup_namespaces(element)
@@ -112,9 +129,14 @@ def _prefixes(table: Structure) -> dict[str, str]:
 # Writing
 
 
-def _write(table: Structure, message: Message, element: etree._Element, path: str) -> None:
-    from lxml import etree
+_BEYOND_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+
+def _escaped(text: str) -> str:
+    return _BEYOND_XML.sub(lambda found: escaped(found[0]), text)
+
+
+def _write(table: Structure, message: Message, element: etree._Element, path: str, for_people: bool) -> None:
     index = table.by_class.get(type(message))
     if index is None:
         raise ExiError(f"{type(message).__name__} is not of this schema set", schema=table.schema, path=path)
@@ -125,24 +147,44 @@ def _write(table: Structure, message: Message, element: etree._Element, path: st
         production = next((one for one in walk.choices if _fits(table, one, pending)), None)
         if production is None:
             break
-        value = pending[production.field].pop(0)
-        if production.event is Event.STRUCT:
-            child = etree.SubElement(element, _tag(production.local, production.uri))
-            _write(table, value, child, f"{path}/{production.local}")
-        else:
-            written = to_text(value, table.datatypes[production.target])
-            if production.event is Event.ATTRIBUTE:
-                element.set(_tag(production.local, production.uri), written)
-            elif production.event is Event.CHARACTERS:
-                element.text = written
-            else:
-                etree.SubElement(element, _tag(production.local, production.uri)).text = written
+        _put(table, production, pending[production.field].pop(0), element, path, for_people)
         walk.take(production)
+    if for_people:
+        for production in _feeding(table, struct):
+            while _fits(table, production, pending):
+                _put(table, production, pending[production.field].pop(0), element, path, for_people)
     left = next((field.name for field, values in zip(struct.fields, pending, strict=True) if values), None)
     if left is not None:
         raise ExiError(f"{left} does not fit", schema=table.schema, path=path, expected=walk.expectation)
-    if not walk.may_end:
+    if not walk.may_end and not for_people:
         raise ExiError("too little", schema=table.schema, path=path, expected=walk.expectation)
+
+
+def _put(
+    table: Structure, production: Production, value: Any, element: etree._Element, path: str, for_people: bool
+) -> None:
+    from lxml import etree
+
+    if production.event is Event.STRUCT:
+        child = etree.SubElement(element, _tag(production.local, production.uri))
+        _write(table, value, child, f"{path}/{production.local}", for_people)
+        return
+    written = to_text(value, table.datatypes[production.target])
+    if for_people:
+        written = _escaped(written)
+    if production.event is Event.ATTRIBUTE:
+        element.set(_tag(production.local, production.uri), written)
+    elif production.event is Event.CHARACTERS:
+        element.text = written
+    else:
+        etree.SubElement(element, _tag(production.local, production.uri)).text = written
+
+
+def _feeding(table: Structure, struct: Struct) -> list[Production]:
+    """Everything that feeds a field of a struct, in the order of the fields: what the grammar would have allowed only behind something
+    that is missing."""
+    feeds = productions(table.schema, table.by_class[struct.cls])
+    return [one for number in range(len(struct.fields)) for one in feeds.get(number, {}).values()]
 
 
 def _values(value: object) -> list[Any]:

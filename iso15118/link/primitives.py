@@ -21,6 +21,7 @@ __all__ = [
     "LinkNote",
     "LinkReported",
     "LinkState",
+    "PeerHeard",
     "Pilot",
     "PowerOn",
     "Restart",
@@ -98,20 +99,28 @@ class Pilot(Enum):
 
     STEADY = "steady (X1)"
     FIVE_PERCENT = "5 % duty cycle"
+    NOMINAL = "nominal duty cycle (10 to 96 %)"
+    """Basic charging by IEC 61851-1: the duty cycle says the current."""
     STATE_E = "state E"
     STATE_F = "state F"
 
 
 class SetPilot(Action, frozen=True):
-    """Station: put this on the pilot. Where firmware owns the pilot, it is a wish."""
+    """Station: put this on the pilot. Where firmware owns the pilot, it is a wish. ``percent``: the duty cycle, with ``Pilot.NOMINAL``
+    alone."""
 
     pilot: Pilot
+    percent: float | None = None
 
 
 class ShowState(Action, frozen=True):
-    """Vehicle: show state B or C; only in B-C-B toggles, each level 200 to 400 ms, with no contactor closed."""
+    """Vehicle: show state B or C. A link asks for C only in B-C-B toggles, each level 200 to 400 ms, with no contactor closed."""
 
     state: SignalState
+
+
+class PeerHeard(Action, frozen=True):
+    """A link hears somebody who wants to match, for the first time since it waits: it may be the peer of this plug, or a neighbour."""
 
 
 class LinkNote(Action, frozen=True):

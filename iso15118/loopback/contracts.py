@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from iso15118.pki import IssuedPki
 from iso15118.pki.issuing.issue import DEFAULT_PCID
-from iso15118.pki.keys.signer import signer_of
+from iso15118.pki.keys.signer import Signer, signer_of
 from iso15118.pnc.authorization import ContractTrust
 from iso15118.pnc.contract_service import ContractService
 from iso15118.pnc.installation import provisioning_of
@@ -28,6 +28,8 @@ class BothContracts(Struct, frozen=True):
 
     backend: ContractBackend
     store: HeldContracts
+    price_signers: tuple[Signer, ...] = ()
+    """The provider's keys for prices, one of each edition."""
 
 
 def contracts_of(
@@ -62,4 +64,6 @@ def contracts_of(
     backend = ContractBackend(
         ContractTrust(mo_anchors=mo_anchors), service=service, service_iso2=service_iso2
     )
-    return BothContracts(backend, HeldContracts(held))
+    # Prices are signed by the Sub-CA that issues contracts.
+    signers = tuple(signer_of(one.credential("mo-sub2")) for one in (pki, older))
+    return BothContracts(backend, HeldContracts(held), signers)

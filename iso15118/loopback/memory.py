@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.connector import Phase
 from iso15118.errors import LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
+from iso15118.loopback.cost import CostWatch, RunCost
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
@@ -24,12 +25,16 @@ from iso15118.testing.plugged import PluggedPair
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["Progress", "Watch", "run_in_memory"]
+__all__ = ["OnPair", "OnState", "Progress", "Watch", "run_in_memory"]
 
 Progress = Callable[[float], None]
 """Told the state of charge in percent now and then."""
 Watch = Callable[[str, object, float], None]
 """Told every message: sender ("secc" or "evcc"), message, protocol clock in s."""
+OnState = Callable[[str, str, float], None]
+"""Told every state entered: role ("secc" or "evcc"), state, protocol clock in s."""
+OnPair = Callable[[Plant, Pair], None]
+"""Given the hardware and a pair of sessions before it begins."""
 
 _REPORT_EVERY = 2000  # steps; a step takes well under a millisecond
 _SLOWER_THAN_EXPECTED = 4.0
@@ -45,12 +50,15 @@ def run_in_memory(
     progress: Progress | None = None,
     watch: Watch | None = None,
     folder: SessionFolder | None = None,
+    on_pair: OnPair | None = None,
+    on_state: OnState | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states and bytes. Raises ``SafetyViolation`` if either side does what it must never do,
-    ``LinkError`` if no session came about."""
+    """Run ``order`` to its end; ``folder`` gets states and bytes, ``on_pair`` each pair of sessions before it begins.
+
+    Raises ``SafetyViolation`` if either side does what it must never do, ``LinkError`` if no session came about."""
     began = time.monotonic()
     plant = Plant.build(order, contracts=_contracts(order))
-    run = _Run(order, plant, progress, watch, folder)
+    run = _Run(order, plant, progress, watch, folder, on_pair, on_state)
     pair = run.unplugged() if order.link == "none" else run.plugged()
     first = None
     if order.pause is not None and run.paused(pair):
@@ -76,6 +84,7 @@ def run_in_memory(
         emaid=pair.secc.emaid,
         contracts_installed=pair.evcc.installed + (0 if first is None else first.evcc.installed),
         paused_s=run.paused_s,
+        cost=run.cost(pair),
         parts=[pair.exchanges] if first is None else [first.exchanges, pair.exchanges],
     )
 
@@ -90,7 +99,10 @@ class _Run:
         progress: Progress | None,
         watch: Watch | None,
         folder: SessionFolder | None,
+        on_pair: OnPair | None,
+        on_state: OnState | None,
     ) -> None:
+        self._on_pair = on_pair
         # Without TLS both sides have to be told that plaintext is allowed; otherwise they are told that TLS 1.3 holds.
         secure = order.tls is not False and order.speaks_tls
         self._both = (
@@ -104,9 +116,10 @@ class _Run:
             # TLS 1.3 is what two sides agree on of whom each speaks ISO 15118-20.
             "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
-            "on_state": None if folder is None else folder.state,
+            "on_state": _all_of([on_state, None if folder is None else folder.state]),
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
+        self._costs = None if order.schedule is None else CostWatch(plant)
         self._steps = 0
         self._tapped: list[Pair] = []
         self.paused_s: float | None = None
@@ -133,6 +146,8 @@ class _Run:
 
         def enough() -> bool:
             self._report()
+            if self._costs is not None:
+                self._costs.look(pair.now)
             return until() or pair.now > pair.begun_at + self.at_most_s
 
         pair.run(until=enough, max_s=pair.begun_at + 2.0 * self.at_most_s, max_steps=1_000_000_000)
@@ -155,13 +170,9 @@ class _Run:
     def plugged(self) -> Pair:
         """From plug-in to unplug."""
         order = self._order
-        circuit, station, vehicle = self._plant.direct()
-        secc, evcc, _, _ = self._both
+        circuit = self._plant.circuit
         rig = PluggedPair(
-            secc,
-            evcc,
-            station,
-            vehicle,
+            *self._both,
             partial(cable_of, order, circuit),
             links_of(order),
             on_pair=self._tap,
@@ -173,6 +184,8 @@ class _Run:
 
         def over() -> bool:
             self._report()
+            if self._costs is not None:
+                self._costs.look(rig.now)
             return rig.phases() == (Phase.FINISHED, Phase.FINISHED)
 
         rig.run(self.at_most_s, over)
@@ -186,15 +199,34 @@ class _Run:
         self.safe = rig.safe and rig.phases() == (Phase.UNPLUGGED, Phase.UNPLUGGED)
         return pair
 
+    def cost(self, pair: Pair) -> RunCost | None:
+        """What the run cost, if there were schedules with prices."""
+        if self._costs is None:
+            return None
+        self._costs.look(self.ended_at, last=True)
+        return self._costs.result(pair.evcc.schedule, self._order.choice, pair.secc.edition)
+
     def _report(self) -> None:
         self._steps += 1
         if self._progress is not None and self._steps % _REPORT_EVERY == 0:
             self._progress(self._plant.vehicle.battery.soc)
 
     def _tap(self, pair: Pair) -> None:
+        if self._on_pair is not None:
+            self._on_pair(self._plant, pair)
         if self._folder is not None:
             pair.to_secc.tap = partial(self._folder.link, True)
             pair.to_evcc.tap = partial(self._folder.link, False)
+
+
+def _all_of(told: list[OnState | None]) -> OnState | None:
+    wanted = [one for one in told if one is not None]
+
+    def tell(role: str, state: str, now: float) -> None:
+        for one in wanted:
+            one(role, state, now)
+
+    return tell if wanted else None
 
 
 def _contracts(order: LoopbackSpec) -> BothContracts | None:

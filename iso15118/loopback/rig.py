@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.config import Identification
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.services import ServiceID
+from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
     Battery,
+    Bay,
     DcCircuit,
     EnergyPlan,
     OnBoardCharger,
+    PantographStation,
+    PantographVehicle,
     SimulatedAcStation,
     SimulatedAcVehicle,
     SimulatedStation,
     SimulatedVehicle,
+    Timetable,
 )
 
 if TYPE_CHECKING:
@@ -80,30 +86,24 @@ class Plant(Struct, frozen=True):
             return cls._alternating(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
-        station = SimulatedStation(
-            circuit,
-            order.kind,
-            plan=plan,
-            seed=order.seed,
-            jitter=_JITTER if order.seed is not None else 0.0,
-            contracts=None if contracts is None else contracts.backend,
-        )
-        battery = _battery(order)
-        vehicle = SimulatedVehicle(circuit, battery, contracts=None if contracts is None else contracts.store)
+        options: dict[str, Any] = {
+            "plan": plan,
+            "seed": order.seed,
+            "jitter": _JITTER if order.seed is not None else 0.0,
+            "contracts": None if contracts is None else contracts.backend,
+            "timetable": _timetable(order, contracts),
+        }
+        battery, store = _battery(order), None if contracts is None else contracts.store
+        station: SimulatedStation
+        vehicle: SimulatedVehicle
+        if order.pantograph:
+            bay = Bay(circuit)
+            station = PantographStation(circuit, order.kind, bay, **options)
+            vehicle = PantographVehicle(circuit, bay, battery, contracts=store)
+        else:
+            station = SimulatedStation(circuit, order.kind, **options)
+            vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
-
-    def direct(self) -> tuple[DcCircuit, SimulatedStation, SimulatedVehicle]:
-        """The three with DC, which a simulated link needs."""
-        circuit, station, vehicle = self.circuit, self.station, self.vehicle
-        if (
-            isinstance(circuit, DcCircuit)
-            and isinstance(station, SimulatedStation)
-            and isinstance(vehicle, SimulatedVehicle)
-        ):
-            return circuit, station, vehicle
-        raise ConfigError(
-            "link", f"service {self.order.service!r} runs without a simulated link yet", "use link none"
-        )
 
     @classmethod
     def _alternating(
@@ -119,9 +119,18 @@ class Plant(Struct, frozen=True):
         )
         plan, battery = _plan(order), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
-        station = SimulatedAcStation(circuit, limits, plan=plan, contracts=backend)
+        station = SimulatedAcStation(
+            circuit, limits, plan=plan, contracts=backend, timetable=_timetable(order, contracts)
+        )
         vehicle = SimulatedAcVehicle(circuit, OnBoardCharger(order.charger), battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
+
+
+def _timetable(order: LoopbackSpec, contracts: BothContracts | None) -> Timetable | None:
+    """What the energy manager answers; with contracts their provider signs the prices."""
+    if order.schedule is None:
+        return None
+    return Timetable(order.offers, price_signers=() if contracts is None else contracts.price_signers)
 
 
 def _plan(order: LoopbackSpec) -> EnergyPlan | None:
@@ -165,10 +174,17 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.pantograph:
+        services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
     editions = order.secc_editions or (order.edition,)
-    return SeccConfig(services=services, editions=editions, allow_plaintext=allow_plaintext)
+    return SeccConfig(
+        services=services,
+        editions=editions,
+        allow_plaintext=allow_plaintext,
+        schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
+    )
 
 
 def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) -> EvccConfig:
@@ -180,7 +196,11 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),
         target_soc=math.ceil(order.soc_target),
-        departure_time_s=int(max(7200.0, 2.0 * order.expected_s)),
+        # As long as the longest schedule lasts: a vehicle that waits for cheap times has them all.
+        departure_time_s=int(
+            order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s)
+        ),
+        schedules=ScheduleEvccSettings(choice=order.wish),
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iso15118.errors import ConfigError
-from iso15118.loopback.memory import Progress, Watch, run_in_memory
+from iso15118.loopback.memory import OnPair, OnState, Progress, Watch, run_in_memory
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary
+
+if TYPE_CHECKING:
+    from iso15118.aio.directing import Directs
+    from iso15118.loopback.rig import Plant
 
 __all__ = ["run"]
 
@@ -20,9 +26,15 @@ def run(
     watch: Watch | None = None,
     keylog: Path | None = None,
     folder: SessionFolder | None = None,
+    on_pair: OnPair | None = None,
+    on_state: OnState | None = None,
+    director: Callable[[Plant], Directs] | None = None,
 ) -> LoopbackSummary:
     """Run ``order`` and return what it showed; ``progress`` and ``watch`` are told on the way, ``folder``
     records everything: open it for the same transport.
+
+    To drive both ends on the way: in memory ``on_pair`` gets each pair of sessions, with its hardware, before it begins, and ``on_state``
+    every state entered; over tcp ``director`` is made for that hardware.
 
     Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to speak of.
     """
@@ -35,8 +47,12 @@ def run(
             run_over_tcp,
         )  # brings asyncio and the PKI, which a run in memory needs not
 
-        return run_over_tcp(order, progress=progress, watch=watch, keylog=keylog, folder=folder)
-    return run_in_memory(order, progress=progress, watch=watch, folder=folder)
+        return run_over_tcp(
+            order, progress=progress, watch=watch, keylog=keylog, folder=folder, director=director
+        )
+    return run_in_memory(
+        order, progress=progress, watch=watch, folder=folder, on_pair=on_pair, on_state=on_state
+    )
 
 
 def _both(first: Watch, second: Watch) -> Watch:

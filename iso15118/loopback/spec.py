@@ -6,23 +6,27 @@ Everything that cannot work is refused here, before anything is built: ``ConfigE
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from iso15118.energy.offer import ScheduleOffer
+from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import AC_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
 from iso15118.settings import choose
+from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt", "acdp", "acdp-bpt", "ac-der-iec", "ac-der-sae")
+_LATER_SERVICES = ("wpt",)
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
 _LONGEST_PAUSE = 1440.0
@@ -31,10 +35,18 @@ _LATEST_TURN = 0.9
 """Energy is taken back after this share of the charge at the latest: something must be left to charge again."""
 
 
+def _coupler(name: str) -> str:
+    """Of a service with direct current, or of a station, by its name."""
+    if name.startswith("mcs"):
+        return "an MCS"
+    return "a pantograph's" if name.startswith(("acdp", "pantograph")) else "a CCS"
+
+
 class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
-    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC, and for
+    None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
+    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, and for
     AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
     tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
@@ -66,6 +78,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """What the station takes back in mid-session."""
     phases: int | None = None
     """AC: how many the vehicle uses, 1 or 3; None: as many as the station has."""
+    schedule: Path | None = None
+    """The station offers the schedules and prices of this file, TOML or JSON; None: what its hardware can do."""
+    choice: str = "cheapest"
+    """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
     """In mid-charge the session is paused for so many minutes of the virtual clock, and goes on; None: not at all."""
     seed: int | None = None
@@ -83,8 +99,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         choose("control", self.control, [mode.name.lower() for mode in ControlMode])
         choose("link", self.link, ["none", "slac", "spe"])
         choose("transport", self.transport, ["tcp", "memory"])
+        choose("choice", self.choice, [wish.name.lower() for wish in Wish])
         self._check_contracts()
         self._check_editions()
+        self._check_schedule()
         self._fill_in()
         self._check_station()
         self._check_battery()
@@ -108,17 +126,28 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.alternating and self.link != "none":
+        if self.pantograph and self.link != "none":
             raise ConfigError(
-                "link", f"service {self.service!r} runs without a simulated link yet", "use link none"
+                "link",
+                f"service {self.service!r} has no plug: vehicle and station talk over WLAN",
+                "use link none",
+            )
+        if self.alternating and self.link == "spe":
+            raise ConfigError(
+                "link",
+                f"service {self.service!r} has no single-pair Ethernet, which is of MCS: it has a control pilot",
+                "did you mean 'slac'?",
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
-            force_setattr(
-                self, "station", alternating if self.alternating else "mcs-gen1" if megawatt else "ccs2"
+            direct = {"an MCS": "mcs-gen1", "a pantograph's": "pantograph"}.get(
+                _coupler(self.service), "ccs2"
             )
+            force_setattr(self, "station", alternating if self.alternating else direct)
         if self.battery_kwh is None:
-            force_setattr(self, "battery_kwh", 40.0 if self.alternating else 540.0 if megawatt else 90.0)
+            packs = {"an MCS": 540.0, "a pantograph's": 350.0}
+            usual = 40.0 if self.alternating else packs.get(_coupler(self.service), 90.0)
+            force_setattr(self, "battery_kwh", usual)
 
     def _check_contracts(self) -> None:
         if self.auth == "pnc" and self.tls is False:
@@ -144,11 +173,10 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "phases", f"service {self.service!r} has none", "leave it out, or use service ac"
             )
-        megawatt = self.service.startswith("mcs")
-        if megawatt is name.startswith("mcs"):
+        has, lacks = _coupler(name), _coupler(self.service)
+        if has == lacks:
             return
-        fitting = [other for other in PRESETS if other.startswith("mcs") is megawatt]
-        has, lacks = ("an MCS", "a CCS") if not megawatt else ("a CCS", "an MCS")
+        fitting = [other for other in PRESETS if _coupler(other) == lacks]
         raise ConfigError(
             "station",
             f"{name!r} has {has} connector, and service {self.service!r} needs {lacks} one",
@@ -162,6 +190,24 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("phases", f"{self.phases!r} phases are not possible", "1 or 3")
         if self.phases > there:
             raise ConfigError("phases", f"station {self.station!r} has {there}", f"at most {there}")
+
+    def _check_schedule(self) -> None:
+        if self.schedule is None:
+            return
+        if self.transport != "memory":
+            raise ConfigError(
+                "schedule", "hours pass on the virtual clock only", "use transport memory, or leave it out"
+            )
+        if (
+            "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
+            and len(self.evcc_editions or ()) == 1
+        ):
+            raise ConfigError(
+                "schedule", "DIN 70121 knows no schedules that a vehicle follows", "edition iso2 or iso20"
+            )
+        if self.control != "scheduled":
+            raise ConfigError("schedule", "the station sets the power in Dynamic mode", "control scheduled")
+        read_schedules(self.schedule)  # what is wrong with it is said before anything runs
 
     def _check_battery(self) -> None:
         for key in ("soc_start", "soc_target"):
@@ -258,7 +304,22 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     @property
     def alternating(self) -> bool:
         """The vehicle charges by its on-board charger."""
-        return self.energy_service.id in AC_SERVICES
+        return self.energy_service.id in OUTLET_SERVICES
+
+    @property
+    def pantograph(self) -> bool:
+        """A connection device joins the two."""
+        return self.energy_service.id in ACDP_SERVICES
+
+    @property
+    def offers(self) -> tuple[ScheduleOffer, ...]:
+        """What the file of schedules says; empty without one."""
+        return () if self.schedule is None else read_schedules(self.schedule)
+
+    @property
+    def wish(self) -> Wish:
+        """What the driver wants of a schedule."""
+        return Wish[self.choice.upper()]
 
     @property
     def kind(self) -> StationPreset:
@@ -309,7 +370,8 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         if self.power_kw is not None:
             power_w = min(power_w, self.power_kw * 1000.0)
         energy_wh = (self.soc_target - self.soc_start) / 100.0 * self.capacity_wh
-        return (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        fastest_s = (energy_wh + 2000.0 * (self.discharge_kwh or 0.0)) / power_w * 3600.0
+        return max([fastest_s, *(sum(lasts for lasts, _ in one.charging.entries) for one in self.offers)])
 
 
 def _check_amount(key: str, value: float | None, least: float, unit: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from iso15118.loopback.cost import RunCost
 from iso15118.loopback.rig import Plant
 from iso15118.session.actions import EndReason, SessionEnded
 
@@ -100,6 +101,8 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     """Contracts that the vehicle was given in the session."""
     paused_seconds: float | None = None
     """How long the session rested between its two parts; None: it was not paused, or did not go on."""
+    cost: RunCost | None = None
+    """With ``schedule``: which schedule the vehicle took, and what the run cost by its prices."""
     exchanges_of_parts: list[int] = []
     """Exchanges before and after the pause; of a session without one, all."""
 
@@ -135,6 +138,7 @@ def summarize(
     contracts_installed: int = 0,
     paused_s: float | None = None,
     parts: list[int] | None = None,
+    cost: RunCost | None = None,
 ) -> LoopbackSummary:
     """Put the figures together and judge whether everything went as ordered."""
     order, record, meter, battery = (
@@ -193,6 +197,7 @@ def summarize(
         emaid=emaid,
         contracts_installed=contracts_installed,
         paused_seconds=paused_s,
+        cost=cost,
         exchanges_of_parts=[exchanges] if parts is None else parts,
     )
 

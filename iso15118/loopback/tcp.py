@@ -13,13 +13,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.plug.connector import LinkParts
 from iso15118.aio.plug.run_plugged import CableOfBoth, run_both_plugged
-from iso15118.aio.run import Clock, Sleep, run_both
+from iso15118.aio.run import Both, Clock, Sleep, run_both
 from iso15118.channel import Received
+from iso15118.errors import ConfigError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
@@ -33,6 +34,9 @@ from iso15118.session import ports
 from iso15118.session.actions import Send, StateEntered
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
 from iso15118.tls import TlsContext, TlsInfo, TlsPort
+
+if TYPE_CHECKING:
+    from iso15118.aio.directing import Directs
 
 __all__ = ["run_over_tcp"]
 
@@ -52,8 +56,10 @@ def run_over_tcp(
     watch: Watch | None = None,
     keylog: Path | None = None,
     folder: SessionFolder | None = None,
+    director: Callable[[Plant], Directs] | None = None,
 ) -> LoopbackSummary:
-    """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets.
+    """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets. ``director``, made for the hardware of the run, drives
+    both ends; without a plug only.
 
     Raises ``LinkError`` if the loopback interface cannot be used, ``TrustError`` if TLS cannot be agreed, ``TimeoutError`` if there is no
     end, ``ConfigError`` if the key log cannot be written.
@@ -75,7 +81,15 @@ def run_over_tcp(
         contexts = (
             None if pki is None or older is None else _contexts(order, pki, older, stack, keylog, folder)
         )
-        run = run_both if order.link == "none" else partial(run_both_plugged, cable=partial(_cable, plant))
+        run: Callable[..., Both]
+        if order.link == "none":
+            run = run_both if director is None else partial(run_both, director=director(plant))
+        elif director is None:
+            run = partial(run_both_plugged, cable=partial(_cable, plant))
+        else:
+            raise ConfigError(
+                "link", "nobody drives the ends of a plug over tcp", "link none, or transport memory"
+            )
         try:
             both = run(
                 secc_config(order, allow_plaintext=order.allows_plaintext),
@@ -124,7 +138,7 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
 
 
 def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
-    cable = cable_of(plant.order, plant.direct()[0], clock)
+    cable = cable_of(plant.order, plant.circuit, clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
         LinkParts(link=link, medium=end, signalling=end)

@@ -30,7 +30,20 @@ from iso15118.messages.xmldsig import (
 from iso15118.pki.keys.raw import SigningKey, VerifyingKey, verify_raw
 from iso15118.pki.keys.signer import Signer, SoftwareSigner
 
-__all__ = ["Fault", "Form", "SignatureVerdict", "SignedElement", "Suite", "sign", "suite_of", "verify"]
+__all__ = [
+    "SUITES",
+    "Fault",
+    "Form",
+    "SignatureVerdict",
+    "SignedElement",
+    "Suite",
+    "covers",
+    "faults_of_each",
+    "sign",
+    "signed_info",
+    "suite_of",
+    "verify",
+]
 
 EXI = "http://www.w3.org/TR/canonical-exi/"
 
@@ -135,7 +148,14 @@ def sign(
     """
     signer = SoftwareSigner(key) if isinstance(key, SigningKey) else key
     suite = SUITES[signer.algorithm]
-    info = SignedInfo(
+    info = signed_info(suite, elements)
+    value = signer.sign(signed_octets(info, form, elements[0].schema))
+    return Signature(signed_info=info, signature_value=SignatureValue(value=value))
+
+
+def signed_info(suite: Suite, elements: Sequence[SignedElement]) -> SignedInfo:
+    """What a signature by these algorithms covers: a reference to each element, in their order. Raises as ``sign``."""
+    return SignedInfo(
         canonicalization_method=CanonicalizationMethod(algorithm=EXI),
         signature_method=SignatureMethod(algorithm=suite.method),
         reference=tuple(
@@ -148,8 +168,6 @@ def sign(
             for one in elements
         ),
     )
-    value = signer.sign(signed_octets(info, form, elements[0].schema))
-    return Signature(signed_info=info, signature_value=SignatureValue(value=value))
 
 
 def fragment(one: SignedElement) -> bytes:
@@ -186,6 +204,51 @@ def verify(
     if form is None:
         faults.append(("signature", "not the key's signature of SignedInfo"))
     return SignatureVerdict(tuple(faults), form)
+
+
+def covers(signature: Signature, key: VerifyingKey, elements: Sequence[SignedElement]) -> bool:
+    """The value is the key's signature of SignedInfo, in one of its forms; what SignedInfo says is not looked at."""
+    try:
+        forms: tuple[Form, ...] = ("standalone", "combined")
+        return any(_covers(signature, key, form, elements) for form in forms)
+    except (ExiError, MisuseError):
+        return False
+
+
+def faults_of_each(
+    signature: Signature, suite: Suite, elements: Sequence[SignedElement]
+) -> tuple[tuple[tuple[Fault, str], ...], ...]:
+    """What is wrong with the reference to each of these elements by itself, and with SignedInfo for all of them. Other references are no
+    fault of theirs, but one element has one reference, and no more are looked at than a message can have."""
+    info = signature.signed_info
+    common: list[tuple[Fault, str]] = []
+    if info.canonicalization_method.algorithm != EXI:
+        common.append(("canonicalization", info.canonicalization_method.algorithm[:80]))
+    if (
+        info.signature_method.algorithm != suite.method
+        or info.signature_method.hmac_output_length is not None
+    ):
+        common.append(("signature-method", info.signature_method.algorithm[:80]))
+    if len(info.reference) > _MOST_REFERENCES:
+        common.append(("reference-count", f"{len(info.reference)}, more than {_MOST_REFERENCES}"))
+        return tuple(tuple(common) for _ in elements)
+    ids = [_id(one) for one in elements]
+    found = []
+    for one, name in zip(elements, ids, strict=True):
+        faults = list(common)
+        own = [reference for reference in info.reference if reference.uri == f"#{name}"]
+        if len(own) != 1 or ids.count(name) != 1:
+            faults.append(("reference-uri", f"{len(own)} for #{name[:40]}"))
+        else:
+            try:
+                faults += _reference(own[0], suite, {f"#{name}": one})
+            except ExiError as error:
+                faults.append(("digest", str(error)[:200]))
+        found.append(tuple(faults))
+    return tuple(found)
+
+
+_MOST_REFERENCES = 16
 
 
 def _covers(signature: Signature, key: VerifyingKey, form: Form, elements: Sequence[SignedElement]) -> bool:

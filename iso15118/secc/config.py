@@ -15,11 +15,14 @@ from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Duration, check_numbers, listed_once
 from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
+from iso15118.secc.quirks import PLACES, VehicleQuirk
 from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import (
-    AC_SERVICES,
+    OUTLET_SERVICES,
     SERVICES,
     ControlMode,
+    MobilityNeedsMode,
     ParameterSet,
     ServiceID,
     ac_parameter_sets,
@@ -30,6 +33,9 @@ from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
 
 from .ac_settings import AcSeccSettings
+from .acdp_settings import AcdpSeccSettings
+from .renegotiation_settings import RenegotiationSettings
+from .schedule_settings import ScheduleSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -60,7 +66,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     evse_id: str = "ZZ00000"
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
-    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet."""
+    """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
+    DC_ACDP_BPT for a pantograph."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -131,6 +138,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     refused with FAILED."""
     service_renegotiation: bool = False
     """Offer another service selection without a new authorization [V2G20-1477]."""
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,)
+    """Dynamic mode: who knows what the driver needs, each offered as parameter sets of its own. With provided-by-secc the station is told
+    departure and states of charge (``MobilityNeedsChanged``) and tells them to the vehicle; public stacks offer the other one alone."""
     allow_pause: bool = True
     """Let a vehicle pause after PowerDelivery(Stop), to go on later without a new authorization. Granted by default: the output is safe
     either way, whereas FAILED_PauseNotAllowed ends the session as a fault, and a station that forgot it only begins anew."""
@@ -148,6 +158,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Put one flat price level beside each schedule offered. ISO 15118-20 wants prices or levels there
     [V2G20-2176]; many do without, but a vehicle with the PyPI package iso15118 refuses a schedule that has
     neither."""
+    schedules: ScheduleSeccSettings = field(default_factory=ScheduleSeccSettings)
+    """What else is decided about schedules and prices."""
     editions: Annotated[tuple[str, ...], Meta(extra={"choices": EDITIONS})] = ("iso20",)
     """Editions that are spoken with vehicles, best first: "iso20", "iso2", "din"."""
     protocol_preference: ProtocolPreference = ProtocolPreference.EV
@@ -155,10 +167,16 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
+    """What is decided about changes in mid-session, in ISO 15118-20 alone."""
+    acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
+    """What is decided about a connection device alone."""
     iso2: Iso2SeccSettings = field(default_factory=Iso2SeccSettings)
     """What is decided about ISO 15118-2 alone."""
     din: DinSeccSettings = field(default_factory=DinSeccSettings)
     """What is decided about DIN 70121 alone."""
+    quirks: tuple[VehicleQuirk, ...] = ()
+    """Vehicles that are treated otherwise than all others, by the beginning of their EVCCID."""
     timing: Timing = field(default_factory=Timing)
     """Every timeout of the session in s."""
     supervision: SupervisionLimits = field(default_factory=SupervisionLimits)
@@ -220,7 +238,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                     f"{service.name} is not implemented",
                     "one of " + ", ".join(s.name for s in SERVICES.values()),
                 )
-            if service in AC_SERVICES:
+            if service in OUTLET_SERVICES:
                 continue  # there the connector follows from the phases
             if self.connector is not None and self.connector not in SERVICES[service].connectors:
                 legal = SERVICES[service].connectors
@@ -233,13 +251,25 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
         if not self.control_modes:
             raise ConfigError("control_modes", "none is offered", "scheduled, dynamic or both")
         listed_once("control_modes", self.control_modes)
+        check_quirks(self, self.quirks, lambda config, one: changed(config, one.changes, PLACES))
+        if not self.mobility_needs_modes:
+            raise ConfigError("mobility_needs_modes", "none is offered", "provided-by-evcc or both")
+        listed_once("mobility_needs_modes", self.mobility_needs_modes)
+        if MobilityNeedsMode.PROVIDED_BY_EVCC not in self.mobility_needs_modes and (
+            ControlMode.SCHEDULED in self.control_modes
+        ):  # [V2G20-2663]
+            raise ConfigError(
+                "mobility_needs_modes",
+                "in Scheduled mode the vehicle knows its needs",
+                "provided-by-evcc as well, or control_modes dynamic alone",
+            )
 
     def parameter_sets(
         self, service: ServiceID, outlet: AcStationLimits | None = None
     ) -> tuple[ParameterSet, ...]:
         """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
         entry = SERVICES[service]
-        if service in AC_SERVICES:
+        if service in OUTLET_SERVICES:
             if outlet is None:
                 return ()
             return ac_parameter_sets(
@@ -249,6 +279,14 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
+                pricing=self.schedules.pricing,
+                mobility_needs_modes=self.mobility_needs_modes,
             )
         default = 1 if 7 in entry.connectors else 2
-        return parameter_sets(entry, connector=self.connector or default, control_modes=self.control_modes)
+        return parameter_sets(
+            entry,
+            connector=self.connector or default,
+            control_modes=self.control_modes,
+            pricing=self.schedules.pricing,
+            mobility_needs_modes=self.mobility_needs_modes,
+        )

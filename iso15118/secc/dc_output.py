@@ -19,6 +19,7 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.supervision import Rule
 
@@ -27,11 +28,22 @@ from .facts import Facts
 __all__ = ["close_contactors", "open_contactors", "pre_charge", "start_cable_check", "take_back"]
 
 
+def _apart(facts: Facts) -> Refused | None:
+    """A station with a connection device gives voltage to a vehicle only that the device has reached."""
+    if facts.device is None or facts.device is DevicePosition.END_POSITION:
+        return None
+    return Refused(
+        Fault.FAILED, EndReason.HARDWARE_FAULT, f"the connection device is not there: {facts.device.value}"
+    )
+
+
 def start_cable_check(facts: Facts) -> tuple[Action, ...] | Refused:
     """Begin the cable check; the deadline is that of the edition's timing. An output that still falls, as after the session of another
     vehicle, is waited for as long as it may take anyway: nothing is asked for then, and nothing has begun."""
     if facts.vehicle is None or facts.limits is None or not facts.authorized:
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "cable check without its preconditions")
+    if (apart := _apart(facts)) is not None:
+        return apart
     supervision = facts.config.supervision
     if facts.cable_check_asked is None:
         facts.cable_check_asked = facts.now
@@ -71,6 +83,8 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
     """Close the contactors and wait for them; ``closed`` gives the answer then."""
     if not (facts.authorized and facts.cable_check_ok and facts.precharge_started is not None):
         return Refused(Fault.FAILED, EndReason.INTERNAL_ERROR, "power delivery without its preconditions")
+    if (apart := _apart(facts)) is not None:
+        return apart
     difference = abs(facts.measured.voltage_v - facts.precharge_target_v)
     if difference > facts.config.precharge_tolerance_v:
         return Refused(

@@ -48,6 +48,10 @@ class SeccEdition(Protocol):
         """The answer to a request in ``state``; whatever the table of the edition does not list is refused."""
         ...
 
+    def answer_beside(self, message: Any, state: Any) -> Answer | Refused | Wait:
+        """The answer to a request that came on a stream beside the main conversation, which stays in ``state``."""
+        ...
+
     def refuse(self, message: Any, fault: Fault, code: Any = None) -> Any:
         """The response to this request that says the edition's code for ``fault``, or ``code``, with neutral values beside it."""
         ...

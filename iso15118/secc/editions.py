@@ -12,9 +12,10 @@ from iso15118.secc.din.machine import Din
 from iso15118.secc.iso2.machine import Iso2
 from iso15118.secc.iso2.modes import modes_of
 from iso15118.secc.iso20.ac_part import AC
+from iso15118.secc.iso20.acdp_part import ACDP
 from iso15118.secc.iso20.dc_part import DC
 from iso15118.secc.iso20.machine import Iso20
-from iso15118.session.services import AC_SERVICES, DC_SERVICES, Namespace, ServiceID
+from iso15118.session.services import AC_SERVICES, ACDP_SERVICES, DC_SERVICES, Namespace, ServiceID
 
 from .edition import SeccEdition
 from .facts import Facts
@@ -44,6 +45,12 @@ def _why_not_dc(facts: Facts) -> str:
 def _why_not_ac(facts: Facts) -> str:
     if not facts.has_ac or not AC_SERVICES.intersection(facts.config.services):
         return "without an AC service"
+    return _why_not_iso20(facts)
+
+
+def _why_not_acdp(facts: Facts) -> str:
+    if not facts.has_dc or facts.device is None or not ACDP_SERVICES.intersection(facts.config.services):
+        return "without a service of the connection device"
     return _why_not_iso20(facts)
 
 
@@ -86,6 +93,14 @@ SERVED: Final = (
         minor=0,
         make=lambda facts: Iso20(facts, AC),
         why_not=_why_not_ac,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.ACDP.value,
+        major=1,
+        minor=0,
+        make=lambda facts: Iso20(facts, ACDP),
+        why_not=_why_not_acdp,
     ),
     Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, make=Din, why_not=_why_not_din),
     # Vehicles that name the draft speak DIN 70121.

@@ -10,24 +10,34 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, VehicleDisplay
+from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
+from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
+from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
+from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
-from iso15118.session.value_added import ValueAddedService
+from iso15118.session.value_added import Guidance, ValueAddedService
 from iso15118.timing import Timing
 
 from .config import SeccConfig
+from .quirks import quirks_of
+from .wishes import Wishes
 
 if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["Facts", "Installation"]
+
+_FRESH_S = 1.0
+"""A reading older than this says nothing about now."""
 
 
 @dataclass(slots=True)
@@ -76,6 +86,12 @@ class Facts:
     """There is a contract-certificate service."""
     value_added: tuple[ValueAddedService, ...] = ()
     """Services beside energy."""
+    selected: tuple[tuple[int, int | None], ...] = ()
+    """Those that the vehicle chose, each with its parameter set."""
+    guidance: Guidance = field(default_factory=Guidance)
+    """Where it is to go, as the provider of the parking space last said."""
+    may_check_out: bool = False
+    """It may leave its parking space."""
     tickets: tuple[SeccTicket, ...] = ()
     """Sessions that were paused here."""
     used_tickets: list[SeccTicket] = field(default_factory=list)
@@ -84,6 +100,8 @@ class Facts:
     # -- authorization
     authorization_requested: float | None = None
     """When the authorizer was asked; None before."""
+    authorizations: int = 0
+    """How often it was asked: the number of the last question."""
     authorized: bool | None = None
     """What it decided; None while it has not."""
     claim: ContractClaim | None = None
@@ -130,12 +148,41 @@ class Facts:
 
     plans: tuple[Schedule, ...] = ()
     """What the energy manager plans over time, the first is the default; empty: the limits hold."""
+    offers: tuple[ScheduleOffer, ...] = ()
+    """The same with prices, and with what may be given back; the charging powers of each are one of ``plans``."""
+    offers_signature: bytes | None = None
+    """The provider's, over the prices that have an id."""
+    asks_schedules: bool = False
+    """The energy manager is asked whenever a vehicle wants schedules."""
+    price_signers: tuple[Signer, ...] = ()
+    """Keys of the provider that prices are signed with here."""
+    schedules_asked: int = 0
+    """How often it was asked: the number of the last question."""
+    schedules_due: float | None = None
+    """Until when its answer is waited for; None: it has answered, or was not asked."""
 
     # -- the hardware as last reported
     signal: SignalState | None = None
     """Control pilot or CE, as last shown; None: nobody tells."""
     measured: PowerMeasured = field(default_factory=lambda: PowerMeasured(0.0, 0.0))
+    measured_at: float = -1e9
+    """When ``measured`` was."""
     ac_measured: AcMeasured = field(default_factory=AcMeasured)
+    device: DevicePosition | None = None
+    """Where the connection device is; None: there is none."""
+    device_down: bool = False
+    """It was told to connect, or was found away from home, and has not been told to retract since."""
+    device_deadline: float = 0.0
+    """By when it has to be where it was told to be."""
+    position: VehiclePosition | None = None
+    """Where the vehicle stands, as last measured, and when that was."""
+    position_at: float = -1e9
+    positioning_since: float | None = None
+    """When the vehicle first asked to be positioned."""
+    status_heard: float | None = None
+    """When the vehicle last sent its system status, or was connected; None: it is not connected by a device."""
+    status_ever: bool = False
+    """It has sent one."""
     cable_checks: int = 0
     """How many were asked for in this session: the number of the last one."""
     cable_check_awaited: bool = False
@@ -176,6 +223,8 @@ class Facts:
     """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
+    stop_asked: str = ""
+    """The vehicle says on its status stream that something is wrong: stop as if the application had asked for it."""
     stop_rule: str = ""
     """The supervision's rule that asked for it."""
     stop_deadline: float | None = None
@@ -183,6 +232,8 @@ class Facts:
     """An edition that tells the wish to stop ahead: for so many s more the vehicle is waited for."""
     pause_until: float = 0.0
     """Until then the vehicle is asked to pause."""
+    wishes: Wishes = field(default_factory=Wishes)
+    """What else is wanted of it in mid-session."""
     abort_reason: EndReason | None = None
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""
@@ -213,12 +264,42 @@ class Facts:
         return voltage_v, (-current_a if discharging and current_a > 0.0 else current_a), power_w, discharging
 
     @property
+    def apart(self) -> bool:
+        """Nothing joins the two: a connection device has not reached the vehicle, or was told to leave it, and nothing is asked of the
+        output. State A of the control pilot is as it should be, though the position may be told a moment later."""
+        return (
+            self.device is not None
+            and not (self.device is DevicePosition.END_POSITION and self.device_down)
+            and not (self.energized or self.contactors_closed)
+        )
+
+    @property
+    def dead(self) -> bool:
+        """Contactors open, no current and no voltage that anybody could touch, by a reading of a short time ago."""
+        measured, limits = self.measured, self.config.supervision
+        volts = limits.beyond(Rule.CABLE_CHECK_VOLTAGE, limits.touch_safe_v)
+        return (
+            not self.contactors_closed
+            and not self.energized
+            and abs(measured.current_a) <= self.config.acdp.no_current_a
+            and abs(measured.voltage_v) <= volts
+            and self.now - self.measured_at <= _FRESH_S
+        )
+
+    @property
     def limits_w(self) -> tuple[float, float] | None:
         """What may flow now to the vehicle and from it, in W of all phases, whatever the current; None before it is agreed."""
         if (ac := self.ac_limits) is not None:
             return sum(ac.maximum_charge_power_w), sum(ac.maximum_discharge_power_w)
         limits = self.limits
         return None if limits is None else (limits.maximum_charge_power_w, limits.maximum_discharge_power_w)
+
+    @property
+    def offered_charge_w(self) -> float | None:
+        """What was offered to be given, in W of all phases; None before there is an offer."""
+        if self.ac_offered is not None:
+            return sum(self.ac_offered.maximum_charge_power_w)
+        return None if self.offered is None else self.offered.maximum_charge_power_w
 
     @property
     def offered_discharge_w(self) -> float | None:
@@ -248,6 +329,22 @@ class Facts:
     def unix_time(self) -> float | None:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
+
+    def take_offers(self, offers: tuple[ScheduleOffer, ...], signature: bytes | None = None) -> None:
+        """The energy manager plans this from now on; what has no begin begins now."""
+        self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
+        self.offers, self.offers_signature = offers, signature
+
+    def know_vehicle(self, evccid: str) -> None:
+        """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""
+        self.evccid = evccid
+        self.config, found = quirks_of(self.config, evccid)
+        self.news += [told(one.title, evccid, one.changes) for one in found]
+
+    def ask_driver(self) -> RequestAuthorization:
+        """Whoever decides about the driver is asked, once more."""
+        self.authorizations += 1
+        return RequestAuthorization(self.evccid, self.certificate_name, self.authorizations)
 
     def forget_authorization(self, why: str) -> None:
         """The decision is told, and was no, because of ``why``: the vehicle may try again."""

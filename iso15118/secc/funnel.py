@@ -20,6 +20,7 @@ from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer, TimerTable
 
 from .config import SeccConfig
+from .connection_device import ConnectionDevice
 from .edition import SeccEdition
 from .facts import Facts
 from .hardware import READY, HardwareBooks, reason_of
@@ -33,6 +34,8 @@ _NEEDLESS_WHEN_DOOMED = (
     Timer.STOP,
     Timer.POWER_DELIVERY,
     Timer.WELDING_DETECTION,
+    Timer.CONNECTION_DEVICE,
+    Timer.SYSTEM_STATUS,
 )
 
 _BEFORE_IT_HEARD = frozenset(
@@ -63,7 +66,7 @@ CONNECTED = Stage(name="supportedAppProtocol", first=True)
 OVER = Stage(name=ENDED, refuses=False)
 
 
-class Funnel:
+class Funnel(ConnectionDevice):
     """What ends a session, and how. ``SeccSession`` is one with a conversation."""
 
     def __init__(self, config: SeccConfig, facts: Facts) -> None:
@@ -128,6 +131,8 @@ class Funnel:
         if not isinstance(signal, ev.SignalState):
             return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
         self._facts.signal = signal
+        if signal is ev.SignalState.A and self._facts.apart:
+            return []  # a connection device is on its way, or has left
         if signal in READY:
             self.timers.clear(Timer.CONTROL_PILOT)
             return []
@@ -212,8 +217,9 @@ class Funnel:
         *,
         connected: bool = True,
         rule: str = "",
+        beside: bool = False,
     ) -> list[Action]:
-        """The one way out."""
+        """The one way out. ``beside``: the response goes out beside the main conversation."""
         facts, edition = self._facts, self._edition
         if self._stage.authorizing and reason in _AFTER_A_REFUSAL:
             detail = self._with_first_cause(detail)
@@ -230,7 +236,8 @@ class Funnel:
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
-            actions.append(act.Send(response))
+            actions.append(act.Send(response, beside))
+        actions += self._retract(over=True)
         self.ended = act.SessionEnded(
             reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
         )
@@ -239,6 +246,9 @@ class Funnel:
         self._waiting = self._pending = None
         self.states.append(ENDED)
         self.timers.clear_all()
+        if facts.selected:
+            facts.selected = ()
+            actions.append(act.ServicesSelected(()))
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
             # After an answer the vehicle closes first; we wait for it this long [V2G20-1643].
@@ -263,6 +273,9 @@ class Funnel:
             self._books.contactors(closed)
             if closed:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
+            return self._retract()
+        if isinstance(event, ev.ConnectionDeviceChanged):
+            return self._device_moved(event.position)
         facts, edition = self._facts, self._edition
         if isinstance(event, ev.MessageReceived) and edition is not None and facts.now < self._closes_at:
             goodbye = edition.goodbye(event.message)

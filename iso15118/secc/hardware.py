@@ -24,7 +24,7 @@ from iso15118.session.supervision import (
 )
 from iso15118.timing import Timer, TimerTable
 
-__all__ = ["READY", "HardwareBooks", "reason_of"]
+__all__ = ["READY", "HardwareBooks", "bounds_change", "reason_of"]
 
 READY = (ev.SignalState.C, ev.SignalState.D)
 
@@ -40,6 +40,17 @@ _REASONS = {
 def reason_of(rule: Rule) -> EndReason:
     """How a session ends that broke this rule as a fault."""
     return _REASONS.get(rule, EndReason.HARDWARE_FAULT)
+
+
+def bounds_change(
+    facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | None
+) -> tuple[Action, ...]:
+    """What has to be asked of the supply for ``bounds`` to hold, if power was asked for and other bounds hold now."""
+    if isinstance(bounds, AcBounds):
+        return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
+    if facts.power is None or bounds is None or bounds == facts.power:
+        return ()
+    return (act.SetPower(*bounds),)
 
 
 class HardwareBooks:
@@ -90,6 +101,10 @@ class HardwareBooks:
             elif kind is act.OpenContactors:
                 facts.energized, facts.told_safe = False, True
                 self.told(False)
+            elif kind is act.ConnectDevice or kind is act.DisconnectDevice:
+                facts.device_down = kind is act.ConnectDevice
+                facts.device_deadline = action.deadline  # type: ignore[attr-defined]
+                self._timers.set(Timer.CONNECTION_DEVICE, facts.device_deadline)
         return list(actions)
 
     def told(self, closed: bool) -> None:
@@ -173,8 +188,9 @@ class HardwareBooks:
         voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
-        facts.measured = event
-        return self.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
+        taken = now if at is None or at > now else at
+        facts.measured, facts.measured_at = event, taken
+        return self.supervisor.measured(voltage, current, taken, now)
 
     def _ac_measured(self, event: ev.AcMeasured) -> Finding | None:
         if not is_ac_reading(event):

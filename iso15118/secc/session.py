@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
+from iso15118.energy.offer import check_offers, offers_of
 from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcBounds, AcStationLimits
+from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
@@ -33,9 +35,11 @@ from .edition import SeccEdition
 from .editions import usable
 from .facts import Facts
 from .funnel import CONNECTED, Funnel
+from .hardware import bounds_change
 from .negotiation import negotiate
 
 if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
 __all__ = ["SeccSession"]
@@ -46,7 +50,13 @@ _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
 _CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
 """Events that come many times a second, and are looked at where they are taken: neither of them is refused."""
-_OF_A_PHASE: Final = (Timer.CABLE_CHECK, Timer.PRE_CHARGE, Timer.POWER_DELIVERY, Timer.WELDING_DETECTION)
+_OF_A_PHASE: Final = (
+    Timer.CABLE_CHECK,
+    Timer.PRE_CHARGE,
+    Timer.POWER_DELIVERY,
+    Timer.WELDING_DETECTION,
+    Timer.CONNECTION_DEVICE,
+)
 """Timers of which a stage has one, or none."""
 PAUSE_DELAY_S: Final = 60.0
 """How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
@@ -61,8 +71,10 @@ class SeccSession(Funnel):
     so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
     stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
-    services beside energy. ``resume``: sessions that
+    services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
+    provider that prices are signed with. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    ``device``: where its connection device is; None: it has none.
     """
 
     def __init__(
@@ -74,10 +86,13 @@ class SeccSession(Funnel):
         trust: ContractTrust | None = None,
         installs: bool = False,
         value_added: Iterable[ValueAddedService] = (),
+        schedules: bool = False,
+        price_signers: Iterable[Signer] = (),
         resume: SeccTicket | Iterable[SeccTicket] = (),
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        device: DevicePosition | None = None,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
@@ -112,7 +127,11 @@ class SeccSession(Funnel):
                 trust=trust,
                 installs=installs,
                 value_added=check_value_added(value_added),
+                asks_schedules=schedules,
+                price_signers=tuple(price_signers),
                 tickets=tickets,
+                device=device,
+                device_down=device is not None and device is not DevicePosition.HOME,
             ),
         )
         self.states.append(CONNECTING)
@@ -190,24 +209,26 @@ class SeccSession(Funnel):
             if kind is PowerMeasured:
                 at = event.at  # type: ignore[attr-defined]
                 if at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
-                    facts.now, facts.measured = now, event  # type: ignore[assignment]
-                    return []
+                    facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
+                    return self._retract() if facts.device_down else []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
             if kind is PowerMeasured or kind is ev.AcMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 if found is None:
-                    return []
+                    return self._retract() if facts.device_down else []
                 actions = self._found(found)
             elif self.ended is not None:
                 return self._late(event)
             elif kind is MessageReceived:
-                actions = self._message(event.message)  # type: ignore[attr-defined]
+                actions = self._message(event.message, event.beside)  # type: ignore[attr-defined]
             else:
                 actions = self._other(event)
             if self._waiting is not None:
                 actions += self._try_waiting(timed_out=False)
+            if facts.wishes.give_up:
+                actions += self._give_up()
             if facts.news:
                 actions += facts.news
                 facts.news.clear()
@@ -244,6 +265,10 @@ class SeccSession(Funnel):
                     actions += self._abort(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
                 case Timer.PRE_CHARGE:
                     actions += self._abort(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
+                case Timer.CONNECTION_DEVICE | Timer.SYSTEM_STATUS:
+                    actions += (
+                        self._device_late() if timer is Timer.CONNECTION_DEVICE else self._status_silent()
+                    )
                 case Timer.CONTROL_PILOT:
                     actions += self._abort(
                         EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
@@ -261,14 +286,15 @@ class SeccSession(Funnel):
 
     # -- messages
 
-    def _message(self, message: Any) -> list[Action]:
+    def _message(self, message: Any, stream: bool = False) -> list[Action]:
+        """``stream``: it came beside the main conversation."""
         edition, facts = self._edition, self._facts
         if edition is None:
             return self._negotiation(message)
         name = edition.request_of(message)
         if not name:
             return self._end(EndReason.SEQUENCE_ERROR, f"{type(message).__name__} is no request")
-        beside = edition.is_beside(message)  # on a stream of its own: the loop goes on
+        beside = stream or edition.is_beside(message)  # on a stream of its own: the loop goes on
         if self._waiting is not None and not beside:
             self._waiting = None
             return self._end(
@@ -278,9 +304,14 @@ class SeccSession(Funnel):
             )
         if not beside:
             self.timers.clear(_SEQUENCE)
+            facts.wishes.may_leave = ""
         if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
-            return self._end(facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule)
+            return self._end(
+                facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule, beside=beside
+            )
+        if beside:
+            return self._reply(edition, message, edition.answer_beside(message, self._state), beside=True)
         if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
             failed = edition.refuse(message, Fault.FAILED)
             return self._end(EndReason.STOPPED_BY_STATION, facts.stop_wanted, failed)
@@ -290,7 +321,7 @@ class SeccSession(Funnel):
             for timer in _OF_A_PHASE:  # the wait has a deadline of its own
                 self.timers.clear(timer)
             return self._wait(reply)
-        return self._reply(edition, message, reply)  # type: ignore[arg-type]
+        return self._reply(edition, message, reply)
 
     def _wait(self, wait: Wait) -> list[Action]:
         self._waiting = wait
@@ -315,19 +346,25 @@ class SeccSession(Funnel):
             *self._enter(edition, edition.first),
         ]
 
-    def _reply(self, edition: SeccEdition, request: Any, reply: Answer | Refused) -> list[Action]:
+    def _reply(
+        self, edition: SeccEdition, request: Any, reply: Answer | Refused | Wait, *, beside: bool = False
+    ) -> list[Action]:
+        if isinstance(reply, Wait):
+            raise RuntimeError("an answer beside the main conversation that waits")
         if isinstance(reply, Refused):
             response = edition.refuse(request, reply.fault, reply.code)
-            return self._end(reply.end, reply.detail, response, rule=reply.rule)
+            return self._end(reply.end, reply.detail, response, rule=reply.rule, beside=beside)
         if reply.end is not None:
             return self._end(reply.end, reply.detail, reply.response)
         actions = self._books.keep(reply.before) if reply.before else []
-        actions.append(act.Send(reply.response))
+        actions.append(act.Send(reply.response, beside))
         if reply.next is not self._state:
             actions += self._enter(edition, reply.next)
-        seconds = edition.sequence_time(reply.response)
+        seconds = None if beside else edition.sequence_time(reply.response)
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
+        if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
+            actions += self._watch_status()
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -377,6 +414,8 @@ class SeccSession(Funnel):
                 return [act.StateEntered(NEGOTIATING)]
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
+                if why := facts.wishes.may_leave:
+                    return self._end(EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False)
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False)
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
@@ -386,7 +425,9 @@ class SeccSession(Funnel):
                 if not facts.cable_check_awaited or number not in (0, facts.cable_checks):
                     return []  # of an earlier check, or of one that was taken back
                 return self._cable_check_finished(ok is True, text(reason))
-            case ev.AuthorizationDecided(accepted=accepted):
+            case ev.AuthorizationDecided(accepted=accepted, number=number):
+                if number not in (0, facts.authorizations):
+                    return []  # to an earlier question
                 return self._authorization_decided(accepted)
             case ev.ContractDecided(claim=claim, refusal=refusal):
                 if claim != facts.claim:
@@ -411,10 +452,24 @@ class SeccSession(Funnel):
                 return self._rebound()
             case ev.PlanChanged(plans=plans, begins=begins):
                 start = facts.now if begins is None else begins
-                facts.plans = tuple(Schedule.of(start, plan) for plan in plans)
+                facts.take_offers(offers_of(Schedule.of(start, plan) for plan in plans))
+                return []
+            case ev.SchedulesGiven(offers=offers, number=number, signature=signature):
+                if number and (facts.schedules_due is None or number != facts.schedules_asked):
+                    return []  # an answer that comes too late, or to an earlier question
+                facts.schedules_due = None
+                facts.take_offers(check_offers(offers), signature)
+                return []
+            case ev.SchedulesMissing(number=number):
+                if number == facts.schedules_asked:
+                    facts.schedules_due = None
                 return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
+            case ev.ConnectionDeviceChanged(position=position):
+                return self._device_moved(position)
+            case ev.VehiclePositionMeasured():
+                return self._vehicle_seen(event)
             case ev.HardwareFault(port=port, reason=reason):
                 return self._abort(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
@@ -424,11 +479,23 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
+            case ev.ParkingGuidance(guidance=guidance):
+                facts.guidance = guidance
+                return []
+            case ev.CheckOutGranted():
+                facts.may_check_out = True
+                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
             case _:
+                facts.wishes.take(event, facts.now)
                 return []
+
+    def _give_up(self) -> list[Action]:
+        """What was asked of the vehicle in mid-session was not done: it is asked to end the session."""
+        why, self._facts.wishes.give_up = self._facts.wishes.give_up, ""
+        return self._stop(why) if self.ended is None else []
 
     def _authorization_decided(self, accepted: bool) -> list[Action]:
         """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
@@ -450,11 +517,4 @@ class SeccSession(Funnel):
         and higher ones as far as its last request allows it."""
         if self._edition is None:
             return []
-        bounds = self._edition.rebound()
-        if isinstance(bounds, AcBounds):
-            if self._facts.ac_power is None or bounds == self._facts.ac_power:
-                return []
-            return self._books.keep((act.SetAcPower(bounds),))
-        if self._facts.power is None or bounds is None or bounds == self._facts.power:
-            return []
-        return self._books.keep((act.SetPower(*bounds),))
+        return self._books.keep(bounds_change(self._facts, self._edition.rebound()))

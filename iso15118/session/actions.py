@@ -7,34 +7,55 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.offer import EnergyOffer
+from iso15118.energy.schedule import Schedule
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
+from .coupling import VehiclePosition
+from .ends import EndReason
 
 __all__ = [
     "Action",
     "ChargingNeeds",
     "CloseContactors",
     "CloseTransport",
+    "ConnectDevice",
+    "DisconnectDevice",
     "EndReason",
     "EvccidMismatch",
+    "EvseNotified",
+    "GuideVehicle",
     "HardwareAction",
+    "Immobilize",
     "MeteringConfirmed",
     "MeteringRefused",
+    "MobilityNeeds",
+    "MobilityNeedsAnswered",
     "Notify",
     "OpenContactors",
     "PeerDeviates",
+    "PowerProfileTaken",
     "PreCharge",
+    "PriceTrust",
+    "QuirkApplied",
     "ReadMeter",
     "RequestAuthorization",
     "RequestContractAuthorization",
     "RequestContractCertificate",
+    "RequestSchedules",
+    "ScheduleChosen",
+    "ScheduleRemark",
+    "ScheduleRenegotiated",
     "Send",
+    "ServiceRenegotiated",
     "ServicesSelected",
     "SessionEnded",
     "SessionResumed",
@@ -42,14 +63,19 @@ __all__ = [
     "SetCharger",
     "SetPower",
     "SignalReady",
+    "StandbyChanged",
     "StartCableCheck",
     "StateEntered",
     "StopPower",
     "StoreContract",
     "SupervisionWarning",
     "Urgency",
+    "UseKey",
     "UseSchema",
+    "VehicleChecksIn",
+    "VehicleChecksOut",
     "VehicleDisplay",
+    "VehicleLeaves",
 ]
 
 
@@ -57,9 +83,10 @@ __all__ = [
 
 
 class Send(Action, frozen=True):
-    """Encode and send this message."""
+    """Encode and send this message; ``beside``: on the stream of its own that it has beside the charge loop."""
 
     message: Any
+    beside: bool = False
 
 
 class UseSchema(Action, frozen=True):
@@ -124,6 +151,30 @@ class OpenContactors(HardwareAction, frozen=True):
     reason: str
 
 
+class ConnectDevice(HardwareAction, frozen=True):
+    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
+
+    deadline: float
+
+
+class DisconnectDevice(HardwareAction, frozen=True):
+    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
+
+    deadline: float
+
+
+class GuideVehicle(HardwareAction, frozen=True):
+    """Vehicle: where the station sees it, for whoever drives it to the place."""
+
+    position: VehiclePosition
+
+
+class Immobilize(HardwareAction, frozen=True):
+    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
+
+    immobile: bool
+
+
 class SetPower(HardwareAction, frozen=True):
     """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
 
@@ -174,6 +225,8 @@ class RequestAuthorization(HardwareAction, frozen=True):
     """How the vehicle introduced itself: anybody may call himself so."""
     certificate_name: str = ""
     """Common name of the certificate that it proved in TLS, in ISO 15118-20 its EVCCID [V2G20-2598]; empty if it has proven none."""
+    number: int = 0
+    """Which question of the session this is, from 1 on: a vehicle may try again after a refusal. Its answer carries the same."""
 
 
 class RequestContractAuthorization(HardwareAction, frozen=True):
@@ -193,10 +246,33 @@ class RequestContractCertificate(HardwareAction, frozen=True):
     schema: str = "iso20-common"
 
 
+class RequestSchedules(HardwareAction, frozen=True):
+    """Ask the energy manager for schedules (``SchedulesGiven`` answers, with the same ``number``); ``deadline`` on the session's clock:
+    without an answer by then what it had planned before holds, or the limits."""
+
+    needs: ChargingNeeds
+    number: int
+    deadline: float
+
+
 class StoreContract(HardwareAction, frozen=True):
     """Vehicle: keep this contract and its key (a ``pki.Credential``, whose repr hides the key)."""
 
     contract: Any
+
+
+class UseKey(HardwareAction, frozen=True):
+    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
+    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
+    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+
+    purpose: str
+    work: Callable[[], Any]
+    deadline: float
+    number: int
+
+    def __repr__(self) -> str:
+        return f"UseKey({self.purpose!r}, deadline={self.deadline!r}, number={self.number})"
 
 
 class SignalReady(HardwareAction, frozen=True):
@@ -206,36 +282,6 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 # -- news for the application
-
-
-class EndReason(Enum):
-    """Why a session ended: one stable list for logs, backends and tests."""
-
-    STOPPED_BY_EV = "the vehicle ended the session"
-    STOPPED_BY_STATION = "the station ended the session"
-    PAUSED = "the session is paused"
-    PROTOCOL_NEGOTIATION_FAILED = "no common protocol"
-    AUTHORIZATION_FAILED = "not authorized"
-    PARAMETERS_NOT_ACCEPTED = "charge parameters do not fit"
-    CABLE_CHECK_FAILED = "the cable check failed"
-    PRE_CHARGE_FAILED = "pre-charge did not reach the voltage"
-    CONTACTOR_FAILED = "a contactor did not switch"
-    SEQUENCE_ERROR = "a message out of sequence"
-    UNKNOWN_SESSION = "a message of another session"
-    REFUSED = "the other side refused a request"
-    UNDECODABLE = "bytes that are no message"
-    TIMEOUT = "the other side was silent for too long"
-    ONGOING_TOO_LONG = "the other side was not ready in time"
-    PEER_VANISHED = "the connection was lost"
-    HARDWARE_FAULT = "the hardware failed"
-    SIGNAL_LOST = "the control pilot left the charging states"
-    EMERGENCY = "emergency shutdown"
-    INTERNAL_ERROR = "a fault of this software"
-
-    @property
-    def orderly(self) -> bool:
-        """The session went as one of the two sides wanted."""
-        return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
 
 
 class Notify(Action, frozen=True):
@@ -250,12 +296,68 @@ class StateEntered(Notify, frozen=True):
 
 class ChargingNeeds(Notify, frozen=True):
     """Station: the vehicle said what it needs, in Wh from now: to its target, at most, at least; departure in
-    s from now, if known."""
+    s from now, if known.
+
+    In Dynamic mode it is told again when the vehicle changes its mind. ``minimum_soc`` and ``target_soc`` in percent, as it said them
+    with the schedule. ``maximum_v2x_wh`` and ``minimum_v2x_wh``: energy to the upper and to the lower end of the range in which the
+    vehicle lets its battery be cycled: above 0 it is below that end. None: not said.
+    """
 
     target_wh: float
     maximum_wh: float
     minimum_wh: float
     departure_s: float | None = None
+    departure_at: float | None = None
+    """The same moment on the session's clock."""
+    maximum_points: int | None = None
+    """How many entries of a schedule the vehicle can take, where it says so."""
+    energy_offer: EnergyOffer | None = None
+    """ISO 15118-20: what it would give back over time, and what it wants for it."""
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    maximum_v2x_wh: float | None = None
+    minimum_v2x_wh: float | None = None
+
+
+class PowerProfileTaken(Notify, frozen=True):
+    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
+    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
+
+    schedule_id: int
+    profile: Schedule | None
+    tolerance: bool | None = None
+
+
+class PriceTrust(Enum):
+    """What is known about the prices of a schedule."""
+
+    NONE = "there are none"
+    VERIFIED = "signed by the provider of the contract"
+    UNSIGNED = "nobody signed them"
+    UNVERIFIABLE = "signed, but nobody here knows by whom"
+    INVALID = "the signature does not fit them"
+
+
+class ScheduleRemark(Notify, frozen=True):
+    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
+    human-readable."""
+
+    name: str
+    detail: str
+
+
+class ScheduleChosen(Notify, frozen=True, kw_only=True):
+    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
+
+    schedule_id: int
+    profile: Schedule
+    planned_wh: float
+    """To the battery, until departure or the end of the schedule."""
+    cost: Decimal | None = None
+    currency: str = ""
+    trust: PriceTrust = PriceTrust.NONE
+    offered: int = 1
+    """How many there were to choose from."""
 
 
 class VehicleDisplay(Notify, frozen=True, kw_only=True):
@@ -275,6 +377,57 @@ class VehicleDisplay(Notify, frozen=True, kw_only=True):
     charging_complete: bool | None = None
     capacity_wh: float | None = None
     inlet_hot: bool | None = None
+
+
+class EvseNotified(Notify, frozen=True):
+    """Vehicle: the station wants something (EVSENotification); ``max_delay_s``: within which time."""
+
+    notification: str
+    max_delay_s: float
+
+
+class ScheduleRenegotiated(Notify, frozen=True):
+    """Both: an attempt to agree on another schedule is over. ``beside``: it ran beside the charge loop; ``agreed``: the new one holds;
+    otherwise the old one stays, for ``reason``."""
+
+    beside: bool
+    agreed: bool
+    reason: str = ""
+
+
+class ServiceRenegotiated(Notify, frozen=True):
+    """Both: the vehicle chooses a service anew in the same session."""
+
+
+class StandbyChanged(Notify, frozen=True):
+    """Both: the vehicle stands by, with contactors closed and no power, or no longer does."""
+
+    standing_by: bool
+
+
+class MobilityNeeds(Notify, frozen=True):
+    """Vehicle: what the station was told about this charge (MobilityNeedsMode 2), and whether the vehicle takes it over; the rest as in
+    ``events.MobilityNeedsChanged``."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    adopted: bool = False
+    reason: str = ""
+    """Why not."""
+
+
+class MobilityNeedsAnswered(Notify, frozen=True):
+    """Station: the vehicle took over what it was told, or did not in time: then its own needs hold."""
+
+    adopted: bool
+
+
+class VehicleLeaves(Notify, frozen=True):
+    """Station: the vehicle ends or pauses the session, and says why: EVTerminationCode and EVTerminationExplanation, its own words."""
+
+    code: str = ""
+    explanation: str = ""
 
 
 class EvccidMismatch(Notify, frozen=True):
@@ -302,9 +455,30 @@ class MeteringConfirmed(Notify, frozen=True):
 
 
 class ServicesSelected(Notify, frozen=True):
-    """Station: the vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none)."""
+    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
+    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
 
     services: tuple[tuple[int, int | None], ...]
+
+
+class VehicleChecksIn(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
+    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
+    to go is answered by ``ParkingGuidance``."""
+
+    status: str
+    method: str
+    vehicle_frame: int | None = None
+    device_offset: int | None = None
+    vehicle_travel: int | None = None
+
+
+class VehicleChecksOut(Notify, frozen=True, kw_only=True):
+    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
+    s since 1970. It is let go by ``CheckOutGranted``."""
+
+    status: str
+    at: float
 
 
 class SessionResumed(Notify, frozen=True):
@@ -330,6 +504,16 @@ class PeerDeviates(Notify, frozen=True):
 
     name: str
     detail: str
+
+
+class QuirkApplied(Notify, frozen=True):
+    """The other side is one that the settings know by its name, and is treated as they say. ``name``: of the
+    quirk, ``peer``: what the other side calls itself, ``settings``: what holds in this session, such as
+    "send_loop_limits = True"."""
+
+    name: str
+    peer: str
+    settings: tuple[str, ...]
 
 
 class SessionEnded(Notify, frozen=True):

@@ -12,13 +12,17 @@ from typing import Any, NoReturn
 
 from msgspec.structs import astuple
 
+from iso15118.energy.offer import check_offers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
+from .services import ServiceID
+from .value_added import Guidance
 
 __all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
 
@@ -199,21 +203,155 @@ def _plan(event: Any) -> None:
                     _refuse(event, "plans", "durations of 1 s or more, and powers of 0 W or more")
 
 
-def _pause(event: Any) -> None:
+def _schedules(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "the number of the question, or 0")
+    if event.signature is not None and not (
+        isinstance(event.signature, bytes) and 1 <= len(event.signature) <= 350
+    ):
+        _refuse(event, "signature", "1 to 350 octets, or None")
+    if type(event.offers) is not tuple:
+        _refuse(event, "offers", "a tuple of ScheduleOffer")
+    check_offers(event.offers, "SchedulesGiven.offers")
+
+
+def _missing(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "the number of the question")
+
+
+def _reason(event: Any) -> None:
     if not isinstance(event.reason, str):
         _refuse(event, "reason", "a text")
 
 
+def _device(event: Any) -> None:
+    if type(event.position) is not DevicePosition:
+        _refuse(event, "position", "a DevicePosition")
+
+
+def _vehicle_position(event: Any) -> None:
+    position = event.position
+    if type(position) is not VehiclePosition:
+        _refuse(event, "position", "a VehiclePosition")
+    for name in ("x_cm", "y_cm", "window_x_cm", "window_y_cm"):
+        value = getattr(position, name)
+        if type(value) not in (float, int) or not -_GREATEST <= value <= _GREATEST:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no length", "a finite number")
+    for name in ("in_position", "associated"):
+        if type(getattr(position, name)) is not bool:
+            raise ConfigError(f"VehiclePositionMeasured.position.{name}", "is no flag", "True or False")
+    _number(event, "at", optional=True)
+
+
+def _drive(event: Any) -> None:
+    _flag(event, "stands")
+    _flag(event, "immobilized")
+
+
+def _decision(event: Any) -> None:
+    _flag(event, "accepted")
+    if type(event.number) is not int or event.number < 0:
+        _refuse(event, "number", "that of the question, or 0 for the last one")
+
+
+def _key_used(event: Any) -> None:
+    if type(event.number) is not int:
+        _refuse(event, "number", "that of the UseKey")
+    if event.error is not None and not isinstance(event.error, Exception):
+        _refuse(event, "error", "an Exception, or None")
+
+
+def _services(event: Any) -> None:
+    _reason(event)
+    services = event.services
+    if type(services) is not tuple or not all(isinstance(one, ServiceID) for one in services):
+        _refuse(event, "services", "a tuple of ServiceID")
+
+
+def _standby(event: Any) -> None:
+    _reason(event)
+    _flag(event, "wanted")
+
+
+def _needs(event: Any) -> None:
+    _number(event, "departure_s", optional=True, least=0.0)
+    for field in ("minimum_soc", "target_soc"):
+        value = getattr(event, field)
+        if value is not None and (type(value) is not int or not 0 <= value <= 100):
+            _refuse(event, field, "whole percent from 0 to 100, or None")
+    least, target = event.minimum_soc, event.target_soc
+    if least is not None and target is not None and least > target:  # [V2G20-1640]
+        _refuse(event, "minimum_soc", f"at most target_soc = {target}")
+
+
+def _mobility(event: Any) -> None:
+    _needs(event)
+    _number(event, "ack_max_delay_s", least=0.0)
+    if event.ack_max_delay_s > _LONGEST_DELAY_S:
+        _refuse(event, "ack_max_delay_s", f"0 to {_LONGEST_DELAY_S:g} s")
+
+
+def _receipt(event: Any) -> None:
+    for field in ("energy", "occupancy", "services", "overstay"):
+        cost = getattr(event, field)
+        if cost is None:
+            continue
+        if not isinstance(cost, ev.Cost):
+            _refuse(event, field, "a Cost, or None")
+        for name in ("amount", "per_unit"):
+            value = getattr(cost, name)
+            if type(value) not in (float, int) or not -_GREATEST_SUM <= value <= _GREATEST_SUM:
+                raise ConfigError(f"ReceiptIssued.{field}.{name}", "is no sum of money", "a finite number")
+    taxes = event.taxes
+    if type(taxes) is not tuple or len(taxes) > _MOST_TAXES:
+        _refuse(event, "taxes", f"a tuple of at most {_MOST_TAXES}")
+    for tax in taxes:
+        if (
+            type(tax) is not tuple
+            or len(tax) != 2
+            or type(tax[0]) is not int
+            or not 1 <= tax[0] <= _MOST_RULES
+        ):
+            _refuse(event, "taxes", "of each tax the number of its rule and a sum")
+        if type(tax[1]) not in (float, int) or not -_GREATEST_SUM <= tax[1] <= _GREATEST_SUM:
+            _refuse(event, "taxes", "of each tax the number of its rule and a sum")
+
+
+_LONGEST_DELAY_S = 65_535.0
+"""Of AckMaxDelay, an unsigned short."""
+_GREATEST_SUM = 1e6
+_MOST_TAXES, _MOST_RULES = 10, 2**32 - 1
+
+
+def _guidance(event: Any) -> None:
+    if not isinstance(event.guidance, Guidance):
+        _refuse(event, "guidance", "Guidance(...)")
+
+
 _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.Connected: lambda event: _flag(event, "secure"),
-    ev.AuthorizationDecided: lambda event: _flag(event, "accepted"),
+    ev.AuthorizationDecided: _decision,
     ev.ContractDecided: _contract,
+    ev.KeyUsed: _key_used,
     ev.ContractCertificateAnswered: _refusal,
     ev.LimitsChanged: _limits,
     ev.AcLimitsChanged: _ac_limits(AcStationLimits),
     ev.ChargerChanged: _ac_limits(AcVehicleLimits),
+    ev.ConnectionDeviceChanged: _device,
+    ev.VehiclePositionMeasured: _vehicle_position,
+    ev.MobilityChanged: _drive,
     ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
+    ev.SchedulesGiven: _schedules,
+    ev.SchedulesMissing: _missing,
     ev.MeterRead: _meter,
-    ev.PauseRequested: _pause,
+    ev.PauseRequested: _reason,
+    ev.ScheduleRenegotiationRequested: _reason,
+    ev.ServiceRenegotiationRequested: _services,
+    ev.StandbyRequested: _standby,
+    ev.NeedsChanged: _needs,
+    ev.MobilityNeedsChanged: _mobility,
+    ev.ReceiptIssued: _receipt,
+    ev.ParkingGuidance: _guidance,
 }

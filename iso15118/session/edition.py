@@ -35,6 +35,7 @@ class Fault(Enum):
     POWER_PROFILE = "a power profile that leaves the schedule"
     POWER_PROFILE_VIOLATED = "more power than the profile says"
     NOT_APPLIED = "the output is not ready for power"
+    ASSOCIATION = "another vehicle than the one at this place"
     CONTACTOR = "a contactor did not switch"
     SIGNATURE = "a signature that does not fit"
     CHALLENGE = "a challenge that was not given"

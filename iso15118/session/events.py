@@ -11,14 +11,23 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
+from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .secured import TlsPeer
+from .services import ServiceID
+from .value_added import Guidance
+
+if TYPE_CHECKING:
+    from .actions import UseKey
 
 __all__ = [
     "AcLimitsChanged",
@@ -27,29 +36,44 @@ __all__ = [
     "BatteryChanged",
     "CableCheckFinished",
     "ChargerChanged",
+    "CheckOutGranted",
     "Connected",
+    "ConnectionDeviceChanged",
     "ContactorsChanged",
     "ContractCertificateAnswered",
     "ContractDecided",
+    "Cost",
     "EmergencyShutdown",
     "Event",
     "HardwareFault",
     "InletMeasured",
     "InsulationMeasured",
+    "KeyUsed",
     "LimitsChanged",
     "MessageReceived",
     "MeterRead",
+    "MobilityChanged",
+    "MobilityNeedsChanged",
+    "NeedsChanged",
+    "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
+    "ReceiptIssued",
+    "ScheduleRenegotiationRequested",
+    "SchedulesGiven",
+    "SchedulesMissing",
     "SecondVoltageMeasured",
+    "ServiceRenegotiationRequested",
     "SetPointChanged",
     "SignalChanged",
     "SignalState",
+    "StandbyRequested",
     "StopRequested",
     "TransportLoss",
     "TransportLost",
     "Undecodable",
+    "VehiclePositionMeasured",
 ]
 
 
@@ -70,9 +94,11 @@ class Connected(Event, frozen=True):
 
 
 class MessageReceived(Event, frozen=True):
-    """A message of the peer, decoded under the negotiated schema."""
+    """A message of the peer, decoded under the negotiated schema. ``beside``: it came on a stream of its own, such as that of a schedule
+    renegotiation beside the charge loop."""
 
     message: Any
+    beside: bool = False
 
 
 class Undecodable(Event, frozen=True):
@@ -114,6 +140,27 @@ class ContactorsChanged(Event, frozen=True):
     """The contactors of this side report their level; sent on every change and after every request."""
 
     closed: bool
+
+
+class ConnectionDeviceChanged(Event, frozen=True):
+    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
+
+    position: DevicePosition
+
+
+class VehiclePositionMeasured(Event, frozen=True):
+    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
+
+    position: VehiclePosition
+    at: float | None = None
+
+
+class MobilityChanged(Event, frozen=True):
+    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
+    never told belongs to a vehicle that charges by a plug."""
+
+    stands: bool
+    immobilized: bool
 
 
 class PowerMeasured(Event, frozen=True):
@@ -165,6 +212,26 @@ class AcMeasured(Event, frozen=True, kw_only=True):
     def total_var(self) -> float:
         """Reactive power of all phases in var."""
         return self.reactive_var[0] + self.reactive_var[1] + self.reactive_var[2]
+
+
+class KeyUsed(Event, frozen=True):
+    """Vehicle: what came of the ``UseKey`` of this ``number``: what its work returned, or the ``error`` that it raised, which never ends a
+    session by itself. An answer that nobody waits for any more is ignored."""
+
+    number: int
+    result: Any = None
+    error: Exception | None = None
+
+    @classmethod
+    def of(cls, action: UseKey) -> KeyUsed:
+        """Do the work here and now, however long it takes, and say what came of it."""
+        try:
+            return cls(action.number, action.work())
+        except Exception as error:
+            return cls(action.number, error=error)
+
+    def __repr__(self) -> str:
+        return f"KeyUsed({self.number}, {'done' if self.error is None else f'error={self.error!r}'})"
 
 
 class ChargerChanged(Event, frozen=True):
@@ -238,9 +305,11 @@ class HardwareFault(Event, frozen=True):
 
 
 class AuthorizationDecided(Event, frozen=True):
-    """The backend or the terminal decided about the driver: charge or not."""
+    """The backend or the terminal decided about the driver: charge or not. ``number``: that of the ``RequestAuthorization`` which this is
+    the answer to; 0: the last one. The answer to an earlier one is ignored."""
 
     accepted: bool
+    number: int = 0
 
 
 class ContractDecided(Event, frozen=True):
@@ -276,12 +345,32 @@ class PlanChanged(Event, frozen=True):
     """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
     the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
 
-    ISO 15118-2 offers them as schedules, and asks a vehicle in the charge loop for a new negotiation. ``begins``: on the session's
-    clock; None: now.
+    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
+    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
     """
 
     plans: tuple[tuple[tuple[float, float], ...], ...]
     begins: float | None = None
+
+
+class SchedulesGiven(Event, frozen=True):
+    """Station: the schedules that the vehicle is offered, one to three of them with their prices, in place of what was planned before;
+    empty: the limits hold.
+
+    ``number``: that of the ``RequestSchedules`` which this is the answer to; 0: nobody asked, and a vehicle that is in the charge loop is
+    asked for a new negotiation. ``signature``: the provider's, over all price schedules that have an ``id``, in their order: the value of
+    the XML signature, whose SignedInfo follows from them.
+    """
+
+    offers: tuple[ScheduleOffer, ...]
+    number: int = 0
+    signature: bytes | None = None
+
+
+class SchedulesMissing(Event, frozen=True):
+    """Station: the energy manager has no answer to ``RequestSchedules`` of this ``number``: what it had planned before holds."""
+
+    number: int
 
 
 class SetPointChanged(Event, frozen=True):
@@ -290,6 +379,16 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
+
+
+class ParkingGuidance(Event, frozen=True):
+    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
+
+    guidance: Guidance
+
+
+class CheckOutGranted(Event, frozen=True):
+    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):
@@ -303,6 +402,68 @@ class PauseRequested(Event, frozen=True):
     vehicle for a pause in the charge loop; it may end the session instead, or charge on."""
 
     reason: str
+
+
+class ScheduleRenegotiationRequested(Event, frozen=True):
+    """Another schedule is wanted, in the charge loop of ISO 15118-20. Vehicle: it asks for one, beside the loop or with the power at rest
+    (``EvccConfig.renegotiation``). Station: it asks the vehicle to."""
+
+    reason: str
+
+
+class ServiceRenegotiationRequested(Event, frozen=True):
+    """Another service, or another parameter set, is wanted in the same session, without a new authorization (ISO 15118-20). Vehicle:
+    power down, then the choice anew, of ``services`` if there are any, the best first. Station: it asks the vehicle to; one that does not
+    renegotiate may end the session instead."""
+
+    reason: str
+    services: tuple[ServiceID, ...] = ()
+
+
+class StandbyRequested(Event, frozen=True):
+    """Vehicle: stand by in the charge loop, with no power and contactors closed, or with ``wanted`` False go on. Station: with ``wanted``
+    False the vehicle is asked to leave standby; True is not for it to ask."""
+
+    reason: str
+    wanted: bool = True
+
+
+class NeedsChanged(Event, frozen=True):
+    """Vehicle: the driver changed his mind. ``departure_s``: until he leaves, in s from now; states of charge in percent. None: as
+    before."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+
+
+class MobilityNeedsChanged(Event, frozen=True):
+    """Station: what the driver told the operator, for a session in Dynamic mode whose parameter set has MobilityNeedsMode 2: the vehicle
+    is told, and has ``ack_max_delay_s`` to take it over. Times in s from now, states of charge in percent; None: nothing is said of
+    it."""
+
+    departure_s: float | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    ack_max_delay_s: float = 30.0
+
+
+class Cost(Struct, frozen=True):
+    """One item of a receipt: the sum, and the price of one unit, in the currency of the price schedule."""
+
+    amount: float
+    per_unit: float
+
+
+class ReceiptIssued(Event, frozen=True, kw_only=True):
+    """Station: what the session has cost so far. It goes to the vehicle with the next meter reading, which it belongs to. ``taxes``:
+    number of the tax rule and sum, at most ten."""
+
+    energy: Cost | None = None
+    occupancy: Cost | None = None
+    services: Cost | None = None
+    overstay: Cost | None = None
+    taxes: tuple[tuple[int, float], ...] = ()
 
 
 class EmergencyShutdown(Event, frozen=True):

@@ -26,8 +26,12 @@ class Kind(Enum):
     """Read; it is there, but its value is judged when it is read."""
 
 
-def check_ports(bundle: object, wanted: Mapping[str, Mapping[str, Kind]]) -> None:
-    """Look at every port of ``bundle`` that is not None. Raises ``ConfigError``."""
+def check_ports(
+    bundle: object,
+    wanted: Mapping[str, Mapping[str, Kind]],
+    may: Mapping[str, Mapping[str, Kind]] | None = None,
+) -> None:
+    """Look at every port of ``bundle`` that is not None; ``may``: what need not be there. Raises ``ConfigError``."""
     for name, attributes in wanted.items():
         port = getattr(bundle, name)
         if port is None:
@@ -38,6 +42,9 @@ def check_ports(bundle: object, wanted: Mapping[str, Mapping[str, Kind]]) -> Non
             raise ConfigError(name, f"{port.__name__} is a class and no object", f"give {port.__name__}(...)")
         for attribute, kind in attributes.items():
             _check(port, f"{name}.{attribute}", attribute, kind)
+        for attribute, kind in (may or {}).get(name, {}).items():
+            if _has(port, attribute):
+                _check(port, f"{name}.{attribute}", attribute, kind)
 
 
 def _check(port: object, name: str, attribute: str, kind: Kind) -> None:

@@ -12,19 +12,20 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
+from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency
+from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
-from .services import AC_SERVICES, ServiceID
 from .value_added import ValueAddedService
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AcPowerPort",
     "Authorizer",
+    "AutochargeAuthorizer",
     "BatteryPort",
     "CableCheckPort",
+    "ConnectionDevicePort",
     "ContactorPort",
     "ContractAuthorizer",
     "ContractCertificateService",
@@ -46,15 +49,17 @@ __all__ = [
     "HeartbeatPort",
     "InletPort",
     "MeterPort",
+    "MobilityPort",
     "OnBoardChargerPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
+    "SchedulingEnergyPort",
     "SignalPort",
     "Station",
     "Vehicle",
     "VehicleAuthorizer",
+    "VehiclePositionPort",
     "capabilities_of",
-    "check_services",
 ]
 
 Listener = Callable[[Event], None]
@@ -70,6 +75,8 @@ _STATION = {
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "cable_check": {"run": _ASKED},
     "authorizer": {"authorize": _ASKED},
+    "connection_device": {"connect": _ASKED, "disconnect": _ASKED, "position": _READ},
+    "vehicle_position": {"present": _READ},
     "meter": {"read": _ASKED},
     "energy": {"needs": _TOLD, "listen": _TOLD},
     "signal": {"listen": _TOLD},
@@ -83,11 +90,14 @@ _VEHICLE = {
     "charger": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "inlet": {"present": _READ},
+    "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
+_STATION_MAY = {"energy": {"schedules": _ASKED}}
+"""What a port of a station may have beside, and then has to be as it is wanted."""
 
 
 @runtime_checkable
@@ -231,6 +241,18 @@ class VehicleAuthorizer(Authorizer, Protocol):
 
 
 @runtime_checkable
+class AutochargeAuthorizer(Authorizer, Protocol):
+    """An authorizer that lets vehicles in by what they say of themselves (``ConnectorSettings.autocharge``). Weak identification:
+    anybody can send the EVCCID and the MAC address of another vehicle."""
+
+    async def authorize_autocharge(self, evccid: str, certificate_name: str, mac: str) -> bool:
+        """Asked instead of the other two then. ``evccid``: as the vehicle introduced itself, by messages; empty where none were exchanged.
+        ``certificate_name`` as in ``VehicleAuthorizer``. ``mac``: the address that the vehicle matched with (SLAC), "aa:bb:cc:dd:ee:ff";
+        empty without a match."""
+        ...
+
+
+@runtime_checkable
 class ContractAuthorizer(Protocol):
     """Backend that decides about contracts (PnC), and the roots that the station itself checks them against."""
 
@@ -288,6 +310,23 @@ class EnergyPort(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Push changes to ``listener`` from now on."""
+        ...
+
+
+@runtime_checkable
+class SchedulingEnergyPort(EnergyPort, Protocol):
+    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
+    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
+    ``SchedulesGiven``.
+
+    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
+    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
+    session begins.
+    """
+
+    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
+        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
+        loop, as ``needs.departure_at`` is."""
         ...
 
 
@@ -377,6 +416,8 @@ class Station:
     cable_check: CableCheckPort | None = None
     authorizer: Authorizer
     ac: AcPowerPort | None = None
+    connection_device: ConnectionDevicePort | None = None
+    vehicle_position: VehiclePositionPort | None = None
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
@@ -392,7 +433,14 @@ class Station:
             _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
         if self.power is None and self.cable_check is not None:
             _missing("power", "this port is missing", "give Station one: a cable check is for a DC output")
-        check_ports(self, _STATION)
+        if (self.connection_device is None) is not (self.vehicle_position is None):
+            lacks = "connection_device" if self.connection_device is None else "vehicle_position"
+            _missing(
+                lacks,
+                "this port is missing",
+                "give Station both, or neither: the device moves by what is measured",
+            )
+        check_ports(self, _STATION, _STATION_MAY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -407,6 +455,7 @@ class Vehicle:
     contactors: ContactorPort | None = None
     inlet: InletPort | None = None
     charger: OnBoardChargerPort | None = None
+    mobility: MobilityPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
     heartbeat: HeartbeatPort | None = None
@@ -423,27 +472,6 @@ class Vehicle:
                     )
                     _missing(name, "this port is missing", hint)
         check_ports(self, _VEHICLE)
-
-
-def check_services(
-    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
-) -> None:
-    """A service of ISO 15118-20 that is asked for needs its port. Raises ``ConfigError`` naming both."""
-    if "iso20" not in editions:
-        return
-    if isinstance(bundle, Station):
-        direct, alternating = bundle.power is not None, bundle.ac is not None
-        ports = "Station(power=..., cable_check=...)", "Station(ac=...)"
-    else:
-        direct, alternating = bundle.inlet is not None, bundle.charger is not None
-        ports = "Vehicle(inlet=..., contactors=...)", "Vehicle(charger=...)"
-    for service in services:
-        there = alternating if service in AC_SERVICES else direct
-        if not there:
-            port = ports[service in AC_SERVICES]
-            raise ConfigError(
-                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
-            )
 
 
 def _missing(name: str, reason: str, hint: str) -> NoReturn:

@@ -1,7 +1,8 @@
 """The registry of energy services: one entry per service of ISO 15118-20 says everything that sets it apart.
 
-DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT; a new service is
-a new entry, its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
+DC, DC_BPT, MCS and MCS_BPT share their phases and messages and differ by their entry alone, and so do AC and AC_BPT, and the two
+services of a pantograph; AC_DER_IEC and AC_DER_SAE have the phases of AC with control modes of their own. A new service is a new entry,
+its phases and its schema. Sources: Table 204 of ISO 15118-20, Amendment 1; docs/sources.md, "Services".
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, dc
+from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae, dc, wpt
 
 from .ac_limits import AcStationLimits, Islanding
 
 __all__ = [
+    "ACDP_SERVICES",
     "AC_SERVICES",
     "DC_SERVICES",
+    "DER_SERVICES",
+    "OUTLET_SERVICES",
     "SERVICES",
+    "WPT_SERVICES",
     "BptChannel",
     "ControlMode",
     "EnergyService",
@@ -45,6 +50,8 @@ class ServiceID(IntEnum):
     DC_ACDP_BPT = 7
     MCS = 8
     MCS_BPT = 9
+    AC_DER_IEC = 10
+    AC_DER_SAE = 11
 
 
 class ControlMode(IntEnum):
@@ -89,6 +96,10 @@ class Namespace(Enum):
 
     AC = "urn:iso:std:iso:15118:-20:AC"
     DC = "urn:iso:std:iso:15118:-20:DC"
+    ACDP = "urn:iso:std:iso:15118:-20:ACDP"
+    WPT = "urn:iso:std:iso:15118:-20:WPT"
+    AC_DER_IEC = "urn:iso:std:iso:15118:-20:AC-DER-IEC"
+    AC_DER_SAE = "urn:iso:std:iso:15118:-20:AC-DER-SAE"
     ISO2 = "urn:iso:15118:2:2013:MsgDef"
     ISO2_2010 = "urn:iso:15118:2:2010:MsgDef"
     """An early draft that some vehicles name; what they speak is DIN 70121."""
@@ -108,6 +119,8 @@ class ParameterSet(Struct, frozen=True, kw_only=True):
     islanding: Islanding | None = None
     nominal_voltage_v: int | None = None
     """AC: phase to neutral, in V; every power is based on it [V2G20-1823]."""
+    der_functions: int | None = None
+    """AC_DER_IEC: the functions that a vehicle with this set has to follow, as bits (DERControlFunctions)."""
 
 
 class EnergyService(Struct, frozen=True, kw_only=True):
@@ -151,6 +164,24 @@ _AC_BIDIRECTIONAL: dict[str, Any] = {
     "dynamic_req": ac.BPTDynamicACCLReqControlMode,
     "dynamic_res": ac.BPTDynamicACCLResControlMode,
 }
+_DER_IEC: dict[str, Any] = {
+    "bidirectional": True,
+    "cpd_req_mode": ac_der_iec.DERACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac_der_iec.DERACCPDResEnergyTransferMode,
+    "scheduled_req": ac_der_iec.DERScheduledACCLReqControlMode,
+    "scheduled_res": ac_der_iec.DERScheduledACCLResControlMode,
+    "dynamic_req": ac_der_iec.DERDynamicACCLReqControlMode,
+    "dynamic_res": ac_der_iec.DERDynamicACCLResControlMode,
+}
+_DER_SAE: dict[str, Any] = {
+    "bidirectional": True,
+    "cpd_req_mode": ac_der_sae.DERACCPDReqEnergyTransferMode,
+    "cpd_res_mode": ac_der_sae.DERACCPDResEnergyTransferMode,
+    "scheduled_req": ac_der_sae.DERScheduledACCLReqControlMode,
+    "scheduled_res": ac_der_sae.DERScheduledACCLResControlMode,
+    "dynamic_req": ac_der_sae.DERDynamicACCLReqControlMode,
+    "dynamic_res": ac_der_sae.DERDynamicACCLResControlMode,
+}
 _CHARGE_ONLY: dict[str, Any] = {
     "bidirectional": False,
     "cpd_req_mode": dc.DCCPDReqEnergyTransferMode,
@@ -182,6 +213,28 @@ _MCS: dict[str, Any] = {
     "insulation_threshold_ohm": 125_000.0,
 }
 
+# A pantograph carries DC: the values of Connector are those of DC (unsettled; the contacts of a pantograph have none of their own in any
+# public source), and the device adds its phases.
+_ACDP: dict[str, Any] = {
+    "namespace": Namespace.ACDP.value,
+    "connectors": (1, 2, 3, 4),
+    "insulation_threshold_ohm": 100_000.0,
+}
+# Nothing is plugged in, and nothing insulates: the loop has one message for both control modes, without a control mode element, and the
+# parameters of the two sides are plain fields.
+_WPT: dict[str, Any] = {
+    "namespace": Namespace.WPT.value,
+    "connectors": (1,),
+    "insulation_threshold_ohm": 0.0,
+    "bidirectional": False,
+    "cpd_req_mode": wpt.WPTChargeParameterDiscoveryReq,
+    "cpd_res_mode": wpt.WPTChargeParameterDiscoveryRes,
+    "scheduled_req": wpt.WPTChargeLoopReq,
+    "scheduled_res": wpt.WPTChargeLoopRes,
+    "dynamic_req": wpt.WPTChargeLoopReq,
+    "dynamic_res": wpt.WPTChargeLoopRes,
+}
+
 # Connector: 1 is one phase. Three phases are 2 in most stacks and 3 in another; both are understood.
 _AC: dict[str, Any] = {
     "namespace": Namespace.AC.value,
@@ -196,14 +249,36 @@ SERVICES: dict[ServiceID, EnergyService] = {
         EnergyService(id=ServiceID.AC_BPT, name="ac-bpt", **_AC, **_AC_BIDIRECTIONAL),
         EnergyService(id=ServiceID.DC, name="dc", **_DC, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.DC_BPT, name="dc-bpt", **_DC, **_BIDIRECTIONAL),
+        EnergyService(id=ServiceID.DC_ACDP, name="acdp", **_ACDP, **_CHARGE_ONLY),
+        EnergyService(id=ServiceID.DC_ACDP_BPT, name="acdp-bpt", **_ACDP, **_BIDIRECTIONAL),
         EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
+        EnergyService(
+            id=ServiceID.AC_DER_IEC,
+            name="ac-der-iec",
+            **(_AC | {"namespace": Namespace.AC_DER_IEC.value}),
+            **_DER_IEC,
+        ),
+        EnergyService(
+            id=ServiceID.AC_DER_SAE,
+            name="ac-der-sae",
+            **(_AC | {"namespace": Namespace.AC_DER_SAE.value}),
+            **_DER_SAE,
+        ),
     )
 }
 DC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.DC.value)
 """Services that run over the DC messages."""
+ACDP_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.ACDP.value)
+"""Services that run over the DC messages once a pantograph has joined the two."""
+WPT_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.WPT.value)
+"""Services that run over the WPT messages."""
 AC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.AC.value)
 """Services that run over the AC messages."""
+DER_SERVICES = frozenset({ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE})
+"""Services in which the vehicle is a distributed energy resource; they extend the AC messages."""
+OUTLET_SERVICES = AC_SERVICES | DER_SERVICES
+"""Services with alternating current: they need an outlet, and an on-board charger."""
 
 
 def parameter_sets(
@@ -213,10 +288,12 @@ def parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     bpt_channel: BptChannel = BptChannel.UNIFIED,
     generator_mode: GeneratorMode = GeneratorMode.GRID_FOLLOWING,
+    pricing: Pricing = Pricing.NONE,
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
-    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656].
-
-    MobilityNeedsMode is "provided by EVCC" in both, which every vehicle can follow; pricing is not offered.
+    """The sets a station offers for ``service``: one per control mode, numbered from 1 [V2G20-2656], and in Dynamic mode one per
+    MobilityNeedsMode, which in Scheduled mode is always "provided by EVCC" [V2G20-2663]. ``pricing`` belongs to schedules, and so is
+    none where the station sets the power.
     """
     bpt: dict[str, BptChannel | GeneratorMode] = (
         {"bpt_channel": bpt_channel, "generator_mode": generator_mode} if service.bidirectional else {}
@@ -226,12 +303,22 @@ def parameter_sets(
             id=number,
             connector=connector,
             control_mode=mode,
-            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
-            pricing=Pricing.NONE,
+            mobility_needs_mode=needs,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             **bpt,  # type: ignore[arg-type]
         )
-        for number, mode in enumerate(control_modes, start=1)
+        for number, (mode, needs) in enumerate(_modes(control_modes, mobility_needs_modes), start=1)
     )
+
+
+def _modes(
+    control_modes: tuple[ControlMode, ...], mobility: tuple[MobilityNeedsMode, ...]
+) -> list[tuple[ControlMode, MobilityNeedsMode]]:
+    """The set that every vehicle can follow keeps its number whatever else is offered."""
+    evcc = MobilityNeedsMode.PROVIDED_BY_EVCC
+    plain = [(mode, evcc) for mode in control_modes if mode is not ControlMode.DYNAMIC or evcc in mobility]
+    dynamic = [mode for mode in control_modes if mode is ControlMode.DYNAMIC]
+    return plain + [(mode, needs) for mode in dynamic for needs in mobility if needs is not evcc]
 
 
 def phases_of(connector: int | None) -> int:
@@ -247,23 +334,34 @@ def ac_parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
+    pricing: Pricing = Pricing.NONE,
+    mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
     each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
     connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
     ways = generator_modes if service.bidirectional else (None,)
-    choices = [(connector, mode, way) for connector in connectors for mode in control_modes for way in ways]
+    modes = _modes(control_modes, mobility_needs_modes)
+    plain = [pair for pair in modes if pair[1] is MobilityNeedsMode.PROVIDED_BY_EVCC]
+    told = [pair for pair in modes if pair not in plain]
+    choices = [
+        (connector, mode, needs, way)
+        for pairs in (plain, told)
+        for connector in connectors
+        for mode, needs in pairs
+        for way in ways
+    ]
     return tuple(
         ParameterSet(
             id=number,
             connector=connector,
             control_mode=mode,
-            mobility_needs_mode=MobilityNeedsMode.PROVIDED_BY_EVCC,
-            pricing=Pricing.NONE,
+            mobility_needs_mode=needs,
+            pricing=pricing if mode is ControlMode.SCHEDULED else Pricing.NONE,
             bpt_channel=BptChannel.UNIFIED if service.bidirectional else None,
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,
             nominal_voltage_v=round(outlet.nominal_voltage_v),
         )
-        for number, (connector, mode, way) in enumerate(choices, start=1)
+        for number, (connector, mode, needs, way) in enumerate(choices, start=1)
     )

@@ -8,10 +8,12 @@ from iso15118.errors import ConfigError
 from iso15118.files import read_secret
 from iso15118.pki import Credential, IssuedPki, Store
 from iso15118.pki.chain.profiles import Edition
+from iso15118.pki.contents import State
 from iso15118.pki.keys.protect import opened_key, passphrase_of
-from iso15118.pki.keys.signer import signer_of
+from iso15118.pki.keys.signer import Signer, signer_of
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
+from iso15118.pki.store_reading import state_of
 from iso15118.pnc.authorization import ContractTrust
 from iso15118.pnc.contract_service import ContractService, issuing
 from iso15118.pnc.installation import provisioning_of
@@ -20,7 +22,20 @@ from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, Vehic
 from iso15118.settings.parts import StationContractSettings, TlsSettings, VehicleContractSettings
 from iso15118.simulation.backend import ContractBackend, InstallationService, accept_emaids
 
-__all__ = ["backend_of", "store_of"]
+__all__ = ["backend_of", "price_signers_of", "state_of_roots", "store_of"]
+
+
+def price_signers_of(*pkis: IssuedPki | None) -> tuple[Signer, ...]:
+    """The keys of the Sub-CAs that issue contracts, which sign prices as well. Raises ``ConfigError`` where a folder has none, or there is
+    no folder."""
+    there = [one for one in pkis if one is not None]
+    if not there:
+        raise ConfigError(
+            "station.sign_prices", "there is no test PKI with the provider's keys", "tls.pki, or false"
+        )
+    for one in there:
+        _certificate(one, "mo-sub2")
+    return tuple(signer_of(one.credential("mo-sub2")) for one in there)
 
 
 def backend_of(
@@ -84,6 +99,12 @@ def backend_of(
         decision_s=settings.decision_s,
         installation_s=settings.installation_s,
     )
+
+
+def state_of_roots(settings: StationContractSettings, tls: TlsSettings) -> tuple[State, ...]:
+    """What changes when a file of the station's backend does, without opening any. Raises OSError."""
+    folders = (settings.store, tls.pki, tls.iso2.pki)
+    return tuple(state_of(folder) for folder in folders if folder is not None)
 
 
 def _service_iso2(pki: IssuedPki) -> ContractServiceIso2:

@@ -78,6 +78,11 @@ class Field(Struct, frozen=True, kw_only=True):
         return isinstance(self.kind, type) and issubclass(self.kind, Struct)
 
     @property
+    def has_tables(self) -> bool:
+        """It is a list of tables with keys of their own."""
+        return isinstance(self.item, type) and issubclass(self.item, Struct)
+
+    @property
     def values(self) -> list[str] | None:
         """The names to choose from, if it is a choice or a list of choices."""
         if self.choices:
@@ -92,6 +97,8 @@ class Field(Struct, frozen=True, kw_only=True):
     @property
     def wanted(self) -> str:
         """What the value has to be, in words."""
+        if self.has_tables:
+            return f"tables, each written [[{self.name}]]"
         if self.item is not None:
             return "a list of " + ", ".join(self.values or ["texts"])
         if self.values is not None:

@@ -10,11 +10,13 @@ from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
+from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import (
     PRESETS,
     Battery,
     DcCircuit,
     StationWithRemoteVehicle,
+    Timetable,
     VehicleWithRemoteStation,
 )
 
@@ -27,7 +29,10 @@ _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not
 
 
 def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Reported]:
-    """A station whose vehicle is somewhere else."""
+    """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of schedules that cannot be used."""
+    table = None
+    if settings.schedule is not None:
+        table = Timetable(read_schedules(settings.schedule), delay_s=settings.schedule_delay_s)
     station = StationWithRemoteVehicle(
         DcCircuit(time_scale=settings.time_scale),
         PRESETS[settings.preset],
@@ -37,6 +42,7 @@ def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Rep
         insulation_ohm=settings.insulation_ohm,
         meter_id=settings.meter_id,
         bidirectional=settings.bidirectional,
+        timetable=table,
     )
 
     def reported(message: object, now: float) -> None:

@@ -137,6 +137,13 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
     """Insulation of the cable; below 100 kOhm (MCS: 125 kOhm) the cable check fails."""
     meter_id: str = "SIM-METER-1"
     """Name of the energy meter."""
+    schedule: Path | None = None
+    """File of schedules and prices that the energy manager offers, TOML or JSON (docs/schedules.md); relative to this file. Say the kind of
+    prices in session.schedules.pricing. Absent: the limits hold."""
+    schedule_delay_s: Seconds = 0.0
+    """How long the energy manager takes to answer."""
+    sign_prices: bool = False
+    """Sign the prices with the provider's keys in tls.pki and tls.iso2.pki: for tests only."""
     time_scale: TimeScale = 1.0
     """Seconds of the hardware in one second of the clock, for demonstrations that cannot wait."""
 

@@ -113,7 +113,7 @@ def _value(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> 
             raise ConfigError(key, f"{shown(value)} is no list", field.wanted)
         items: dict[Any, None] = {}  # in their order
         for place, one in enumerate(value):
-            item = _one(f"{key}[{place}]", one, field, field.item)
+            item = _item(f"{key}[{place}]", one, field, elsewhere)
             if item in items:
                 raise ConfigError(f"{key}[{place}]", f"{shown(one)} is listed twice", "list each once")
             items[item] = None
@@ -123,6 +123,14 @@ def _value(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> 
             raise ConfigError(key, f"{shown(value)} is no table", f"write it as [{key}] with its keys below")
         return read_struct(field.kind, value, key, elsewhere=elsewhere)
     return _one(key, value, field, field.kind)
+
+
+def _item(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> Any:
+    if not field.has_tables:
+        return _one(key, value, field, field.item)
+    if not isinstance(value, dict):
+        raise ConfigError(key, f"{shown(value)} is no table", field.wanted)
+    return read_struct(field.item, value, key, elsewhere=elsewhere)
 
 
 def _one(key: str, value: Any, field: Field, kind: Any) -> Any:

@@ -34,6 +34,7 @@ from iso15118.settings.parts import (
 )
 from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
+from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
@@ -128,6 +129,13 @@ def load_secc(path: Path) -> SeccSettings:
         if edition in config.editions:
             check_station(settings.station, timing, table=where)
     _check_status(settings)
+    station = settings.station
+    if station.schedule is not None:
+        schedule = path.resolve().parent / station.schedule
+        read_schedules(schedule)  # what is wrong with it is said before anything runs
+        settings = replace(settings, station=replace(station, schedule=schedule))
+    elif station.sign_prices:
+        raise ConfigError("station.sign_prices", "there are no prices", "station.schedule, or false")
     return _replace(settings, path)
 
 

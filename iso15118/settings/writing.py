@@ -31,18 +31,36 @@ def to_toml(settings: Struct, *, without: frozenset[str] = frozenset()) -> str:
 def _table(settings: Struct, where: str, without: frozenset[str]) -> Iterator[str]:
     own = _own(type(settings), where, without)
     for field in own:
-        if field.is_table:
+        if field.is_table or field.has_tables:
             continue
         value = getattr(settings, field.name)
         yield from _comment(f"{field.meaning} ({field.wanted})" if field.meaning else field.wanted)
         yield f"# {field.name} =" if value is None else f"{field.name} = {_toml(value)}"
     for field in own:
+        table = f"{where}.{field.name}" if where else field.name
+        if field.has_tables:
+            yield from _tables(field, getattr(settings, field.name), table)
         if field.is_table:
-            table = f"{where}.{field.name}" if where else field.name
             yield ""
             yield from _comment(_meaning_of(field.kind))
             yield f"[{table}]"
             yield from _table(getattr(settings, field.name), table, without)
+
+
+def _tables(field: Field, items: tuple[Struct, ...], table: str) -> Iterator[str]:
+    """A table for each of the list, of what it says; for none of them the keys that one may have."""
+    yield ""
+    yield from _comment(f"{field.meaning} Each is a table [[{table}]]; there are {len(items) or 'none'}.")
+    if not items:
+        yield f"# [[{table}]]"
+        for one in fields(field.item):
+            yield from _comment(f"{one.name}: {one.wanted}" + (f". {one.meaning}" if one.meaning else ""))
+    for item in items:
+        yield f"[[{table}]]"
+        for one in fields(field.item):
+            value = getattr(item, one.name)
+            if value is not None and value != one.default:
+                yield f"{one.name} = {_toml(value)}"
 
 
 def _own(kind: type[Struct], where: str, without: frozenset[str]) -> list[Field]:
@@ -95,6 +113,8 @@ def _property(field: Field, without: frozenset[str], where: str) -> dict[str, An
     one: dict[str, Any] = {"type": names.get(field.kind, "string")}
     if field.values is not None:
         one = {"enum": field.values}
+    if field.has_tables:
+        one = json_schema(field.item)
     if field.item is not None:
         one = {"type": "array", "items": one}
     if field.meaning:

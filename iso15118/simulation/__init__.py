@@ -23,11 +23,13 @@ from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
 from .meter import Meter
+from .pantograph import Bay, PantographStation, PantographVehicle
 from .plan import EnergyPlan, PlanPhase
 from .presets import PRESETS, StationPreset, preset
 from .record import Record
 from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
+from .timetable import Timetable
 from .vehicle import SimulatedVehicle
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "AcCircuit",
     "AcPreset",
     "Battery",
+    "Bay",
     "ContactorFault",
     "Contactors",
     "DcCircuit",
@@ -46,6 +49,8 @@ __all__ = [
     "InsulationMonitor",
     "Meter",
     "OnBoardCharger",
+    "PantographStation",
+    "PantographVehicle",
     "PlanPhase",
     "ReadingFault",
     "Record",
@@ -55,6 +60,7 @@ __all__ = [
     "SimulatedVehicle",
     "StationPreset",
     "StationWithRemoteVehicle",
+    "Timetable",
     "VehicleWithRemoteStation",
     "preset",
 ]

@@ -161,8 +161,14 @@ class AcCircuit:
         else:
             self.show_signal(state)
 
+    def plug_in(self, now: float) -> None:
+        """The connector goes in with the vehicle that is attached. The signal follows by ``show_signal``."""
+        self.advance(now)
+        self.plugged = True
+        self._switched()
+
     def unplug(self, now: float) -> None:
-        """The connector is pulled."""
+        """The connector is pulled. The same vehicle may plug in again."""
         self.advance(now)
         if not self.plugged:
             return

@@ -3,14 +3,25 @@ do with time."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from iso15118.energy.offer import ScheduleOffer
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from iso15118.session.actions import ChargingNeeds, SetAcPower, SetCharger, StopPower, Urgency
+from iso15118.session.actions import (
+    ChargingNeeds,
+    RequestSchedules,
+    SetAcPower,
+    SetCharger,
+    StopPower,
+    Urgency,
+)
 from iso15118.session.events import (
     AcLimitsChanged,
     AcMeasured,
     BatteryChanged,
     HardwareFault,
+    SchedulesGiven,
     SetPointChanged,
     SignalChanged,
 )
@@ -30,6 +41,9 @@ from .async_ports import (
     Sleep,
     VehicleSignal,
 )
+
+if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
 
 __all__ = ["AcStationPorts", "AcVehiclePorts"]
 
@@ -53,7 +67,7 @@ class AcStationPorts(Plant):
             contactors=ContactorsPort(self, self.station.outlet),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self),
+            energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
             signal=_Signal(self),
         )
 
@@ -96,6 +110,22 @@ class _Energy:
     def listen(self, listener: ports.Listener) -> None:
         self._plant.look()
         self._plant.listen(listener, AcLimitsChanged, SetPointChanged, HardwareFault)
+
+
+class _Scheduling(_Energy):
+    """The same, asked for schedules."""
+
+    @property
+    def price_signers(self) -> tuple[Signer, ...]:
+        """Keys that prices are signed with."""
+        table = self._plant.station.timetable
+        return () if table is None else table.price_signers
+
+    async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
+        """The timetable's."""
+        action = RequestSchedules(needs, 0, self._plant.look())
+        answer = await self._plant.ask("schedules", action, SchedulesGiven)
+        return answer.offers
 
 
 class _Signal:

@@ -20,6 +20,7 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
     SetAcPower,
     StopPower,
     Urgency,
@@ -40,6 +41,7 @@ from .desk import Desk
 from .faults import STATION_CALLS, Faults
 from .meter import Meter
 from .plan import EnergyPlan
+from .timetable import Timetable
 
 __all__ = ["SimulatedAcStation"]
 
@@ -52,6 +54,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     RequestAuthorization: "authorize",
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
+    RequestSchedules: "schedules",
 }
 
 
@@ -77,8 +80,9 @@ class SimulatedAcStation(Desk):
         meter_id: str = "SIM-METER-1",
         plan: EnergyPlan | None = None,
         contracts: ContractBackend | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
-        super().__init__(circuit, accept, authorization_s, contracts)
+        super().__init__(circuit, accept, authorization_s, contracts, timetable)
         self.circuit = circuit
         self.ac_capabilities = limits
         """What the outlet can give at best."""

@@ -20,6 +20,7 @@ from iso15118.session.actions import (
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.events import (
     AcMeasured,
@@ -27,6 +28,8 @@ from iso15118.session.events import (
     ChargerChanged,
     ContactorsChanged,
     Event,
+    KeyUsed,
+    MobilityChanged,
     SignalState,
 )
 
@@ -48,6 +51,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    UseKey: "use_key",
 }
 
 
@@ -59,6 +63,9 @@ class SimulatedAcVehicle:
 
     limits = None
     """It has no DC side."""
+
+    mobility: MobilityChanged | None = None
+    """See ``SimulatedVehicle``."""
 
     def __init__(
         self,
@@ -166,5 +173,7 @@ class SimulatedAcVehicle:
                 self._agenda.drop("late set_charger")
                 circuit.asking = False
                 self.charger.stop(at_once=urgency is Urgency.EMERGENCY)
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)

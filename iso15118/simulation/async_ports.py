@@ -24,6 +24,7 @@ from iso15118.session.actions import (
     ReadMeter,
     RequestAuthorization,
     RequestContractAuthorization,
+    RequestSchedules,
     SetPower,
     SignalReady,
     StartCableCheck,
@@ -43,6 +44,7 @@ from iso15118.session.events import (
     LimitsChanged,
     MeterRead,
     PowerMeasured,
+    SchedulesGiven,
     SetPointChanged,
     SignalChanged,
     SignalState,
@@ -56,7 +58,10 @@ from .station import SimulatedStation
 from .vehicle import SimulatedVehicle
 
 if TYPE_CHECKING:
+    from iso15118.energy.offer import ScheduleOffer
     from iso15118.pki import Credential
+    from iso15118.pki.keys.signer import Signer
+    from iso15118.pnc.authorization import ContractTrust
     from iso15118.pnc.vehicle_contracts import HeldContracts, StoredContracts, VehicleContracts
 
 __all__ = ["StationPorts", "VehiclePorts"]
@@ -152,6 +157,17 @@ class Plant:
             if not self._waiting:
                 self._answers.clear()
 
+    def tell_now(self, action: HardwareAction) -> None:
+        """Carry out ``action``, which takes no time."""
+        self._hand_out(self._side.carry_out(action, self.look()))
+
+    async def rest(self) -> None:
+        """Wait for the next thing that the plant does."""
+        deadline = self._side.deadline
+        left = _LOOK_S if deadline is None else deadline - self._clock()
+        await self._sleep(min(_LOOK_S, max(_SHORT_S, left)))
+        self.look()
+
     async def pause(self, call: str, seconds: float) -> None:
         """Take the time that ``call`` takes, in s of the clock, without an action of the plant."""
         await self._misbehave(call)
@@ -193,7 +209,7 @@ class StationPorts(Plant):
             cable_check=_CableCheck(self),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self),
+            energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
             signal=_StationSignal(self),
         )
 
@@ -268,7 +284,12 @@ class Authorizer:
 class ContractAuthorizer:
     def __init__(self, plant: Plant, backend: ContractBackend) -> None:
         self._plant = plant
-        self.trust = backend.trust
+        self._backend = backend
+
+    @property
+    def trust(self) -> ContractTrust:
+        """Read when a session begins: roots may have been changed since the last one."""
+        return self._backend.trust
 
     async def authorize_contract(self, claim: ContractClaim) -> bool | Refusal:
         action = RequestContractAuthorization(claim)
@@ -310,6 +331,22 @@ class _Energy:
     def listen(self, listener: ports.Listener) -> None:
         self._plant.look()
         self._plant.listen(listener, LimitsChanged, SetPointChanged, HardwareFault)
+
+
+class _Scheduling(_Energy):
+    """The same, asked for schedules."""
+
+    @property
+    def price_signers(self) -> tuple[Signer, ...]:
+        """Keys that prices are signed with."""
+        table = self._plant.station.timetable
+        return () if table is None else table.price_signers
+
+    async def schedules(self, needs: ChargingNeeds) -> tuple[ScheduleOffer, ...]:
+        """The timetable's."""
+        action = RequestSchedules(needs, 0, self._plant.look())
+        answer = await self._plant.ask("schedules", action, SchedulesGiven)
+        return answer.offers
 
 
 class _StationSignal:

@@ -78,6 +78,11 @@ class ContractBackend:
         self.claims: list[ContractClaim] = []
         """What it was asked about, in order."""
 
+    def renew(self, other: ContractBackend) -> None:
+        """Decide and provide as ``other`` from now on; sessions that run keep what they began with."""
+        self.trust, self.central, self.decide = other.trust, other.central, other.decide
+        self.service, self.service_iso2 = other.service, other.service_iso2
+
     def decision(self, claim: ContractClaim) -> Refusal | None:
         """None if the contract pays."""
         self.claims.append(claim)

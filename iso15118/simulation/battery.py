@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec.structs import replace
+
 from iso15118.errors import ConfigError
 from iso15118.session.events import BatteryChanged
 from iso15118.session.limits import VehicleLimits
@@ -132,6 +134,7 @@ class Battery:
             maximum_discharge_power_w=maximum_discharge_power_w,
             maximum_discharge_current_a=maximum_discharge_current_a,
         )
+        self._present = self._limits
 
     # -- cells ---------------------------------------------------------------------------------------------
 
@@ -173,6 +176,23 @@ class Battery:
         """What the vehicle declares before charging; a constant-power vehicle declares that power."""
         return self._limits
 
+    def derate(self, *, current_a: float | None = None, power_w: float | None = None) -> None:
+        """The management system takes and gives no more than this from now on, as when the pack is hot: A and W, both ways. None, None:
+        all that was declared again. Raises ``ConfigError`` for what is no limit."""
+        for key, value in (("current_a", current_a), ("power_w", power_w)):
+            if value is not None and not (math.isfinite(value) and value >= 0.0):
+                raise ConfigError(key, f"{value!r} is no limit", "a finite number, 0 or more")
+        full = self._limits
+        amperes = math.inf if current_a is None else current_a
+        watts = math.inf if power_w is None else power_w
+        self._present = replace(
+            full,
+            maximum_charge_current_a=min(full.maximum_charge_current_a, amperes),
+            maximum_charge_power_w=min(full.maximum_charge_power_w, watts),
+            maximum_discharge_current_a=min(full.maximum_discharge_current_a, amperes),
+            maximum_discharge_power_w=min(full.maximum_discharge_power_w, watts),
+        )
+
     @property
     def energy_to_target_wh(self) -> float:
         """What the cells lack until the target."""
@@ -191,7 +211,7 @@ class Battery:
         ``asking`` False: the vehicle wants no current. ``time_scale`` is the pace of the circuit: how many of the
         battery's seconds pass in one second of the charge loop that will read this.
         """
-        limits = self._limits
+        limits = self._present
         source_v = self.open_circuit_v
         ohm = self.resistance_ohm
         target_wh = self.energy_to_target_wh

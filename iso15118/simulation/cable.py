@@ -16,6 +16,7 @@ from iso15118.link.spe.signalling import CeChanged, CeState, IdChanged, IdState,
 from iso15118.session.actions import Action
 from iso15118.session.events import Event, SignalChanged, SignalState
 
+from .ac_circuit import AcCircuit
 from .ccs_plug import Plug
 from .circuit import DcCircuit
 from .mcs_plug import CePlug
@@ -122,7 +123,7 @@ class Cable(Protocol):
 class PlainCable:
     """A control pilot, and a wire that carries whatever is sent as soon as the plug is in."""
 
-    def __init__(self, clock: Callable[[], float], circuit: DcCircuit | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], circuit: DcCircuit | AcCircuit | None = None) -> None:
         self.clock = clock
         self.changed: Callable[[], None] = _nothing
         self.plug = Plug(circuit)
@@ -161,7 +162,7 @@ class PlainCable:
 
     def _station_does(self, action: Action) -> None:
         if isinstance(action, SetPilot):
-            self.plug.set_pilot(action.pilot)
+            self.plug.set_pilot(action.pilot, action.percent)
 
     def _vehicle_does(self, action: Action) -> None:
         if isinstance(action, ShowState):
@@ -174,7 +175,7 @@ class CcsCable(PlainCable):
     def __init__(
         self,
         clock: Callable[[], float],
-        circuit: DcCircuit | None = None,
+        circuit: DcCircuit | AcCircuit | None = None,
         *,
         line: PowerLine | None = None,
         attenuation_db: float = TYPICAL_DB,

@@ -1,7 +1,7 @@
 """The plug: it couples the pilots of a station and a vehicle, and nothing passes while it is out.
 
 Each side says what it puts on the pilot; each side is told what it sees, as ``SignalChanged`` and, for the vehicle, ``DutyChanged``. With a
-``DcCircuit`` the plug's contacts for power follow.
+circuit the plug's contacts for power follow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from iso15118.link.primitives import DutyChanged, Pilot
 from iso15118.session.events import Event, SignalChanged, SignalState
 
+from .ac_circuit import AcCircuit
 from .circuit import DcCircuit
 
 __all__ = ["Plug"]
@@ -26,10 +27,11 @@ class Plug:
     A ``circuit`` follows it: unplugged with it, and with the signal that is seen; what the simulated vehicle shows comes through here.
     """
 
-    def __init__(self, circuit: DcCircuit | None = None) -> None:
+    def __init__(self, circuit: DcCircuit | AcCircuit | None = None) -> None:
         self._circuit = circuit
         self._plugged = False
         self._pilot = Pilot.STEADY
+        self._percent: float | None = None
         self._shown = SignalState.B
         self._duty: float | None = None
         self._seen = SignalState.A
@@ -76,9 +78,14 @@ class Plug:
         self._shown = state
         self._update()
 
-    def set_pilot(self, pilot: Pilot) -> None:
-        """The station changes the pilot."""
-        self._pilot = pilot
+    @property
+    def percent(self) -> float | None:
+        """The duty cycle that a vehicle sees now; None: none, or nobody is there."""
+        return self._duty
+
+    def set_pilot(self, pilot: Pilot, percent: float | None = None) -> None:
+        """The station changes the pilot. ``percent``: with a nominal duty cycle."""
+        self._pilot, self._percent = pilot, percent
         self._update()
 
     def disturb(self, state: SignalState | None) -> None:
@@ -88,7 +95,7 @@ class Plug:
 
     def _update(self) -> None:
         seen = _DRIVEN.get(self._pilot, self._shown) if self._plugged else SignalState.A
-        duty = 5.0 if self._plugged and self._pilot is Pilot.FIVE_PERCENT else None
+        duty = self._driven_duty() if self._plugged else None
         if self._disturbed is not None and self._plugged:
             seen, duty = self._disturbed, None
         if duty is None and self._duty is not None:
@@ -99,10 +106,15 @@ class Plug:
             self._news += [(self._to_station, SignalChanged(seen)), (self._to_vehicle, SignalChanged(seen))]
             if self._circuit is not None and self._plugged:
                 self._circuit.show_signal(seen)
-        if duty is not None and self._duty is None:
+        if duty is not None and duty != self._duty:
             self._duty = duty
             self._news.append((self._to_vehicle, DutyChanged(duty)))
         self._spread()
+
+    def _driven_duty(self) -> float | None:
+        if self._pilot is Pilot.NOMINAL:
+            return self._percent
+        return 5.0 if self._pilot is Pilot.FIVE_PERCENT else None
 
     def _spread(self) -> None:
         # A side may answer at once with another change; everybody hears of everything in the order in which it happened.

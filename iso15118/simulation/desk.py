@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from iso15118.session.actions import (
@@ -10,16 +10,21 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
 )
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.events import (
     AuthorizationDecided,
     ContractCertificateAnswered,
     ContractDecided,
     Event,
+    SchedulesGiven,
+    SchedulesMissing,
 )
 
 from .backend import ContractBackend
 from .pending import Agenda
+from .timetable import Timetable
 
 __all__ = ["Desk"]
 
@@ -29,27 +34,44 @@ class _Plant(Protocol):
     def time(self) -> float: ...
     @property
     def time_scale(self) -> float: ...
+    def clock(self, time: float) -> float: ...
 
 
 class Desk:
-    """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long."""
+    """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long. ``timetable``:
+    schedules of the energy manager; None: it is not asked for any."""
+
+    device: DevicePosition | None = None
+    """Where its connection device is; None: it has none."""
 
     def __init__(
-        self, plant: _Plant, accept: bool, authorization_s: float, contracts: ContractBackend | None
+        self,
+        plant: _Plant,
+        accept: bool,
+        authorization_s: float,
+        contracts: ContractBackend | None,
+        timetable: Timetable | None = None,
     ) -> None:
         self.accept = accept
         self.authorization_s = authorization_s
         self.contracts = contracts
+        self.timetable = timetable
         self._plant = plant
         self._agenda = Agenda()
         self._events: list[Event] = []
+
+    def look(self, now: float) -> Sequence[Event]:
+        """What is measured beside power: nothing, as a rule."""
+        return []
 
     def _ask(self, action: HardwareAction) -> None:
         """Carry out a question; whatever else it is, nothing is done."""
         backend = self.contracts
         match action:
-            case RequestAuthorization():
-                self._later("authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept))
+            case RequestAuthorization(number=number):
+                self._later(
+                    "authorize", self.authorization_s, lambda: AuthorizationDecided(self.accept, number)
+                )
             case RequestContractAuthorization(claim) if backend is not None:
                 self._later(
                     "authorize_contract",
@@ -61,6 +83,18 @@ class Desk:
                     "certificate_installation",
                     backend.installation_s,
                     lambda: ContractCertificateAnswered(*backend.certificate(request, schema), request),
+                )
+
+            case RequestSchedules(number=number):
+                table = self.timetable
+                if table is None:
+                    self._events.append(SchedulesMissing(number))
+                    return
+                plant = self._plant
+                self._later(
+                    "schedules",
+                    table.delay_s,
+                    lambda: SchedulesGiven(table.at(plant.clock(plant.time)), number),
                 )
 
     def _later(self, call: str, seconds: float, event: Callable[[], Event]) -> None:

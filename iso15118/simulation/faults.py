@@ -1,7 +1,7 @@
 """Deliberate failures of port calls: any of them can be told to raise, to answer late, or never to answer.
 
 ``station.faults.late("close_contactors", 5.0)`` holds for the next calls of that name; the names are in
-``STATION_CALLS``, ``VEHICLE_CALLS`` and ``AC_VEHICLE_CALLS``. In the ``perform`` form a late call takes effect and answers that
+``STATION_CALLS``, ``VEHICLE_CALLS`` and the other tables here. In the ``perform`` form a late call takes effect and answers that
 much later, unless a later stop or opening takes it back; in the asynchronous form the coroutine sleeps first.
 The properties ("present", "limits", "battery", "inlet") can raise, or freeze for a time or for ever; "present" and "inlet" can show the
 faults of ``ReadingFault``. Failures of the hardware behind the calls (welded contactors, bad insulation) are set on the parts themselves.
@@ -20,7 +20,16 @@ from msgspec.structs import replace
 from iso15118.errors import ConfigError, HardwareError
 from iso15118.session.events import AcMeasured
 
-__all__ = ["AC_VEHICLE_CALLS", "STATION_CALLS", "VEHICLE_CALLS", "Fault", "Faults", "ReadingFault"]
+__all__ = [
+    "AC_VEHICLE_CALLS",
+    "PANTOGRAPH_STATION_CALLS",
+    "PANTOGRAPH_VEHICLE_CALLS",
+    "STATION_CALLS",
+    "VEHICLE_CALLS",
+    "Fault",
+    "Faults",
+    "ReadingFault",
+]
 
 STATION_CALLS = (
     "cable_check",
@@ -33,18 +42,22 @@ STATION_CALLS = (
     "authorize",
     "authorize_contract",
     "certificate_installation",
+    "schedules",
     "present",
     "limits",
 )
+PANTOGRAPH_STATION_CALLS = (*STATION_CALLS, "connect_device", "disconnect_device", "position")
 VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "inlet",
 )
+PANTOGRAPH_VEHICLE_CALLS = (*VEHICLE_CALLS, "immobilize", "guide")
 AC_VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
@@ -52,6 +65,7 @@ AC_VEHICLE_CALLS = (
     "signal",
     "stop_power",
     "store_contract",
+    "use_key",
     "battery",
     "charger",
 )

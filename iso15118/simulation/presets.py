@@ -75,6 +75,17 @@ PRESETS: dict[str, StationPreset] = {
             ramp_a_per_s=25.0,
             insulation_threshold_ohm=100_000.0,
         ),
+        # A pantograph for buses: four contacts on the roof carry 600 A in steady state (the common figure of public tenders; no
+        # standard was read), ramps as with CCS.
+        _station(
+            "pantograph",
+            volts=1000.0,
+            least_volts=150.0,
+            amperes=600.0,
+            watts=450_000.0,
+            ramp_a_per_s=25.0,
+            insulation_threshold_ohm=100_000.0,
+        ),
         # First MCS stations: 1 MW; 1500 A reach it from 670 V up, so on the whole of an 800 V truck pack. MCS
         # ramps are chosen so that full current takes 12 to 15 s like CCS's 20 s; no published figure was
         # found.

@@ -15,6 +15,8 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import (
     ChargingNeeds,
     CloseContactors,
+    ConnectDevice,
+    DisconnectDevice,
     HardwareAction,
     OpenContactors,
     PreCharge,
@@ -22,6 +24,7 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
     SetPower,
     StartCableCheck,
     StopPower,
@@ -49,6 +52,7 @@ from .meter import Meter
 from .plan import EnergyPlan
 from .presets import StationPreset
 from .supply import Mode, Supply
+from .timetable import Timetable
 
 __all__ = ["SimulatedStation"]
 
@@ -60,9 +64,12 @@ _CALLS: dict[type[HardwareAction], str] = {
     SetPower: "set_power",
     StopPower: "stop_power",
     ReadMeter: "read_meter",
+    ConnectDevice: "connect_device",
+    DisconnectDevice: "disconnect_device",
     RequestAuthorization: "authorize",
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
+    RequestSchedules: "schedules",
 }
 
 
@@ -71,7 +78,8 @@ class SimulatedStation(Desk):
 
     ``accept``/``authorization_s``: what the backend decides and after how long; ``cable_check_s`` and
     ``contactor_s`` durations, in plant seconds; ``jitter`` lets these vary by that share, repeatably for one
-    ``seed``; ``bidirectional`` False: it takes nothing back. ``contracts``: the backend for Plug and Charge.
+    ``seed``; ``bidirectional`` False: it takes nothing back. ``contracts``: the backend for Plug and Charge;
+    ``timetable``: schedules that the energy manager gives when it is asked.
     ``faults`` makes port calls fail;
     ``outlet.fault`` and ``insulation`` make the hardware fail.
     """
@@ -91,10 +99,11 @@ class SimulatedStation(Desk):
         plan: EnergyPlan | None = None,
         bidirectional: bool = True,
         contracts: ContractBackend | None = None,
+        timetable: Timetable | None = None,
         seed: int | None = None,
         jitter: float = 0.0,
     ) -> None:
-        super().__init__(circuit, accept, authorization_s, contracts)
+        super().__init__(circuit, accept, authorization_s, contracts, timetable)
         self.circuit = circuit
         self.kind = kind
         self.ac_limits: AcStationLimits | None = None

@@ -14,14 +14,25 @@ from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     CloseContactors,
+    GuideVehicle,
     HardwareAction,
+    Immobilize,
     OpenContactors,
     SignalReady,
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
-from iso15118.session.events import BatteryChanged, ContactorsChanged, Event, InletMeasured, SignalState
+from iso15118.session.events import (
+    BatteryChanged,
+    ContactorsChanged,
+    Event,
+    InletMeasured,
+    KeyUsed,
+    MobilityChanged,
+    SignalState,
+)
 from iso15118.session.limits import VehicleLimits
 
 from .battery import Battery
@@ -41,6 +52,9 @@ _CALLS: dict[type[HardwareAction], str] = {
     SignalReady: "signal",
     StopPower: "stop_power",
     StoreContract: "store_contract",
+    Immobilize: "immobilize",
+    GuideVehicle: "guide",
+    UseKey: "use_key",
 }
 
 
@@ -52,6 +66,9 @@ class SimulatedVehicle:
     plant seconds. ``contracts``: what it has for Plug and Charge. ``faults`` makes port calls
     fail; ``inlet.fault`` makes the contactors fail.
     """
+
+    mobility: MobilityChanged | None = None
+    """Whether it stands and is held; None: nobody asks, since it charges by a plug."""
 
     def __init__(
         self,
@@ -173,6 +190,8 @@ class SimulatedVehicle:
                 circuit.vehicle_shows(SignalState.C if ready else SignalState.B)
             case StopPower():
                 self.asking = False
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case StoreContract(contract) if self.contracts is not None:
                 self.contracts.keep(contract)
 

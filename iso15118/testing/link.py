@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from iso15118.channel import MessageChannel, Received, Skipped
+from iso15118.errors import MisuseError
 from iso15118.session.events import Event, MessageReceived, TransportLoss, TransportLost, Undecodable
+from iso15118.testing.wire import Cut, Sending, WireFaults
 
 __all__ = ["MemoryTransport"]
 
@@ -28,6 +31,12 @@ class MemoryTransport:
         """Gets the bytes that are sent on a wire, and the time."""
         self.broken = False
         """What is sent, and what arrives, is lost."""
+        self.faults: WireFaults | None = None
+        """What becomes of the messages sent; None: they are sent as they are. On a wire only."""
+        self.takes: Callable[[Any, float], bool] | None = None
+        """Asked of each message that arrives, with the time: whether it is dealt with and the receiver's session never hears of it."""
+        self.left: Callable[[Cut], None] | None = None
+        """Told when a fault takes the sender away."""
         self._sender = MessageChannel() if wire else None
         self._receiver = MessageChannel() if wire else None
         self._queue: deque[tuple[float, Any]] = deque()
@@ -38,22 +47,43 @@ class MemoryTransport:
         """When the next delivery is due."""
         return self._queue[0][0] if self._queue else None
 
-    def send(self, message: Any, now: float) -> None:
-        """Put a message on the way."""
+    def send(self, message: Any, now: float, *, beside: bool = False) -> None:
+        """Put a message on the way; ``beside``: on a stream of its own."""
         if self._closed or self.broken:
             return
         self.sent += 1
         if self._sender is None:
-            self._queue.append((now + self.delay_s, message))
+            if self.faults is not None:
+                raise MisuseError("there is no wire that could have faults: wire=True")
+            self._put(MessageReceived(message, beside), now + self.delay_s)
+        elif self.faults is None:
+            self.send_bytes(self._sender.encode(message, beside=beside), now)
         else:
-            self.send_bytes(self._sender.encode(message), now)
+            for done in self.faults.sent(message, partial(self._sender.encode, beside=beside)):
+                if isinstance(done, Sending):
+                    self.send_bytes(done.data, now + done.delay_s)
+                else:
+                    self.cut(done, now)
+
+    def cut(self, how: Cut, now: float) -> None:
+        """The sender goes away; the receiver learns it, if that can be seen, after everything that was sent before."""
+        if how.seen_as is not None:
+            self.close(now, how.seen_as)
+        elif self.faults is not None:
+            self.faults.go_silent()
+        if self.left is not None:
+            self.left(how)
 
     def send_bytes(self, data: bytes, now: float) -> None:
         """Put raw bytes on the way, as a contrary peer would. Only on a wire."""
         if not (self._closed or self.broken):
-            self._queue.append((now + self.delay_s, data))
+            self._put(data, now + self.delay_s)
             if self.tap is not None:
                 self.tap(data, now)
+
+    def _put(self, item: Any, at: float) -> None:
+        """Nothing overtakes on a stream: what is sent after something late is late as well."""
+        self._queue.append((max(at, self._queue[-1][0]) if self._queue else at, item))
 
     def use_schema(self, edition: str) -> None:
         """The sender of this direction speaks ``edition`` from now on."""
@@ -70,7 +100,7 @@ class MemoryTransport:
         if not self._closed:
             self._closed = True
             if not self.broken:
-                self._queue.append((now + self.delay_s, TransportLost(how)))
+                self._put(TransportLost(how), now + self.delay_s)
 
     def deliver(self, now: float) -> list[Event]:
         """What arrives at ``now``: one delivery."""
@@ -82,12 +112,13 @@ class MemoryTransport:
         if isinstance(item, Event):
             return [item]
         if self._receiver is None:
-            return [MessageReceived(item)]
+            raise TypeError(f"{type(item).__name__} on a link without a wire")
         events: list[Event] = []
         for received in self._receiver.receive_data(item):
             match received:
-                case Received(message=message):
-                    events.append(MessageReceived(message))
+                case Received(message=message, beside=beside):
+                    if self.takes is None or not self.takes(message, now):
+                        events.append(MessageReceived(message, beside))
                 case Skipped():
                     pass
                 case broken:

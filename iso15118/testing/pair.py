@@ -8,7 +8,7 @@ safety monitor watches both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from iso15118.evcc import EvccConfig, EvccSession
 from iso15118.pnc.contracts import Refusal
@@ -20,7 +20,9 @@ from iso15118.session.events import (
     ContractDecided,
     Event,
     HardwareFault,
+    KeyUsed,
     MessageReceived,
+    SchedulesMissing,
     TransportLoss,
 )
 from iso15118.session.secured import TlsPeer
@@ -33,12 +35,23 @@ from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
-__all__ = ["AcPair", "Pair"]
+__all__ = ["AcPair", "Beside", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
 _LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
 """What a station answers once in a turn of the charge loop."""
+
+
+class Beside(Protocol):
+    """What watches a pair and does something to it: it is asked to look after whatever happened, never while a session is at work."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When it wants to look at the latest; None: only after something has happened."""
+
+    def look(self, now: float) -> None:
+        """Something may have happened."""
 
 
 class Pair:
@@ -86,10 +99,13 @@ class Pair:
             epoch=EPOCH,
             trust=None if backend is None else backend.trust,
             installs=backend is not None and backend.service is not None,
+            schedules=station.timetable is not None,
+            price_signers=() if station.timetable is None else station.timetable.price_signers,
             resume=paused,
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
+            device=station.device,
         )
         self.evcc = EvccSession(
             evcc,
@@ -99,6 +115,7 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
             charger=vehicle.charger_limits,
+            mobility=vehicle.mobility,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -110,6 +127,8 @@ class Pair:
             paused=tuple(paused),
             outlet=station.ac_capabilities,
             charger=vehicle.charger_limits,
+            device=station.device,
+            held=vehicle.mobility is not None,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -121,6 +140,8 @@ class Pair:
         """Charge-loop answers seen."""
         self.exchanges = 0
         """Answers of the station, all of them."""
+        self.beside: Beside | None = None
+        """Looks on, as the steps of a scenario do."""
         self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
@@ -170,6 +191,10 @@ class Pair:
             moment = end.deadline
             if moment is not None and (earliest is None or moment < earliest):
                 earliest = moment
+        if self.beside is not None:
+            moment = self.beside.deadline
+            if moment is not None and (earliest is None or moment < earliest):
+                earliest = moment
         if (earliest is None or self._look_at < earliest) and self._live():
             return self._look_at
         return earliest
@@ -214,6 +239,8 @@ class Pair:
         if (due := self.evcc.deadline) is not None and due <= now:
             self._measure_evcc()
             self._carry_out_evcc(self.monitor.evcc(None, self.evcc.handle_timeout(now), now))
+        if self.beside is not None:
+            self.beside.look(now)
 
     def let_pass(self, seconds: float) -> None:
         """Let virtual time pass, with everything that falls into it."""
@@ -269,9 +296,12 @@ class Pair:
         self._look_at = self.now + self._look_s
         try:
             measured = self.station.measure(self.now)
+            beside = self.station.look(self.now)
         except Exception as error:
             self._carry_out_secc(self._tell_secc(HardwareFault("power", str(error) or type(error).__name__)))
             return
+        for event in beside:
+            self._carry_out_secc(self._tell_secc(event))
         self.monitor.measured(measured, self.now)
         actions = self.secc.handle(measured, self.now)
         if actions:
@@ -308,12 +338,12 @@ class Pair:
                 self._secc_events(_guarded(self.station, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     self.exchanges += 1
                     if name_of(message) in _LOOPS:
                         self.loops += 1
                     if self._on_message is None or self._on_message("secc", message, now) is not False:
-                        self.to_evcc.send(message, now)
+                        self.to_evcc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_evcc.use_schema(edition)
                     self.to_secc.expect_schema(edition)
@@ -333,9 +363,9 @@ class Pair:
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
             match action:
-                case act.Send(message=message):
+                case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
-                        self.to_secc.send(message, now)
+                        self.to_secc.send(message, now, beside=beside)
                 case act.UseSchema(edition=edition):
                     self.to_secc.use_schema(edition)
                     self.to_evcc.expect_schema(edition)
@@ -367,6 +397,10 @@ def _guarded(
                 return [ContractDecided(claim, Refusal.NOT_AVAILABLE)]
             case act.RequestContractCertificate(request):
                 return [ContractCertificateAnswered(None, Refusal.NOT_AVAILABLE, request)]
+            case act.RequestSchedules(number=number):
+                return [SchedulesMissing(number)]
+            case act.UseKey(number=number):
+                return [KeyUsed(number, error=error)]
             case act.StoreContract():
                 return []
         return [HardwareFault(type(action).__name__, str(error) or type(error).__name__)]

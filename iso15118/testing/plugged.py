@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv6Address
+from typing import Any
 
 from iso15118.connector import ConnectorSettings, EvccInlet, Phase, SeccConnector
-from iso15118.connector.machine import Connector
+from iso15118.connector.basic import BasicMode, Steps
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
@@ -18,6 +19,7 @@ from iso15118.connector.news import (
     DropConnection,
     SessionFinished,
     SessionSetUp,
+    StartBasic,
     StartDiscovery,
     StartSession,
     StationFound,
@@ -27,18 +29,29 @@ from iso15118.connector.news import (
 from iso15118.errors import LinkError
 from iso15118.evcc import EvccConfig
 from iso15118.link.deadlines import earliest
-from iso15118.link.primitives import DataLink, PowerOn, SetPilot, ShowState
+from iso15118.link.primitives import DataLink, DutyChanged, PowerOn, SetPilot, ShowState
 from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, SetS3, as_signal
 from iso15118.secc import SeccConfig
 from iso15118.session.actions import Action
-from iso15118.session.events import Event, SignalChanged, SignalState, TransportLoss, TransportLost
+from iso15118.session.events import (
+    Event,
+    SignalChanged,
+    SignalState,
+    StopRequested,
+    TransportLoss,
+    TransportLost,
+)
 from iso15118.session.ticket import EvccTicket, SeccTicket
+from iso15118.simulation.ac_station import SimulatedAcStation
+from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.cable import Cable
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.testing.basic import BasicEnd, station_end, vehicle_end
 from iso15118.testing.discovery import MemoryDiscovery
 from iso15118.testing.pair import Pair
+from iso15118.testing.side import Side
 
 __all__ = ["PluggedPair", "Side", "describe"]
 
@@ -46,27 +59,11 @@ _SETTLE_S = 7.0
 """How long a driver waits for hardware that does not confirm that it is safe."""
 
 
-class Side:
-    """One end: its connection, and the numbers of its connections."""
-
-    def __init__(self, name: str, machine: Connector) -> None:
-        self.name, self.machine = name, machine
-        self.number = 0
-        self.told_over = self.told_closed = True
-        self.over_at: float | None = None
-        self.journal: list[tuple[float, Action]] = []
-        """What the connection asked for and said, frames left out."""
-
-    @property
-    def phase(self) -> Phase:
-        """Where it stands."""
-        return self.machine.phase
-
-
 class PluggedPair:
     """Both ends and the cable between them; it starts unplugged.
 
-    ``cable`` makes the cable, given the clock; ``links`` are the station's and the vehicle's. ``delay_s``: one way above the link.
+    ``cable`` makes the cable, given the clock; ``links`` are the station's and the vehicle's, and so are
+    two ``settings``. ``delay_s``: one way above the link.
     The rest is as in ``Pair``; ``pairs`` are the pairs of sessions so far, each with a safety monitor of its own.
     """
 
@@ -74,12 +71,12 @@ class PluggedPair:
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation,
-        vehicle: SimulatedVehicle,
+        station: SimulatedStation | SimulatedAcStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle,
         cable: Callable[[Callable[[], float]], Cable],
         links: tuple[DataLink, DataLink],
         *,
-        settings: ConnectorSettings | None = None,
+        settings: ConnectorSettings | tuple[ConnectorSettings, ConnectorSettings] | None = None,
         wire: bool = True,
         secure: bool = True,
         tls_version: str = "TLSv1.3",
@@ -89,11 +86,11 @@ class PluggedPair:
         on_pair: Callable[[Pair], None] | None = None,
     ) -> None:
         self.now = 0.0
-        self.station, self.vehicle = station, vehicle
-        self.secc = Side(
-            "secc", SeccConnector(links[0], secc.timing.communication_setup_performance, settings)
-        )
-        self.evcc = Side("evcc", EvccInlet(links[1], evcc.timing.communication_setup_timeout, settings))
+        self.station: Any = station  # of DC or of AC, as is the vehicle: a test knows which
+        self.vehicle: Any = vehicle
+        first, second = settings if isinstance(settings, tuple) else (settings, settings)
+        self.secc = Side("secc", SeccConnector(links[0], secc.timing.communication_setup_performance, first))
+        self.evcc = Side("evcc", EvccInlet(links[1], evcc.timing.communication_setup_timeout, second))
         self.sides = (self.secc, self.evcc)
         self.cable = cable(lambda: self.now)
         self.pairs: list[Pair] = []
@@ -109,6 +106,10 @@ class PluggedPair:
             self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
         )
         self._seen: SignalState | None = None
+        self._percent: float | None = None
+        """The duty cycle at the vehicle."""
+        self.evccid = ""
+        """What a session that read it left for the authorizer."""
         self._contacts, self._station_contacts = CeAndId(), CeAndId()
         self._queue: deque[tuple[Side, Event | None]] = deque()
         self._busy = False
@@ -144,7 +145,7 @@ class PluggedPair:
 
     def unplug(self) -> None:
         """Pull it out. What was paused is over with it."""
-        self.paused, self.resume = [], None
+        self.paused, self.resume, self.evccid = [], None, ""
         self.cable.unplug()
 
     def tell(self, side: Side, event: Event) -> None:
@@ -156,7 +157,13 @@ class PluggedPair:
     def safe(self) -> bool:
         """Nothing flows, and the contactors of both sides are open."""
         self.station.circuit.advance(self.now)
-        return not (self.station.outlet.closed or self.vehicle.inlet.closed or self.station.circuit.current_a)
+        closed = self.station.outlet.closed or self._vehicle_closed
+        return not (closed or self.station.circuit.current_a)
+
+    @property
+    def _vehicle_closed(self) -> bool:
+        """A vehicle with an on-board charger has no contactors that a session could close."""
+        return isinstance(self.vehicle, SimulatedVehicle) and self.vehicle.inlet.closed
 
     def phases(self) -> tuple[Phase, Phase]:
         """Where station and vehicle stand."""
@@ -221,15 +228,22 @@ class PluggedPair:
         self._stale = True
 
     def _above(self) -> float | None:
-        if self.pairs:
+        basic = [side.basic.deadline for side in self.sides if side.basic is not None and side.charges_basic]
+        if any(self._basic_told(side) for side in self.sides):
+            return self.now
+        if self.pairs and not basic:
             return self.pairs[-1].deadline
-        return earliest((self.station.deadline, self.vehicle.deadline))
+        return earliest((*basic, self.station.deadline, self.vehicle.deadline))
 
     def _advance_sessions(self) -> None:
         pair = self.pair
-        if pair is None:
-            self.station.advance(self.now)
-            self.vehicle.advance(self.now)
+        basic = [side.basic for side in self.sides if side.basic is not None and side.charges_basic]
+        for end in basic:
+            end.advance()
+        if basic or pair is None:
+            for plant in (self.station, self.vehicle):
+                if all(end.plant is not plant for end in basic):
+                    plant.advance(self.now)
             return
         pair.to_secc.broken = pair.to_evcc.broken = not self.cable.carries()
         pair.now = self.now
@@ -238,7 +252,9 @@ class PluggedPair:
     def _station_sees(self, event: Event) -> None:
         # The session hears of it through its hardware, and before its link goes: it has to know why.
         state = self._state_in(event, self._station_contacts)
-        if self.pairs:
+        if self.secc.basic is not None and self.secc.charges_basic:
+            self.secc.basic.advance()
+        elif self.pairs:
             pair = self._in_time(self.pairs[-1])
             pair.hear_station()
             if isinstance(event, IdChanged) and state is not None:  # which the power hardware does not watch
@@ -249,6 +265,10 @@ class PluggedPair:
 
     def _vehicle_sees(self, event: Event) -> None:
         state = self._state_in(event, self._contacts)
+        if isinstance(event, DutyChanged):
+            self._percent = event.percent
+        if self.evcc.basic is not None and self.evcc.charges_basic:
+            self.evcc.basic.tell(event)
         if state is not None and state is not self._seen:
             self._seen = state
             if self.pairs:
@@ -298,6 +318,10 @@ class PluggedPair:
 
     def _for_station(self, action: Action) -> None:
         match action:
+            case StartBasic(steps=steps):
+                self._station_begins(steps)
+            case DropConnection() if self.secc.basic is not None and self.secc.charges_basic:
+                self.secc.basic.tell(TransportLost(TransportLoss.LINK_DOWN))
             case StartDiscovery():
                 self.discovery.be_found(True)
             case StopDiscovery():
@@ -312,6 +336,10 @@ class PluggedPair:
 
     def _for_vehicle(self, action: Action) -> None:
         match action:
+            case StartBasic(number=number, percent=percent):
+                self._vehicle_begins(number, percent)
+            case DropConnection() if self.evcc.basic is not None and self.evcc.charges_basic:
+                self.evcc.basic.tell(TransportLost(TransportLoss.LINK_DOWN))
             case StartDiscovery(number=number):
                 self.evcc.number = number
                 self.discovery.look(self.now)
@@ -326,6 +354,47 @@ class PluggedPair:
                 self.evcc.told_closed = True
             case _:
                 pass
+
+    def _station_begins(self, steps: Steps) -> None:
+        side, plant = self.secc, self.station
+        if not isinstance(plant, SimulatedAcStation):
+            raise LinkError("there is no AC outlet")
+        side.number += 1
+        self._queue.append((side, ConnectionOpened(side.number)))
+        basic, show = side.machine.settings.basic, self.cable.station.show
+        end = station_end(basic, plant, show, lambda: self.now, steps=steps, evccid=self.evccid)
+        self._begins(side, end)
+        end.start(SignalChanged(plant.circuit.signal))
+
+    def _vehicle_begins(self, number: int, percent: float | None) -> None:
+        side, plant = self.evcc, self.vehicle
+        if not isinstance(plant, SimulatedAcVehicle):
+            raise LinkError("there is no on-board charger")
+        side.number = number
+        end = vehicle_end(side.machine.settings.basic, plant, lambda: self.now, percent=percent)
+        self._begins(side, end)
+        end.start(*(() if self._seen is None else (SignalChanged(self._seen),)))
+
+    def _begins(self, side: Side, end: BasicEnd) -> None:
+        side.basic, side.told_over, side.told_closed, side.over_at = end, False, False, None
+        self._stale = True
+
+    def _look_basic(self, side: Side) -> None:
+        """Tell the connection what became of basic charging, once its hardware is safe."""
+        end = side.basic
+        if end is None or end.session.ended is None or not self._basic_told(side):
+            return
+        side.told_over = side.told_closed = True
+        self.tell(side, SessionFinished(side.number, end.session.ended))
+        self.tell(side, ConnectionClosed(side.number))
+
+    def _basic_told(self, side: Side) -> bool:
+        """It is over and safe, or as safe as it will be, and that has not been told yet."""
+        end = side.basic
+        if end is None or not side.charges_basic or end.over_at is None:
+            return False
+        closed = side is self.secc and self.station.outlet.closed
+        return not closed or self.now >= end.over_at + _SETTLE_S
 
     def _found(self, what: tuple[IPv6Address, int] | LinkError) -> None:
         number = self.evcc.number
@@ -377,17 +446,20 @@ class PluggedPair:
         """Tell the connections what became of the sessions."""
         self._drain()
         pair = self.pair
+        for side in self.sides:
+            self._look_basic(side)
         if pair is None:
             return
-        for side, session, contactors in (
-            (self.secc, pair.secc, self.station.outlet),
-            (self.evcc, pair.evcc, self.vehicle.inlet),
+        self._read(pair)
+        for side, session, closed in (
+            (self.secc, pair.secc, self.station.outlet.closed),
+            (self.evcc, pair.evcc, self._vehicle_closed),
         ):
-            if session.ended is None:
+            if session.ended is None or side.charges_basic:
                 continue
             if side.over_at is None:
                 side.over_at, self._stale = self.now, True
-            settled = not contactors.closed or self.now >= side.over_at + _SETTLE_S
+            settled = not closed or self.now >= side.over_at + _SETTLE_S
             if not side.told_over and settled:
                 side.told_over = True
                 self._keep(side, pair)
@@ -395,6 +467,13 @@ class PluggedPair:
             if side.told_over and not side.told_closed and (pair.done or not self.cable.carries()):
                 side.told_closed = True
                 self.tell(side, ConnectionClosed(side.number))
+
+    def _read(self, pair: Pair) -> None:
+        """A session that only reads is ended once it knows who the vehicle says it is."""
+        reads = self.secc.machine.settings.basic.mode is BasicMode.READ and not self.secc.charges_basic
+        if reads and pair.secc.ended is None and pair.secc.evccid and not self.evccid:
+            self.evccid = pair.secc.evccid
+            self._in_time(pair).tell_secc(StopRequested("read"))
 
     def _keep(self, side: Side, pair: Pair) -> None:
         if side.phase is Phase.UNPLUGGED:

@@ -15,6 +15,7 @@ import pytest
 
 from iso15118.aio.ports.guard import Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox, checked
+from iso15118.energy.offer import PowerOffer, ScheduleOffer
 from iso15118.errors import HardwareError, MisuseError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import events as ev
@@ -41,6 +42,9 @@ GOOD: dict[Any, Any] = {
     "AcVehicleLimits": AcVehicleLimits.of(current_a=16.0),
     "Phases": (1.0, 2.0, 3.0),
     "tuple[tuple[tuple[float, float], ...], ...]": (((3600.0, 11_040.0), (3600.0, 0.0)),),
+    "tuple[ScheduleOffer, ...]": (
+        ScheduleOffer(charging=PowerOffer(entries=((3600.0, 11_040.0),), begins=1.0)),
+    ),
     "Refusal | None": Refusal.NOT_AVAILABLE,
     "ContractClaim": ContractClaim(emaid="DE8AAA00000001", chain=(), evccid="02" * 6),
 }

@@ -93,6 +93,48 @@ def vehicle(ports: Ports, signal: Signal | None = None) -> VehicleHardware:
     return VehicleHardware(parts, replace(QUICK_PORTS, look_s=0.5), lambda event: None)
 
 
+# -- the terminal
+
+
+class Terminal(Ports):
+    """Takes a moment for the first driver, and does not answer about the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions = 0
+
+    async def authorize(self, evccid: str) -> bool:
+        self.questions += 1
+        await asyncio.sleep(0.02 if self.questions == 1 else 1000.0)
+        return True
+
+
+async def test_an_answer_of_the_terminal_is_one_to_its_own_question() -> None:
+    terminal, told = Terminal(), []  # type: ignore[var-annotated]
+    hardware = station(terminal, told)
+    hardware.do(act.RequestAuthorization("X", "", 1))
+    await asyncio.sleep(0.01)
+    hardware.do(act.RequestAuthorization("X", "", 2))
+    await asyncio.sleep(0.03)
+    assert (terminal.questions, told) == (2, [])
+    hardware.make_safe("the test is over")
+    hardware.close()
+
+
+async def test_what_the_terminal_says_carries_the_number_of_the_question() -> None:
+    class Quick(Ports):
+        async def authorize(self, evccid: str) -> bool:
+            return evccid == "GOOD"
+
+    told: list[ev.Event] = []
+    hardware = station(Quick(), told)
+    for number, name in enumerate(("GOOD", "BAD"), start=7):
+        hardware.do(act.RequestAuthorization(name, "", number))
+        await asyncio.sleep(0.01)
+    assert told == [ev.AuthorizationDecided(True, 7), ev.AuthorizationDecided(False, 8)]
+    hardware.close()
+
+
 # -- the meter
 
 

@@ -38,17 +38,17 @@ class Vanishing(MessageStream):
         self._name, self._count, self._way, self._after = name, count, way, after
         self.gone: float | None = None
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         if self.gone is not None:
             return
         if type(message).__name__ == self._name:
             self._count -= 1
             if self._count == 0:
                 if self._after:
-                    super().send(message)
+                    super().send(message, beside=beside)
                 self._vanish()
                 return
-        super().send(message)
+        super().send(message, beside=beside)
 
     def _vanish(self) -> None:
         dead, self.gone = self.gone is not None, self._loop.time()

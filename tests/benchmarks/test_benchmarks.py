@@ -22,6 +22,7 @@ FIGURES = {
     "start": {"import", "import-and-first-decode", "station-listens"},
     "virtual": {"virtual-charge"},
     "size": {"wheel-size", "tables-size"},
+    "decode": {"decode-messages"},
 }
 KEYS = {"figure", "case", "value", "unit", "aim", "aim_met", "more_is_better", "details", "machine"}
 MACHINE = {"cpu", "cores", "system", "python", "openssl"}

@@ -31,6 +31,8 @@ def loopback(*options: str) -> dict[str, Any]:
         ("spe", "mcs", 1.2, 1.3),
         ("spe", "mcs-bpt", 1.2, 1.3),
         ("spe", "dc", 1.2, 1.3),
+        ("slac", "ac", 0.4, 1.0),
+        ("slac", "ac-bpt", 0.4, 1.0),
     ],
 )
 def test_in_virtual_time(link: str, service: str, least_s: float, most_s: float) -> None:
@@ -48,7 +50,7 @@ def test_in_virtual_time(link: str, service: str, least_s: float, most_s: float)
 
 
 @pytest.mark.usefixtures("steady_clock")
-@pytest.mark.parametrize(("link", "service"), [("slac", "dc"), ("spe", "mcs")])
+@pytest.mark.parametrize(("link", "service"), [("slac", "dc"), ("spe", "mcs"), ("slac", "ac")])
 def test_over_tcp(link: str, service: str) -> None:
     summary = loopback("--link", link, "--service", service)
     assert summary["transport"] == "tcp"
@@ -56,6 +58,23 @@ def test_over_tcp(link: str, service: str) -> None:
     assert 0.4 < summary["link_seconds"] < 8.0, "T_conn_max_comm"
     assert summary["link_seconds"] < summary["setup_seconds"]
     assert "UDP port" in summary["sdp"]
+
+
+@pytest.mark.usefixtures("steady_clock")
+@pytest.mark.parametrize("transport", ["memory", "tcp"])
+def test_alternating_current_of_the_older_edition_too(transport: str) -> None:
+    summary = loopback("--link", "slac", "--service", "ac", "--edition", "iso2", "--transport", transport)
+    assert (summary["edition"], summary["link"]) == ("iso2", "slac")
+    assert "ChargingStatus" in summary["secc_states"]
+    assert summary["energy_charged_kwh"] == pytest.approx(
+        summary["hardware"]["battery_charged_kwh"], rel=0.001
+    )
+
+
+def test_alternating_current_has_a_control_pilot() -> None:
+    printed = iso15118("loopback", "--link", "spe", "--service", "ac", "--json")
+    assert printed.status == 2
+    assert "did you mean 'slac'" in printed.err
 
 
 @pytest.mark.usefixtures("steady_clock")

@@ -15,6 +15,7 @@ from iso15118.link.primitives import LinkState
 from iso15118.link.spe.signalling import CeState, IdState
 from iso15118.session.actions import EndReason
 from iso15118.session.events import SignalState
+from iso15118.simulation import SimulatedStation
 from iso15118.simulation.cable import CcsCable, McsCable
 from iso15118.simulation.supply import Mode
 from iso15118.testing.plugged import PluggedPair, describe
@@ -201,6 +202,7 @@ def test_the_supply_is_told_to_stop_in_the_moment_of_the_loss_before_the_link_is
         go_to(rig, "energy flows")
         LOSSES[link][loss](rig)
         rig.run(0.0)
+        assert isinstance(rig.station, SimulatedStation)
         assert rig.station.supply.mode in (Mode.STOPPING, Mode.OFF), loss
         pair = rig.pair
         assert pair is not None

@@ -13,6 +13,7 @@ from iso15118.link.primitives import DLinkError, DLinkTerminate, LinkNote, Resta
 from iso15118.link.spe.signalling import CeState, IdState, SetS3
 from iso15118.session.actions import EndReason
 from iso15118.session.events import SignalState
+from iso15118.simulation import SimulatedVehicle
 from iso15118.simulation.cable import CcsCable, McsCable
 from iso15118.testing.plugged import PluggedPair, Side, describe
 from tests.connector.rig import charge, in_session, plugged
@@ -109,6 +110,7 @@ def test_the_link_is_left_once_the_hardware_is_safe(
     side = side_of(rig, asks)
     rig.tell(side, request_)
     asked = rig.now
+    assert isinstance(rig.vehicle, SimulatedVehicle)
     closed = rig.station.outlet if asks == "secc" else rig.vehicle.inlet
     while closed.closed and rig.now < asked + 7.0:
         later = [a for t, a in side.journal if t >= asked and isinstance(a, SetPilot | SetS3 | ShowState)]

@@ -23,6 +23,7 @@ from iso15118.session.secured import TlsPeer
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ServiceID
 from iso15118.session.ticket import EvccTicket
 from iso15118.testing import Playbook, SafetyMonitor
+from tests.evcc.keys import Keys
 
 RESPONSES = {app.SupportedAppProtocolReq: (app.SupportedAppProtocolRes, "supportedAppProtocol")} | {
     request: pair for request, pair in OF_ISO20.items() if not request.__name__.startswith("AC")
@@ -95,6 +96,7 @@ class Host:
         self.shown: list[ev.Event] = [ev.InletMeasured(0.0), battery()]
         """What inlet and battery show; empty: nobody measures any more."""
         self.book = Playbook(self.session, watch=self.monitor.evcc, sample=lambda: tuple(self.shown))
+        self.keys = Keys(self.book)
         self.session_id = SESSION_ID
         self.sent: list[Any] = []
         self.waiting = False
@@ -119,10 +121,12 @@ class Host:
         if isinstance(event, ev.MessageReceived):
             self.waiting = False
         self.book.tell(event)
+        self.keys.look()
         self._note()
 
     def wait(self, seconds: float) -> None:
         self.book.wait(seconds)
+        self.keys.look()
         self._note()
 
     def _note(self) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from iso15118.energy.schedule import Schedule, violation
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EvseNotification, EVSEStatus, ResponseCode
+from iso15118.messages.values import anchored, si, unix_time
 from iso15118.session.actions import EndReason
 from tests.evcc.station import BATTERY_V, Host
 from tests.evcc.test_numbers import SENT, _until, finish, go, power, schedule, scheduled, turn
@@ -97,6 +99,40 @@ def test_a_station_without_another_schedule_is_asked_once_and_again_after_a_whil
     host.measure(BATTERY_V, 80.0)
     go(host, evse_status=ASKS)
     assert asks(host), "a station that has another one is followed at once"
+
+
+def test_behind_the_end_of_a_schedule_the_profile_is_not_that_of_the_schedule() -> None:
+    """A profile that is over before it begins is one that a station has to refuse."""
+    host = scheduled(((2, 100_000.0),), SENT, config=EvccConfig(schedule_renegotiation_s=60.0))
+    while not asks(host):
+        go(host)
+    host.answer()
+    host.answer(response_code=ResponseCode.WARNING_ScheduleRenegotiationFailed)
+    profile = host.request.ev_power_profile
+    (entry,) = profile.ev_power_profile_entries.ev_power_profile_entry
+    sent = host.request.header.time_stamp
+    assert abs(unix_time(profile.time_anchor) - unix_time(sent)) <= 1.0
+    assert (entry.duration, si(entry.power)) == (86_400, 0.0)
+
+
+def test_a_station_takes_the_profile_that_follows_its_own_refusal() -> None:
+    """Both ends of the cable: the station has the profile checked by its own rules."""
+    host = scheduled(((2, 100_000.0),), SENT, config=EvccConfig(schedule_renegotiation_s=60.0))
+    while not asks(host):
+        go(host)
+    host.answer()
+    host.answer(response_code=ResponseCode.WARNING_ScheduleRenegotiationFailed)
+    profile = host.request.ev_power_profile
+    begins = anchored(profile.time_anchor, host.request.header.time_stamp, host.book.now)
+    plan = Schedule.of(
+        begins,
+        (
+            (float(entry.duration), si(entry.power))
+            for entry in profile.ev_power_profile_entries.ev_power_profile_entry
+        ),
+    )
+    assert plan.over_at > host.book.now
+    assert not violation(plan, Schedule.of(host.book.now - 4.0, ((2.0, 100_000.0),)), host.book.now)
 
 
 def test_a_vehicle_does_not_wait_for_ever_behind_the_end_of_its_schedule() -> None:

@@ -1,7 +1,8 @@
 """``python -m tests.exi.cuts``: every reference vector cut at every octet and with every bit flipped, one at a time.
 
 Each broken stream is refused with `ExiError`, or is a message; a message can be written and reads as the same again, or is not
-written since a value has a length that its type does not allow. Anything else is an `AssertionError` that shows the stream.
+written since a value has a length that its type does not allow, or the abstract head of a group stood empty in the place of a member.
+Anything else is an `AssertionError` that shows the stream.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from tests.exi.reference import ORACLE, VECTORS, octets, oracle, vectors
 REFUSED = "refused"
 SAME = "a message, written and read as the same"
 NOT_WRITTEN = "a message, not written for the length of a value"
+LACKING = "a message that lacks an element, for which an abstract one stood"
 LONGEST_ERROR = 2048
 """Characters of an error, whatever the stream holds."""
 
 
 def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
-    """What a stream is: `REFUSED`, `SAME` or `NOT_WRITTEN`; AssertionError if it is anything else."""
+    """What a stream is: `REFUSED`, `SAME`, `NOT_WRITTEN` or `LACKING`; AssertionError if it is anything else."""
     try:
         message = exi.decode(schema, data, fragment=fragment)
     except ExiError as error:
@@ -43,6 +45,8 @@ def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
             strict = not _of_other_length(schema, data, fragment)
             assert exi.decode(schema, again, fragment=fragment, strict=strict) == message, data.hex()
         return SAME
+    if _notes(schema, data, fragment, "empty-abstract: "):
+        return LACKING
     assert _of_other_length(schema, data, fragment), data.hex()
     assert refused.reason.startswith("a length of "), data.hex()
     assert refused.path, data.hex()
@@ -50,9 +54,13 @@ def verdict(schema: str, data: bytes, *, fragment: bool) -> str:
 
 
 def _of_other_length(schema: str, data: bytes, fragment: bool) -> bool:
-    # Such a value may stand behind sixteen other notes, but there are no messages with that many.
+    return _notes(schema, data, fragment, "short: ", "long: ")
+
+
+def _notes(schema: str, data: bytes, fragment: bool, *names: str) -> bool:
+    # Such a note may stand behind sixteen others, but there are no messages with that many.
     notes = exi.decode_with_notes(schema, data, fragment=fragment)[1]
-    return any(note.startswith(("short: ", "long: ")) for note in notes)
+    return any(note.startswith(names) for note in notes)
 
 
 def _documented(error: ExiError, data: bytes) -> None:

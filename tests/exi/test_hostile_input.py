@@ -44,8 +44,9 @@ def attempt(schema: str, data: bytes, *, fragment: bool = False, lenient: bool =
     try:
         octets = engine.encode(message, fragment)
     except ExiError:
-        # A value too short is only ever read.
-        assert lenient
+        # A value too short is only ever read, and so is a message that lacks what an abstract element stood for.
+        notes = engine.decode_with_notes(data, fragment, open_arrays=lenient, any_length=lenient)[1]
+        assert lenient or any(note.startswith("empty-abstract") for note in notes)
     else:
         assert engine.decode(octets, fragment, strict=True) == message
     return True

@@ -1,6 +1,7 @@
 """``python -m tests.mutation``: make mutants, run the tests that touch them, and say which ones nobody noticed.
 
-Verdicts are kept in ``target/mutation/verdicts.jsonl``, so that a run that was broken off goes on where it was.
+Verdicts are kept in ``target/mutation/verdicts.jsonl``, so that a run that was broken off goes on where it was; ``--record`` writes
+them to ``record.jsonl`` beside this file, from which the next checkout goes on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from . import forks
+from . import forks, record
 from .ledger import DEAD, Fitness, Ledger, Verdict
 from .mutants import Mutant, mutants_of
 from .named import named
@@ -23,20 +24,21 @@ from .touched import touched
 from .work import Plan, run
 
 LIST = "survivors.toml"
+RECORD = "record.jsonl"
 
 
 def main() -> int:
     asked = _options()
-    project, listed = HERE, Path(__file__).with_name(LIST)
+    project, listed, kept = HERE, Path(__file__).with_name(LIST), Path(__file__).with_name(RECORD)
     if asked.toy is not None:
         root = asked.toy.resolve()
-        project, listed = Project(root, ("toy",), ("tests",)), root / LIST
+        project, listed, kept = Project(root, ("toy",), ("tests",)), root / LIST, root / RECORD
     mutants = _chosen(project, asked)
     if asked.list:
         for mutant in mutants:
             print(mutant)
         return 0
-    ledger = Ledger(project)
+    ledger = Ledger(project, kept)
     reasons = {one.key for one in survivors(listed)}
     if not asked.report:
         forks.preload(project)
@@ -49,7 +51,11 @@ def main() -> int:
         )
     for test in Fitness(project).unfit():
         print(f"not believed, as it fails in a forked process without a mutant: {test}", file=sys.stderr)
-    return _report(mutants, ledger.read(), reasons, by_file=not asked.named)
+    held = ledger.read()
+    if asked.record:
+        verdicts = {key: one.verdict for key, one in held.items()}
+        record.write(kept, project, verdicts, sorted({mutant.file for mutant in mutants}))
+    return _report(mutants, held, reasons, by_file=not asked.named)
 
 
 def _options() -> argparse.Namespace:
@@ -82,6 +88,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--listed", action="store_true", help="also the listed survivors")
     parser.add_argument("--remap", action="store_true", help="find out anew which tests run which lines")
     parser.add_argument("--list", action="store_true", help="name the mutants and stop")
+    parser.add_argument(
+        "--record", action="store_true", help=f"write what is known to {RECORD}, to be committed"
+    )
     parser.add_argument("--report", action="store_true", help="what is known, without trying any")
     parser.add_argument("--toy", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from . import record
 from .forks import Attempt, Try
-from .mutants import Mutant
+from .mutants import Mutant, mutants_of
 from .project import Project, digest
 
 __all__ = ["DEAD", "Fitness", "Ledger", "Verdict"]
@@ -56,7 +57,9 @@ class Ledger:
     undecided one with all of them if the budget is larger.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, kept: Path | None = None) -> None:
+        """``kept``: the record of earlier runs, which the ledger starts from."""
+        self._project, self._kept = project, kept
         self._path = project.cache / "verdicts.jsonl"
         self._sources = {file: digest([project.read(file)]) for file in project.files()}
         self._modules = project.test_hashes()
@@ -67,12 +70,21 @@ class Ledger:
 
     def read(self) -> dict[tuple[str, int, str], Verdict]:
         """The last verdict of each mutant whose source is the same."""
-        held: dict[tuple[str, int, str], Verdict] = {}
+        held = {one.key: one for one in self._earlier()}
         for line in _lines(self._path):
             one = Verdict(**line)
             if one.source == self._sources.get(one.file):
                 held[one.key] = one
         return held
+
+    def _earlier(self) -> Iterator[Verdict]:
+        """What the record says. By which tests is not in it, so whoever lived is tried with all of them again."""
+        for known in [] if self._kept is None else record.read(self._kept, self._project):
+            source = self._sources[known.file]
+            for number, mutant in enumerate(mutants_of(known.file, self._project.read(known.file))):
+                verdict = known.others.get(str(number), "killed")
+                if verdict != "not tried":
+                    yield Verdict(mutant.file, mutant.line, mutant.text, mutant.mutation, source, "", verdict)
 
     def changed(self, one: Verdict) -> set[str]:
         """The test modules that are other ones, or new, since that verdict."""

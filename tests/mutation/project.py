@@ -67,7 +67,7 @@ HERE = Project(
             "evcc",
             "supervision",
             "pair",
-            "connection",
+            "connector",
             "simulation",
             "unit",
             "aio",

@@ -214,3 +214,23 @@ def test_a_list_of_survivors_that_is_stale_is_told(toy: Project) -> None:
         f"{gone.key}: no such mutant",
         f"{moved.key}: no such mutant",
     ]
+
+
+def test_a_record_of_a_run_saves_the_next_checkout_from_it(toy: Project) -> None:
+    run(toy, "--limit", "0.5", "--record")
+    (toy.cache / "verdicts.jsonl").unlink()
+    (toy.root / "toy" / "valve.py").write_text(
+        VALVE.replace('"""A valve."""', '"""A valve that opens and closes."""  # so')
+    )
+    status, printed, said = run(toy, "--limit", "0.5")
+    assert (status, printed[-1]) == (1, "9 killed, 1 survived, 1 timeout"), said
+    tried = [line for line in said.splitlines() if "/1 " in line]
+    assert [LIVES in line for line in tried] == [True], "whoever lived is tried again, and nobody else"
+
+
+def test_a_record_holds_for_the_same_code_only(toy: Project) -> None:
+    run(toy, "--limit", "0.5", "--record")
+    (toy.cache / "verdicts.jsonl").unlink()
+    (toy.root / "toy" / "valve.py").write_text(VALVE.replace("3000.0", "3000.5"))
+    _, printed, _ = run(toy, "--report")
+    assert printed[-1] == "11 not tried"

@@ -411,3 +411,27 @@ def test_a_service_that_issues_for_any_vehicle() -> None:
         rig.run()
         charged(rig)
         assert rig.secc.emaid == emaid_for(PCID)
+
+
+@pytest.mark.parametrize("fault", ["never", "late", "raises"])
+def test_a_token_that_fails_once_costs_one_contract_and_never_the_session(fault: str) -> None:
+    """One that answers too late signs nothing any more: its contract is passed over."""
+    rig = contract_pair("p521", "contract-0", "contract-1")
+    if fault == "never":
+        rig.vehicle.faults.never("use_key", times=1)
+    elif fault == "late":
+        rig.vehicle.faults.late("use_key", 6.0, times=1)
+    else:
+        rig.vehicle.faults.raises("use_key", OSError("taken out"), times=1)
+    rig.run()
+    charged(rig)
+    assert rig.secc.emaid == EMAIDS[1]
+    assert rig.evcc.refusals[0].startswith(EMAIDS[0])
+
+
+def test_a_token_within_its_time_costs_nothing() -> None:
+    rig = contract_pair("p521", "contract-0", secc={"metering_confirmation_s": 2.0})
+    rig.vehicle.faults.late("use_key", 1.0)
+    rig.run()
+    charged(rig)
+    assert rig.evcc.refusals == ()

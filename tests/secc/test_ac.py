@@ -11,9 +11,11 @@ from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
 from iso15118.messages.values import rational, si
+from iso15118.secc import SeccConfig
 from iso15118.secc.iso20.ac_part import AC
 from iso15118.secc.iso20.machine import table_of
 from iso15118.secc.iso20.sequence import State
+from iso15118.secc.renegotiation_settings import RenegotiationSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
@@ -392,8 +394,9 @@ def test_a_welded_contactor_is_an_error_and_not_forgotten() -> None:
     assert sent.message.response_code is ResponseCode.FAILED_ContactorError
 
 
-def test_a_standby_is_not_granted() -> None:
-    drive = AcDrive().to(State.AC_CHARGE_LOOP)
+def test_a_standby_is_not_granted_where_the_station_lets_none() -> None:
+    config = SeccConfig(services=AC_SERVICES, renegotiation=RenegotiationSettings(standby=False))
+    drive = AcDrive(config=config).to(State.AC_CHARGE_LOOP)
     response = drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Standby)
     assert response.response_code is ResponseCode.WARNING_StandbyNotAllowed
     assert drive.session.state == "AC_ChargeLoop"

@@ -62,14 +62,14 @@ def test_where_that_is_only_flagged_everybody_gets_both_names() -> None:
     assert told == act.EvccidMismatch(NAME, other)
     one = drive(other, evccid_mismatch=EvccidMismatch.FLAG).to(State.AUTHORIZATION)
     one.book.receive(one.request(cm.AuthorizationReq))
-    assert one.book.does(act.RequestAuthorization) == [act.RequestAuthorization(NAME, other)]
+    assert one.book.does(act.RequestAuthorization) == [act.RequestAuthorization(NAME, other, 1)]
 
 
 @pytest.mark.parametrize("name", [NAME, "WVW-V-123456789ABCDEF-7", "Car of somebody"])
 def test_the_same_name_and_one_that_is_no_evccid_go_on(name: str) -> None:
     one = drive(name).to(State.AUTHORIZATION)
     one.book.receive(one.request(cm.AuthorizationReq))
-    assert one.book.does(act.RequestAuthorization) == [act.RequestAuthorization(NAME, name)]
+    assert one.book.does(act.RequestAuthorization) == [act.RequestAuthorization(NAME, name, 1)]
 
 
 def test_without_a_certificate_nothing_is_proven() -> None:

@@ -27,8 +27,10 @@ CELLS = [(state, request) for state in STATES for request in REQUESTS]
 ONLY_IF_OFFERED = {
     (State.AUTHORIZATION, cm.CertificateInstallationReq),
     (State.DC_CHARGE_LOOP, cm.MeteringConfirmationReq),
+    *((state, kind) for state in STATES for kind in (cm.VehicleCheckInReq, cm.VehicleCheckOutReq)),
 }
-"""Refused here like what is not listed, since nobody offered them; tests/secc/test_plug_and_charge.py has them offered."""
+"""Refused here like what is not listed, since nobody offered them; tests/secc/test_plug_and_charge.py and
+tests/secc/test_value_added.py have them offered."""
 
 
 def at(state: State) -> Drive:
@@ -163,7 +165,7 @@ ALLOWED = {
     "DC_PreCharge": ["DCPreChargeReq"],
     "PowerDelivery": ["PowerDeliveryReq"],
     "DC_ChargeLoop": ["DCChargeLoopReq", "MeteringConfirmationReq", "PowerDeliveryReq"],
-    "ScheduleRenegotiation": ["PowerDeliveryReq", "ScheduleExchangeReq"],
+    "ScheduleRenegotiation": ["DCChargeParameterDiscoveryReq", "PowerDeliveryReq", "ScheduleExchangeReq"],
     "DC_WeldingDetection": ["DCWeldingDetectionReq"],
     "SessionStop": [],
     "Ended": [],
@@ -171,8 +173,12 @@ ALLOWED = {
 
 
 def test_the_table_lists_what_the_facts_list() -> None:
+    beside = {cm.VehicleCheckInReq, cm.VehicleCheckOutReq}
+    selected = [state.value for state, rows in SEQUENCE.items() if beside <= rows.keys()]
+    assert sorted(selected) == sorted(list(ALLOWED)[6:-1])
+    assert not any(beside & rows.keys() for state, rows in SEQUENCE.items() if state.value not in selected)
     listed = {
-        state.value: sorted(kind.__name__ for kind in rows if kind is not cm.SessionStopReq)
+        state.value: sorted(kind.__name__ for kind in rows.keys() - beside if kind is not cm.SessionStopReq)
         for state, rows in SEQUENCE.items()
     }
     assert listed == {state: sorted(kinds) for state, kinds in ALLOWED.items()}

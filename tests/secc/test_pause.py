@@ -34,6 +34,8 @@ TLS = TlsPeer(version="TLSv1.3", peer_chain=(b"vehicle",))
 BEFORE_PAUSE = [state for state in STATES if state not in (State.SESSION_SETUP, State.ENDED)]
 PAUSE = {"charging_session": cm.ChargingSession.Pause}
 JOINED = State.DC_CHARGE_PARAMETER_DISCOVERY
+BESIDE = {cm.VehicleCheckInReq, cm.VehicleCheckOutReq}
+"""They lead nowhere, and nothing was selected that they belong to."""
 
 
 def at(state: State, **options: Any) -> Drive:
@@ -147,7 +149,7 @@ def test_the_same_vehicle_goes_on_at_the_charge_parameters() -> None:
 def test_after_a_resume_the_table_is_what_it_always_was(request_type: type) -> None:
     drive, _ = back(ticket())
     response = drive.send(request_type)
-    if request_type in SEQUENCE[JOINED]:
+    if request_type in SEQUENCE[JOINED].keys() - BESIDE:
         assert response.response_code.value.startswith("OK")
     else:
         assert response.response_code is ResponseCode.FAILED_SequenceError
@@ -221,7 +223,7 @@ def test_a_resumed_session_is_paused_again() -> None:
 def test_an_authorization_is_withdrawn_after_the_resume() -> None:
     drive, _ = back(ticket())
     drive.book.tell(ev.AuthorizationDecided(False))
-    response = drive.send(next(iter(SEQUENCE[JOINED].keys() - {cm.SessionStopReq})))
+    response = drive.send(next(iter(SEQUENCE[JOINED].keys() - BESIDE - {cm.SessionStopReq})))
     assert response.response_code is ResponseCode.FAILED
     drive.book.ends(EndReason.STOPPED_BY_STATION)
 
@@ -238,7 +240,7 @@ def test_a_contract_comes_back_with_the_session_and_may_be_withdrawn() -> None:
     assert drive.session.emaid == claim.emaid
     drive.book.does(act.RequestContractAuthorization)
     drive.book.tell(ev.ContractDecided(claim, Refusal.REVOKED))
-    response = drive.send(next(iter(SEQUENCE[JOINED].keys() - {cm.SessionStopReq})))
+    response = drive.send(next(iter(SEQUENCE[JOINED].keys() - BESIDE - {cm.SessionStopReq})))
     assert response.response_code is ResponseCode.FAILED
     drive.book.ends(EndReason.STOPPED_BY_STATION)
     assert drive.session.ended is not None

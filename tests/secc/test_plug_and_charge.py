@@ -256,7 +256,7 @@ def test_a_confirmation_is_for_a_reading_of_this_session_that_was_sent() -> None
 
 def test_after_a_confirmation_the_loop_may_not_pause() -> None:
     one = in_the_loop()
-    one.context.metering_asked.append(MeterInfo(meter_id="M1", charged_energy_reading_wh=1))
+    one.context.metering_asked.append((MeterInfo(meter_id="M1", charged_energy_reading_wh=1), None))
     one.send(dc.DCChargeLoopReq)
     one.book.wait(0.6)
     one.book.ends(EndReason.TIMEOUT)

@@ -14,7 +14,7 @@ from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import rational
 from iso15118.secc import SeccConfig
-from iso15118.secc.iso20.schedules import profile_exceeded
+from iso15118.secc.iso20.profiles import profile_exceeded
 from iso15118.secc.iso20.sequence import State
 from iso15118.session import actions as act
 from iso15118.session import events as ev
@@ -122,6 +122,7 @@ def judged(profile: Schedule, watts: float, *times: float, **config: Any) -> lis
     """What is said to so much power at these times."""
     ctx = Drive(config=SeccConfig(services=ALL_SERVICES, **config)).to(State.SESSION_SETUP).context
     ctx.profile = profile
+    ctx.tolerance_w = config.get("power_tolerance_w", 0.0)  # which it has confirmed
     ctx.facts.measured = ev.PowerMeasured(800.0, watts / 800.0)
     said = []
     for now in times:
@@ -217,7 +218,7 @@ def test_after_a_pause_the_first_confirmation_is_due_as_after_an_authorization()
         if status is not None:
             assert (status.evse_notification.value, status.notification_max_delay) == (
                 "MeteringConfirmation",
-                0,
+                10,
             )
             due = drive.book.now - began
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from iso15118.errors import ConfigError
+from iso15118.evcc import quirks as of_stations
+from iso15118.secc import quirks as of_vehicles
 from iso15118.settings.roles import ROLES, load_evcc, load_secc
 from iso15118.settings.strictness import DEVIATIONS, Deviation
 
@@ -80,9 +83,25 @@ def test_a_wrong_preset_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_each_with_both_values() -> None:
-    rows = {line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")}
+    page, _, _ = PAGE.read_text(encoding="utf-8").partition("## Some peers only")
+    rows = {line for line in page.splitlines() if line.startswith("| `")}
     expected = {
         f"| `{one.key}` | `{written(one.field)}` | `{written(one.conformance)}` | {one.meaning} |"
         for _, one in ROWS
     }
     assert rows == expected
+
+
+def test_the_page_lists_what_is_known_of_makers() -> None:
+    _, _, page = PAGE.read_text(encoding="utf-8").partition("## Some peers only")
+    rows = {tuple(line.split(" | ")[:2]) for line in page.splitlines() if line.startswith("| `")}
+    known = {**of_vehicles.KNOWN, **of_stations.KNOWN}
+    assert rows == {
+        (f"| `{like}`", ", ".join(f"`{key} = {shown(value)}`" for key, value in changes.items()))
+        for like, changes in known.items()
+    }
+
+
+def shown(value: Any) -> str:
+    """As a file has it."""
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)

@@ -7,6 +7,7 @@ import pytest
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.session.actions import (
+    ChargingNeeds,
     CloseContactors,
     OpenContactors,
     PreCharge,
@@ -14,12 +15,14 @@ from iso15118.session.actions import (
     RequestAuthorization,
     RequestContractAuthorization,
     RequestContractCertificate,
+    RequestSchedules,
     SetPower,
     SignalReady,
     StartCableCheck,
     StopPower,
     StoreContract,
     Urgency,
+    UseKey,
 )
 from iso15118.session.events import AuthorizationDecided, ContactorsChanged, MeterRead
 from iso15118.simulation import STATION_CALLS, VEHICLE_CALLS
@@ -39,6 +42,7 @@ STATION_ACTIONS = {
         ContractClaim(emaid="DE8AA1", chain=(), evccid="EVCC")
     ),
     "certificate_installation": RequestContractCertificate(None, 0.0),
+    "schedules": RequestSchedules(ChargingNeeds(1.0, 1.0, 0.0), 1, 0.0),
 }
 VEHICLE_ACTIONS = {
     "close_contactors": CloseContactors(0.0),
@@ -46,6 +50,7 @@ VEHICLE_ACTIONS = {
     "signal": SignalReady(True),
     "stop_power": StopPower(Urgency.EMERGENCY),
     "store_contract": StoreContract(None),
+    "use_key": UseKey("a test", lambda: b"signed", 1e9, 1),
 }
 ANSWERED = ("cable_check", "close_contactors", "open_contactors", "read_meter", "authorize")
 

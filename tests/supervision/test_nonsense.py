@@ -86,6 +86,8 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.ContractCertificateAnswered(),
     ev.LimitsChanged(STATION),
     ev.SetPointChanged(1.0),
+    ev.SchedulesGiven(()),
+    ev.SchedulesMissing(1),
     ev.StopRequested("why"),
     ev.PauseRequested("why"),
     ev.EmergencyShutdown("why"),

@@ -11,7 +11,10 @@ from msgspec.structs import replace
 from iso15118 import exi
 from iso15118.channel import EDITIONS, Item, MessageChannel, Received, Skipped, Undecodable
 from iso15118.errors import ExiError, FrameError, MisuseError
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_messages import SessionSetupReq
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.xmldsig import (
     CanonicalizationMethod,
     DigestMethod,
@@ -19,14 +22,41 @@ from iso15118.messages.xmldsig import (
     SignatureMethod,
     SignedInfo,
 )
+from iso15118.secc.iso20.wire import offer
 from iso15118.v2gtp import SAP_CAP, PayloadType, encode_frame
 from tests.sample_messages import DISCOVERY, HEADER, LOOP, SAP_REQ, SAP_RES, SETUP
+from tests.secc.vehicle import STATION, Drive
 
 
 def dc_channel() -> MessageChannel:
     channel = MessageChannel()
     channel.select("iso20-dc")
     return channel
+
+
+def beside_messages() -> list[Any]:
+    """A request and an answer of each exchange that runs beside the charge loop too."""
+    drive = Drive()
+    drive.session_id = bytes(range(8))
+    header = drive.header()
+    ok = ResponseCode.OK
+    return [
+        drive.request(cm.ScheduleExchangeReq),
+        cm.ScheduleExchangeRes(
+            header=header,
+            response_code=ok,
+            evse_processing=Processing.Ongoing,
+            se_res_control_mode=cm.DynamicSEResControlMode(),
+        ),
+        drive.request(cm.PowerDeliveryReq),
+        cm.PowerDeliveryRes(header=header, response_code=ok),
+        drive.request(dc.DCChargeParameterDiscoveryReq),
+        dc.DCChargeParameterDiscoveryRes(
+            header=header,
+            response_code=ok,
+            dc_cpd_res_energy_transfer_mode=offer(STATION, drive.service),
+        ),
+    ]
 
 
 def everything(channel: MessageChannel, segments: list[bytes]) -> list[Item]:
@@ -61,6 +91,50 @@ def test_a_message_travels_under_the_payload_type_of_its_schema(message: Any, pa
     assert item == Received(message, payload_type, wire[8:])
 
 
+@pytest.mark.parametrize(
+    "edition", [name for name, streams in EDITIONS.items() if any(s.shared for s in streams)]
+)
+def test_ten_messages_run_on_the_stream_of_a_renegotiation_as_well(edition: str) -> None:
+    """Charge parameters of the family, schedules and power delivery: the payload type says where, the document which schema set."""
+    (stream,) = (one for one in EDITIONS[edition] if one.shared)
+    # Under a pantograph the power is DC, and to support the grid it is AC.
+    family = edition.removeprefix("iso20-").upper().replace("ACDP", "DC").partition("-")[0]
+    names = {kind.__name__ for kind in stream.message_types}
+    both = ("Req", "Res")
+    assert names == {
+        f"{exchange}{way}"
+        for exchange in ("PowerDelivery", "ScheduleExchange", f"{family}ChargeParameterDiscovery")
+        for way in both
+    }
+
+
+@pytest.mark.parametrize("message", beside_messages(), ids=lambda message: type(message).__name__)
+def test_whoever_sends_says_on_which_stream(message: Any) -> None:
+    for beside, payload_type in ((True, 0x8101), (False, 0x8002)):
+        wire = dc_channel().encode(message, beside=beside)
+        is_guest = type(message).__module__ == dc.__name__ and not beside
+        assert unpack_from(">HHI", wire)[1] == (0x8004 if is_guest else payload_type)
+        (item,) = dc_channel().receive_data(wire)
+        assert isinstance(item, Received)
+        assert item.message == message
+        assert item.beside is beside
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x80", b"\x80\x3c", b"\x80\x6c"], ids=bytes.hex)
+def test_what_is_cut_short_beside_the_loop_is_undecodable(payload: bytes) -> None:
+    (item,) = dc_channel().receive_data(encode_frame(0x8101, payload))
+    assert isinstance(item, Undecodable)
+
+
+def test_a_message_of_the_loop_is_none_beside_it() -> None:
+    """It has no code of its own there, so it is read as one of the common messages, which it is not."""
+    loop = dc_channel().encode(LOOP)[8:]
+    setup = dc_channel().encode(SETUP)[8:]
+    for payload in (loop, setup):
+        (item,) = dc_channel().receive_data(encode_frame(0x8101, payload))
+        assert isinstance(item, Undecodable)
+
+
 @pytest.mark.parametrize("message", [SAP_REQ, SAP_RES], ids=["request", "response"])
 def test_a_channel_begins_with_the_negotiation(message: Any) -> None:
     channel = MessageChannel()
@@ -72,7 +146,8 @@ def test_a_channel_begins_with_the_negotiation(message: Any) -> None:
 
 @pytest.mark.parametrize("edition", sorted(EDITIONS))
 def test_every_message_of_an_edition_has_exactly_one_payload_type(edition: str) -> None:
-    types = [message_type for stream in EDITIONS[edition] for message_type in stream.message_types]
+    streams = [stream for stream in EDITIONS[edition] if not stream.shared]
+    types = [message_type for stream in streams for message_type in stream.message_types]
     assert len(types) == len(set(types))
     names = [message_type.__name__ for message_type in types]
     if edition in ("iso2", "din"):  # one document element, whatever its body says
@@ -95,6 +170,10 @@ def test_the_editions_hold_the_messages_they_should() -> None:
     }
     assert len(names["iso20-dc"]) == 2 * (13 + 5)
     assert len(names["iso20-ac"]) == 2 * (13 + 2)
+    assert names["iso20-ac-der-iec"] == names["iso20-ac-der-sae"] == names["iso20-ac"]
+    for edition in ("iso20-ac", "iso20-dc", "iso20-ac-der-iec", "iso20-ac-der-sae"):
+        (parking,) = (one for one in EDITIONS[edition] if one.payload_type == PayloadType.PARKING_STATUS)
+        assert {one.__name__[:-3] for one in parking.message_types} == {"VehicleCheckIn", "VehicleCheckOut"}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +197,7 @@ def test_what_is_no_message_of_the_edition_is_not_sent(edition: str, message: An
 
 def test_an_edition_that_there_is_not_is_refused() -> None:
     channel = MessageChannel()
-    with pytest.raises(MisuseError, match="no edition 'iso21', only app, iso20-ac, iso20-dc, iso2, din"):
+    with pytest.raises(MisuseError, match=f"no edition 'iso21', only {', '.join(EDITIONS)}"):
         channel.select("iso21")
     assert channel.edition == "app"
 
@@ -126,7 +205,7 @@ def test_an_edition_that_there_is_not_is_refused() -> None:
 # -- what comes in ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("payload_type", [0x8001, 0x8003, 0x8005, 0x8101, 0x9000, 0xA000])
+@pytest.mark.parametrize("payload_type", [0x8001, 0x8003, 0x8005, 0x8103, 0x9000, 0xA000])
 def test_other_payload_types_are_skipped_and_reported(payload_type: int) -> None:
     channel = dc_channel()
     items = everything(channel, [encode_frame(payload_type, b"12345") + channel.encode(SETUP)])

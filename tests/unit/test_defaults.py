@@ -10,6 +10,7 @@ import pytest
 from iso15118.aio import PortLimits, StreamLimits
 from iso15118.evcc import EvccConfig
 from iso15118.secc import SeccConfig
+from iso15118.secc.renegotiation_settings import RenegotiationSettings
 from iso15118.session.supervision import SupervisionLimits
 
 DEFAULTS: dict[type, dict[str, Any]] = {
@@ -40,8 +41,19 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "accept_ongoing_pre_charge": False,
         "price_level_schedule": True,
     },
+    RenegotiationSettings: {
+        "beside_the_loop": True,
+        "silence_s": 60.0,
+        "schedule_delay_s": 30.0,
+        "service_delay_s": 10.0,
+        "exit_standby_delay_s": 10.0,
+        "standby": True,
+        "metering_delay_s": 10.0,
+        "metering_attempts": 2,
+    },
     EvccConfig: {
         "contract_attempts": 3,
+        "key_use_s": 5.0,
         "maximum_contracts": 4,
         "control_mode": None,
         "departure_time_s": None,

@@ -26,6 +26,7 @@ from .ending import Ending, StreamEnd, StreamLimits, StreamOwner, TlsEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iso15118.channel import Item
     from iso15118.tls import TlsInfo
 
 __all__ = ["MessageStream"]
@@ -130,13 +131,16 @@ class MessageStream(asyncio.BufferedProtocol):
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
         return f"[{name[0]}]:{name[1]}" if name else "nobody"
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         """Encode and send. What is sent after the end, or after ``close``, goes nowhere.
 
         Raises ``ExiError`` or ``MisuseError`` for a message that cannot be encoded, ``MisuseError`` before
         ``stream_ready``. Trouble of the link is no exception here: it comes as the end.
         """
-        data = self._channel.encode(message)
+        self.send_octets(self._channel.encode(message, beside=beside))
+
+    def send_octets(self, data: bytes) -> None:
+        """Send octets of V2GTP as they are: for tests, which send what no session would. Otherwise as ``send``."""
         if self._phase not in _TALKING:
             if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
                 raise MisuseError("the connection is not ready: wait for stream_ready")
@@ -335,7 +339,7 @@ class MessageStream(asyncio.BufferedProtocol):
             if len(self._held) > _MAX_HELD:
                 raise FrameError(f"more than {_MAX_HELD} bytes before the session has begun")
             return
-        channel, received = self._channel, self._owner.stream_received
+        channel, received = self._channel, self._receiver()
         items = channel.receive_data(data)
         while items:
             for item in items:
@@ -345,6 +349,10 @@ class MessageStream(asyncio.BufferedProtocol):
             if not channel.more:
                 return
             items = channel.receive_data(b"")
+
+    def _receiver(self) -> Callable[[MessageStream, Item], None]:
+        """Who takes what comes in."""
+        return self._owner.stream_received
 
     def _open(self) -> None:
         self._phase = _Phase.OPEN

@@ -34,11 +34,11 @@ class Tap(Protocol):
 
 
 class TappedStream(MessageStream):
-    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as ``connection``."""
+    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as ``connection``. None: nobody listens."""
 
-    def __init__(self, *arguments: Any, tap: Tap, **options: Any) -> None:
+    def __init__(self, *arguments: Any, tap: Tap | None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._tap: Tap | None = tap
+        self._tap = tap
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TCP connection stands."""

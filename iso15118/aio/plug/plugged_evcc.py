@@ -25,15 +25,17 @@ from iso15118.connector.news import (
     DropConnection,
     PhaseEntered,
     SessionFinished,
+    StartBasic,
     StartDiscovery,
     StartSession,
     StationFound,
     StopDiscovery,
 )
 from iso15118.errors import LinkError, MisuseError, V2GError
-from iso15118.link.primitives import DLinkReady, Restart
+from iso15118.link.primitives import DLinkReady, DutyChanged, Restart
 from iso15118.session.ticket import EvccTicket
 
+from .basic_vehicle import basic_vehicle
 from .connector import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class PluggedEvcc(ServiceCommands):
             parts.medium,
             outputs,
             self._carry_out,
-            first=signal.changed,
+            first=partial(self._seen, signal),
             news=self._heard,
             settled=self._look,
         )
@@ -199,6 +201,12 @@ class PluggedEvcc(ServiceCommands):
         attempt.cancel()
         await asyncio.wait((attempt,))
 
+    def _seen(self, signal: SessionSignal, event: Event) -> None:
+        """The basic signalling changed: sessions hear of it before the connection does."""
+        signal.changed(event)
+        if isinstance(event, DutyChanged) and self._client is not None:
+            self._client.duty_changed(event)
+
     def _happened(self, event: Event) -> None:
         self.driver.tell(event)
 
@@ -242,6 +250,8 @@ class PluggedEvcc(ServiceCommands):
         match action:
             case StartDiscovery(number=number):
                 self._begin(number, partial(self._find, number))
+            case StartBasic(number=number, percent=percent):
+                self._begin(number, partial(self._charge_basic, number, percent))
             case StartSession(number=number, where=where):
                 self._begin(number, partial(self._charge, number, where))
             case StopDiscovery() if self._looking and self._attempt is not None:
@@ -288,6 +298,9 @@ class PluggedEvcc(ServiceCommands):
         self._happened(StationFound(number, where))
 
     async def _look_for_station(self) -> tuple[IPv6Address, int]:
+        return await (await self._the_client()).find()
+
+    async def _the_client(self) -> EvccClient:
         while self._client is None:
             try:
                 client = self._make_client()
@@ -298,7 +311,18 @@ class PluggedEvcc(ServiceCommands):
             except LinkError as error:
                 _log.info("the interface cannot be used yet: %s", error)
                 await asyncio.sleep(ADDRESS_RETRY_S)
-        return await self._client.find()
+        return self._client
+
+    async def _charge_basic(self, number: int, percent: float | None) -> None:
+        client = await self._the_client()
+        self._charging = number
+        settings, supervision = self.connection.settings.basic, client.config.supervision
+        make = partial(basic_vehicle, client.vehicle, settings, supervision, percent)
+        result = await client.run_without_messages(make, number=number)
+        self.results.append(result)
+        self.ticket = None  # whatever was paused is over
+        self._happened(SessionFinished(number, result.ended))
+        self._happened(ConnectionClosed(number))
 
     async def _charge(self, number: int, where: Any) -> None:
         client = self._client

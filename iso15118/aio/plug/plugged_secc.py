@@ -8,38 +8,46 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.commands import ServiceCommands
 from iso15118.aio.identity import renewable
 from iso15118.aio.logs import Log
-from iso15118.aio.ports.guard import Callback, describe
+from iso15118.aio.ports.guard import Callback, describe, each
 from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.aio.secc import SeccServer
 from iso15118.aio.service import ServiceState
-from iso15118.connector import Phase, SeccConnector
+from iso15118.connector import ConnectorSettings, Phase, SeccConnector
+from iso15118.connector.basic import BasicMode, BasicStation, Reading, Steps
 from iso15118.connector.news import (
     DropConnection,
     PhaseEntered,
+    StartBasic,
     StartDiscovery,
     StopDiscovery,
 )
-from iso15118.errors import LinkError, MisuseError
-from iso15118.link.primitives import Restart
+from iso15118.errors import ConfigError, LinkError, MisuseError
+from iso15118.link.primitives import DLinkReady, Restart, SetPilot
 from iso15118.sdp import SDP_PORT
+from iso15118.session.events import HardwareFault
 
+from .autocharge import Autocharge
 from .connector import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSignal
+from .reading import reading_config, reading_ports
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from iso15118.aio.finishing import Session
     from iso15118.aio.net.ending import TlsSource
     from iso15118.aio.net.network import Interface
+    from iso15118.aio.ports.station_hardware import StationHardware
     from iso15118.aio.results import SessionResult
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig, SeccSession
     from iso15118.session import ports
-    from iso15118.session.actions import Action
+    from iso15118.session.actions import Action, Notify
     from iso15118.session.events import Event
 
 __all__ = ["PluggedSecc"]
@@ -47,6 +55,8 @@ __all__ = ["PluggedSecc"]
 _log = Log(__name__)
 
 _REPLUG_S: Final = 1.0
+_BASIC_RETRY_S: Final = 0.05
+"""How often it is tried to begin basic charging while the hardware is not free yet."""
 
 
 class PluggedSecc(ServiceCommands):
@@ -54,8 +64,11 @@ class PluggedSecc(ServiceCommands):
 
     The signalling of ``parts`` takes the place of ``station.signal``. It can be found, and sessions begin, from D-LINK_READY on. What was
     paused can be gone on with until it is unplugged. ``news``
-    hears of phases, D-LINK_READY and the link's notes, ``listening`` is called when there is a TCP port. ``server`` holds further
-    settings of ``SeccServer``.
+    hears of phases, D-LINK_READY and the link's notes, ``session_news`` of every ``Notify`` of a session, ``listening`` is called when
+    there is a TCP port. ``server`` holds further settings of ``SeccServer``.
+
+    Basic charging by the duty cycle (``parts.settings.basic``) needs ``station.ac``; with mode "read" sessions with messages work with no
+    hardware at all, and ``read`` has what they learnt.
 
     Raises as ``SeccServer`` and the medium do.
     """
@@ -72,13 +85,29 @@ class PluggedSecc(ServiceCommands):
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
         news: Callable[[Action], None] | None = None,
         listening: Callable[[SeccServer], None] | None = None,
+        session_news: Callable[[Notify], None] | None = None,
         **server: Any,
     ) -> None:
         super().__init__(ServiceState.CLOSED)
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs)
-        station = dataclasses.replace(station, signal=signal)
+        self._link, self._mac = parts.link, ""
+        self._settings = parts.settings if parts.settings is not None else ConnectorSettings()
+        self.read = Reading()
+        """What the vehicle of this plug-in said of itself, where a session reads it (``basic.mode`` "read")."""
+        authorizer = station.authorizer
+        if self._settings.autocharge:
+            authorizer = Autocharge(authorizer, lambda: self._mac)
+        station = dataclasses.replace(station, signal=signal, authorizer=authorizer)
+        self._supervision = config.supervision
+        if self._reads:
+            server["talks_with"] = reading_ports(station)
+            config = reading_config(config)
+        if self._settings.basic.wanted:
+            _check_outlet(station)
+            server.setdefault("wait_for_interface", True)  # it charges without one, too
+        self._session_news = Callback("the application, told of news,", session_news, lasting=True)
         self._tls = kept = renewable(tls)
         self._make_server: Callable[[], SeccServer] = lambda: SeccServer(
             config,
@@ -89,6 +118,7 @@ class PluggedSecc(ServiceCommands):
             sdp_port=sdp_port,
             on_request=on_request,
             connections=self._happened,
+            news=self._told,
             **server,
         )
         self._news = Callback("the application, told of the plug,", news)
@@ -100,6 +130,7 @@ class PluggedSecc(ServiceCommands):
         self._served: asyncio.Future[SeccServer] = self._loop.create_future()
         self._server: SeccServer | None = None
         self._discovery: asyncio.Task[None] | None = None
+        self._basic: asyncio.Task[None] | None = None
         machine = SeccConnector(parts.link, config.timing.communication_setup_performance, parts.settings)
         self.driver = ConnectionDriver(
             machine,
@@ -163,6 +194,7 @@ class PluggedSecc(ServiceCommands):
         """Make the hardware safe, end the session, leave the link. Bounded in time."""
         server, self._replug = self._server, None
         self._hide()
+        self._cancel_basic()
         try:
             if server is not None:
                 await server.close()
@@ -196,6 +228,11 @@ class PluggedSecc(ServiceCommands):
     def session(self) -> SeccSession | None:
         """The session that runs now; to look at, not to touch."""
         return self._server.session if self._server is not None else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and one of basic charging as well."""
+        return self._server.any_session if self._server is not None else None
 
     @property
     def finished(self) -> int:
@@ -234,7 +271,13 @@ class PluggedSecc(ServiceCommands):
 
     def _heard(self, news: Action) -> None:
         self._news(news)
+        if isinstance(news, DLinkReady) and news.link:
+            peer = getattr(self._link, "peer", None)
+            self._mac = peer.hex(":") if isinstance(peer, bytes) else ""
         if isinstance(news, PhaseEntered):
+            if news.phase is Phase.UNPLUGGED:
+                self._mac = ""
+                self.read.clear()
             # Again at the next plug-in: the end of a session may have come after the plug.
             if self._server is not None and (news.phase is Phase.UNPLUGGED or self._unplugged):
                 self._server.tickets.clear()
@@ -252,6 +295,11 @@ class PluggedSecc(ServiceCommands):
     def _carry_out(self, action: Action) -> None:
         server = self._server
         match action:
+            case StartBasic(steps=steps):
+                self._hide()
+                self._cancel_basic()
+                if server is None or not self._begin_basic(server, steps):
+                    self._basic = self._loop.create_task(self._charge_basic(steps))
             case StartDiscovery():
                 self._hide()
                 self._discovery = self._loop.create_task(self._be_found())
@@ -262,6 +310,61 @@ class PluggedSecc(ServiceCommands):
                 server.link_lost()
             case _:
                 pass
+
+    # -- basic charging
+
+    @property
+    def _reads(self) -> bool:
+        return self._settings.basic.mode is BasicMode.READ
+
+    def _told(self, news: Notify) -> None:
+        """News of a session. One that only reads is ended as soon as there is nothing more to be learnt."""
+        session = self.session if self._reads else None
+        if session is not None and self.read.learn(news, session.evccid):
+            self.stop("what there is to be read has been read")
+        self._session_news(news)
+
+    async def _charge_basic(self, steps: Steps) -> None:
+        """The session before may still be on its way to the end, or the interface not be there yet."""
+        while self.connection.phase is Phase.BASIC:
+            try:
+                if self._begin_basic(await self._serve(), steps):
+                    return
+            except LinkError as error:
+                self._not_yet(error)
+            except Exception as error:  # a port that takes no listener, or a fault of ours: nothing is charged, and that is said
+                _log.error("no basic charging: %s", describe(error), error=error)
+            await asyncio.sleep(_BASIC_RETRY_S)
+
+    def _begin_basic(self, server: SeccServer, steps: Steps) -> bool:
+        return server.serve_without_messages(partial(self._basic_station, steps), self._show)
+
+    def _basic_station(self, steps: Steps, hardware: StationHardware) -> BasicStation:
+        outlet = hardware.ac_limits()
+        if outlet is None:
+            raise MisuseError("there is no AC outlet")
+        return BasicStation(
+            self._settings.basic,
+            outlet,
+            hardware=hardware.ac_capabilities(),
+            steps=steps,
+            evccid=self.read.evccid,
+            supervision=self._supervision,
+        )
+
+    def _show(self, action: SetPilot) -> None:
+        """What cannot be shown ends the session; it is shown again and again all the same."""
+        outputs = self.driver.outputs
+        if outputs is None:
+            return
+        for error in each(partial(outputs.show, action)):
+            if self._server is not None:
+                self._server.tell(HardwareFault("control pilot", describe(error)))
+
+    def _cancel_basic(self) -> None:
+        if self._basic is not None:
+            self._basic.cancel()
+            self._basic = None
 
     async def _be_found(self) -> None:
         while True:
@@ -282,3 +385,12 @@ class PluggedSecc(ServiceCommands):
             self._discovery = None
         if self._server is not None:
             self._server.hide()
+
+
+def _check_outlet(station: ports.Station) -> None:
+    if station.ac is None:
+        raise ConfigError(
+            "basic",
+            "basic charging is of an AC outlet, which this station has not",
+            'Station(ac=...), or mode "off"',
+        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iso15118.pnc.vehicle_contracts import VehicleContracts
     from iso15118.session import ports
 
-__all__ = ["ThreadedContracts", "unhurried"]
+__all__ = ["ThreadedContracts", "read_ahead", "unhurried"]
 
 
 class _Keeping(Protocol):
@@ -52,6 +52,17 @@ class ThreadedContracts:
         # Read here what was written, so that the next session finds it known: opening a key takes as long as encrypting it.
         with suppress(PkiError):
             _ = self.behind.present
+
+
+async def read_ahead(store: ports.ContractStore | None) -> None:
+    """Have a store that reads files look at them in a thread, so that the session which begins finds all of it known: opening an encrypted
+    key takes its time. What is wrong with it shows when it is read."""
+    from iso15118.pnc.vehicle_contracts import StoredContracts  # as below
+
+    behind = store.behind if isinstance(store, ThreadedContracts) else store
+    if isinstance(behind, StoredContracts):
+        with suppress(PkiError):
+            await asyncio.to_thread(lambda: behind.present)
 
 
 def unhurried(store: ports.ContractStore | None) -> ports.ContractStore | None:

@@ -57,6 +57,10 @@ class PortLimits(Struct, frozen=True, kw_only=True):
     bounce_s: Duration = 0.1
     """A level of the contactors that nobody asked for has to last so long: auxiliary contacts bounce when a coil goes over to its holding
     current. Proposal."""
+    device_s: Duration = 55.0
+    """Bringing a connection device to the vehicle, and retracting it."""
+    immobilize_s: Duration = 5.0
+    """Locking the vehicle's drive, or letting it go."""
     signal_s: Duration = 0.5
     """Showing another state on the control pilot."""
     meter_s: Duration = 1.0
@@ -79,6 +83,7 @@ class PortLimits(Struct, frozen=True, kw_only=True):
             contactors_s=timing.contactor_close,
             authorization_s=timing.authorization_ongoing_timeout,
             contract_s=timing.ongoing_performance,
+            device_s=timing.ongoing_performance,
         )
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from iso15118.errors import HardwareError, MisuseError
+from iso15118.energy.offer import begun, check_offers
+from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.session import events as ev
 
 from . import readings
@@ -54,7 +55,7 @@ class Inbox:
         self.signal: ev.SignalChanged | None = None
         self.set_point: ev.SetPointChanged | None = None
         self.limits: ev.LimitsChanged | None = None
-        self.plan: ev.PlanChanged | None = None
+        self.plan: ev.PlanChanged | ev.SchedulesGiven | None = None
         """With the moment from which it counts."""
         self.ac_limits: ev.AcLimitsChanged | None = None
         self.alarm: ev.Event | None = None
@@ -122,6 +123,11 @@ class Inbox:
                 if event.begins is None and self._loop is not None:
                     event = msgspec.structs.replace(event, begins=self._loop.time())
                 self.plan = event
+            case ev.SchedulesGiven(number=0):
+                # What has no begin begins now, also for a session that begins later.
+                if self._loop is not None:
+                    event = msgspec.structs.replace(event, offers=begun(event.offers, self._loop.time()))
+                self.plan = event
             case ev.AcLimitsChanged():
                 self.ac_limits = event
             case _:
@@ -162,6 +168,11 @@ def checked(event: object) -> ev.Event:
         except Exception as error:
             raise MisuseError(f"{name} is {shown(value)}: {brief(error)}") from error
         values[field] = value
+    if kind is ev.SchedulesGiven:
+        try:
+            check_offers(values["offers"], "SchedulesGiven.offers")
+        except ConfigError as error:
+            raise MisuseError(str(error)) from error
     if kind is ev.LimitsChanged:
         try:
             readings.station_limits(values["limits"], "LimitsChanged")

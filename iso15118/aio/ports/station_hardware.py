@@ -19,15 +19,18 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Urgency
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import StationLimits
 
 from . import readings
 from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import outlet
 from .contract_calls import ContractCalls
+from .coupling_calls import DeviceCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
+from .schedule_calls import ScheduleCalls
 
 if TYPE_CHECKING:
     from iso15118.session import ports
@@ -76,12 +79,22 @@ class StationHardware(SideHardware):
             self._no_current_a = AC_NO_CURRENT_A
             if supervision is not None and supervision.ac_no_current_a is not None:
                 self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+        self._device = (
+            None
+            if station.connection_device is None
+            else DeviceCalls(
+                loop, station.connection_device, station.vehicle_position, self._report, limits.device_s
+            )
+        )
         self._check = Question(loop, "cable_check.run", self._checked, self._check_failed)
         self._check_number = 0
         self._check_echo = Echo(loop, self._stop_again)
         self._authorizer = Question(loop, "authorizer.authorize", self._authorized, self._not_authorized)
+        self._authorization = 0
+        """The number of the last question to the terminal."""
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
+        self._schedules = ScheduleCalls(loop, station, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -93,10 +106,13 @@ class StationHardware(SideHardware):
             act.CloseContactors: self._close_contactors,
             act.OpenContactors: self._open_contactors,
             act.StartCableCheck: self._start_cable_check,
+            act.ConnectDevice: self._connect_device,
+            act.DisconnectDevice: self._disconnect_device,
             act.RequestAuthorization: self._request_authorization,
             act.ReadMeter: self._read_meter,
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
+            act.RequestSchedules: self._schedules.ask,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -137,6 +153,11 @@ class StationHardware(SideHardware):
         changed = self._contactors.changed()
         if changed is not None:
             found.append(changed)
+        if self._device is not None:
+            try:
+                found += self._device.look()
+            except HardwareError as error:
+                found += self._report.unreadable("connection_device", str(error))
         known = self._supply
         try:
             if self._output is not None and self._read_supply(self._output) != known:
@@ -213,12 +234,15 @@ class StationHardware(SideHardware):
             partial(self._open_contactors, act.OpenContactors(Urgency.EMERGENCY, reason)),
             self._authorizer.drop,
             self._contracts.drop,
+            self._schedules.drop,
         )
         for error in failed:
             _log.error("a step on the way to safety failed", error=error)
 
     async def wind_up(self) -> None:
-        """Ask the meter for a last reading and wait for it, no longer than it may take."""
+        """Retract the connection device, now that nothing flows; ask the meter for a last reading and wait for it, no longer than it may
+        take."""
+        await self._retract()
         if self._counter is None:
             return
         until = self._loop.time() + self._limits.meter_s
@@ -228,6 +252,23 @@ class StationHardware(SideHardware):
             await self._while(lambda: self._meter.asked, until)
             if not awaited:
                 return
+
+    async def _retract(self) -> None:
+        device = self._device
+        if device is None or device.is_home:
+            return
+        if not self.safe:
+            _log.error("the connection device stays where it is: %s", self.why_unsafe())
+            return
+        until = self._loop.time() + self._limits.device_s
+        device.disconnect()
+        await self._while(lambda: not device.is_home and device.busy, until)
+        if not device.is_home:
+            _log.error("the connection device is not home")
+
+    def device_position(self) -> DevicePosition | None:
+        """Where the connection device is; None without one. Raises as ``limits`` does."""
+        return None if self._device is None else self._device.position
 
     @property
     def energy(self) -> tuple[float, float] | None:
@@ -242,7 +283,9 @@ class StationHardware(SideHardware):
         self._check_echo.close()
         for calls in self._powers:
             calls.close()
-        for part in (self._check, self._authorizer, self._contracts, self._meter):
+        if self._device is not None:
+            self._device.close()
+        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
             part.close()
         self._contactors.shut_down()
 
@@ -290,7 +333,17 @@ class StationHardware(SideHardware):
         if self._cable is not None:
             self._check.ask(partial(_run_cable_check, self._cable, action), limit_s)
 
+    def _connect_device(self, action: act.ConnectDevice) -> None:
+        if self._device is not None:
+            self._device.connect(action.deadline)
+
+    def _disconnect_device(self, action: act.DisconnectDevice) -> None:
+        if self._device is not None:
+            self._device.disconnect()
+
     def _request_authorization(self, action: act.RequestAuthorization) -> None:
+        self._authorizer.drop()  # the answer to an earlier question is not wanted any more
+        self._authorization = action.number
         self._authorizer.ask(partial(_ask_terminal, self._terminal, action), self._limits.authorization_s)
 
     def _read_meter(self, action: act.ReadMeter | None) -> None:
@@ -315,10 +368,10 @@ class StationHardware(SideHardware):
     def _authorized(self, result: object) -> None:
         if type(result) is not bool:
             raise HardwareError(f"authorizer.authorize returned {type(result).__name__}, not True or False")
-        self._news(ev.AuthorizationDecided(result))
+        self._news(ev.AuthorizationDecided(result, self._authorization))
 
     def _not_authorized(self, complaint: str) -> None:
-        self._news(ev.AuthorizationDecided(False))
+        self._news(ev.AuthorizationDecided(False, self._authorization))
         _log.warning("nobody is let in: %s", complaint)
 
     def _read(self, result: object) -> None:

@@ -20,8 +20,10 @@ from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import charger
 from .calls import SafeCalls
 from .contract_calls import StoreCalls
+from .coupling_calls import MobilityCalls
 from .guard import Port, each
 from .hardware import PortLimits, SideHardware
+from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
 if TYPE_CHECKING:
@@ -78,7 +80,13 @@ class VehicleHardware(SideHardware):
             if vehicle.signal is not None
             else None
         )
+        self._mobility = (
+            None
+            if vehicle.mobility is None
+            else MobilityCalls(self._loop, vehicle.mobility, self._report, limits.immobilize_s)
+        )
         self._store = StoreCalls(self._loop, vehicle.contracts, limits.store_s)
+        self._keys = KeyCalls(self._loop, self._news)
 
     def start(self) -> Sequence[ev.Event]:
         """The level of the contactors, if it is not open as it should be."""
@@ -105,6 +113,12 @@ class VehicleHardware(SideHardware):
                     self._signal.set_ready(ready)
             case act.StoreContract(contract):
                 self._store.keep(contract)
+            case act.GuideVehicle(position) if self._mobility is not None:
+                self._mobility.guide(position)
+            case act.Immobilize(immobile) if self._mobility is not None:
+                self._mobility.immobilize(immobile)
+            case act.UseKey():
+                self._keys.use(action)
             case _:
                 pass
 
@@ -133,7 +147,12 @@ class VehicleHardware(SideHardware):
             return found
         self._look_at = now + self._limits.look_s
         changed = self._contactors.changed()
-        return [*found, *self._charger_changed(), *(() if changed is None else (changed,))]
+        return [
+            *found,
+            *self._charger_changed(),
+            *self._mobility_changed(),
+            *(() if changed is None else (changed,)),
+        ]
 
     def _charger_changed(self) -> Sequence[ev.Event]:
         """Other limits of the charger than at the last look."""
@@ -146,6 +165,15 @@ class VehicleHardware(SideHardware):
         except HardwareError as error:
             return self._report.unreadable("charger", str(error))
         return () if before is None or limits == before else (ev.ChargerChanged(limits),)
+
+    def _mobility_changed(self) -> Sequence[ev.Event]:
+        """The vehicle stands, moves, or its lock is another."""
+        if self._mobility is None:
+            return ()
+        try:
+            return self._mobility.changed()
+        except HardwareError as error:
+            return self._report.unreadable("mobility", str(error))
 
     def make_safe(self, reason: str) -> None:
         """No current through the charger, contactors open and not ready, at once."""
@@ -172,7 +200,10 @@ class VehicleHardware(SideHardware):
         self._contactors.shut_down()
         if self._charger is not None:
             self._charger.calls.close()
+        if self._mobility is not None:
+            self._mobility.close()
         self._store.close()
+        self._keys.close()
         if self._signal is not None:
             self._signal.close()
 

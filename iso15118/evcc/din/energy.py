@@ -116,7 +116,7 @@ async def _power_delivery(talk: Conversation, plan: Plan, *, on: bool) -> din.Po
         plan.power_delivered = True  # from the moment of asking the station may close
     parameter = din.DCEVPowerDeliveryParameter(
         dc_ev_status=vehicle_status(talk, plan),
-        bulk_charging_complete=talk.battery.soc >= talk.config.target_soc,
+        bulk_charging_complete=talk.battery.soc >= talk.target_soc,
         charging_complete=not on and talk.battery.complete,
     )
     response: din.PowerDeliveryRes = await exchange(

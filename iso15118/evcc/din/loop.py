@@ -33,7 +33,7 @@ def current_demand(talk: Conversation, plan: Plan, *, winding_down: bool) -> din
         ev_maximum_voltage_limit=_most(talk.limits.maximum_voltage_v, UnitSymbol.V) if every else None,
         ev_maximum_current_limit=_most(own.maximum_charge_current_a, UnitSymbol.A) if every else None,
         ev_maximum_power_limit=_most(own.maximum_charge_power_w, UnitSymbol.W) if every else None,
-        bulk_charging_complete=battery.soc >= talk.config.target_soc if every else None,
+        bulk_charging_complete=battery.soc >= talk.target_soc if every else None,
         charging_complete=battery.complete,
         remaining_time_to_full_soc=_seconds(talk, battery.energy_to_maximum_wh, current) if every else None,
         remaining_time_to_bulk_soc=_seconds(talk, battery.energy_to_target_wh, current) if every else None,

@@ -45,7 +45,10 @@ def _stop_if_wanted(talk: Conversation) -> None:
 
 async def session_setup(talk: Conversation) -> None:
     """A new session: DIN 70121 knows no pause. Any EVSEID is taken, and a plain OK is a new session."""
-    await exchange(talk, din.SessionSetupReq(evccid=talk.config.din.evccid))
+    response = await exchange(talk, din.SessionSetupReq(evccid=talk.config.din.evccid))
+    octets: bytes = response.evseid
+    is_text = octets.isascii() and octets.decode("latin-1").isprintable()
+    talk.know_station(octets.decode("ascii") if is_text else octets.hex())
 
 
 async def choose_service(talk: Conversation, plan: Plan) -> None:
@@ -129,7 +132,7 @@ def _request(talk: Conversation, plan: Plan) -> din.ChargeParameterDiscoveryReq:
             ev_energy_capacity=_energy(battery.capacity_wh) if every else None,
             ev_energy_request=_energy(max(wanted_wh(talk), 0.0)) if every else None,
             full_soc=100 if every else None,
-            bulk_soc=talk.config.target_soc if every else None,
+            bulk_soc=talk.target_soc if every else None,
         ),
     )
 

@@ -34,7 +34,7 @@ def dc_parameter(
         ev_energy_capacity=watt_hours(round(battery.capacity_wh)),
         ev_energy_request=watt_hours(energy_wh),
         full_soc=100,
-        bulk_soc=talk.config.target_soc,
+        bulk_soc=talk.target_soc,
     )
 
 

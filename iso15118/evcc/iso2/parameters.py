@@ -17,7 +17,7 @@ from iso15118.evcc.iso2.schedules import choose_schedule, read_schedules
 from iso15118.evcc.iso2.status import asks_to_end, same_kind
 from iso15118.evcc.needs import departure_s, wanted_wh
 from iso15118.messages import iso2
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, PriceTrust, ScheduleChosen
 
 __all__ = ["charge_parameters", "own_power_w"]
 
@@ -54,6 +54,14 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     believed = tariffs_hold(talk, plan, response.sa_schedules, answer.header.signature)
     offered = read_schedules(talk, response.sa_schedules, believed=believed)
     plan.schedule, plan.profile = choose_schedule(talk, plan, offered, own_power_w(talk, plan)), None
+    talk.chosen = ScheduleChosen(
+        schedule_id=plan.schedule.tuple_id,
+        profile=plan.schedule.power,
+        planned_wh=max(wanted_wh(talk), 0.0),
+        trust=PriceTrust.NONE if plan.schedule.price is None else PriceTrust.VERIFIED,
+        offered=len(offered),
+    )
+    talk.act(talk.chosen)
     if plan.schedule_over(talk.now):
         reason = EndReason.STOPPED_BY_EV if plan.charged else EndReason.PARAMETERS_NOT_ACCEPTED
         raise Leave(reason, "the schedule that the station offers is over")

@@ -5,6 +5,7 @@ A refusal ends the session in this edition, so that contracts that cannot be use
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -154,16 +155,19 @@ def _in_vain(talk: Conversation) -> Leave:
 
 async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:
     """Ask once for a contract. An answer that does not hold is no reason to trust the station with another one: the vehicle leaves."""
+    from iso15118.pnc.installation import InstalledContract
+
     contracts, old = talk.contracts, choice.contract
     if contracts is None:
         return None
     try:
         if choice.certificate_set == _UPDATE and old is not None:
-            request = contracts.update_request(old.signer, talk.session_id)
+            make = partial(contracts.update_request, old.signer, talk.session_id)
             receiver = old.signer
         else:
-            request = contracts.installation_request(talk.session_id)
+            make = partial(contracts.installation_request, talk.session_id)
             receiver = None
+        request = await talk.with_key("the request for a contract", iso2.V2GMessage, make)
     except (PkiError, MisuseError) as error:
         talk.refusals.append(str(error))
         return old
@@ -171,7 +175,8 @@ async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:
     if answer is None:
         return old
     try:
-        taken = contracts.accept_iso2(answer, talk.clock, receiver)
+        accept = partial(contracts.accept_iso2, answer, talk.clock, receiver)
+        taken = await talk.with_key("the installed contract", InstalledContract, accept)
     except PkiError as error:  # nothing of it is kept
         talk.refusals.append(str(error))
         raise _in_vain(talk) from error
@@ -202,7 +207,8 @@ async def _authorize(talk: Conversation, contract: Contract) -> None:
         talk.refusals.append(f"{contract.emaid}: the station says that it expires soon")
     request = iso2.AuthorizationReq(id="id1", gen_challenge=details.gen_challenge)
     try:
-        signed = signed_request(request, contract.signer, talk.session_id)
+        sign = partial(signed_request, request, contract.signer, talk.session_id)
+        signed = await talk.with_key("the authorization", iso2.V2GMessage, sign)
     except (PkiError, MisuseError) as error:  # the token is gone
         talk.refusals.append(f"{contract.emaid}: {error}")
         raise _in_vain(talk) from error

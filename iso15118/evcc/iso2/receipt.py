@@ -6,6 +6,7 @@ A receipt is what the driver is billed by. It is only asked for with a contract 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final, NoReturn
 
 from iso15118.errors import PkiError
@@ -56,7 +57,8 @@ async def answer_meter(
         meter_info=info,
     )
     try:
-        signed = signed_request(receipt, contract.signer, talk.session_id)
+        sign = partial(signed_request, receipt, contract.signer, talk.session_id)
+        signed = await talk.with_key("the meter reading", iso2.V2GMessage, sign)
     except PkiError as error:
         _go_without(talk, plan, str(error))
     taken: iso2.MeteringReceiptRes = await exchange(talk, receipt, signed.header.signature)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charger, take_answer
 from iso15118.evcc.iso20.exchange import exchange, header
-from iso15118.evcc.iso20.needs import done, wants_schedule
+from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.mobility import take_station_needs
+from iso15118.evcc.iso20.needs import done, rests
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import confirm_metering, reading_of
+from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
-from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
+from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -24,6 +25,7 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.services import ControlMode
 
 __all__ = ["charge_loop", "start", "stop"]
 
@@ -49,6 +51,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
         then=(SignalReady(True),) if first else (),
     )
     plan.power_delivered = True
+    note(talk, plan, response.evse_status)
     if response.response_code.value.startswith("WARNING_Standby"):
         raise Leave(EndReason.REFUSED, response.response_code.value)
     plan.ac.rising_at = talk.now
@@ -61,43 +64,33 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     while True:
         began = talk.now
         if end is None:
-            end = _enough(talk, plan)
+            end = standing_by(talk, plan) if plan.standing_by else _enough(talk, plan)
+            end = end or service_wanted(talk, plan)
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.charger_measured.total_w) < _NO_POWER_W or began >= wind_down_until:
             return end
-        if end is None and wants_schedule(talk, plan, gives=_gives(plan)):
-            await _renegotiate(talk, plan)
-        if end is not None:
+        if end is None:
+            _, over = await look(talk, plan, _LOOP, gives=_gives(plan))
+            if over is not None:
+                return over
+        nothing = end is not None or plan.standing_by
+        if nothing:
             set_charger(talk, plan, winding_down=True)
         wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
         turn += 1
-        response = await exchange(talk, loop_request(talk, plan, wants_meter, winding_down=end is not None))
+        response = await exchange(talk, loop_request(talk, plan, wants_meter, winding_down=nothing))
         take_answer(talk, plan, response)
-        set_charger(talk, plan, winding_down=end is not None)
+        if plan.control_mode is ControlMode.DYNAMIC:
+            take_station_needs(talk, plan, response.cl_res_control_mode)
+        set_charger(talk, plan, winding_down=nothing)
         if response.meter_info is not None:
             talk.meter.saw(reading_of(response.meter_info))
-        status = response.evse_status
-        if status is not None and end is None:
-            match status.evse_notification:
-                case EvseNotification.Pause if config.pause_if_asked and not talk.stop_wanted:
-                    talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
-                case (
-                    EvseNotification.Terminate
-                    | EvseNotification.Pause
-                    | EvseNotification.ServiceRenegotiation
-                ):
-                    # Pausing and choosing another service are not wanted: the vehicle ends the session, which every station accepts.
-                    end = SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
-                    wind_down_until = talk.now + min(
-                        _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
-                    )
-                case EvseNotification.ScheduleRenegotiation if talk.now >= plan.refused_until:
-                    await _renegotiate(talk, plan)
-                case EvseNotification.MeteringConfirmation:
-                    if response.meter_info is not None:
-                        confirm_metering(talk, plan, response.meter_info, response.receipt)
-                case EvseNotification.ScheduleRenegotiation | EvseNotification.ExitStandby:
-                    pass  # it has just said that there is no other schedule; never in standby
+        if end is None:
+            rested, end = await heed(talk, plan, _LOOP, response)
+            if rested and end is not None:
+                return end
+            if end is not None:
+                wind_down_until = talk.now + _wind_down_s(response.evse_status)
         if talk.now < began + config.loop_s:
             await Until(began + config.loop_s)
 
@@ -109,8 +102,10 @@ def _gives(plan: Plan) -> bool:
 
 def _enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
     """How the vehicle ends the charge now; None if it goes on."""
-    if (end := done(talk)) is not None:
+    if (end := done(talk, plan)) is not None:
         return end
+    if rests(talk, plan):
+        return None
     config, now = talk.config, talk.now
     resting = plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
     if resting or abs(talk.charger_measured.total_w) >= _NO_POWER_W:
@@ -128,24 +123,22 @@ def _enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
     return None
 
 
-async def _renegotiate(talk: Conversation, plan: Plan) -> None:
-    """Agree on another schedule: the power rests, the contactors stay closed."""
+def _rest(talk: Conversation, plan: Plan) -> None:
     set_charger(talk, plan, winding_down=True)
-    await exchange(
-        talk,
-        cm.PowerDeliveryReq(
-            header=header(talk),
-            ev_processing=Processing.Finished,
-            charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
-        ),
-    )
-    if not await schedule(talk, plan):
-        plan.refused_until = talk.now + talk.config.schedule_renegotiation_s
-    await start(talk, plan)
+
+
+_LOOP = Loop(rest=_rest, start=start)
+
+
+def _wind_down_s(status: EVSEStatus | None) -> float:
+    """How long the charger has to bring the current down, within what the station left it."""
+    left = 0.0 if status is None else float(status.notification_max_delay)
+    return min(_WIND_DOWN_S, left or _WIND_DOWN_S)
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
     """The charger off, then tell the station that power is no longer wanted; state B shows behind the request [V2G20-848]."""
+    talk.drop_aside = True
     if plan.ac.taken is not None:  # otherwise it has been stopped already, perhaps in more haste
         plan.ac.taken = None
         talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))

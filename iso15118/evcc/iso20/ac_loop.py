@@ -14,9 +14,9 @@ from iso15118.energy.ac_groups import elements, group_of, tenths
 from iso15118.evcc.conversation import Conversation, Leave
 from iso15118.evcc.iso20.ac_setup import limits_of
 from iso15118.evcc.iso20.exchange import header
-from iso15118.evcc.iso20.loop import display
-from iso15118.evcc.iso20.needs import departure_s, energies
+from iso15118.evcc.iso20.needs import departure_s, energies, lowest_soc, v2x
 from iso15118.evcc.iso20.plan import AcPlan, Plan
+from iso15118.evcc.iso20.shown import shown
 from iso15118.messages.iso20 import ac
 from iso15118.messages.values import si
 from iso15118.session.ac_limits import AcVehicleLimits, ChargerBounds
@@ -32,7 +32,7 @@ def loop_request(
     talk: Conversation, plan: Plan, meter_info: bool, *, winding_down: bool
 ) -> ac.ACChargeLoopReq:
     """The next AC_ChargeLoopReq; ``winding_down``: nothing is wanted any more."""
-    battery, measured, phases = talk.battery, talk.charger_measured, plan.ac.phases
+    measured, phases = talk.charger_measured, plan.ac.phases
     uneven = plan.ac.uneven and not measured.one_meter
     fields = elements("ev_present_active_power", tenths(measured.power_w), phases, uneven=uneven)
     fields |= elements("ev_present_reactive_power", tenths(measured.reactive_var), phases, uneven=uneven)
@@ -41,19 +41,13 @@ def loop_request(
     fields |= plan.ac.said
     if plan.control_mode is _DYNAMIC:
         fields["departure_time"] = departure_s(talk)
+        fields |= v2x(talk, plan)
         mode = plan.service.dynamic_req(**fields)
     else:
         mode = plan.service.scheduled_req(**fields)
     return ac.ACChargeLoopReq(
         header=header(talk),
-        display_parameters=display(
-            int(battery.soc),
-            talk.config.minimum_soc,
-            talk.config.target_soc,
-            battery.capacity_wh,
-            battery.complete,
-            battery.inlet_hot,
-        ),
+        display_parameters=shown(talk, plan, measured.total_w),
         meter_info_requested=meter_info,
         cl_req_control_mode=mode,
     )
@@ -144,11 +138,15 @@ def _power(talk: Conversation, plan: Plan) -> Phases:
         return NOTHING
     if plan.control_mode is _DYNAMIC and chosen.target_w is None:
         return NOTHING  # the station has not said anything yet
-    scheduled = None
-    if plan.control_mode is not _DYNAMIC and not (chosen.target_w and sum(chosen.target_w) < 0.0):
-        scheduled = plan.scheduled_power_w(talk.now)
+    scheduled, target = None, chosen.target_w
+    if plan.control_mode is not _DYNAMIC:
+        asked = 0.0 if target is None else sum(target)
+        if asked >= 0.0 or target is None:
+            scheduled = plan.scheduled_power_w(talk.now)
+        elif -asked > (most := plan.scheduled_discharge_w(talk.now)):
+            target = target[0] * most / -asked, target[1] * most / -asked, target[2] * most / -asked
     power = follow(
-        chosen.target_w,
+        target,
         own,
         offer,
         uneven=own.uneven,
@@ -165,7 +163,7 @@ def _may_discharge(talk: Conversation, plan: Plan) -> bool:
         plan.service.bidirectional
         and talk.config.allow_discharge
         and battery.energy_to_minimum_wh < 0.0
-        and battery.soc > talk.config.minimum_soc
+        and battery.soc > lowest_soc(talk, plan)
     )
 
 

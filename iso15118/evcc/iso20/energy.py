@@ -11,14 +11,15 @@ from typing import Any
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
-from iso15118.evcc.iso20.needs import enough, wants_schedule
+from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.mobility import take_station_needs
+from iso15118.evcc.iso20.needs import enough
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.evcc.iso20.plug_and_charge import confirm_metering, reading_of
+from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
-from iso15118.evcc.iso20.setup import schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import EvseNotification, Processing, ResponseCode
+from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
 from iso15118.messages.values import floored, measured, rational, si
 from iso15118.session.actions import (
     CloseContactors,
@@ -93,7 +94,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
         raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     plan.discharge_channel = plan.separate_channels and discharging_wanted(talk, plan)
     channel = cm.ChannelSelection.Discharge if plan.discharge_channel else cm.ChannelSelection.Charge
-    await exchange(
+    response = await exchange(
         talk,
         cm.PowerDeliveryReq(
             header=header(talk),
@@ -104,6 +105,7 @@ async def start(talk: Conversation, plan: Plan) -> None:
         ),
     )
     plan.power_delivered = True
+    note(talk, plan, response.evse_status)
 
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
@@ -121,21 +123,24 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         began = talk.now
         scheduled_w = plan.scheduled_power_w(began)
         if end is None:
-            end = enough(talk, plan, scheduled_w)
+            end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan, scheduled_w)
+            end = end or service_wanted(talk, plan)
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
         gives = plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan)
         if end is None:
-            # With power in the schedule, and as long as none was missing, none has to be asked for.
-            if (scheduled_w <= 0.0 or plan.wants_anew) and wants_schedule(talk, plan, gives=gives):
-                await _renegotiate(talk, plan)
+            rested, over = await look(talk, plan, _LOOP, gives=gives)
+            if over is not None:
+                return over
+            if rested:
                 asked = None  # the supervision was told meanwhile that nothing is asked for
-            elif plan.discharge_channel is not (plan.separate_channels and gives):
+            elif plan.discharge_channel is not (plan.separate_channels and gives) and not plan.standing_by:
                 await start(talk, plan)  # over the other channel [V2G20-2123]
         wants_meter = meter_every > 0 and turn % meter_every == 0
         turn += 1
-        request = loop_request(talk, plan, wants_meter, winding_down=end is not None)
+        nothing = end is not None or plan.standing_by
+        request = loop_request(talk, plan, wants_meter, winding_down=nothing)
         mode = request.cl_req_control_mode
         wish = mode.ev_target_current if scheduled else mode  # type: ignore[union-attr]
         if wish is not asked:  # equal numbers are mostly one object
@@ -150,32 +155,19 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 f"{type(response.cl_res_control_mode).__name__} does not belong to the chosen service",
             )
         take_limits(plan, response.cl_res_control_mode)
+        if not scheduled:
+            take_station_needs(talk, plan, response.cl_res_control_mode)
         if response.meter_info is not None:
             talk.meter.saw(reading_of(response.meter_info))
-        status = response.evse_status
-        if status is not None and end is None:
-            match status.evse_notification:
-                case EvseNotification.Pause if config.pause_if_asked and not talk.stop_wanted:
-                    talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
-                case (
-                    EvseNotification.Terminate
-                    | EvseNotification.Pause
-                    | EvseNotification.ServiceRenegotiation
-                ):
-                    # Pausing and choosing another service are not wanted: the vehicle ends the session, which
-                    # every station accepts.
-                    end = SessionEnded(EndReason.STOPPED_BY_STATION, status.evse_notification.value)
-                    wind_down_until = talk.now + min(
-                        _WIND_DOWN_S, float(status.notification_max_delay) or _WIND_DOWN_S
-                    )
-                case EvseNotification.ScheduleRenegotiation if talk.now >= plan.refused_until:
-                    await _renegotiate(talk, plan)
-                    asked = None
-                case EvseNotification.MeteringConfirmation:
-                    if response.meter_info is not None:
-                        confirm_metering(talk, plan, response.meter_info, response.receipt)
-                case EvseNotification.ScheduleRenegotiation | EvseNotification.ExitStandby:
-                    pass  # it has just said that there is no other schedule; never in standby
+        if end is None:
+            rested, over = await heed(talk, plan, _LOOP, response)
+            if rested and over is not None:
+                return over
+            if rested:
+                asked = None
+            end = over
+            if end is not None:
+                wind_down_until = talk.now + _wind_down_s(response.evse_status)
         if talk.now < began + loop_s:
             await Until(began + loop_s)
 
@@ -190,24 +182,22 @@ def _asked(mode: Any) -> tuple[float, float]:
     return si(mode.ev_maximum_charge_current), 0.0 if discharge is None else abs(si(discharge))
 
 
-async def _renegotiate(talk: Conversation, plan: Plan) -> None:
-    """Stop and go: the power rests, the contactors stay closed."""
+def _rest(talk: Conversation, plan: Plan) -> None:
     talk.asked(0.0, 0.0)
-    await exchange(
-        talk,
-        cm.PowerDeliveryReq(
-            header=header(talk),
-            ev_processing=Processing.Finished,
-            charge_progress=cm.ChargeProgress.ScheduleRenegotiation,
-        ),
-    )
-    if not await schedule(talk, plan):
-        plan.refused_until = talk.now + talk.config.schedule_renegotiation_s
-    await start(talk, plan)
+
+
+_LOOP = Loop(rest=_rest, start=start)
+
+
+def _wind_down_s(status: EVSEStatus | None) -> float:
+    """How long the station has to bring the current down, within what it left itself."""
+    left = 0.0 if status is None else float(status.notification_max_delay)
+    return min(_WIND_DOWN_S, left or _WIND_DOWN_S)
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:
     """Tell the station that power is no longer wanted; open the contactors when it answered."""
+    talk.drop_aside = True
     response = await exchange(
         talk,
         cm.PowerDeliveryReq(

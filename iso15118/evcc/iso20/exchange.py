@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
-from iso15118.messages.iso20 import ac, dc
+from iso15118.messages.iso20 import ac, acdp, dc
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import same_stamp_s, time_stamp
@@ -30,6 +30,10 @@ RESPONSES: dict[type, tuple[type, str]] = {
     cm.ServiceSelectionReq: (cm.ServiceSelectionRes, "ServiceSelection"),
     dc.DCChargeParameterDiscoveryReq: (dc.DCChargeParameterDiscoveryRes, "DC_ChargeParameterDiscovery"),
     ac.ACChargeParameterDiscoveryReq: (ac.ACChargeParameterDiscoveryRes, "AC_ChargeParameterDiscovery"),
+    acdp.ACDPVehiclePositioningReq: (acdp.ACDPVehiclePositioningRes, "ACDP_VehiclePositioning"),
+    acdp.ACDPConnectReq: (acdp.ACDPConnectRes, "ACDP_Connect"),
+    acdp.ACDPDisconnectReq: (acdp.ACDPDisconnectRes, "ACDP_Disconnect"),
+    acdp.ACDPSystemStatusReq: (acdp.ACDPSystemStatusRes, "ACDP_SystemStatus"),
     cm.ScheduleExchangeReq: (cm.ScheduleExchangeRes, "ScheduleExchange"),
     dc.DCCableCheckReq: (dc.DCCableCheckRes, "DC_CableCheck"),
     dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),

@@ -6,7 +6,6 @@ rounded for the wire; the sign of the current is decided here.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,15 +13,15 @@ import msgspec
 from iso15118.energy.dc import QUANTITIES, Bounds, PresentLimits, charging, discharging, reaches, tightened
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.exchange import header
-from iso15118.evcc.iso20.needs import departure_s, energies, target_energy
+from iso15118.evcc.iso20.needs import departure_s, energies, lowest_soc, target_energy, v2x
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.iso20.shown import shown
 from iso15118.messages.iso20 import dc
-from iso15118.messages.iso20.common_types import DisplayParameters
 from iso15118.messages.values import ceiled, floor_rational, floored, measured, rational, si, towards_zero
 from iso15118.session.events import BatteryChanged
 from iso15118.session.services import ControlMode
 
-__all__ = ["discharging_wanted", "display", "loop_request", "take_limits"]
+__all__ = ["discharging_wanted", "loop_request", "take_limits"]
 
 _SCHEDULED = ControlMode.SCHEDULED  # looked up in its class, a member costs ten times as much
 
@@ -39,32 +38,10 @@ def loop_request(
     )
     return dc.DCChargeLoopReq(
         header=header(talk),
-        display_parameters=display(
-            int(battery.soc),
-            talk.config.minimum_soc,
-            talk.config.target_soc,
-            battery.capacity_wh,
-            battery.complete,
-            battery.inlet_hot,
-        ),
+        display_parameters=shown(talk, plan, talk.inlet.voltage_v * talk.inlet.current_a),
         meter_info_requested=meter_info,
         ev_present_voltage=measured(talk.inlet.voltage_v),
         cl_req_control_mode=mode,
-    )
-
-
-@lru_cache(maxsize=8)
-def display(
-    soc: int, minimum: int, target: int, capacity_wh: float, complete: bool, inlet_hot: bool
-) -> DisplayParameters:
-    """Changes once per percent, and so is made once per percent."""
-    return DisplayParameters(
-        present_soc=min(max(soc, 0), 100),
-        minimum_soc=minimum,
-        target_soc=target,
-        charging_complete=complete,
-        battery_energy_capacity=rational(round(capacity_wh)),
-        inlet_hot=inlet_hot,
     )
 
 
@@ -76,7 +53,7 @@ def discharging_wanted(talk: Conversation, plan: Plan) -> bool:
         and plan.service.bidirectional
         and talk.config.allow_discharge
         and battery.energy_to_minimum_wh < 0.0
-        and battery.soc > talk.config.minimum_soc
+        and battery.soc > lowest_soc(talk, plan)
     )
 
 
@@ -166,6 +143,7 @@ def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_do
         "departure_time": departure_s(talk),
         # Winding down, nothing may be taken either: a minimum not yet reached says so.
         **energies(talk, nothing=winding_down),
+        **v2x(talk, plan),
         "ev_maximum_charge_power": rational(power),
         "ev_minimum_charge_power": rational(min(ceiled(least), power)),
         # The station sets the current: taper and constant power reach it as the vehicle's present maximum.
@@ -175,7 +153,8 @@ def _dynamic(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_do
     }
     if not plan.service.bidirectional:
         return dc.DynamicDCCLReqControlMode(**charge)
-    allowed = talk.config.allow_discharge and not winding_down
+    above = battery.soc > lowest_soc(talk, plan)
+    allowed = talk.config.allow_discharge and not winding_down and above
     most = floored(own.maximum_discharge_power_w) if allowed else 0.0
     sign = talk.config.discharge_limit_sign
     return dc.BPTDynamicDCCLReqControlMode(

@@ -14,6 +14,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
 from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.services import ControlMode
 
 __all__ = [
     "departure_or_a_day",
@@ -21,11 +22,18 @@ __all__ = [
     "done",
     "energies",
     "enough",
+    "lowest_soc",
+    "most_w",
+    "rests",
     "target_energy",
+    "v2x",
+    "wanted_wh",
     "wants_schedule",
 ]
 
 _A_DAY = 86_400
+_SHORT_WH = 50.0
+"""By so much a profile has to fall short before another one is looked for: a battery's own count is no finer."""
 _FLOWS_A = 1.0
 """Less than this is a measurement of nothing."""
 
@@ -64,26 +72,62 @@ def wanted_wh(talk: Conversation) -> float:
     """What the battery lacks until its own target or the driver's, whichever comes first."""
     battery = talk.battery
     to_target_wh = battery.energy_to_target_wh
-    to_driver_wh = (talk.config.target_soc - battery.soc) / 100.0 * battery.capacity_wh
+    to_driver_wh = (talk.target_soc - battery.soc) / 100.0 * battery.capacity_wh
     return to_driver_wh if to_driver_wh < to_target_wh else to_target_wh
+
+
+def v2x(talk: Conversation, plan: Plan) -> dict[str, RationalNumber]:
+    """The energies to the ends of the range in which the battery may be cycled, in a bidirectional service of Dynamic mode."""
+    if not _cycles(talk, plan):
+        return {}
+    least, most = talk.config.v2x_minimum_soc or 0, talk.config.v2x_maximum_soc or 0
+    soc, percent_wh = talk.battery.soc, talk.battery.capacity_wh / 100.0
+    return {
+        "ev_maximum_v2x_energy_request": rational(floored(math.floor((most - soc) * percent_wh))),
+        "ev_minimum_v2x_energy_request": ceil_rational(math.ceil((least - soc) * percent_wh)),
+    }
+
+
+def lowest_soc(talk: Conversation, plan: Plan) -> float:
+    """Nothing is given back below this state of charge, in percent."""
+    least = talk.config.v2x_minimum_soc if _cycles(talk, plan) else None
+    return float(talk.minimum_soc if least is None else max(least, talk.minimum_soc))
+
+
+def _cycles(talk: Conversation, plan: Plan) -> bool:
+    return (
+        plan.control_mode is ControlMode.DYNAMIC
+        and plan.service.bidirectional
+        and talk.config.allow_discharge
+        and talk.config.v2x_minimum_soc is not None
+    )
 
 
 def enough(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
     """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``scheduled_w``: what the schedule allows
     now."""
-    return done(talk) or _no_way_on(talk, plan, scheduled_w)
+    return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan, scheduled_w))
 
 
-def done(talk: Conversation) -> SessionEnded | None:
+def rests(talk: Conversation, plan: Plan) -> bool:
+    """It has what it wants, and waits to be cycled until its departure."""
+    return talk.departure_at is not None and _full(talk) and _cycles(talk, plan)
+
+
+def _full(talk: Conversation) -> bool:
+    return talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
+
+
+def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
     """The same as far as driver and battery are asked."""
     if talk.stop_wanted:
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
-    if talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh:
-        return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")
+    if _full(talk) and not rests(talk, plan):
+        return SessionEnded(EndReason.STOPPED_BY_EV, "")
     return None
 
 
@@ -111,7 +155,9 @@ def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnd
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
     config, now = talk.config, talk.now
-    if plan.scheduled_power_w(now) > 0.0:
+    if _falls_short(talk, plan):
+        why = "short"
+    elif plan.scheduled_power_w(now) > 0.0:
         why = ""  # as almost always: it has power, and so is not over
     elif plan.schedule_over(now):
         why = "over"
@@ -125,6 +171,29 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
         return False
     plan.ask_anew_at = now + every
     return True
+
+
+def _falls_short(talk: Conversation, plan: Plan) -> bool:
+    """The profile does not bring any more what is wanted until departure, though the schedule could; looked at now and then."""
+    chosen, until, now = plan.schedule, talk.departure_at, talk.now
+    if chosen is None or chosen.profile is None or until is None or chosen.profile == chosen.charging:
+        return False
+    if now < plan.look_again_at:
+        return plan.falls_short
+    plan.look_again_at = now + talk.config.schedules.look_again_s
+    comes = chosen.profile.energy_wh(now, until)
+    best = min(most_w(talk, plan), talk.battery.maximum_charge_power_w)
+    possible = chosen.charging.changed(lambda power: min(power, best)).energy_wh(now, until)
+    plan.falls_short = wanted_wh(talk) > comes + _SHORT_WH and possible > comes + _SHORT_WH
+    return plan.falls_short
+
+
+def most_w(talk: Conversation, plan: Plan) -> float:
+    """What both sides can charge with at best, in W."""
+    own, offer = plan.ac.own, plan.ac.offer
+    if own is not None and offer is not None:
+        return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))
+    return min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:

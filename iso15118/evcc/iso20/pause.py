@@ -14,7 +14,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.services import AC_SERVICES, SERVICES
+from iso15118.session.services import OUTLET_SERVICES, SERVICES
 from iso15118.session.ticket import EvccTicket, peer_binding
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         parameter_set_id=plan.parameter_set_id,
         control_mode=plan.control_mode,
         emaid=talk.contract.emaid if talk.contract is not None else "",
-        phases=plan.ac.phases if plan.service.id in AC_SERVICES else 0,
-        nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in AC_SERVICES else 0.0,
+        phases=plan.ac.phases if plan.service.id in OUTLET_SERVICES else 0,
+        nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in OUTLET_SERVICES else 0.0,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

@@ -12,17 +12,30 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.energy.ac import NOTHING, Phases
+from iso15118.energy.cost import Cost
 from iso15118.energy.dc import PresentLimits, Together
+from iso15118.energy.price import Prices
 from iso15118.energy.schedule import Schedule
-from iso15118.messages.iso20.common_messages import ChargingSchedule, ScheduleTuple
+from iso15118.messages.iso20.common_messages import ChargingSchedule, PowerScheduleEntry, ScheduleTuple
+from iso15118.messages.iso20.common_types import DisplayParameters, EvseNotification
 from iso15118.messages.values import anchored, si
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, ChargerBounds, Islanding
+from iso15118.session.actions import PriceTrust
 from iso15118.session.limits import StationLimits
-from iso15118.session.services import SERVICES, ControlMode, EnergyService, Namespace, ServiceID
+from iso15118.session.services import (
+    SERVICES,
+    ControlMode,
+    EnergyService,
+    MobilityNeedsMode,
+    Namespace,
+    ServiceID,
+)
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
 _INF = float("inf")
+_EDGE_S = 1.0
+"""Moments travel as whole seconds."""
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
 
 
@@ -36,6 +49,14 @@ class ChosenSchedule(Struct, frozen=True, kw_only=True):
     anchor: int
     """TimeAnchor as the station wrote it."""
     names_tolerance: bool
+    available_wh: float | None = None
+    """No more energy than this in all."""
+    prices: Prices | None = None
+    trust: PriceTrust = PriceTrust.NONE
+    profile: Schedule | None = None
+    """What the vehicle told that it takes at most, as it was written; kept until there is another one."""
+    cost: Cost | None = None
+    """Of what it plans."""
 
 
 @dataclass(slots=True)
@@ -101,7 +122,18 @@ class Plan:
     declared: Together = field(default_factory=Together)
     """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
+    pricing: int | None = None
+    """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
     schedule: ChosenSchedule | None = None
+    positioned: bool = False
+    """The vehicle stands in its place, under a connection device or over a pad."""
+    connecting: bool = False
+    """A connection device was asked for, and not yet to leave again."""
+    device_down: bool = False
+    """It is in contact, as the station says."""
+    look_again_at: float = 0.0
+    """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
+    falls_short: bool = False
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None
@@ -109,9 +141,35 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", or "nothing" in the one that holds; empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, or "short" of what is wanted; empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
+    mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
+    """Of the chosen parameter set."""
+    station_needs: tuple[float | None, int | None, int | None] = (None, None, None)
+    """What the station last said of departure (on the session's clock), minimum and target state of charge."""
+    may_change_service: bool = False
+    """The station supports another choice of service [V2G20-1931]."""
+    service_anew: bool = False
+    """Power ends because another service is to be chosen."""
+    go_to_pause: bool = False
+    """The station would rather have the session paused."""
+    standing_by: bool = False
+    """PowerDelivery(Standby) was granted."""
+    attempt_open: bool = False
+    """Another schedule is being agreed on beside the loop."""
+    beside_failed: bool = False
+    """That came to nothing: the other way is still to be tried."""
+    never_beside: bool = False
+    """This station does not do that."""
+    notified: EvseNotification | None = None
+    """What the station last wanted."""
+    shown: DisplayParameters | None = None
+    """What the station is let to show, made of ``shown_of``."""
+    shown_of: tuple[object, ...] = ()
+    remaining: tuple[int | None, int | None, int | None] = (None, None, None)
+    """Times to minimum, target and maximum in s, and when they were computed."""
+    remaining_at: float | None = None
     refused_until: float = 0.0
     """It said that it has no other one: until then it is not asked again, whoever wants one."""
     idle_since: float | None = None
@@ -120,16 +178,19 @@ class Plan:
     """Since when the battery wants less than the two sides can charge with."""
 
     def scheduled_power_w(self, now: float) -> float:
-        """What the chosen schedule allows at ``now`` (s), in W: nothing before its anchor, and nothing once
-        it is over."""
-        return _INF if self.schedule is None else self.schedule.charging.at(now)
+        """What the chosen schedule, and the profile that was told, allow at ``now`` (s), in W: nothing before its anchor, and nothing once
+        it is over. A moment around its edges the lesser power holds, since the station may read them a second apart."""
+        chosen = self.schedule
+        if chosen is None:
+            return _INF
+        return (chosen.charging if chosen.profile is None else chosen.profile).around(now, _EDGE_S)
 
     def scheduled_discharge_w(self, now: float) -> float:
         """The same for what is given back; where the station gave no schedule for that, its limits alone
         count."""
         if self.schedule is None or self.schedule.discharging is None:
             return float("inf")
-        return self.schedule.discharging.at(now)
+        return self.schedule.discharging.around(now, _EDGE_S)
 
     def nothing_scheduled(self, now: float) -> bool:
         """The chosen schedule has no power from now to its end, which is still to come."""
@@ -155,6 +216,9 @@ def read_schedule(offered: ScheduleTuple, sent: int, now: float) -> ChosenSchedu
         charging=_read(offered.charging_schedule, sent, now, charging=True),
         discharging=None if discharging is None else _read(discharging, sent, now, charging=False),
         anchor=power_schedule.time_anchor,
+        available_wh=None
+        if power_schedule.available_energy is None
+        else max(si(power_schedule.available_energy), 0.0),
         names_tolerance=power_schedule.power_tolerance is not None,
     )
 
@@ -168,7 +232,14 @@ def _read(schedule: ChargingSchedule, sent: int, now: float, *, charging: bool) 
     return Schedule.of(
         begins,
         (
-            (float(entry.duration), max(si(entry.power), 0.0) if charging else abs(si(entry.power)))
+            (float(entry.duration), max(_watts(entry), 0.0) if charging else abs(_watts(entry)))
             for entry in entries
         ),
     )
+
+
+def _watts(entry: PowerScheduleEntry) -> float:
+    """Of all phases together. Where they are named apart it is three times the least of them: spread evenly, no phase has more than it may.
+    One that is below zero lets nothing in."""
+    phases = [si(one) for one in (entry.power, entry.power_l2, entry.power_l3) if one is not None]
+    return phases[0] if len(phases) == 1 else len(phases) * min(phases, key=abs)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from iso15118.errors import MisuseError, PkiError
 from iso15118.evcc.config import Identification, InstallContracts
-from iso15118.evcc.conversation import Conversation
+from iso15118.evcc.conversation import Conversation, KeyUse
 from iso15118.evcc.iso20.exchange import header, poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.metering import MeterReading
@@ -34,6 +35,8 @@ __all__ = ["confirm_metering", "plug_and_charge", "reading_of"]
 _MOST_PRIORITIZED = 8
 """Of PrioritizedEMAIDs."""
 _METERING_ID = "id1"
+_METERING = "the meter reading"
+"""What the key is used for, as the session calls it."""
 
 
 async def plug_and_charge(talk: Conversation, offered: cm.AuthorizationSetupRes) -> bool:
@@ -76,7 +79,11 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
     )
 
     try:
-        element, signature = signed_authorization(contract.signer, challenge, form=_form(talk))
+        element, signature = await talk.with_key(
+            "the authorization",
+            tuple,
+            lambda: signed_authorization(contract.signer, challenge, form=_form(talk)),
+        )
     except (PkiError, MisuseError) as error:  # the token is gone, or the chain cannot be sent
         talk.refusals.append(f"{contract.emaid}: {error}")
         return False
@@ -100,10 +107,14 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
 
 async def _install(talk: Conversation) -> None:
     """Ask for contracts until none remains, or enough are there. What is wrong with one is no reason to leave."""
+    from iso15118.pnc.installation import InstalledContract
+
     if talk.contracts is None:
         return
     try:
-        chain, signature, roots = talk.contracts.request()
+        chain, signature, roots = await talk.with_key(
+            "the contract installation", tuple, talk.contracts.request
+        )
     except PkiError as error:
         talk.refusals.append(str(error))
         return
@@ -127,7 +138,8 @@ async def _install(talk: Conversation) -> None:
             talk.refusals.append(f"contract installation: {response.response_code.value}")
             return
         try:
-            taken = talk.contracts.accept(response, talk.clock)
+            accept = partial(talk.contracts.accept, response, talk.clock)
+            taken = await talk.with_key("the installed contract", InstalledContract, accept)
         except PkiError as error:  # nothing of it is kept [V2G20-2504]
             talk.refusals.append(str(error))
         else:
@@ -144,6 +156,8 @@ def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt
     Otherwise nothing is confirmed, and the charge goes on: it is for the station to draw its conclusions."""
     contract = talk.contract
     if contract is None or (talk.beside is not None and talk.now < talk.beside_until):
+        return
+    if talk.key_is_used(_METERING):
         return
     if why := talk.meter.why_not(reading_of(reading)):
         kind = re.sub(r"-?[0-9]+", "", why)
@@ -164,16 +178,19 @@ def confirm_metering(talk: Conversation, plan: Plan, reading: MeterInfo, receipt
         receipt=receipt,
         smdt_control_mode=mode,
     )
-    try:
-        signature = signed_metering(contract.signer, data, form=_form(talk))
-    except PkiError as error:  # what the meter says is not denied, only not confirmed
-        talk.refusals.append(f"meter reading: {error}")
-        return
+    form = _form(talk)
+
+    def confirm(use: KeyUse) -> None:
+        if use.error is not None:  # what the meter says is not denied, only not confirmed
+            talk.refusals.append(f"meter reading: {use.error}")
+        elif plan.power_delivered:
+            talk.send_beside(
+                cm.MeteringConfirmationReq(header=_signed(talk, use.result), signed_metering_data=data),
+                cm.MeteringConfirmationRes,
+            )
+
     # On a stream of its own: the charge loop goes on meanwhile.
-    talk.send_beside(
-        cm.MeteringConfirmationReq(header=_signed(talk, signature), signed_metering_data=data),
-        cm.MeteringConfirmationRes,
-    )
+    talk.key_beside(_METERING, Signature, lambda: signed_metering(contract.signer, data, form=form), confirm)
 
 
 def reading_of(info: MeterInfo) -> MeterReading:

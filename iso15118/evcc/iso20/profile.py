@@ -4,7 +4,7 @@ follows."""
 from __future__ import annotations
 
 from iso15118.evcc.conversation import Conversation
-from iso15118.evcc.iso20.needs import departure_or_a_day
+from iso15118.evcc.iso20.needs import departure_or_a_day, most_w
 from iso15118.evcc.iso20.plan import ChosenSchedule, Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.values import floor_rational, floored, time_stamp, unix_time
@@ -20,9 +20,9 @@ _SAME_S = 2.0
 
 
 def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
-    """The schedule's entries, none above what the vehicle can take itself; without a schedule, as much as
-    both sides can, until departure."""
-    own = floored(_most(talk, plan))
+    """What the vehicle has planned on its schedule, none of it above what it can take itself; without a schedule, as much as
+    both sides can, until departure. Of a schedule that is over nothing is left: then the vehicle means to take nothing."""
+    own = floored(most_w(talk, plan))
     schedule = plan.schedule
     if schedule is None:
         lasts = max(departure_or_a_day(talk), 1)
@@ -38,24 +38,24 @@ def power_profile(talk: Conversation, plan: Plan) -> cm.EVPowerProfile:
         mode = cm.ScheduledEVPPTControlMode(
             selected_schedule_tuple_id=schedule.tuple_id, power_tolerance_acceptance=_TOLERANCE[promised]
         )
-        anchor = _anchor(talk, schedule)
-        entries = tuple(
-            cm.PowerScheduleEntry(duration=round(ends - begins), power=floor_rational(min(own, power)))
-            for begins, ends, power in schedule.charging.pieces()
-        )
+        if plan.schedule_over(talk.now):  # the station has no other one: until it has, nothing is taken
+            anchor = time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit)
+            entries = (
+                cm.PowerScheduleEntry(
+                    duration=max(departure_or_a_day(talk), 1), power=floor_rational(min(own, 0.0))
+                ),
+            )
+        else:
+            anchor = _anchor(talk, schedule)
+            entries = tuple(
+                cm.PowerScheduleEntry(duration=round(ends - begins), power=floor_rational(min(own, power)))
+                for begins, ends, power in (schedule.profile or schedule.charging).pieces()
+            )
     return cm.EVPowerProfile(
         time_anchor=anchor,
         evppt_control_mode=mode,
         ev_power_profile_entries=cm.EVPowerProfileEntryList(ev_power_profile_entry=entries),
     )
-
-
-def _most(talk: Conversation, plan: Plan) -> float:
-    """What both sides can charge with at best, in W."""
-    own, offer = plan.ac.own, plan.ac.offer
-    if own is not None and offer is not None:
-        return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))
-    return min(talk.limits.maximum_charge_power_w, plan.station.maximum_charge_power_w)
 
 
 def _anchor(talk: Conversation, schedule: ChosenSchedule) -> int:

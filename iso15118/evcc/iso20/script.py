@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, energy, setup
+from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -22,10 +22,18 @@ from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION, unit_of
-from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.session.actions import (
+    EndReason,
+    OpenContactors,
+    ServiceRenegotiated,
+    SessionEnded,
+    SignalReady,
+    StopPower,
+    Urgency,
+)
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "DC", "Family", "Iso20"]
+__all__ = ["AC", "ACDP", "DC", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -37,6 +45,10 @@ class Family(Struct, frozen=True, kw_only=True):
     charge: Callable[[Conversation, Plan], Coroutine[Step, Any, SessionEnded]]
     """From the agreed schedule until power is over."""
     stop: Callable[[Conversation, Plan], Coroutine[Step, Any, None]]
+    begin: Callable[[Conversation, Plan], Coroutine[Step, Any, None]] | None = None
+    """Before anybody is authorized."""
+    part: Callable[[Conversation, Plan], Coroutine[Step, Any, None]] | None = None
+    """Once power is over, however it ended, and before the station is told goodbye."""
 
 
 async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
@@ -47,6 +59,11 @@ async def _direct(talk: Conversation, plan: Plan) -> SessionEnded:
     await energy.stop(talk, plan)
     await energy.welding_detection(talk)
     return end
+
+
+async def _under_device(talk: Conversation, plan: Plan) -> SessionEnded:
+    await acdp.connect(talk, plan)
+    return await _direct(talk, plan)
 
 
 async def _alternating(talk: Conversation, plan: Plan) -> SessionEnded:
@@ -69,6 +86,15 @@ AC = Family(
     charge_parameters=ac_setup.charge_parameters,
     charge=_alternating,
     stop=ac_energy.stop,
+)
+ACDP = Family(
+    schema="iso20-acdp",
+    namespace=Namespace.ACDP.value,
+    charge_parameters=setup.charge_parameters,
+    charge=_under_device,
+    stop=energy.stop,
+    begin=acdp.position_first,
+    part=acdp.disconnect,
 )
 
 
@@ -117,14 +143,16 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:
         if not joined:
+            if family.begin is not None:
+                await family.begin(talk, plan)
             await authorization(talk)
             await choose_service(talk, plan)
-        await family.charge_parameters(talk, plan)
-        await schedule(talk, plan)
-        if wants_pause(talk, end):
-            await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
-        else:
-            end = await family.charge(talk, plan)
+        end = await _charge(talk, plan, family)
+        while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
+            plan = await _service_anew(talk, family)
+            end = await _charge(talk, plan, family)
+        if family.part is not None:
+            await family.part(talk, plan)
         if wants_pause(talk, end):
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
@@ -139,6 +167,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
         cm.SessionStopReq(
             header=header(talk),
             charging_session=cm.ChargingSession.Pause if paused else cm.ChargingSession.Terminate,
+            ev_termination_code=end.reason.name,
             ev_termination_explanation=end.detail[:160] or None,
         ),
     )
@@ -147,6 +176,32 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
     talk.act(SignalReady(False))
     talk.ticket = keep(talk, plan) if paused else None
     return end
+
+
+async def _charge(talk: Conversation, plan: Plan, family: Family) -> SessionEnded:
+    """From the charge parameters until power is over."""
+    end = SessionEnded(EndReason.STOPPED_BY_EV)
+    await family.charge_parameters(talk, plan)
+    await schedule(talk, plan)
+    if plan.go_to_pause and talk.config.pause_if_asked and not talk.stop_wanted:
+        talk.pause_wanted = talk.pause_wanted or "the station asks for a pause"
+    if wants_pause(talk, end):
+        await family.stop(talk, plan)  # without ever taking power [V2G20-2122]
+        return end
+    return await family.charge(talk, plan)
+
+
+async def _service_anew(talk: Conversation, family: Family) -> Plan:
+    """In the same session, with the same authorization, whatever was agreed on before [V2G20-1477]."""
+    talk.service_wanted, talk.service_changes = "", talk.service_changes + 1
+    await exchange(
+        talk,
+        cm.SessionStopReq(header=header(talk), charging_session=cm.ChargingSession.ServiceRenegotiation),
+    )
+    talk.act(ServiceRenegotiated())
+    plan = Plan(namespace=family.namespace)
+    await choose_service(talk, plan)
+    return plan
 
 
 def wants_pause(talk: Conversation, end: SessionEnded) -> bool:
@@ -170,9 +225,13 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
     if not orderly:
         talk.act(SignalReady(False))
     talk.act(OpenContactors(urgency, leave.detail or leave.reason.value))
+    talk.drop_aside = True
     plan.ac.taken = None
-    if plan.power_delivered:
+    if plan.power_delivered or family.part is not None:
         try:
-            await family.stop(talk, plan)
+            if plan.power_delivered:
+                await family.stop(talk, plan)
+            if family.part is not None:
+                await family.part(talk, plan)
         except Leave as again:
             raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again

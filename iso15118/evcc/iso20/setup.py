@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, EndSession, Leave
 from iso15118.evcc.iso20.ac_setup import take_parameters
+from iso15118.evcc.iso20.choice import choose_schedule
 from iso15118.evcc.iso20.exchange import exchange, header, poll
-from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies
-from iso15118.evcc.iso20.plan import Plan, read_schedule
+from iso15118.evcc.iso20.mobility import take_station_needs
+from iso15118.evcc.iso20.needs import departure_or_a_day, departure_s, energies, v2x
+from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import plug_and_charge
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
@@ -23,12 +26,13 @@ from iso15118.messages.values import rational, si, unit_of
 from iso15118.session.actions import EndReason
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import (
-    AC_SERVICES,
+    OUTLET_SERVICES,
     SERVICES,
     BptChannel,
     ControlMode,
     GeneratorMode,
     MobilityNeedsMode,
+    Pricing,
     ServiceID,
     phases_of,
 )
@@ -83,8 +87,9 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
     mode."""
     _stop_if_wanted(talk)
     response = await exchange(talk, cm.ServiceDiscoveryReq(header=header(talk)))
+    plan.may_change_service = response.service_renegotiation_supported
     offered = {service.service_id for service in response.energy_transfer_service_list.service}
-    for wanted in talk.config.services:
+    for wanted in talk.services:
         if wanted not in offered or SERVICES[wanted].namespace != plan.namespace:
             continue
         detail = await exchange(talk, cm.ServiceDetailReq(header=header(talk), service_id=wanted))
@@ -98,11 +103,21 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             ]
             if not fitting:
                 continue
-            chosen = min(fitting, key=lambda one: (_phases_lost(talk, wanted, one), *_nuisance(one)))
+            chosen = min(
+                fitting,
+                key=lambda one: (
+                    _phases_lost(talk, wanted, one),
+                    *_nuisance(talk, one),
+                    _unpriced(talk, one),
+                ),
+            )
             plan.service, plan.parameter_set_id = SERVICES[wanted], chosen.parameter_set_id
-            plan.control_mode = mode
+            plan.control_mode, plan.pricing = mode, _number(chosen, "Pricing") or 0
+            plan.mobility_needs_mode = MobilityNeedsMode(
+                _number(chosen, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
+            )
             plan.separate_channels = _number(chosen, "BPTChannel") == BptChannel.SEPARATED
-            if wanted in AC_SERVICES:
+            if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
             await exchange(
@@ -110,7 +125,7 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
                 cm.ServiceSelectionReq(header=header(talk), selected_energy_transfer_service=selected),
             )
             return
-    wishes = ", ".join(service.name for service in talk.config.services)
+    wishes = ", ".join(service.name for service in talk.services)
     raise Leave(
         EndReason.PARAMETERS_NOT_ACCEPTED,
         f"no service for {wishes} in {' or '.join(mode.name for mode in talk.config.control_modes)}",
@@ -128,7 +143,7 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
     """The vehicle has what this set asks for."""
     charger = talk.charger
     forms = _number(parameters, "GeneratorMode") == GeneratorMode.GRID_FORMING
-    if service not in AC_SERVICES:
+    if service not in OUTLET_SERVICES:
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
@@ -138,17 +153,28 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
 
 def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> int:
     """A vehicle takes the set with its own number of phases, wherever it stands in the list."""
-    if service not in AC_SERVICES or talk.charger is None:
+    if service not in OUTLET_SERVICES or talk.charger is None:
         return 0
     return talk.charger.phases - phases_of(_number(parameters, "Connector"))
 
 
-def _nuisance(parameters: cm.ParameterSet) -> tuple[bool, bool]:
-    """This vehicle knows its needs and asks the station for them only where nothing else is offered, and it
-    changes channels to give energy back only where there are two."""
+def _nuisance(talk: Conversation, parameters: cm.ParameterSet) -> tuple[int, bool]:
+    """The vehicle takes the set in which its needs are known to whom it wants, and it changes channels to give energy back only where there
+    are two."""
+    liked = talk.config.mobility_needs
+    needs = _number(parameters, "MobilityNeedsMode") or MobilityNeedsMode.PROVIDED_BY_EVCC
     return (
-        _number(parameters, "MobilityNeedsMode") == MobilityNeedsMode.PROVIDED_BY_SECC,
+        liked.index(MobilityNeedsMode(needs)) if needs in liked else len(liked),
         _number(parameters, "BPTChannel") == BptChannel.SEPARATED,
+    )
+
+
+def _unpriced(talk: Conversation, parameters: cm.ParameterSet) -> int:
+    """A vehicle that chooses by prices takes the set that promises some, money before levels."""
+    if talk.config.schedules.choice not in (Wish.CHEAPEST, Wish.GREENEST):
+        return 0
+    return {int(Pricing.ABSOLUTE): 0, int(Pricing.PRICE_LEVELS): 1}.get(
+        _number(parameters, "Pricing") or 0, 2
     )
 
 
@@ -163,7 +189,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         "ev_minimum_charge_current": rational(limits.minimum_charge_current_a),
         "ev_maximum_voltage": rational(limits.maximum_voltage_v),
         "ev_minimum_voltage": rational(limits.minimum_voltage_v),
-        "target_soc": talk.config.target_soc,
+        "target_soc": talk.target_soc,
     }
     if plan.service.bidirectional:
         allowed = 1.0 if talk.config.allow_discharge else 0.0
@@ -224,13 +250,16 @@ def _station_limits(offer: Any) -> StationLimits:
 
 
 async def schedule(talk: Conversation, plan: Plan) -> bool:
-    """Say what is needed; in Scheduled mode take the first schedule that the station offers. False: it has no other one, and the old one
+    """Say what is needed; in Scheduled mode take the best schedule that the station offers. False: it has no other one, and the old one
     stays."""
     _stop_if_wanted(talk)
+    talk.needs_changed = False
     response = await poll(
         talk,
         lambda: cm.ScheduleExchangeReq(
-            header=header(talk), maximum_supporting_points=1024, se_req_control_mode=_needs(talk, plan)
+            header=header(talk),
+            maximum_supporting_points=talk.config.schedules.maximum_points,
+            se_req_control_mode=_needs(talk, plan),
         ),
         lambda response: response.evse_processing is Processing.Finished,
         limit=talk.timing.ongoing_timeout,
@@ -240,16 +269,16 @@ async def schedule(talk: Conversation, plan: Plan) -> bool:
         if plan.power_delivered:
             return False
         raise Leave(EndReason.REFUSED, response.response_code.value)
+    plan.go_to_pause = response.go_to_pause is True
     answer = response.se_res_control_mode
     scheduled = plan.control_mode is ControlMode.SCHEDULED
     if isinstance(answer, cm.ScheduledSEResControlMode) is not scheduled:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"{type(answer).__name__} in the other control mode")
     if not isinstance(answer, cm.ScheduledSEResControlMode):
+        take_station_needs(talk, plan, answer)
         return True
-    try:
-        plan.schedule = read_schedule(answer.schedule_tuple[0], response.header.time_stamp, talk.now)
-    except ValueError as error:
-        raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, f"the station offers {error}") from error
+    plan.schedule = choose_schedule(talk, plan, response)
+    plan.look_again_at, plan.falls_short = talk.now + talk.config.schedules.look_again_s, False
     if unit := unit_of(plan.schedule.anchor):
         talk.note("time-stamp-unit", f"the station's time stamps are {unit}")
     if plan.schedule_over(talk.now):
@@ -265,7 +294,8 @@ def _needs(talk: Conversation, plan: Plan) -> cm.SEReqControlMode:
         return cm.ScheduledSEReqControlMode(departure_time=departure_s(talk), **energies(talk))
     return cm.DynamicSEReqControlMode(
         departure_time=departure_or_a_day(talk),
-        minimum_soc=talk.config.minimum_soc,
-        target_soc=talk.config.target_soc,
+        minimum_soc=talk.minimum_soc,
+        target_soc=talk.target_soc,
         **energies(talk),
+        **v2x(talk, plan),
     )

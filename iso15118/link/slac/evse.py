@@ -19,6 +19,7 @@ from iso15118.link.primitives import (
     LinkNote,
     LinkReported,
     LinkState,
+    PeerHeard,
     Pilot,
     PowerOn,
     Restart,
@@ -340,8 +341,10 @@ class EvseSlac:
         elif self._state is not LinkState.MATCHING:
             return []
         # Others may be measured while somebody joins: only who is heard better takes its place.
+        first = self._state is LinkState.MATCHING and not self._runs
         run = self._runs.admit(source, run_id)
-        return _sends(run.start(now)) if run is not None else []
+        heard: list[Action] = [PeerHeard()] if first and run is not None else []
+        return heard + _sends(run.start(now)) if run is not None else []
 
     def _match(self, source: bytes, message: SlacMatchReq, now: float) -> list[Action]:
         linked = self._state is LinkState.MATCHED

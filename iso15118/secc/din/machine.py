@@ -69,6 +69,10 @@ class Din:
         """There is one stream only."""
         return False
 
+    def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
+        """So whatever comes is a part of it."""
+        return self.answer(message, state)
+
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by the status."""
         request = _body(message)

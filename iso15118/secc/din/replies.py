@@ -33,6 +33,7 @@ CODES: Final[dict[Fault, din.ResponseCode]] = {
     Fault.POWER_PROFILE: Code.FAILED_ChargingProfileInvalid,  # [V2G-DC-399]
     Fault.POWER_PROFILE_VIOLATED: Code.FAILED,  # no such code: the limits of the loop hold
     Fault.NOT_APPLIED: Code.FAILED_PowerDeliveryNotApplied,  # [V2G-DC-401]
+    Fault.ASSOCIATION: Code.FAILED,  # only -20 has a connection device
     Fault.CONTACTOR: Code.FAILED_PowerDeliveryNotApplied,  # [V2G-DC-401], the nearest there is
     Fault.SIGNATURE: Code.FAILED_SignatureError,  # no payment by contract
     Fault.CHALLENGE: Code.FAILED_ChallengeInvalid,  # likewise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from iso15118.messages import din
 from iso15118.messages.values import new_session_id
-from iso15118.session.actions import EndReason, RequestAuthorization
+from iso15118.session.actions import Action, EndReason
 from iso15118.session.edition import Answer, Fault, Refused
 
 from .context import SERVICE_ID, Context
@@ -28,7 +28,7 @@ Code = din.ResponseCode
 def session_setup(request: din.SessionSetupReq, ctx: Context) -> Answer:
     """Always a new session with an id of its own: DIN 70121 has no pause, so no id of the vehicle is gone on with."""
     facts = ctx.facts
-    facts.evccid = request.evccid.hex().upper()
+    facts.know_vehicle(request.evccid.hex().upper())
     facts.session_id = new_session_id()
     unix = facts.unix_time
     response = din.SessionSetupRes(
@@ -91,7 +91,7 @@ def contract_authentication(request: din.ContractAuthenticationReq, ctx: Context
 def _wait_for_driver(ctx: Context) -> Answer | Refused:
     """Ongoing; and whoever decides hears of it, if nobody is deciding."""
     facts = ctx.facts
-    before: tuple[RequestAuthorization, ...] = ()
+    before: tuple[Action, ...] = ()
     if facts.authorization_requested is None and (facts.ask_after is None or facts.now >= facts.ask_after):
         facts.attempts += 1
         if facts.attempts > facts.config.authorization_attempts:
@@ -100,7 +100,7 @@ def _wait_for_driver(ctx: Context) -> Answer | Refused:
                 "(session.authorization_attempts)"
             )
         facts.authorization_requested = facts.now
-        before = (RequestAuthorization(facts.evccid),)
+        before = (facts.ask_driver(),)
     waiting = din.ContractAuthenticationRes(response_code=Code.OK, evse_processing=din.EVSEProcessing.Ongoing)
     return Answer(reply(ctx, waiting), State.CONTRACT_AUTHENTICATION, before)
 

@@ -6,7 +6,7 @@ A refused driver is not told so while another card may come [V2G2-854]; a refuse
 from __future__ import annotations
 
 from iso15118.messages import iso2
-from iso15118.session.actions import Action, EndReason, RequestAuthorization
+from iso15118.session.actions import Action, EndReason
 from iso15118.session.edition import Answer, Fault, Refused
 
 from . import plug_and_charge
@@ -50,7 +50,7 @@ def _driver(ctx: Context) -> Answer | Refused:
                 f"{attempts} attempts to be authorized were refused (session.authorization_attempts)"
             )
         facts.authorization_requested = facts.now
-        before = (RequestAuthorization(facts.evccid, facts.certificate_name),)
+        before = (facts.ask_driver(),)
     return _answer(ctx, Processing.Ongoing_WaitingForCustomerInteraction, State.AUTHORIZATION, before)
 
 

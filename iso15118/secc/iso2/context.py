@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.schedule import Schedule
 from iso15118.messages import iso2
+from iso15118.messages.xmldsig import Signature
 from iso15118.secc.facts import Facts
 from iso15118.session.ticket import SeccTicket
 
@@ -28,7 +29,6 @@ class Context:
     """The choices of one session, and the ``facts`` that they are made by."""
 
     facts: Facts
-    settings: Iso2SeccSettings
     part: Part
     """AC or DC."""
     all_modes: tuple[iso2.EnergyTransferMode, ...]
@@ -66,6 +66,8 @@ class Context:
     """DC: power rests for another schedule, and has not come back since."""
     asked_for_parameters: float | None = None
     """When the first ChargeParameterDiscoveryReq of a negotiation came."""
+    needs_told: bool = False
+    """What the vehicle wants has been told in this negotiation."""
     wish: Any = None
     """The last request of the loop: what the bounds are computed from when a limit changes between two."""
     schedules: dict[int, Schedule] = field(default_factory=dict)
@@ -86,6 +88,11 @@ class Context:
     metering_due: float = 0.0
     receipt: iso2.MeterInfo | None = None
     """The reading that the vehicle was asked to sign."""
+
+    @property
+    def settings(self) -> Iso2SeccSettings:
+        """What is decided about ISO 15118-2 alone, for this vehicle."""
+        return self.facts.config.iso2
 
     @property
     def offers_contracts(self) -> bool:
@@ -116,7 +123,7 @@ class Context:
         before = None if self.resumed is None or self.resumed.iso2 is None else self.resumed.iso2.mode
         return tuple(mode for mode in self.all_modes if before is None or mode.value == before)
 
-    def envelope(self, element: iso2.BodyElement) -> iso2.V2GMessage:
-        """The message that says ``element`` in this session."""
-        header = iso2.MessageHeader(session_id=self.facts.session_id)
+    def envelope(self, element: iso2.BodyElement, signature: Signature | None = None) -> iso2.V2GMessage:
+        """The message that says ``element`` in this session, with a signature of what is in it."""
+        header = iso2.MessageHeader(session_id=self.facts.session_id, signature=signature)
         return iso2.V2GMessage(header=header, body=iso2.Body(body_element=element))

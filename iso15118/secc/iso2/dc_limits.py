@@ -16,6 +16,7 @@ from iso15118.session.edition import Refused
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .context import Context
+from .display import show_parameters
 from .parameters import not_accepted
 from .status import dc_status
 from .wire import charge_only, offer, vehicle_limits
@@ -43,6 +44,7 @@ def take_parameters(said: Any, ctx: Context) -> Refused | None:
         return not_accepted(why)
     facts.vehicle, facts.offered = vehicle, station
     refresh(ctx)
+    show_parameters(said, ctx)
     return None
 
 

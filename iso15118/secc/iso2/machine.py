@@ -89,7 +89,7 @@ class Iso2:
         self.facts = facts
         facts.timing = settings.timing
         facts.stop_notice_s = float(settings.stop_notice_s)
-        self.context = Context(facts=facts, settings=settings, part=part, all_modes=modes)
+        self.context = Context(facts=facts, part=part, all_modes=modes)
         self._table = table_of(part)
         self._stages = _STAGES | dict(part.stages)
         self._handlers = _HANDLERS | dict(part.handlers)
@@ -106,6 +106,10 @@ class Iso2:
     def is_beside(self, message: Any) -> bool:
         """There is one conversation."""
         return False
+
+    def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
+        """So whatever comes is a part of it."""
+        return self.answer(message, state)
 
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""

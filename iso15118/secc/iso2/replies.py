@@ -50,6 +50,7 @@ CODES: dict[Fault, iso2.ResponseCode] = {
     Fault.POWER_PROFILE: Code.FAILED_ChargingProfileInvalid,  # [V2G2-225, V2G2-478]
     Fault.POWER_PROFILE_VIOLATED: Code.FAILED_ChargingProfileInvalid,  # there is no other word for it
     Fault.NOT_APPLIED: Code.FAILED_PowerDeliveryNotApplied,  # [V2G2-480]
+    Fault.ASSOCIATION: Code.FAILED,  # only -20 has a connection device
     Fault.CONTACTOR: Code.FAILED_ContactorError,  # [V2G2-862, V2G2-865]
     Fault.SIGNATURE: Code.FAILED_SignatureError,
     Fault.CHALLENGE: Code.FAILED_ChallengeInvalid,  # [V2G2-475]

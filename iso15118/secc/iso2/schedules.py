@@ -18,6 +18,7 @@ from iso15118.session.edition import Fault, Refused
 from .context import Context
 from .pause import schedule_before
 from .sequence import State
+from .tariffs import tariff_of, wanted
 
 __all__ = ["allowed_w", "ask_anew", "offer_schedules", "take_profile"]
 
@@ -46,6 +47,8 @@ def offer_schedules(
     lasts = min(departure_s or _DAY, _LONGEST)
     ctx.schedules.clear()
     ctx.plans_offered = facts.plans
+    # Each plan with its prices; a plan that was pushed by itself has none.
+    priced = {id(plan): one.charging.prices for plan, one in zip(facts.plans, facts.offers, strict=False)}
     plans = [plan for plan in facts.plans if plan.over_at >= facts.now + 1.0]
     before = schedule_before(ctx) if ctx.state is State.CHARGE_PARAMETER_DISCOVERY else None
     if before is not None and not plans:
@@ -58,7 +61,12 @@ def offer_schedules(
     for number, plan in named:
         entries = _in_days(_shortened(_from_now(plan, facts.now, lasts, most_w), most), most)
         ctx.schedules[number] = Schedule.of(facts.now, ((float(d), quantity(p)) for d, p in entries))
-        tuples.append(iso2.SAScheduleTuple(sa_schedule_tuple_id=number, p_max_schedule=_on_wire(entries)))
+        tariff = tariff_of(ctx, priced.get(id(plan)), number, most) if wanted(ctx) else None
+        tuples.append(
+            iso2.SAScheduleTuple(
+                sa_schedule_tuple_id=number, p_max_schedule=_on_wire(entries), sales_tariff=tariff
+            )
+        )
     ctx.tuple_id = named[0][0]
     ctx.asked_anew = None
     return iso2.SAScheduleList(sa_schedule_tuple=tuple(tuples))

@@ -68,6 +68,9 @@ class Iso2SeccSettings(Struct, frozen=True, kw_only=True):
     next request at once."""
     certificate_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
     """A contract that ends within so many days is answered OK_CertificateExpiresSoon [V2G2-690]."""
+    tariffs: Literal["contract", "always", "never"] = "contract"
+    """Tell the energy manager's prices as SalesTariff: to vehicles that pay by contract, always, or never. Without a contract a vehicle
+    cannot know whose tariffs they are, and is to leave them alone."""
     peak_current_ripple_a: Amperes = 1.0
     """EVSEPeakCurrentRipple, peak to peak, in A: that of your supply. The message has to have one."""
     current_tolerance_a: Amperes | None = None
@@ -116,4 +119,5 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "profile_check": ("note", "strict"),
     "plausibility": ("note", "strict"),
     "dc_renegotiation_short": ("accept", "refuse"),
+    "tariffs": ("contract", "always", "never"),
 }

@@ -9,7 +9,7 @@ from iso15118.messages import iso2
 from iso15118.messages.values import new_session_id
 from iso15118.session.actions import EndReason, ServicesSelected, SessionResumed
 from iso15118.session.edition import Answer, Fault, Refused
-from iso15118.session.value_added import ServiceParameters, ValueAddedService
+from iso15118.session.value_added import ServiceParameters, ValueAddedService, number_in_iso2
 
 from .context import Context
 from .pause import join, why_no_pause
@@ -32,7 +32,7 @@ def session_setup(request: iso2.SessionSetupReq, ctx: Context) -> Answer:
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is replaced
     [V2G2-756]. The EVCCID, an address, is told as hexadecimal digits; nothing is decided by it."""
     facts = ctx.facts
-    facts.evccid = request.evccid.hex().upper()
+    facts.know_vehicle(request.evccid.hex().upper())
     joined = join(ctx)
     if not joined:
         facts.session_id = new_session_id()
@@ -73,10 +73,10 @@ def _beside(ctx: Context) -> list[iso2.Service]:
                 free_service=True,
             )
         )
-    for service in ctx.facts.value_added:
+    for number, service in _offered(ctx):
         found.append(
             iso2.Service(
-                service_id=service.id,
+                service_id=number,
                 service_name=service.name or None,
                 service_category=iso2.ServiceCategory(service.category),
                 service_scope=service.scope or None,
@@ -87,7 +87,13 @@ def _beside(ctx: Context) -> list[iso2.Service]:
 
 
 def _value_added(ctx: Context, number: int) -> ValueAddedService | None:
-    return next((service for service in ctx.facts.value_added if service.id == number), None)
+    return next((service for own, service in _offered(ctx) if own == number), None)
+
+
+def _offered(ctx: Context) -> list[tuple[int, ValueAddedService]]:
+    """What this edition knows of the station's services, by its own ids."""
+    numbered = [(number_in_iso2(service), service) for service in ctx.facts.value_added]
+    return [(number, service) for number, service in numbered if number is not None]
 
 
 def _variant(one: ServiceParameters) -> iso2.ParameterSet:
@@ -97,8 +103,8 @@ def _variant(one: ServiceParameters) -> iso2.ParameterSet:
             parameters.append(iso2.Parameter(name=name, bool_value=value))
         elif isinstance(value, int):
             parameters.append(iso2.Parameter(name=name, int_value=value))
-        else:
-            parameters.append(iso2.Parameter(name=name, string_value=value))
+        else:  # a physical value has a unit there, which nobody knows
+            parameters.append(iso2.Parameter(name=name, string_value=str(value)))
     return iso2.ParameterSet(parameter_set_id=one.id, parameter=tuple(parameters))
 
 
@@ -140,7 +146,7 @@ def payment_service_selection(request: iso2.PaymentServiceSelectionReq, ctx: Con
         if extra is not None:
             if not extra.has(parameters):
                 return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} has no set {parameters}")
-            selected.append((number, parameters))
+            selected.append((extra.id, parameters))
             continue
         if number != SERVICE_CERTIFICATE or not ctx.offers_certificates:
             return _not_accepted(Fault.SERVICE_SELECTION, f"service {number} is not offered")
@@ -156,6 +162,7 @@ def payment_service_selection(request: iso2.PaymentServiceSelectionReq, ctx: Con
     if option is iso2.PaymentOption.Contract:
         following = State.CONTRACT_CERTIFICATE if ctx.wants_certificate else State.PAYMENT_DETAILS
     response = iso2.PaymentServiceSelectionRes(response_code=Code.OK)
+    ctx.facts.selected = tuple(selected)
     news = (ServicesSelected(tuple(selected)),) if selected else ()
     return Answer(ctx.envelope(response), following, news)
 

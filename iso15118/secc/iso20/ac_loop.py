@@ -19,9 +19,12 @@ from iso15118.session.services import ControlMode
 
 from .ac_wire import loop_limits, present, reactive_targets, targets
 from .context import Context
-from .schedules import allowed_w, profile_exceeded
+from .mobility import answered as needs_answered
+from .mobility import loop_fields, take_needs
+from .profiles import profile_exceeded
+from .schedules import allowed_back_w, allowed_w
 from .sequence import State
-from .telling import answered, meter_told, status, take_display
+from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 
 __all__ = ["charge_loop", "present_bounds"]
 
@@ -57,6 +60,10 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
     bounds = present_bounds(ctx)
     before: tuple[Action, ...] = () if bounds is None or bounds == facts.ac_power else (SetAcPower(bounds),)
     take_display(request.display_parameters, ctx)
+    lapse(ctx)
+    if ctx.control_mode is _DYNAMIC:
+        take_needs(mode, ctx)
+        needs_answered(mode, ctx)
 
     def reply(actions: tuple[Action, ...], *, told: bool, confirm: bool) -> Answer:
         meter_info = meter_told(ctx, confirm=confirm) if told else None
@@ -65,6 +72,7 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
             response_code=code,
             evse_status=status(ctx, confirm=confirm and meter_info is not None),
             meter_info=meter_info,
+            receipt=receipt_told(ctx, meter_info, confirm=confirm),
             cl_res_control_mode=loop_mode(ctx),
         )
         return Answer(response, State.AC_CHARGE_LOOP, actions)
@@ -106,7 +114,7 @@ def present_bounds(ctx: Context) -> AcBounds | None:
 def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
     """The set-point, or all that both sides can do: in Scheduled mode within the schedule, in Dynamic mode while the vehicle wants any."""
     facts, limits = ctx.facts, ctx.facts.ac_limits
-    if limits is None or ctx.service is None:
+    if limits is None or ctx.service is None or facts.wishes.standing_by:
         return NOTHING
     point = facts.set_point_w
     if point is None or point >= 0.0:
@@ -115,6 +123,8 @@ def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
         allowed = allowed_w(ctx)
         if allowed < _INF:
             point = allowed if point is None else min(point, allowed)
+    elif (back := allowed_back_w(ctx)) < _INF:
+        point = max(point, -back)
     return station_target(
         point,
         limits,
@@ -140,7 +150,12 @@ def _tells_target(ctx: Context) -> bool:
     facts = ctx.facts
     if ctx.control_mode is _DYNAMIC:
         return True
-    ctx.target_told = ctx.target_told or facts.set_point_w is not None or facts.ac_limits != facts.ac_offered
+    ctx.target_told = (
+        ctx.target_told
+        or facts.wishes.standing_by
+        or facts.set_point_w is not None
+        or facts.ac_limits != facts.ac_offered
+    )
     return ctx.target_told
 
 
@@ -165,4 +180,6 @@ def loop_mode(ctx: Context) -> Any:
     measured = facts.ac_measured
     if any(measured.voltage_v):  # somebody measures
         fields |= present(measured.power_w, phases, uneven and not measured.one_meter)
+    if dynamic:
+        fields |= loop_fields(ctx)
     return (service.dynamic_res if dynamic else service.scheduled_res)(**fields)

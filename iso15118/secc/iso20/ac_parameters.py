@@ -21,7 +21,7 @@ from .ac_wire import offer, vehicle_limits
 from .context import Context
 from .sequence import State
 
-__all__ = ["charge_parameter_discovery", "neutral_offer", "phases", "refresh_limits"]
+__all__ = ["charge_parameter_discovery", "declared", "neutral_offer", "phases", "refresh_limits"]
 
 
 def phases(ctx: Context) -> int:
@@ -55,6 +55,23 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
         ),
     )
     return Answer(response, State.SCHEDULE_EXCHANGE)
+
+
+def declared(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> AcVehicleLimits | Refused:
+    """What the vehicle declares when it says it again in a renegotiation; the offer stands."""
+    facts, service, mode = ctx.facts, ctx.service, request.ac_cpd_req_energy_transfer_mode
+    hardware, before = facts.ac_hardware, facts.ac_vehicle
+    if service is None or hardware is None or before is None or type(mode) is not service.cpd_req_mode:
+        return _wrong(f"{type(mode).__name__} does not belong to the chosen service")
+    try:
+        vehicle, odd = vehicle_limits(mode, phases(ctx), hardware.nominal_voltage_v)
+    except ConfigError as error:
+        return _wrong(str(error))
+    for why in odd:
+        facts.note("ac-phases", why)
+    if vehicle.uneven is not before.uneven:
+        return _wrong("the phases may differ now, or no longer")
+    return vehicle
 
 
 def _wrong(why: str) -> Refused:

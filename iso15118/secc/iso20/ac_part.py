@@ -13,9 +13,11 @@ from iso15118.session.services import SERVICES, Namespace, ServiceID
 
 from . import ac_loop, ac_parameters, telling
 from .context import Context
-from .replies import neutral
-from .schedules import take_profile
+from .notices import status
+from .profiles import take_profile
 from .sequence import Part, State, key_of, row
+from .standby import over as standby_over
+from .standby import stand_by
 
 __all__ = ["AC"]
 
@@ -31,16 +33,18 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
         case _, cm.ChargeProgress.Start:
             return _start(request, ctx)
         case _, cm.ChargeProgress.Standby:
-            return Answer(neutral(request, ctx, Code.WARNING_StandbyNotAllowed), ctx.state)
+            return stand_by(request, ctx)
         case _, cm.ChargeProgress.ScheduleRenegotiation:
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION)
-    return open_contactors(ctx.facts, lambda: Answer(_ok(ctx), S.SESSION_STOP, (ReadMeter(),)))
+    standby_over(ctx)
+    return open_contactors(ctx.facts, lambda: Answer(_ok(ctx, stops=True), S.SESSION_STOP, (ReadMeter(),)))
 
 
 def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wait:
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    standby_over(ctx)
     return close_contactors(
         ctx.facts,
         ac_parameters.phases(ctx),
@@ -48,8 +52,10 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     )
 
 
-def _ok(ctx: Context, code: ResponseCode = Code.OK) -> cm.PowerDeliveryRes:
-    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
+def _ok(ctx: Context, code: ResponseCode = Code.OK, *, stops: bool = False) -> cm.PowerDeliveryRes:
+    """``stops``: the vehicle ends power, and nothing else is wanted of it any more."""
+    wanted = None if stops else status(ctx, confirm=False)
+    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code, evse_status=wanted)
 
 
 AC = Part(
@@ -93,4 +99,5 @@ AC = Part(
     refresh=ac_parameters.refresh_limits,
     advice=telling.unasked_reading,
     bounds=ac_loop.present_bounds,
+    declared=ac_parameters.declared,
 )

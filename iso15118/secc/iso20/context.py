@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.ac import Phases
 from iso15118.energy.dc import Together
 from iso15118.energy.schedule import Schedule
-from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
 from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
@@ -23,6 +24,11 @@ from iso15118.session.services import SERVICES, ControlMode, EnergyService, Para
 from .wire import LoopLimits, StationLimitsOnWire
 
 if TYPE_CHECKING:
+    from iso15118.energy.offer import ScheduleOffer
+
+    from .beside import Attempt
+    from .mobility import NeedsTold
+    from .offers import Offered
     from .sequence import Part, State
 
 __all__ = ["Context"]
@@ -48,10 +54,19 @@ class Context:
     installations: int = 0
     """Contracts that were asked for."""
     metering_due: float = 0.0
-    metering_asked: deque[MeterInfo] = field(default_factory=lambda: deque(maxlen=_READINGS_KEPT))
-    """The last readings that the vehicle was asked to confirm: it may sign one while the next is on its way."""
+    metering_until: float | None = None
+    """How long the vehicle has to confirm a reading; None: it is not asked to."""
+    metering_unanswered: int = 0
+    """How often it did not."""
+    metering_asked: deque[tuple[MeterInfo, Receipt | None]] = field(
+        default_factory=lambda: deque(maxlen=_READINGS_KEPT)
+    )
+    """The last readings that the vehicle was asked to confirm, each with its receipt: it may sign one while the next is on its way."""
     service: EnergyService | None = None
     parameter_set: ParameterSet | None = None
+    checks_in: cm.EvCheckInStatus | None = None
+    """How far the vehicle has checked in to its parking space; None: it has not begun."""
+    checks_out: cm.EvCheckOutStatus | None = None
     detailed: set[int] = field(default_factory=set)
     """Services whose ServiceDetail the vehicle has read."""
 
@@ -69,17 +84,44 @@ class Context:
     """What ``wish`` leaves of the vehicle's limits."""
     both: Together = field(default_factory=Together)
     """What these and ``limits`` have in common."""
+    exchanging: bool = False
+    """A schedule exchange has begun, and the vehicle is told to wait for its end."""
+    offered: dict[int, Offered] = field(default_factory=dict)
+    """The schedules of the last exchange by their ids; the first is the default."""
+    offers_made: tuple[ScheduleOffer, ...] = ()
+    """The energy manager's plans that they were made of."""
+    managed: bool = False
+    """They are the energy manager's; otherwise the limits of that moment."""
+    tuple_id: int | None = None
+    """The one that holds."""
+    tolerance_w: float = 0.0
+    """How far the vehicle may be off its profile by it."""
     schedule: Schedule | None = None
-    """The charging power that was offered over time, on the session's clock; None in Dynamic mode."""
+    """Its charging power over time, on the session's clock; None in Dynamic mode."""
+    discharging: Schedule | None = None
+    """What it lets the vehicle give back, as magnitudes; None: the limits alone count."""
     profile: Schedule | None = None
     """What the vehicle means to take of it."""
     exceeded_since: float | None = None
     """Since when more flows than that."""
+    minimum_soc: int | None = None
+    """States of charge that the vehicle last said in Dynamic mode, in percent."""
+    target_soc: int | None = None
+    needs_told: NeedsTold | None = None
+    """What was last passed on of its needs."""
+    acknowledge_until: float = 0.0
+    """Until then a vehicle may take over what the station was told."""
+    acknowledged: bool | None = None
+    """It did, or did not; None while that is open."""
+    attempt: Attempt | None = None
+    """An attempt to agree on another schedule beside the charge loop."""
     renegotiate_until: float = 0.0
     """Until then the vehicle is asked for another schedule."""
     renegotiate_next: float = 0.0
     """Not before is it asked again."""
 
+    receipt: Receipt | None = None
+    """What the next reading is told with, and signed."""
     meter_silent_since: MeterRead | None = None
     """The reading after which the meter was waited for in vain."""
     meter_told: bool = False
@@ -110,6 +152,18 @@ class Context:
         """The mode of the chosen parameter set; Scheduled before the choice."""
         chosen = self.parameter_set
         return chosen.control_mode if chosen is not None else _SCHEDULED
+
+    def follow(self, number: int) -> None:
+        """This schedule of those that were offered holds from now on, without a tolerance until the vehicle has confirmed it."""
+        chosen = self.offered[number]
+        self.tuple_id, self.tolerance_w = number, 0.0
+        self.schedule, self.discharging = chosen.charging, chosen.discharging
+
+    def forget_schedules(self) -> None:
+        """Nothing was offered, and nothing is planned."""
+        self.offered.clear()
+        self.schedule = self.discharging = self.profile = self.tuple_id = None
+        self.offers_made, self.managed, self.exchanging, self.tolerance_w = (), False, False, 0.0
 
     @property
     def services(self) -> tuple[ServiceID, ...]:

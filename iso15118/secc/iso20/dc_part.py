@@ -121,6 +121,7 @@ DC = Part(
     refresh=parameters.refresh_limits,
     advice=telling.unasked_reading,
     bounds=loop.present_bounds,
+    declared=parameters.declared,
 )
 
 TOLERATED: dict[tuple[State, type], State] = {

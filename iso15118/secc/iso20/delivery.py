@@ -15,9 +15,11 @@ from iso15118.session.actions import Action, EndReason, ReadMeter, StopPower, Ur
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 
 from .context import Context
-from .replies import neutral
-from .schedules import take_profile
+from .notices import status
+from .profiles import take_profile
 from .sequence import State, key_of
+from .standby import over as standby_over
+from .standby import stand_by
 
 __all__ = ["cable_check", "power_delivery", "pre_charge", "welding_detection"]
 
@@ -82,12 +84,13 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
         case _, cm.ChargeProgress.Start:
             return _start(request, ctx)
         case _, cm.ChargeProgress.Standby:
-            return Answer(neutral(request, ctx, Code.WARNING_StandbyNotAllowed), state)
+            return stand_by(request, ctx)
         case _, cm.ChargeProgress.ScheduleRenegotiation:
             return Answer(_ok(ctx), State.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
+    standby_over(ctx)
     if state is State.DC_CABLE_CHECK:
         # Before any power. A cable check that still runs has voltage on the cable: it is taken away first.
-        return Answer(_ok(ctx), State.SESSION_STOP, take_back("PowerDelivery stop"))
+        return Answer(_ok(ctx, stops=True), State.SESSION_STOP, take_back("PowerDelivery stop"))
     return _stop(ctx)
 
 
@@ -96,6 +99,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
     code = take_profile(request, ctx)
     if isinstance(code, Refused):
         return code
+    standby_over(ctx)
     if facts.contactors_closed and facts.delivered:
         # After a renegotiation: the battery holds the output, and nothing has to be compared.
         return Answer(_ok(ctx, code), State.DC_CHARGE_LOOP)
@@ -104,7 +108,9 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused | Wai
 
 def _stop(ctx: Context) -> Wait:
     """Current to zero and contactors open before the answer: the vehicle opens its own on it."""
-    return open_contactors(ctx.facts, lambda: Answer(_ok(ctx), State.DC_WELDING_DETECTION, (ReadMeter(),)))
+    return open_contactors(
+        ctx.facts, lambda: Answer(_ok(ctx, stops=True), State.DC_WELDING_DETECTION, (ReadMeter(),))
+    )
 
 
 def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Answer:
@@ -118,5 +124,7 @@ def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Answer
     return Answer(response, State.SESSION_STOP if done else State.DC_WELDING_DETECTION)
 
 
-def _ok(ctx: Context, code: ResponseCode = Code.OK) -> cm.PowerDeliveryRes:
-    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code)
+def _ok(ctx: Context, code: ResponseCode = Code.OK, *, stops: bool = False) -> cm.PowerDeliveryRes:
+    """``stops``: the vehicle ends power, and nothing else is wanted of it any more."""
+    wanted = None if stops else status(ctx, confirm=False)
+    return cm.PowerDeliveryRes(header=ctx.header(), response_code=code, evse_status=wanted)

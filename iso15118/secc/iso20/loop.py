@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from iso15118.energy.dc import LOSS, Bounds, PresentLimits, charging, discharging, nothing
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
@@ -21,9 +23,12 @@ from iso15118.session.services import ControlMode
 from iso15118.session.supervision import Rule
 
 from .context import Context
-from .schedules import allowed_w, profile_exceeded
+from .mobility import answered as needs_answered
+from .mobility import loop_fields, take_needs
+from .profiles import profile_exceeded
+from .schedules import allowed_back_w, allowed_w
 from .sequence import State
-from .telling import answered, meter_told, status, take_display
+from .telling import answered, lapse, meter_told, receipt_told, status, take_display
 
 __all__ = ["charge_loop", "present_bounds"]
 
@@ -67,6 +72,10 @@ def charge_loop(request: dc.DCChargeLoopReq, ctx: Context) -> Answer | Refused |
     else:
         ctx.loops_beyond = 0
     take_display(request.display_parameters, ctx)
+    lapse(ctx)
+    if not scheduled:
+        take_needs(mode, ctx)
+        needs_answered(mode, ctx)
     reply = partial(_reply, ctx, code)
     return answered(ctx, "DCChargeLoopReq", before, reply, meter_asked_for=request.meter_info_requested)
 
@@ -83,15 +92,21 @@ def _reply(
         response_code=code,
         evse_status=status(ctx, confirm=confirm and meter_info is not None),
         meter_info=meter_info,
-        receipt=None,
+        receipt=receipt_told(ctx, meter_info, confirm=confirm),
         evse_present_current=measured(output.current_a),
         evse_present_voltage=measured(output.voltage_v),
         evse_power_limit_achieved=power,
         evse_current_limit_achieved=current,
         evse_voltage_limit_achieved=voltage,
-        cl_res_control_mode=ctx.loop_mode,
+        cl_res_control_mode=_loop_mode(ctx),
     )
     return Answer(response, _LOOP, before)
+
+
+def _loop_mode(ctx: Context) -> Any:
+    """What was made when a limit last changed, with what the station was told of the driver's needs, which counts down."""
+    told = loop_fields(ctx)
+    return msgspec.structs.replace(ctx.loop_mode, **told) if told else ctx.loop_mode
 
 
 def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Action, ...]:
@@ -124,10 +139,12 @@ def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     if service is None or vehicle is None or limits is None or mode is None:
         return None
     now, present_v, asked_a = ctx.vehicle_now.of(mode, vehicle), facts.measured.voltage_v, ctx.asked_a
-    if ctx.control_mode is _DYNAMIC:
+    if facts.wishes.standing_by:
+        bounds = nothing(limits, now)
+    elif ctx.control_mode is _DYNAMIC:
         bounds = _dynamic(mode, ctx, limits, now, present_v, service.bidirectional)
     elif asked_a < 0.0:
-        wanted = Bounds(0.0, asked_a, limits.maximum_discharge_power_w)
+        wanted = Bounds(0.0, asked_a, min(limits.maximum_discharge_power_w, allowed_back_w(ctx)))
         bounds = discharging(wanted, limits, now, present_v, loss=LOSS)
     else:
         # The vehicle may ask for more than the schedule has; it is not given.

@@ -18,9 +18,11 @@ from iso15118.session.edition import Answer, Fault, Refused, Stage, Wait
 from iso15118.session.ticket import SeccTicket
 from iso15118.timing import Timer
 
-from . import pause, plug_and_charge, schedules, setup
+from . import exchange, pause, plug_and_charge, setup, value_added
+from .beside import answer_beside, declare_anew
 from .context import Context
 from .dc_part import TOLERATED
+from .notices import over
 from .replies import CODES, RESPONSES, neutral
 from .sequence import Handler, Part, State, Table, compose, key_of
 
@@ -36,10 +38,14 @@ _HANDLERS: Final[dict[type, Handler]] = {
     cm.ServiceDiscoveryReq: setup.service_discovery,
     cm.ServiceDetailReq: setup.service_detail,
     cm.ServiceSelectionReq: setup.service_selection,
-    cm.ScheduleExchangeReq: schedules.schedule_exchange,
+    cm.ScheduleExchangeReq: exchange.schedule_exchange,
     cm.MeteringConfirmationReq: plug_and_charge.metering_confirmation,
     cm.SessionStopReq: setup.session_stop,
+    cm.VehicleCheckInReq: value_added.check_in,
+    cm.VehicleCheckOutReq: value_added.check_out,
 }
+_BESIDE: Final = frozenset({cm.MeteringConfirmationReq, cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+_BESIDE_ANSWERS: Final = frozenset(RESPONSES[request][0] for request in _BESIDE)
 
 _STAGES: Final[dict[State, Stage]] = {
     S.SESSION_SETUP: Stage(name=S.SESSION_SETUP.value, first=True),
@@ -79,6 +85,9 @@ class Iso20:
         self._handlers = _HANDLERS | dict(part.handlers)
         self._requests = {kind: kind.__name__ for kind in (*RESPONSES, *part.responses)}
         self._loop_response = part.responses[part.loop_request][0]
+        self._parameters_request = None if part.declared is None else part.parameters_request
+        self._within_the_loop = frozenset({part.loop_request, *_BESIDE, *part.beside})
+        self._beside = {*_BESIDE_ANSWERS, *(part.responses[kind][0] for kind in part.beside)}
 
     def stage(self, state: State) -> Stage:
         """What the funnel needs to know about this state."""
@@ -89,25 +98,45 @@ class Iso20:
         return self._requests.get(type(message), "")
 
     def is_beside(self, message: Any) -> bool:
-        """MeteringConfirmationReq comes on a stream of its own."""
-        return type(message) is cm.MeteringConfirmationReq
+        """Metering confirmation, check-in and check-out come on streams of their own, and so may messages of the family."""
+        kind = type(message)
+        return kind in _BESIDE or kind in self.context.part.beside
 
     def leads_on(self, message: Any) -> bool:
         """Before energy flows, a wish to stop is told by refusing; in the loop by a notification."""
         kind = type(message)
         if kind is cm.PowerDeliveryReq:
             return message.charge_progress is cm.ChargeProgress.Start
-        return kind not in (cm.SessionStopReq, cm.MeteringConfirmationReq, self.context.part.loop_request)
+        part = self.context.part
+        return (
+            kind not in _BESIDE
+            and kind not in (cm.SessionStopReq, part.loop_request)
+            and kind not in part.beside
+            and kind not in part.leaves
+        )
+
+    def answer_beside(self, message: Any, state: State) -> Answer | Refused | Wait:
+        """On the stream of a schedule renegotiation another table holds; what has a stream to itself stands in that of the session."""
+        if self.is_beside(message):
+            return self.answer(message, state)
+        foreign = self._foreign(message)
+        return foreign if foreign is not None else answer_beside(message, self.context, state)
+
+    def _foreign(self, message: Any) -> Refused | None:
+        facts, header = self.facts, message.header
+        if header.time_stamp >= BEYOND_SECONDS:
+            facts.note("time-stamp-unit", f"the vehicle's time stamps are {unit_of(header.time_stamp)}")
+        if header.session_id != facts.session_id and type(message) is not cm.SessionSetupReq:
+            # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
+            return Refused(Fault.UNKNOWN_SESSION, EndReason.UNKNOWN_SESSION, "session id of another session")
+        return None
 
     def answer(self, message: Any, state: State) -> Answer | Refused | Wait:
         """What the table does not list is refused and ends the session."""
-        ctx, kind, header = self.context, type(message), message.header
+        ctx, kind = self.context, type(message)
         facts = self.facts
-        if header.time_stamp >= BEYOND_SECONDS:
-            facts.note("time-stamp-unit", f"the vehicle's time stamps are {unit_of(header.time_stamp)}")
-        if header.session_id != facts.session_id and kind is not cm.SessionSetupReq:
-            # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
-            return Refused(Fault.UNKNOWN_SESSION, EndReason.UNKNOWN_SESSION, "session id of another session")
+        if (foreign := self._foreign(message)) is not None:
+            return foreign
         # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
         if facts.config.accept_ongoing_pre_charge and facts.precharge_started is not None:
             state = TOLERATED.get((state, kind), state)
@@ -121,7 +150,10 @@ class Iso20:
         if row.when is not None and (why := row.when(ctx)):
             return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, why)
         ctx.state = state
-        reply = self._handlers[kind](message, ctx)
+        anew = state is S.SCHEDULE_RENEGOTIATION and kind is self._parameters_request
+        reply = declare_anew(message, ctx) if anew else self._handlers[kind](message, ctx)
+        if ctx.attempt is not None and state is ctx.part.loop and kind not in self._within_the_loop:
+            over(ctx, "the vehicle left the charge loop")
         if type(reply) is Answer and reply.end is None and reply.next not in row.next:
             raise RuntimeError(
                 f"{kind.__name__} led from {state.value} to {reply.next.value}, which the table does not list"
@@ -148,7 +180,7 @@ class Iso20:
         kind = type(response)
         if kind is self._loop_response:
             return self.facts.timing.sequence_timeout_loop
-        return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout
+        return None if kind in self._beside else self.facts.timing.sequence_timeout
 
     def goodbye(self, message: Any) -> Any | None:
         """The answer to a SessionStopReq of this session."""

@@ -21,7 +21,7 @@ from .context import Context
 from .sequence import State
 from .wire import StationLimitsOnWire, offer, vehicle_limits
 
-__all__ = ["charge_parameter_discovery", "present_limits", "refresh_limits"]
+__all__ = ["charge_parameter_discovery", "declared", "present_limits", "refresh_limits"]
 
 Code = ResponseCode
 
@@ -49,6 +49,19 @@ def charge_parameter_discovery(request: dc.DCChargeParameterDiscoveryReq, ctx: C
         dc_cpd_res_energy_transfer_mode=offer(offered, service, facts.config.discharge_limit_sign),
     )
     return Answer(response, State.SCHEDULE_EXCHANGE)
+
+
+def declared(request: dc.DCChargeParameterDiscoveryReq, ctx: Context) -> VehicleLimits | Refused:
+    """What the vehicle declares when it says it again in a renegotiation; the offer stands, and has to leave something to charge with."""
+    facts, service, mode = ctx.facts, ctx.service, request.dc_cpd_req_energy_transfer_mode
+    if service is None or facts.offered is None or type(mode) is not service.cpd_req_mode:
+        return _wrong(f"{type(mode).__name__} does not belong to the chosen service")
+    try:
+        vehicle = vehicle_limits(mode)
+    except ConfigError as error:
+        return _wrong(str(error))
+    why = _why_nothing_flows(facts.offered, vehicle, service)
+    return _wrong(why) if why else vehicle
 
 
 def _wrong(why: str) -> Refused:

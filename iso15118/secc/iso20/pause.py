@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.services import SERVICES
 from iso15118.session.ticket import SeccTicket, peer_binding
 
@@ -34,6 +35,8 @@ def why_no_pause(ctx: Context) -> str:
         return "the vehicle has no name to be known by"
     if facts.energized or facts.contactors_closed:
         return "the output is not safe"
+    if facts.device is not None and (facts.device_down or facts.device is not DevicePosition.HOME):
+        return "the connection device is not home"
     if not facts.plain and not peer_binding(facts.session_id, facts.tls):
         return "the vehicle's certificate is not known, so it could not be recognised"
     return ""

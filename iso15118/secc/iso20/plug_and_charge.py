@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20.common_types import MeterInfo, Processing, ResponseCode
+from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt, ResponseCode
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.printable import printable
 from iso15118.secc.facts import Installation
@@ -231,10 +231,20 @@ def _out_of_sequence(detail: str) -> Refused:
 
 
 def metering_wanted(ctx: Context) -> bool:
-    """It is time to have a reading confirmed: asked for in every answer until the vehicle does [V2G20-1083]."""
+    """It is time to have a reading confirmed: asked for in every answer until the vehicle does [V2G20-1083], or has let its time pass
+    as often as it may."""
     facts = ctx.facts
     every = facts.config.metering_confirmation_s
-    return every > 0.0 and bool(facts.contract) and facts.meter is not None and facts.now >= ctx.metering_due
+    if not (
+        every > 0.0 and bool(facts.contract) and facts.meter is not None and facts.now >= ctx.metering_due
+    ):
+        return False
+    if ctx.metering_until is not None and facts.now >= ctx.metering_until:
+        ctx.metering_until = None
+        ctx.metering_unanswered += 1
+        if ctx.metering_unanswered == facts.config.renegotiation.metering_attempts:
+            facts.wishes.give_up = "the vehicle confirms no meter readings"
+    return True
 
 
 def metering_confirmation(request: cm.MeteringConfirmationReq, ctx: Context) -> Answer | Refused:
@@ -252,6 +262,7 @@ def metering_confirmation(request: cm.MeteringConfirmationReq, ctx: Context) -> 
         detail = f"meter reading: {problem}"
         return Refused(Fault.METERING_SIGNATURE, EndReason.AUTHORIZATION_FAILED, detail[:300])
     asked.clear()
+    ctx.metering_until, ctx.metering_unanswered, ctx.receipt = None, 0, None
     ctx.metering_due = facts.now + facts.config.metering_confirmation_s
     response = cm.MeteringConfirmationRes(header=ctx.header(), response_code=Code.OK)
     reading = data.meter_info
@@ -259,11 +270,13 @@ def metering_confirmation(request: cm.MeteringConfirmationReq, ctx: Context) -> 
     return Answer(response, ctx.part.loop, (news,))
 
 
-def _other_reading(data: cm.SignedMeteringData, ctx: Context, asked: Collection[MeterInfo]) -> str:
+def _other_reading(
+    data: cm.SignedMeteringData, ctx: Context, asked: Collection[tuple[MeterInfo, Receipt | None]]
+) -> str:
     if data.session_id != ctx.facts.session_id:
         return "of another session"
-    if data.meter_info not in asked:
+    if all(data.meter_info != reading for reading, _ in asked):
         return "not a reading that was sent"
-    if data.receipt is not None:  # this station sends none
+    if (data.meter_info, data.receipt) not in asked:
         return "not a receipt that was sent"
     return ""

@@ -35,6 +35,7 @@ CODES: dict[Fault, ResponseCode] = {
     Fault.POWER_PROFILE_VIOLATED: ResponseCode.FAILED_EVPowerProfileViolation,  # [V2G20-1864]
     Fault.NOT_APPLIED: ResponseCode.FAILED_PowerDeliveryNotApplied,
     Fault.CONTACTOR: ResponseCode.FAILED_ContactorError,  # [V2G20-860, V2G20-862]
+    Fault.ASSOCIATION: ResponseCode.FAILED_AssociationError,
     Fault.SIGNATURE: ResponseCode.FAILED_SignatureError,  # [V2G20-461]
     Fault.CHALLENGE: ResponseCode.FAILED,  # -20 answers it with a warning
     Fault.CERTIFICATE: ResponseCode.FAILED,  # likewise

@@ -18,7 +18,12 @@ from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
 from iso15118.session.edition import Answer, Refused, Stage, Wait
 
+from .value_added import check_in_is_selected, check_out_is_selected
+
 if TYPE_CHECKING:
+    from iso15118.session.ac_limits import AcVehicleLimits
+    from iso15118.session.limits import VehicleLimits
+
     from .context import Context
 
 __all__ = ["PAUSE_STATES", "Key", "Part", "Row", "State", "Table", "compose", "key_of", "row"]
@@ -36,6 +41,7 @@ class State(Enum):
     AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
+    ACDP_CONNECT = "ACDP_Connect"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
     POWER_DELIVERY = "PowerDelivery"
@@ -43,6 +49,7 @@ class State(Enum):
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
+    ACDP_DISCONNECT = "ACDP_Disconnect"
     SESSION_STOP = "SessionStop"
     ENDED = "Ended"
 
@@ -97,6 +104,18 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
+    """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
+    beside: frozenset[type] = frozenset()
+    """Requests that come on a stream of their own."""
+    leaves: frozenset[type] = frozenset()
+    """Requests that lead away from power: they are not refused because somebody wants to stop."""
+
+    @property
+    def parameters_request(self) -> type:
+        """The request with the charge parameters."""
+        kinds = [key for key in self.rows[self.parameters] if isinstance(key, type)]
+        return next(kind for kind in kinds if kind.__name__.endswith("ChargeParameterDiscoveryReq"))
 
 
 def key_of(request: Any) -> Key:
@@ -202,16 +221,37 @@ def _common(parameters: State, ready: State, loop: State, after: State) -> dict[
     }  # fmt: skip
 
 
+_WITHOUT_SELECTION = frozenset(
+    {
+        S.SESSION_SETUP,
+        S.AUTHORIZATION_SETUP,
+        S.AUTHORIZATION,
+        S.SERVICE_DISCOVERY,
+        S.SERVICE_DETAIL,
+        S.SERVICE_SELECTION,
+        S.ENDED,
+    }
+)
+"""States in which no service has been selected yet, or none is any more."""
+
+
 def compose(part: Part) -> Table:
     """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
     table = _common(part.parameters, part.ready, part.loop, part.after)
     leave = table[S.SESSION_STOP]
+    if part.declared is not None:
+        anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)
+        table[S.SCHEDULE_RENEGOTIATION][part.parameters_request] = anew
     for state, rows in part.rows.items():
         mine = table.setdefault(state, dict(leave))
         for key, what in rows.items():
             if key in mine:
                 raise ValueError(f"{state.value} lists {key} twice")
             mine[key] = what
+    for state in table.keys() - _WITHOUT_SELECTION:
+        # On a stream of their own beside whatever goes on.
+        table[state][cm.VehicleCheckInReq] = row("docs/sessions.md", state, when=check_in_is_selected)
+        table[state][cm.VehicleCheckOutReq] = row("docs/sessions.md", state, when=check_out_is_selected)
     for state, rows in table.items():
         for key, what in rows.items():
             if not what.next or not what.next <= table.keys():

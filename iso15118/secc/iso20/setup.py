@@ -16,13 +16,14 @@ from iso15118.session import actions
 from iso15118.session.actions import (
     EndReason,
     Notify,
-    RequestAuthorization,
     RequestContractAuthorization,
+    ServicesSelected,
     SessionResumed,
 )
 from iso15118.session.edition import Answer, Fault, Refused
 from iso15118.session.services import SERVICES, ParameterSet, ServiceID
 
+from . import value_added
 from .context import Context
 from .pause import join, why_no_pause
 from .plug_and_charge import ask, contract_decision, judge_contract, pnc_offer
@@ -45,7 +46,7 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
     """The paused session that the vehicle names, or a new one with an id of its own: an id that is unknown here is
     replaced [V2G20-2626, V2G20-2627]."""
     facts = ctx.facts
-    facts.evccid = request.evccid
+    facts.know_vehicle(request.evccid)
     if not request.evccid and not facts.config.tolerate_odd_values:
         return Refused(Fault.FAILED, EndReason.PARAMETERS_NOT_ACCEPTED, "the EVCCID is empty")
     facts.certificate_name = facts.tls.peer_name if facts.tls is not None else ""
@@ -144,8 +145,7 @@ def _first(request: cm.AuthorizationReq, ctx: Context) -> Answer | Refused:
 def _waiting_for_driver(ctx: Context, *, ask: bool) -> Answer:
     """Ongoing; ``ask``: and whoever decides hears of it now."""
     waiting = _authorized(ctx, Code.OK, Processing.Ongoing_WaitingForCustomerInteraction)
-    asked = RequestAuthorization(ctx.facts.evccid, ctx.facts.certificate_name)
-    return Answer(waiting, State.AUTHORIZATION, (asked,) if ask else ())
+    return Answer(waiting, State.AUTHORIZATION, (ctx.facts.ask_driver(),) if ask else ())
 
 
 def _remember(request: cm.AuthorizationReq, ctx: Context) -> None:
@@ -190,6 +190,7 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
         energy_transfer_service_list=cm.ServiceList(
             service=tuple(cm.Service(service_id=service, free_service=False) for service in ctx.services)
         ),
+        vas_list=value_added.listed(ctx, request.supported_service_ids),
     )
     return Answer(response, State.SERVICE_DETAIL)
 
@@ -197,6 +198,15 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
 def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
     V2G20-464]."""
+    extra = value_added.service(ctx, request.service_id)
+    if extra is not None:
+        told = cm.ServiceDetailRes(
+            header=ctx.header(),
+            response_code=Code.OK,
+            service_id=extra.id,
+            service_parameter_list=value_added.detail(extra),
+        )
+        return Answer(told, State.SERVICE_SELECTION)
     if request.service_id not in ctx.services:
         return Refused(
             Fault.SERVICE_ID,
@@ -248,15 +258,18 @@ def service_selection(request: cm.ServiceSelectionReq, ctx: Context) -> Answer |
         fault = Fault.SERVICE_SELECTION if known else Fault.NO_ENERGY_SERVICE
         return _not_selected(fault, f"service {chosen.service_id} is not offered")
     service = ServiceID(chosen.service_id)
-    if request.selected_vas_list is not None:
-        # No value-added service is offered, so none can be chosen [V2G20-467].
-        return _not_selected(Fault.SERVICE_SELECTION, "no value-added service is offered")
+    extras = request.selected_vas_list
+    selected = value_added.take(ctx, () if extras is None else extras.selected_service)
+    if isinstance(selected, Refused):
+        return selected
     for parameters in ctx.parameter_sets(service):
         if parameters.id == chosen.parameter_set_id and service in ctx.detailed:
             ctx.service, ctx.parameter_set = SERVICES[service], parameters
             facts.insulation_threshold_ohm = ctx.service.insulation_threshold_ohm
             response = cm.ServiceSelectionRes(header=ctx.header(), response_code=Code.OK)
-            return Answer(response, ctx.part.parameters)
+            facts.selected = selected
+            news = (ServicesSelected(selected),) if selected else ()
+            return Answer(response, ctx.part.parameters, news)
     return _not_selected(Fault.SERVICE_SELECTION, f"parameter set {chosen.parameter_set_id} was not offered")
 
 
@@ -276,11 +289,18 @@ def _termination(request: cm.SessionStopReq) -> str:
     return printable(said, _LONGEST)
 
 
+def _leaving(request: cm.SessionStopReq) -> actions.VehicleLeaves:
+    code, why = request.ev_termination_code or "", request.ev_termination_explanation or ""
+    return actions.VehicleLeaves(printable(code, _LONGEST), printable(why, _LONGEST))
+
+
 def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     """The vehicle leaves. The machine makes the hardware safe before the answer goes out, in whatever phase
     this comes."""
     facts = ctx.facts
     detail = _termination(request)
+    if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
+        facts.news.append(_leaving(request))
     end, refused = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
@@ -304,10 +324,19 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
                 ctx.ac_now = ctx.ac_bounds = None
-                ctx.wire = ctx.loop_mode = ctx.wish = ctx.schedule = ctx.profile = None
+                ctx.wire = ctx.loop_mode = ctx.wish = None
+                ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None
                 facts.cable_check_ok = None
+                ctx.renegotiate_until = ctx.renegotiate_next = 0.0
+                ctx.needs_told = ctx.acknowledged = None
+                ctx.target_told = False
                 ctx.detailed.clear()
+                facts.wishes.service_anew()
+                # Some vehicles say so and hang up: that is an ordinary end.
+                facts.wishes.may_leave = "the vehicle left where it would have chosen another service"
+                facts.news.append(actions.ServiceRenegotiated())
+                value_added.forget(ctx)
                 return Answer(
                     cm.SessionStopRes(header=ctx.header(), response_code=Code.OK), State.SERVICE_DISCOVERY
                 )

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from iso15118.messages.iso20.common_types import DisplayParameters, EvseNotification, EVSEStatus, MeterInfo
-from iso15118.messages.values import si, time_stamp
+from iso15118.messages.iso20.common_types import (
+    DetailedCost,
+    DetailedTax,
+    DisplayParameters,
+    MeterInfo,
+    Receipt,
+)
+from iso15118.messages.values import rational, si, time_stamp
 from iso15118.session.actions import Action, EndReason, ReadMeter, VehicleDisplay
 from iso15118.session.edition import Answer, Refused, Wait
-from iso15118.session.events import MeterRead
+from iso15118.session.events import Cost, MeterRead
 
 from .context import Context
+from .notices import lapse, status
 from .plug_and_charge import metering_wanted
-from .schedules import ask_anew
 
-__all__ = ["answered", "meter_told", "status", "take_display", "unasked_reading"]
+__all__ = ["answered", "lapse", "meter_told", "receipt_told", "status", "take_display", "unasked_reading"]
 
 _METER_SHARE = 0.8
 """Of the time in which a charge-loop answer is due, spent at most on waiting for the meter."""
@@ -109,23 +115,6 @@ def take_display(shown: DisplayParameters | None, ctx: Context) -> None:
     ctx.facts.news.append(told)
 
 
-def status(ctx: Context, *, confirm: bool) -> EVSEStatus | None:
-    """One notification at a time: the end first, then a pause, another schedule, a confirmed reading. Delays
-    count down [V2G20-3318]."""
-    facts = ctx.facts
-    if facts.stop_wanted:
-        left, notification = (facts.stop_deadline or facts.now) - facts.now, EvseNotification.Terminate
-    elif facts.pause_until > facts.now:
-        left, notification = facts.pause_until - facts.now, EvseNotification.Pause
-    elif ask_anew(ctx):
-        left, notification = ctx.renegotiate_until - facts.now, EvseNotification.ScheduleRenegotiation
-    elif confirm:
-        left, notification = 0.0, EvseNotification.MeteringConfirmation
-    else:
-        return None
-    return EVSEStatus(notification_max_delay=int(max(left, 0.0)), evse_notification=notification)
-
-
 def meter_told(ctx: Context, *, confirm: bool) -> MeterInfo | None:
     """The reading for this answer; what was told is remembered."""
     meter = ctx.facts.meter
@@ -133,8 +122,44 @@ def meter_told(ctx: Context, *, confirm: bool) -> MeterInfo | None:
         return None
     meter_info, ctx.meter_told = _meter_info(ctx, meter), True
     if confirm:
-        ctx.metering_asked.append(meter_info)
+        if ctx.metering_until is None:
+            ctx.metering_until = ctx.facts.now + ctx.facts.config.renegotiation.metering_delay_s
+        ctx.receipt = _receipt(ctx)
+        ctx.metering_asked.append((meter_info, ctx.receipt))
     return meter_info
+
+
+def receipt_told(ctx: Context, meter_info: MeterInfo | None, *, confirm: bool) -> Receipt | None:
+    """What goes with this reading: the receipt that belongs to it, which is signed with it where it is to be signed."""
+    if meter_info is None:
+        return None
+    if confirm:
+        return ctx.receipt
+    receipt, ctx.receipt = _receipt(ctx), None
+    return receipt
+
+
+def _receipt(ctx: Context) -> Receipt | None:
+    """The one that was issued last; until the vehicle has signed it, it is told again."""
+    facts = ctx.facts
+    issued, facts.wishes.receipt = facts.wishes.receipt, None
+    if issued is None:
+        return ctx.receipt
+    anchor = time_stamp(facts.now + facts.epoch, facts.config.time_stamp_unit)
+    return Receipt(
+        time_anchor=anchor,
+        energy_costs=_cost(issued.energy),
+        occupancy_costs=_cost(issued.occupancy),
+        additional_services_costs=_cost(issued.services),
+        overstay_costs=_cost(issued.overstay),
+        tax_costs=tuple(DetailedTax(tax_rule_id=rule, amount=rational(sum_)) for rule, sum_ in issued.taxes),
+    )
+
+
+def _cost(cost: Cost | None) -> DetailedCost | None:
+    if cost is None:
+        return None
+    return DetailedCost(amount=rational(cost.amount), cost_per_unit=rational(cost.per_unit))
 
 
 def _meter_info(ctx: Context, meter: MeterRead) -> MeterInfo:

@@ -11,10 +11,12 @@ from iso15118.secc import SeccConfig
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits, VehicleLimits
 from iso15118.session.ticket import SeccTicket
 
 from .alternating import AcStationMonitor, AcVehicleMonitor
+from .coupling import DeviceRules, HeldRules
 from .station import StationMonitor
 from .vehicle import VehicleMonitor
 from .violation import SafetyViolation
@@ -24,7 +26,8 @@ __all__ = ["SafetyMonitor", "SafetyViolation"]
 
 class SafetyMonitor:
     """Watches one pair of sessions (either end may be missing). ``paused``: sessions that the station may be asked to go on with.
-    ``outlet`` and ``charger``: the pair charges with AC. Raises ``SafetyViolation``."""
+    ``outlet`` and ``charger``: the pair charges with AC. ``device``: where the station's connection device is;
+    ``held``: the vehicle is charged under one. Raises ``SafetyViolation``."""
 
     def __init__(
         self,
@@ -35,7 +38,11 @@ class SafetyMonitor:
         paused: tuple[SeccTicket, ...] = (),
         outlet: AcStationLimits | None = None,
         charger: AcVehicleLimits | None = None,
+        device: DevicePosition | None = None,
+        held: bool = False,
     ) -> None:
+        self._device = None if device is None else DeviceRules(device)
+        self._held = HeldRules() if held else None
         self._secc: StationMonitor | AcStationMonitor = (
             StationMonitor(config, station or NO_DC_OUTPUT, paused)
             if outlet is None
@@ -50,6 +57,8 @@ class SafetyMonitor:
     def measured(self, values: ev.PowerMeasured | ev.AcMeasured, now: float | None = None) -> None:
         """The station's output, before its session is told. ``now``: judge it, too; otherwise that is done when ``secc`` sees it."""
         self._secc.measured(values, now)  # type: ignore[arg-type]
+        if self._device is not None and isinstance(values, ev.PowerMeasured):
+            self._device.measured(values, now)
 
     def inlet(self, values: ev.InletMeasured | ev.AcMeasured, now: float | None = None) -> None:
         """The vehicle's inlet; the same."""
@@ -59,6 +68,10 @@ class SafetyMonitor:
         """One call of the station's session; returns ``actions`` unchanged."""
         self.seen += 1
         self._secc.look(event, actions, now)
+        if self._device is not None:
+            if type(event) is ev.PowerMeasured:
+                self._device.measured(event, now)
+            self._device.look(event, actions, now)
         if type(event) is ev.PowerMeasured or type(event) is ev.AcMeasured:
             self._secc.measured(event, now)  # type: ignore[arg-type]
         return actions
@@ -67,6 +80,8 @@ class SafetyMonitor:
         """One call of the vehicle's session; returns ``actions`` unchanged."""
         self.seen += 1
         self._evcc.look(event, actions, now)
+        if self._held is not None:
+            self._held.look(event, actions)
         if type(event) is ev.InletMeasured or type(event) is ev.AcMeasured:
             self._evcc.inlet(event, now)  # type: ignore[arg-type]
         return actions

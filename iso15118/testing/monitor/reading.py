@@ -18,8 +18,8 @@ from iso15118.messages.iso20.common_types import Processing, RationalNumber, Res
 __all__ = ["Declared", "Said", "code_of", "name_of", "said", "session_id_of", "si"]
 
 _OK = ResponseCode.OK
-_BIDIRECTIONAL = (6, 9)
-"""Service ids of DC_BPT and MCS_BPT."""
+_BIDIRECTIONAL = (6, 7, 9)
+"""Service ids of DC_BPT, DC_ACDP_BPT and MCS_BPT."""
 
 
 def si(number: RationalNumber | iso2.PhysicalValue | din.PhysicalValue) -> float:

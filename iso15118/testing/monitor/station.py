@@ -254,7 +254,7 @@ class StationMonitor:
         self._need(asked is not None and asked[0] == given, "joined another session than was asked for")
         if ticket is not None and asked is not None:
             self._need(ticket.evccid == asked[1], "joined the session of another vehicle")
-            self._authorized, self._bidirectional = True, int(ticket.service) in (6, 9)
+            self._authorized, self._bidirectional = True, int(ticket.service) in (6, 7, 9)
 
     def _check_voltage(self, action: act.StartCableCheck) -> None:
         """After IEC 61851-23 CC.4.1.2: 50 V above a vehicle of up to 500 V but no more than these, else a tenth above it; never more than

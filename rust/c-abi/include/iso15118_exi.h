@@ -73,6 +73,11 @@
 #define ISO15118_EXI_LONG 64
 
 /**
+ * Deviation: an abstract element without content, left out.
+ */
+#define ISO15118_EXI_EMPTY_ABSTRACT 128
+
+/**
  * What a function returns.
  */
 typedef enum iso15118_exi_status {

@@ -68,6 +68,9 @@ pub const ISO15118_EXI_SHORT: u32 = 32;
 /// Deviation: a string or binary longer than its type allows.
 pub const ISO15118_EXI_LONG: u32 = 64;
 
+/// Deviation: an abstract element without content, left out.
+pub const ISO15118_EXI_EMPTY_ABSTRACT: u32 = 128;
+
 /// The bit of a deviation.
 pub(crate) fn deviation(note: &Note) -> u32 {
     match note {
@@ -76,6 +79,7 @@ pub(crate) fn deviation(note: &Note) -> u32 {
         Note::EmptyByEnd(_) => ISO15118_EXI_EMPTY_BY_END,
         Note::UntypedCharacters(_) => ISO15118_EXI_UNTYPED_CHARACTERS,
         Note::OpenArray(_) => ISO15118_EXI_OPEN_ARRAY,
+        Note::EmptyAbstract(_) => ISO15118_EXI_EMPTY_ABSTRACT,
         Note::Short(_) => ISO15118_EXI_SHORT,
         Note::Long(_) => ISO15118_EXI_LONG,
     }

@@ -100,6 +100,8 @@ pub enum Note {
     UntypedCharacters(usize),
     /// An array at its greatest length, coded as if it could go on; at this bit.
     OpenArray(usize),
+    /// The abstract head of a substitution group, empty, where one of its members belongs: left out; at this bit.
+    EmptyAbstract(usize),
     /// A string or a binary shorter than its type allows; at this bit.
     Short(usize),
     /// A string or a binary longer than its type allows; at this bit.
@@ -118,6 +120,10 @@ impl fmt::Display for Note {
             Note::UntypedCharacters(bit) => {
                 write!(f, "untyped-characters: a value coded as text at bit {bit}")
             }
+            Note::EmptyAbstract(bit) => write!(
+                f,
+                "empty-abstract: an abstract element without content left out at bit {bit}"
+            ),
             Note::Short(bit) => write!(
                 f,
                 "short: a value shorter than its type allows at bit {bit}"

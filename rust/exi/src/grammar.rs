@@ -239,7 +239,7 @@ impl Production {
 }
 
 /// Where an arc leads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     State(u32),
     Loop(u32),

@@ -23,6 +23,7 @@ from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.testing import Playbook, SafetyMonitor
+from tests.evcc.keys import Keys
 
 VEHICLE = VehicleLimits(
     maximum_charge_power_w=150_000.0,
@@ -246,6 +247,7 @@ class Host:
         """What inlet and battery show; empty: nobody measures any more."""
         self.monitor = SafetyMonitor(SeccConfig(), STATION, VEHICLE, charger=charger)
         self.book = Playbook(self.session, watch=self._look, sample=lambda: tuple(self.shown), now=now)
+        self.keys = Keys(self.book)
         self.session_id = session_id
         self.sent: list[Any] = []
         """Bodies of what was sent, and supportedAppProtocol."""
@@ -287,10 +289,12 @@ class Host:
         if isinstance(event, ev.MessageReceived):
             self.waiting = False
         self.book.tell(event)
+        self.keys.look()
         self._note()
 
     def wait(self, seconds: float) -> None:
         self.book.wait(seconds)
+        self.keys.look()
         self._note()
 
     def _note(self) -> None:

@@ -18,7 +18,7 @@ from iso15118.session.services import ServiceID
 from tests.secc.iso2.outlet import ONE, OUTLET, SIGNAL_B, SIGNAL_C, THREE, AcDrive, ac_parameters
 from tests.secc.iso2.test_schedules import entries
 from tests.secc.iso2.test_settings import DIN, ISO2, NONE, chosen
-from tests.secc.iso2.vehicle import configured, dc_parameters, profile, settings
+from tests.secc.iso2.vehicle import configured, dc_parameters, decide, profile, settings
 
 UNEVEN = AcStationLimits(
     phases=3, maximum_current_a=(16.0, 10.0, 13.0), maximum_charge_power_w=(3680.0, 2300.0, 2990.0)
@@ -299,7 +299,7 @@ def test_the_current_is_left_out_with_a_contract_by_setting() -> None:
     assert drive.status().evse_max_current is not None
     drive.context.payment = iso2.PaymentOption.Contract
     assert drive.status().evse_max_current is None
-    drive.context.settings = settings()
+    decide(drive.context, settings())
     assert drive.status().evse_max_current is not None
 
 

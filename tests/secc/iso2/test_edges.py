@@ -18,7 +18,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.supervision import SupervisionLimits
 from tests.secc.iso2.contracts import ContractDrive
 from tests.secc.iso2.outlet import OUTLET, AcDrive, ac_parameters
-from tests.secc.iso2.vehicle import STATION, Drive, configured, dc_parameters, replace
+from tests.secc.iso2.vehicle import STATION, Drive, configured, dc_parameters, decide, replace
 
 
 def test_after_a_refusal_the_vehicle_may_still_say_goodbye_and_nothing_else() -> None:
@@ -171,7 +171,7 @@ def test_a_signed_reading_at_an_outlet() -> None:
     drive = AcDrive(changes={"metering_confirmation_s": 1.0}).charging()
     facts = drive.session._facts
     facts.contract, drive.context.payment = b"\x30\x00", iso2.PaymentOption.Contract
-    drive.context.settings = replace(drive.context.settings, verify_receipt=False)
+    decide(drive.context, replace(drive.context.settings, verify_receipt=False))
     drive.book.tell(ev.MeterRead("M1", 10.0))
     answer = drive.status()
     assert (answer.receipt_required, answer.meter_info.meter_reading) == (True, 10)

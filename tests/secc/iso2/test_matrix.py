@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from tests.secc.iso2.test_sequence import EXPECTED_DC
-from tests.secc.iso2.vehicle import REQUESTS, ZERO, Drive, replace
+from tests.secc.iso2.vehicle import REQUESTS, ZERO, Drive, decide, replace
 
 STATES = tuple(state for state in EXPECTED_DC if state is not State.ENDED)
 MEANINGS: list[tuple[type, dict[str, Any]]] = [
@@ -157,7 +157,7 @@ def test_session_stop_is_answered_in_every_state_after_session_setup(state: Stat
 @pytest.mark.parametrize("state", [State.CURRENT_DEMAND, State.METERING_RECEIPT], ids=name)
 def test_session_stop_under_power_is_out_of_sequence_by_setting(state: State) -> None:
     drive = at(state)
-    drive.context.settings = replace(drive.context.settings, session_stop_anywhere=False)
+    decide(drive.context, replace(drive.context.settings, session_stop_anywhere=False))
     response = drive.send(iso2.SessionStopReq)
     assert code_of(response) == "FAILED_SequenceError"
     ended(drive)

@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
 from tests.secc.iso2.contracts import NOW, ContractDrive, signer
-from tests.secc.iso2.vehicle import Drive, configured, replace
+from tests.secc.iso2.vehicle import Drive, configured, decide, replace
 
 OK = "OK"
 
@@ -102,7 +102,7 @@ def test_a_receipt_of_something_else_ends_the_session(name: str, changes: dict[s
 def test_a_receipt_without_signature_is_taken_by_setting_only() -> None:
     for verify, expected in ((True, "FAILED_MeteringSignatureNotValid"), (False, OK)):
         drive = due()
-        drive.context.settings = replace(drive.context.settings, verify_receipt=verify)
+        decide(drive.context, replace(drive.context.settings, verify_receipt=verify))
         answer = drive.send(iso2.MeteringReceiptReq, meter_info=drive.context.receipt)
         assert code(answer) == expected
 

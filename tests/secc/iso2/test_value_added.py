@@ -104,7 +104,7 @@ def test_what_a_vehicle_chooses_is_told(services: Any, told: Any) -> None:
         lambda: ServiceParameters(id=1, values=()),
         lambda: ServiceParameters(id=1, values=(("", 1),)),
         lambda: ServiceParameters(id=1, values=(("a", 2**31),)),
-        lambda: ServiceParameters(id=1, values=(("a", 1.5),)),  # type: ignore[arg-type]
+        lambda: ServiceParameters(id=1, values=(("a", float("nan")),)),
         lambda: Drive(value_added=(NET, NET)),
         lambda: Drive(value_added=tuple(ValueAddedService(id=n) for n in range(100, 108))),
         lambda: Drive(value_added=("Internet",)),

@@ -53,6 +53,11 @@ def configured(iso2_settings: Iso2SeccSettings | None = None, **changes: Any) ->
     return SeccConfig(**(fields | changes))
 
 
+def decide(context: Context, settings: Iso2SeccSettings) -> None:
+    """This is decided about ISO 15118-2 from now on."""
+    context.facts.config = replace(context.facts.config, iso2=settings)
+
+
 class Drive:
     """A station's session under a playbook, and a vehicle that knows its lines."""
 
@@ -350,4 +355,4 @@ def told(status: iso2.DCEVSEStatus) -> tuple[str, str | None, str, int]:
     )
 
 
-__all__ = ["Drive", "quantity", "replace", "told"]
+__all__ = ["Drive", "decide", "quantity", "replace", "told"]

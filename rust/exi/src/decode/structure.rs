@@ -170,6 +170,13 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
                 self.structure(production.target, None, depth)
             } else if event == Event::EndElement {
                 break;
+            } else if event == Event::AbstractElement {
+                let next = self.empty_abstract(production, rules, at)?;
+                let (next, taken) = self.advance(next, counter);
+                phase = Phase::Content;
+                state = next;
+                counter = taken.unwrap_or(0);
+                continue;
             } else {
                 self.other_value(production, rules, at)
             };
@@ -255,6 +262,35 @@ impl<B: Builder> Decoder<'_, '_, '_, B> {
     ) -> Result<B::Value> {
         match production.event {
             Event::Attribute | Event::Characters => self.simple_value(production.target),
+            _ => Err(self.unusable(production, rules, at)),
+        }
+    }
+
+    /// Some chargers write the abstract head of a substitution group as an empty element where they have nothing to say: EE, the
+    /// first of two codes in the state of a type without content. It goes on as behind the members of the group.
+    #[cold]
+    fn empty_abstract(
+        &mut self,
+        production: &Production,
+        rules: &State,
+        at: usize,
+    ) -> Result<Next> {
+        let mut members = self
+            .grammar
+            .productions(rules)
+            .iter()
+            .filter(|one| one.event == Event::StructElement)
+            .map(|one| (one.field, one.next));
+        // The tables do not say which members a head has: where the state has those of one group only, that is no question.
+        let next = members
+            .next()
+            .filter(|first| members.all(|one| one == *first));
+        match next {
+            Some((_, next)) if self.bits(1)? == 0 => {
+                self.count_element()?;
+                self.note(Note::EmptyAbstract(at));
+                Ok(next)
+            }
             _ => Err(self.unusable(production, rules, at)),
         }
     }

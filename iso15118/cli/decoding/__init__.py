@@ -1,0 +1,1 @@
+"""What ``iso15118 decode`` reads from, and the forms in which it prints."""

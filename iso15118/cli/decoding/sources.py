@@ -1,0 +1,204 @@
+"""Where the input comes from, and what it is: an argument, a file or stdin; a capture, text, or the octets of a message."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Final, cast
+
+from iso15118.errors import ConfigError
+from iso15118.trace.entries import CaptureFacts, Entry
+from iso15118.trace.reading.captures import is_capture
+from iso15118.trace.reading.files import scan_for_secrets
+from iso15118.trace.reading.fitting import V2GTP
+from iso15118.trace.reading.reader import CaptureReader
+from iso15118.trace.reading.secrets import Secrets
+from iso15118.trace.reading.text import LONGEST_LINE, TextReader
+
+__all__ = ["Source", "open_source"]
+
+_CHUNK: Final = 256 * 1024
+_EXI: Final = b"\x80"
+_MOST_OCTETS: Final = 16 << 20
+"""Of a file that is a message itself."""
+
+
+class Source:
+    """An input that was opened. ``live``: it may come slowly. ``one``: it is said to be messages and nothing else."""
+
+    live = False
+    one = False
+
+    def __init__(self, facts: CaptureFacts) -> None:
+        self.facts = facts
+
+    def batches(self) -> Iterator[list[Entry]]:
+        """What is found, as it is found."""
+        raise NotImplementedError
+
+    def ended(self) -> list[Entry]:
+        """It was interrupted: what was still waiting."""
+        return []
+
+    def summary(self) -> Iterator[str]:
+        """What there is to say about the input as a whole."""
+        facts = self.facts
+        if facts.broken is not None:
+            yield f"the capture is read up to packet {facts.packets}: {facts.broken}"
+        if facts.cut_off:
+            yield f"{facts.cut_off} of {facts.packets} packets were cut off by the capture"
+        for link, count in sorted(facts.unread_links.items()):
+            yield f"{count} packets are of link type {link}, which is not read"
+        if facts.duplicates:
+            yield f"{facts.duplicates} packets are in the capture twice"
+        if facts.clock_steps:
+            yield f"the capture's clock went back {facts.clock_steps} times, by {facts.greatest_step_back_s:.3f} s at most"
+        if facts.other_streams:
+            yield f"{facts.other_streams} TCP connections carry something else"
+
+
+class _Captured(Source):
+    def __init__(self, file: IO[bytes], reader: CaptureReader, beginning: bytes, *, live: bool) -> None:
+        super().__init__(reader.facts)
+        self._file, self._reader, self._beginning, self.live = file, reader, beginning, live
+
+    def batches(self) -> Iterator[list[Entry]]:
+        reader = self._reader
+        yield reader.feed(self._beginning)
+        for chunk in _chunks(self._file, self.live):
+            yield reader.feed(chunk)
+            if reader.facts.broken is not None:
+                break
+        yield reader.finish()
+
+    def ended(self) -> list[Entry]:
+        return self._reader.close()
+
+    def summary(self) -> Iterator[str]:
+        yield from super().summary()
+        for one in self._reader.streams:
+            closed = one.from_client.records_closed + one.from_server.records_closed
+            if one.v2g and closed:
+                yield f"connection {one.number}: {closed} TLS records stay closed"
+            missing = one.from_client.missing + one.from_server.missing
+            if one.v2g and missing:
+                yield f"connection {one.number}: {missing} octets are missing"
+
+
+class _Text(Source):
+    def __init__(self, file: IO[bytes], reader: TextReader, beginning: bytes, *, live: bool) -> None:
+        super().__init__(reader.facts)
+        self._file, self._reader, self._beginning, self.live = file, reader, beginning, live
+
+    def batches(self) -> Iterator[list[Entry]]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        rest = ""
+        for chunk in self._all():
+            *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+            for line in lines:
+                yield self._reader.line(line)
+            if len(rest) > 2 * LONGEST_LINE:
+                rest = rest[:LONGEST_LINE]
+        yield self._reader.line(rest)
+        yield self._reader.finish()
+
+    def _all(self) -> Iterator[bytes]:
+        yield self._beginning
+        yield from _chunks(self._file, self.live)
+
+
+class _Given(Source):
+    """An argument, or a file with nothing but octets or digits of messages."""
+
+    one = True
+
+    def __init__(self, reader: TextReader, first: Callable[[], list[Entry]]) -> None:
+        super().__init__(reader.facts)
+        self._reader, self._first = reader, first
+
+    def batches(self) -> Iterator[list[Entry]]:
+        found = self._first() + self._reader.finish()
+        if not found:
+            raise ConfigError(
+                "INPUT",
+                "neither a file, nor hexadecimal digits, nor base64 of a message",
+                "a message begins with 80, a V2GTP frame with 01fe; separators may be spaces, ':' ',' and 0x",
+            )
+        yield found
+
+
+def _chunks(file: IO[bytes], live: bool) -> Iterator[bytes]:
+    read = getattr(file, "read1", file.read) if live else file.read
+    while chunk := cast("bytes", read(_CHUNK)):
+        yield chunk
+
+
+def open_source(source: str, secrets: Secrets, schema: str) -> Source:
+    """Raises ``ConfigError`` for an input that cannot be opened."""
+    if source == "-":
+        return _of_file(sys.stdin.buffer, secrets, schema, live=True)
+    if os.path.exists(source.replace("\0", "")):  # Path.exists raises on long digits
+        path = Path(source)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise ConfigError("INPUT", f"{source}: {error.strerror}") from None
+        regular = path.is_file()
+        if regular:
+            scan_for_secrets(path, secrets)
+        return _of_file(file, secrets, schema, live=not regular)
+    if ("/" in source or source.endswith((".pcap", ".pcapng", ".cap", ".log", ".txt"))) and len(
+        source
+    ) < 4096:
+        # Base64 has slashes too; a name of a file that is not there is more likely to be meant than a message without a beginning.
+        reader = TextReader(secrets=secrets, schema=schema, sure=True)
+        if not reader.line(source):
+            raise ConfigError("INPUT", f"{source}: there is no such file")
+    reader = TextReader(secrets=secrets, schema=schema, sure=True)
+    return _Given(reader, lambda: reader.line(" ".join(source.split())))
+
+
+def _of_file(file: IO[bytes], secrets: Secrets, schema: str, *, live: bool) -> Source:
+    try:
+        beginning = _beginning(file, live)
+    except OSError as error:
+        raise ConfigError("INPUT", f"cannot be read: {error.strerror}") from None
+    if is_capture(beginning):
+        return _Captured(file, CaptureReader(secrets=secrets, schema=schema, live=live), beginning, live=live)
+    if beginning[:1] == _EXI or beginning[:2] == V2GTP:
+        octets = beginning + file.read(_MOST_OCTETS)
+        reader = TextReader(secrets=secrets, schema=schema, sure=True)
+        return _Given(reader, lambda: reader.octets(octets))
+    wrapped = _wrapped(beginning)
+    if wrapped is not None and len(beginning) < _CHUNK and not file.read(1):
+        reader = TextReader(secrets=secrets, schema=schema, sure=True)
+        return _Given(reader, lambda: reader.line(wrapped))
+    return _Text(file, TextReader(secrets=secrets, schema=schema), beginning, live=live)
+
+
+def _beginning(file: IO[bytes], live: bool) -> bytes:
+    """Enough to know what it is; of a stream not more than has come, if that says it."""
+    beginning = b""
+    for chunk in _chunks(file, live):
+        beginning += chunk
+        if len(beginning) >= 4:
+            break
+    return beginning
+
+
+def _wrapped(beginning: bytes) -> str | None:
+    """Digits of one message over several lines, as one line; None for anything else."""
+    lines = [line.strip() for line in beginning.decode("ascii", "replace").splitlines() if line.strip()]
+    if not lines:
+        return None
+    digits = ["".join(line.replace("0x", " ").split()).replace(":", "").replace(",", "") for line in lines]
+    hexadecimal = all(one and not one.strip("0123456789abcdefABCDEF") for one in digits)
+    if not hexadecimal or not digits[0].lower().startswith(("80", "01fe")):
+        return None
+    first = [one.lower().startswith(("80", "01fe")) for one in digits]
+    if len(lines) == 1 or not all(first):
+        return "".join(digits) if len("".join(digits)) % 2 == 0 and sum(first) == 1 else None
+    return None

@@ -1,0 +1,173 @@
+"""What both roles of basic charging share: the outer contract of a session, its timers, and the one way out."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import Generic, TypeVar
+
+from iso15118.link.deadlines import Deadlines, earliest
+from iso15118.printable import printable
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason, SessionEnded, Urgency
+from iso15118.session.supervision import AcSupervisor, Finding, Reaction, Rule, SupervisionLimits
+
+from .settings import BasicSettings
+
+__all__ = ["ENDED", "BasicSession", "supervisor_of"]
+
+ENDED = "Ended"
+_FAILED_RULES = {Rule.CONTACTOR_LEVEL: EndReason.CONTACTOR_FAILED}
+
+T = TypeVar("T", bound=Enum)
+
+
+def supervisor_of(
+    supervision: SupervisionLimits, *, nominal_v: float, most_v: float | None, where: str
+) -> AcSupervisor:
+    """The same judge as of a session with messages. ``most_v`` None: by ``ac_voltage_factor``."""
+    if most_v is None:
+        most_v = supervision.beyond(Rule.OVER_VOLTAGE, supervision.ac_voltage_factor) * nominal_v
+    return AcSupervisor(supervision, nominal_v=nominal_v, most_v=most_v, where=where)
+
+
+class BasicSession(Generic[T]):
+    """One plug-in by the duty cycle. It has the outer contract of a session: ``handle``, ``handle_timeout``, ``deadline``, ``ended``. It
+    begins with ``Connected``."""
+
+    edition = "basic"
+    """What is spoken: nothing."""
+    session_id = bytes(8)
+    ticket = None
+
+    def __init__(self, settings: BasicSettings, supervisor: AcSupervisor, timers: type[T]) -> None:
+        self.settings = settings
+        self.ended: SessionEnded | None = None
+        """How it ended; None while it runs."""
+        self.states: list[str] = []
+        self.signal: ev.SignalState | None = None
+        """What the pilot shows; None before anybody said so."""
+        self._supervisor = supervisor
+        self._timers: Deadlines[T] = Deadlines(timers)
+        self._begun = False
+        self._live = False
+        """Something that lets current flow was asked for, and not taken back."""
+        self._measured = ev.AcMeasured()
+
+    # -- the contract
+
+    @property
+    def state(self) -> str:
+        """Where it stands."""
+        return self.states[-1] if self.states else "Connecting"
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call ``handle_timeout``."""
+        if self.ended is not None:
+            return None
+        fresh = self._supervisor.fresh_until if self._live else math.inf
+        return earliest((self._timers.earliest, None if math.isinf(fresh) else fresh))
+
+    def handle(self, event: ev.Event, now: float) -> list[Action]:
+        """Take an event. Nothing of a peer or a port raises here."""
+        if self.ended is not None:
+            return self._late(event, now)
+        match event:
+            case ev.HardwareFault(port=port, reason=reason):
+                return self._fail(EndReason.HARDWARE_FAULT, f"{port}: {reason}", now)
+            case ev.EmergencyShutdown(reason=reason):
+                return self._fail(EndReason.EMERGENCY, reason, now)
+            case ev.TransportLost(how=how):
+                return self._fail(EndReason.PEER_VANISHED, f"dropped: {how.value}", now)
+            case ev.SignalChanged(state=state):
+                return self._signalled(state, now)
+            case ev.AcMeasured():
+                return self._judge(event, now)
+            case ev.Connected():
+                if self._begun:
+                    return []
+                self._begun = True
+                return self._begin(now)
+            case _:
+                return self._told(event, now)
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """The deadline has come. Earlier calls are harmless."""
+        actions: list[Action] = []
+        while self.ended is None and (timer := self._timers.pop(now)) is not None:
+            actions += self._expired(timer, now)
+        if self.ended is None and self._live and (finding := self._supervisor.stale(now)) is not None:
+            actions += self._found(finding, now)
+        return actions
+
+    # -- for the roles
+
+    def _begin(self, now: float) -> list[Action]:
+        raise NotImplementedError
+
+    def _signalled(self, state: ev.SignalState, now: float) -> list[Action]:
+        raise NotImplementedError
+
+    def _told(self, event: ev.Event, now: float) -> list[Action]:
+        raise NotImplementedError
+
+    def _flows(self, measured: ev.AcMeasured, now: float) -> list[Action]:
+        """A reading that no rule forbids."""
+        raise NotImplementedError
+
+    def _expired(self, timer: T, now: float) -> list[Action]:
+        raise NotImplementedError
+
+    def _stop(self, reason: str, now: float) -> list[Action]:
+        """Come to an orderly end."""
+        raise NotImplementedError
+
+    def _off(self, urgency: Urgency, reason: str, now: float) -> list[Action]:
+        """What makes the hardware safe, and what the pilot has to show then."""
+        raise NotImplementedError
+
+    def _late(self, event: ev.Event, now: float) -> list[Action]:
+        """An event after the end."""
+        return []
+
+    def _enter(self, state: str) -> list[Action]:
+        if self.state == state:
+            return []
+        self.states.append(state)
+        return [act.StateEntered(state)]
+
+    def _judge(self, measured: ev.AcMeasured, now: float) -> list[Action]:
+        self._measured = measured
+        at = measured.at if measured.at is not None and measured.at <= now else now
+        finding = self._supervisor.measured(measured.voltage_v, measured.current_a, measured.total_w, at, now)
+        actions = [] if finding is None else self._found(finding, now)
+        return actions if self.ended is not None else [*actions, *self._flows(measured, now)]
+
+    def _found(self, finding: Finding, now: float) -> list[Action]:
+        """A rule of the supervision is broken."""
+        rule, detail = finding.rule.value, finding.detail
+        news: list[Action] = [act.SupervisionWarning(rule, detail)]
+        if finding.reaction is Reaction.FAULT:
+            reason = _FAILED_RULES.get(finding.rule, EndReason.HARDWARE_FAULT)
+            return [*self._fail(reason, detail, now, rule=rule), *news]
+        return [*self._stop(detail, now), *news] if finding.reaction is Reaction.STOP else news
+
+    def _fail(self, reason: EndReason, detail: str, now: float, *, rule: str = "") -> list[Action]:
+        return self._end(reason, detail, now, rule=rule)
+
+    def _end(self, reason: EndReason, detail: str, now: float, *, rule: str = "") -> list[Action]:
+        """The one way out: safe first, whatever was asked for before."""
+        urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
+        detail = printable(detail)
+        actions = self._off(urgency, detail or reason.value, now)
+        self.ended = SessionEnded(reason, detail, rule)
+        self._timers.clear_all()
+        return [*actions, *self._enter(ENDED), self.ended, act.CloseTransport()]
+
+    @property
+    def _none_flows(self) -> bool:
+        """The last reading shows no current that counts."""
+        limit = self._supervisor.limits.ac_no_current_a
+        return max(self._measured.current_a) < (1.0 if limit is None else limit)

@@ -1,0 +1,107 @@
+"""The station's connection device, such as a pantograph, in the way out: what its position means, and when it is retracted.
+
+It leaves the vehicle with contactors open and without current and voltage only, whatever ends the session; that may be a moment after the
+end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import Action, EndReason
+from iso15118.session.coupling import DevicePosition
+from iso15118.timing import Timer, TimerTable
+
+if TYPE_CHECKING:
+    from .facts import Facts
+    from .hardware import HardwareBooks
+
+__all__ = ["ConnectionDevice"]
+
+
+class ConnectionDevice:
+    """What ``Funnel`` knows about it."""
+
+    ended: act.SessionEnded | None
+    timers: TimerTable
+    _facts: Facts
+    _books: HardwareBooks
+
+    def _abort(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
+        raise NotImplementedError
+
+    def _stop(self, reason: str, rule: str = "") -> list[Action]:
+        raise NotImplementedError
+
+    def _device_moved(self, position: DevicePosition) -> list[Action]:
+        """It reports where it is: away from its end position it carries nothing."""
+        facts = self._facts
+        before, facts.device = facts.device, position
+        by_itself = (
+            before in (None, DevicePosition.HOME)
+            and position is not DevicePosition.HOME
+            and not facts.device_down
+        )
+        facts.device_down = facts.device_down or by_itself
+        there = DevicePosition.END_POSITION if facts.device_down else DevicePosition.HOME
+        if position is there:
+            self.timers.clear(Timer.CONNECTION_DEVICE)
+        if self.ended is not None:
+            return self._retract()
+        if by_itself and before is not None and facts.abort_reason is None:
+            return self._abort(
+                EndReason.HARDWARE_FAULT, "the connection device moves, and nobody asked for it"
+            )
+        lost = position is not DevicePosition.END_POSITION
+        if lost and facts.abort_reason is None and (facts.energized or facts.contactors_closed):
+            what = f"the connection device left the vehicle under power: {position.value}"
+            return self._abort(EndReason.HARDWARE_FAULT, what)
+        return []
+
+    def _vehicle_seen(self, event: ev.VehiclePositionMeasured) -> list[Action]:
+        facts, at = self._facts, event.at
+        facts.position, facts.position_at = event.position, facts.now if at is None else min(at, facts.now)
+        return []
+
+    def _device_late(self) -> list[Action]:
+        if self._facts.device_down:
+            return self._abort(
+                EndReason.COUPLING_FAILED, "the connection device did not reach the vehicle in time"
+            )
+        return self._abort(EndReason.HARDWARE_FAULT, "the connection device was not retracted in time")
+
+    def _retract(self, *, over: bool = False) -> list[Action]:
+        """Retract it, once the session is over, as soon as nothing flows and nobody could touch a voltage."""
+        facts = self._facts
+        if not facts.device_down or not (over or self.ended is not None) or not facts.dead:
+            return []
+        actions = self._books.keep((act.DisconnectDevice(facts.now + facts.timing.ongoing_performance),))
+        self.timers.clear(Timer.CONNECTION_DEVICE)  # nobody is told any more
+        return actions
+
+    # -- the stream on which the vehicle tells its status
+
+    def _watch_status(self) -> list[Action]:
+        """The next one is waited for as long as the standard has it, and not for long while there is power."""
+        facts = self._facts
+        heard = facts.status_heard
+        stop = self._stop(facts.stop_asked) if facts.stop_asked else []
+        if heard is None:
+            self.timers.clear(Timer.SYSTEM_STATUS)
+            return stop
+        if not facts.status_ever and not facts.config.acdp.status_required:
+            return stop
+        wait_s = facts.timing.sequence_timeout
+        if facts.status_ever and facts.energized:
+            wait_s = min(wait_s, facts.config.acdp.status_silence_s)
+        self.timers.set(Timer.SYSTEM_STATUS, heard + wait_s)
+        return stop
+
+    def _status_silent(self) -> list[Action]:
+        facts = self._facts
+        if facts.stop_wanted:
+            return []
+        silent_s = facts.now - (facts.now if facts.status_heard is None else facts.status_heard)
+        return self._stop(f"no ACDP_SystemStatusReq for {silent_s:.0f} s")

@@ -1,0 +1,45 @@
+"""Which ports the services of ISO 15118-20 work with: asked when a session's owner is put together, not when a vehicle comes."""
+
+from __future__ import annotations
+
+from iso15118.errors import ConfigError
+
+from .ports import Station, Vehicle
+from .services import SERVICES, Namespace, ServiceID
+
+__all__ = ["check_services"]
+
+
+def check_services(
+    editions: tuple[str, ...], services: tuple[ServiceID, ...], bundle: Station | Vehicle
+) -> None:
+    """A service of ISO 15118-20 that is asked for needs its ports. Raises ``ConfigError`` naming both."""
+    if "iso20" not in editions:
+        return
+    kind = type(bundle).__name__
+    wanted = _STATION_NEEDS if isinstance(bundle, Station) else _VEHICLE_NEEDS
+    for service in services:
+        needs = wanted[SERVICES[service].namespace] if service in SERVICES else ()
+        if any(getattr(bundle, name) is None for name in needs):
+            port = f"{kind}({', '.join(f'{name}=...' for name in needs)})"
+            raise ConfigError(
+                "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
+            )
+
+
+_DIRECT = ("power", "cable_check")
+_STATION_NEEDS: dict[str, tuple[str, ...]] = {
+    Namespace.DC.value: _DIRECT,
+    Namespace.AC.value: ("ac",),
+    Namespace.AC_DER_IEC.value: ("ac",),
+    Namespace.AC_DER_SAE.value: ("ac",),
+    Namespace.ACDP.value: (*_DIRECT, "connection_device", "vehicle_position"),
+}
+_VEHICLE_NEEDS: dict[str, tuple[str, ...]] = {
+    Namespace.DC.value: ("inlet", "contactors"),
+    Namespace.AC.value: ("charger",),
+    Namespace.AC_DER_IEC.value: ("charger",),
+    Namespace.AC_DER_SAE.value: ("charger",),
+    Namespace.ACDP.value: ("inlet", "contactors", "mobility"),
+}
+"""The ports that the services of each set of messages work with."""

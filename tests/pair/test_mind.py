@@ -1,0 +1,549 @@
+"""A mind that is changed in mid-session, in whole sessions of both roles: renegotiations, standby, needs, pause, under the monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from iso15118.evcc.config import Renegotiation
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20.common_types import EvseNotification
+from iso15118.secc.renegotiation_settings import RenegotiationSettings
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+from iso15118.session.services import ControlMode, MobilityNeedsMode, ServiceID
+from iso15118.testing import Pair
+from tests.pair.ac_rig import ac_pair
+from tests.pair.rig import pair
+
+SCHEDULED, DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
+BESIDE = {"renegotiation": Renegotiation.BESIDE}
+
+
+class Watched:
+    """A pair, with all that was said and told."""
+
+    def __init__(self, make: Callable[..., Pair], *args: Any, **options: Any) -> None:
+        self.messages: list[tuple[str, Any, float]] = []
+        self.news: list[tuple[str, Any, float]] = []
+        self.rig = make(*args, on_message=self._said, **options)
+        for role, look in (("secc", self.rig.monitor.secc), ("evcc", self.rig.monitor.evcc)):
+            setattr(self.rig.monitor, role, self._watch(role, look))
+
+    def _said(self, sender: str, message: Any, now: float) -> None:
+        self.messages.append((sender, message, now))
+
+    def _watch(self, role: str, look: Any) -> Any:
+        def watch(event: Any, actions: Any, now: float) -> Any:
+            self.news += [(role, one, now) for one in actions if isinstance(one, act.Notify)]
+            return look(event, actions, now)
+
+        return watch
+
+    def of(self, kind: type, role: str | None = None) -> list[Any]:
+        return [one for who, one, _ in self.news if isinstance(one, kind) and role in (None, who)]
+
+    def said(self, kind: type) -> list[Any]:
+        return [message for _, message, _ in self.messages if type(message) is kind]
+
+    def to(self, loops: int) -> Watched:
+        self.rig.run(until=lambda: self.rig.loops >= loops)
+        assert not self.rig.done
+        return self
+
+    def charged(self) -> None:
+        """To the end, which is the one that the battery wanted."""
+        self.rig.run()
+        assert self.rig.secc.ended is not None
+        assert self.rig.evcc.ended is not None
+        assert self.rig.secc.ended.reason is EndReason.STOPPED_BY_EV, self.rig.secc.ended
+        assert self.rig.evcc.ended.reason is EndReason.STOPPED_BY_EV, self.rig.evcc.ended
+
+    def contactors(self) -> int:
+        """How often the station's were asked to close."""
+        return sum(isinstance(message, cm.PowerDeliveryReq) for _, message, _ in self.messages)
+
+
+def make(service: ServiceID, mode: ControlMode, **options: Any) -> Watched:
+    if service in (ServiceID.AC, ServiceID.AC_BPT):
+        return Watched(ac_pair, service, mode, **options)
+    return Watched(pair, service, mode, **options)
+
+
+FAMILIES = [
+    (ServiceID.DC, SCHEDULED),
+    (ServiceID.MCS_BPT, DYNAMIC),
+    (ServiceID.AC, SCHEDULED),
+    (ServiceID.AC_BPT, DYNAMIC),
+]
+families = pytest.mark.parametrize(("service", "mode"), FAMILIES, ids=lambda one: one.name)
+
+
+@families
+@pytest.mark.parametrize("asked_by", ["evcc", "secc"])
+@pytest.mark.parametrize("form", list(Renegotiation), ids=lambda one: one.name)
+def test_another_schedule_is_agreed_on(
+    service: ServiceID, mode: ControlMode, asked_by: str, form: Renegotiation
+) -> None:
+    """Contactors stay closed throughout, and no cable check is made; beside the loop it goes on, at least one turn between two messages."""
+    watched = make(service, mode, evcc={"renegotiation": form}, delay_s=0.05).to(20)
+    rig = watched.rig
+    checks = [kind for kind in rig.secc.states if kind == "DC_CableCheck"]
+    tell = rig.tell_evcc if asked_by == "evcc" else rig.tell_secc
+    tell(ev.ScheduleRenegotiationRequested("a better price"))
+    beside = form is Renegotiation.BESIDE
+    watched.to(60)
+    for role in ("secc", "evcc"):
+        if beside or role == "evcc":
+            assert watched.of(act.ScheduleRenegotiated, role) == [act.ScheduleRenegotiated(beside, True)], (
+                role
+            )
+    assert len(watched.said(cm.ScheduleExchangeReq)) == 2
+    assert ("ScheduleRenegotiation" in rig.secc.states) is not beside
+    assert [kind for kind in rig.secc.states if kind == "DC_CableCheck"] == checks
+    if asked_by == "secc":
+        assert watched.of(act.EvseNotified)[0].notification == "ScheduleRenegotiation"
+        assert watched.of(act.EvseNotified)[0].max_delay_s == 30.0
+    turns = [
+        now for who, one, now in watched.messages if who == "evcc" and "ChargeLoopReq" in type(one).__name__
+    ]
+    longest = max(after - before for before, after in pairwise(turns))
+    assert (longest < 0.26) is beside, longest
+    watched.charged()
+
+
+def test_a_station_that_answers_nothing_beside_the_loop_loses_the_attempt_and_no_more() -> None:
+    """After 2 s the vehicle turns to the other way; the answer that comes too late is nobody's."""
+    held: list[Any] = []
+
+    def swallow(sender: str, message: Any, now: float) -> bool | None:
+        if (
+            sender == "secc"
+            and isinstance(message, cm.ScheduleExchangeRes)
+            and watched.rig.loops > 10
+            and not held
+        ):
+            held.append(message)
+            return False
+        return None
+
+    watched = make(ServiceID.DC, SCHEDULED, evcc=BESIDE)
+    watched.rig._on_message = swallow
+    watched.to(20)
+    began = watched.rig.now
+    watched.rig.tell_evcc(ev.ScheduleRenegotiationRequested("test"))
+    watched.rig.run(until=lambda: bool(watched.of(act.ScheduleRenegotiated, "evcc")))
+    assert held
+    assert watched.rig.now == pytest.approx(began + 2.0, abs=0.3)
+    assert watched.of(act.ScheduleRenegotiated, "evcc")[0].reason == "no ScheduleExchangeRes beside the loop"
+    watched.rig.run(until=lambda: len(watched.of(act.ScheduleRenegotiated, "evcc")) == 2)
+    assert watched.of(act.ScheduleRenegotiated, "evcc")[1] == act.ScheduleRenegotiated(False, True)
+    assert watched.rig.now < began + 3.5
+    watched.rig.to_evcc.send(held[0], watched.rig.now, beside=True)
+    watched.to(80).charged()
+
+
+def test_a_station_without_the_stream_says_so_and_is_asked_the_other_way() -> None:
+    station = {"renegotiation": RenegotiationSettings(beside_the_loop=False)}
+    watched = make(ServiceID.DC, SCHEDULED, evcc=BESIDE, secc=station).to(20)
+    watched.rig.tell_evcc(ev.ScheduleRenegotiationRequested("test"))
+    watched.to(60)
+    assert [one.beside for one in watched.of(act.ScheduleRenegotiated, "evcc")] == [True, False]
+    assert [one.agreed for one in watched.of(act.ScheduleRenegotiated, "evcc")] == [False, True]
+    watched.charged()
+
+
+@pytest.mark.parametrize("ending", ["stop", "pause", "secc-stop"])
+def test_an_attempt_beside_the_loop_keeps_nobody_from_leaving(ending: str) -> None:
+    watched = make(ServiceID.DC, SCHEDULED, evcc=BESIDE, delay_s=0.05).to(20)
+    rig = watched.rig
+    rig.tell_evcc(ev.ScheduleRenegotiationRequested("test"))
+    rig.run(until=lambda: len(watched.said(cm.ScheduleExchangeReq)) == 2)
+    match ending:
+        case "stop":
+            rig.tell_evcc(ev.StopRequested("enough"))
+        case "pause":
+            rig.tell_evcc(ev.PauseRequested("later"))
+        case _:
+            rig.tell_secc(ev.StopRequested("the shop closes"))
+    rig.run()
+    assert rig.secc.ended is not None
+    assert rig.secc.ended.reason.orderly, rig.secc.ended
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.reason.orderly, rig.evcc.ended
+
+
+@families
+@pytest.mark.parametrize("asked_by", ["evcc", "secc"])
+def test_a_service_is_chosen_anew_in_the_same_session(
+    service: ServiceID, mode: ControlMode, asked_by: str
+) -> None:
+    watched = make(service, mode, secc={"service_renegotiation": True}).to(20)
+    rig = watched.rig
+    session_id = rig.secc.session_id
+    tell = rig.tell_evcc if asked_by == "evcc" else rig.tell_secc
+    tell(ev.ServiceRenegotiationRequested("another power"))
+    rig.run(until=lambda: len(watched.said(cm.ServiceSelectionReq)) == 2)
+    assert rig.secc.session_id == rig.evcc.session_id == session_id
+    if asked_by == "secc":
+        assert watched.of(act.EvseNotified)[0] == act.EvseNotified("ServiceRenegotiation", 10.0)
+    watched.to(rig.loops + 20).charged()
+    assert len(watched.said(cm.AuthorizationReq)) == len({id(m) for m in watched.said(cm.AuthorizationReq)})
+    states = rig.secc.states
+    assert states.count("ServiceDiscovery") == 2
+    assert states.count("Authorization") == 1
+    for role in ("secc", "evcc"):
+        assert len(watched.of(act.ServiceRenegotiated, role)) == 1
+
+
+def test_a_vehicle_may_want_another_service_than_before() -> None:
+    watched = make(ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}).to(20)
+    watched.rig.tell_evcc(ev.ServiceRenegotiationRequested("give some back", (ServiceID.DC_BPT,)))
+    watched.rig.run(until=lambda: len(watched.said(cm.ServiceSelectionReq)) == 2)
+    chosen = [one.selected_energy_transfer_service.service_id for one in watched.said(cm.ServiceSelectionReq)]
+    assert chosen == [ServiceID.DC, ServiceID.DC_BPT]
+    watched.charged()
+
+
+def test_where_the_station_does_not_support_it_the_vehicle_charges_on() -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(20)
+    watched.rig.tell_evcc(ev.ServiceRenegotiationRequested("test"))
+    watched.charged()
+    assert len(watched.said(cm.ServiceSelectionReq)) == 1
+    assert [one.name for one in watched.of(act.PeerDeviates, "evcc")] == ["service-renegotiation"]
+
+
+def test_a_vehicle_that_does_not_renegotiate_ends_the_session() -> None:
+    watched = make(
+        ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}, evcc={"service_renegotiation": False}
+    ).to(20)
+    watched.rig.tell_secc(ev.ServiceRenegotiationRequested("test"))
+    watched.rig.run()
+    assert watched.rig.evcc.ended is not None
+    assert watched.rig.evcc.ended.reason is EndReason.STOPPED_BY_STATION
+
+
+def test_a_station_that_asks_for_another_service_for_ever_is_left() -> None:
+    watched = make(
+        ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}, battery={"capacity_wh": 400e3}
+    )
+    rig = watched.rig
+    rig.run(until=lambda: rig.loops >= 5)
+    for _ in range(12):
+        loops = rig.loops
+        if rig.done:
+            break
+        rig.tell_secc(ev.ServiceRenegotiationRequested("again"))
+        rig.run(until=lambda: rig.done or rig.loops >= loops + 40)  # noqa: B023 - of this turn
+    rig.run()
+    assert rig.evcc.ended is not None
+    assert rig.evcc.ended.reason is EndReason.STOPPED_BY_STATION
+    assert len(watched.of(act.ServiceRenegotiated, "evcc")) == 10
+
+
+@families
+@pytest.mark.parametrize("left_by", ["evcc", "secc"])
+def test_standby_and_on_again(service: ServiceID, mode: ControlMode, left_by: str) -> None:
+    """Nothing flows, the contactors stay closed, the loop goes on for a quarter of an hour."""
+    watched = make(service, mode).to(20)
+    rig = watched.rig
+    rig.tell_evcc(ev.StandbyRequested("not now"))
+    rig.let_pass(5.0)
+    assert watched.of(act.StandbyChanged) == [act.StandbyChanged(True)] * 2
+    loops, transfer = rig.loops, rig.transfer_s
+    rig.let_pass(900.0)
+    assert not rig.done
+    assert rig.loops > loops + 3000
+    assert rig.transfer_s == pytest.approx(transfer, abs=0.1)
+    assert rig.station.outlet.closed
+    tell = rig.tell_evcc if left_by == "evcc" else rig.tell_secc
+    tell(ev.StandbyRequested("now", wanted=False))
+    rig.let_pass(10.0)
+    assert watched.of(act.StandbyChanged)[2:] == [act.StandbyChanged(False)] * 2
+    if left_by == "secc":
+        assert act.EvseNotified("ExitStandby", 10.0) in watched.of(act.EvseNotified)
+    watched.charged()
+    assert rig.transfer_s > transfer + 5.0
+
+
+@pytest.mark.parametrize("wish", ["stop", "pause", "schedule"])
+def test_standby_is_left_by_stop_and_renegotiation(wish: str) -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(20)
+    rig = watched.rig
+    rig.tell_evcc(ev.StandbyRequested("not now"))
+    rig.let_pass(5.0)
+    match wish:
+        case "stop":
+            rig.tell_evcc(ev.StopRequested("enough"))
+        case "pause":
+            rig.tell_evcc(ev.PauseRequested("later"))
+        case _:
+            rig.tell_evcc(ev.ScheduleRenegotiationRequested("cheap power"))
+    rig.run()
+    assert rig.secc.ended is not None
+    expected = EndReason.PAUSED if wish == "pause" else EndReason.STOPPED_BY_EV
+    assert rig.secc.ended.reason is expected
+    assert watched.of(act.StandbyChanged, "secc")[-1] == act.StandbyChanged(False)
+
+
+def test_where_standby_is_not_let_the_loop_goes_on() -> None:
+    watched = make(ServiceID.DC, SCHEDULED, secc={"renegotiation": RenegotiationSettings(standby=False)}).to(
+        20
+    )
+    watched.rig.tell_evcc(ev.StandbyRequested("not now"))
+    watched.charged()
+    codes = [one.response_code.value for one in watched.said(cm.PowerDeliveryRes)]
+    assert codes == ["OK", "WARNING_StandbyNotAllowed", "OK"]
+    assert [one.name for one in watched.of(act.PeerDeviates, "evcc")] == ["standby"]
+
+
+# -- what the station wants before the loop, and ends
+
+
+@pytest.mark.parametrize("service", [ServiceID.DC, ServiceID.AC], ids=lambda one: one.name)
+@pytest.mark.parametrize("follows", [True, False])
+def test_go_to_pause(service: ServiceID, follows: bool) -> None:
+    watched = make(service, SCHEDULED, evcc={"pause_if_asked": follows})
+    rig = watched.rig
+    rig.run(until=lambda: rig.secc.state == "ScheduleExchange")
+    rig.tell_secc(ev.PauseRequested("no power before eight"))
+    rig.run(until=lambda: bool(watched.said(cm.ScheduleExchangeRes)))
+    assert watched.said(cm.ScheduleExchangeRes)[0].go_to_pause is True
+    rig.run()
+    assert rig.secc.ended is not None
+    assert rig.evcc.ended is not None
+    if follows:
+        assert rig.secc.ended.reason is rig.evcc.ended.reason is EndReason.PAUSED
+        assert rig.secc.ticket is not None
+        assert rig.loops == 0
+    else:
+        assert rig.loops > 0  # it may start all the same
+
+
+def test_why_the_vehicle_leaves_is_told() -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(20)
+    watched.rig.tell_evcc(ev.StopRequested("the driver is back"))
+    watched.rig.run()
+    assert watched.of(act.VehicleLeaves) == [act.VehicleLeaves("STOPPED_BY_EV", "the driver is back")]
+
+
+# -- needs
+
+
+def test_a_driver_who_changes_his_mind_is_heard_in_dynamic_mode_within_two_seconds() -> None:
+    watched = make(ServiceID.DC, DYNAMIC, evcc={"departure_time_s": 7200}).to(20)
+    rig = watched.rig
+    before = len(watched.of(act.ChargingNeeds))
+    began = rig.now
+    rig.tell_evcc(ev.NeedsChanged(departure_s=1800.0, target_soc=42))
+    rig.run(until=lambda: len(watched.of(act.ChargingNeeds)) > before)
+    assert rig.now < began + 2.0
+    needs = watched.of(act.ChargingNeeds)[-1]
+    assert needs.departure_s == pytest.approx(1800.0, abs=2.0)
+    assert needs.target_soc == 42
+    watched.charged()
+    assert rig.vehicle.battery.soc == pytest.approx(42.0, abs=0.1)
+
+
+def test_departure_counts_down() -> None:
+    watched = make(ServiceID.DC, DYNAMIC, evcc={"departure_time_s": 7200}).to(200)
+    requests = [(m, now) for who, m, now in watched.messages if type(m).__name__ == "DCChargeLoopReq"]
+    moments = {round(now + m.cl_req_control_mode.departure_time) for m, now in requests}
+    assert max(moments) - min(moments) <= 1
+    assert (
+        requests[0][0].cl_req_control_mode.departure_time > requests[-1][0].cl_req_control_mode.departure_time
+    )
+
+
+def test_in_scheduled_mode_he_gets_another_schedule() -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(20)
+    watched.rig.tell_evcc(ev.NeedsChanged(departure_s=1800.0))
+    watched.charged()
+    requests = watched.said(cm.ScheduleExchangeReq)
+    assert [one.se_req_control_mode.departure_time for one in requests][1:] == [1799]
+
+
+TOLD = {"mobility_needs_modes": tuple(MobilityNeedsMode)}
+LIKES = {"mobility_needs": (MobilityNeedsMode.PROVIDED_BY_SECC,)}
+
+
+@pytest.mark.parametrize("service", [ServiceID.DC, ServiceID.AC], ids=lambda one: one.name)
+@pytest.mark.parametrize("early", [True, False])
+def test_what_the_station_was_told_is_taken_over(service: ServiceID, early: bool) -> None:
+    watched = make(service, DYNAMIC, secc=TOLD, evcc=LIKES)
+    rig = watched.rig
+    rig.run(until=lambda: rig.secc.state == "ServiceDetail" if early else rig.loops >= 20)
+    target = 43 if service is ServiceID.DC else 41
+    rig.tell_secc(ev.MobilityNeedsChanged(3600.0, minimum_soc=40, target_soc=target))
+    rig.run(until=lambda: bool(watched.of(act.MobilityNeedsAnswered)))
+    assert watched.of(act.MobilityNeedsAnswered) == [act.MobilityNeedsAnswered(True)]
+    (heard,) = watched.of(act.MobilityNeeds)
+    assert heard.adopted
+    assert (heard.minimum_soc, heard.target_soc) == (40, target)
+    watched.charged()
+    assert rig.vehicle.battery.soc == pytest.approx(target, abs=0.2)
+    assert watched.of(act.ChargingNeeds)[-1].departure_s == pytest.approx(3600.0, abs=1200.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"target_soc": 5}, "a target below minimum_soc = 10"),
+        ({"departure_s": 0.0}, "a departure that is over"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_what_the_vehicle_cannot_do_is_not_taken_over(told: dict[str, Any], why: str) -> None:
+    watched = make(ServiceID.DC, DYNAMIC, secc=TOLD, evcc=LIKES)
+    rig = watched.rig
+    rig.run(until=lambda: rig.loops >= 20)
+    rig.tell_secc(ev.MobilityNeedsChanged(**told, ack_max_delay_s=3.0))
+    began = rig.now
+    rig.run(until=lambda: bool(watched.of(act.MobilityNeedsAnswered)))
+    assert rig.now == pytest.approx(began + 3.0, abs=0.6)
+    assert watched.of(act.MobilityNeedsAnswered) == [act.MobilityNeedsAnswered(False)]
+    assert watched.of(act.MobilityNeeds)[0].reason == why
+    watched.charged()
+    assert rig.vehicle.battery.soc == pytest.approx(45.0, abs=0.1)
+
+
+def test_a_minimum_above_the_target_is_never_sent() -> None:
+    watched = make(ServiceID.DC, DYNAMIC, secc=TOLD, evcc=LIKES).to(20)
+    watched.rig.tell_secc(ev.MobilityNeedsChanged(minimum_soc=60))
+    watched.to(40)
+    answers = [m for m in watched.said(type(watched.messages[-1][1])) if hasattr(m, "cl_res_control_mode")]
+    assert {one.cl_res_control_mode.minimum_soc for one in answers} <= {None}
+
+
+def test_in_the_other_mode_the_station_says_nothing_of_it() -> None:
+    watched = make(ServiceID.DC, DYNAMIC, secc=TOLD).to(20)
+    watched.rig.tell_secc(ev.MobilityNeedsChanged(3600.0, target_soc=43))
+    watched.charged()
+    assert watched.of(act.MobilityNeeds) == []
+    assert watched.of(act.MobilityNeedsAnswered) == []
+
+
+def test_the_range_for_cycling_is_kept_to() -> None:
+    """Charged to the target, the vehicle stays: energy is taken back as long as the range allows it, and no longer."""
+    watched = make(
+        ServiceID.DC_BPT,
+        DYNAMIC,
+        evcc={"v2x_minimum_soc": 42, "v2x_maximum_soc": 45, "departure_time_s": 3600},
+    )
+    rig = watched.rig
+    rig.run(until=lambda: rig.vehicle.battery.soc >= 44.99)
+    rig.let_pass(5.0)
+    assert not rig.done
+    rig.tell_secc(ev.SetPointChanged(-60_000.0))
+    rig.let_pass(600.0)
+    assert not rig.done
+    assert rig.vehicle.battery.soc == pytest.approx(42.0, abs=0.1)
+    rig.tell_secc(ev.SetPointChanged(60_000.0))
+    rig.let_pass(600.0)
+    assert rig.vehicle.battery.soc == pytest.approx(45.0, abs=0.1)
+    needs = watched.of(act.ChargingNeeds)
+    assert all(one.minimum_v2x_wh is not None for one in needs)
+    watched.charged()
+    assert rig.now == pytest.approx(3600.0, abs=30.0)
+
+
+def test_nothing_is_charged_above_the_target_whatever_the_set_point() -> None:
+    watched = make(ServiceID.DC, DYNAMIC)
+    rig = watched.rig
+    rig.run(until=lambda: rig.loops >= 20)
+    rig.tell_secc(ev.SetPointChanged(300_000.0))
+    watched.charged()
+    assert rig.vehicle.battery.soc <= 45.05
+
+
+def test_what_the_vehicle_lets_the_station_show() -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(100)
+    shown = watched.of(act.VehicleDisplay)[-1]
+    assert shown.target_soc == 45
+    assert shown.maximum_soc == 100
+    assert shown.to_minimum_s == 0
+    assert shown.to_target_s is not None
+    assert shown.to_maximum_s is not None
+    assert 0 < shown.to_target_s < shown.to_maximum_s
+    told = [now for who, one, now in watched.news if isinstance(one, act.VehicleDisplay)]
+    assert len(told) < 15  # not with every turn
+
+
+# -- delays and precedence
+
+
+def test_delays_count_down_and_the_most_urgent_is_told_first() -> None:
+    """A vehicle that follows nothing: pause, service and schedule are told one after the other, each for its time, then the end."""
+    watched = make(
+        ServiceID.DC, SCHEDULED, secc={"service_renegotiation": True}, battery={"capacity_wh": 400e3}
+    )
+    rig = watched.rig
+    rig.run(until=lambda: rig.loops >= 10)
+    statuses: list[tuple[float, EvseNotification, int]] = []
+    stop_after = [False]
+
+    def deafen(sender: str, message: Any, now: float) -> bool | None:
+        status = getattr(message, "evse_status", None)
+        if sender != "secc" or status is None:
+            return None
+        statuses.append((now, status.evse_notification, status.notification_max_delay))
+        if stop_after[0]:
+            return None
+        import msgspec
+
+        rig.to_evcc.send(msgspec.structs.replace(message, evse_status=None), now)
+        return False
+
+    rig._on_message = deafen
+    rig.tell_secc(ev.ScheduleRenegotiationRequested("a"))
+    rig.tell_secc(ev.ServiceRenegotiationRequested("b"))
+    rig.tell_secc(ev.PauseRequested("c"))
+    rig.let_pass(130.0)
+    order = list(dict.fromkeys(what.value for _, what, _ in statuses))
+    assert order == ["Pause", "ServiceRenegotiation", "ScheduleRenegotiation"]
+    for what, longest in (("Pause", 60), ("ServiceRenegotiation", 10), ("ScheduleRenegotiation", 30)):
+        delays = [delay for _, one, delay in statuses if one.value == what]
+        assert delays[0] in (longest - 1, longest)
+        assert delays == sorted(delays, reverse=True)
+        assert delays[-1] <= 1
+    ignored = [
+        one for one in watched.of(act.SupervisionWarning, "secc") if one.rule == "notification-ignored"
+    ]
+    assert len(ignored) == 1
+    assert [one.agreed for one in watched.of(act.ScheduleRenegotiated, "secc")] == [False]
+    stop_after[0] = True
+    rig.tell_secc(ev.StopRequested("d"))
+    rig.run()
+    assert statuses[-1][1] is EvseNotification.Terminate
+    assert rig.secc.ended is not None
+    assert rig.secc.ended.reason is EndReason.STOPPED_BY_STATION
+
+
+def test_a_vehicle_that_does_not_leave_standby_is_asked_to_end() -> None:
+    watched = make(ServiceID.DC, SCHEDULED).to(20)
+    rig = watched.rig
+    rig.tell_evcc(ev.StandbyRequested("not now"))
+    rig.let_pass(3.0)
+    began = rig.now
+    hold = rig.evcc._talk
+
+    def deafen(sender: str, message: Any, now: float) -> None:
+        if sender == "secc":
+            hold.standby_wanted = True
+
+    rig._on_message = deafen
+    rig.tell_secc(ev.StandbyRequested("now", wanted=False))
+    original = ev.StandbyRequested("stay")
+
+    def stay() -> bool:
+        if not rig.done and rig.now < began + 11.0:
+            rig.tell_evcc(original)
+        return False
+
+    rig.run(until=stay)
+    assert rig.secc.ended is not None
+    assert rig.secc.ended.reason in (EndReason.STOPPED_BY_STATION, EndReason.STOPPED_BY_EV)

@@ -1,0 +1,99 @@
+"""Each named fault of the wire, from either side, in memory and over real sockets with TLS: the ends that it must have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso15118.scenario import Step
+from tests.scenario.rig import TRANSPORTS, ends, told
+
+LOOP = {"secc": "DCChargeLoopRes", "evcc": "DCChargeLoopReq"}
+VANISHED = {"PEER_VANISHED", "SIGNAL_LOST", "TIMEOUT"}
+"""A side that only saw the other one go: by the connection, the pilot or the silence, whichever came first."""
+
+ENDS: dict[tuple[str, str], tuple[set[str], set[str]]] = {
+    # fault, by whom: ends of the station, ends of the vehicle
+    ("drop", "secc"): (VANISHED, {"TIMEOUT"}),
+    ("drop", "evcc"): ({"TIMEOUT"}, VANISHED),
+    ("delay", "secc"): (VANISHED, {"TIMEOUT"}),
+    ("delay", "evcc"): ({"TIMEOUT"}, VANISHED),
+    ("duplicate", "secc"): (VANISHED, {"SEQUENCE_ERROR"}),
+    ("duplicate", "evcc"): (VANISHED, {"SEQUENCE_ERROR"}),
+    ("wrong-session-id", "secc"): (VANISHED, {"UNKNOWN_SESSION"}),
+    ("wrong-session-id", "evcc"): ({"UNKNOWN_SESSION"}, {"REFUSED"}),
+    ("wrong-sequence", "secc"): (VANISHED, {"SEQUENCE_ERROR"}),
+    ("wrong-sequence", "evcc"): (VANISHED | {"SEQUENCE_ERROR"}, {"SEQUENCE_ERROR", "REFUSED"}),
+    ("truncated-exi", "secc"): (VANISHED, {"UNDECODABLE"}),
+    ("truncated-exi", "evcc"): ({"UNDECODABLE"}, VANISHED),
+    ("wrong-payload-type", "secc"): (VANISHED, {"TIMEOUT"}),
+    ("wrong-payload-type", "evcc"): ({"TIMEOUT"}, VANISHED),
+    ("fin", "secc"): (VANISHED, {"PEER_VANISHED"}),
+    ("fin", "evcc"): (VANISHED, VANISHED),
+    ("reset", "secc"): (VANISHED, {"PEER_VANISHED"}),
+    ("reset", "evcc"): (VANISHED, VANISHED),
+    ("alert", "secc"): (VANISHED, {"PEER_VANISHED"}),
+    ("alert", "evcc"): (VANISHED, VANISHED),
+    ("silence", "secc"): (VANISHED, {"TIMEOUT"}),
+    ("silence", "evcc"): ({"TIMEOUT"}, VANISHED),
+}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(("fault", "side"), ENDS)
+def test_a_fault_in_the_loop_ends_both_safely(fault: str, side: Any, transport: str) -> None:
+    more = {"seconds": 1.0} if fault == "delay" else {}
+    step = Step(side=side, do="wire", wire=fault, message=LOOP[side], nth=15, **more)  # type: ignore[arg-type]
+    outcome = told(step, transport=transport)
+    station, vehicle = ENDS[fault, side]
+    found = ends(outcome)
+    assert found["secc"] in station, outcome
+    assert found["evcc"] in vehicle, outcome
+    assert outcome.verdict == "pass", "nothing was expected, and nothing was unsafe"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_station_that_is_late_within_the_time_is_waited_for(transport: str) -> None:
+    late = Step(side="secc", do="wire", wire="delay", message="DCChargeLoopRes", nth=5, times=3, seconds=0.2)
+    outcome = told(late, transport=transport)
+    assert ends(outcome) == {"secc": "STOPPED_BY_EV", "evcc": "STOPPED_BY_EV"}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("side", ["secc", "evcc"])
+def test_numbers_beyond_the_limits_harm_nobody(side: Any, transport: str) -> None:
+    """The station of a vehicle that asks for too much keeps to its own limits and the declared ones; the simulation would show it."""
+    step = Step(side=side, do="wire", wire="limits-ignored", message=LOOP[side], factor=3.0)
+    outcome = told(step, transport=transport)
+    assert outcome.verdict == "pass", outcome.reasons
+    assert outcome.summary is not None
+    assert (
+        outcome.summary.hardware.beyond_station_limits == outcome.summary.hardware.beyond_vehicle_limits == 0
+    )
+
+
+def test_a_station_that_is_never_ready_is_left_in_time() -> None:
+    step = Step(side="secc", do="wire", wire="stuck-ongoing", message="DCCableCheckRes")
+    outcome = told(step)
+    assert ends(outcome)["evcc"] == "CABLE_CHECK_FAILED"
+    assert "still not finished after 40 s" in outcome.ends["evcc"].detail
+
+
+@pytest.mark.parametrize("edition", ["iso2", "din"])
+@pytest.mark.parametrize("fault", ["wrong-session-id", "truncated-exi", "fin", "silence", "stuck-ongoing"])
+def test_the_older_editions_have_them_as_well(edition: str, fault: str) -> None:
+    message = "CableCheckRes" if fault == "stuck-ongoing" else "CurrentDemandRes"
+    outcome = told(
+        Step(side="secc", do="wire", wire=fault, message=message, nth=1 if fault == "stuck-ongoing" else 10),
+        edition=edition,
+    )
+    assert outcome.verdict == "pass", outcome
+    assert ends(outcome)["evcc"] not in ("STOPPED_BY_EV", "STOPPED_BY_STATION")
+
+
+def test_a_fault_that_befell_nothing_decides_nothing() -> None:
+    step = Step(side="secc", do="wire", wire="drop", message="DCWeldingDetectionRes", nth=1000)
+    outcome = told(step)
+    assert outcome.verdict == "inconclusive"
+    assert outcome.reasons == ("secc: the fault 'drop' befell no DCWeldingDetectionRes",)
