@@ -22,6 +22,7 @@ from iso15118.evcc.conversation import (
     Until,
 )
 from iso15118.evcc.edition import Reading
+from iso15118.evcc.editions import load
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
 from iso15118.session import actions as act
@@ -93,6 +94,7 @@ class EvccSession(Funnel):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
         if mobility is not None:

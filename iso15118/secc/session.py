@@ -32,7 +32,7 @@ from iso15118.timing import Timer
 
 from .config import SeccConfig
 from .edition import SeccEdition
-from .editions import usable
+from .editions import load, usable
 from .facts import Facts
 from .funnel import CONNECTED, Funnel
 from .hardware import bounds_change
@@ -113,6 +113,7 @@ class SeccSession(Funnel):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -338,7 +339,7 @@ class SeccSession(Funnel):
             )
         if choice.served is None:
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
-        edition = self._edition = choice.served.make(self._facts)
+        edition = self._edition = choice.served.code()(self._facts)
         self._edition_name = choice.served.edition
         return [
             act.Send(choice.response),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import dc
 from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
@@ -46,10 +46,10 @@ def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Rep
     )
 
     def reported(message: object, now: float) -> None:
-        element = _body(message)
+        element: Any = _body(message)
         if isinstance(element, dc.DCChargeLoopReq):
             station.vehicle_shows(si(element.ev_present_voltage), now)
-        elif isinstance(element, iso2.PreChargeReq | din.PreChargeReq):
+        elif type(element).__name__ == "PreChargeReq":
             # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
             station.vehicle_shows(quantity(element.ev_target_voltage), now)
 
@@ -79,19 +79,19 @@ def vehicle_of(settings: EvccSettings) -> tuple[VehicleWithRemoteStation, Report
     vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
-        element = _body(message)
+        element: Any = _body(message)
         if isinstance(element, dc.DCPreChargeRes):
             vehicle.station_shows(si(element.evse_present_voltage), now)
         elif isinstance(element, dc.DCChargeLoopRes):
             vehicle.station_gives(si(element.evse_present_current), now)
-        elif isinstance(element, iso2.PreChargeRes | din.PreChargeRes):
+        elif type(element).__name__ == "PreChargeRes":
             vehicle.station_shows(quantity(element.evse_present_voltage), now)
-        elif isinstance(element, iso2.CurrentDemandRes | din.CurrentDemandRes):
+        elif type(element).__name__ == "CurrentDemandRes":
             vehicle.station_gives(quantity(element.evse_present_current), now)
 
     return vehicle, reported
 
 
-def _body(message: object) -> object:
+def _body(message: Any) -> object:
     """What a message says; in the older editions it is in the body."""
-    return message.body.body_element if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message
+    return message.body.body_element if type(message).__name__ == "V2GMessage" else message
