@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from iso15118.evcc import EvccConfig, EvccSession
     from iso15118.secc import SeccConfig, SeccSession
     from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+    from iso15118.session.actions import EndReason
     from iso15118.session.limits import StationLimits, VehicleLimits
     from iso15118.session.ports import Station, Vehicle
     from iso15118.session.services import ControlMode, ServiceID
@@ -26,6 +27,7 @@ __all__ = [
     "AcStationLimits",
     "AcVehicleLimits",
     "ControlMode",
+    "EndReason",
     "EvccClient",
     "EvccConfig",
     "EvccSession",
@@ -45,6 +47,7 @@ _WHERE = {
     "AcStationLimits": "session.ac_limits",
     "AcVehicleLimits": "session.ac_limits",
     "ControlMode": "session.services",
+    "EndReason": "session.actions",
     "EvccClient": "aio",
     "EvccConfig": "evcc",
     "EvccSession": "evcc",

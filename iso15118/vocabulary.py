@@ -9,7 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-__all__ = ["Action", "Event", "SignalChanged", "SignalState"]
+__all__ = ["Action", "Event", "Notify", "SignalChanged", "SignalState"]
 
 
 class Event(Struct, frozen=True):
@@ -18,6 +18,10 @@ class Event(Struct, frozen=True):
 
 class Action(Struct, frozen=True):
     """Base of all actions."""
+
+
+class Notify(Action, frozen=True):
+    """Base of the news; a driver may hand them to the application or drop them."""
 
 
 class SignalState(Enum):

@@ -95,6 +95,18 @@ MAY_IMPORT = {
     # Above the loopback: the same sessions, told what to do.
     "scenario": BASE
     | {"aio", "channel", "loopback", "session", "settings", "simulation", "testing", "trace", "v2gtp"},
+    "pytest_plugin": {
+        "aio",
+        "channel",
+        "evcc",
+        "loopback",
+        "pki",
+        "scenario",
+        "secc",
+        "session",
+        "settings",
+        "testing",
+    },
     "cli": BASE
     | {
         "scenario",

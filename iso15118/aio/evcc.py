@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from iso15118.aio.net.network import connect, find_interface
 from iso15118.aio.net.no_stream import NoStream
-from iso15118.aio.net.sdp import discover
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
+from iso15118.aio.ports.coil_side import receiver_limits
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
 from iso15118.aio.ports.coupling_calls import mobility_of
@@ -30,12 +30,13 @@ from iso15118.evcc import EvccSession
 from iso15118.evcc.editions import load
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason, PeerDeviates, StateEntered
+from iso15118.session.actions import EndReason, StateEntered
 from iso15118.session.ports import Vehicle
 from iso15118.session.service_ports import check_services
 from iso15118.session.supervision import IdleSupervisor
 
 from .audience import write_down
+from .discovery import StationSearch
 from .driver import SessionDriver
 from .evcc_outcome import judge
 from .heartbeat import Heartbeat
@@ -116,7 +117,6 @@ class EvccClient:
         self.interface = find_interface(interface) if isinstance(interface, str) else interface
         self._tls = renewable(tls)
         self._station = station
-        self._sdp_port = sdp_port
         self._port_limits = port_limits if port_limits is not None else PortLimits.of(config.timing)
         self._stream_limits = stream_limits
         self._news = Callback("the application, told of news,", news)
@@ -136,8 +136,9 @@ class EvccClient:
         self._running = False
         self._refused: tuple[str, ...] = ()
         """Contracts whose refusal ended sessions of this stay at a station; an orderly end forgets them."""
-        self._found: tuple[IPv6Address, int, Security] | None = None
-        """What discovery last said."""
+        self._search = StationSearch(
+            config, secured=tls is not None, sdp_port=sdp_port, news=self._heard, leave=self.stop
+        )
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -221,10 +222,7 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware: ``make`` gives it. Cancelled, it makes the hardware safe before it gives way.
-
-        Raises ``HardwareError`` as ``run`` does.
-        """
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()
@@ -309,8 +307,13 @@ class EvccClient:
     @property
     def session(self) -> EvccSession | None:
         """The session that runs now; to look at, not to touch."""
-        session = self._driver.session if self._driver is not None and not self._driver.over else None
+        session = self.any_session
         return session if isinstance(session, EvccSession) else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and without messages as well."""
+        return self._driver.session if self._driver is not None and not self._driver.over else None
 
     @property
     def begun(self) -> bool:
@@ -362,15 +365,9 @@ class EvccClient:
         self._driver = driver
         try:
             address, port = station or await self.find()
-            security = self._security_of(address, port)
-            tls = self._tls.connect() if self._tls is not None and security is Security.TLS else None
-            if tls is None and self._wish is Security.TLS:
-                self._news(
-                    PeerDeviates(
-                        "sdp-no-tls",
-                        "asked for TLS, the station has none: what may be said in the clear is offered",
-                    )
-                )
+            driver.remarks = self._search.remarks
+            secured = self._search.security_of(address, port) is Security.TLS
+            tls = self._tls.connect() if self._tls is not None and secured else None
             driver.stream = stream = self._connection(driver, tls=tls, limits=self._stream_limits)
             timeout_s = self.config.timing.communication_setup_timeout
             await connect(stream, self.interface, address, port, timeout_s=timeout_s)
@@ -426,29 +423,9 @@ class EvccClient:
         self._news(news)
 
     async def find(self) -> tuple[IPv6Address, int]:
-        """Look for a station: its address and port. Raises ``LinkError`` if none is found."""
-        if self._station is not None:
-            return self._station
-        wish = self._wish
-        found = await discover(
-            self.interface,
-            security=wish,
-            accept={wish, Security.NONE} if self.config.speaks_plain else {wish},
-            port=self._sdp_port,
-            timing=self.config.timing,
-        )
-        self._found = found.response.address, found.response.port, found.response.security
-        return self._found[:2]
-
-    def _security_of(self, address: IPv6Address, port: int) -> Security:
-        """What discovery said of this station; where it was not asked, what we would have asked for."""
-        found = self._found
-        return found[2] if found is not None and found[:2] == (address, port) else self._wish
-
-    @property
-    def _wish(self) -> Security:
-        """What is asked for in discovery."""
-        return Security.TLS if self._tls is not None and self.config.speaks_tls else Security.NONE
+        """Look for a station: its address and port. Raises ``LinkError`` if none is found, or one beside another where the settings do
+        not accept that."""
+        return self._station if self._station is not None else await self._search.find(self.interface)
 
     def _deliver(self, event: ev.Event) -> None:
         driver = self._driver
@@ -478,6 +455,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
+        receiver = None
+        if self.vehicle.receiver is not None:
+            receiver = Port(self.vehicle.receiver, "receiver").read("limits", receiver_limits)
         mobility = None
         if self.vehicle.mobility is not None:
             mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
@@ -492,6 +472,7 @@ class EvccClient:
                 resume=resume,
                 charger=charger,
                 mobility=mobility,
+                receiver=receiver,
             )
         except Exception as error:  # whatever does not fit into a session of what the battery says
             raise HardwareError(f"battery: {describe(error)}") from error

@@ -70,6 +70,8 @@ class Finishing:
         self._verdict: SessionEnded | None = None
         """How it ended, where the session itself cannot say: a fault of this software, or a command to drop it."""
         self._error: BaseException | None = None
+        self.remarks: list[str] = []
+        """What looked wrong when the two found each other."""
         self._skipped, self._skip_reason = 0, ""
         """Frames that nobody here reads, and why the last one was dropped."""
         self._ending = False
@@ -169,7 +171,9 @@ class Finishing:
             frames = "a frame was" if self._skipped == 1 else f"{self._skipped} frames were"
             detail = f"{ended.detail}; {frames} dropped, the last one: {self._skip_reason}"
             ended = msgspec.structs.replace(ended, detail=detail.lstrip("; "))
-        return summed_up(self._bare_result(safe, ended), session, hardware, self.stream, self._tally)
+        return summed_up(
+            self._bare_result(safe, ended), session, hardware, self.stream, self._tally, self.remarks
+        )
 
     def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:
         """What can be said of a session of which nothing can be computed."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -87,6 +88,9 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Vehicle: contracts that it was given in the session."""
     refusals: tuple[str, ...] = ()
     """Human-readable reasons for refused contracts."""
+    discovery: tuple[str, ...] = ()
+    """What looked wrong when the two found each other, human-readable: an answer without TLS, a second station, a vehicle that came without
+    the TLS that it had asked for."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
     ticket: SeccTicket | EvccTicket | None = None
@@ -163,6 +167,7 @@ def summed_up(
     hardware: Hardware,
     stream: MessageStream | None,
     tally: Tally,
+    remarks: Sequence[str] = (),
 ) -> SessionResult:
     """``bare`` with all that session, hardware and connection have to say."""
     energy = hardware.energy
@@ -187,6 +192,7 @@ def summed_up(
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),
         ticket=getattr(session, "ticket", None) if paused else None,
+        discovery=tuple(remarks),
     )
 
 

@@ -20,6 +20,7 @@ from iso15118.aio.net.tap import TappedStream
 from iso15118.aio.ports.guard import Callback
 from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
+from iso15118.session.ticket import EvccTicket
 
 from .directing import Directing
 from .logs import Log
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from iso15118.sdp import Answer, Ignored, Origin
     from iso15118.secc import SeccConfig
     from iso15118.session import ports
-    from iso15118.session.actions import Action
+    from iso15118.session.actions import Action, Notify
+    from iso15118.session.events import Event
 
     from .directing import Directs
     from .driver import Observer
@@ -85,6 +87,8 @@ class Both(Struct, frozen=True):
     """When the plug went in; without one: when the vehicle began to look for the station."""
     linked: float | None = None
     """When both ends had a data link; None without a plug."""
+    earlier: Both | None = None
+    """The part of the session before its pause."""
 
 
 def run_station(
@@ -168,7 +172,7 @@ def run_station(
             while sessions is None or told < sessions:
                 ended = loop.create_task(server.wait_finished(told + 1))
                 await asyncio.wait((ended, asked.first), return_when=asyncio.FIRST_COMPLETED)
-                if asked.first.done() and server.session is not None:
+                if asked.first.done() and server.any_session is not None:
                     server.stop("the station is switched off")
                     await asyncio.wait(
                         (ended, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
@@ -235,12 +239,12 @@ def run_vehicle(
         async with _signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
-            if not session.done() and client.session is not None:
+            if not session.done() and client.any_session is not None:
                 client.stop("the driver ends the session")
                 await asyncio.wait(
                     (session, asked.second), timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED
                 )
-            if not session.done() and client.session is not None:
+            if not session.done() and client.any_session is not None:
                 client.emergency_shutdown("the driver ends the session at once")
                 await asyncio.wait((session,), timeout=AT_ONCE_S)
             if not session.done():
@@ -264,13 +268,18 @@ def run_both(
     tick: Callable[[], None] | None = None,
     tap: Tap | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
+    meddle: Callable[[float, Callable[[Event], None]], None] | None = None,
+    news: Callable[[Notify], None] | None = None,
+    rest_s: float = 0.0,
     director: Directs | None = None,
 ) -> Both:
     """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
 
     ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``tap`` hears the bytes
-    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``director`` drives both ends. Raises
-    as ``EvccClient.run`` does, what the director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
+    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``meddle`` is called now and then
+    with the time and what tells the vehicle; ``news`` hears those of its session. A session that was paused goes on ``rest_s`` later, and
+    the first part is ``earlier``. ``director`` drives both ends. Raises as ``EvccClient.run`` does, what the
+    director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
     """
 
     from .evcc import EvccClient  # here: a station has no use for it
@@ -306,14 +315,26 @@ def run_both(
                 client_tls,
                 sdp_port=server.sdp_port,
                 observer=_observed(directing, "evcc", observer),
+                news=news,
                 connection=made if director is None else director.stream("evcc", tap),
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             begun = loop.time()
-            async with ticking(tick), asyncio.timeout(at_most_s), _over(directing, server, client):
+
+            def both_ticks() -> None:
+                if tick is not None:
+                    tick()
+                if meddle is not None and client.session is not None:
+                    meddle(loop.time(), client.tell)
+
+            async with ticking(both_ticks), asyncio.timeout(at_most_s), _over(directing, server, client):
                 seen_by_vehicle = await client.run()
-                seen_by_station = await server.wait_finished(1)
-            return Both(seen_by_station, seen_by_vehicle, *where, begun=begun)
+                both = Both(await server.wait_finished(1), seen_by_vehicle, *where, begun=begun)
+                if isinstance(ticket := seen_by_vehicle.ticket, EvccTicket):
+                    await asyncio.sleep(rest_s)
+                    again = await client.run(resume=ticket)
+                    return Both(await server.wait_finished(2), again, *where, begun=begun, earlier=both)
+            return both
 
     return asyncio.run(session())
 

@@ -17,6 +17,7 @@ from iso15118.aio.net.interface import Interface, find_interface
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.presence import Presence
 from iso15118.aio.net.stream import MessageStream
+from iso15118.aio.net.vehicles import Asked, is_same_vehicle
 from iso15118.aio.ports.guard import Callback, each, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, MisuseError
@@ -24,7 +25,8 @@ from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
 from iso15118.secc.editions import load
 from iso15118.session import events as ev
-from iso15118.session.actions import EndReason
+from iso15118.session.actions import EndReason, PeerDeviates
+from iso15118.session.discovery import Downgrade
 from iso15118.session.events import TransportLoss
 from iso15118.session.ports import Station
 from iso15118.session.service_ports import check_services
@@ -149,6 +151,7 @@ class SeccServer:
         self._stream_limits = stream_limits
         self._connection = connection
         self._on_request = Callback("the callback on_request", on_request)
+        self._asked = Asked()
         self._presence: Presence | None = None
         self._reception: HandshakePool | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -194,7 +197,7 @@ class SeccServer:
                 lost=self._interface_lost,
                 news=self.sessions.news,
                 may_answer=self._may_answer,
-                on_request=self._on_request if self._on_request else None,
+                on_request=self._heard_asking,
                 wait=self._wait,
             )
             await self._presence.open(show=self._sdp_wanted)
@@ -454,7 +457,18 @@ class SeccServer:
             stream.abort()
             asyncio.get_running_loop().call_soon(self._free)
             return
-        self.sessions.serve(stream, self._free)
+        remark = self._asked.remark(stream, asyncio.get_running_loop().time())
+        if remark:
+            self.sessions.tell_news(PeerDeviates("sdp-downgrade", remark))
+        if remark and self.config.sdp_downgrade is Downgrade.REFUSE:
+            stream.abort()
+            asyncio.get_running_loop().call_soon(self._free)
+            return
+        self.sessions.serve(stream, self._free, remark=remark)
+
+    def _heard_asking(self, origin: Origin, outcome: Answer | Ignored) -> None:
+        self._asked.heard(origin, outcome, asyncio.get_running_loop().time())
+        self._on_request(origin, outcome)
 
     def serve_without_messages(
         self, make: Callable[[StationHardware], Session], show: Callable[[SetPilot], None]
@@ -483,18 +497,3 @@ class SeccServer:
 def _abandon(driver: SessionDriver | None) -> None:
     if driver is not None:
         driver.abandon(EndReason.EMERGENCY, "the station is switched off")
-
-
-def is_same_vehicle(one: MessageStream, other: MessageStream) -> bool:
-    """Whether both connections are of the same vehicle: by the certificate that it proved in TLS, which nobody else can.
-
-    Without TLS nothing but the link-local address tells, which is for laboratories; of TLS without a vehicle's
-    certificate nothing is known.
-    """
-    if one.secure != other.secure:
-        return False
-    if not one.secure:
-        address = one.peer_address
-        return address is not None and address.is_link_local and address == other.peer_address
-    chains = [stream.tls_info.peer_chain if stream.tls_info is not None else () for stream in (one, other)]
-    return bool(chains[0]) and bool(chains[1]) and chains[0][0] == chains[1][0]

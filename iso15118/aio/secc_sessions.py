@@ -179,10 +179,12 @@ class SeccSessions:
         *,
         make: Callable[[StationHardware], Session] | None = None,
         show: Callable[[SetPilot], None] | None = None,
+        remark: str = "",
     ) -> None:
         """One connection that is ready: its session begins. ``over`` is called when the hardware is safe, or out of service.
 
-        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot."""
+        ``make``: another session than one with messages, on all of the station; ``show`` has its pilot. ``remark``:
+        what looked wrong when it came in."""
         if self._idle is not None:
             self._idle.stop()
         driver = SessionDriver(
@@ -197,6 +199,7 @@ class SeccSessions:
             show=show,
         )
         driver.stream = stream
+        driver.remarks = [remark] if remark else []
         self.driver = driver
         self._number = self._numbers[stream] = self._number + 1
         early, self.early = self.early, []
@@ -268,6 +271,10 @@ class SeccSessions:
         energy = self._energy if type(news) is act.ChargingNeeds else None
         if energy is not None and (complaint := energy.tell("needs", news)):
             _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        self.tell_news(news)
+
+    def tell_news(self, news: act.Notify) -> None:
+        """The application hears of this, and the log as far as it is worth a line."""
         write_down(news)
         self.news(news)
 
@@ -323,6 +330,8 @@ class SeccSessions:
             ac=hardware.ac_limits(),
             ac_hardware=hardware.ac_capabilities(),
             device=hardware.device_position(),
+            pad=hardware.pad_limits(),
+            pad_id=hardware.pad_id(),
             epoch=epoch,
             trust=trust_of(self._talks_with),
             installs=self._talks_with.contract_certificates is not None,

@@ -79,7 +79,18 @@ def loopback(
     ] = "cheapest",
     pause: Annotated[
         float | None,
-        typer.Option(help="memory: pause in mid-charge for so many minutes, then go on with the ticket."),
+        typer.Option(
+            help="Pause in mid-charge for so many minutes of the hardware, then go on with the ticket."
+        ),
+    ] = None,
+    renegotiate: Annotated[
+        str | None,
+        typer.Option(
+            help="stop-and-go or beside: another schedule in mid-charge; service: another choice of it."
+        ),
+    ] = None,
+    standby: Annotated[
+        float | None, typer.Option(help="Stand by in mid-charge for so many minutes of the hardware.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Vary durations of the hardware, repeatably.")] = None,
     out: Annotated[
@@ -112,6 +123,8 @@ def loopback(
         "schedule": schedule,
         "choice": choice,
         "pause": pause,
+        "renegotiate": renegotiate,
+        "standby": standby,
         "seed": seed,
     }
     with ConfigKeys(*keys, "out", "keylog"), ExitStack() as stack:

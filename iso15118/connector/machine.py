@@ -306,6 +306,8 @@ class Connector:
 
     def _outcome(self, event: Event, now: float) -> list[Action]:
         if isinstance(event, ConnectionOpened):
+            if self._basic:  # nobody is spoken to
+                return []
             self._number = event.number
             return self._enter(Phase.SETTING_UP)
         if isinstance(event, SessionSetUp):

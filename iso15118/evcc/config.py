@@ -19,8 +19,10 @@ from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
+from iso15118.evcc.wpt_settings import WptEvccSettings
 from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
+from iso15118.session.discovery import Downgrade, SecondAnswer
 from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
@@ -138,6 +140,16 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Speak nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
     default
     both are spoken in the clear where a station answers discovery that it has no TLS; that is told as ``sdp-no-tls``."""
+    sdp_downgrade: Downgrade = Downgrade.ACCEPT
+    """What comes of a station that answers without TLS though TLS was asked for. Accepted by default where
+    something may be said in the clear (``forbid_plaintext``): stations without TLS are many. Somebody else on the
+    link may say so as well."""
+    sdp_second_answer: SecondAnswer = SecondAnswer.NOTE
+    """What comes of a second, different answer to discovery: another station on the link, or somebody who plays one. Noted by default, as
+    crosstalk between neighbouring outlets happens, and the first answer stands."""
+    sdp_second_answer_s: HowLong = 0.25
+    """With sdp_second_answer = "leave": how long a second answer is listened for before the vehicle connects, in s; one that comes within a
+    second after that ends the session."""
     meter_info_every: Count = 20
     """Ask for the meter in every n-th charge loop; 0 never asks."""
     meter_tolerance_percent: Annotated[float, Meta(ge=0.0, le=100.0)] = 5.0
@@ -175,6 +187,8 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     ticket and wake the link up again, or the vehicle is never charged."""
     pause_validity_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = VALIDITY_S
     """How long the vehicle tries to go on with a session that it paused, in s; afterwards it begins anew."""
+    wpt: WptEvccSettings = field(default_factory=WptEvccSettings)
+    """What is decided about wireless power alone."""
     acdp: AcdpEvccSettings = field(default_factory=AcdpEvccSettings)
     """What is decided about a connection device alone."""
     din: DinEvccSettings = field(default_factory=DinEvccSettings)

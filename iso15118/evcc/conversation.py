@@ -35,14 +35,16 @@ from iso15118.session.events import (
     InletMeasured,
     KeyUsed,
     MobilityChanged,
+    ReceiverMeasured,
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
 from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
-from iso15118.session.supervision import AcSupervisor, VehicleSupervisor
+from iso15118.session.supervision import AcSupervisor, VehicleSupervisor, WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer, Timing
 
 if TYPE_CHECKING:
@@ -216,6 +218,11 @@ class Conversation:
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
+        self.receiver_limits: ReceiverLimits | None = None
+        """What the coil declares for wireless power; fixed for the session. None: there is none."""
+        self.receiver: ReceiverMeasured | None = None
+        """The coil as last measured."""
+        self.wireless_supervisor: WirelessSupervisor | None = None
         self.mobility: MobilityChanged | None = None
         """Whether the vehicle stands and is held, as last told; None: it charges by a plug."""
         self.signal: SignalState | None = None

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from iso15118.session.services import AC_SERVICES, ACDP_SERVICES, DC_SERVICES, SERVICES, Namespace, ServiceID
+from iso15118.session.services import (
+    AC_SERVICES,
+    ACDP_SERVICES,
+    DC_SERVICES,
+    SERVICES,
+    WPT_SERVICES,
+    Namespace,
+    ServiceID,
+)
 
 from .edition import EvccEdition
 
@@ -52,6 +60,12 @@ def _why_not_acdp(talk: Conversation) -> str:
     return _why_not_iso20(talk)
 
 
+def _why_not_wpt(talk: Conversation) -> str:
+    if talk.receiver_limits is None or not WPT_SERVICES.intersection(talk.config.services):
+        return "without wireless power"
+    return _why_not_iso20(talk)
+
+
 def _why_not_iso20(talk: Conversation) -> str:
     """Never below TLS 1.3 unless plaintext was explicitly allowed [V2G20-1237]."""
     if talk.secure or (talk.plain and talk.config.allow_plaintext):
@@ -91,6 +105,12 @@ def _acdp() -> Callable[[], EvccEdition]:
     return lambda: Iso20(ACDP)
 
 
+def _wpt() -> Callable[[], EvccEdition]:
+    from .iso20.script import WPT, Iso20
+
+    return lambda: Iso20(WPT)
+
+
 def _din() -> Callable[[], EvccEdition]:
     from .din.script import Din
 
@@ -127,6 +147,14 @@ OFFERED: Final = (
         minor=0,
         code=_acdp,
         why_not=_why_not_acdp,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.WPT.value,
+        major=1,
+        minor=0,
+        code=_wpt,
+        why_not=_why_not_wpt,
     ),
     Offered(
         edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, code=_iso2, why_not=_why_not_iso2

@@ -19,7 +19,14 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_ac_reading, is_battery, is_reading, text, what_went_wrong
+from iso15118.session.checks import (
+    is_ac_reading,
+    is_battery,
+    is_coil_reading,
+    is_reading,
+    text,
+    what_went_wrong,
+)
 from iso15118.session.history import StateHistory
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.timing import TimerTable
@@ -64,7 +71,9 @@ class Funnel:
         self._may_close = False
         """The script has asked to close the contactors at some time."""
         self._may_draw = False
-        """The on-board charger was told to take or give power at some time."""
+        """The on-board charger, or the coil, was told to take or give power at some time."""
+        self._by_coil = False
+        """It was the coil."""
         self._ready = False
         self._leaving: Leave | None = None
         """The clock has ended a poll while its answer is still awaited."""
@@ -90,6 +99,10 @@ class Funnel:
             elif kind is act.SetCharger:
                 self._told_safe, self._may_draw = False, True
                 self._draws(action.bounds)  # type: ignore[attr-defined]
+            elif kind is act.SetReceiver:
+                self._told_safe, self._may_draw, self._by_coil = False, True, True
+                if talk.wireless_supervisor is not None:
+                    talk.wireless_supervisor.told_power(action.power_w, now)  # type: ignore[attr-defined]
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
@@ -97,6 +110,8 @@ class Funnel:
                 supervisor.stop(emergency, now)
                 if talk.ac_supervisor is not None:
                     talk.ac_supervisor.stop(emergency, now)
+                if talk.wireless_supervisor is not None:
+                    talk.wireless_supervisor.stop(emergency, now)
             elif kind is act.OpenContactors:
                 self._told_safe = True
                 supervisor.told(False, now)
@@ -119,12 +134,13 @@ class Funnel:
     @property
     def _fresh_until(self) -> float:
         """Until when what is measured on the cable is young enough."""
-        ac = self._talk.ac_supervisor
-        return self._supervisor.fresh_until if ac is None or not self._may_draw else ac.fresh_until
+        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
+        return self._supervisor.fresh_until if drawn is None or not self._may_draw else drawn.fresh_until
 
     def _stale(self) -> Finding | None:
-        ac, now = self._talk.ac_supervisor, self._talk.now
-        return self._supervisor.stale(now) if ac is None or not self._may_draw else ac.stale(now)
+        now = self._talk.now
+        drawn = self._talk.wireless_supervisor if self._by_coil else self._talk.ac_supervisor
+        return self._supervisor.stale(now) if drawn is None or not self._may_draw else drawn.stale(now)
 
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
@@ -175,6 +191,17 @@ class Funnel:
         at = event.at
         taken = now if at is None or at > now else at
         return talk.ac_supervisor.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+
+    def _coil(self, event: ev.ReceiverMeasured) -> Finding | None:
+        if not is_coil_reading(event):
+            return self._unusable("ReceiverMeasured")
+        talk, now, at = self._talk, self._talk.now, event.at
+        talk.receiver = event
+        talk.meter.power(event.power_w, at, now)
+        if talk.wireless_supervisor is None:
+            return None
+        taken = now if at is None or at > now else at
+        return talk.wireless_supervisor.measured(event.power_w, taken, now)
 
     def _battery(self, event: ev.BatteryChanged) -> list[Action]:
         if not is_battery(event):

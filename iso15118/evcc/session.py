@@ -18,13 +18,13 @@ from iso15118.evcc.conversation import (
     EndSession,
     Exchange,
     Leave,
-    SideStream,
     Until,
 )
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.editions import load
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
+from iso15118.evcc.side_stream import SideStreams
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits
@@ -32,7 +32,9 @@ from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
 from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
+from iso15118.session.supervision import WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ _BEHIND_S = 0.1
 take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
 
 
-class EvccSession(Funnel):
+class EvccSession(SideStreams, Funnel):
     """One session of one inlet.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
@@ -59,7 +61,7 @@ class EvccSession(Funnel):
     time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
-    connection device stands and is held; None: it cannot.
+    connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
     """
 
     def __init__(
@@ -73,12 +75,13 @@ class EvccSession(Funnel):
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
         mobility: ev.MobilityChanged | None = None,
+        receiver: ReceiverLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
             )
-        if limits is None and charger is not None:
+        if limits is None and (charger is not None or receiver is not None):
             limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):
             raise ConfigError(
@@ -100,15 +103,14 @@ class EvccSession(Funnel):
         if mobility is not None:
             check_event(mobility)
             talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
+        if receiver is not None:
+            talk.receiver_limits = receiver
+            talk.wireless_supervisor = WirelessSupervisor(config.supervision, where="at the coil")
         super().__init__(config, talk)
         self.states.append(CONNECTING)
         self._bound: Bound | None = None
         self._behind: tuple[Action, ...] = ()
         """What has to be done behind the request that is on its way."""
-        self._stream: SideStream | None = None
-        self._stream_heard_at = 0.0
-        self._asked_beside: type | None = None
-        """The response that is awaited there."""
         self._given_up: type | None = None
         """A response that the script went on without, and that may still come."""
 
@@ -205,6 +207,9 @@ class EvccSession(Funnel):
                 return [] if found is None else self._found(found)
             if kind is ev.AcMeasured:
                 found = self._charger(event)  # type: ignore[arg-type]
+                return [] if found is None else self._found(found)
+            if kind is ev.ReceiverMeasured:
+                found = self._coil(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
@@ -424,51 +429,6 @@ class EvccSession(Funnel):
         if reading.failed:
             return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         return []
-
-    def _heard_beside(self, reading: Reading, message: Any) -> list[Action]:
-        """The answer on the stream that goes on beside the script; it may come when that is over."""
-        talk, self._asked_beside = self._talk, None
-        if reading.session_id != talk.session_id:
-            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
-        if reading.failed:
-            return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
-        side = talk.side
-        if side is None:
-            return []
-        try:
-            side.hear(message)
-        except EndSession as over:
-            return self._end(over.reason, over.detail, rule=over.rule)
-        self._stream_heard_at = talk.now
-        self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
-        return self._take_outbox()
-
-    def _keep_stream(self) -> None:
-        """The stream beside the script begins and ends with what the script says."""
-        side, talk = self._talk.side, self._talk
-        if side is self._stream:
-            return
-        self._stream = side
-        if side is None:
-            self.timers.clear(Timer.SYSTEM_STATUS)
-            return
-        self._stream_heard_at = talk.now
-        self.timers.set(Timer.SYSTEM_STATUS, talk.now)
-
-    def _next_beside(self) -> list[Action]:
-        """It is time to ask, or the answer did not come."""
-        side, talk = self._talk.side, self._talk
-        if side is None:
-            return []
-        if self._asked_beside is None:
-            self._asked_beside = side.response_type
-            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + max(side.silence_s, side.every_s))
-            return [act.Send(side.ask())]
-        if talk.now < self._stream_heard_at + side.silence_s:
-            self.timers.set(Timer.SYSTEM_STATUS, self._stream_heard_at + side.silence_s)
-            return []
-        side.lost()
-        return self._take_outbox()
 
     # -- hardware and application
 

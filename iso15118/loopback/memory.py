@@ -9,15 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from iso15118.connector import Phase
-from iso15118.errors import LinkError, MisuseError
+from iso15118.errors import ConfigError, LinkError, MisuseError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.cost import CostWatch, RunCost
+from iso15118.loopback.midway import Midway
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, summarize
-from iso15118.session.actions import EndReason, SessionEnded
-from iso15118.session.events import PauseRequested
+from iso15118.session.actions import EndReason, Notify, SessionEnded
 from iso15118.testing import Pair
 from iso15118.testing.pair import EPOCH
 from iso15118.testing.plugged import PluggedPair
@@ -25,7 +25,7 @@ from iso15118.testing.plugged import PluggedPair
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["OnPair", "OnState", "Progress", "Watch", "run_in_memory"]
+__all__ = ["OnPair", "OnState", "Progress", "Watch", "new_pair", "run_in_memory"]
 
 Progress = Callable[[float], None]
 """Told the state of charge in percent now and then."""
@@ -86,7 +86,20 @@ def run_in_memory(
         paused_s=run.paused_s,
         cost=run.cost(pair),
         parts=[pair.exchanges] if first is None else [first.exchanges, pair.exchanges],
+        midway=run.midway,
     )
+
+
+def new_pair(order: LoopbackSpec, *, folder: SessionFolder | None = None) -> Pair:
+    """The two sessions of ``order`` and their hardware, not begun: to be driven by a test. Raises ``ConfigError`` for an order with a plug
+    or a pause."""
+    for key, absent in (("link", "none"), ("pause", None)):
+        if getattr(order, key) != absent:
+            raise ConfigError(key, "is of no use to a pair that is driven by hand", "leave it out")
+    watch = None if folder is None else folder.watch
+    return _Run(
+        order, Plant.build(order, contracts=_contracts(order)), None, watch, folder, None, None
+    ).pair()
 
 
 class _Run:
@@ -117,27 +130,41 @@ class _Run:
             "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
             "on_state": _all_of([on_state, None if folder is None else folder.state]),
+            "on_news": self._heard,
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
         self._costs = None if order.schedule is None else CostWatch(plant)
         self._steps = 0
         self._tapped: list[Pair] = []
         self.paused_s: float | None = None
-        self.at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s
+        self.midway = Midway(order)
+        self.at_most_s = 600.0 + _SLOWER_THAN_EXPECTED * order.expected_s + 60.0 * (order.standby or 0.0)
         self.begun_at = self.ended_at = 0.0
         self.link_s: float | None = None
         self.safe = True
 
+    def pair(self) -> Pair:
+        """Only the two sessions, not begun."""
+        pair = Pair(*self._both, **self._seen)
+        self._tapped.append(pair)
+        self._tap(pair)
+        return pair
+
     def unplugged(self) -> Pair:
         """Only the two sessions, joined from the start."""
         pair = Pair(*self._both, **self._seen)
-        half = self._order.soc_start + 0.5 * (self._order.soc_target - self._order.soc_start)
-        if self._order.pause is not None:
-            self._run(pair, lambda: self._plant.vehicle.battery.soc >= half)
-            if not pair.done and pair.secc.edition in ("iso20", "iso2"):
-                pair.tell_evcc(PauseRequested("half of the charge is done"))
+        battery, midway = self._plant.vehicle.battery, self.midway
+        while not midway.over and not pair.done:
+            self._run(pair, lambda: midway.due(battery.soc, pair.now))
+            if pair.done or pair.secc.edition == "din" or pair.now > pair.begun_at + self.at_most_s:
+                break
+            midway.look(battery.soc, pair.now, pair.tell_evcc)
         self._run(pair)
         return pair
+
+    def _heard(self, role: str, news: Notify, now: float) -> None:
+        if role == "evcc":
+            self.midway.hear(news, now)
 
     def _run(self, pair: Pair, until: Callable[[], bool] = lambda: False) -> None:
         if pair not in self._tapped:
@@ -170,9 +197,13 @@ class _Run:
     def plugged(self) -> Pair:
         """From plug-in to unplug."""
         order = self._order
-        circuit = self._plant.circuit
+        circuit, station, vehicle = self._plant.wired()
+        secc, evcc, _, _ = self._both
         rig = PluggedPair(
-            *self._both,
+            secc,
+            evcc,
+            station,
+            vehicle,
             partial(cable_of, order, circuit),
             links_of(order),
             on_pair=self._tap,

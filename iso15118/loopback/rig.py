@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
-from iso15118.evcc.config import Identification
+from iso15118.evcc.config import Identification, Renegotiation
 from iso15118.evcc.din.settings import DinEvccSettings
 from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -31,6 +32,9 @@ from iso15118.simulation import (
     SimulatedStation,
     SimulatedVehicle,
     Timetable,
+    WirelessCircuit,
+    WirelessStation,
+    WirelessVehicle,
 )
 
 if TYPE_CHECKING:
@@ -65,9 +69,9 @@ class Plant(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
     order: LoopbackSpec
-    circuit: DcCircuit | AcCircuit
-    station: SimulatedStation | SimulatedAcStation
-    vehicle: SimulatedVehicle | SimulatedAcVehicle
+    circuit: DcCircuit | AcCircuit | WirelessCircuit
+    station: SimulatedStation | SimulatedAcStation | WirelessStation
+    vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle
     plan: EnergyPlan | None
     stored_at_start_wh: float
 
@@ -84,6 +88,8 @@ class Plant(Struct, frozen=True):
         and Charge."""
         if order.alternating:
             return cls._alternating(order, time_scale, loop_s, contracts)
+        if order.wireless:
+            return cls._wireless(order, time_scale, loop_s, contracts)
         circuit = DcCircuit(time_scale=time_scale, loop_s=loop_s)
         plan = _plan(order)
         options: dict[str, Any] = {
@@ -104,6 +110,31 @@ class Plant(Struct, frozen=True):
             station = SimulatedStation(circuit, order.kind, **options)
             vehicle = SimulatedVehicle(circuit, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
+
+    def wired(
+        self,
+    ) -> tuple[
+        DcCircuit | AcCircuit, SimulatedStation | SimulatedAcStation, SimulatedVehicle | SimulatedAcVehicle
+    ]:
+        """The three with a plug, which a simulated link needs."""
+        circuit, station, vehicle = self.circuit, self.station, self.vehicle
+        if isinstance(circuit, WirelessCircuit) or isinstance(station, WirelessStation):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        if isinstance(vehicle, WirelessVehicle):
+            raise ConfigError("link", f"service {self.order.service!r} has no plug", "use link none")
+        return circuit, station, vehicle
+
+    @classmethod
+    def _wireless(
+        cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
+    ) -> Plant:
+        circuit, battery = WirelessCircuit(time_scale=time_scale, loop_s=loop_s), _battery(order)
+        backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
+        station = WirelessStation(circuit, order.pad, contracts=backend)
+        vehicle = WirelessVehicle(
+            circuit, order.receiver, battery, reads=lambda: station.id_code, contracts=store
+        )
+        return cls(order, circuit, station, vehicle, None, battery.stored_wh)
 
     @classmethod
     def _alternating(
@@ -150,7 +181,7 @@ def _plan(order: LoopbackSpec) -> EnergyPlan | None:
 
 def _battery(order: LoopbackSpec) -> Battery:
     inlet: dict[str, Any] = {}
-    if order.alternating:
+    if order.alternating or order.wireless:
         inlet = _CAR_PACK
     elif not order.service.startswith("mcs"):
         inlet = {
@@ -165,7 +196,9 @@ def _battery(order: LoopbackSpec) -> Battery:
         target_soc=order.soc_target,
         minimum_soc=order.minimum_soc,
         resistance_ohm=_RESISTANCE_OHM,
-        constant_power_w=None if order.power_kw is None or order.alternating else order.power_kw * 1000.0,
+        constant_power_w=None
+        if order.power_kw is None or order.alternating or order.wireless
+        else order.power_kw * 1000.0,
         **inlet,
     )
 
@@ -173,7 +206,10 @@ def _battery(order: LoopbackSpec) -> Battery:
 def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     """The station offers everything its connector can do; the vehicle picks."""
     megawatt = order.service.startswith("mcs")
+    services: tuple[ServiceID, ...]
     services = (ServiceID.MCS, ServiceID.MCS_BPT) if megawatt else (ServiceID.DC, ServiceID.DC_BPT)
+    if order.wireless:
+        services = (ServiceID.WPT,)
     if order.pantograph:
         services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
@@ -184,6 +220,7 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
         editions=editions,
         allow_plaintext=allow_plaintext,
         schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
+        service_renegotiation=order.renegotiate == "service",
     )
 
 
@@ -198,9 +235,11 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
         target_soc=math.ceil(order.soc_target),
         # As long as the longest schedule lasts: a vehicle that waits for cheap times has them all.
         departure_time_s=int(
-            order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s)
+            (order.expected_s if order.schedule is not None else max(7200.0, 2.0 * order.expected_s))
+            + 60.0 * (order.standby or 0.0)
         ),
         schedules=ScheduleEvccSettings(choice=order.wish),
+        renegotiation=Renegotiation.BESIDE if order.renegotiate == "beside" else Renegotiation.STOP_AND_GO,
         allow_plaintext=allow_plaintext,
         **_older(pace),
         **pace,  # type: ignore[arg-type]

@@ -18,17 +18,26 @@ from iso15118.errors import ConfigError
 from iso15118.evcc.config import EDITIONS
 from iso15118.moved import renamed
 from iso15118.session.ac_limits import AcVehicleLimits
-from iso15118.session.services import ACDP_SERVICES, OUTLET_SERVICES, SERVICES, ControlMode, EnergyService
+from iso15118.session.services import (
+    ACDP_SERVICES,
+    OUTLET_SERVICES,
+    SERVICES,
+    WPT_SERVICES,
+    ControlMode,
+    EnergyService,
+)
+from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.settings import choose
 from iso15118.settings.schedule_file import read_schedules
-from iso15118.simulation import AC_PRESETS, PRESETS, AcPreset, StationPreset
+from iso15118.simulation import AC_PRESETS, PAD_PRESETS, PRESETS, AcPreset, StationPreset
 
 __all__ = ["LoopbackSpec"]
 
 _BY_NAME = {entry.name: entry for entry in SERVICES.values()}
-_LATER_SERVICES = ("wpt",)
+_LATER_SERVICES: tuple[str, ...] = ()
 _LEAST_SOC = 10.0
 """Nothing is given back below this state of charge, in percent, unless the run begins lower."""
+RENEGOTIATIONS = ("stop-and-go", "beside", "service")
 _LONGEST_PAUSE = 1440.0
 """Minutes: a paused session is kept for a day."""
 _LATEST_TURN = 0.9
@@ -46,7 +55,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     """A session to run: which protocol, which hardware, and what the vehicle wants.
 
     None stands for a default that follows from the rest and is filled in: ``mcs-gen1`` for the megawatt services, ``ccs2`` for DC,
-    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, and for
+    ``pantograph`` and a bus's pack (350 kWh) under a pantograph, ``wpt-11`` for wireless power, and for
     AC ``ac-22`` or, with one phase, ``ac-7-single``; a truck's pack (540 kWh), a car's (90 kWh), or a smaller car's (40 kWh) for AC; TLS on
     tcp, and in memory sessions that are told it holds. Raises ``ConfigError`` naming the key.
     """
@@ -83,7 +92,12 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     choice: str = "cheapest"
     """Which schedule the vehicle takes, and how it uses it: cheapest, fastest, greenest or first."""
     pause: float | None = None
-    """In mid-charge the session is paused for so many minutes of the virtual clock, and goes on; None: not at all."""
+    """In mid-charge the session is paused for so many minutes of the hardware's clock, and goes on; None: not at all."""
+    renegotiate: str | None = None
+    """A quarter of the way the vehicle asks for another schedule, ``stop-and-go`` or ``beside`` the charge loop, or chooses a ``service``
+    anew; None: it does not."""
+    standby: float | None = None
+    """A little later it stands by for so many minutes of the hardware's clock; None: it does not."""
     seed: int | None = None
     """Lets durations of the simulated hardware vary by up to a tenth, the same way for the same seed."""
 
@@ -110,6 +124,15 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             self._check_discharge(self.discharge_kwh)
         if self.pause is not None:
             self._check_pause(self.pause)
+        if self.renegotiate is not None:
+            choose("renegotiate", self.renegotiate, RENEGOTIATIONS)
+            self._check_iso20("renegotiate")
+        if self.standby is not None:
+            if not (math.isfinite(self.standby) and 0.0 < self.standby <= _LONGEST_PAUSE):
+                raise ConfigError(
+                    "standby", f"{self.standby!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}"
+                )
+            self._check_iso20("standby")
 
     def _fill_in(self) -> None:
         megawatt = self.service.startswith("mcs")
@@ -126,7 +149,7 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "tls", "there is no TLS on the memory transport, which has no network", "use transport tcp"
             )
-        if self.pantograph and self.link != "none":
+        if (self.pantograph or self.wireless) and self.link != "none":
             raise ConfigError(
                 "link",
                 f"service {self.service!r} has no plug: vehicle and station talk over WLAN",
@@ -140,13 +163,21 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             )
         if self.station is None:
             alternating = "ac-7-single" if self.phases == 1 else "ac-22"
+            if self.wireless:
+                alternating = "wpt-11"
             direct = {"an MCS": "mcs-gen1", "a pantograph's": "pantograph"}.get(
                 _coupler(self.service), "ccs2"
             )
-            force_setattr(self, "station", alternating if self.alternating else direct)
+            force_setattr(self, "station", alternating if self.alternating or self.wireless else direct)
         if self.battery_kwh is None:
             packs = {"an MCS": 540.0, "a pantograph's": 350.0}
-            usual = 40.0 if self.alternating else packs.get(_coupler(self.service), 90.0)
+            usual = (
+                20.0
+                if self.wireless
+                else 40.0
+                if self.alternating
+                else packs.get(_coupler(self.service), 90.0)
+            )
             force_setattr(self, "battery_kwh", usual)
 
     def _check_contracts(self) -> None:
@@ -158,7 +189,16 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
             raise ConfigError("install_contract", f"auth {self.auth!r} needs no contract", "use auth pnc")
 
     def _check_station(self) -> None:
-        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS])
+        name = choose("station", self.station or "", [*PRESETS, *AC_PRESETS, *PAD_PRESETS])
+        if self.wireless is not (name in PAD_PRESETS):
+            kind, pads = ("a pad", PAD_PRESETS) if self.wireless else ("a wire", {**PRESETS, **AC_PRESETS})
+            raise ConfigError(
+                "station",
+                f"service {self.service!r} needs {kind}, which {name!r} has not",
+                f"one of {', '.join(pads)}",
+            )
+        if self.wireless:
+            return
         if self.alternating is not (name in AC_PRESETS):
             kind, other = ("an AC outlet", AC_PRESETS) if self.alternating else ("a DC output", PRESETS)
             raise ConfigError(
@@ -243,16 +283,18 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
     def _check_pause(self, minutes: float) -> None:
         if not (math.isfinite(minutes) and 0.0 < minutes <= _LONGEST_PAUSE):
             raise ConfigError("pause", f"{minutes!r} minutes are out of range", f"up to {_LONGEST_PAUSE:g}")
-        if self.transport != "memory":
-            raise ConfigError(
-                "pause", "minutes pass on the virtual clock only", "use transport memory, or leave it out"
-            )
         if self.link != "none":
             raise ConfigError("pause", "there is none with a simulated link yet", "use link none")
         if "din" in {*(self.evcc_editions or ())} & {*(self.secc_editions or ())} and not (
             {"iso20", "iso2"} & {*(self.evcc_editions or ())} & {*(self.secc_editions or ())}
         ):
             raise ConfigError("pause", "DIN 70121 knows no pause", "edition iso2 or iso20")
+
+    def _check_iso20(self, key: str) -> None:
+        if not self.speaks_iso20:
+            raise ConfigError(key, "is shown with ISO 15118-20 alone", "edition iso20")
+        if self.link != "none":
+            raise ConfigError(key, "there is none with a simulated link yet", "use link none")
 
     def _soc_at(self, share: float) -> float:
         return self.soc_start + share * (self.soc_target - self.soc_start)
@@ -312,6 +354,24 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         return self.energy_service.id in ACDP_SERVICES
 
     @property
+    def wireless(self) -> bool:
+        """Nothing joins the two."""
+        return self.energy_service.id in WPT_SERVICES
+
+    @property
+    def pad(self) -> PadLimits:
+        """The station's pad, with wireless power."""
+        return PAD_PRESETS[self.station or ""]
+
+    @property
+    def receiver(self) -> ReceiverLimits:
+        """The vehicle's coil."""
+        watts = self.pad.maximum_power_w
+        if self.power_kw is not None:
+            watts = min(watts, self.power_kw * 1000.0)
+        return ReceiverLimits(maximum_power_w=watts)
+
+    @property
     def offers(self) -> tuple[ScheduleOffer, ...]:
         """What the file of schedules says; empty without one."""
         return () if self.schedule is None else read_schedules(self.schedule)
@@ -364,6 +424,8 @@ class LoopbackSpec(Struct, frozen=True, kw_only=True):
         if self.alternating:
             limits_w = sum(self.outlet.limits.maximum_charge_power_w)
             power_w = min(limits_w, sum(self.charger.maximum_charge_power_w))
+        elif self.wireless:
+            power_w = self.receiver.maximum_power_w
         else:
             limits = self.kind.limits
             power_w = min(limits.maximum_charge_power_w, limits.maximum_charge_current_a * 790.0)

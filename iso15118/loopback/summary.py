@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from iso15118.loopback.cost import RunCost
+from iso15118.loopback.midway import Midway
 from iso15118.loopback.rig import Plant
 from iso15118.session.actions import EndReason, SessionEnded
 
@@ -105,6 +106,10 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
     """With ``schedule``: which schedule the vehicle took, and what the run cost by its prices."""
     exchanges_of_parts: list[int] = []
     """Exchanges before and after the pause; of a session without one, all."""
+    renegotiated: list[str] = []
+    """What was agreed on anew, in order: "stop-and-go" or "beside" for a schedule, "service"."""
+    standby_seconds: float | None = None
+    """How long the vehicle stood by; None: it did not."""
 
     @property
     def exit_status(self) -> int:
@@ -139,6 +144,8 @@ def summarize(
     paused_s: float | None = None,
     parts: list[int] | None = None,
     cost: RunCost | None = None,
+    midway: Midway | None = None,
+    standby_scale: float = 1.0,
 ) -> LoopbackSummary:
     """Put the figures together and judge whether everything went as ordered."""
     order, record, meter, battery = (
@@ -151,6 +158,8 @@ def summarize(
     problem = _problem(plant, end) if safe else "the hardware did not confirm that it is safe"
     if not problem and order.pause is not None and paused_s is None:
         problem = "the session was not paused"
+    if not problem and midway is not None:
+        problem = midway.problem
     return LoopbackSummary(
         result="failed" if problem else "ok",
         ended_by=who,
@@ -199,6 +208,10 @@ def summarize(
         paused_seconds=paused_s,
         cost=cost,
         exchanges_of_parts=[exchanges] if parts is None else parts,
+        renegotiated=[] if midway is None else midway.renegotiated,
+        standby_seconds=None
+        if midway is None or midway.standby_s is None
+        else round(midway.standby_s * standby_scale, 1),
     )
 
 

@@ -24,6 +24,7 @@ from iso15118.errors import ConfigError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
 from iso15118.loopback.memory import Progress, Watch
+from iso15118.loopback.midway import Midway
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.rig import Plant, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
@@ -77,13 +78,22 @@ def run_over_tcp(
         loop_s=_LOOP_S,
         contracts=contracts,
     )
+    minute_s = 60.0 / plant.circuit.time_scale
+    midway = Midway(order, minute_s=minute_s)
     with ExitStack() as stack:
         contexts = (
             None if pki is None or older is None else _contexts(order, pki, older, stack, keylog, folder)
         )
+        clock = time.monotonic
         run: Callable[..., Both]
         if order.link == "none":
-            run = run_both if director is None else partial(run_both, director=director(plant))
+            run = partial(
+                run_both,
+                meddle=lambda now, tell: midway.look(plant.vehicle.battery.soc, now, tell),
+                news=lambda news: midway.hear(news, clock()),
+                rest_s=(order.pause or 0.0) * minute_s,
+                director=None if director is None else director(plant),
+            )
         elif director is None:
             run = partial(run_both_plugged, cable=partial(_cable, plant))
         else:
@@ -110,25 +120,30 @@ def run_over_tcp(
             )
         except TimeoutError as error:
             raise TimeoutError(f"the session was not over after {_AT_MOST_S:.0f} s") from error
-    secc, evcc = both.secc, both.evcc
+    secc, evcc, first = both.secc, both.evcc, both.earlier
+    parts = [evcc] if first is None else [first.evcc, evcc]
     return summarize(
         plant,
         secc.ended,
         evcc.ended,
         edition=secc.edition,
         tls=_tls(evcc.tls),
-        exchanges=evcc.exchanges,
-        charge_loops=evcc.charge_loops,
-        transfer_s=evcc.transfer_seconds,
-        session_s=evcc.finished - evcc.started,
+        exchanges=sum(part.exchanges for part in parts),
+        charge_loops=sum(part.charge_loops for part in parts),
+        transfer_s=sum(part.transfer_seconds for part in parts),
+        session_s=evcc.finished - parts[0].started,
         link_s=None if both.linked is None else both.linked - both.begun,
-        setup_s=None if evcc.energy_from is None else evcc.energy_from - both.begun,
+        setup_s=None if parts[0].energy_from is None else parts[0].energy_from - both.begun,
         wall_s=time.monotonic() - began,
-        secc_states=list(secc.states),
-        evcc_states=list(evcc.states),
-        safe=secc.safe and evcc.safe,
+        secc_states=[*(() if first is None else first.secc.states), *secc.states],
+        evcc_states=[state for part in parts for state in part.states],
+        safe=secc.safe and all(part.safe for part in parts) and (first is None or first.secc.safe),
         emaid=secc.emaid,
-        contracts_installed=evcc.contracts_installed,
+        contracts_installed=sum(part.contracts_installed for part in parts),
+        paused_s=None if first is None else round((evcc.started - first.evcc.finished) / minute_s * 60.0, 1),
+        parts=[part.exchanges for part in parts],
+        midway=midway,
+        standby_scale=plant.circuit.time_scale,
         sdp=f"unicast to [::1], UDP port {both.sdp_port}, since the loopback interface has no multicast; station at TCP port {both.port}",
     )
 
@@ -138,7 +153,7 @@ def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, por
 
 
 def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
-    cable = cable_of(plant.order, plant.circuit, clock)
+    cable = cable_of(plant.order, plant.wired()[0], clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
         LinkParts(link=link, medium=end, signalling=end)

@@ -34,14 +34,29 @@ from iso15118.session.events import (
 )
 from iso15118.session.limits import StationLimits
 from iso15118.session.services import SERVICES, ServiceID
+from iso15118.session.wireless import PadLimits
 from iso15118.settings import choose
-from iso15118.simulation import SimulatedAcStation, SimulatedAcVehicle, SimulatedStation, SimulatedVehicle
+from iso15118.simulation import (
+    SimulatedAcStation,
+    SimulatedAcVehicle,
+    SimulatedStation,
+    SimulatedVehicle,
+    WirelessStation,
+    WirelessVehicle,
+)
 from iso15118.simulation.faults import ReadingFault
 from iso15118.testing.wire import Cut, WireFault, WireFaultKind, WireFaults
 
 __all__ = ["Hands", "Hardware", "plan_of"]
 
-Hardware = SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle
+Hardware = (
+    SimulatedStation
+    | SimulatedAcStation
+    | WirelessStation
+    | SimulatedVehicle
+    | SimulatedAcVehicle
+    | WirelessVehicle
+)
 
 _PIECE: Final = re.compile(r"\s*([0-9.]+)\s*s\s+(-?[0-9.]+)\s*kW\s*", re.ASCII)
 _AS_TOLD: Final = "the scenario says so"
@@ -111,7 +126,7 @@ class Hands(Struct):
 
     def _show(self, state: SignalState) -> None:
         """At the plug, where it is simulated, so that both ends see it."""
-        if self.hardware is None:
+        if self.hardware is None or isinstance(self.hardware, WirelessStation | WirelessVehicle):
             self.tell(SignalChanged(state))
         else:
             self.hardware.circuit.show_signal(state)
@@ -121,6 +136,11 @@ class Hands(Struct):
         match hardware:
             case SimulatedStation():
                 hardware.derate(_dc_limits(hardware.capabilities, step), now)
+            case WirelessStation():
+                watts = (
+                    hardware.pad_limits.maximum_power_w if step.power_kw is None else 1000.0 * step.power_kw
+                )
+                hardware.derate(PadLimits(maximum_power_w=watts), now)
             case SimulatedAcStation():
                 hardware.derate(_ac_limits(hardware.ac_capabilities, step), now)
             case SimulatedAcVehicle():

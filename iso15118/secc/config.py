@@ -17,6 +17,7 @@ from iso15118.secc.din.settings import LONGEST_EVSE_ID, DinSeccSettings
 from iso15118.secc.iso2.settings import Iso2SeccSettings
 from iso15118.secc.quirks import PLACES, VehicleQuirk
 from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.discovery import Downgrade
 from iso15118.session.quirks import changed, check_quirks
 from iso15118.session.services import (
     OUTLET_SERVICES,
@@ -36,6 +37,7 @@ from .ac_settings import AcSeccSettings
 from .acdp_settings import AcdpSeccSettings
 from .renegotiation_settings import RenegotiationSettings
 from .schedule_settings import ScheduleSeccSettings
+from .wpt_settings import WptSeccSettings
 
 __all__ = ["EDITIONS", "EvccidMismatch", "ProtocolPreference", "SeccConfig"]
 
@@ -67,7 +69,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """EVSEID told to the vehicle, at most 255 characters; "ZZ00000" where none is assigned [V2G20-192]."""
     services: tuple[ServiceID, ...] = (ServiceID.DC, ServiceID.DC_BPT)
     """Energy services in the order offered; MCS and MCS_BPT for a megawatt connector, AC and AC_BPT for an AC outlet, DC_ACDP and
-    DC_ACDP_BPT for a pantograph."""
+    DC_ACDP_BPT for a pantograph, WPT for a pad."""
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC)
     """Both are required of a station [V2G20-2656]; a test bench may offer one."""
     connector: Annotated[int, Meta(ge=1, le=7)] | None = None
@@ -78,6 +80,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     """Serve nothing without TLS, whatever the edition: DIN 70121, which knows no TLS, not at all, and ISO 15118-2 over TLS alone. By
     default
     both are served in the clear to vehicles that ask for it; there is no Plug and Charge then."""
+    sdp_downgrade: Downgrade = Downgrade.ACCEPT
+    """What comes of a vehicle that asked for TLS in discovery, was promised TLS, and connects without it. Accepted
+    by default where something may be said in the clear: vehicles fall back when a handshake fails. Somebody on
+    the link may have talked it out of TLS."""
     precharge_tolerance_v: Annotated[float, Meta(ge=0.1, le=100.0)] = 20.0
     """Output voltage and target may differ by this much when power delivery starts (IEC 61851-23, Annex CC;
     docs/sources.md)."""
@@ -103,6 +109,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     metering_confirmation_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0
     """Plug and Charge: have the vehicle sign a meter reading every so many s [V2G20-1083]; 0 never asks. Many vehicles
     do not know the message, hence off by default."""
+    contract_expiry_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0
+    """A contract that ends within so many days is answered OK_CertificateExpiresSoon; the vehicle charges by it. The same number as in
+    ISO 15118-2, which has a setting of its own."""
     meter_age_s: Duration = 1.0
     """A meter reading older than this is not told to a vehicle that asks for one, and not given to be signed,
     in s: the meter is read again. One second is what readings of a charger are commonly good for."""
@@ -167,6 +176,8 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     ``editions``. Some vehicles put DIN 70121 first although they know better."""
     ac: AcSeccSettings = field(default_factory=AcSeccSettings)
     """What is decided about alternating current alone."""
+    wpt: WptSeccSettings = field(default_factory=WptSeccSettings)
+    """What is decided about wireless power alone."""
     renegotiation: RenegotiationSettings = field(default_factory=RenegotiationSettings)
     """What is decided about changes in mid-session, in ISO 15118-20 alone."""
     acdp: AcdpSeccSettings = field(default_factory=AcdpSeccSettings)
@@ -282,7 +293,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 pricing=self.schedules.pricing,
                 mobility_needs_modes=self.mobility_needs_modes,
             )
-        default = 1 if 7 in entry.connectors else 2
+        default = 2 if 2 in entry.connectors and 7 not in entry.connectors else 1
         return parameter_sets(
             entry,
             connector=self.connector or default,

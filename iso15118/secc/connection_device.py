@@ -1,4 +1,4 @@
-"""The station's connection device, such as a pantograph, in the way out: what its position means, and when it is retracted.
+"""The station's connection device, such as a pantograph, or its pad, in the way out: what is told of it means, and when it is retracted.
 
 It leaves the vehicle with contactors open and without current and voltage only, whatever ends the session; that may be a moment after the
 end.
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.actions import Action, EndReason
+from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.coupling import DevicePosition
+from iso15118.session.wireless import CoilDiagnosis
 from iso15118.timing import Timer, TimerTable
 
 if TYPE_CHECKING:
@@ -60,10 +61,37 @@ class ConnectionDevice:
             return self._abort(EndReason.HARDWARE_FAULT, what)
         return []
 
-    def _vehicle_seen(self, event: ev.VehiclePositionMeasured) -> list[Action]:
-        facts, at = self._facts, event.at
-        facts.position, facts.position_at = event.position, facts.now if at is None else min(at, facts.now)
+    def _coupling(self, event: ev.Event) -> list[Action]:
+        """What a device, a sensor of the vehicle's place or a pad tells."""
+        facts = self._facts
+        match event:
+            case ev.ConnectionDeviceChanged(position=position):
+                return self._device_moved(position)
+            case ev.VehiclePositionMeasured(position=place, at=at):
+                facts.position, facts.position_at = place, facts.now if at is None else min(at, facts.now)
+            case ev.PadLimitsChanged(limits=limits):
+                facts.pad_capabilities = limits
+                return self._rebound()
         return []
+
+    def _rebound(self) -> list[Action]:
+        raise NotImplementedError
+
+    def _over_the_pad(self) -> list[Action]:
+        """Whatever lies or lives over the pad, or is wrong with its coil, takes the power away at once; then the vehicle is asked to
+        stop."""
+        facts = self._facts
+        if facts.pad.diagnosis is CoilDiagnosis.NO_ISSUE or facts.pad_barred:
+            return []
+        return self._bar(f"over the pad: {facts.pad.diagnosis.value}")
+
+    def _bar(self, why: str) -> list[Action]:
+        facts = self._facts
+        facts.pad_barred = why
+        if self.ended is not None:
+            return []
+        power = (act.StopPower(Urgency.EMERGENCY),) if facts.pad_power is not None else ()
+        return self._books.keep(power) + self._stop(why)
 
     def _device_late(self) -> list[Action]:
         if self._facts.device_down:
@@ -83,21 +111,19 @@ class ConnectionDevice:
 
     # -- the stream on which the vehicle tells its status
 
-    def _watch_status(self) -> list[Action]:
+    def _watch_status(self) -> None:
         """The next one is waited for as long as the standard has it, and not for long while there is power."""
         facts = self._facts
         heard = facts.status_heard
-        stop = self._stop(facts.stop_asked) if facts.stop_asked else []
         if heard is None:
             self.timers.clear(Timer.SYSTEM_STATUS)
-            return stop
+            return
         if not facts.status_ever and not facts.config.acdp.status_required:
-            return stop
+            return
         wait_s = facts.timing.sequence_timeout
         if facts.status_ever and facts.energized:
             wait_s = min(wait_s, facts.config.acdp.status_silence_s)
         self.timers.set(Timer.SYSTEM_STATUS, heard + wait_s)
-        return stop
 
     def _status_silent(self) -> list[Action]:
         facts = self._facts

@@ -17,6 +17,7 @@ from iso15118.secc.iso20.ac_part import AC as ISO20_AC
 from iso15118.secc.iso20.acdp_part import ACDP
 from iso15118.secc.iso20.dc_part import DC as ISO20_DC
 from iso15118.secc.iso20.machine import table_of as iso20_table_of
+from iso15118.secc.iso20.wpt_part import WPT
 
 __all__ = ["diagram", "page"]
 
@@ -36,6 +37,7 @@ def page() -> str:
         "ISO 15118-20, DC and MCS": iso20_table_of(ISO20_DC),
         "ISO 15118-20, AC": iso20_table_of(ISO20_AC),
         "ISO 15118-20, pantograph": iso20_table_of(ACDP),
+        "ISO 15118-20, wireless": iso20_table_of(WPT),
         "ISO 15118-2, DC": iso2_table_of(ISO2_DC),
         "ISO 15118-2, AC": iso2_table_of(ISO2_AC),
         "DIN 70121": DIN_TABLE,

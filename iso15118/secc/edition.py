@@ -76,7 +76,7 @@ class SeccEdition(Protocol):
         """Where a session ends for ``reason`` in ``state``: what people may try; empty if there is nothing to say."""
         ...
 
-    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | None:
+    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | float | None:
         """Limits or set-point have changed: derive what follows from them, and give the bounds that the supply has to hold now
         (V, A, W, discharging), or those of an AC outlet; None before the first request of the charge loop."""
         ...

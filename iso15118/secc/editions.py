@@ -15,6 +15,7 @@ from iso15118.session.services import (
     ACDP_SERVICES,
     DC_SERVICES,
     SERVICES,
+    WPT_SERVICES,
     Namespace,
     ServiceID,
 )
@@ -55,6 +56,12 @@ def _why_not_ac(facts: Facts) -> str:
 def _why_not_acdp(facts: Facts) -> str:
     if not facts.has_dc or facts.device is None or not ACDP_SERVICES.intersection(facts.config.services):
         return "without a service of the connection device"
+    return _why_not_iso20(facts)
+
+
+def _why_not_wpt(facts: Facts) -> str:
+    if facts.pad_hardware is None or not WPT_SERVICES.intersection(facts.config.services):
+        return "without wireless power"
     return _why_not_iso20(facts)
 
 
@@ -108,6 +115,13 @@ def _acdp() -> Callable[[Facts], SeccEdition]:
     return lambda facts: Iso20(facts, ACDP)
 
 
+def _wpt() -> Callable[[Facts], SeccEdition]:
+    from .iso20.machine import Iso20
+    from .iso20.wpt_part import WPT
+
+    return lambda facts: Iso20(facts, WPT)
+
+
 def _din() -> Callable[[Facts], SeccEdition]:
     from .din.machine import Din
 
@@ -146,6 +160,14 @@ SERVED: Final = (
         minor=0,
         code=_acdp,
         why_not=_why_not_acdp,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.WPT.value,
+        major=1,
+        minor=0,
+        code=_wpt,
+        why_not=_why_not_wpt,
     ),
     Served(edition="din", namespace=Namespace.DIN.value, major=2, minor=0, code=_din, why_not=_why_not_din),
     # Vehicles that name the draft speak DIN 70121.

@@ -17,13 +17,14 @@ from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
 from iso15118.session.coupling import DevicePosition, VehiclePosition
-from iso15118.session.events import AcMeasured, MeterRead, PowerMeasured, SignalState
+from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.quirks import told
 from iso15118.session.secured import TlsPeer
 from iso15118.session.supervision import Rule
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import Guidance, ValueAddedService
+from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.timing import Timing
 
 from .config import SeccConfig
@@ -146,6 +147,21 @@ class Facts:
     ac_offered: AcStationLimits | None = None
     ac_limits: AcStationLimits | None = None
 
+    # -- the same of a pad; None where there is none, or where it is not known yet
+    pad_hardware: PadLimits | None = None
+    pad_capabilities: PadLimits | None = None
+    """What it can send now; changes with PadLimitsChanged."""
+    pad_vehicle: ReceiverLimits | None = None
+    """What the vehicle declared."""
+    pad_id: int = 0
+    """The code by which the vehicle knows the pad."""
+    pad: PadMeasured = field(default_factory=PadMeasured)
+    """Its values as last measured."""
+    pad_power: float | None = None
+    """The power of the last SetPad; None after StopPower."""
+    pad_barred: str = ""
+    """Something lies or lives over the pad, or is wrong with a coil: it sends nothing any more in this session, for this reason."""
+
     plans: tuple[Schedule, ...] = ()
     """What the energy manager plans over time, the first is the default; empty: the limits hold."""
     offers: tuple[ScheduleOffer, ...] = ()
@@ -221,6 +237,8 @@ class Facts:
     # -- leaving
     lets_go: bool = False
     """The vehicle has ended power itself: state B of the control pilot is how it lets go, and no fault."""
+    utility_interrupt: bool = False
+    """It is the grid that wants the session to end."""
     stop_wanted: str = ""
     """The application asked for an orderly stop, for this reason."""
     stop_asked: str = ""
@@ -289,6 +307,8 @@ class Facts:
     @property
     def limits_w(self) -> tuple[float, float] | None:
         """What may flow now to the vehicle and from it, in W of all phases, whatever the current; None before it is agreed."""
+        if (pad := self.pad_vehicle) is not None and self.pad_capabilities is not None:
+            return min(pad.maximum_power_w, self.pad_capabilities.maximum_power_w), 0.0
         if (ac := self.ac_limits) is not None:
             return sum(ac.maximum_charge_power_w), sum(ac.maximum_discharge_power_w)
         limits = self.limits
@@ -297,6 +317,8 @@ class Facts:
     @property
     def offered_charge_w(self) -> float | None:
         """What was offered to be given, in W of all phases; None before there is an offer."""
+        if self.pad_vehicle is not None and self.pad_hardware is not None:
+            return min(self.pad_vehicle.maximum_power_w, self.pad_hardware.maximum_power_w)
         if self.ac_offered is not None:
             return sum(self.ac_offered.maximum_charge_power_w)
         return None if self.offered is None else self.offered.maximum_charge_power_w
@@ -304,6 +326,8 @@ class Facts:
     @property
     def offered_discharge_w(self) -> float | None:
         """What was offered to be taken back, in W of all phases; None before there is an offer."""
+        if self.pad_vehicle is not None:
+            return 0.0
         if self.ac_offered is not None:
             return sum(self.ac_offered.maximum_discharge_power_w)
         return None if self.offered is None else self.offered.maximum_discharge_power_w
@@ -311,6 +335,8 @@ class Facts:
     @property
     def measured_w(self) -> float:
         """What flows, in W; negative from the vehicle."""
+        if self.pad_vehicle is not None:
+            return self.pad.power_w
         if self.ac_limits is not None:
             return self.ac_measured.total_w
         return self.measured.voltage_v * self.measured.current_a
@@ -329,11 +355,6 @@ class Facts:
     def unix_time(self) -> float | None:
         """Seconds since 1970; None if nobody said what the clock's zero is."""
         return self.now + self.epoch if self.epoch else None
-
-    def take_offers(self, offers: tuple[ScheduleOffer, ...], signature: bytes | None = None) -> None:
-        """The energy manager plans this from now on; what has no begin begins now."""
-        self.plans = tuple(offer.charging.schedule(self.now) for offer in offers)
-        self.offers, self.offers_signature = offers, signature
 
     def know_vehicle(self, evccid: str) -> None:
         """The vehicle introduces itself; one that the settings know by its name has settings of its own from now on."""

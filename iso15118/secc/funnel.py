@@ -149,6 +149,21 @@ class Funnel(ConnectionDevice):
             return self._abort(EndReason.SIGNAL_LOST, "control pilot left C under power")
         return []
 
+    def _authorization_decided(self, accepted: bool) -> list[Action]:
+        """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
+        facts = self._facts
+        if facts.authorization_requested is None or (facts.claim is not None and not facts.authorized):
+            return []
+        return self._decided(accepted)
+
+    def _decided(self, accepted: bool, why: str = "") -> list[Action]:
+        facts = self._facts
+        if self._stage.authorizing:
+            facts.authorized = accepted
+        elif not accepted:
+            return self._stop(f"authorization withdrawn{why}")
+        return []
+
     def _stop(self, reason: str, rule: str = "") -> list[Action]:
         facts = self._facts
         if not facts.stop_wanted:
@@ -160,12 +175,16 @@ class Funnel(ConnectionDevice):
     def _stop_now(self) -> list[Action]:
         """The vehicle was asked to stop and had its time: the station stops by itself."""
         facts, limits = self._facts, self.config.supervision
-        if facts.ac_limits is not None:
+        none: float | None
+        unit = "A"
+        if facts.pad_vehicle is not None:
+            current, none, unit = facts.pad.power_w, limits.over_power_w, "W"
+        elif facts.ac_limits is not None:
             current, none = max(facts.ac_measured.current_a), limits.ac_no_current_a
         else:
             current, none = abs(facts.measured.current_a), limits.no_current_a
         if current > limits.beyond(Rule.NO_DECAY, none):
-            waited = f"{current:.0f} A still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
+            waited = f"{current:.0f} {unit} still flow {facts.stop_notice_s + self.config.stop_delay_s:g} s after the wish to stop"
             return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )

@@ -13,7 +13,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import Action, EndReason, Urgency
-from iso15118.session.checks import is_ac_reading, is_reading
+from iso15118.session.checks import is_ac_reading, is_coil_reading, is_reading
 from iso15118.session.supervision import (
     AcSupervisor,
     Finding,
@@ -21,6 +21,7 @@ from iso15118.session.supervision import (
     Rule,
     SensorSupervisor,
     StationSupervisor,
+    WirelessSupervisor,
 )
 from iso15118.timing import Timer, TimerTable
 
@@ -43,11 +44,13 @@ def reason_of(rule: Rule) -> EndReason:
 
 
 def bounds_change(
-    facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | None
+    facts: Facts, bounds: tuple[float, float, float, bool] | AcBounds | float | None
 ) -> tuple[Action, ...]:
     """What has to be asked of the supply for ``bounds`` to hold, if power was asked for and other bounds hold now."""
     if isinstance(bounds, AcBounds):
         return () if facts.ac_power is None or bounds == facts.ac_power else (act.SetAcPower(bounds),)
+    if isinstance(bounds, float):
+        return () if facts.pad_power is None or bounds == facts.pad_power else (act.SetPad(bounds),)
     if facts.power is None or bounds is None or bounds == facts.power:
         return ()
     return (act.SetPower(*bounds),)
@@ -61,7 +64,13 @@ class HardwareBooks:
         self._sensors = SensorSupervisor(config.supervision)
         self._alternates = False
         """The AC outlet is what is alive."""
+        self._wireless = False
+        """So is the pad."""
         self._config, self._facts, self._timers = config, facts, timers
+        self.pad: WirelessSupervisor | None = None
+        """Of the pad, if there is one."""
+        if facts.pad_hardware is not None:
+            self.pad = WirelessSupervisor(config.supervision, where="at the pad")
         self.ac: AcSupervisor | None = None
         """Of the AC outlet, if there is one."""
         if (outlet := facts.ac_hardware) is not None:
@@ -82,6 +91,8 @@ class HardwareBooks:
                 self._power(action)  # type: ignore[arg-type]
             elif kind is act.SetAcPower:
                 self._ac_power(action.bounds)  # type: ignore[attr-defined]
+            elif kind is act.SetPad:
+                self._pad_power(action.power_w)  # type: ignore[attr-defined]
             elif kind is act.StartCableCheck:
                 self._cable_check(action)  # type: ignore[arg-type]
             elif kind is act.PreCharge:
@@ -91,11 +102,14 @@ class HardwareBooks:
                 self.told(True)
             elif kind is act.StopPower:
                 facts.power, facts.ac_power, facts.precharging = None, None, False
+                facts.pad_power = None
                 facts.cable_check_awaited = facts.cable_check_awaited and facts.cable_check_ok is not None
                 emergency = action.urgency is Urgency.EMERGENCY  # type: ignore[attr-defined]
                 self.supervisor.stop_power(emergency, facts.now)
                 if self.ac is not None:
                     self.ac.stop(emergency, facts.now)
+                if self.pad is not None:
+                    self.pad.stop(emergency, facts.now)
             elif kind is act.ReadMeter:
                 facts.meter_asked = facts.now
             elif kind is act.OpenContactors:
@@ -118,6 +132,8 @@ class HardwareBooks:
         """Until when what is measured of the live output is young enough."""
         if self._alternates and self.ac is not None:
             return self.ac.fresh_until
+        if self._wireless and self.pad is not None:
+            return self.pad.fresh_until
         return self.supervisor.fresh_until
 
     def stale(self) -> Finding | None:
@@ -125,6 +141,8 @@ class HardwareBooks:
         now = self._facts.now
         if self._alternates and self.ac is not None:
             return self.ac.stale(now)
+        if self._wireless and self.pad is not None:
+            return self.pad.stale(now)
         return self.supervisor.stale(now)
 
     def _ac_power(self, bounds: AcBounds) -> None:
@@ -141,10 +159,17 @@ class HardwareBooks:
                 facts.now,
             )
 
+    def _pad_power(self, power_w: float) -> None:
+        facts = self._facts
+        facts.pad_power, self._wireless = power_w, True
+        self._live()
+        if self.pad is not None:
+            self.pad.told_power(power_w, facts.now)
+
     def _live(self) -> None:
         """The output comes alive, or stays so: readings are waited for."""
         facts = self._facts
-        if not facts.energized and not self._alternates:
+        if not facts.energized and not self._alternates and not self._wireless:
             self.supervisor.live_from(facts.now)
         facts.energized, facts.told_safe = True, False
 
@@ -180,11 +205,13 @@ class HardwareBooks:
 
     # -- what is measured ----------------------------------------------------------------------------------
 
-    def measured(self, event: ev.PowerMeasured | ev.AcMeasured) -> Finding | None:
+    def measured(self, event: ev.PowerMeasured | ev.AcMeasured | ev.PadMeasured) -> Finding | None:
         """One sample of the output, or of the AC outlet."""
         facts = self._facts
         if isinstance(event, ev.AcMeasured):
             return self._ac_measured(event)
+        if isinstance(event, ev.PadMeasured):
+            return self._pad_measured(event)
         voltage, current, at, now = event.voltage_v, event.current_a, event.at, facts.now
         if not is_reading(voltage, current, at):
             return self._unusable("PowerMeasured")
@@ -201,6 +228,15 @@ class HardwareBooks:
             return None
         taken = now if at is None or at > now else at
         return self.ac.measured(event.voltage_v, event.current_a, event.total_w, taken, now)
+
+    def _pad_measured(self, event: ev.PadMeasured) -> Finding | None:
+        if not is_coil_reading(event):
+            return self._unusable("PadMeasured")
+        facts, at, now = self._facts, event.at, self._facts.now
+        facts.pad = event
+        if self.pad is None:
+            return None
+        return self.pad.measured(event.power_w, now if at is None or at > now else at, now)
 
     def further(self, event: ev.InsulationMeasured | ev.SecondVoltageMeasured) -> Finding | None:
         """One sample of another sensor."""

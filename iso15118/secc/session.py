@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from iso15118.energy.offer import check_offers, offers_of
-from iso15118.energy.schedule import Schedule
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import Refusal
 from iso15118.session import actions as act
@@ -28,6 +26,7 @@ from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import ValueAddedService, check_value_added
+from iso15118.session.wireless import PadLimits
 from iso15118.timing import Timer
 
 from .config import SeccConfig
@@ -37,6 +36,7 @@ from .facts import Facts
 from .funnel import CONNECTED, Funnel
 from .hardware import bounds_change
 from .negotiation import negotiate
+from .remembered import remember
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
@@ -74,7 +74,8 @@ class SeccSession(Funnel):
     services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
     provider that prices are signed with. ``resume``: sessions that
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
-    ``device``: where its connection device is; None: it has none.
+    ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
+    vehicles know it.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class SeccSession(Funnel):
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
         device: DevicePosition | None = None,
+        pad: PadLimits | None = None,
+        pad_id: int = 0,
     ) -> None:
         if not isinstance(config, SeccConfig):
             raise ConfigError(
                 "config", f"{type(config).__name__} is no SeccConfig", "iso15118.SeccConfig(...)"
             )
-        if limits is None and ac is not None:
+        if limits is None and (ac is not None or pad is not None):
             limits = hardware = NO_DC_OUTPUT
         if not isinstance(limits, StationLimits):
             raise ConfigError(
@@ -132,6 +135,9 @@ class SeccSession(Funnel):
                 price_signers=tuple(price_signers),
                 tickets=tickets,
                 device=device,
+                pad_hardware=pad,
+                pad_capabilities=pad,
+                pad_id=pad_id,
                 device_down=device is not None and device is not DevicePosition.HOME,
             ),
         )
@@ -215,11 +221,13 @@ class SeccSession(Funnel):
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if kind is PowerMeasured or kind is ev.AcMeasured:
+            if kind is PowerMeasured or kind is ev.AcMeasured or kind is ev.PadMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
-                if found is None:
-                    return self._retract() if facts.device_down else []
-                actions = self._found(found)
+                actions = [] if found is None else self._found(found)
+                actions += self._retract() if facts.device_down else []
+                actions += self._over_the_pad() if kind is ev.PadMeasured else []
+                if not actions and self._waiting is None:
+                    return []
             elif self.ended is not None:
                 return self._late(event)
             elif kind is MessageReceived:
@@ -365,7 +373,9 @@ class SeccSession(Funnel):
         if seconds is not None:
             self.timers.set(_SEQUENCE, self._facts.now + seconds)
         if self._facts.status_heard is not None or Timer.SYSTEM_STATUS in self.timers:
-            actions += self._watch_status()
+            self._watch_status()
+        if self._facts.stop_asked:
+            actions += self._stop(self._facts.stop_asked)
         return actions
 
     def _try_waiting(self, *, timed_out: bool) -> list[Action]:
@@ -437,11 +447,6 @@ class SeccSession(Funnel):
                     return []  # that nobody can be asked takes back nothing
                 facts.contract_refusal = refusal
                 return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
-            case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
-                pending = facts.installation
-                if pending is not None and pending.asked == asked:
-                    pending.answered, pending.response, pending.refusal = True, response, refusal
-                return []
             case ev.LimitsChanged(limits=limits):
                 facts.capabilities = limits
                 return self._rebound()
@@ -451,67 +456,31 @@ class SeccSession(Funnel):
             case ev.SetPointChanged(power_w=power, reactive_var=reactive):
                 facts.set_point_w, facts.set_point_var = power, reactive
                 return self._rebound()
-            case ev.PlanChanged(plans=plans, begins=begins):
-                start = facts.now if begins is None else begins
-                facts.take_offers(offers_of(Schedule.of(start, plan) for plan in plans))
-                return []
-            case ev.SchedulesGiven(offers=offers, number=number, signature=signature):
-                if number and (facts.schedules_due is None or number != facts.schedules_asked):
-                    return []  # an answer that comes too late, or to an earlier question
-                facts.schedules_due = None
-                facts.take_offers(check_offers(offers), signature)
-                return []
-            case ev.SchedulesMissing(number=number):
-                if number == facts.schedules_asked:
-                    facts.schedules_due = None
-                return []
             case ev.SignalChanged(state=signal):
                 return self._signal_changed(signal)
-            case ev.ConnectionDeviceChanged(position=position):
-                return self._device_moved(position)
-            case ev.VehiclePositionMeasured():
-                return self._vehicle_seen(event)
+            case ev.ConnectionDeviceChanged() | ev.VehiclePositionMeasured() | ev.PadLimitsChanged():
+                return self._coupling(event)
             case ev.HardwareFault(port=port, reason=reason):
                 return self._abort(EndReason.HARDWARE_FAULT, f"{text(port)}: {text(reason)}")
             case ev.EmergencyShutdown(reason=reason):
                 return self._abort(EndReason.EMERGENCY, text(reason))
             case ev.StopRequested(reason=reason):
+                facts.utility_interrupt = facts.utility_interrupt or event.utility_interrupt is True
                 return self._stop(text(reason))
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
-            case ev.ParkingGuidance(guidance=guidance):
-                facts.guidance = guidance
-                return []
-            case ev.CheckOutGranted():
-                facts.may_check_out = True
-                return []
             case ev.PauseRequested():
                 facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
                 return []
             case _:
-                facts.wishes.take(event, facts.now)
+                remember(event, facts)
                 return []
 
     def _give_up(self) -> list[Action]:
         """What was asked of the vehicle in mid-session was not done: it is asked to end the session."""
         why, self._facts.wishes.give_up = self._facts.wishes.give_up, ""
         return self._stop(why) if self.ended is None else []
-
-    def _authorization_decided(self, accepted: bool) -> list[Action]:
-        """Terminal or backend decided about the driver; that says nothing about a contract that is still open."""
-        facts = self._facts
-        if facts.authorization_requested is None or (facts.claim is not None and not facts.authorized):
-            return []
-        return self._decided(accepted)
-
-    def _decided(self, accepted: bool, why: str = "") -> list[Action]:
-        facts = self._facts
-        if self._stage.authorizing:
-            facts.authorized = accepted
-        elif not accepted:
-            return self._stop(f"authorization withdrawn{why}")
-        return []
 
     def _rebound(self) -> list[Action]:
         """Other limits, or another set-point, hold at once, not with the vehicle's next request: lower ones,

@@ -8,19 +8,18 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.offer import EnergyOffer
-from iso15118.energy.schedule import Schedule
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
-from iso15118.vocabulary import Action
+from iso15118.vocabulary import Action, Notify
 
 from .ac_limits import AcBounds, ChargerBounds
 from .coupling import VehiclePosition
 from .ends import EndReason
+from .schedule_news import PowerProfileTaken, PriceTrust, ScheduleChosen, ScheduleRemark
 
 __all__ = [
     "Action",
@@ -61,7 +60,9 @@ __all__ = [
     "SessionResumed",
     "SetAcPower",
     "SetCharger",
+    "SetPad",
     "SetPower",
+    "SetReceiver",
     "SignalReady",
     "StandbyChanged",
     "StartCableCheck",
@@ -208,6 +209,18 @@ class SetCharger(HardwareAction, frozen=True):
     bounds: ChargerBounds
 
 
+class SetPad(HardwareAction, frozen=True):
+    """Station: send this power in W without a wire, as the vehicle asks and both sides can. ``StopPower`` takes it back."""
+
+    power_w: float
+
+
+class SetReceiver(HardwareAction, frozen=True):
+    """Vehicle: take this power in W at most from its coil. ``StopPower`` takes it back."""
+
+    power_w: float
+
+
 class StopPower(HardwareAction, frozen=True):
     """Current to zero. Always the first action of an end."""
 
@@ -284,10 +297,6 @@ class SignalReady(HardwareAction, frozen=True):
 # -- news for the application
 
 
-class Notify(Action, frozen=True):
-    """Base of the news; a driver may hand them to the application or drop them."""
-
-
 class StateEntered(Notify, frozen=True):
     """The session waits in another state now."""
 
@@ -317,47 +326,6 @@ class ChargingNeeds(Notify, frozen=True):
     target_soc: int | None = None
     maximum_v2x_wh: float | None = None
     minimum_v2x_wh: float | None = None
-
-
-class PowerProfileTaken(Notify, frozen=True):
-    """Station: the vehicle means to take this of the schedule that it chose, in W; negative: it gives back. ``profile`` None: it says
-    nothing, and follows the schedule. ``tolerance``: it confirmed the tolerance (True) or did not (False); None: nothing was said."""
-
-    schedule_id: int
-    profile: Schedule | None
-    tolerance: bool | None = None
-
-
-class PriceTrust(Enum):
-    """What is known about the prices of a schedule."""
-
-    NONE = "there are none"
-    VERIFIED = "signed by the provider of the contract"
-    UNSIGNED = "nobody signed them"
-    UNVERIFIABLE = "signed, but nobody here knows by whom"
-    INVALID = "the signature does not fit them"
-
-
-class ScheduleRemark(Notify, frozen=True):
-    """About schedules or prices something is not as it should be, and charging goes on. ``name`` is stable, ``detail`` is
-    human-readable."""
-
-    name: str
-    detail: str
-
-
-class ScheduleChosen(Notify, frozen=True, kw_only=True):
-    """Vehicle: it follows this schedule, by this profile. ``cost``: what the profile costs, rounded, where there are prices in money."""
-
-    schedule_id: int
-    profile: Schedule
-    planned_wh: float
-    """To the battery, until departure or the end of the schedule."""
-    cost: Decimal | None = None
-    currency: str = ""
-    trust: PriceTrust = PriceTrust.NONE
-    offered: int = 1
-    """How many there were to choose from."""
 
 
 class VehicleDisplay(Notify, frozen=True, kw_only=True):

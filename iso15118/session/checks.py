@@ -23,8 +23,17 @@ from .coupling import DevicePosition, VehiclePosition
 from .limits import StationLimits
 from .services import ServiceID
 from .value_added import Guidance
+from .wireless import CoilDiagnosis, PadLimits
 
-__all__ = ["check_event", "is_ac_reading", "is_battery", "is_reading", "text", "what_went_wrong"]
+__all__ = [
+    "check_event",
+    "is_ac_reading",
+    "is_battery",
+    "is_coil_reading",
+    "is_reading",
+    "text",
+    "what_went_wrong",
+]
 
 _LONGEST = 300
 _GREATEST = 1e15
@@ -89,6 +98,32 @@ def is_ac_reading(reading: ev.AcMeasured) -> bool:
 
 
 _HIGHEST_HZ = 1000.0
+_HIGHEST_COIL_HZ = 1e6
+
+
+def is_coil_reading(reading: ev.PadMeasured | ev.ReceiverMeasured) -> bool:
+    """Finite numbers, 0 or more and nothing beyond what any coil has, flags where flags belong, and a time if there is one."""
+    try:
+        numbers = [reading.power_w, reading.coil_a]
+        flags: list[Any] = []
+        if isinstance(reading, ev.ReceiverMeasured):
+            numbers += [reading.voltage_v, reading.current_a]
+            flags = [reading.in_place]
+            code = reading.pad_code
+            if code is not None and not (type(code) is int and 0 <= code <= 255):
+                return False
+        elif reading.vehicle_here is not None:
+            flags = [reading.vehicle_here]
+        hertz = reading.frequency_hz
+        return (
+            all(0.0 <= number <= _HIGHEST_W for number in numbers)
+            and all(flag in _FLAGS for flag in flags)
+            and (hertz is None or 0.0 <= hertz <= _HIGHEST_COIL_HZ)
+            and isinstance(reading.diagnosis, CoilDiagnosis)
+            and (reading.at is None or math.isfinite(reading.at))
+        )
+    except (TypeError, ValueError, ArithmeticError):
+        return False
 
 
 def is_battery(battery: ev.BatteryChanged) -> bool:
@@ -225,6 +260,12 @@ def _reason(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _pad_limits(event: Any) -> None:
+    if type(event.limits) is not PadLimits:
+        _refuse(event, "limits", "PadLimits")
+    event.limits.__post_init__()
+
+
 def _device(event: Any) -> None:
     if type(event.position) is not DevicePosition:
         _refuse(event, "position", "a DevicePosition")
@@ -341,6 +382,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.ConnectionDeviceChanged: _device,
     ev.VehiclePositionMeasured: _vehicle_position,
     ev.MobilityChanged: _drive,
+    ev.PadLimitsChanged: _pad_limits,
     ev.SetPointChanged: _set_point,
     ev.PlanChanged: _plan,
     ev.SchedulesGiven: _schedules,

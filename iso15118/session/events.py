@@ -25,6 +25,7 @@ from .limits import StationLimits
 from .secured import TlsPeer
 from .services import ServiceID
 from .value_added import Guidance
+from .wireless import CoilDiagnosis, PadLimits
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -55,11 +56,14 @@ __all__ = [
     "MobilityChanged",
     "MobilityNeedsChanged",
     "NeedsChanged",
+    "PadLimitsChanged",
+    "PadMeasured",
     "ParkingGuidance",
     "PauseRequested",
     "PlanChanged",
     "PowerMeasured",
     "ReceiptIssued",
+    "ReceiverMeasured",
     "ScheduleRenegotiationRequested",
     "SchedulesGiven",
     "SchedulesMissing",
@@ -153,6 +157,40 @@ class VehiclePositionMeasured(Event, frozen=True):
 
     position: VehiclePosition
     at: float | None = None
+
+
+class PadMeasured(Event, frozen=True, kw_only=True):
+    """Station: present values of the pad. ``power_w``: what it sends. ``coil_a``, ``frequency_hz``: of its coil. ``vehicle_here``: a
+    vehicle stands over it; None: nobody can tell. ``at`` as in ``PowerMeasured``."""
+
+    power_w: float = 0.0
+    coil_a: float = 0.0
+    frequency_hz: float | None = None
+    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
+    vehicle_here: bool | None = None
+    at: float | None = None
+
+
+class ReceiverMeasured(Event, frozen=True, kw_only=True):
+    """Vehicle: present values of its coil. ``power_w``: what it gives to the battery; ``coil_a``, ``frequency_hz``: of the coil;
+    ``voltage_v``, ``current_a``: at its output. ``in_place``: it is over a pad; ``pad_code``: whose code it reads there, None if it reads
+    none. ``at`` as in ``PowerMeasured``."""
+
+    power_w: float = 0.0
+    coil_a: float = 0.0
+    voltage_v: float = 0.0
+    current_a: float = 0.0
+    frequency_hz: float | None = None
+    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
+    in_place: bool = False
+    pad_code: int | None = None
+    at: float | None = None
+
+
+class PadLimitsChanged(Event, frozen=True):
+    """Station: what the pad can send from now on."""
+
+    limits: PadLimits
 
 
 class MobilityChanged(Event, frozen=True):
@@ -392,9 +430,12 @@ class CheckOutGranted(Event, frozen=True):
 
 
 class StopRequested(Event, frozen=True):
-    """The application wants an orderly end of the session."""
+    """The application wants an orderly end of the session. ``utility_interrupt``, at a station: it is the grid that
+    wants it; a vehicle of ISO 15118-2 or DIN 70121 on DC is told so (EVSE_UtilityInterruptEvent), every other one
+    only that it is to stop."""
 
     reason: str
+    utility_interrupt: bool = False
 
 
 class PauseRequested(Event, frozen=True):

@@ -27,6 +27,7 @@ from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead,
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .value_added import ValueAddedService
+from .wireless_ports import PadPort, ReceiverPort
 
 if TYPE_CHECKING:
     from iso15118.pki import Credential
@@ -51,8 +52,10 @@ __all__ = [
     "MeterPort",
     "MobilityPort",
     "OnBoardChargerPort",
+    "PadPort",
     "RatedAcPowerPort",
     "RatedPowerPort",
+    "ReceiverPort",
     "SchedulingEnergyPort",
     "SignalPort",
     "Station",
@@ -77,6 +80,7 @@ _STATION = {
     "authorizer": {"authorize": _ASKED},
     "connection_device": {"connect": _ASKED, "disconnect": _ASKED, "position": _READ},
     "vehicle_position": {"present": _READ},
+    "pad": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "id_code": _READ, "present": _READ},
     "meter": {"read": _ASKED},
     "energy": {"needs": _TOLD, "listen": _TOLD},
     "signal": {"listen": _TOLD},
@@ -90,6 +94,7 @@ _VEHICLE = {
     "charger": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "contactors": {"close": _ASKED, "open": _ASKED, "closed": _READ},
     "inlet": {"present": _READ},
+    "receiver": {"set_power": _ASKED, "stop": _ASKED, "limits": _READ, "present": _READ},
     "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
@@ -412,12 +417,13 @@ class Station:
     """
 
     power: DcPowerPort | None = None
-    contactors: ContactorPort
+    contactors: ContactorPort | None = None
     cable_check: CableCheckPort | None = None
     authorizer: Authorizer
     ac: AcPowerPort | None = None
     connection_device: ConnectionDevicePort | None = None
     vehicle_position: VehiclePositionPort | None = None
+    pad: PadPort | None = None
     meter: MeterPort | None = None
     energy: EnergyPort | None = None
     signal: SignalPort | None = None
@@ -427,8 +433,11 @@ class Station:
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
-        if self.power is None and self.ac is None:
-            _missing("power", "this port is missing", "give Station one, or ac for an AC outlet")
+        if self.power is None and self.ac is None and self.pad is None:
+            hint = "give Station one, or ac for an AC outlet, or pad for wireless power"
+            _missing("power", "this port is missing", hint)
+        if self.contactors is None and not (self.power is None and self.ac is None):
+            _missing("contactors", "this port is missing", "give Station one: only a pad does without")
         if self.power is not None and self.cable_check is None:
             _missing("cable_check", "this port is missing", "give Station one: no DC output without it")
         if self.power is None and self.cable_check is not None:
@@ -456,13 +465,15 @@ class Vehicle:
     inlet: InletPort | None = None
     charger: OnBoardChargerPort | None = None
     mobility: MobilityPort | None = None
+    receiver: ReceiverPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
         direct = {"contactors": self.contactors, "inlet": self.inlet}
-        if self.charger is None or any(port is not None for port in direct.values()):
+        alone = self.charger is not None or self.receiver is not None
+        if not alone or any(port is not None for port in direct.values()):
             for name, port in direct.items():
                 if port is None:
                     hint = (

@@ -34,6 +34,7 @@ _STATION_NEEDS: dict[str, tuple[str, ...]] = {
     Namespace.AC_DER_IEC.value: ("ac",),
     Namespace.AC_DER_SAE.value: ("ac",),
     Namespace.ACDP.value: (*_DIRECT, "connection_device", "vehicle_position"),
+    Namespace.WPT.value: ("pad",),
 }
 _VEHICLE_NEEDS: dict[str, tuple[str, ...]] = {
     Namespace.DC.value: ("inlet", "contactors"),
@@ -41,5 +42,6 @@ _VEHICLE_NEEDS: dict[str, tuple[str, ...]] = {
     Namespace.AC_DER_IEC.value: ("charger",),
     Namespace.AC_DER_SAE.value: ("charger",),
     Namespace.ACDP.value: ("inlet", "contactors", "mobility"),
+    Namespace.WPT.value: ("receiver",),
 }
 """The ports that the services of each set of messages work with."""

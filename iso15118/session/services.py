@@ -251,6 +251,7 @@ SERVICES: dict[ServiceID, EnergyService] = {
         EnergyService(id=ServiceID.DC_BPT, name="dc-bpt", **_DC, **_BIDIRECTIONAL),
         EnergyService(id=ServiceID.DC_ACDP, name="acdp", **_ACDP, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.DC_ACDP_BPT, name="acdp-bpt", **_ACDP, **_BIDIRECTIONAL),
+        EnergyService(id=ServiceID.WPT, name="wpt", **_WPT),
         EnergyService(id=ServiceID.MCS, name="mcs", **_MCS, **_CHARGE_ONLY),
         EnergyService(id=ServiceID.MCS_BPT, name="mcs-bpt", **_MCS, **_BIDIRECTIONAL),
         EnergyService(

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from iso15118.messages.iso20 import dc
+from msgspec.structs import replace
+
+from iso15118.messages import iso2
+from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import (
+    AC_PRESETS,
     PRESETS,
+    AcCircuit,
+    AcPreset,
+    AcStationWithRemoteVehicle,
+    AcVehicleWithRemoteStation,
     Battery,
     DcCircuit,
+    OnBoardCharger,
     StationWithRemoteVehicle,
     Timetable,
     VehicleWithRemoteStation,
@@ -28,11 +37,15 @@ Reported = Callable[[object, float], None]
 _LOOP_S = 0.01  # one turn of the charge loop on a busy machine, where it is not slowed down on purpose
 
 
-def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Reported]:
+def station_of(
+    settings: StationSettings,
+) -> tuple[StationWithRemoteVehicle | AcStationWithRemoteVehicle, Reported]:
     """A station whose vehicle is somewhere else. Raises ``ConfigError`` for a file of schedules that cannot be used."""
     table = None
     if settings.schedule is not None:
         table = Timetable(read_schedules(settings.schedule), delay_s=settings.schedule_delay_s)
+    if settings.preset in AC_PRESETS:
+        return _outlet_of(settings, AC_PRESETS[settings.preset], table)
     station = StationWithRemoteVehicle(
         DcCircuit(time_scale=settings.time_scale),
         PRESETS[settings.preset],
@@ -56,7 +69,54 @@ def station_of(settings: StationSettings) -> tuple[StationWithRemoteVehicle, Rep
     return station, reported
 
 
-def vehicle_of(settings: EvccSettings) -> tuple[VehicleWithRemoteStation, Reported]:
+def _outlet_of(
+    settings: StationSettings, preset: AcPreset, table: Timetable | None
+) -> tuple[AcStationWithRemoteVehicle, Reported]:
+    limits = preset.limits
+    if not settings.bidirectional:
+        nothing = (0.0, 0.0, 0.0)
+        limits = replace(limits, maximum_discharge_power_w=nothing, minimum_discharge_power_w=nothing)
+    station = AcStationWithRemoteVehicle(
+        _ac_circuit(preset, time_scale=settings.time_scale),
+        limits,
+        accept=settings.accept,
+        authorization_s=settings.authorization_s,
+        meter_id=settings.meter_id,
+        timetable=table,
+    )
+
+    def reported(message: object, now: float) -> None:
+        element = _body(message)
+        if isinstance(element, ac.ACChargeLoopReq):
+            mode = element.cl_req_control_mode
+            l2, l3 = mode.ev_present_active_power_l2, mode.ev_present_active_power_l3
+            station.vehicle_takes(
+                si(mode.ev_present_active_power),
+                None if l2 is None else si(l2),
+                None if l3 is None else si(l3),
+                now,
+            )
+        elif isinstance(element, iso2.ChargeParameterDiscoveryReq):
+            said = element.ev_charge_parameter
+            if isinstance(said, iso2.ACEVChargeParameter):
+                station.vehicle_declares(quantity(said.ev_max_current))
+
+    return station, reported
+
+
+def _ac_circuit(preset: AcPreset, **settings: float) -> AcCircuit:
+    limits = preset.limits
+    return AcCircuit(
+        phases=limits.phases,
+        voltage_v=limits.nominal_voltage_v,
+        frequency_hz=limits.nominal_frequency_hz,
+        **settings,
+    )
+
+
+def vehicle_of(
+    settings: EvccSettings,
+) -> tuple[VehicleWithRemoteStation | AcVehicleWithRemoteStation, Reported]:
     """A vehicle whose station is somewhere else."""
     session, kind = settings.session, settings.vehicle
     battery = Battery(
@@ -75,7 +135,14 @@ def vehicle_of(settings: EvccSettings) -> tuple[VehicleWithRemoteStation, Report
         taper_floor=kind.taper_floor,
         constant_power_w=None if kind.power_kw is None else kind.power_kw * 1000.0,
     )
-    circuit = DcCircuit(time_scale=kind.time_scale, loop_s=max(session.loop_s, _LOOP_S))
+    loop_s = max(session.loop_s, _LOOP_S)
+    if kind.charger != "none":
+        preset = AC_PRESETS[kind.charger]
+        alternating = _ac_circuit(preset, time_scale=kind.time_scale, loop_s=loop_s)
+        return AcVehicleWithRemoteStation(
+            alternating, OnBoardCharger(preset.rated_charger), battery
+        ), _nothing
+    circuit = DcCircuit(time_scale=kind.time_scale, loop_s=loop_s)
     vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
@@ -90,6 +157,10 @@ def vehicle_of(settings: EvccSettings) -> tuple[VehicleWithRemoteStation, Report
             vehicle.station_gives(quantity(element.evse_present_current), now)
 
     return vehicle, reported
+
+
+def _nothing(message: object, now: float) -> None:
+    """What an AC station reports of its present values is what this vehicle does itself."""
 
 
 def _body(message: Any) -> object:

@@ -65,9 +65,28 @@ class LinkSettings(Struct, frozen=True, kw_only=True):
         return self.signalling != "none"
 
 
-def check_link(settings: LinkSettings, *, megawatt: bool, why: str) -> None:
-    """Refuse what cannot work: a link that nothing starts, and SLAC on MCS, which has no control pilot. ``why`` names the key that says
-    it is MCS. Raises ``ConfigError``."""
+def check_link(settings: LinkSettings, *, megawatt: bool, alternating: bool, why: str) -> None:
+    """Refuse what cannot work: a link that nothing starts, SLAC on MCS, which has no control pilot, and a duty cycle that says the current
+    of anything but AC. ``why`` names the key that says what it is. Raises ``ConfigError``."""
+    if settings.connection.basic.wanted:
+        if not alternating:
+            raise ConfigError(
+                "link.connection.basic.mode",
+                f"the duty cycle says the current of AC alone, which {why} does not ask for",
+                'an AC preset or charger, or mode "off"',
+            )
+        if not settings.plugged:
+            raise ConfigError(
+                "link.connection.basic.mode",
+                "there is no control pilot",
+                'link.signalling = "simulated", or mode "off"',
+            )
+    if settings.backend == "spe" and alternating:
+        raise ConfigError(
+            "link.backend",
+            f"single-pair Ethernet is of MCS, and {why} asks for AC, which has a control pilot",
+            "did you mean 'slac'?",
+        )
     if settings.backend != "none" and not settings.plugged:
         raise ConfigError(
             "link.signalling",

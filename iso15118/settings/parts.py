@@ -123,8 +123,9 @@ class VehicleStatusSettings(Ranged, frozen=True, kw_only=True):
 class StationSettings(Ranged, frozen=True, kw_only=True):
     """The simulated power hardware of a station."""
 
-    preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max"] = "ccs2"
-    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS."""
+    preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max", "ac-11", "ac-22", "ac-7-single"] = "ccs2"
+    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; an AC outlet of 16 A or 32 A on three phases, or of 32 A on
+    one."""
     bidirectional: bool = True
     """It can take energy back."""
     accept: bool = True
@@ -132,7 +133,7 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
     authorization_s: Seconds = 0.0
     """How long the decision takes."""
     cable_check_s: Seconds = 5.0
-    """How long the cable check takes, in the hardware's time."""
+    """How long the cable check takes, in the hardware's time; with DC."""
     insulation_ohm: Annotated[float, Meta(ge=0.0, le=1e9)] = 10e6
     """Insulation of the cable; below 100 kOhm (MCS: 125 kOhm) the cable check fails."""
     meter_id: str = "SIM-METER-1"
@@ -192,7 +193,11 @@ class VehicleContractSettings(Ranged, frozen=True, kw_only=True):
 
 
 class VehicleSettings(Ranged, frozen=True, kw_only=True):
-    """The simulated battery of a vehicle; the default is a truck's pack."""
+    """The simulated battery of a vehicle; the default is a truck's pack, and with an on-board charger a car's."""
+
+    charger: Literal["none", "ac-11", "ac-22", "ac-7-single"] = "none"
+    """On-board charger, with which it charges by AC: 16 A or 32 A on three phases, or 32 A on one. The other keys are then those of a car
+    where the file does not say them: 40 kWh, 330 to 420 V, 200 A, 80 kW. "none": it has a DC inlet."""
 
     battery_kwh: Amount = 540.0
     """Capacity."""

@@ -15,7 +15,7 @@ from iso15118.settings.parts import (
     TlsSettings,
     VehicleContractSettings,
 )
-from iso15118.simulation import PRESETS
+from iso15118.simulation import AC_PRESETS, PRESETS
 from iso15118.simulation.cable_check import shortest_check_s
 from iso15118.timing import Timing
 
@@ -25,6 +25,15 @@ __all__ = ["check_contracts", "check_station", "check_tls"]
 def check_station(station: StationSettings, timing: Timing, *, table: str = "session.timing") -> None:
     """Refuse hardware that would fail in every session. Raises ``ConfigError`` with the reason and what would do. ``table``: what the
     timers are in."""
+    _within(
+        "station.authorization_s",
+        station.authorization_s,
+        f"{station.authorization_s:g} s of authorization",
+        timing.authorization_ongoing_timeout,
+        f"{table}.authorization_ongoing_timeout",
+    )
+    if station.preset in AC_PRESETS:
+        return
     preset = PRESETS[station.preset]
     volts, slope = preset.limits.maximum_voltage_v, preset.pre_charge_v_per_s
     shortest = shortest_check_s(volts, slope)
@@ -49,13 +58,6 @@ def check_station(station: StationSettings, timing: Timing, *, table: str = "ses
         f"at {pace:g}, pre-charge to {volts:g} V",
         timing.pre_charge_performance,
         f"{table}.pre_charge_performance",
-    )
-    _within(
-        "station.authorization_s",
-        station.authorization_s,
-        f"{station.authorization_s:g} s of authorization",
-        timing.authorization_ongoing_timeout,
-        f"{table}.authorization_ongoing_timeout",
     )
 
 

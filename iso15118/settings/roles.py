@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, field
 from msgspec.structs import replace
@@ -36,6 +36,7 @@ from iso15118.settings.possible import check_contracts, check_station, check_tls
 from iso15118.settings.reading import read_struct, read_toml
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
+from iso15118.simulation import AC_CAR_PACK, AC_PRESETS
 
 __all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
 
@@ -47,6 +48,7 @@ ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision":
 _ISO2_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file")
 _TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
+_AC = (ServiceID.AC, ServiceID.AC_BPT)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 
 
@@ -106,12 +108,15 @@ def load_secc(path: Path) -> SeccSettings:
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
-        megawatt = str(station.get("preset", "")).startswith("mcs")
-        session.setdefault("services", ["mcs", "mcs-bpt"] if megawatt else ["dc", "dc-bpt"])
+        preset = str(station.get("preset", ""))
+        kind = "mcs" if preset.startswith("mcs") else "ac" if preset.startswith("ac") else "dc"
+        session.setdefault("services", [kind, f"{kind}-bpt"])
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
     megawatt = settings.station.preset.startswith("mcs")
-    check_link(settings.link, megawatt=megawatt, why="station.preset")
-    fitting = _MCS if megawatt else _CCS
+    alternating = settings.station.preset in AC_PRESETS
+    check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
+    fitting = _MCS if megawatt else _AC if alternating else _CCS
+    _check_din(settings.session.editions, alternating, "station.preset")
     for service in settings.session.services:
         if service not in fitting:
             names = ", ".join(enum.name.lower().replace("_", "-") for enum in fitting)
@@ -167,11 +172,21 @@ def load_evcc(path: Path) -> EvccSettings:
     """The settings of a vehicle, from a file. Raises ``ConfigError``."""
     table = read_toml(path)
     apply(table, "evcc")
+    _fit_to_charger(table)
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
     megawatt = any(service in _MCS for service in settings.session.services)
-    check_link(settings.link, megawatt=megawatt, why="session.services")
+    alternating = settings.vehicle.charger != "none"
+    check_link(settings.link, megawatt=megawatt, alternating=alternating, why="session.services")
+    _check_din(settings.session.editions, alternating, "vehicle.charger")
+    for service in settings.session.services:
+        if (service in _AC) is not alternating:
+            raise ConfigError(
+                "session.services",
+                f"{service.name} does not fit vehicle.charger = {settings.vehicle.charger!r}",
+                "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
+            )
     vehicle, target = settings.vehicle, settings.session.target_soc
     if vehicle.soc >= target:
         raise ConfigError(
@@ -182,6 +197,22 @@ def load_evcc(path: Path) -> EvccSettings:
             "vehicle.full_v", f"{vehicle.full_v:g} is not above empty_v = {vehicle.empty_v:g}", "a higher one"
         )
     return _replace(settings, path)
+
+
+def _fit_to_charger(table: dict[str, Any]) -> None:
+    """With an on-board charger, what the file does not say is of a car that charges with AC."""
+    vehicle = table.get("vehicle")
+    if not isinstance(vehicle, dict) or vehicle.get("charger", "none") not in AC_PRESETS:
+        return
+    for key, value in AC_CAR_PACK.items():
+        vehicle.setdefault(key, value)
+    if isinstance(session := table.setdefault("session", {}), dict):
+        session.setdefault("services", ["ac"])
+
+
+def _check_din(editions: tuple[str, ...], alternating: bool, key: str) -> None:
+    if alternating and set(editions) == {"din"}:
+        raise ConfigError(key, "DIN 70121 knows no AC", "session.editions with iso2 or iso20")
 
 
 def load(path: Path, role: str) -> SeccSettings | EvccSettings:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from iso15118.moved import renamed
 
 from .ac_circuit import AcCircuit
-from .ac_presets import AC_PRESETS, AcPreset
+from .ac_presets import AC_CAR_PACK, AC_PRESETS, AcPreset
+from .ac_remote_peer import AcStationWithRemoteVehicle, AcVehicleWithRemoteStation
 from .ac_station import SimulatedAcStation
 from .ac_vehicle import SimulatedAcVehicle
 from .battery import Battery
@@ -31,14 +32,19 @@ from .remote_peer import StationWithRemoteVehicle, VehicleWithRemoteStation
 from .station import SimulatedStation
 from .timetable import Timetable
 from .vehicle import SimulatedVehicle
+from .wireless import PAD_PRESETS, WirelessCircuit, WirelessStation, WirelessVehicle
 
 __all__ = [
+    "AC_CAR_PACK",
     "AC_PRESETS",
+    "PAD_PRESETS",
     "PRESETS",
     "STATION_CALLS",
     "VEHICLE_CALLS",
     "AcCircuit",
     "AcPreset",
+    "AcStationWithRemoteVehicle",
+    "AcVehicleWithRemoteStation",
     "Battery",
     "Bay",
     "ContactorFault",
@@ -62,6 +68,9 @@ __all__ = [
     "StationWithRemoteVehicle",
     "Timetable",
     "VehicleWithRemoteStation",
+    "WirelessCircuit",
+    "WirelessStation",
+    "WirelessVehicle",
     "preset",
 ]
 

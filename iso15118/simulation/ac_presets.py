@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 
-__all__ = ["AC_PRESETS", "AcPreset"]
+__all__ = ["AC_CAR_PACK", "AC_PRESETS", "AcPreset"]
 
 
 class AcPreset(Struct, frozen=True, kw_only=True):
@@ -18,6 +18,29 @@ class AcPreset(Struct, frozen=True, kw_only=True):
     name: str
     limits: AcStationLimits
     charger_a: float
+
+    @property
+    def rated_charger(self) -> AcVehicleLimits:
+        """An on-board charger of the outlet's own rating; it can give as much back."""
+        limits = self.limits
+        amperes = max(limits.maximum_current_a)
+        return AcVehicleLimits.of(
+            current_a=amperes,
+            phases=limits.phases,
+            discharge_a=amperes,
+            nominal_voltage_v=limits.nominal_voltage_v,
+        )
+
+
+AC_CAR_PACK = {
+    "battery_kwh": 40.0,
+    "empty_v": 330.0,
+    "full_v": 420.0,
+    "resistance_ohm": 0.00025,
+    "maximum_current_a": 200.0,
+    "maximum_power_kw": 80.0,
+}
+"""The battery of a car that charges with AC, by the keys of a vehicle's file: its charger is what limits it."""
 
 
 def _outlet(name: str, *, phases: int, amperes: float, charger_a: float) -> AcPreset:

@@ -32,6 +32,7 @@ from iso15118.session.events import (
     MobilityChanged,
     SignalState,
 )
+from iso15118.session.wireless import ReceiverLimits
 
 from .ac_circuit import AcCircuit
 from .battery import Battery
@@ -64,6 +65,8 @@ class SimulatedAcVehicle:
     limits = None
     """It has no DC side."""
 
+    receiver_limits: ReceiverLimits | None = None
+    """Of its coil; None: it has none."""
     mobility: MobilityChanged | None = None
     """See ``SimulatedVehicle``."""
 

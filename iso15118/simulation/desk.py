@@ -21,6 +21,7 @@ from iso15118.session.events import (
     SchedulesGiven,
     SchedulesMissing,
 )
+from iso15118.session.wireless import PadLimits
 
 from .backend import ContractBackend
 from .pending import Agenda
@@ -41,6 +42,10 @@ class Desk:
     """Base of the simulated stations. ``accept`` and ``authorization_s``: what the terminal decides and after how long. ``timetable``:
     schedules of the energy manager; None: it is not asked for any."""
 
+    pad_limits: PadLimits | None = None
+    """What its pad can send; None: it has none."""
+    id_code = 0
+    """By which vehicles know the pad."""
     device: DevicePosition | None = None
     """Where its connection device is; None: it has none."""
 

@@ -22,6 +22,8 @@ from iso15118.session.events import AcMeasured
 
 __all__ = [
     "AC_VEHICLE_CALLS",
+    "PAD_STATION_CALLS",
+    "PAD_VEHICLE_CALLS",
     "PANTOGRAPH_STATION_CALLS",
     "PANTOGRAPH_VEHICLE_CALLS",
     "STATION_CALLS",
@@ -57,6 +59,17 @@ VEHICLE_CALLS = (
     "battery",
     "inlet",
 )
+PAD_STATION_CALLS = (
+    "set_pad",
+    "stop_power",
+    "read_meter",
+    "authorize",
+    "authorize_contract",
+    "certificate_installation",
+    "pad",
+    "limits",
+)
+PAD_VEHICLE_CALLS = ("set_receiver", "stop_power", "store_contract", "use_key", "battery", "receiver")
 PANTOGRAPH_VEHICLE_CALLS = (*VEHICLE_CALLS, "immobilize", "guide")
 AC_VEHICLE_CALLS = (
     "close_contactors",

@@ -6,7 +6,7 @@ The device is what the plug is elsewhere: the control pilot and the contacts of 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from iso15118.session import ports
 from iso15118.session.actions import (
@@ -35,13 +35,19 @@ from .vehicle import SimulatedVehicle
 __all__ = ["Bay", "PantographStation", "PantographVehicle"]
 
 
+class Timed(Protocol):
+    """A circuit, as far as the way of a vehicle to its place is concerned."""
+
+    time: float
+
+
 class Bay:
     """The place under the device, and the vehicle on its way to it: ``start_cm`` across and along, approached along with ``speed_cm_s``
     until it is braked, or stands at its mark. ``window_cm``: how far off the contact is possible."""
 
     def __init__(
         self,
-        circuit: DcCircuit,
+        circuit: Timed,
         *,
         start_cm: tuple[float, float] = (5.0, 300.0),
         speed_cm_s: float = 100.0,

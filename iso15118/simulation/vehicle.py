@@ -34,6 +34,7 @@ from iso15118.session.events import (
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.wireless import ReceiverLimits
 
 from .battery import Battery
 from .circuit import DcCircuit
@@ -67,6 +68,8 @@ class SimulatedVehicle:
     fail; ``inlet.fault`` makes the contactors fail.
     """
 
+    receiver_limits: ReceiverLimits | None = None
+    """Of its coil; None: it has none."""
     mobility: MobilityChanged | None = None
     """Whether it stands and is held; None: nobody asks, since it charges by a plug."""
 

@@ -27,6 +27,7 @@ from iso15118.messages.iso20.common_types import (
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.limits import StationLimits
+from iso15118.testing.contrary_schedules import ContrarySchedules
 from iso15118.testing.oddities import Hand
 
 __all__ = ["ContraryStation", "StationHabits"]
@@ -51,6 +52,10 @@ class StationHabits(Struct, frozen=True, kw_only=True):
     """TimeAnchor after (before, if negative) the moment of the message; None: 0."""
     entries: int
     """Of a schedule."""
+    gaps: bool
+    """Schedules have times without power, and end before the vehicle has enough."""
+    back: bool
+    """It says what may be given back over time, with the sign of its discharge limits."""
     discharge_sign: int
     loop_limits: str
     """"absent", "offered", "above" the offer or "narrow"."""
@@ -84,6 +89,8 @@ class StationHabits(Struct, frozen=True, kw_only=True):
             clock_off_s=rng.choice((0.0, 0.0, 31_536_000.0, -86_400.0)),
             anchor_s=rng.choice((None, 0.0, -40.0, -4500.0, 3.0, 20.0)),
             entries=rng.choice((1, 2, 5, 40, 1024)),
+            gaps=rng.random() < 0.4,
+            back=rng.random() < 0.5,
             discharge_sign=rng.choice((1, -1)),
             loop_limits=rng.choice(("absent", "offered", "above", "narrow")),
             ongoing=rng.choice((0, 0, 1, 4)),
@@ -94,7 +101,7 @@ class StationHabits(Struct, frozen=True, kw_only=True):
         )
 
 
-class ContraryStation:
+class ContraryStation(ContrarySchedules):
     """``limits``: what it offers; ``services``: which ids. ``epoch`` as for ``SeccSession``."""
 
     def __init__(
@@ -111,7 +118,13 @@ class ContraryStation:
         self.present = limits
         """What it gives now: what its last answer said, or the offer."""
         self.schedule: list[tuple[float, float, float]] = []
-        """Begin, end (on the session's clock) and W of what it scheduled."""
+        """Begin, end (on the session's clock) and W of what it scheduled, of the tuple that the vehicle chose."""
+        self.offered: dict[int, list[tuple[float, float, float]]] = {}
+        """The same of every tuple."""
+        self.exchanges = 0
+        """Schedule exchanges that were finished."""
+        self.profiles: list[cm.EVPowerProfile] = []
+        """What the vehicle sent."""
         self.services = services
         self.ended: act.SessionEnded | None = None
         self.states = ["Connecting"]
@@ -284,7 +297,8 @@ class ContraryStation:
     def _service_detail(self, request: Any) -> Any:
         sets = []
         for number, mode in enumerate(self.habits.modes, self.habits.first_set):
-            values = {"ControlMode": mode, "Pricing": 0, "MobilityNeedsMode": 1, "Connector": 1}
+            pricing = 1 if mode == 1 and self.habits.prices else 0
+            values = {"ControlMode": mode, "Pricing": pricing, "MobilityNeedsMode": 1, "Connector": 1}
             if request.service_id in (6, 9):
                 values |= {"GeneratorMode": 1, "BPTChannel": 2 if self.habits.separate_channels else 1}
             names = list(values)
@@ -319,39 +333,13 @@ class ContraryStation:
         mode: Any = cm.DynamicSEResControlMode()
         if self.mode == 1:
             mode = cm.ScheduledSEResControlMode(schedule_tuple=tuple(self._tuples()))
+        self.exchanges += processing is Processing.Finished
         return cm.ScheduleExchangeRes(
             header=self._header(),
             response_code=_OK,
             evse_processing=processing,
             se_res_control_mode=mode,
         )
-
-    def _tuples(self) -> list[cm.ScheduleTuple]:
-        habits, rng = self.habits, self._rng
-        most = self.limits.maximum_charge_power_w
-        durations = [rng.choice((0, 1, 7, 60, 900, 3600)) for _ in range(habits.entries - 1)]
-        durations.append(100_000)
-        powers = [self._hand.write(most * rng.choice((1.0, 1.0, 0.5, 0.13))) for _ in durations]
-        powers[-1] = self._hand.write(most)
-        entries = tuple(
-            cm.PowerScheduleEntry(duration=duration, power=power)
-            for duration, power in zip(durations, powers, strict=True)
-        )
-        begins = self._now + (habits.anchor_s or 0.0)
-        self.schedule = []
-        at = begins
-        for duration, power in zip(durations, powers, strict=True):
-            self.schedule.append((at, at + duration, Hand.read(power)))
-            at += duration
-        schedule = cm.ChargingSchedule(
-            power_schedule=cm.PowerSchedule(
-                time_anchor=0 if habits.anchor_s is None else self._stamp(begins),
-                power_schedule_entries=cm.PowerScheduleEntryList(power_schedule_entry=entries),
-            ),
-            price_schedule=None,
-        )
-        ids = rng.sample(range(1, 4_000_000), 3)[: rng.randint(1, 3)]
-        return [cm.ScheduleTuple(schedule_tuple_id=one, charging_schedule=schedule) for one in ids]
 
     # -- power
 
@@ -380,6 +368,10 @@ class ContraryStation:
 
     def _power_delivery(self, request: Any) -> Any:
         progress, urgency = request.charge_progress, act.Urgency.ORDERLY
+        profile = request.ev_power_profile
+        if progress is cm.ChargeProgress.Start and profile is not None and self.mode == 1:
+            self.profiles.append(profile)
+            self.schedule = self.offered[profile.evppt_control_mode.selected_schedule_tuple_id]
         answer = cm.PowerDeliveryRes(header=self._header(), response_code=_OK)
         if progress is cm.ChargeProgress.Start and not self._closed:
             self._waiting = (True, lambda: answer)

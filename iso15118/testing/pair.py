@@ -31,6 +31,7 @@ from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
 from iso15118.simulation.vehicle import SimulatedVehicle
+from iso15118.simulation.wireless import WirelessStation, WirelessVehicle
 from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
@@ -39,7 +40,9 @@ __all__ = ["AcPair", "Beside", "Pair"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
-_LOOPS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+_LOOPS = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 """What a station answers once in a turn of the charge loop."""
 
 
@@ -65,21 +68,23 @@ class Pair:
     ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
     ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
-    ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
+    ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
+    The bytes are to be had from the ``tap`` of each link.
     """
 
     def __init__(
         self,
         secc: SeccConfig,
         evcc: EvccConfig,
-        station: SimulatedStation | SimulatedAcStation,
-        vehicle: SimulatedVehicle | SimulatedAcVehicle,
+        station: SimulatedStation | SimulatedAcStation | WirelessStation,
+        vehicle: SimulatedVehicle | SimulatedAcVehicle | WirelessVehicle,
         *,
         wire: bool = True,
         secure: bool = True,
         delay_s: float = 0.0,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
+        on_news: Callable[[str, act.Notify, float], None] | None = None,
         now: float = 0.0,
         leaves: tuple[bytes, bytes] = (b"station", b"vehicle"),
         paused: Sequence[SeccTicket] = (),
@@ -106,6 +111,8 @@ class Pair:
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
             device=station.device,
+            pad=station.pad_limits,
+            pad_id=station.id_code,
         )
         self.evcc = EvccSession(
             evcc,
@@ -116,6 +123,7 @@ class Pair:
             resume=resume,
             charger=vehicle.charger_limits,
             mobility=vehicle.mobility,
+            receiver=vehicle.receiver_limits,
         )
         # A peer with other habits in the place of one of ours: the same outer contract, and the same hardware.
         self.secc = self.secc if contrary_station is None else contrary_station
@@ -129,6 +137,8 @@ class Pair:
             charger=vehicle.charger_limits,
             device=station.device,
             held=vehicle.mobility is not None,
+            pad=station.pad_limits,
+            receiver=vehicle.receiver_limits,
         )
         self.to_secc = MemoryTransport(wire=wire, delay_s=delay_s)
         self.to_evcc = MemoryTransport(wire=wire, delay_s=delay_s)
@@ -145,6 +155,7 @@ class Pair:
         self._secure, self._leaves, self._tls_version = secure, leaves, tls_version
         self._on_message = on_message
         self._on_state = on_state
+        self._on_news = on_news
         self._look_s = look_s
         self._look_at = now
         self._ends = (self.to_secc, self.to_evcc, self.secc, self.evcc, station, vehicle)
@@ -337,6 +348,8 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._secc_events(_guarded(self.station, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("secc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     self.exchanges += 1
@@ -362,6 +375,8 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
+            if self._on_news is not None and isinstance(action, act.Notify):
+                self._on_news("evcc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:
@@ -383,7 +398,12 @@ class AcPair(Pair):
 
 
 def _guarded(
-    hardware: SimulatedStation | SimulatedAcStation | SimulatedVehicle | SimulatedAcVehicle,
+    hardware: SimulatedStation
+    | SimulatedAcStation
+    | SimulatedVehicle
+    | SimulatedAcVehicle
+    | WirelessStation
+    | WirelessVehicle,
     action: act.HardwareAction,
     now: float,
 ) -> Iterable[Event]:

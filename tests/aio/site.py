@@ -118,6 +118,17 @@ class Plant:
         self.secc: ports.Station = self._station_ports.bundle()
         self.evcc: ports.Vehicle = self._vehicle_ports.bundle()
 
+    no_current_a = 5.0
+
+    @property
+    def limits_changed(self) -> ev.Event:
+        """What an energy manager that changes nothing tells."""
+        return ev.LimitsChanged(self.station.limits)
+
+    def closed(self, role: str) -> bool:
+        """The contactors of this side."""
+        return self.station.outlet.closed if role == "secc" else self.vehicle.inlet.closed
+
     async def follow(self) -> None:
         """Let things happen that nobody asks for."""
         await asyncio.gather(self._station_ports.follow(), self._vehicle_ports.follow())

@@ -61,7 +61,6 @@ def test_without_it_there_is_one_part() -> None:
         ({"pause": 0.0}, "0.0 minutes are out of range"),
         ({"pause": float("nan")}, "nan minutes are out of range"),
         ({"pause": 1441.0}, "up to 1440"),
-        ({"pause": 1.0, "transport": "tcp"}, "use transport memory"),
         ({"pause": 1.0, "link": "slac"}, "use link none"),
         ({"pause": 1.0, "edition": "din"}, "DIN 70121 knows no pause"),
     ],
@@ -77,3 +76,62 @@ def test_a_fall_back_to_an_edition_without_pause_is_not_as_ordered() -> None:
     printed = iso15118(*SHORT, *editions, "--pause", "30")
     assert printed.status == 1
     assert (printed.data["edition"], printed.data["detail"]) == ("din", "the session was not paused")
+
+
+@pytest.mark.parametrize("service", ["dc", "ac"])
+def test_over_tcp_it_goes_on_after_the_pause_too(service: str) -> None:
+    printed = iso15118("loopback", "--soc-target", "40", "--service", service, "--pause", "5", "--json")
+    assert printed.status == 0, printed.err
+    before, after = states(printed.data)
+    assert "Authorization" in before
+    assert "Authorization" not in after
+    assert printed.data["paused_seconds"] >= 250.0
+    assert sum(printed.data["exchanges_of_parts"]) == printed.data["exchanges"]
+
+
+MIND = (
+    ("--renegotiate", "stop-and-go"),
+    ("--renegotiate", "beside"),
+    ("--renegotiate", "service"),
+    ("--standby", "2"),
+)
+
+
+@pytest.mark.parametrize("options", MIND, ids=" ".join)
+@pytest.mark.parametrize("service", ["dc", "mcs-bpt", "ac"])
+def test_in_memory_the_vehicle_changes_its_mind(service: str, options: tuple[str, ...]) -> None:
+    _changed(("--transport", "memory", "--soc-target", "22", "--service", service), options)
+
+
+@pytest.mark.parametrize("options", MIND, ids=" ".join)
+def test_over_tcp_the_vehicle_changes_its_mind(options: tuple[str, ...]) -> None:
+    _changed(("--soc-target", "40", "--control", "dynamic"), options)
+
+
+def _changed(order: tuple[str, ...], options: tuple[str, ...]) -> None:
+    printed = iso15118("loopback", *order, *options, "--json")
+    assert printed.status == 0, printed.err
+    if options[0] == "--renegotiate":
+        assert printed.data["renegotiated"] == [options[1]]
+        assert printed.data["standby_seconds"] is None
+    else:
+        assert printed.data["renegotiated"] == []
+        assert printed.data["standby_seconds"] == pytest.approx(120.0, rel=0.6)
+    energies = printed.data["hardware"]
+    charged = energies["battery_charged_kwh"] - energies["battery_discharged_kwh"]
+    assert energies["meter_charged_kwh"] == pytest.approx(charged, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("order", "key", "said"),
+    [
+        ({"renegotiate": "politely"}, "renegotiate", "politely"),
+        ({"renegotiate": "service", "edition": "iso2"}, "renegotiate", "edition iso20"),
+        ({"standby": 0.0}, "standby", "out of range"),
+        ({"standby": 1.0, "link": "slac"}, "standby", "use link none"),
+    ],
+)
+def test_a_mind_that_cannot_be_changed_is_refused(order: dict[str, Any], key: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        LoopbackSpec(**({"transport": "memory"} | order))
+    assert refused.value.key == key

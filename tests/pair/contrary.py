@@ -262,8 +262,10 @@ class VehicleJudge(Judge):
             self.within(least, amperes, "current below a minimum")
         for least in (self.said.minimum_charge_power_w, read(self.declared.ev_minimum_charge_power)):
             self.within(least * _LOSS, watts, "power below a minimum")
+        # Header and anchor are written in whole seconds, and a slow station sends them a while after it wrote them.
+        room = 1.7 if self.station.habits.slow else 0.3
         scheduled = [
-            power for begins, ends, power in self.station.schedule if begins - 2.0 <= now <= ends + 2.0
+            power for begins, ends, power in self.station.schedule if begins - room <= now <= ends + room
         ]
         self.within(watts, max(scheduled, default=0.0) * 1.001, "power beyond the schedule")
 

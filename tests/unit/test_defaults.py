@@ -25,6 +25,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "authorization_attempts": 10,
         "authorization_pause_s": 1.0,
         "metering_confirmation_s": 0.0,
+        "contract_expiry_days": 21.0,
         "meter_age_s": 1.0,
         "first_meter_reading": True,
         "schedule_overrun_s": 60.0,

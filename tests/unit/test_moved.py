@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import warnings
 
@@ -51,3 +52,19 @@ def test_an_old_class_name_is_the_new_class(module: str, old: str, new: str) -> 
         assert getattr(found, old) is getattr(found, new)
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         found.nothing_of_the_kind  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["iso15118", "iso15118.aio", "iso15118.connector", "iso15118.pki"],
+)
+def test_what_a_package_offers_is_not_taken_from_an_old_place(package: str) -> None:
+    """In a process of its own: nothing is loaded yet."""
+    code = f"import {package} as it\nfor name in it.__all__: getattr(it, name)"
+    run = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr

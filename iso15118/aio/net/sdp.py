@@ -146,13 +146,15 @@ async def discover(
     port: int = SDP_PORT,
     timing: Timing | None = None,
     on_action: Callable[[SdpAction], None] | None = None,
+    alone_s: float | None = None,
 ) -> Found:
     """Look for a station on this interface until one answers.
 
     ``security`` is what to ask for, ``accept`` which answers to take: by default only that one. ``on_action``
     hears of every request, refusal and the end, and for a second after it of a ``Conflict``: what another
-    station answers. Raises ``LinkError`` when nobody usable answered, with the reason of the last refusal or
-    network error.
+    station answers. ``alone_s``: the station that was found has to be the only one, for so long in s. Raises
+    ``LinkError`` when nobody usable answered, with the reason of the last refusal or network error, or when
+    another one answered, too.
     """
     client = SdpClient(
         interface_index=interface.index,
@@ -169,6 +171,11 @@ async def discover(
     )
     try:
         found = await search.outcome
+        if alone_s is not None:
+            await asyncio.wait((search.conflict,), timeout=alone_s)
+            if search.conflict.done():
+                why = search.conflict.result().reason
+                raise LinkError(f"more than one station answers: {why} (session.sdp_second_answer)")
     except BaseException:
         search.stop()
         transport.close()
@@ -204,6 +211,7 @@ class _Search(asyncio.DatagramProtocol):
         self._network_error = ""
         self._log_rate = RateLimit(per_second=1.0, burst=10.0)
         self.outcome: asyncio.Future[Found] = self._loop.create_future()
+        self.conflict: asyncio.Future[Conflict] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
@@ -243,6 +251,8 @@ class _Search(asyncio.DatagramProtocol):
                         _log.warning("discovery: refused the answer of %s: %s%s", origin, what, reason)
                 case Conflict() as conflict:
                     _log.warning("discovery: more than one station: %s", conflict.reason)
+                    if not self.conflict.done():
+                        self.conflict.set_result(conflict)
                 case Found() as found:
                     if not self.outcome.done():
                         self.outcome.set_result(found)

@@ -41,6 +41,7 @@ from .connector import ADDRESS_RETRY_S, ConnectionDriver, LinkParts, SessionSign
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
 
+    from iso15118.aio.finishing import Session
     from iso15118.aio.net.ending import TlsSource
     from iso15118.aio.net.network import Interface
     from iso15118.aio.results import SessionResult
@@ -123,6 +124,11 @@ class PluggedEvcc(ServiceCommands):
     def session(self) -> EvccSession | None:
         """The session that runs now; to look at, not to touch."""
         return self._client.session if self._client is not None else None
+
+    @property
+    def any_session(self) -> Session | None:
+        """The same, and one of basic charging as well."""
+        return self._client.any_session if self._client is not None else None
 
     def stop(self, reason: str) -> None:
         """End the session that runs in an orderly way."""

@@ -95,7 +95,7 @@ def reading_ports(station: ports.Station) -> ports.Station:
         power=_Output(),
         ac=None,
         cable_check=_CableCheck(),
-        contactors=_Contactors(station.contactors),
+        contactors=None if station.contactors is None else _Contactors(station.contactors),
         authorizer=_Anybody(),
         contract_authorizer=None,
         contract_certificates=None,

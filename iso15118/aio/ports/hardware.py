@@ -18,6 +18,7 @@ from iso15118.aio.logs import Log
 from iso15118.errors import HardwareError
 from iso15118.ranges import Duration, check_numbers
 from iso15118.session import events as ev
+from iso15118.session.actions import Urgency
 
 from .contactor_calls import ContactorCalls
 from .guard import Port
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from iso15118.session.supervision import SupervisionLimits
     from iso15118.timing import Timing
 
-__all__ = ["NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
+__all__ = ["NO_CONTACTORS", "NO_CURRENT_A", "Hardware", "PortLimits", "SideHardware"]
 
 _log = Log(__name__)
 
@@ -140,6 +141,22 @@ class Hardware(Protocol):
 
     def close(self) -> None:
         """No more calls; what is still under way is cancelled."""
+
+
+class NoContactors:
+    """A vehicle that charges by its on-board charger or without a wire has none that could close, and neither has a pad."""
+
+    closed = False
+
+    async def close(self) -> bool:
+        """There are none."""
+        return False
+
+    async def open(self, urgency: Urgency, reason: str) -> None:
+        """They are never closed."""
+
+
+NO_CONTACTORS: Final = NoContactors()
 
 
 class SideHardware:

@@ -182,9 +182,10 @@ class PowerCalls:
             self._pre_charging = True
             make = port.call("pre_charge", action.voltage_v, action.current_a)
             call = Call("power.pre_charge", make, self._pre_charge_s, self._ended, self._late)
-        elif isinstance(action, (act.SetAcPower, act.SetCharger)):
+        elif isinstance(action, (act.SetAcPower, act.SetCharger, act.SetPad, act.SetReceiver)):
             self._pre_charging = False
-            make = port.call("set_power", action.bounds)
+            by_wire = isinstance(action, (act.SetAcPower, act.SetCharger))
+            make = port.call("set_power", action.bounds if by_wire else action.power_w)  # type: ignore[union-attr]
             call = Call(f"{self._name}.set_power", make, self._power_s, self._ended, self._late)
         else:
             return

@@ -21,14 +21,16 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Urgency
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import StationLimits
+from iso15118.session.wireless import PadLimits
 
 from . import readings
 from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import outlet
+from .coil_side import id_code_of, pad
 from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
-from .hardware import PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 from .schedule_calls import ScheduleCalls
 
@@ -53,7 +55,7 @@ class StationHardware(SideHardware):
         supervision: SupervisionLimits | None = None,
         managed_ac: AcStationLimits | None = None,
     ) -> None:
-        super().__init__(station.contactors, limits, tell, supervision)
+        super().__init__(station.contactors or NO_CONTACTORS, limits, tell, supervision)
         self._output = None if station.power is None else Port(station.power, "power")
         self._cable = None if station.cable_check is None else Port(station.cable_check, "cable_check")
         self._terminal = Port(station.authorizer, "authorizer")
@@ -68,10 +70,15 @@ class StationHardware(SideHardware):
             else PowerCalls(loop, self._output, self._report, limits.power_s, limits.pre_charge_s)
         )
         self._ac = None if station.ac is None else outlet(loop, station.ac, self._report, limits.power_s)
+        self._pad = None if station.pad is None else pad(loop, station.pad, self._report, limits.power_s)
         self._managed_ac = managed_ac
         self._powers = tuple(
             calls
-            for calls in (self._power, None if self._ac is None else self._ac.calls)
+            for calls in (
+                self._power,
+                None if self._ac is None else self._ac.calls,
+                None if self._pad is None else self._pad.calls,
+            )
             if calls is not None
         )
         """All that can give power: each is stopped whatever the other does."""
@@ -102,6 +109,7 @@ class StationHardware(SideHardware):
             act.SetPower: self._set_power,
             act.SetAcPower: self._set_ac_power,
             act.PreCharge: self._set_power,
+            act.SetPad: self._set_pad,
             act.StopPower: self._stop_power,
             act.CloseContactors: self._close_contactors,
             act.OpenContactors: self._open_contactors,
@@ -142,6 +150,13 @@ class StationHardware(SideHardware):
                 present = (*present, values)
         except HardwareError as error:
             return (*present, *self._report.unreadable("ac", str(error)))
+        try:
+            if self._pad is not None:
+                coil = self._pad.present()
+                self._measured_now("pad.present.at", coil.at, now)
+                present = (*present, coil)
+        except HardwareError as error:
+            return (*present, *self._report.unreadable("pad", str(error)))
         if now < self._look_at:
             return present
         self._look_at = now + self._limits.look_s
@@ -158,6 +173,13 @@ class StationHardware(SideHardware):
                 found += self._device.look()
             except HardwareError as error:
                 found += self._report.unreadable("connection_device", str(error))
+        if self._pad is not None:
+            could = self._pad.known
+            try:
+                if self._pad.limits() != could and could is not None:
+                    found.append(ev.PadLimitsChanged(self._pad.limits()))
+            except HardwareError as error:
+                found += self._report.unreadable("pad", str(error))
         known = self._supply
         try:
             if self._output is not None and self._read_supply(self._output) != known:
@@ -266,6 +288,14 @@ class StationHardware(SideHardware):
         if not device.is_home:
             _log.error("the connection device is not home")
 
+    def pad_limits(self) -> PadLimits | None:
+        """What the pad can send now; None without one. Raises as ``limits`` does."""
+        return None if self._pad is None else self._pad.limits()
+
+    def pad_id(self) -> int:
+        """Its code; 0 without one. Raises as ``limits`` does."""
+        return 0 if self._pad is None else self._pad.port.read("id_code", id_code_of)
+
     def device_position(self) -> DevicePosition | None:
         """Where the connection device is; None without one. Raises as ``limits`` does."""
         return None if self._device is None else self._device.position
@@ -300,6 +330,11 @@ class StationHardware(SideHardware):
         self._energise()
         if self._ac is not None:
             self._ac.calls.want(action)
+
+    def _set_pad(self, action: act.SetPad) -> None:
+        self._energise()
+        if self._pad is not None:
+            self._pad.calls.want(action)
 
     def _stop_power(self, action: act.StopPower) -> None:
         failed = each(*(partial(calls.stop, action.urgency) for calls in self._powers))
@@ -406,6 +441,8 @@ class StationHardware(SideHardware):
         try:
             output = None if self._output is None else self._output.read("present", readings.output)
             flows = None if self._ac is None else self._ac.flows()
+            if flows is None and self._pad is not None:
+                flows = self._pad.flows()
             if output is None or flows is None:
                 return output or flows
             return flows if abs(flows.current_a) > abs(output.current_a) else output

@@ -19,10 +19,11 @@ from . import readings
 from .ac_side import NO_CURRENT_A as AC_NO_CURRENT_A
 from .ac_side import charger
 from .calls import SafeCalls
+from .coil_side import coil
 from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
-from .hardware import PortLimits, SideHardware
+from .hardware import NO_CONTACTORS, PortLimits, SideHardware
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
@@ -33,22 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["VehicleHardware"]
 
 _log = Log(__name__)
-
-
-class _NoContactors:
-    """A vehicle that charges by its on-board charger only has none that could close."""
-
-    closed = False
-
-    async def close(self) -> bool:
-        """There are none."""
-        return False
-
-    async def open(self, urgency: Urgency, reason: str) -> None:
-        """They are never closed."""
-
-
-_None = _NoContactors()
 
 
 class VehicleHardware(SideHardware):
@@ -63,7 +48,7 @@ class VehicleHardware(SideHardware):
         tell: Callable[[ev.Event], None],
         supervision: SupervisionLimits | None = None,
     ) -> None:
-        super().__init__(vehicle.contactors or _None, limits, tell, supervision)
+        super().__init__(vehicle.contactors or NO_CONTACTORS, limits, tell, supervision)
         self._inlet = None if vehicle.inlet is None else Port(vehicle.inlet, "inlet")
         self._charger = (
             None
@@ -74,6 +59,11 @@ class VehicleHardware(SideHardware):
             self._no_current_a = AC_NO_CURRENT_A
             if supervision is not None and supervision.ac_no_current_a is not None:
                 self._no_current_a = max(AC_NO_CURRENT_A, supervision.ac_no_current_a)
+        self._coil = (
+            None
+            if vehicle.receiver is None
+            else coil(self._loop, vehicle.receiver, self._report, limits.power_s)
+        )
         self._battery = Port(vehicle.battery, "battery")
         self._signal = (
             SignalCalls(self._loop, Port(vehicle.signal, "signal"), self._report, limits.signal_s)
@@ -106,6 +96,10 @@ class VehicleHardware(SideHardware):
                 self._energise()
                 if self._charger is not None:
                     self._charger.calls.want(action)
+            case act.SetReceiver():
+                self._energise()
+                if self._coil is not None:
+                    self._coil.calls.want(action)
             case act.StopPower(urgency):
                 self._stop(urgency)
             case act.SignalReady(ready):
@@ -139,6 +133,13 @@ class VehicleHardware(SideHardware):
                 found.append(values)
         except HardwareError as error:
             return (*found, *self._report.unreadable("charger", str(error)))
+        try:
+            if self._coil is not None:
+                present = self._coil.present()
+                self._measured_now("receiver.present.at", present.at, now)
+                found.append(present)
+        except HardwareError as error:
+            return (*found, *self._report.unreadable("receiver", str(error)))
         try:
             found.append(self._battery.read("state", readings.battery))
         except HardwareError as error:
@@ -200,6 +201,8 @@ class VehicleHardware(SideHardware):
         self._contactors.shut_down()
         if self._charger is not None:
             self._charger.calls.close()
+        if self._coil is not None:
+            self._coil.calls.close()
         if self._mobility is not None:
             self._mobility.close()
         self._store.close()
@@ -214,8 +217,9 @@ class VehicleHardware(SideHardware):
             self._signal.set_ready(False)
 
     def _stop(self, urgency: Urgency) -> None:
-        if self._charger is not None:
-            self._charger.calls.stop(urgency)
+        for side in (self._charger, self._coil):
+            if side is not None:
+                side.calls.stop(urgency)
 
     def _safe_calls(self) -> list[SafeCalls]:
         calls = [self._contactors.opens]
@@ -223,6 +227,8 @@ class VehicleHardware(SideHardware):
             calls.append(self._signal.withdrawals)
         if self._charger is not None:
             calls.append(self._charger.calls.stops)
+        if self._coil is not None:
+            calls.append(self._coil.calls.stops)
         return calls
 
     def _safe_calls_running(self) -> bool:
@@ -234,12 +240,15 @@ class VehicleHardware(SideHardware):
     def _open_calls(self) -> list[float]:
         ready = None if self._signal is None else self._signal.open_s
         draws = None if self._charger is None else self._charger.calls.open_s
-        return [left for left in (self._contactors.open_s, ready, draws) if left is not None]
+        takes = None if self._coil is None else self._coil.calls.open_s
+        return [left for left in (self._contactors.open_s, ready, draws, takes) if left is not None]
 
     def _measured(self) -> ev.PowerMeasured | ev.InletMeasured | None:
         try:
             inlet = None if self._inlet is None else self._inlet.read("present", readings.inlet)
             flows = None if self._charger is None else self._charger.flows()
+            if flows is None and self._coil is not None:
+                flows = self._coil.flows()
             if inlet is None or flows is None:
                 return inlet or flows
             return flows if abs(flows.current_a) > abs(inlet.current_a) else inlet

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
-from iso15118.messages.iso20 import ac, acdp, dc
+from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import same_stamp_s, time_stamp
@@ -34,6 +34,15 @@ RESPONSES: dict[type, tuple[type, str]] = {
     acdp.ACDPConnectReq: (acdp.ACDPConnectRes, "ACDP_Connect"),
     acdp.ACDPDisconnectReq: (acdp.ACDPDisconnectRes, "ACDP_Disconnect"),
     acdp.ACDPSystemStatusReq: (acdp.ACDPSystemStatusRes, "ACDP_SystemStatus"),
+    wpt.WPTFinePositioningSetupReq: (wpt.WPTFinePositioningSetupRes, "WPT_FinePositioningSetup"),
+    wpt.WPTFinePositioningReq: (wpt.WPTFinePositioningRes, "WPT_FinePositioning"),
+    wpt.WPTPairingReq: (wpt.WPTPairingRes, "WPT_Pairing"),
+    wpt.WPTChargeParameterDiscoveryReq: (
+        wpt.WPTChargeParameterDiscoveryRes,
+        "WPT_ChargeParameterDiscovery",
+    ),
+    wpt.WPTAlignmentCheckReq: (wpt.WPTAlignmentCheckRes, "WPT_AlignmentCheck"),
+    wpt.WPTChargeLoopReq: (wpt.WPTChargeLoopRes, "WPT_ChargeLoop"),
     cm.ScheduleExchangeReq: (cm.ScheduleExchangeRes, "ScheduleExchange"),
     dc.DCCableCheckReq: (dc.DCCableCheckRes, "DC_CableCheck"),
     dc.DCPreChargeReq: (dc.DCPreChargeRes, "DC_PreCharge"),

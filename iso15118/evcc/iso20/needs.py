@@ -190,6 +190,8 @@ def _falls_short(talk: Conversation, plan: Plan) -> bool:
 
 def most_w(talk: Conversation, plan: Plan) -> float:
     """What both sides can charge with at best, in W."""
+    if plan.wpt_offer_w > 0.0 and talk.receiver_limits is not None:
+        return min(plan.wpt_offer_w, talk.receiver_limits.maximum_power_w)
     own, offer = plan.ac.own, plan.ac.offer
     if own is not None and offer is not None:
         return min(sum(own.maximum_charge_power_w), sum(offer.maximum_charge_power_w))

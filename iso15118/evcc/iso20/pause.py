@@ -14,7 +14,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.services import OUTLET_SERVICES, SERVICES
+from iso15118.session.services import OUTLET_SERVICES, SERVICES, Pricing
 from iso15118.session.ticket import EvccTicket, peer_binding
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
         return False
     plan.service, plan.parameter_set_id = SERVICES[ticket.service], ticket.parameter_set_id
     plan.control_mode = ticket.control_mode
+    plan.pricing = (
+        Pricing.NONE
+    )  # what was agreed on about prices is not kept, and a level put beside a schedule says nothing
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
     talk.contract = _contract(talk, ticket)

@@ -125,6 +125,20 @@ class Plan:
     pricing: int | None = None
     """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
     schedule: ChosenSchedule | None = None
+    joined: bool = False
+    """It goes on with a paused session."""
+    wpt_pairing: object = None
+    """The pairing method that was agreed on."""
+    wpt_warnings: int = 0
+    """How often the station said WARNING_WPT, or the place was missed."""
+    wpt_offer_w: float = 0.0
+    """What the pad can send, as it said before the charge."""
+    wpt_limit_w: float = 0.0
+    """What it sends at most now, and the coil can receive."""
+    wpt_taken_w: float | None = None
+    """What the coil was last told to take; None: nothing."""
+    wpt_least_w: float = 0.0
+    """The least that it sends while it sends anything."""
     positioned: bool = False
     """The vehicle stands in its place, under a connection device or over a pad."""
     connecting: bool = False

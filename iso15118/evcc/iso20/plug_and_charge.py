@@ -20,7 +20,7 @@ from iso15118.evcc.iso20.exchange import header, poll
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.metering import MeterReading
 from iso15118.messages.iso20 import common_messages as cm
-from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt
+from iso15118.messages.iso20.common_types import MeterInfo, Processing, Receipt, ResponseCode
 from iso15118.messages.xmldsig import Signature
 from iso15118.printable import printable
 from iso15118.session.actions import EndReason, MeteringRefused, StoreContract
@@ -102,6 +102,8 @@ async def _authorize(talk: Conversation, contract: Contract, challenge: bytes) -
     if response.response_code.value.startswith("WARNING"):
         talk.refusals.append(f"{contract.emaid}: {response.response_code.value}")
         return False
+    if response.response_code is ResponseCode.OK_CertificateExpiresSoon:
+        talk.note("contract-expires-soon", f"{contract.emaid}: the station says that the contract soon ends")
     return True
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup
+from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup, wpt, wpt_power
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -33,7 +33,7 @@ from iso15118.session.actions import (
 )
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "ACDP", "DC", "Family", "Iso20"]
+__all__ = ["AC", "ACDP", "DC", "WPT", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -66,6 +66,14 @@ async def _under_device(talk: Conversation, plan: Plan) -> SessionEnded:
     return await _direct(talk, plan)
 
 
+async def _without_wire(talk: Conversation, plan: Plan) -> SessionEnded:
+    await wpt_power.align(talk, plan)
+    await wpt_power.start(talk, plan)
+    end = await wpt_power.charge_loop(talk, plan)
+    await wpt_power.stop(talk, plan)
+    return end
+
+
 async def _alternating(talk: Conversation, plan: Plan) -> SessionEnded:
     await ac_energy.start(talk, plan)
     end = await ac_energy.charge_loop(talk, plan)
@@ -95,6 +103,14 @@ ACDP = Family(
     stop=energy.stop,
     begin=acdp.position_first,
     part=acdp.disconnect,
+)
+WPT = Family(
+    schema="iso20-wpt",
+    namespace=Namespace.WPT.value,
+    charge_parameters=wpt_power.charge_parameters,
+    charge=_without_wire,
+    stop=wpt_power.stop,
+    begin=wpt.position_first,
 )
 
 
@@ -138,7 +154,7 @@ _ANSWERS = frozenset(response for response, _ in RESPONSES.values())
 
 async def _session(talk: Conversation, set_up: Callable[[], None], family: Family) -> SessionEnded:
     plan = Plan(namespace=family.namespace)
-    joined = await session_setup(talk, plan)
+    joined = plan.joined = await session_setup(talk, plan)
     set_up()
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     try:

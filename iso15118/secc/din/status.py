@@ -50,16 +50,23 @@ def status(ctx: Context, code: din.DCEVSEStatusCode = Code.EVSE_Ready) -> din.DC
     stops = bool(ctx.facts.stop_wanted)
     return din.DCEVSEStatus(
         evse_isolation_status=isolation(ctx),
-        evse_status_code=Code.EVSE_Shutdown if stops else code,
+        evse_status_code=_orderly(ctx) if stops else code,
         notification_max_delay=0,
         evse_notification=din.EVSENotification.StopCharging if stops else din.EVSENotification.None_,
     )
 
 
+def _orderly(ctx: Context) -> din.DCEVSEStatusCode:
+    """What an end is called that nothing is wrong with."""
+    facts = ctx.facts
+    grid = facts.utility_interrupt and bool(facts.stop_wanted)
+    return Code.EVSE_UtilityInterruptEvent if grid else Code.EVSE_Shutdown
+
+
 def refusing(ctx: Context) -> din.DCEVSEStatus:
     """The status of a refusal: power is off, or about to be."""
     facts = ctx.facts
-    code = Code.EVSE_Shutdown
+    code = _orderly(ctx)
     if facts.abort_rule in (Rule.INSULATION.value, Rule.VOLTAGE_TO_EARTH.value):
         code = Code.EVSE_EmergencyShutdown
     elif facts.abort_reason is not None:

@@ -64,6 +64,8 @@ def dc_status(ctx: Context, code: Status | None = None) -> iso2.DCEVSEStatus:
         code = Status.EVSE_EmergencyShutdown
     elif facts.abort_reason in _MALFUNCTIONS:
         code = Status.EVSE_Malfunction
+    elif facts.utility_interrupt and facts.stop_wanted:
+        code = Status.EVSE_UtilityInterruptEvent
     elif code is None or facts.abort_reason is not None or shutting_down(ctx):
         code = Status.EVSE_Shutdown
     return iso2.DCEVSEStatus(

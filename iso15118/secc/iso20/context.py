@@ -31,10 +31,30 @@ if TYPE_CHECKING:
     from .offers import Offered
     from .sequence import Part, State
 
-__all__ = ["Context"]
+__all__ = ["Context", "Wireless"]
 
 _READINGS_KEPT = 8
 _SCHEDULED = ControlMode.SCHEDULED
+
+
+@dataclass(slots=True, kw_only=True)
+class Wireless:
+    """Where a vehicle is on its way over the pad."""
+
+    paired: bool = False
+    """The vehicle knows the pad, and the pad is ours."""
+    aligned: bool = False
+    """Power was tried, and arrives."""
+    back: State | None = None
+    """Where the conversation goes on once they are paired; None: nobody is being positioned."""
+    since: float | None = None
+    """When positioning began."""
+    aligning: bool = False
+    """The pad sends a little to try the position."""
+    warnings: int = 0
+    """How often the vehicle was told WARNING_WPT."""
+    offered: tuple[Any, Any, Any] | None = None
+    """The methods that the vehicle chose: positioning, pairing, alignment."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,6 +150,8 @@ class Context:
     """So had the last one, though the vehicle had not asked for any."""
     meter_of_interest: bool = False
     """The vehicle asks for readings, so a fresh one is kept at hand."""
+    wpt: Wireless = field(default_factory=Wireless)
+    """What positioning, pairing and alignment have come to."""
     display: DisplayParameters | None = None
     """What the vehicle last showed of itself."""
     ac_said: dict[str, Phases] = field(default_factory=dict)

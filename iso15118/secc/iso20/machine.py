@@ -197,7 +197,7 @@ class Iso20:
         part = self.context.part
         return part.advice(self.context, reason) if state is part.loop else ""
 
-    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | None:
+    def rebound(self) -> tuple[float, float, float, bool] | AcBounds | float | None:
         """See ``Part``."""
         part = self.context.part
         part.refresh(self.context)

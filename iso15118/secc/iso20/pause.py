@@ -87,6 +87,9 @@ def join(request: cm.SessionSetupReq, ctx: Context) -> bool:
     ctx.service, ctx.parameter_set = SERVICES[joined.service], joined.parameter_set
     facts.insulation_threshold_ohm = ctx.service.insulation_threshold_ohm
     facts.authorized = True
+    ctx.wpt.paired = (
+        True  # it has not moved since: whether it is still in its place, the alignment check shows
+    )
     facts.authorization_requested = facts.now  # it may still be withdrawn
     if joined.claim is not None:
         facts.claim, facts.emaid, facts.contract = joined.claim, joined.claim.emaid, joined.claim.chain[0]

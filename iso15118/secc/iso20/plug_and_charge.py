@@ -63,6 +63,7 @@ INSTALLATION_CODES = AUTHORIZATION_CODES | {
 }
 """What CertificateInstallationRes says."""
 
+_DAY_S = 86_400.0
 _CHALLENGE_OCTETS = 16
 _MOST_INSTALLATIONS = 32
 """Contracts passed on in one session: far more than anybody has, and an end for a vehicle that has none."""
@@ -124,7 +125,18 @@ def contract_decision(ctx: Context, claim: ContractClaim) -> Answer | Refused:
     facts.turned_down = ""
     facts.emaid, facts.contract = claim.emaid, claim.chain[0]
     ctx.metering_due = facts.now + facts.config.metering_confirmation_s
-    return Answer(_answer(ctx, Code.OK, Processing.Finished), State.SERVICE_DISCOVERY)
+    code = Code.OK_CertificateExpiresSoon if _expires_soon(ctx, claim) else Code.OK
+    return Answer(_answer(ctx, code, Processing.Finished), State.SERVICE_DISCOVERY)
+
+
+def _expires_soon(ctx: Context, claim: ContractClaim) -> bool:
+    now = ctx.facts.unix_time
+    if now is None:
+        return False
+    from iso15118.pki.chain.parsed import parse
+
+    left_s = parse(claim.chain[0]).not_after.timestamp() - now
+    return left_s <= ctx.facts.config.contract_expiry_days * _DAY_S
 
 
 def ask(ctx: Context, claim: ContractClaim) -> Answer:

@@ -92,7 +92,8 @@ def _ongoing(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer:
 
 def _finished(request: cm.ScheduleExchangeReq, ctx: Context, before: tuple[Action, ...]) -> Answer:
     facts, needs = ctx.facts, request.se_req_control_mode
-    following = State.POWER_DELIVERY if facts.contactors_closed else ctx.part.ready
+    again = facts.contactors_closed or ctx.state is State.SCHEDULE_RENEGOTIATION
+    following = State.POWER_DELIVERY if again else ctx.part.ready
     ctx.exchanging, facts.schedules_due = False, None
     ctx.profile, ctx.renegotiate_until = None, 0.0
     header = ctx.header()

@@ -39,13 +39,19 @@ class State(Enum):
     SERVICE_DETAIL = "ServiceDetail"
     SERVICE_SELECTION = "ServiceSelection"
     AC_CHARGE_PARAMETER_DISCOVERY = "AC_ChargeParameterDiscovery"
+    WPT_FINE_POSITIONING_SETUP = "WPT_FinePositioningSetup"
+    WPT_FINE_POSITIONING = "WPT_FinePositioning"
+    WPT_PAIRING = "WPT_Pairing"
+    WPT_CHARGE_PARAMETER_DISCOVERY = "WPT_ChargeParameterDiscovery"
     DC_CHARGE_PARAMETER_DISCOVERY = "DC_ChargeParameterDiscovery"
     SCHEDULE_EXCHANGE = "ScheduleExchange"
     ACDP_CONNECT = "ACDP_Connect"
     DC_CABLE_CHECK = "DC_CableCheck"
     DC_PRE_CHARGE = "DC_PreCharge"
+    WPT_ALIGNMENT_CHECK = "WPT_AlignmentCheck"
     POWER_DELIVERY = "PowerDelivery"
     AC_CHARGE_LOOP = "AC_ChargeLoop"
+    WPT_CHARGE_LOOP = "WPT_ChargeLoop"
     DC_CHARGE_LOOP = "DC_ChargeLoop"
     SCHEDULE_RENEGOTIATION = "ScheduleRenegotiation"
     DC_WELDING_DETECTION = "DC_WeldingDetection"
@@ -102,7 +108,7 @@ class Part(Struct, frozen=True, kw_only=True):
     """Derives what holds in the loop from offer, present limits and set-point; called whenever one of them changes."""
     advice: Callable[[Context, EndReason], str]
     """What people may try where a session ends in the loop for this reason."""
-    bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | None]
+    bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | float | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
     declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
     """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""

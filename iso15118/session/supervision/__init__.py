@@ -12,6 +12,7 @@ from .rules import Ceiling, Finding, Reaction, Rule, Watch, worse
 from .sensors import SensorSupervisor
 from .station import StationSupervisor, over_voltage_limit
 from .vehicle import VehicleSupervisor
+from .wireless import WirelessSupervisor
 
 __all__ = [
     "AcSupervisor",
@@ -25,6 +26,7 @@ __all__ = [
     "SupervisionLimits",
     "VehicleSupervisor",
     "Watch",
+    "WirelessSupervisor",
     "over_voltage_limit",
     "worse",
 ]

@@ -14,12 +14,14 @@ from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits, VehicleLimits
 from iso15118.session.ticket import SeccTicket
+from iso15118.session.wireless import PadLimits, ReceiverLimits
 
 from .alternating import AcStationMonitor, AcVehicleMonitor
 from .coupling import DeviceRules, HeldRules
 from .station import StationMonitor
 from .vehicle import VehicleMonitor
 from .violation import SafetyViolation
+from .wireless import PadMonitor, ReceiverMonitor
 
 __all__ = ["SafetyMonitor", "SafetyViolation"]
 
@@ -40,27 +42,39 @@ class SafetyMonitor:
         charger: AcVehicleLimits | None = None,
         device: DevicePosition | None = None,
         held: bool = False,
+        pad: PadLimits | None = None,
+        receiver: ReceiverLimits | None = None,
     ) -> None:
         self._device = None if device is None else DeviceRules(device)
         self._held = HeldRules() if held else None
-        self._secc: StationMonitor | AcStationMonitor = (
-            StationMonitor(config, station or NO_DC_OUTPUT, paused)
+        self._secc: StationMonitor | AcStationMonitor | PadMonitor = (
+            PadMonitor(pad, resumes=bool(paused))
+            if pad is not None
+            else StationMonitor(config, station or NO_DC_OUTPUT, paused)
             if outlet is None
             else AcStationMonitor(outlet, resumes=bool(paused))
         )
-        self._evcc: VehicleMonitor | AcVehicleMonitor = (
-            VehicleMonitor(vehicle) if charger is None else AcVehicleMonitor(charger)
+        self._evcc: VehicleMonitor | AcVehicleMonitor | ReceiverMonitor = (
+            ReceiverMonitor(receiver)
+            if receiver is not None
+            else VehicleMonitor(vehicle)
+            if charger is None
+            else AcVehicleMonitor(charger)
         )
         self.seen = 0
         """How many calls were watched: a monitor that saw nothing proves nothing."""
 
-    def measured(self, values: ev.PowerMeasured | ev.AcMeasured, now: float | None = None) -> None:
+    def measured(
+        self, values: ev.PowerMeasured | ev.AcMeasured | ev.PadMeasured, now: float | None = None
+    ) -> None:
         """The station's output, before its session is told. ``now``: judge it, too; otherwise that is done when ``secc`` sees it."""
         self._secc.measured(values, now)  # type: ignore[arg-type]
         if self._device is not None and isinstance(values, ev.PowerMeasured):
             self._device.measured(values, now)
 
-    def inlet(self, values: ev.InletMeasured | ev.AcMeasured, now: float | None = None) -> None:
+    def inlet(
+        self, values: ev.InletMeasured | ev.AcMeasured | ev.ReceiverMeasured, now: float | None = None
+    ) -> None:
         """The vehicle's inlet; the same."""
         self._evcc.inlet(values, now)  # type: ignore[arg-type]
 
@@ -72,7 +86,7 @@ class SafetyMonitor:
             if type(event) is ev.PowerMeasured:
                 self._device.measured(event, now)
             self._device.look(event, actions, now)
-        if type(event) is ev.PowerMeasured or type(event) is ev.AcMeasured:
+        if type(event) in (ev.PowerMeasured, ev.AcMeasured, ev.PadMeasured):
             self._secc.measured(event, now)  # type: ignore[arg-type]
         return actions
 
@@ -82,6 +96,6 @@ class SafetyMonitor:
         self._evcc.look(event, actions, now)
         if self._held is not None:
             self._held.look(event, actions)
-        if type(event) is ev.InletMeasured or type(event) is ev.AcMeasured:
+        if type(event) in (ev.InletMeasured, ev.AcMeasured, ev.ReceiverMeasured):
             self._evcc.inlet(event, now)  # type: ignore[arg-type]
         return actions

@@ -111,7 +111,7 @@ class BasicStationMonitor:
                 self._outlet = limits
             case ev.ContactorsChanged(closed=closed):
                 self._closed = closed is not False
-            case ev.AcMeasured():
+            case ev.AcMeasured() if not self._over:  # then its hardware is settled by whoever runs it
                 self._flow.look(event, now)
                 late = self._told_open_at is not None and now > self._told_open_at + _OPEN_S
                 _need(
@@ -216,7 +216,7 @@ class BasicVehicleMonitor:
         """One call of the session; returns ``actions`` unchanged."""
         self.seen += 1
         was_live, was_over = self._live, self._over
-        if isinstance(event, ev.AcMeasured):
+        if isinstance(event, ev.AcMeasured) and not was_over:
             self._flow.look(event, now)
             late = self._steady_at is not None and now > self._steady_at + 3.6
             _need(not (late and self._ready and not was_over), "state C 3 s after the duty cycle ended")

@@ -1,6 +1,7 @@
 """The cases: every place of both roles, in every way that fits it, in every phase in which it can matter.
 
-Places are read from the tables of ``session.ports``, so that a new port or method is among them without being written down here.
+The outlet and the on-board charger are tried in sessions with AC, everything else in sessions with DC. Places are read from the tables of
+``session.ports``, so that a new port or method is among them without being written down here.
 """
 
 from __future__ import annotations
@@ -39,12 +40,21 @@ TABLES = {
     role: {port: wanted for port, wanted in table.items() if port not in AC}
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
 }
+DIRECT = ("power", "cable_check", "inlet")
+"""Ports of which a session with alternating current has none."""
+AC_TABLES = {
+    role: {port: wanted for port, wanted in table.items() if port not in DIRECT}
+    for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
+}
+AC_PHASES = tuple(phase for phase in PHASES if phase not in ("cable check", "pre-charge", "welding"))
 CALLBACKS = {"secc": ("news", "observer", "connections"), "evcc": ("news", "observer", "connections")}
 
 ONLY = {
     # What is used in a few phases, and the same whenever it begins to misbehave before.
     "power.pre_charge": ("before", "pre-charge"),
     "power.set_power": ("before", "closing", "charging", "stopping"),
+    "ac.set_power": ("before", "closing", "charging", "stopping"),
+    "charger.set_power": ("before", "closing", "charging", "stopping"),
     "contactors.close": ("before", "pre-charge", "closing"),
     "cable_check.run": ("before", "cable check"),
     "authorizer.authorize": ("before", "authorization"),
@@ -78,19 +88,25 @@ class Case:
     way: Way
     phase: str
 
+    @property
+    def alternating(self) -> bool:
+        """It is tried in a session with AC: an outlet and an on-board charger misbehave there."""
+        return self.place.split(".")[0] in AC
+
     def __str__(self) -> str:
         return f"{self.role}:{self.place}:{self.way.name}:{self.phase}"
 
 
 def _phases(role: str, place: str) -> tuple[str, ...]:
-    phases = ONLY.get(place, PHASES)
+    phases = ONLY.get(place, AC_PHASES if place.split(".")[0] in AC else PHASES)
     return phases if role == "secc" else tuple(phase for phase in phases if phase != "idle")
 
 
 def all_cases(roles: tuple[str, ...] = ("secc", "evcc")) -> Iterator[Case]:
     """All of them, in a fixed order."""
     for role in roles:
-        for port, attributes in TABLES[role].items():
+        alternating = {port: wanted for port, wanted in AC_TABLES[role].items() if port in AC}
+        for port, attributes in (TABLES[role] | alternating).items():
             for attribute, kind in attributes.items():
                 place = f"{port}.{attribute}"
                 if place in NOT_HERE:

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from iso15118.aio import EvccClient, PortLimits, SeccServer
-from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20 import ac, dc
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.port_checks import Kind
 
-from .cases import CALLBACK, TABLES, Case
+from .cases import AC_TABLES, CALLBACK, TABLES, Case
 
 __all__ = ["ENERGISES", "LIMITS", "MAKES_SAFE", "Hand", "Side"]
 
@@ -34,12 +34,22 @@ LIMIT_OF = {
 }
 PORT_LIMIT = {
     "power": LIMITS.power_s,
+    "ac": LIMITS.power_s,
+    "charger": LIMITS.power_s,
     "contactors": LIMITS.contactors_s,
     "signal": LIMITS.signal_s,
     "meter": LIMITS.meter_s,
 }
-ENERGISES = {"power.pre_charge", "power.set_power", "contactors.close", "cable_check.run"}
+ENERGISES = {
+    "power.pre_charge",
+    "power.set_power",
+    "ac.set_power",
+    "charger.set_power",
+    "contactors.close",
+    "cable_check.run",
+}
 MAKES_SAFE = {"secc": ("power.stop", "contactors.open"), "evcc": ("contactors.open",)}
+AC_MAKES_SAFE = {"secc": ("ac.stop", "contactors.open"), "evcc": ("charger.stop",)}
 STATES = {
     "Authorization": "authorization",
     "DC_CableCheck": "cable check",
@@ -90,8 +100,9 @@ class Hand:
 class Side:
     """One role of a trial. ``log``: what was asked for, and when."""
 
-    def __init__(self, role: str, bundle: Any, case: Case | None) -> None:
+    def __init__(self, role: str, bundle: Any, case: Case | None, *, alternating: bool = False) -> None:
         self.role, self.case = role, case
+        self.makes_safe = (AC_MAKES_SAFE if alternating else MAKES_SAFE)[role]
         self.hand: Hand | None = None
         self.log: list[tuple[float, str]] = []
         self.hits: list[float] = []
@@ -103,7 +114,7 @@ class Side:
         self.other: Side | None = None
         self._looked = 0
         self._loop = asyncio.get_running_loop()
-        table = TABLES[role]
+        table = (AC_TABLES if alternating else TABLES)[role]
         parts = {f.name: getattr(bundle, f.name) for f in fields(bundle)} | extras(role)
         self.bundle = type(bundle)(
             **{
@@ -172,7 +183,7 @@ class Side:
         return actions
 
     def _count(self, message: object) -> None:
-        if type(message) is not dc.DCChargeLoopRes:
+        if type(message) not in (dc.DCChargeLoopRes, ac.ACChargeLoopRes):
             return
         self.loops += 1
         sides = (self, self.other) if self.other is not None else (self,)
@@ -192,7 +203,7 @@ class Side:
             return {}
         return {
             safe: min((at for at, place in self.log if place == safe and at >= on[-1]), default=float("inf"))
-            for safe in MAKES_SAFE[self.role]
+            for safe in self.makes_safe
         }
 
 

@@ -16,7 +16,7 @@ import pytest
 from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 
-from .cases import AC, NOT_HERE, TABLES, all_cases, sample
+from .cases import AC, AC_TABLES, NOT_HERE, TABLES, all_cases, sample
 
 SEED = int(os.environ.get("ISO15118_MISUSE_SEED", "20"))
 AT_MOST_S = 600.0
@@ -43,6 +43,16 @@ def test_ports_and_callbacks_that_misbehave(role: str) -> None:
     counts = said["counts"]
     assert counts["cases"] == 125
     assert counts["hit"] >= 75  # the others were not asked any more when they turned bad
+
+
+@pytest.mark.parametrize(("role", "port"), [("secc", "ac"), ("evcc", "charger")])
+def test_ports_of_alternating_current_that_misbehave(role: str, port: str) -> None:
+    """With the coroutines, values and levels of the ports of DC, each in the phases of a session with AC."""
+    said, failed = run("tests.aio.misuse", "--role", role, "--only", f"{role}:{port}.", "--sample", "60")
+    assert failed == []
+    counts = said["counts"]
+    assert counts["cases"] == 60
+    assert counts["hit"] >= 25
 
 
 LOOPS = ["asyncio", "uvloop", *(["eager"] if sys.version_info >= (3, 12) else [])]
@@ -76,6 +86,9 @@ def test_every_port_and_method_is_among_the_cases() -> None:
             for attribute in attributes:
                 place = f"{port}.{attribute}"
                 assert (role, place) in tried or place in NOT_HERE
+    for role, port in (("secc", "ac"), ("evcc", "charger")):
+        for attribute in AC_TABLES[role][port]:
+            assert (role, f"{port}.{attribute}") in tried
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE)):
         assert TABLES[role] == {port: wanted for port, wanted in table.items() if port not in AC}
 

@@ -15,10 +15,11 @@ from iso15118.aio import EvccClient, SeccServer, SessionResult
 from iso15118.aio.service import ServiceState
 from iso15118.errors import V2GError
 from iso15118.session.actions import EndReason
-from iso15118.session.events import LimitsChanged, SignalChanged, SignalState
-from tests.aio.site import LOOPBACK, QUICK_STREAM, Plant, evcc_config, secc_config
+from iso15118.session.events import SignalChanged, SignalState
+from tests.aio.site import LOOPBACK, QUICK_STREAM, Plant
 
 from .cases import Case
+from .plants import AcPlant, configs
 from .sides import LIMITS, Hand, Side
 from .ways import BLOCK_S
 
@@ -27,7 +28,6 @@ __all__ = ["Outcome", "trial"]
 SOON_S = 1.0
 """From a fault to the calls that make safe."""
 SESSION_S, SETTLED_S, CLOSED_S, SERVED_S = 60.0, 20.0, 12.0, 15.0
-NO_CURRENT_A = 5.0
 
 
 @dataclass
@@ -49,17 +49,23 @@ class Trial:
 
     def __init__(self, case: Case, out: Outcome) -> None:
         self.case, self.out = case, out
-        self.plant = Plant()
+        alternating = case.alternating
+        self.plant: Plant | AcPlant = AcPlant() if alternating else Plant()
+        secc, self._car = configs(alternating=alternating)
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._unseen)
-        self.secc = Side("secc", self.plant.secc, case if case.role == "secc" else None)
-        self.evcc = Side("evcc", self.plant.evcc, case if case.role == "evcc" else None)
+        self.secc = Side(
+            "secc", self.plant.secc, case if case.role == "secc" else None, alternating=alternating
+        )
+        self.evcc = Side(
+            "evcc", self.plant.evcc, case if case.role == "evcc" else None, alternating=alternating
+        )
         self.bad = self.secc if case.role == "secc" else self.evcc
         self.evcc.other = self.secc
         self.closing: asyncio.Task[None] | None = None
         self.running: asyncio.Task[SessionResult] | None = None
         self.server = SeccServer(
-            secc_config(allow_plaintext=True),
+            secc,
             self.secc.bundle,
             LOOPBACK,
             None,
@@ -70,11 +76,11 @@ class Trial:
             watch=self.secc.watch,
             **{name: self.secc.callback(name) for name in ("news", "observer", "connections")},  # type: ignore[arg-type]
         )
-        self.secc.hand = Hand(self.server, self._close_server, LimitsChanged(self.plant.station.limits))
+        self.secc.hand = Hand(self.server, self._close_server, self.plant.limits_changed)
 
     def client(self) -> EvccClient:
         client = EvccClient(
-            evcc_config(allow_plaintext=True),
+            self._car,
             self.evcc.bundle,
             LOOPBACK,
             None,
@@ -149,17 +155,16 @@ class Trial:
         )
 
     def closed(self, role: str) -> bool:
-        side = self.plant.station.outlet if role == "secc" else self.plant.vehicle.inlet
         self.plant.station.advance(self.plant.clock())
         self.plant.vehicle.advance(self.plant.clock())
-        return side.closed
+        return self.plant.closed(role)
 
     def judge_result(self, result: SessionResult | None, role: str) -> None:
         if result is None:
             return
         if result.safe and self.closed(role):
             self.out.add("dishonest", f"{role}: safe, with contactors closed: {result.ended}")
-        if result.safe and abs(self.plant.current_a) >= NO_CURRENT_A:
+        if result.safe and abs(self.plant.current_a) >= self.plant.no_current_a:
             self.out.add("dishonest", f"{role}: safe, with {self.plant.current_a:.0f} A")
         if result.ended.reason is EndReason.INTERNAL_ERROR or result.error is not None:
             self.out.add("blamed", f"{role}: {result.ended} {result.error!r}")
@@ -168,7 +173,7 @@ class Trial:
         for role in ("secc", "evcc"):
             if self.closed(role) and not self.prevented(role):
                 self.out.add("unsafe", f"{role}: contactors stay closed")
-        if abs(self.plant.current_a) >= NO_CURRENT_A:
+        if abs(self.plant.current_a) >= self.plant.no_current_a:
             self.out.add("unsafe", f"{self.plant.current_a:.0f} A flow")
 
     def judge_times(self) -> None:

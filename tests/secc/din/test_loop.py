@@ -271,6 +271,18 @@ def test_a_wish_to_stop_is_told_by_shutdown_and_notification() -> None:
     drive.book.ends(EndReason.STOPPED_BY_STATION)
 
 
+def test_an_interrupt_of_the_grid_is_told_as_such() -> None:
+    drive = loop()
+    turn(drive)
+    drive.tell(ev.StopRequested("the grid", utility_interrupt=True))
+    status = turn(drive).dc_evse_status
+    assert status.evse_status_code is din.DCEVSEStatusCode.EVSE_UtilityInterruptEvent
+    assert status.evse_notification is din.EVSENotification.StopCharging
+    drive.stopped()
+    drive.send(din.SessionStop)
+    drive.book.ends(EndReason.STOPPED_BY_STATION)
+
+
 @pytest.mark.parametrize("off", [-0.001, 0.0])
 @pytest.mark.parametrize("current_a", [0.0, 100.0])
 def test_a_vehicle_that_does_not_stop_is_stopped(off: float, current_a: float) -> None:

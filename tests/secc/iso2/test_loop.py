@@ -180,6 +180,41 @@ def test_a_wish_to_stop_in_the_loop_is_told_and_after_the_stop_time_the_station_
     drive.book.ends(EndReason.STOPPED_BY_STATION)
 
 
+@pytest.mark.parametrize("notice", [0, 10])
+def test_an_interrupt_of_the_grid_is_told_as_such_and_gone_through_as_any_wish_to_stop(notice: int) -> None:
+    drive = Drive(settings(stop_notice_s=notice)).to(State.CURRENT_DEMAND)
+    drive.loop()
+    drive.book.tell(ev.StopRequested("the grid", utility_interrupt=True))
+    code = "EVSE_UtilityInterruptEvent"
+    assert told(drive.loop().dc_evse_status) == (code, "Valid", "StopCharging", notice)
+    assert drive.session.energized, "the vehicle is given its time"
+    drive.output = ev.PowerMeasured(BATTERY_V, 0.0)
+    drive.book.wait(notice + 10.01)
+    drive.book.does(act.StopPower, act.OpenContactors)
+    drive.book.tell(ev.ContactorsChanged(False))
+    answer = drive.loop(0.0)
+    assert (answer.response_code.value, answer.dc_evse_status.evse_status_code.value) == ("FAILED", code)
+    drive.book.ends(EndReason.STOPPED_BY_STATION)
+
+
+def test_an_emergency_says_more_than_the_grid() -> None:
+    drive = Drive().to(State.CURRENT_DEMAND)
+    drive.loop()
+    drive.book.tell(ev.StopRequested("the grid", utility_interrupt=True))
+    drive.book.tell(ev.EmergencyShutdown("button"))
+    assert told(drive.loop().dc_evse_status)[0] == "EVSE_EmergencyShutdown"
+
+
+def test_an_interrupt_before_power_is_told_by_refusing() -> None:
+    drive = Drive().to(State.CABLE_CHECK)
+    drive.book.tell(ev.StopRequested("the grid", utility_interrupt=True))
+    answer = drive.send(iso2.CableCheckReq)
+    assert (answer.response_code.value, answer.dc_evse_status.evse_status_code.value) == (
+        "FAILED",
+        "EVSE_UtilityInterruptEvent",
+    )
+
+
 def test_a_notice_counts_down_before_shutdown_is_told_and_prolongs_the_time() -> None:
     drive = Drive(settings(stop_notice_s=10)).to(State.CURRENT_DEMAND)
     drive.loop()

@@ -1,0 +1,222 @@
+"""A station or a vehicle on an event loop of its own, in a thread: for programs and tests that have no event loop.
+
+Every call here is made from the caller's thread and is bounded in time; what a session does, it does in the thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Coroutine
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from iso15118.errors import LinkTimeoutError, MisuseError
+
+from .evcc import EvccClient
+from .secc import SeccServer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from iso15118.aio.net.ending import TlsSource
+    from iso15118.aio.net.network import Interface
+    from iso15118.evcc import EvccConfig
+    from iso15118.sdp import Security
+    from iso15118.secc import SeccConfig
+    from iso15118.session import events as ev
+    from iso15118.session import ports
+
+    from .results import SessionResult
+    from .run import Clock, Sleep
+
+__all__ = ["BackgroundStation", "BackgroundVehicle"]
+
+T = TypeVar("T")
+
+_OPENS_S: Final = 30.0
+_CLOSES_S: Final = 30.0
+"""The driver bounds its own end; this only bounds the caller."""
+
+
+class _Loop:
+    """An event loop in a daemon thread."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    def call(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None) -> T:
+        """What ``work`` returns or raises. Raises ``LinkTimeoutError`` when it takes longer; it is cancelled then."""
+        future = asyncio.run_coroutine_threadsafe(work(), self.loop)
+        try:
+            return future.result(timeout_s)
+        except concurrent.futures.TimeoutError:
+            if future.done():  # the work itself raised it
+                raise
+            future.cancel()
+            raise LinkTimeoutError(f"no end after {timeout_s:g} s") from None
+
+    def end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_CLOSES_S)
+
+
+class BackgroundStation:
+    """A ``SeccServer`` in a thread; use it with ``with``.
+
+    ``station`` makes the hardware, given the loop's sleep and clock; the rest is as for ``SeccServer``. Entering raises what
+    ``SeccServer.open`` does.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        station: Callable[[Sleep, Clock], ports.Station],
+        interface: Interface | str,
+        tls: TlsSource | None = None,
+        **options: Any,
+    ) -> None:
+        self._make = (config, station, interface, tls, options)
+        self._loop: _Loop | None = None
+        self._server: SeccServer | None = None
+
+    def __enter__(self) -> Self:
+        self._loop = _Loop("iso15118 station")
+        try:
+            self._loop.call(self._open, _OPENS_S)
+        except BaseException:
+            self._loop.end()
+            self._loop = None
+            raise
+        return self
+
+    async def _open(self) -> None:
+        config, station, interface, tls, options = self._make
+        hardware = station(asyncio.sleep, asyncio.get_running_loop().time)
+        server = SeccServer(config, hardware, interface, tls, **options)
+        await server.open()
+        self._server = server
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, server = self._loop, self._server
+        self._loop = self._server = None
+        if loop is None:
+            return
+        try:
+            if server is not None:
+                loop.call(server.close, _CLOSES_S)
+        finally:
+            loop.end()
+
+    @property
+    def server(self) -> SeccServer:
+        """The server itself; what it says it can be called from any thread may be. Raises ``MisuseError`` outside of ``with``."""
+        if self._server is None:
+            raise MisuseError("the station is not open: use it with 'with'")
+        return self._server
+
+    @property
+    def address(self) -> IPv6Address:
+        """Where it listens."""
+        return self.server.interface.address
+
+    @property
+    def ports(self) -> dict[Security, int]:
+        """TCP ports by kind of connection."""
+        return dict(self.server.ports)
+
+    @property
+    def sdp_port(self) -> int:
+        """UDP port of its discovery."""
+        return self.server.sdp_port
+
+    def tell(self, event: ev.Event) -> None:
+        """Hand an event to the session that runs; as ``SeccServer.tell``."""
+        self.server.tell(event)
+
+    def wait_finished(self, count: int = 1, *, timeout_s: float = 60.0) -> SessionResult:
+        """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s`` seconds."""
+        server = self.server
+        if self._loop is None:
+            raise MisuseError("the station is not open: use it with 'with'")
+        return self._loop.call(lambda: server.wait_finished(count), timeout_s)
+
+
+class BackgroundVehicle:
+    """An ``EvccClient`` in a thread; use it with ``with``. ``vehicle`` makes the hardware, given the loop's sleep and clock; the rest is as
+    for ``EvccClient``. Entering raises what making and opening one does."""
+
+    def __init__(
+        self,
+        config: EvccConfig,
+        vehicle: Callable[[Sleep, Clock], ports.Vehicle],
+        interface: Interface | str,
+        tls: TlsSource | None = None,
+        **options: Any,
+    ) -> None:
+        self._make = (config, vehicle, interface, tls, options)
+        self._loop: _Loop | None = None
+        self._client: EvccClient | None = None
+
+    def __enter__(self) -> Self:
+        self._loop = _Loop("iso15118 vehicle")
+        try:
+            self._loop.call(self._open, _OPENS_S)
+        except BaseException:
+            self._loop.end()
+            self._loop = None
+            raise
+        return self
+
+    async def _open(self) -> None:
+        config, vehicle, interface, tls, options = self._make
+        hardware = vehicle(asyncio.sleep, asyncio.get_running_loop().time)
+        client = EvccClient(config, hardware, interface, tls, **options)
+        await client.open()
+        self._client = client
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, client = self._loop, self._client
+        self._loop = self._client = None
+        if loop is None:
+            return
+        try:
+            if client is not None:
+                loop.call(client.close, _CLOSES_S)
+        finally:
+            loop.end()
+
+    @property
+    def client(self) -> EvccClient:
+        """The client itself. Raises ``MisuseError`` outside of ``with``."""
+        if self._client is None:
+            raise MisuseError("the vehicle is not open: use it with 'with'")
+        return self._client
+
+    def tell(self, event: ev.Event) -> None:
+        """Hand an event to the session that runs; as ``EvccClient.tell``."""
+        self.client.tell(event)
+
+    def run(
+        self, station: tuple[IPv6Address, int] | None = None, *, timeout_s: float = 60.0
+    ) -> SessionResult:
+        """One session, with the station at this address and TCP port, or with one that discovery finds. Raises what ``EvccClient.run``
+        does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the session was dropped, hardware first."""
+        client = self.client
+        if self._loop is None:
+            raise MisuseError("the vehicle is not open: use it with 'with'")
+        return self._loop.call(lambda: client.run(station), timeout_s)

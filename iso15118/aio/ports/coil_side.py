@@ -1,0 +1,128 @@
+"""A port of wireless power of either side: the pad of a station, or the coil of a vehicle.
+
+Present values, limits, and the calls that set and stop; which call gives way to which is settled in ``port_calls``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from iso15118.errors import ConfigError, HardwareError
+from iso15118.session.checks import is_coil_reading
+from iso15118.session.events import PadMeasured, PowerMeasured, ReceiverMeasured
+from iso15118.session.wireless import PadLimits, ReceiverLimits
+
+from .guard import Port
+from .port_calls import PowerCalls, Report
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["CoilSide", "coil", "id_code_of", "pad", "receiver_limits"]
+
+NONE_W: Final = 50.0
+"""Below this nothing flows: electronics and noise."""
+
+Limits = TypeVar("Limits", PadLimits, ReceiverLimits)
+Measured = TypeVar("Measured", PadMeasured, ReceiverMeasured)
+
+
+class CoilSide(Generic[Limits, Measured]):
+    """One session's hold on such a port."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        port: object,
+        name: str,
+        report: Report,
+        power_s: float,
+        read: Callable[[Any, str], Limits],
+        measured: Callable[[Any, str], Measured],
+    ) -> None:
+        self.name = name
+        self.port = Port(port, name)
+        self._read_limits: Callable[[Any, str], Limits] = read
+        self._read_present: Callable[[Any, str], Measured] = measured
+        self.calls = PowerCalls(loop, self.port, report, power_s, power_s, name)
+        self.known: Limits | None = None
+        """What it said it can do, when that was last read; a copy, since a port may change its own in place."""
+
+    def present(self) -> Measured:
+        """Values of now. Raises ``HardwareError``."""
+        return self.port.read("present", self._read_present)
+
+    def flows(self) -> PowerMeasured:
+        """The power as a reading that counts as a current, where one above ``NO_CURRENT_A`` is too much. Raises as above."""
+        present = self.present()
+        return PowerMeasured(0.0, present.power_w / NONE_W, present.at)
+
+    def limits(self) -> Limits:
+        """What it can do now. Raises ``HardwareError``."""
+        limits: Limits = self.port.read("limits", self._read_limits)
+        if limits != self.known:
+            self.known = copy.copy(limits)
+        return limits
+
+
+def pad(
+    loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
+) -> CoilSide[PadLimits, PadMeasured]:
+    """The pad of a station."""
+    return CoilSide(loop, port, "pad", report, power_s, _pad_limits, _pad_measured)
+
+
+def coil(
+    loop: asyncio.AbstractEventLoop, port: object, report: Report, power_s: float
+) -> CoilSide[ReceiverLimits, ReceiverMeasured]:
+    """The coil of a vehicle."""
+    return CoilSide(loop, port, "receiver", report, power_s, receiver_limits, _receiver_measured)
+
+
+def id_code_of(value: Any, port: str) -> int:
+    """``pad.id_code``. Raises ``HardwareError``."""
+    if type(value) is not int or not 0 <= value <= 255:
+        raise HardwareError(f"{port}.id_code is {value!r:.50}, not 0 to 255")
+    return value
+
+
+def _pad_limits(value: Any, port: str) -> PadLimits:
+    return _judged(_exact(value, PadLimits, f"{port}.limits"), port)
+
+
+def receiver_limits(value: Any, port: str) -> ReceiverLimits:
+    """``receiver.limits``. Raises ``HardwareError``."""
+    return _judged(_exact(value, ReceiverLimits, f"{port}.limits"), port)
+
+
+def _judged(limits: Limits, port: str) -> Limits:
+    try:
+        limits.__post_init__()
+    except ConfigError as error:
+        raise HardwareError(f"{port}.limits: {error}") from error
+    return limits
+
+
+def _pad_measured(value: Any, port: str) -> PadMeasured:
+    return _reading(_exact(value, PadMeasured, f"{port}.present"), port)
+
+
+def _receiver_measured(value: Any, port: str) -> ReceiverMeasured:
+    return _reading(_exact(value, ReceiverMeasured, f"{port}.present"), port)
+
+
+def _reading(value: Measured, port: str) -> Measured:
+    if not is_coil_reading(value):
+        raise HardwareError(f"{port}.present is no measurement: finite numbers of 0 or more are wanted")
+    return value
+
+
+Value = TypeVar("Value")
+
+
+def _exact(value: Any, kind: type[Value], name: str) -> Value:
+    if type(value) is not kind:
+        raise HardwareError(f"{name} is {type(value).__name__}, not {kind.__name__}")
+    return value

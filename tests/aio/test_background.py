@@ -1,0 +1,102 @@
+"""Stations and vehicles in threads of their own: driven from a program without an event loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from iso15118.aio.background import BackgroundStation, BackgroundVehicle
+from iso15118.channel import Received
+from iso15118.errors import LinkError, LinkTimeoutError, MisuseError
+from iso15118.evcc import EvccConfig
+from iso15118.sdp import Security
+from iso15118.secc import SeccConfig
+from iso15118.session.actions import EndReason
+from iso15118.session.events import EmergencyShutdown
+from iso15118.session.services import ServiceID
+from iso15118.settings.hardware import station_of, vehicle_of
+from iso15118.settings.parts import StationSettings, VehicleSettings
+from iso15118.settings.roles import EvccSettings
+from tests.aio import site
+
+
+PATIENCE_S = 300.0
+
+
+def told(reported: Callable[[object, float], None], now: float, what: Any) -> None:
+    if type(what) is Received:
+        reported(what.message, now)
+
+
+def station(time_scale: float = 200.0, **options: Any) -> BackgroundStation:
+    hardware, reported = station_of(StationSettings(time_scale=time_scale))
+    config = SeccConfig(services=(ServiceID.DC,))
+    return BackgroundStation(
+        config, hardware.ports, "lo", site.secc_tls(), sdp_port=0, observer=partial(told, reported), **options
+    )
+
+
+def vehicle(target_soc: int = 30, time_scale: float = 200.0, **options: Any) -> BackgroundVehicle:
+    config = EvccConfig(services=(ServiceID.DC,), target_soc=target_soc)
+    kind = VehicleSettings(battery_kwh=50.0, time_scale=time_scale)
+    hardware, reported = vehicle_of(EvccSettings(session=config, vehicle=kind))
+    return BackgroundVehicle(
+        config, hardware.ports, "lo", site.evcc_tls(), observer=partial(told, reported), **options
+    )
+
+
+def test_a_session_between_two_threads() -> None:
+    with station() as here, vehicle() as there:
+        seen_by_vehicle = there.run((here.address, here.ports[Security.TLS]), timeout_s=PATIENCE_S)
+        seen_by_station = here.wait_finished(timeout_s=PATIENCE_S)
+    assert seen_by_vehicle.ended.reason is seen_by_station.ended.reason is EndReason.STOPPED_BY_EV
+    assert seen_by_vehicle.safe
+    assert seen_by_station.safe
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("iso15118 ")]
+
+
+def test_what_is_told_reaches_the_session() -> None:
+    begun = threading.Event()
+
+    def heard(news: Any) -> None:
+        begun.set()
+
+    with station(time_scale=1.0, news=heard) as here, vehicle(time_scale=1.0) as there:
+        runs = threading.Thread(target=there.run, args=((here.address, here.ports[Security.TLS]),))
+        runs.start()
+        assert begun.wait(PATIENCE_S)
+        here.tell(EmergencyShutdown("the red button"))
+        result = here.wait_finished(timeout_s=PATIENCE_S)
+        runs.join()
+    assert result.ended.reason is EndReason.EMERGENCY
+    assert result.safe
+
+
+def test_waiting_is_bounded() -> None:
+    with station() as here, pytest.raises(LinkTimeoutError, match=r"no end after 0\.05 s"):
+        here.wait_finished(timeout_s=0.05)
+
+
+def test_a_vehicle_without_a_station_says_so() -> None:
+    with station() as here:
+        where = here.address, here.ports[Security.TLS]
+    with vehicle() as there, pytest.raises(LinkError):
+        there.run(where)
+
+
+def test_what_is_wrong_is_raised_where_it_is_begun() -> None:
+    with station() as first, pytest.raises(LinkError), station(port=first.ports[Security.TLS]):
+        pass
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("iso15118 ")]
+
+
+@pytest.mark.parametrize(
+    "use", [lambda it: it.address, lambda it: it.wait_finished(), lambda it: it.tell(None)]
+)
+def test_outside_of_with_it_is_said_what_to_do(use: Callable[[BackgroundStation], object]) -> None:
+    with pytest.raises(MisuseError, match="use it with 'with'"):
+        use(station())
