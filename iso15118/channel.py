@@ -8,6 +8,7 @@ This module knows no session, no socket and no order of messages.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, Protocol
@@ -225,6 +226,41 @@ def _schema_of(stream: Stream, message_type: type) -> str:
     return guest.schema if guest is not None and is_guest else stream.schema
 
 
+class _Spoken(Struct, frozen=True):
+    """The streams of an edition, as a channel asks for them."""
+
+    schemas: Mapping[int, str]
+    """Payload type -> schema set."""
+    messages: Mapping[type, tuple[int, str]]
+    """Message class -> payload type and schema set; ``beside``: the same on the stream of a schedule renegotiation."""
+    beside: Mapping[type, tuple[int, str]]
+    guest: Guest | None
+    caps: Mapping[int, int]
+
+
+@cache
+def _spoken(edition: str) -> _Spoken:
+    """Put together once: every connection asks twice."""
+    streams = EDITIONS[edition]
+    return _Spoken(
+        schemas={int(stream.payload_type): stream.schema for stream in streams},
+        messages={
+            message_type: (int(stream.payload_type), stream.schema)
+            for stream in streams
+            for message_type in stream.message_types
+            if not stream.shared
+        },
+        beside={
+            message_type: (int(stream.payload_type), _schema_of(stream, message_type))
+            for stream in streams
+            for message_type in stream.message_types
+            if stream.shared
+        },
+        guest=next((stream.guest for stream in streams if stream.guest is not None), None),
+        caps={int(stream.payload_type): stream.cap for stream in streams},
+    )
+
+
 class Codec(Protocol):
     """What reads and writes EXI: ``iso15118.exi``, or something that stands in for it."""
 
@@ -282,26 +318,13 @@ class MessageChannel:
 
         Raises ``MisuseError`` for an edition that there is not.
         """
-        streams = EDITIONS.get(edition)
-        if streams is None:
+        if edition not in EDITIONS:
             raise MisuseError(f"there is no edition {edition!r}, only {', '.join(EDITIONS)}")
         self._edition = edition
         self._one_by_one = edition == NEGOTIATION
-        self._schemas = {int(stream.payload_type): stream.schema for stream in streams}
-        self._messages = {
-            message_type: (int(stream.payload_type), stream.schema)
-            for stream in streams
-            for message_type in stream.message_types
-            if not stream.shared
-        }
-        self._beside = {
-            message_type: (int(stream.payload_type), _schema_of(stream, message_type))
-            for stream in streams
-            for message_type in stream.message_types
-            if stream.shared
-        }
-        self._guest = next((stream.guest for stream in streams if stream.guest is not None), None)
-        self._reader.caps = {int(stream.payload_type): stream.cap for stream in streams}
+        spoken = _spoken(edition)
+        self._schemas, self._messages, self._beside = spoken.schemas, spoken.messages, spoken.beside
+        self._guest, self._reader.caps = spoken.guest, spoken.caps
 
     @property
     def more(self) -> bool:
