@@ -48,17 +48,16 @@ _MESSAGE = Timer.MESSAGE
 _CHECKED_LATER = frozenset({InletMeasured, BatteryChanged, MessageReceived})
 """Events that come many times a second, and are looked at where they are taken: none of them is refused."""
 _BEHIND_S = 0.1
-"""How long behind a request its actions follow: a station that saw the control pilot change before the request that announces it would
-take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
+"""How long behind a request its actions follow: before it, a change of the control pilot is a fault, and so it may be later than 0.25 s
+[V2G20-847]."""
 
 
 class EvccSession(SideStreams, Funnel):
     """One session of one inlet.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what
-    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
-    time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is
+    what the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (0: no
+    clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
     connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
@@ -88,15 +87,11 @@ class EvccSession(SideStreams, Funnel):
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
         if charger is not None and not isinstance(charger, AcVehicleLimits):
-            raise ConfigError(
-                "charger",
-                f"{type(charger).__name__} is no AcVehicleLimits",
-                "iso15118.AcVehicleLimits.of(...)",
-            )
+            kind = type(charger).__name__
+            raise ConfigError("charger", f"{kind} is no AcVehicleLimits", "iso15118.AcVehicleLimits.of(...)")
         if not math.isfinite(epoch):
-            raise ConfigError(
-                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
-            )
+            wanted = "Unix time at the clock's zero in s; 0: none is set"
+            raise ConfigError("epoch", f"{epoch!r} is no time", wanted)
         load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
