@@ -87,8 +87,9 @@ class EvccSession(SideStreams, Funnel):
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
         if charger is not None and not isinstance(charger, AcVehicleLimits):
-            kind = type(charger).__name__
-            raise ConfigError("charger", f"{kind} is no AcVehicleLimits", "iso15118.AcVehicleLimits.of(...)")
+            raise ConfigError(
+                "charger", f"{type(charger).__name__} is no AcVehicleLimits", "iso15118.AcVehicleLimits.of()"
+            )
         if not math.isfinite(epoch):
             wanted = "Unix time at the clock's zero in s; 0: none is set"
             raise ConfigError("epoch", f"{epoch!r} is no time", wanted)
@@ -184,8 +185,7 @@ class EvccSession(SideStreams, Funnel):
             check_event(event)
         try:
             if kind is InletMeasured:
-                at = event.at  # type: ignore[attr-defined]
-                if at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
                     talk.now, talk.inlet = now, event  # type: ignore[assignment]
                     if talk.counts_energy:
                         talk.meter.measured(event, now)  # type: ignore[arg-type]

@@ -214,8 +214,7 @@ class SeccSession(Funnel):
             check_event(event)
         try:
             if kind is PowerMeasured:
-                at = event.at  # type: ignore[attr-defined]
-                if at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
                     facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
                     return self._retract() if facts.device_down else []
             if not -_END_OF_TIME < now < _END_OF_TIME:
