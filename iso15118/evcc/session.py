@@ -184,7 +184,7 @@ class EvccSession(SideStreams, Funnel):
         if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if kind is InletMeasured:
+            if kind is InletMeasured:  # noqa: SIM102 - in one condition it is three lines
                 if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
                     talk.now, talk.inlet = now, event  # type: ignore[assignment]
                     if talk.counts_energy:

@@ -213,7 +213,7 @@ class SeccSession(Funnel):
         if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if kind is PowerMeasured:
+            if kind is PowerMeasured:  # noqa: SIM102 - in one condition it is three lines
                 if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
                     facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
                     return self._retract() if facts.device_down else []
