@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import ac, dc
-from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
@@ -64,7 +63,7 @@ def station_of(
             station.vehicle_shows(si(element.ev_present_voltage), now)
         elif type(element).__name__ == "PreChargeReq":
             # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
-            station.vehicle_shows(quantity(element.ev_target_voltage), now)
+            station.vehicle_shows(_quantity(element.ev_target_voltage), now)
 
     return station, reported
 
@@ -99,7 +98,7 @@ def _outlet_of(
         elif isinstance(element, iso2.ChargeParameterDiscoveryReq):
             said = element.ev_charge_parameter
             if isinstance(said, iso2.ACEVChargeParameter):
-                station.vehicle_declares(quantity(said.ev_max_current))
+                station.vehicle_declares(_quantity(said.ev_max_current))
 
     return station, reported
 
@@ -152,9 +151,9 @@ def vehicle_of(
         elif isinstance(element, dc.DCChargeLoopRes):
             vehicle.station_gives(si(element.evse_present_current), now)
         elif type(element).__name__ == "PreChargeRes":
-            vehicle.station_shows(quantity(element.evse_present_voltage), now)
+            vehicle.station_shows(_quantity(element.evse_present_voltage), now)
         elif type(element).__name__ == "CurrentDemandRes":
-            vehicle.station_gives(quantity(element.evse_present_current), now)
+            vehicle.station_gives(_quantity(element.evse_present_current), now)
 
     return vehicle, reported
 
@@ -166,3 +165,10 @@ def _nothing(message: object, now: float) -> None:
 def _body(message: Any) -> object:
     """What a message says; in the older editions it is in the body."""
     return message.body.body_element if type(message).__name__ == "V2GMessage" else message
+
+
+def _quantity(number: Any) -> float:
+    """A quantity of the older editions; who reads one has loaded them, and nobody else has to."""
+    from iso15118.messages.physical import quantity
+
+    return quantity(number)
