@@ -28,6 +28,7 @@ from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.evcc import EvccSession
+from iso15118.evcc.editions import load
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
@@ -111,6 +112,7 @@ class EvccClient:
             )
         check_services(config.editions, config.services, vehicle)
         self.config = config
+        load(config)  # now, and not while a station waits
         self.vehicle = vehicle
         self._where = interface
         self.interface = find_interface(interface) if isinstance(interface, str) else interface

@@ -94,34 +94,20 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
-class Exchange:
+class Exchange(Struct, frozen=True, gc=False):
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
     None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]. ``apart``: the
     two have a stream of their own, and the script waits for them all the same."""
 
-    __slots__ = ("apart", "opens", "optional", "request", "response_type", "state", "then", "timeout")
-
-    def __init__(
-        self,
-        request: Any,
-        response_type: type,
-        timeout: float,
-        state: str,
-        *,
-        opens: bool = False,
-        optional: bool = False,
-        then: tuple[Action, ...] = (),
-        apart: bool = False,
-    ) -> None:
-        self.apart = apart
-        self.request = request
-        self.response_type = response_type
-        self.timeout = timeout
-        self.state = state
-        self.opens = opens
-        self.optional = optional
-        self.then = then
+    request: Any
+    response_type: type
+    timeout: float
+    state: str
+    opens: bool = False
+    optional: bool = False
+    then: tuple[Action, ...] = ()
+    apart: bool = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -247,6 +233,8 @@ class Conversation:
         """The inlet as last measured."""
         self.meter = MeterWatch(config)
         """The vehicle's own count of energy, and the station's readings beside it."""
+        self.counts_energy = contracts is not None
+        """Without contracts no reading is ever signed, and nobody asks for the count."""
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
@@ -359,8 +347,9 @@ class Conversation:
         """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
-        self.timeouts: dict[type, float] = {}
-        """How long the response to a request of this class is waited for, in s, by ``timing``; each is looked up once."""
+        self.awaited: dict[type, tuple[type, float, str, bool, bool]] = {}
+        """For the edition: what answers a request of this class, within how many s by ``timing``, in which state, and whether it opens the
+        session; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
 

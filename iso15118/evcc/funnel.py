@@ -179,7 +179,8 @@ class Funnel:
         if not is_reading(voltage, current, at):
             return self._unusable("InletMeasured")
         talk.inlet = event
-        talk.meter.measured(event, now)
+        if talk.counts_energy:
+            talk.meter.measured(event, now)
         return talk.supervisor.measured(voltage, current, now if at is None or at > now else at, now)
 
     def _charger(self, event: ev.AcMeasured) -> Finding | None:
@@ -187,7 +188,8 @@ class Funnel:
             return self._unusable("AcMeasured")
         talk, now = self._talk, self._talk.now
         talk.charger_measured = event
-        talk.meter.power(event.total_w, event.at, now)
+        if talk.counts_energy:
+            talk.meter.power(event.total_w, event.at, now)
         if talk.ac_supervisor is None:
             return None
         at = event.at

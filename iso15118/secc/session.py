@@ -23,6 +23,7 @@ from iso15118.session.checks import check_event, text
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
+from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import ValueAddedService, check_value_added
@@ -31,6 +32,7 @@ from iso15118.timing import Timer
 
 from .config import SeccConfig
 from .edition import SeccEdition
+from .editions import load
 from .facts import Facts
 from .hardware import bounds_change
 from .opening import NEGOTIATING, Opening
@@ -45,6 +47,8 @@ __all__ = ["SeccSession"]
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
+_CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
+"""Events that come many times a second, and are looked at where they are taken: neither of them is refused."""
 _OF_A_PHASE: Final = (
     Timer.CABLE_CHECK,
     Timer.PRE_CHARGE,
@@ -114,6 +118,7 @@ class SeccSession(Opening):
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
         check_event(ev.GridCodeChanged(grid_code))
+        load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -213,21 +218,17 @@ class SeccSession(Opening):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        measured = kind is ev.PowerMeasured
-        if not measured and kind is not ev.MessageReceived:
+        if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if (
-                measured
-                and event.at is None  # type: ignore[attr-defined]
-                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
-            ):
-                facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
-                return self._retract() if facts.device_down else []
+            if kind is PowerMeasured:  # noqa: SIM102 - in one condition it is three lines
+                if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                    facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
+                    return self._retract() if facts.device_down else []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if measured or kind is ev.AcMeasured or kind is ev.PadMeasured:
+            if kind is PowerMeasured or kind is ev.AcMeasured or kind is ev.PadMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 actions = [] if found is None else self._found(found)
                 actions += self._retract() if facts.device_down else []
@@ -236,7 +237,7 @@ class SeccSession(Opening):
                     return []
             elif self.ended is not None:
                 return self._late(event)
-            elif kind is ev.MessageReceived:
+            elif kind is MessageReceived:
                 actions = self._message(event.message, event.beside)  # type: ignore[attr-defined]
             else:
                 actions = self._other(event)

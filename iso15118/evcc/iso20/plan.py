@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
+_INF = float("inf")
 _EDGE_S = 1.0
 """Moments travel as whole seconds."""
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
@@ -121,8 +122,12 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    own_on_wire: Any = None
+    """What a request says of ``own``."""
     both: Together = field(default_factory=Together)
     """What ``station`` and ``own`` have in common."""
+    declared: Together = field(default_factory=Together)
+    """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     pricing: int | None = None
     """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
@@ -201,7 +206,7 @@ class Plan:
         it is over. A moment around its edges the lesser power holds, since the station may read them a second apart."""
         chosen = self.schedule
         if chosen is None:
-            return float("inf")
+            return _INF
         return (chosen.charging if chosen.profile is None else chosen.profile).around(now, _EDGE_S)
 
     def scheduled_discharge_w(self, now: float) -> float:

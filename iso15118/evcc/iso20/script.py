@@ -22,7 +22,7 @@ from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
-from iso15118.messages.values import unit_of
+from iso15118.messages.values import NO_SESSION, unit_of
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -131,6 +131,16 @@ class Iso20:
         self.schema = family.schema
         self._family = family
 
+    def plain(self, message: Any, session_id: bytes) -> type | None:
+        """See ``EvccEdition``."""
+        kind = type(message)
+        if kind not in _ANSWERS or message.response_code is not _OK:
+            return None
+        header = message.header
+        return (
+            kind if header.session_id == session_id != NO_SESSION and not unit_of(header.time_stamp) else None
+        )
+
     def read(self, message: Any) -> Reading | None:
         """The header of a response, and its code."""
         kind = type(message)
@@ -139,8 +149,6 @@ class Iso20:
         code, header = message.response_code, message.header
         unit = unit_of(header.time_stamp)
         deviates = ("time-stamp-unit", f"the station's time stamps are {unit}") if unit else None
-        if code is _OK:  # as almost all are
-            return Reading(kind, "OK", False, header.session_id, False, deviates)
         said = code.value
         joined = code is ResponseCode.OK_OldSessionJoined
         return Reading(kind, said, said.startswith("FAILED"), header.session_id, joined, deviates)

@@ -16,7 +16,7 @@ from iso15118.energy.grid_functions import IecGridCode
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
-from iso15118.messages.values import time_stamp
+from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
 from iso15118.session.actions import GridReported
@@ -174,6 +174,9 @@ class Context:
     """Charge loops in a row in which the vehicle asked for more than it was told."""
 
     _header: MessageHeader | None = None
+    _header_from: float = 0.0
+    _header_until: float = 0.0
+    """Between these the time stamp of the header is that of now."""
 
     @property
     def control_mode(self) -> ControlMode:
@@ -222,9 +225,14 @@ class Context:
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while time stamp and session id stay the same."""
-        facts = self.facts
-        stamp = time_stamp(facts.now + facts.epoch, facts.config.time_stamp_unit)
-        header = self._header
-        if header is None or header.time_stamp != stamp or header.session_id != facts.session_id:
+        facts, header = self.facts, self._header
+        if (
+            header is None
+            or not self._header_from <= facts.now < self._header_until
+            or header.session_id != facts.session_id
+        ):
+            unix_s, unit = facts.now + facts.epoch, facts.config.time_stamp_unit
+            stamp = time_stamp(unix_s, unit)
             header = self._header = MessageHeader(session_id=facts.session_id, time_stamp=stamp)
+            self._header_from, self._header_until = facts.now, facts.now + same_stamp_s(unix_s, unit)
         return header
