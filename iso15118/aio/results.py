@@ -12,10 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
-from iso15118.messages import din, iso2
-from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.actions import EndReason, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
@@ -32,22 +30,15 @@ __all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
 _FLOWING_A = 1.0
 
 
-_ENVELOPES = (iso2.V2GMessage, din.V2GMessage)
-_LOOP_ANSWERS = frozenset(
-    {
-        dc.DCChargeLoopRes,
-        ac.ACChargeLoopRes,
-        iso2.CurrentDemandRes,
-        iso2.ChargingStatusRes,
-        din.CurrentDemandRes,
-    }
-)
+_ENVELOPE = "V2GMessage"
+_LOOP_ANSWERS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+"""By the names of their classes: so nobody has to load an edition that is not spoken."""
 
 
 def is_loop_answer(message: Any) -> bool:
     """What a station answers once in a turn of the charge loop, in any edition."""
-    kind = type(message)
-    return (type(message.body.body_element) if kind in _ENVELOPES else kind) in _LOOP_ANSWERS
+    name = type(message).__name__
+    return (type(message.body.body_element).__name__ if name == _ENVELOPE else name) in _LOOP_ANSWERS
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -100,6 +91,10 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     discovery: tuple[str, ...] = ()
     """What looked wrong when the two found each other, human-readable: an answer without TLS, a second station, a vehicle that came without
     the TLS that it had asked for."""
+    display: VehicleDisplay | None = None
+    """Station: what the vehicle last let it show."""
+    leaving: VehicleLeaves | None = None
+    """Station: why the vehicle ended or paused the session, in its own words."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
     ticket: SeccTicket | EvccTicket | None = None
@@ -134,6 +129,13 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
+        if (
+            voltage <= self.maximum_voltage_v
+            and current <= self.peak_current_a
+            and voltage * current <= self.peak_power_w
+            and (current > _FLOWING_A) is (self._flowing_since is not None)
+        ):
+            return  # nothing new, as mostly
         self._see(voltage, current, voltage * current, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:
@@ -193,6 +195,8 @@ def summed_up(
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),
+        display=getattr(session, "display", None),
+        leaving=getattr(session, "leaving", None),
         ticket=getattr(session, "ticket", None) if paused else None,
         discovery=tuple(remarks),
     )

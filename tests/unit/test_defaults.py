@@ -10,8 +10,10 @@ import pytest
 from iso15118.aio import PortLimits, StreamLimits
 from iso15118.connector.basic import BasicSettings
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.secc import SeccConfig
 from iso15118.secc.renegotiation_settings import RenegotiationSettings
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.supervision import SupervisionLimits
 
 DEFAULTS: dict[type, dict[str, Any]] = {
@@ -91,9 +93,15 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "precharge_tolerance_v": 20.0,
         "welding_voltage_v": 60.0,
         "welding_detection_s": 5.0,
+        "service_renegotiation": True,
+        "adopt_station_needs": True,
+        "v2x_minimum_soc": None,
+        "v2x_maximum_soc": None,
         "pause_if_asked": False,
         "pause_validity_s": 86400.0,
     },
+    ScheduleSeccSettings: {"wait_s": 50.0, "require_tolerance": False},
+    ScheduleEvccSettings: {"reserve": 0.05, "early_s": 60.0, "maximum_points": 1024, "look_again_s": 60.0},
     SupervisionLimits: {
         "ac_over_current_a": 2.0,
         "ac_over_current_share": 0.1,
@@ -173,6 +181,8 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "immobilize_s": 5.0,
         "feedback_s": 0.5,
         "bounce_s": 0.1,
+        "device_s": 55.0,
+        "immobilize_s": 5.0,
         "signal_s": 0.5,
         "meter_s": 1.0,
         "authorization_s": 180.0,

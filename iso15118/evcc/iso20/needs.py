@@ -12,9 +12,9 @@ from iso15118.energy.dc import reaches
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.needs import has_enough
-from iso15118.messages.iso20.common_types import RationalNumber
+from iso15118.messages.iso20.common_types import RationalNumber, ResponseCode
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
-from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.actions import EndReason, ScheduleRemark, SessionEnded
 from iso15118.session.services import ControlMode
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "lowest_soc",
     "most_w",
     "rests",
+    "take_warning",
     "target_energy",
     "v2x",
     "wanted_wh",
@@ -104,9 +105,10 @@ def _cycles(talk: Conversation, plan: Plan) -> bool:
     )
 
 
-def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
-    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop."""
-    return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan))
+def enough(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``scheduled_w``: what the schedule allows
+    now."""
+    return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan, scheduled_w))
 
 
 def rests(talk: Conversation, plan: Plan) -> bool:
@@ -131,19 +133,17 @@ def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
     return None
 
 
-def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
+def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
     # Where nothing is scheduled, nothing flows as agreed.
-    if abs(talk.inlet.current_a) >= _FLOWS_A or (
-        plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
-    ):
+    if abs(talk.inlet.current_a) >= _FLOWS_A or (scheduled_w <= 0.0 and not plan.schedule_over(now)):
         plan.idle_since = None
     elif plan.idle_since is None:
         plan.idle_since = now
     elif now - plan.idle_since >= config.no_power_s:
         return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
-    if not _below_minimum(talk, plan):
+    if not plan.declared.of(plan.station, talk.limits).has_minimum or not _below_minimum(talk, plan):
         plan.too_little_since = None
     elif plan.too_little_since is None:
         plan.too_little_since = now
@@ -157,7 +157,9 @@ def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
     config, now = talk.config, talk.now
-    if _falls_short(talk, plan):
+    if plan.warned:
+        why = "violated"
+    elif _falls_short(talk, plan):
         why = "short"
     elif plan.scheduled_power_w(now) > 0.0:
         why = ""  # as almost always: it has power, and so is not over
@@ -168,11 +170,21 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     every = config.schedule_renegotiation_s
     if why != plan.wants_anew:
         # One that is over is no use any more; the other one has just been agreed on.
-        plan.wants_anew, plan.ask_anew_at = why, now if why == "over" else now + every
+        plan.wants_anew, plan.ask_anew_at = why, now if why in ("over", "violated") else now + every
     if not why or every <= 0.0 or now < max(plan.ask_anew_at, plan.refused_until):
         return False
     plan.ask_anew_at = now + every
     return True
+
+
+def take_warning(talk: Conversation, plan: Plan, code: ResponseCode) -> None:
+    """The station finds the power off the profile [V2G20-1864]: the vehicle, which keeps to what it told, asks for another exchange."""
+    if code is not ResponseCode.WARNING_EVPowerProfileViolation or plan.warned:
+        return
+    plan.warned = True
+    talk.act(
+        ScheduleRemark("profile-violation", "the station finds that the vehicle leaves its power profile")
+    )
 
 
 def _falls_short(talk: Conversation, plan: Plan) -> bool:
@@ -201,15 +213,9 @@ def most_w(talk: Conversation, plan: Plan) -> float:
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:
-    battery, own, station = talk.battery, talk.limits, plan.station
-    if plan.ask_to_discharge_w > 0.0 or (
-        own.minimum_charge_current_a <= 0.0
-        and station.minimum_charge_current_a <= 0.0
-        and own.minimum_charge_power_w <= 0.0
-        and station.minimum_charge_power_w <= 0.0
-    ):
+    if plan.ask_to_discharge_w > 0.0:
         return False
-    least_a = max(own.minimum_charge_current_a, station.minimum_charge_current_a)
-    least_w = max(own.minimum_charge_power_w, station.minimum_charge_power_w)
+    battery, both = talk.battery, plan.declared.of(plan.station, talk.limits)
     amperes = min(battery.target_current_a, battery.maximum_charge_current_a)
+    least_a, least_w = both.minimum_current_a, both.minimum_power_w
     return not reaches(amperes, battery.maximum_charge_power_w, battery.voltage_v, least_a, least_w)

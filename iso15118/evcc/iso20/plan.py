@@ -7,7 +7,7 @@ One value per session, filled step by step by the script's phases, in SI units a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -31,8 +31,12 @@ from iso15118.session.services import (
     ServiceID,
 )
 
+if TYPE_CHECKING:
+    from .der import Resource
+
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
+_INF = float("inf")
 _EDGE_S = 1.0
 """Moments travel as whole seconds."""
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
@@ -68,6 +72,10 @@ class AcPlan:
     """Phase to neutral; every power is based on it [V2G20-1823]."""
     forms_grid: bool = False
     islanding: Islanding | None = None
+    der_functions: int = 0
+    """Of the chosen parameter set of AC_DER_IEC: what the vehicle has to follow, as bits."""
+    resource: Resource | None = None
+    """What the vehicle does as a distributed energy resource; None: it is none."""
     own: AcVehicleLimits | None = None
     """What the vehicle declared, on the phases that are used."""
     offer: AcStationLimits | None = None
@@ -114,8 +122,12 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    own_on_wire: Any = None
+    """What a request says of ``own``."""
     both: Together = field(default_factory=Together)
     """What ``station`` and ``own`` have in common."""
+    declared: Together = field(default_factory=Together)
+    """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     pricing: int | None = None
     """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
@@ -143,6 +155,8 @@ class Plan:
     look_again_at: float = 0.0
     """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
     falls_short: bool = False
+    warned: bool = False
+    """The station has said that the power is off the profile."""
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None
@@ -150,7 +164,8 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", "nothing" in the one that holds, or "short" of what is wanted; empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or "violated" its profile;
+    empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC
@@ -191,7 +206,7 @@ class Plan:
         it is over. A moment around its edges the lesser power holds, since the station may read them a second apart."""
         chosen = self.schedule
         if chosen is None:
-            return float("inf")
+            return _INF
         return (chosen.charging if chosen.profile is None else chosen.profile).around(now, _EDGE_S)
 
     def scheduled_discharge_w(self, now: float) -> float:
