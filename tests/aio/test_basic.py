@@ -197,7 +197,8 @@ async def test_the_plug_is_pulled_while_the_pilot_takes_its_steps() -> None:
         while bench.phase() is not Phase.BASIC:  # noqa: ASYNC110 - as the plant has it
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.0)
-        assert bench.cable.plug.pilot is Pilot.STATE_F
+        driven = bench.cable.plug.pilot
+        assert driven is Pilot.STATE_F
         bench.cable.unplug()
         result = await bench.secc.wait_finished(1)
         assert (result.ended.reason, result.safe) == (EndReason.STOPPED_BY_EV, True)
