@@ -52,9 +52,8 @@ class EvccSession(SideStreams, Funnel):
     """One session of one inlet.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what
-    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
-    time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
+    in their order. ``limits`` is what the vehicle declares, ``battery`` its state now; ``epoch`` is what must be
+    added to ``now`` to get Unix time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
     connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
