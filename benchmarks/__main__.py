@@ -19,6 +19,7 @@ from . import (
     handshake,
     network,
     resident,
+    schedules,
     size,
     start,
     virtual_charge,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "virtual": virtual_charge.run,
     "size": size.run,
     "decode": decode.run,
+    "schedules": schedules.run,
 }
 
 

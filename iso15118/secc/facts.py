@@ -15,7 +15,14 @@ from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
+from iso15118.session.actions import (
+    EndReason,
+    Notify,
+    PeerDeviates,
+    RequestAuthorization,
+    VehicleDisplay,
+    VehicleLeaves,
+)
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.edition import Fault, Refused
 from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
@@ -157,7 +164,7 @@ class Facts:
     pad_vehicle: ReceiverLimits | None = None
     """What the vehicle declared."""
     pad_id: int = 0
-    """The code by which the vehicle knows the pad."""
+    """The code by which the vehicle knows the pad; 0: it has none."""
     pad: PadMeasured = field(default_factory=PadMeasured)
     """Its values as last measured."""
     pad_power: float | None = None
@@ -220,6 +227,8 @@ class Facts:
     """The last reading, with the moment when it was taken."""
     meter_asked: float = -1e9
     """When the meter was last asked."""
+    leaving: VehicleLeaves | None = None
+    """Why the vehicle ended or paused the session, as it said."""
     display: VehicleDisplay | None = None
     """What the vehicle last showed of itself."""
 

@@ -24,6 +24,7 @@ FIGURES = {
     "virtual": {"virtual-charge"},
     "size": {"wheel-size", "tables-size"},
     "decode": {"decode-messages"},
+    "schedules": {"schedules"},
 }
 KEYS = {"figure", "case", "value", "unit", "aim", "aim_met", "more_is_better", "details", "machine"}
 MACHINE = {"cpu", "cores", "system", "python", "openssl"}

@@ -303,7 +303,8 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     facts = ctx.facts
     detail = _termination(request)
     if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
-        facts.news.append(_leaving(request))
+        facts.leaving = _leaving(request)
+        facts.news.append(facts.leaving)
     end, refused = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
