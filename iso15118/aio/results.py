@@ -15,7 +15,7 @@ from iso15118.aio.net.ending import StreamEnd
 from iso15118.messages import din, iso2
 from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
@@ -102,6 +102,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     the TLS that it had asked for."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
+    schedule: ScheduleChosen | None = None
+    """Vehicle: the schedule that it took last, with its profile and what that was to cost."""
     ticket: SeccTicket | EvccTicket | None = None
     """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
 
@@ -193,6 +195,7 @@ def summed_up(
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),
+        schedule=getattr(session, "schedule", None),
         ticket=getattr(session, "ticket", None) if paused else None,
         discovery=tuple(remarks),
     )

@@ -5,6 +5,7 @@ A signed price counts as it was signed, so nothing is re-scaled on the way: expo
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -39,6 +40,7 @@ __all__ = [
 
 PriceElement = cm.AbsolutePriceSchedule | cm.PriceLevelSchedule
 _GREATEST: Final = 32767
+_NOISE_S: Final = 1e-3
 
 
 def rational_of(amount: Decimal) -> RationalNumber:
@@ -66,7 +68,8 @@ def price_element(prices: Prices, epoch: float, unit: TimeStampUnit = TimeStampU
     """The element of a message; ``epoch``: what has to be added to the session's clock to get Unix time."""
     anchor = prices.anchor
     if anchor is None:
-        anchor = time_stamp(round(prices.begins + epoch), unit)
+        # Downward, as every time stamp here: nothing that is offered from now on is without a price.
+        anchor = time_stamp(math.floor(prices.begins + epoch + _NOISE_S), unit)
     if isinstance(prices, PriceLevels):
         return cm.PriceLevelSchedule(
             id=prices.id,
