@@ -13,6 +13,7 @@ from rich.table import Table
 from . import (
     charge_loop,
     compare,
+    current_demand,
     decode,
     exi_messages,
     handshake,
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "exi": exi_messages.run,
     "loop": charge_loop.run,
     "network": network.run,
+    "currentdemand": current_demand.run,
     "handshake": handshake.run,
     "memory": resident.run,
     "start": start.run,

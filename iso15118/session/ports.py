@@ -21,7 +21,7 @@ from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from .actions import ChargingNeeds, Urgency
+from .actions import ChargingNeeds, Urgency, VehicleDisplay
 from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
 from .limits import StationLimits, VehicleLimits
@@ -46,6 +46,7 @@ __all__ = [
     "ContractCertificateService",
     "ContractStore",
     "DcPowerPort",
+    "DisplayEnergyPort",
     "EnergyPort",
     "HeartbeatPort",
     "InletPort",
@@ -101,7 +102,7 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
-_STATION_MAY = {"energy": {"schedules": _ASKED}}
+_STATION_MAY = {"energy": {"schedules": _ASKED, "display": _TOLD}}
 """What a port of a station may have beside, and then has to be as it is wanted."""
 
 
@@ -315,6 +316,15 @@ class EnergyPort(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Push changes to ``listener`` from now on."""
+        ...
+
+
+@runtime_checkable
+class DisplayEnergyPort(EnergyPort, Protocol):
+    """An energy manager that also hears what the vehicle lets the station show: states of charge, and how long it will take."""
+
+    def display(self, display: VehicleDisplay) -> None:
+        """Told again when it changes."""
         ...
 
 

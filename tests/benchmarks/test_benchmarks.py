@@ -17,6 +17,7 @@ FIGURES = {
     "exi": {"exi-decode", "exi-encode"},
     "loop": {"charge-loop-pairs"},
     "network": {"tls-echo-pairs", "charge-loop-pairs", "charge-loop-to-echo", "session-cpu"},
+    "currentdemand": {"current-demand-answer-p99"},
     "handshake": {"handshake-cpu", "handshake-cpu-ocsp", "connection-memory"},
     "memory": {"resident-memory"},
     "start": {"import", "import-and-first-decode", "station-listens"},

@@ -11,6 +11,7 @@ from typing import Any
 from iso15118.energy.dc import reaches
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.plan import Plan
+from iso15118.evcc.needs import has_enough
 from iso15118.messages.iso20.common_types import RationalNumber, ResponseCode
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
 from iso15118.session.actions import EndReason, ScheduleRemark, SessionEnded
@@ -115,7 +116,7 @@ def rests(talk: Conversation, plan: Plan) -> bool:
 
 
 def _full(talk: Conversation) -> bool:
-    return talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
+    return has_enough(talk, wanted_wh(talk))
 
 
 def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
