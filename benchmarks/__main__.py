@@ -6,39 +6,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 
 from rich.console import Console
 from rich.table import Table
 
-from . import (
-    charge_loop,
-    compare,
-    current_demand,
-    decode,
-    exi_messages,
-    handshake,
-    network,
-    resident,
-    schedules,
-    size,
-    start,
-    virtual_charge,
-)
+from . import compare, older
 from .figure import QUICK, Figure, Scale
 
-PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
-    "exi": exi_messages.run,
-    "loop": charge_loop.run,
-    "network": network.run,
-    "currentdemand": current_demand.run,
-    "handshake": handshake.run,
-    "memory": resident.run,
-    "start": start.run,
-    "virtual": virtual_charge.run,
-    "size": size.run,
-    "decode": decode.run,
-    "schedules": schedules.run,
+PARTS: dict[str, str] = {
+    "exi": "exi_messages",
+    "loop": "charge_loop",
+    "network": "network",
+    "currentdemand": "current_demand",
+    "handshake": "handshake",
+    "memory": "resident",
+    "start": "start",
+    "virtual": "virtual_charge",
+    "size": "size",
+    "decode": "decode",
+    "schedules": "schedules",
 }
+"""Where each part is; loaded when it is run, since an older tree may not have what another part needs."""
+
+
+def _part(name: str) -> Callable[[Scale], Iterator[Figure]]:
+    run: Callable[[Scale], Iterator[Figure]] = import_module(f".{PARTS[name]}", __package__).run
+    return run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--quick", action="store_true", help="run everything once or so: the figures mean nothing"
     )
     options = parser.parse_args(given)
+    older.find()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; one of {', '.join(PARTS)}")
     scale = QUICK if options.quick else Scale()
@@ -59,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = 0
     for name in options.parts or PARTS:
         try:
-            for figure in PARTS[name](scale):
+            for figure in _part(name)(scale):
                 print(figure.line(), flush=True)
                 figures.append(figure)
         except Exception as error:

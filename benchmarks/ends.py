@@ -71,9 +71,9 @@ class _Watched(MessageStream):
         super().__init__(*arguments, **options)
         self._show = show
 
-    def send(self, message: Any, *, beside: bool = False) -> None:
+    def send(self, message: Any, **how: Any) -> None:
         self._show(message)
-        super().send(message, beside=beside)
+        super().send(message, **how)
 
 
 class Ends:

@@ -8,16 +8,15 @@ This module knows no session, no socket and no order of messages.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from iso15118.messages.iso20 import ac, acdp, common_messages, dc, wpt
-
 from . import exi
 from .errors import ExiError, MisuseError
-from .messages import app, din, iso2
 from .v2gtp import (
     PAYLOAD_CAPS,
     SAP_CAP,
@@ -77,14 +76,23 @@ class Skipped(Struct, frozen=True):
 Item = Received | Undecodable | Skipped
 
 
+_MESSAGES: Final = "iso15118.messages"
+"""Where the modules of message classes are."""
+
+
 class Guest(Struct, frozen=True):
     """An exchange of another schema set on a stream: ``roots`` are the event codes of its two documents, the first 6 bits after the
     EXI header, which no message of the stream's own set has that belongs there."""
 
     schema: str
-    messages: ModuleType
+    module: str
     exchange: str
     roots: tuple[int, int]
+
+    @property
+    def messages(self) -> ModuleType:
+        """Where its message classes are."""
+        return import_module(f"{_MESSAGES}.{self.module}")
 
 
 class Stream(Struct, frozen=True):
@@ -94,10 +102,16 @@ class Stream(Struct, frozen=True):
 
     payload_type: PayloadType
     schema: str
-    messages: ModuleType
+    module: str
+    """Where its message classes are; loaded with the first channel that speaks the edition."""
     cap: int
     beside: tuple[str, ...] = ()
     guest: Guest | None = None
+
+    @property
+    def messages(self) -> ModuleType:
+        """The module itself."""
+        return import_module(f"{_MESSAGES}.{self.module}")
 
     @property
     def shared(self) -> bool:
@@ -122,39 +136,42 @@ class Stream(Struct, frozen=True):
 def _stream(
     payload_type: PayloadType,
     schema: str,
-    messages: ModuleType,
+    module: str,
     cap: int | None = None,
     beside: tuple[str, ...] = (),
     guest: Guest | None = None,
 ) -> Stream:
     most = PAYLOAD_CAPS[payload_type] if cap is None else cap
-    return Stream(payload_type, schema, messages, most, beside, guest)
+    return Stream(payload_type, schema, module, most, beside, guest)
+
+
+_COMMON: Final = "iso20.common_messages"
 
 
 def _iso20(
-    payload_type: PayloadType, schema: str, messages: ModuleType, guest: Guest | None = None
+    payload_type: PayloadType, schema: str, module: str, guest: Guest | None = None
 ) -> tuple[Stream, ...]:
     """The common messages, those of one family, and beside its loop the metering confirmation, check-in and check-out, and the schedule
     renegotiation, where ``guest`` are its charge parameters."""
     return (
-        _stream(PayloadType.ISO20_MAIN, "iso20-common", common_messages),
-        _stream(payload_type, schema, messages),
+        _stream(PayloadType.ISO20_MAIN, "iso20-common", _COMMON),
+        _stream(payload_type, schema, module),
         _stream(
             PayloadType.METERING_CONFIRMATION,
             "iso20-common",
-            common_messages,
+            _COMMON,
             beside=("MeteringConfirmation",),
         ),
         _stream(
             PayloadType.PARKING_STATUS,
             "iso20-common",
-            common_messages,
+            _COMMON,
             beside=("VehicleCheckIn", "VehicleCheckOut"),
         ),
         _stream(
             PayloadType.SCHEDULE_RENEGOTIATION,
             "iso20-common",
-            common_messages,
+            _COMMON,
             beside=("PowerDelivery", "ScheduleExchange"),
             guest=guest,
         ),
@@ -164,11 +181,11 @@ def _iso20(
 _BESIDE: Final = frozenset({"MeteringConfirmation", "VehicleCheckIn", "VehicleCheckOut", "ACDPSystemStatus"})
 """Exchanges that run on a stream of their own only, beside the main one."""
 
-_AC_PARAMETERS: Final = Guest("iso20-ac", ac, "ACChargeParameterDiscovery", (4, 5))
-_IEC_PARAMETERS: Final = Guest("iso20-ac-der-iec", ac, "ACChargeParameterDiscovery", (4, 5))
-_SAE_PARAMETERS: Final = Guest("iso20-ac-der-sae", ac, "ACChargeParameterDiscovery", (4, 5))
-_DC_PARAMETERS: Final = Guest("iso20-dc", dc, "DCChargeParameterDiscovery", (15, 16))
-_WPT_PARAMETERS: Final = Guest("iso20-wpt", wpt, "WPTChargeParameterDiscovery", (29, 30))
+_AC_PARAMETERS: Final = Guest("iso20-ac", "iso20.ac", "ACChargeParameterDiscovery", (4, 5))
+_IEC_PARAMETERS: Final = Guest("iso20-ac-der-iec", "iso20.ac", "ACChargeParameterDiscovery", (4, 5))
+_SAE_PARAMETERS: Final = Guest("iso20-ac-der-sae", "iso20.ac", "ACChargeParameterDiscovery", (4, 5))
+_DC_PARAMETERS: Final = Guest("iso20-dc", "iso20.dc", "DCChargeParameterDiscovery", (15, 16))
+_WPT_PARAMETERS: Final = Guest("iso20-wpt", "iso20.wpt", "WPTChargeParameterDiscovery", (29, 30))
 _HEADER_AND_CODE: Final = 2
 """Octets: the EXI header, and the one that the code of the document stands in."""
 
@@ -180,22 +197,22 @@ NEGOTIATION: Final = "app"
 
 EDITIONS: Final[Mapping[str, tuple[Stream, ...]]] = {
     # Until supportedAppProtocol has chosen there is nothing else, and nothing long.
-    NEGOTIATION: (_stream(PayloadType.SAP, "app", app, SAP_CAP),),
-    "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", ac, _AC_PARAMETERS),
-    "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", dc, _DC_PARAMETERS),
+    NEGOTIATION: (_stream(PayloadType.SAP, "app", "app", SAP_CAP),),
+    "iso20-ac": _iso20(PayloadType.ISO20_AC, "iso20-ac", "iso20.ac", _AC_PARAMETERS),
+    "iso20-dc": _iso20(PayloadType.ISO20_DC, "iso20-dc", "iso20.dc", _DC_PARAMETERS),
     # A pantograph's session has the messages of the device, and those of DC for the power.
     "iso20-acdp": (
-        *_iso20(PayloadType.ISO20_ACDP, "iso20-acdp", acdp, _DC_PARAMETERS),
-        _stream(PayloadType.ISO20_DC, "iso20-dc", dc),
-        _stream(PayloadType.ACDP_SYSTEM_STATUS, "iso20-acdp", acdp, beside=("ACDPSystemStatus",)),
+        *_iso20(PayloadType.ISO20_ACDP, "iso20-acdp", "iso20.acdp", _DC_PARAMETERS),
+        _stream(PayloadType.ISO20_DC, "iso20-dc", "iso20.dc"),
+        _stream(PayloadType.ACDP_SYSTEM_STATUS, "iso20-acdp", "iso20.acdp", beside=("ACDPSystemStatus",)),
     ),
-    "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", wpt, _WPT_PARAMETERS),
+    "iso20-wpt": _iso20(PayloadType.ISO20_WPT, "iso20-wpt", "iso20.wpt", _WPT_PARAMETERS),
     # The messages are those of AC; their elements, and with them all event codes, are not.
-    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", ac, _IEC_PARAMETERS),
-    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", ac, _SAE_PARAMETERS),
+    "iso20-ac-der-iec": _iso20(PayloadType.ISO20_AC_DER_IEC, "iso20-ac-der-iec", "iso20.ac", _IEC_PARAMETERS),
+    "iso20-ac-der-sae": _iso20(PayloadType.ISO20_AC_DER_SAE, "iso20-ac-der-sae", "iso20.ac", _SAE_PARAMETERS),
     # One document element for all: what is said stands in its body.
-    "iso2": (_stream(PayloadType.SAP, "iso2", iso2),),
-    "din": (_stream(PayloadType.SAP, "din", din),),
+    "iso2": (_stream(PayloadType.SAP, "iso2", "iso2"),),
+    "din": (_stream(PayloadType.SAP, "din", "din"),),
 }
 """The payload types of each edition, by the name of the schema set that supportedAppProtocol chooses."""
 
@@ -207,6 +224,41 @@ def _schema_of(stream: Stream, message_type: type) -> str:
     guest = stream.guest
     is_guest = guest is not None and message_type.__module__ == guest.messages.__name__
     return guest.schema if guest is not None and is_guest else stream.schema
+
+
+class _Spoken(Struct, frozen=True):
+    """The streams of an edition, as a channel asks for them."""
+
+    schemas: Mapping[int, str]
+    """Payload type -> schema set."""
+    messages: Mapping[type, tuple[int, str]]
+    """Message class -> payload type and schema set; ``beside``: the same on the stream of a schedule renegotiation."""
+    beside: Mapping[type, tuple[int, str]]
+    guest: Guest | None
+    caps: Mapping[int, int]
+
+
+@cache
+def _spoken(edition: str) -> _Spoken:
+    """Put together once: every connection asks twice."""
+    streams = EDITIONS[edition]
+    return _Spoken(
+        schemas={int(stream.payload_type): stream.schema for stream in streams},
+        messages={
+            message_type: (int(stream.payload_type), stream.schema)
+            for stream in streams
+            for message_type in stream.message_types
+            if not stream.shared
+        },
+        beside={
+            message_type: (int(stream.payload_type), _schema_of(stream, message_type))
+            for stream in streams
+            for message_type in stream.message_types
+            if stream.shared
+        },
+        guest=next((stream.guest for stream in streams if stream.guest is not None), None),
+        caps={int(stream.payload_type): stream.cap for stream in streams},
+    )
 
 
 class Codec(Protocol):
@@ -266,26 +318,13 @@ class MessageChannel:
 
         Raises ``MisuseError`` for an edition that there is not.
         """
-        streams = EDITIONS.get(edition)
-        if streams is None:
+        if edition not in EDITIONS:
             raise MisuseError(f"there is no edition {edition!r}, only {', '.join(EDITIONS)}")
         self._edition = edition
         self._one_by_one = edition == NEGOTIATION
-        self._schemas = {int(stream.payload_type): stream.schema for stream in streams}
-        self._messages = {
-            message_type: (int(stream.payload_type), stream.schema)
-            for stream in streams
-            for message_type in stream.message_types
-            if not stream.shared
-        }
-        self._beside = {
-            message_type: (int(stream.payload_type), _schema_of(stream, message_type))
-            for stream in streams
-            for message_type in stream.message_types
-            if stream.shared
-        }
-        self._guest = next((stream.guest for stream in streams if stream.guest is not None), None)
-        self._reader.caps = {int(stream.payload_type): stream.cap for stream in streams}
+        spoken = _spoken(edition)
+        self._schemas, self._messages, self._beside = spoken.schemas, spoken.messages, spoken.beside
+        self._guest, self._reader.caps = spoken.guest, spoken.caps
 
     @property
     def more(self) -> bool:

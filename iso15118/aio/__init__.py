@@ -14,16 +14,17 @@ from iso15118.aio.net.network import Interface, find_interface
 from iso15118.aio.ports.hardware import PortLimits
 
 from .driver import Observer, Watch
-from .evcc import EvccClient
 from .heartbeat import Heartbeat, LoopLate, WatchdogThread
 from .results import SessionResult
-from .secc import SeccServer
 from .service import ServiceState
 
 if TYPE_CHECKING:
     from iso15118.aio.plug.connector import LinkParts
     from iso15118.aio.plug.plugged_evcc import PluggedEvcc
     from iso15118.aio.plug.plugged_secc import PluggedSecc
+
+    from .evcc import EvccClient
+    from .secc import SeccServer
 
 __all__ = [
     "Ending",
@@ -48,15 +49,17 @@ __all__ = [
 ]
 
 
-_WITH_A_PLUG = {
+_WHERE = {
+    "EvccClient": "evcc",
     "LinkParts": "plug.connector",
     "PluggedEvcc": "plug.plugged_evcc",
     "PluggedSecc": "plug.plugged_secc",
+    "SeccServer": "secc",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """What needs a plug is loaded when it is asked for: who has none starts sooner."""
-    if name in _WITH_A_PLUG:
-        return getattr(import_module(f"{__name__}.{_WITH_A_PLUG[name]}"), name)
+    """Each role, and what needs a plug, is loaded when it is asked for: who has no use for it starts sooner."""
+    if name in _WHERE:
+        return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,10 +22,13 @@ from iso15118.aio.ports.coupling_calls import coupled
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import abilities_of
+from iso15118.aio.ports.value_added import wanted_of
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, MisuseError
 from iso15118.evcc import EvccSession
+from iso15118.evcc.editions import load
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, StateEntered
@@ -109,6 +112,7 @@ class EvccClient:
             )
         check_services(config.editions, config.services, vehicle)
         self.config = config
+        load(config)  # now, and not while a station waits
         self.vehicle = vehicle
         self._where = interface
         self.interface = find_interface(interface) if isinstance(interface, str) else interface
@@ -454,6 +458,7 @@ class EvccClient:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
         mobility, receiver = coupled(self.vehicle)
         state = self._battery.read("state", readings.battery)
+        inverter, wanted = abilities_of(self.vehicle), wanted_of(self.vehicle)
         try:
             return EvccSession(
                 self.config,
@@ -463,6 +468,8 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                inverter=inverter,
+                value_added=wanted,
                 mobility=mobility,
                 receiver=receiver,
             )

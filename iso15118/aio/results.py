@@ -12,8 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
-from iso15118.messages import din, iso2
-from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.events import HardwareFault
@@ -32,22 +30,15 @@ __all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
 _FLOWING_A = 1.0
 
 
-_ENVELOPES = (iso2.V2GMessage, din.V2GMessage)
-_LOOP_ANSWERS = frozenset(
-    {
-        dc.DCChargeLoopRes,
-        ac.ACChargeLoopRes,
-        iso2.CurrentDemandRes,
-        iso2.ChargingStatusRes,
-        din.CurrentDemandRes,
-    }
-)
+_ENVELOPE = "V2GMessage"
+_LOOP_ANSWERS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+"""By the names of their classes: so nobody has to load an edition that is not spoken."""
 
 
 def is_loop_answer(message: Any) -> bool:
     """What a station answers once in a turn of the charge loop, in any edition."""
-    kind = type(message)
-    return (type(message.body.body_element) if kind in _ENVELOPES else kind) in _LOOP_ANSWERS
+    name = type(message).__name__
+    return (type(message.body.body_element).__name__ if name == _ENVELOPE else name) in _LOOP_ANSWERS
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -140,6 +131,13 @@ class Tally:
     def measured(self, values: PowerMeasured | InletMeasured, now: float) -> None:
         """Present values at ``now``."""
         voltage, current = values.voltage_v, abs(values.current_a)
+        if (
+            voltage <= self.maximum_voltage_v
+            and current <= self.peak_current_a
+            and voltage * current <= self.peak_power_w
+            and (current > _FLOWING_A) is (self._flowing_since is not None)
+        ):
+            return  # nothing new, as mostly
         self._see(voltage, current, voltage * current, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:

@@ -23,7 +23,6 @@ from iso15118.sdp import SDP_PORT
 from iso15118.session.ticket import EvccTicket
 
 from .directing import Directing
-from .evcc import EvccClient
 from .logs import Log
 from .notify import SystemdNotifier
 from .results import SessionResult
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
     from .directing import Directs
     from .driver import Observer
+    from .evcc import EvccClient
     from .heartbeat import Heartbeat
 
 __all__ = [
@@ -212,6 +212,8 @@ def run_vehicle(
     where there is no plug; it raises what he raises.
     """
 
+    from .evcc import EvccClient  # here: a station has no use for it
+
     async def drive() -> tuple[SessionResult | None, bool]:
         loop = asyncio.get_running_loop()
         hardware = vehicle(asyncio.sleep, loop.time)
@@ -279,6 +281,8 @@ def run_both(
     the first part is ``earlier``. ``director`` drives both ends. Raises as ``EvccClient.run`` does, what the
     director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
     """
+
+    from .evcc import EvccClient  # here: a station has no use for it
 
     async def session() -> Both:
         loop = asyncio.get_running_loop()

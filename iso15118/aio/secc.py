@@ -23,6 +23,7 @@ from iso15118.aio.ports.hardware import PortLimits
 from iso15118.errors import ConfigError, MisuseError
 from iso15118.sdp import SDP_PORT, Security
 from iso15118.secc import SeccSession
+from iso15118.secc.editions import load
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, PeerDeviates
 from iso15118.session.discovery import Downgrade
@@ -123,6 +124,7 @@ class SeccServer:
             )
         check_services(config.editions, config.services, station if talks_with is None else talks_with)
         self.config = config
+        load(config)  # now, and not while a vehicle waits
         self.station = station
         if isinstance(interface, str) and not wait_for_interface:
             find_interface(interface)  # what cannot be used is said here

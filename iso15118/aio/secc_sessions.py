@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import grid_code_of
 from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
-from iso15118.aio.ports.value_added import services_of
+from iso15118.aio.ports.value_added import services_of, tell_selected
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
@@ -278,6 +279,8 @@ class SeccSessions:
                 complaint = energy.tell("display", news)
             if complaint:
                 _log.error("the energy manager does not take what the vehicle says: %s", complaint)
+        if type(news) is act.ServicesSelected:
+            tell_selected(self._station, news)
         self.tell_news(news)
 
     def tell_news(self, news: act.Notify) -> None:
@@ -340,6 +343,7 @@ class SeccSessions:
             pad=hardware.pad_limits(),
             pad_id=hardware.pad_id(),
             epoch=epoch,
+            grid_code=grid_code_of(self._talks_with),
             trust=trust_of(self._talks_with),
             installs=self._talks_with.contract_certificates is not None,
             value_added=services_of(self._talks_with),

@@ -238,19 +238,24 @@ class Common(Struct, frozen=True, kw_only=True):
     """Of the station alone: at less than its own minimum a vehicle is charged all the same."""
     minimum_current_a: float
     minimum_power_w: float
+    has_minimum: bool
+    """One of the two is above 0; where none is, whatever flows is enough."""
     idle: Bounds
     """What the supply holds while nothing can flow because the wish is below its minimum voltage."""
 
 
 def common(station: Limits, vehicle: Limits) -> Common:
     """The lesser maxima and the greater minima of both sides."""
+    least_a = max(station.minimum_charge_current_a, vehicle.minimum_charge_current_a)
+    least_w = max(station.minimum_charge_power_w, vehicle.minimum_charge_power_w)
     return Common(
         maximum_voltage_v=min(station.maximum_voltage_v, vehicle.maximum_voltage_v),
         maximum_current_a=min(station.maximum_charge_current_a, vehicle.maximum_charge_current_a),
         maximum_power_w=min(station.maximum_charge_power_w, vehicle.maximum_charge_power_w),
         minimum_voltage_v=station.minimum_voltage_v,
-        minimum_current_a=max(station.minimum_charge_current_a, vehicle.minimum_charge_current_a),
-        minimum_power_w=max(station.minimum_charge_power_w, vehicle.minimum_charge_power_w),
+        minimum_current_a=least_a,
+        minimum_power_w=least_w,
+        has_minimum=least_a > 0.0 or least_w > 0.0,
         # No supply is told of a voltage that it does not have.
         idle=Bounds(min(station.minimum_voltage_v, station.maximum_voltage_v), 0.0, 0.0),
     )
@@ -293,7 +298,16 @@ def charging(wanted: Bounds, both: Common, present_v: float, *, loss: float = 1.
         watts = both.maximum_power_w
     if volts < both.minimum_voltage_v:
         return both.idle
-    if not reaches(amperes, watts, present_v, both.minimum_current_a, both.minimum_power_w, loss=loss):
+    if (
+        amperes <= 0.0
+        or watts <= 0.0
+        or (
+            both.has_minimum
+            and not reaches(
+                amperes, watts, present_v, both.minimum_current_a, both.minimum_power_w, loss=loss
+            )
+        )
+    ):
         return Bounds(volts, 0.0, 0.0)
     return Bounds(volts, amperes, watts)
 

@@ -61,6 +61,8 @@ class Schedule(Struct, frozen=True):
         """The least power from ``room_s`` before ``now``, but not before it begins, to ``room_s`` after it: what both sides may take
         for the power of now, when each reads moments in whole seconds."""
         begins, ends = self.begins, self.ends
+        if begins <= now < ends[0] - room_s:  # mostly there is but one entry
+            return self.powers[0]
         if not begins <= now < ends[-1]:
             return 0.0
         first = bisect_right(ends, max(now - room_s, begins))

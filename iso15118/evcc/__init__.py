@@ -4,7 +4,22 @@
 sequence chart.
 """
 
-from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.session import EvccSession
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .config import EvccConfig
+
+if TYPE_CHECKING:
+    from .session import EvccSession
 
 __all__ = ["EvccConfig", "EvccSession"]
+
+
+def __getattr__(name: str) -> Any:
+    """Settings are read by both sides, the session is loaded when it is asked for."""
+    if name == "EvccSession":
+        from .session import EvccSession
+
+        return EvccSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

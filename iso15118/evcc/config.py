@@ -20,7 +20,7 @@ from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.evcc.wpt_settings import WptEvccSettings
-from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
+from iso15118.messages.values import DischargeLimitSign, ReactiveSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.discovery import Downgrade, SecondAnswer
 from iso15118.session.quirks import changed, check_quirks
@@ -169,6 +169,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
     """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some stations
     send and expect it. Both are read."""
+    reactive_sign: ReactiveSign = ReactiveSign.ABSORBS
+    """AC_DER_IEC and AC_DER_SAE: what a positive reactive power of a station's curves and set points means: what the vehicle absorbs, or
+    injects. No public source settles it."""
     strict_evse_id: bool = False
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only

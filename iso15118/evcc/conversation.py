@@ -29,9 +29,13 @@ from iso15118.session.actions import (
     UseKey,
 )
 from iso15118.session.checks import what_went_wrong
+from iso15118.session.der import GridCondition, InverterAbilities
 from iso15118.session.events import (
     AcMeasured,
     BatteryChanged,
+    ChargerChanged,
+    Event,
+    GridConditionChanged,
     InletMeasured,
     KeyUsed,
     MobilityChanged,
@@ -45,6 +49,7 @@ from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor, WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import Guidance, WantedService
 from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer, Timing
 
@@ -89,31 +94,20 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
-class Exchange:
+class Exchange(Struct, frozen=True, gc=False):
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]."""
+    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]. ``apart``: the
+    two have a stream of their own, and the script waits for them all the same."""
 
-    __slots__ = ("opens", "optional", "request", "response_type", "state", "then", "timeout")
-
-    def __init__(
-        self,
-        request: Any,
-        response_type: type,
-        timeout: float,
-        state: str,
-        *,
-        opens: bool = False,
-        optional: bool = False,
-        then: tuple[Action, ...] = (),
-    ) -> None:
-        self.request = request
-        self.response_type = response_type
-        self.timeout = timeout
-        self.state = state
-        self.opens = opens
-        self.optional = optional
-        self.then = then
+    request: Any
+    response_type: type
+    timeout: float
+    state: str
+    opens: bool = False
+    optional: bool = False
+    then: tuple[Action, ...] = ()
+    apart: bool = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -219,6 +213,18 @@ class Conversation:
         """What the on-board charger declares for AC; fixed for the session. None: there is none."""
         self.charger_now = charger
         """What it can take and give now, within that."""
+        self.inverter: InverterAbilities | None = None
+        """What the charger can do for the grid; None: nothing."""
+        self.grid_condition = GridCondition()
+        """What it last said of the grid."""
+        self.wanted: tuple[WantedService, ...] = ()
+        """Services that are taken where they are offered, beside energy."""
+        self.selected: tuple[tuple[int, int | None], ...] = ()
+        """Those that were chosen."""
+        self.parking: frozenset[int] = frozenset()
+        """The ways of parking status that were chosen: 1 check-in, 2 check-out."""
+        self.guidance = Guidance()
+        """Where the station last said the vehicle is to go."""
         self.charger_measured = AcMeasured()
         """Its input as last measured."""
         self.battery = battery
@@ -227,6 +233,8 @@ class Conversation:
         """The inlet as last measured."""
         self.meter = MeterWatch(config)
         """The vehicle's own count of energy, and the station's readings beside it."""
+        self.counts_energy = contracts is not None
+        """Without contracts no reading is ever signed, and nobody asks for the count."""
         self.unsigned: set[str] = set()
         """Why meter readings were not signed, without numbers: each reason is told once."""
         self.contactors_closed = False
@@ -339,8 +347,9 @@ class Conversation:
         """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
-        self.timeouts: dict[type, float] = {}
-        """How long the response to a request of this class is waited for, in s, by ``timing``; each is looked up once."""
+        self.awaited: dict[type, tuple[type, float, str, bool, bool]] = {}
+        """For the edition: what answers a request of this class, within how many s by ``timing``, in which state, and whether it opens the
+        session; each is looked up once."""
         self.kept: Any = None
         """For the edition: what it does not make anew with every message."""
 
@@ -353,6 +362,16 @@ class Conversation:
         """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
         self.config, found = quirks_of(self.config, evse_id)
         self.act(*(told(one.title, evse_id, one.changes) for one in found))
+
+    def remember(self, event: Event) -> None:
+        """What changes nothing by itself, but what is known."""
+        match event:
+            case ChargerChanged(limits=limits):
+                self.charger_now = limits
+            case GridConditionChanged(condition=condition):
+                self.grid_condition = condition
+            case _:
+                pass
 
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""

@@ -40,6 +40,11 @@ class EvccEdition(Protocol):
     schema: str
     """What the channel speaks, a key of ``channel.EDITIONS``."""
 
+    def plain(self, message: Any, session_id: bytes) -> type | None:
+        """The class of a response that says OK in this session, and nothing else in its envelope: as almost all do. None says nothing:
+        ``read`` has to look."""
+        ...
+
     def read(self, message: Any) -> Reading | None:
         """The envelope of a message; None if it is no response of this edition."""
         ...

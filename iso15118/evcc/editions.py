@@ -1,4 +1,6 @@
-"""The editions that a vehicle can speak: the namespace of each in supportedAppProtocol, and on which connections it may be offered."""
+"""The editions that a vehicle can speak: the namespace of each in supportedAppProtocol, and on which connections it may be offered.
+
+The code of an edition is loaded when it is configured, before there is a station: who does not speak it starts sooner."""
 
 from __future__ import annotations
 
@@ -7,10 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from iso15118.evcc.din.script import Din
-from iso15118.evcc.iso2.script import Iso2
-from iso15118.evcc.iso2.setup import modes_of
-from iso15118.evcc.iso20.script import AC, ACDP, DC, WPT, Iso20
 from iso15118.session.services import (
     AC_SERVICES,
     ACDP_SERVICES,
@@ -24,9 +22,10 @@ from iso15118.session.services import (
 from .edition import EvccEdition
 
 if TYPE_CHECKING:
+    from .config import EvccConfig
     from .conversation import Conversation
 
-__all__ = ["OFFERED", "Offered", "offered"]
+__all__ = ["OFFERED", "Offered", "load", "offered"]
 
 
 class Offered(Struct, frozen=True, kw_only=True):
@@ -37,7 +36,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     namespace: str
     major: int
     minor: int
-    make: Callable[[], EvccEdition]
+    code: Callable[[], Callable[[], EvccEdition]]
+    """Loads what speaks it, and gives what makes one session of it."""
     why_not: Callable[[Conversation], str]
     """Why it may not be offered in this session; empty if it may."""
 
@@ -52,6 +52,17 @@ def _why_not_ac(talk: Conversation) -> str:
     if talk.charger is None or not AC_SERVICES.intersection(talk.config.services):
         return "without an AC service"
     return _why_not_iso20(talk)
+
+
+def _why_not_der(service: ServiceID) -> Callable[[Conversation], str]:
+    def why_not(talk: Conversation) -> str:
+        if service not in talk.config.services:
+            return f"without {service.name}"
+        if talk.charger is None or talk.inverter is None or not talk.charger.bidirectional:
+            return "without an inverter that gives energy back"
+        return _why_not_iso20(talk)
+
+    return why_not
 
 
 def _why_not_acdp(talk: Conversation) -> str:
@@ -75,6 +86,8 @@ def _why_not_iso20(talk: Conversation) -> str:
 
 def _why_not_iso2(talk: Conversation) -> str:
     """With any TLS, and without: then there is no Plug and Charge [V2G2-633]."""
+    from .iso2.setup import modes_of
+
     return "" if modes_of(talk) else "without services and hardware for iso2.energy_transfer_modes"
 
 
@@ -85,13 +98,61 @@ def _why_not_din(talk: Conversation) -> str:
     return "" if {ServiceID.DC, ServiceID.DC_BPT} & set(talk.config.services) else "without DC over CCS"
 
 
+def _dc() -> Callable[[], EvccEdition]:
+    from .iso20.script import DC, Iso20
+
+    return lambda: Iso20(DC)
+
+
+def _ac() -> Callable[[], EvccEdition]:
+    from .iso20.script import AC, Iso20
+
+    return lambda: Iso20(AC)
+
+
+def _ac_der_iec() -> Callable[[], EvccEdition]:
+    from .iso20.script import AC_DER_IEC, Iso20
+
+    return lambda: Iso20(AC_DER_IEC)
+
+
+def _ac_der_sae() -> Callable[[], EvccEdition]:
+    from .iso20.script import AC_DER_SAE, Iso20
+
+    return lambda: Iso20(AC_DER_SAE)
+
+
+def _acdp() -> Callable[[], EvccEdition]:
+    from .iso20.script import ACDP, Iso20
+
+    return lambda: Iso20(ACDP)
+
+
+def _wpt() -> Callable[[], EvccEdition]:
+    from .iso20.script import WPT, Iso20
+
+    return lambda: Iso20(WPT)
+
+
+def _din() -> Callable[[], EvccEdition]:
+    from .din.script import Din
+
+    return Din
+
+
+def _iso2() -> Callable[[], EvccEdition]:
+    from .iso2.script import Iso2
+
+    return Iso2
+
+
 OFFERED: Final = (
     Offered(
         edition="iso20",
         namespace=Namespace.DC.value,
         major=1,
         minor=0,
-        make=lambda: Iso20(DC),
+        code=_dc,
         why_not=_why_not_dc,
     ),
     Offered(
@@ -99,15 +160,31 @@ OFFERED: Final = (
         namespace=Namespace.AC.value,
         major=1,
         minor=0,
-        make=lambda: Iso20(AC),
+        code=_ac,
         why_not=_why_not_ac,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_IEC.value,
+        major=1,
+        minor=0,
+        code=_ac_der_iec,
+        why_not=_why_not_der(ServiceID.AC_DER_IEC),
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_SAE.value,
+        major=1,
+        minor=0,
+        code=_ac_der_sae,
+        why_not=_why_not_der(ServiceID.AC_DER_SAE),
     ),
     Offered(
         edition="iso20",
         namespace=Namespace.ACDP.value,
         major=1,
         minor=0,
-        make=lambda: Iso20(ACDP),
+        code=_acdp,
         why_not=_why_not_acdp,
     ),
     Offered(
@@ -115,22 +192,28 @@ OFFERED: Final = (
         namespace=Namespace.WPT.value,
         major=1,
         minor=0,
-        make=lambda: Iso20(WPT),
+        code=_wpt,
         why_not=_why_not_wpt,
     ),
     Offered(
-        edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, make=Iso2, why_not=_why_not_iso2
+        edition="iso2", namespace=Namespace.ISO2.value, major=2, minor=0, code=_iso2, why_not=_why_not_iso2
     ),
     Offered(
         edition="din",
         namespace=Namespace.DIN.value,
         major=2,
         minor=0,
-        make=Din,
+        code=_din,
         why_not=_why_not_din,
     ),
 )
 """All there are; ``offered`` says which, and in which order."""
+
+
+def load(config: EvccConfig) -> None:
+    """Load the code of what may be offered by this configuration."""
+    for one in offered(config.editions, config.services):
+        one.code()
 
 
 def offered(editions: tuple[str, ...], services: tuple[ServiceID, ...]) -> list[Offered]:

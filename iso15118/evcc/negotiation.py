@@ -17,7 +17,7 @@ __all__ = ["session"]
 async def session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnded:
     """The whole session in whatever edition the two sides agree on."""
     chosen = await _negotiated(talk)
-    edition = talk.edition = chosen.make()
+    edition = talk.edition = chosen.code()()
     talk.edition_name = chosen.edition
     talk.apart = chosen.namespace == Namespace.ACDP.value
     talk.act(UseSchema(edition.schema))

@@ -7,6 +7,7 @@ before anything is said.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.dc import on_wire
@@ -21,17 +22,21 @@ from iso15118.evcc.conversation import (
     Until,
 )
 from iso15118.evcc.edition import Reading
+from iso15118.evcc.editions import load
 from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
 from iso15118.evcc.side_stream import SideStreams
 from iso15118.session import actions as act
 from iso15118.session import events as ev
-from iso15118.session.ac_limits import AcVehicleLimits
+from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.checks import check_event, text
+from iso15118.session.der import InverterAbilities, check_inverter
+from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
 from iso15118.session.supervision import WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import WantedService, check_wanted
 from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer
 
@@ -43,21 +48,23 @@ __all__ = ["EvccSession"]
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _MESSAGE = Timer.MESSAGE
+_CHECKED_LATER = frozenset({InletMeasured, BatteryChanged, MessageReceived})
+"""Events that come many times a second, and are looked at where they are taken: none of them is refused."""
 _BEHIND_S = 0.1
-"""How long behind a request its actions follow: a station that saw the control pilot change before the request that announces it would
-take that for a fault, and later than 0.25 s it may be [V2G20-847]."""
+"""How long behind a request its actions follow: before it, a change of the control pilot is a fault, and so it may be later than 0.25 s
+[V2G20-847]."""
 
 
 class EvccSession(SideStreams, Funnel):
     """One session of one inlet.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what
-    the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix
-    time in seconds (0: no clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is
+    what the vehicle declares, ``battery`` its state now; ``epoch`` is what must be added to ``now`` to get Unix time in seconds (0: no
+    clock is set). ``contracts``: what the vehicle has for Plug and Charge; None: it does without.
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
-    charger declares, for AC; without a DC side ``limits`` is None. ``mobility``: whether a vehicle that can be charged under a
-    connection device stands and is held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
+    charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
+    that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
     """
 
     def __init__(
@@ -70,31 +77,28 @@ class EvccSession(SideStreams, Funnel):
         contracts: VehicleContracts | None = None,
         resume: EvccTicket | None = None,
         charger: AcVehicleLimits | None = None,
+        inverter: InverterAbilities | None = None,
+        value_added: Iterable[WantedService] = (),
         mobility: ev.MobilityChanged | None = None,
         receiver: ReceiverLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
-            raise ConfigError(
-                "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
-            )
+            raise ConfigError("config", f"{type(config).__name__} is no EvccConfig", "EvccConfig(...)")
         if limits is None and (charger is not None or receiver is not None):
             limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):
             raise ConfigError(
                 "limits", f"{type(limits).__name__} is no VehicleLimits", "iso15118.VehicleLimits(...)"
             )
-        if charger is not None and not isinstance(charger, AcVehicleLimits):
-            raise ConfigError(
-                "charger",
-                f"{type(charger).__name__} is no AcVehicleLimits",
-                "iso15118.AcVehicleLimits.of(...)",
-            )
+        check_charger(charger)
+        check_inverter(inverter)
         if not math.isfinite(epoch):
-            raise ConfigError(
-                "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
-            )
+            hint = "Unix time at the clock's zero in s; 0: none is set"
+            raise ConfigError("epoch", f"{epoch!r} is no time", hint)
+        load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
+        talk.inverter, talk.wanted = inverter, check_wanted(value_added)
         if mobility is not None:
             check_event(mobility)
             talk.mobility, talk.locked, talk.apart = mobility, mobility.immobilized, True
@@ -123,7 +127,8 @@ class EvccSession(SideStreams, Funnel):
         timer = self.timers.deadline
         if not self._on_cable:
             return timer
-        readings = self._fresh_until
+        ac = self._talk.ac_supervisor
+        readings = self._supervisor.fresh_until if ac is None else self._fresh_until
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
@@ -179,33 +184,30 @@ class EvccSession(SideStreams, Funnel):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, off the cable first.
         """
         kind, talk = type(event), self._talk
-        measured = kind is ev.InletMeasured
-        if not measured and kind is not ev.BatteryChanged and kind is not ev.MessageReceived:
+        if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if (
-                measured
-                and event.at is None  # type: ignore[attr-defined]
-                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
-            ):
-                talk.now, talk.inlet = now, event  # type: ignore[assignment]
-                talk.meter.measured(event, now)  # type: ignore[arg-type]
-                return []
+            if kind is InletMeasured:  # noqa: SIM102 - in one condition it is three lines
+                if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                    talk.now, talk.inlet = now, event  # type: ignore[assignment]
+                    if talk.counts_energy:
+                        talk.meter.measured(event, now)  # type: ignore[arg-type]
+                    return []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             talk.now = now
-            if measured:
+            if kind is MessageReceived:
+                return [] if self.ended is not None else self._message(event.message, event.beside)  # type: ignore[attr-defined]
+            if kind is BatteryChanged:
+                return self._battery(event)  # type: ignore[arg-type]
+            if kind is InletMeasured:
                 found = self._inlet(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
-            if kind is ev.BatteryChanged:
-                return self._battery(event)  # type: ignore[arg-type]
             if kind is ev.AcMeasured or kind is ev.ReceiverMeasured:
                 found = self._charger(event) if kind is ev.AcMeasured else self._coil(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
-            if kind is ev.MessageReceived:
-                return self._message(event.message, event.beside)  # type: ignore[attr-defined]
             actions = self._other(event)
             if self.ended is None and isinstance(self._step, Until) and self._step.is_ready():
                 self.timers.clear(Timer.PACE)
@@ -268,7 +270,7 @@ class EvccSession(SideStreams, Funnel):
             return self._take_outbox() + self._end(ended.reason, ended.detail, rule=ended.rule)
         except EndSession as over:
             return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
-        actions = self._take_outbox()
+        actions = self._take_outbox() if talk.outbox else []
         if talk.bound is not self._bound:
             self._keep_bound()
         if talk.side is not self._stream:
@@ -326,6 +328,15 @@ class EvccSession(SideStreams, Funnel):
                 return self._out_of_turn(kind.__name__)
             self.timers.clear(_MESSAGE)
             return self._answered(message)
+        plain = edition.plain(message, talk.session_id)
+        if (
+            plain is not None  # as almost all are
+            and type(step) is Exchange
+            and plain is step.response_type
+            and not (beside or step.opens or plain is talk.beside or plain is self._asked_beside)
+        ):
+            self.timers.clear(_MESSAGE)
+            return self._answered(message)
         reading = edition.read(message)
         if reading is None:
             return self._out_of_turn(type(message).__name__)
@@ -334,7 +345,7 @@ class EvccSession(SideStreams, Funnel):
             return self._beside(reading)
         if kind is self._asked_beside:
             return self._heard_beside(reading, message)
-        if beside:
+        if beside and not (isinstance(step, Exchange) and step.apart and kind is step.response_type):
             return self._answered_beside(message, reading)
         if kind is self._given_up and not (isinstance(step, Exchange) and step.response_type is kind):
             self._given_up = None
@@ -344,17 +355,8 @@ class EvccSession(SideStreams, Funnel):
         self.timers.clear(_MESSAGE)
         if step.optional and reading.failed and reading.session_id == talk.session_id:
             return self._without(reading.code)
-        if (  # almost all say nothing but that all is well
-            reading.failed
-            or step.opens
-            or reading.deviates is not None
-            or reading.session_id != talk.session_id
-            or not any(talk.session_id)
-        ):
-            ended = self._envelope(step, reading)
-            if ended is not None:
-                return ended
-        return self._answered(message)
+        ended = self._envelope(step, reading)
+        return self._answered(message) if ended is None else ended
 
     def _without(self, why: str) -> list[Action]:
         """The script goes on without an answer that it can do without."""
@@ -448,9 +450,6 @@ class EvccSession(SideStreams, Funnel):
             case ev.KeyUsed():
                 talk.key_used(event)
                 return self._take_outbox()
-            case ev.ChargerChanged(limits=limits):
-                talk.charger_now = limits
-                return []
             case ev.SignalChanged(state=state):
                 return self._signal_changed(state)
             case ev.MobilityChanged(immobilized=held):
@@ -484,4 +483,5 @@ class EvccSession(SideStreams, Funnel):
                 talk.pause_wanted = talk.pause_wanted or reason or "pause requested"
                 return []
             case _:
+                talk.remember(event)
                 return []

@@ -17,16 +17,20 @@ from functools import lru_cache
 from iso15118.messages.iso20.common_types import RationalNumber
 
 __all__ = [
+    "BEYOND_SECONDS",
     "NO_SESSION",
     "DischargeLimitSign",
+    "ReactiveSign",
     "TimeStampUnit",
     "anchored",
     "ceil_rational",
     "ceiled",
     "floor_rational",
     "floored",
+    "measured",
     "new_session_id",
     "rational",
+    "same_stamp_s",
     "si",
     "time_stamp",
     "towards_zero",
@@ -138,6 +142,14 @@ def _negative(number: RationalNumber) -> RationalNumber:
     return RationalNumber(exponent=number.exponent, value=-number.value) if number.value else number
 
 
+class ReactiveSign(Enum):
+    """What a positive reactive power of a grid code's curves and set points means. Unsettled: generators are commonly counted by what they
+    inject, vehicles by what they absorb."""
+
+    ABSORBS = 1
+    INJECTS = -1
+
+
 class TimeStampUnit(Enum):
     """The unit of TimeStamp, TimeAnchor and MeterTimestamp. Unsettled: public stacks send seconds since 1970,
     one commercial station microseconds, so both are read and one is sent."""
@@ -156,8 +168,13 @@ def time_stamp(unix_s: float, unit: TimeStampUnit = TimeStampUnit.SECONDS) -> in
     return stamp if stamp > 0 else 0
 
 
-_MICROSECONDS_FROM, _MILLISECONDS_FROM = 10**14, 10**11
-# As seconds these are the years 5138 and later, as microseconds 1973: no stamp of one unit is taken for one of
+def same_stamp_s(unix_s: float, unit: TimeStampUnit) -> float:
+    """For how many s from ``unix_s`` on the time stamp stays the same; 0 where that is not worth asking."""
+    return 1.0 - unix_s % 1.0 if unit is _SECONDS else 0.0
+
+
+_MICROSECONDS_FROM, BEYOND_SECONDS = 10**14, 10**11
+# A stamp of the second or more is not in seconds. As seconds these are the years 5138 and later, as microseconds 1973: no stamp of one unit is taken for one of
 # another.
 
 
@@ -166,14 +183,24 @@ def unix_time(stamp: int) -> float:
     by their size."""
     if stamp >= _MICROSECONDS_FROM:
         return stamp / 1e6
-    return stamp / 1e3 if stamp >= _MILLISECONDS_FROM else float(stamp)
+    return stamp / 1e3 if stamp >= BEYOND_SECONDS else float(stamp)
+
+
+def measured(value: float) -> RationalNumber:
+    """A voltage or current that was measured, and is a finite number, as the other side is told it: to the nearest tenth."""
+    return _tenths(round(value * 10.0))
+
+
+@lru_cache(maxsize=4096)
+def _tenths(count: int) -> RationalNumber:
+    return rational(count / 10.0)
 
 
 def unit_of(stamp: int) -> str:
     """The unit that ``unix_time`` reads it in, human-readable; empty for seconds."""
     if stamp >= _MICROSECONDS_FROM:
         return "microseconds"
-    return "milliseconds" if stamp >= _MILLISECONDS_FROM else ""
+    return "milliseconds" if stamp >= BEYOND_SECONDS else ""
 
 
 def anchored(anchor: int, sent: int, now: float) -> float:

@@ -279,9 +279,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             )
 
     def parameter_sets(
-        self, service: ServiceID, outlet: AcStationLimits | None = None
+        self, service: ServiceID, outlet: AcStationLimits | None = None, functions: int | None = None
     ) -> tuple[ParameterSet, ...]:
-        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
+        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service; ``functions``: those of
+        the grid code, for AC_DER_IEC."""
         entry = SERVICES[service]
         if service in OUTLET_SERVICES:
             if outlet is None:
@@ -293,6 +294,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
+                der_functions=(self.ac.der_functions or (functions or 0,))
+                if service is ServiceID.AC_DER_IEC
+                else (None,),
                 pricing=self.schedules.pricing,
                 mobility_needs_modes=self.mobility_needs_modes,
             )

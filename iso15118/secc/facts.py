@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
@@ -24,6 +25,7 @@ from iso15118.session.actions import (
     VehicleLeaves,
 )
 from iso15118.session.coupling import DevicePosition, VehiclePosition
+from iso15118.session.der import GridCode
 from iso15118.session.edition import Fault, Refused
 from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
@@ -133,6 +135,12 @@ class Facts:
     installation: Installation | None = None
     refusals: list[str] = field(default_factory=list)
     """Human-readable reasons for refused contracts."""
+
+    # -- the grid code, for a vehicle that is an energy resource
+    grid_code: GridCode | None = None
+    """What the site asks for; None: neither of the two services is offered."""
+    dso: DsoSetPoint = field(default_factory=DsoSetPoint)
+    """What the operator of the grid wants now."""
 
     # -- limits, in SI units
     vehicle: VehicleLimits | None = None

@@ -40,7 +40,7 @@ class Opening(Funnel):
             )
         if choice.served is None:
             return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
-        edition = self._edition = choice.served.make(self._facts)
+        edition = self._edition = choice.served.code()(self._facts)
         self._edition_name = choice.served.edition
         return [
             act.Send(choice.response),

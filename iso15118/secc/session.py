@@ -21,7 +21,9 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.coupling import DevicePosition
+from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
+from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
 from iso15118.session.ticket import SeccTicket
 from iso15118.session.value_added import ValueAddedService, check_value_added
@@ -30,6 +32,7 @@ from iso15118.timing import Timer
 
 from .config import SeccConfig
 from .edition import SeccEdition
+from .editions import load
 from .facts import Facts
 from .hardware import bounds_change
 from .opening import NEGOTIATING, Opening
@@ -44,6 +47,8 @@ __all__ = ["SeccSession"]
 CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
+_CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
+"""Events that come many times a second, and are looked at where they are taken: neither of them is refused."""
 _OF_A_PHASE: Final = (
     Timer.CABLE_CHECK,
     Timer.PRE_CHARGE,
@@ -67,7 +72,8 @@ class SeccSession(Opening):
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
     services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
     provider that prices are signed with. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
+    the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
     vehicles know it.
     """
@@ -87,6 +93,7 @@ class SeccSession(Opening):
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        grid_code: GridCode | None = None,
         device: DevicePosition | None = None,
         pad: PadLimits | None = None,
         pad_id: int = 0,
@@ -110,6 +117,8 @@ class SeccSession(Opening):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        check_event(ev.GridCodeChanged(grid_code))
+        load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
             config,
@@ -127,6 +136,7 @@ class SeccSession(Opening):
                 asks_schedules=schedules,
                 price_signers=tuple(price_signers),
                 tickets=tickets,
+                grid_code=grid_code,
                 device=device,
                 pad_hardware=pad,
                 pad_capabilities=pad,
@@ -208,21 +218,17 @@ class SeccSession(Opening):
         Nothing else is ever raised: a fault of this software ends the session with ``INTERNAL_ERROR``, hardware first.
         """
         kind, facts = type(event), self._facts
-        measured = kind is ev.PowerMeasured
-        if not measured and kind is not ev.MessageReceived:
+        if kind not in _CHECKED_LATER:
             check_event(event)
         try:
-            if (
-                measured
-                and event.at is None  # type: ignore[attr-defined]
-                and self._supervisor.within(event.voltage_v, event.current_a, now)  # type: ignore[attr-defined]
-            ):
-                facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
-                return self._retract() if facts.device_down else []
+            if kind is PowerMeasured:  # noqa: SIM102 - in one condition it is three lines
+                if event.at is None and self._supervisor.within(event.voltage_v, event.current_a, now):  # type: ignore[attr-defined]
+                    facts.now, facts.measured, facts.measured_at = now, event, now  # type: ignore[assignment]
+                    return self._retract() if facts.device_down else []
             if not -_END_OF_TIME < now < _END_OF_TIME:
                 raise ValueError(f"{now} is no time")  # a clock that shows none is a fault
             facts.now = now
-            if measured or kind is ev.AcMeasured or kind is ev.PadMeasured:
+            if kind is PowerMeasured or kind is ev.AcMeasured or kind is ev.PadMeasured:
                 found = self._books.measured(event)  # type: ignore[arg-type]
                 actions = [] if found is None else self._found(found)
                 actions += self._retract() if facts.device_down else []
@@ -231,7 +237,7 @@ class SeccSession(Opening):
                     return []
             elif self.ended is not None:
                 return self._late(event)
-            elif kind is ev.MessageReceived:
+            elif kind is MessageReceived:
                 actions = self._message(event.message, event.beside)  # type: ignore[attr-defined]
             else:
                 actions = self._other(event)
@@ -453,9 +459,9 @@ class SeccSession(Opening):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
-            case ev.PauseRequested():
-                facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
-                return []
+            case ev.DsoSetPointChanged(set_point=set_point):
+                facts.dso = set_point
+                return self._rebound()
             case _:
                 remember(event, facts)
                 return []

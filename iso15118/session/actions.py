@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import EnergyOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action, Notify
 
+from .der import GridCode
 from .ends import EndReason
 from .hardware_actions import (
     CloseContactors,
@@ -34,6 +36,14 @@ from .hardware_actions import (
     StopPower,
     Urgency,
 )
+from .news_beside import (
+    GridReported,
+    InverterDeclared,
+    ParkingSpaceShown,
+    ServicesSelected,
+    VehicleChecksIn,
+    VehicleChecksOut,
+)
 from .schedule_news import PowerProfileTaken, PriceTrust, ScheduleChosen, ScheduleRemark
 
 __all__ = [
@@ -46,15 +56,19 @@ __all__ = [
     "EndReason",
     "EvccidMismatch",
     "EvseNotified",
+    "FollowGrid",
+    "GridReported",
     "GuideVehicle",
     "HardwareAction",
     "Immobilize",
+    "InverterDeclared",
     "MeteringConfirmed",
     "MeteringRefused",
     "MobilityNeeds",
     "MobilityNeedsAnswered",
     "Notify",
     "OpenContactors",
+    "ParkingSpaceShown",
     "PeerDeviates",
     "PowerProfileTaken",
     "PreCharge",
@@ -192,6 +206,14 @@ class SignalReady(HardwareAction, frozen=True):
 # -- news for the application
 
 
+class FollowGrid(HardwareAction, frozen=True):
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
+    session is over, and what it was told holds no more."""
+
+    code: GridCode | None
+    set_point: DsoSetPoint = DsoSetPoint()
+
+
 class StateEntered(Notify, frozen=True):
     """The session waits in another state now."""
 
@@ -315,33 +337,6 @@ class MeteringConfirmed(Notify, frozen=True):
     charged_wh: float
     message: Any
     """The MeteringConfirmationReq as received: element and signature."""
-
-
-class ServicesSelected(Notify, frozen=True):
-    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
-    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
-
-    services: tuple[tuple[int, int | None], ...]
-
-
-class VehicleChecksIn(Notify, frozen=True, kw_only=True):
-    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
-    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
-    to go is answered by ``ParkingGuidance``."""
-
-    status: str
-    method: str
-    vehicle_frame: int | None = None
-    device_offset: int | None = None
-    vehicle_travel: int | None = None
-
-
-class VehicleChecksOut(Notify, frozen=True, kw_only=True):
-    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
-    s since 1970. It is let go by ``CheckOutGranted``."""
-
-    status: str
-    at: float
 
 
 class SessionResumed(Notify, frozen=True):

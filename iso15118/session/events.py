@@ -37,7 +37,14 @@ from .mind_events import (
 )
 from .schedule_events import PlanChanged, SchedulesGiven, SchedulesMissing
 from .secured import TlsPeer
-from .value_added import Guidance
+from .site_events import (
+    CheckOutGranted,
+    DsoSetPointChanged,
+    GridCodeChanged,
+    GridConditionChanged,
+    ParkingGuidance,
+    SetPointChanged,
+)
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -56,8 +63,11 @@ __all__ = [
     "ContractCertificateAnswered",
     "ContractDecided",
     "Cost",
+    "DsoSetPointChanged",
     "EmergencyShutdown",
     "Event",
+    "GridCodeChanged",
+    "GridConditionChanged",
     "HardwareFault",
     "InletMeasured",
     "InsulationMeasured",
@@ -334,24 +344,6 @@ class AcLimitsChanged(Event, frozen=True):
     """Station: what the AC outlet can give from now on (a phase lost, load management)."""
 
     limits: AcStationLimits
-
-
-class SetPointChanged(Event, frozen=True):
-    """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
-    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs it; None: nothing is said."""
-
-    power_w: float | None
-    reactive_var: float | None = None
-
-
-class ParkingGuidance(Event, frozen=True):
-    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
-
-    guidance: Guidance
-
-
-class CheckOutGranted(Event, frozen=True):
-    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
 
 
 class StopRequested(Event, frozen=True):

@@ -24,6 +24,7 @@ from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from .actions import ChargingNeeds, Urgency, VehicleDisplay
 from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
+from .grid_ports import GridEnergyPort, InverterPort, WantedServices
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .value_added import ValueAddedService
@@ -48,8 +49,10 @@ __all__ = [
     "DcPowerPort",
     "DisplayEnergyPort",
     "EnergyPort",
+    "GridEnergyPort",
     "HeartbeatPort",
     "InletPort",
+    "InverterPort",
     "MeterPort",
     "MobilityPort",
     "OnBoardChargerPort",
@@ -99,6 +102,8 @@ _VEHICLE = {
     "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
+    "inverter": {"abilities": _READ, "condition": _READ, "follow": _ASKED},
+    "value_added": {"wanted": _READ},
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
@@ -284,7 +289,8 @@ class ContractCertificateService(Protocol):
 
 @runtime_checkable
 class ValueAddedServices(Protocol):
-    """What the station offers beside energy (ISO 15118-2). What a vehicle chose is told as ``ServicesSelected``."""
+    """What the station offers beside energy. What a vehicle chose is told as ``ServicesSelected``; one that has ``selected`` is told it,
+    too."""
 
     @property
     def services(self) -> tuple[ValueAddedService, ...]:
@@ -478,9 +484,13 @@ class Vehicle:
     receiver: ReceiverPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
+    inverter: InverterPort | None = None
+    value_added: WantedServices | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
+        if self.inverter is not None and self.charger is None:
+            _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
         alone = self.charger is not None or self.receiver is not None
         if not alone or any(port is not None for port in direct.values()):

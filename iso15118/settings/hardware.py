@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
-from iso15118.messages import din, iso2
+from iso15118.messages import iso2
 from iso15118.messages.iso20 import ac, dc
-from iso15118.messages.physical import quantity
 from iso15118.messages.values import si
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
@@ -58,12 +58,12 @@ def station_of(
     )
 
     def reported(message: object, now: float) -> None:
-        element = _body(message)
+        element: Any = _body(message)
         if isinstance(element, dc.DCChargeLoopReq):
             station.vehicle_shows(si(element.ev_present_voltage), now)
-        elif isinstance(element, iso2.PreChargeReq | din.PreChargeReq):
+        elif type(element).__name__ == "PreChargeReq":
             # In the older editions a vehicle never says what it measures: the voltage of its battery is what it wants for pre-charge.
-            station.vehicle_shows(quantity(element.ev_target_voltage), now)
+            station.vehicle_shows(_quantity(element.ev_target_voltage), now)
 
     return station, reported
 
@@ -98,7 +98,7 @@ def _outlet_of(
         elif isinstance(element, iso2.ChargeParameterDiscoveryReq):
             said = element.ev_charge_parameter
             if isinstance(said, iso2.ACEVChargeParameter):
-                station.vehicle_declares(quantity(said.ev_max_current))
+                station.vehicle_declares(_quantity(said.ev_max_current))
 
     return station, reported
 
@@ -145,15 +145,15 @@ def vehicle_of(
     vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
 
     def reported(message: object, now: float) -> None:
-        element = _body(message)
+        element: Any = _body(message)
         if isinstance(element, dc.DCPreChargeRes):
             vehicle.station_shows(si(element.evse_present_voltage), now)
         elif isinstance(element, dc.DCChargeLoopRes):
             vehicle.station_gives(si(element.evse_present_current), now)
-        elif isinstance(element, iso2.PreChargeRes | din.PreChargeRes):
-            vehicle.station_shows(quantity(element.evse_present_voltage), now)
-        elif isinstance(element, iso2.CurrentDemandRes | din.CurrentDemandRes):
-            vehicle.station_gives(quantity(element.evse_present_current), now)
+        elif type(element).__name__ == "PreChargeRes":
+            vehicle.station_shows(_quantity(element.evse_present_voltage), now)
+        elif type(element).__name__ == "CurrentDemandRes":
+            vehicle.station_gives(_quantity(element.evse_present_current), now)
 
     return vehicle, reported
 
@@ -162,6 +162,13 @@ def _nothing(message: object, now: float) -> None:
     """What an AC station reports of its present values is what this vehicle does itself."""
 
 
-def _body(message: object) -> object:
+def _body(message: Any) -> object:
     """What a message says; in the older editions it is in the body."""
-    return message.body.body_element if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message
+    return message.body.body_element if type(message).__name__ == "V2GMessage" else message
+
+
+def _quantity(number: Any) -> float:
+    """A quantity of the older editions; who reads one has loaded them, and nobody else has to."""
+    from iso15118.messages.physical import quantity
+
+    return quantity(number)

@@ -221,3 +221,11 @@ def test_a_name_of_a_meter_is_as_long_as_may_be() -> None:
     assert read("meter.read", MeterRead("x" * 256, 0.0)).meter_id == "x" * 256
     with pytest.raises(HardwareError, match="256 characters"):
         read("meter.read", MeterRead("x" * 257, 0.0))
+
+
+def test_the_quick_look_at_a_battery_knows_all_its_fields_in_their_order() -> None:
+    """It takes them by their place; of one more, each battery would take the long way."""
+    rest = ("complete", "inlet_hot", "at")
+    assert BatteryChanged.__struct_fields__ == (*readings._BATTERY_NUMBERS, *rest)
+    reading = READINGS["battery.state"][1]
+    assert readings._is_plain(msgspec.structs.replace(reading, at=None))

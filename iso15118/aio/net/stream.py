@@ -51,6 +51,8 @@ class _Phase(Enum):
     LINGER = "our side is closed; what still comes in is dropped"
     GONE = "nothing any more"
 
+    __hash__ = object.__hash__  # each is one object; asked for with every message
+
 
 _TALKING: Final = frozenset((_Phase.OPEN, _Phase.GRACE))
 _PEER_IS_DONE: Final = frozenset((Ending.CLOSED_BY_PEER, Ending.TRUNCATED, Ending.TLS_ALERT))

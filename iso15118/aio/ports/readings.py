@@ -97,39 +97,50 @@ def battery(value: Any, port: str) -> BatteryChanged:
 def _is_plain(state: BatteryChanged) -> bool:
     """Plain floats within all bounds, as nearly all are. Written out: it is asked many thousand times a second, and a loop takes thrice as
     long."""
-    return (
-        type(state.soc) is float
-        and 0.0 <= state.soc <= 100.0
-        and type(state.voltage_v) is float
-        and -MOST_V <= state.voltage_v <= MOST_V
-        and type(state.target_voltage_v) is float
-        and -MOST_V <= state.target_voltage_v <= MOST_V
-        and type(state.target_current_a) is float
-        and -MOST_A <= state.target_current_a <= MOST_A
-        and type(state.maximum_charge_power_w) is float
-        and -MOST_W <= state.maximum_charge_power_w <= MOST_W
-        and type(state.maximum_charge_current_a) is float
-        and -MOST_A <= state.maximum_charge_current_a <= MOST_A
-        and type(state.maximum_voltage_v) is float
-        and -MOST_V <= state.maximum_voltage_v <= MOST_V
-        and type(state.minimum_voltage_v) is float
-        and -MOST_V <= state.minimum_voltage_v <= MOST_V
-        and type(state.energy_to_target_wh) is float
-        and -MOST_WH <= state.energy_to_target_wh <= MOST_WH
-        and type(state.energy_to_maximum_wh) is float
-        and -MOST_WH <= state.energy_to_maximum_wh <= MOST_WH
-        and type(state.energy_to_minimum_wh) is float
-        and -MOST_WH <= state.energy_to_minimum_wh <= MOST_WH
-        and type(state.capacity_wh) is float
-        and -MOST_WH <= state.capacity_wh <= MOST_WH
-        and type(state.maximum_discharge_power_w) is float
-        and -MOST_W <= state.maximum_discharge_power_w <= MOST_W
-        and type(state.maximum_discharge_current_a) is float
-        and -MOST_A <= state.maximum_discharge_current_a <= MOST_A
-        and type(state.complete) is bool
-        and type(state.inlet_hot) is bool
-        and state.at is None
+    values = structs.astuple(state)
+    if [*map(type, values)] != _BATTERY_KINDS:
+        return False
+    numbers: tuple[float, ...] = values[: len(_BATTERY_NUMBERS)]
+    soc, v, target_v, target_a, w, a, most_v, least_v, to_target, to_most, to_least, wh, back_w, back_a = (
+        numbers
     )
+    return (
+        0.0 <= soc <= 100.0
+        and -MOST_V <= v <= MOST_V
+        and -MOST_V <= target_v <= MOST_V
+        and -MOST_A <= target_a <= MOST_A
+        and -MOST_W <= w <= MOST_W
+        and -MOST_A <= a <= MOST_A
+        and -MOST_V <= most_v <= MOST_V
+        and -MOST_V <= least_v <= MOST_V
+        and -MOST_WH <= to_target <= MOST_WH
+        and -MOST_WH <= to_most <= MOST_WH
+        and -MOST_WH <= to_least <= MOST_WH
+        and -MOST_WH <= wh <= MOST_WH
+        and -MOST_W <= back_w <= MOST_W
+        and -MOST_A <= back_a <= MOST_A
+    )
+
+
+_BATTERY_NUMBERS: Final = (
+    "soc",
+    "voltage_v",
+    "target_voltage_v",
+    "target_current_a",
+    "maximum_charge_power_w",
+    "maximum_charge_current_a",
+    "maximum_voltage_v",
+    "minimum_voltage_v",
+    "energy_to_target_wh",
+    "energy_to_maximum_wh",
+    "energy_to_minimum_wh",
+    "capacity_wh",
+    "maximum_discharge_power_w",
+    "maximum_discharge_current_a",
+)
+"""The numbers of a battery, in the order of its fields, which a test holds."""
+_BATTERY_KINDS: Final = [*(float for _ in _BATTERY_NUMBERS), bool, bool, type(None)]
+"""The classes of all its fields, where they are as nearly always."""
 
 
 def meter(value: Any, name: str) -> MeterRead:

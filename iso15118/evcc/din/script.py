@@ -16,6 +16,7 @@ from iso15118.evcc.din.plan import Plan
 from iso15118.evcc.din.setup import charge_parameters, choose_service, contract_authentication, session_setup
 from iso15118.evcc.edition import Reading
 from iso15118.messages import din
+from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -28,12 +29,21 @@ from iso15118.session.actions import (
 __all__ = ["Din"]
 
 _ANSWERS = frozenset(pair.response for pair in RESPONSES.values())
+_OK = din.ResponseCode.OK
 
 
 class Din:
     """DIN 70121."""
 
     schema = "din"
+
+    def plain(self, message: Any, session_id: bytes) -> type | None:
+        """See ``EvccEdition``."""
+        body: Any = message.body.body_element if type(message) is din.V2GMessage else None
+        kind = type(body)
+        if kind not in _ANSWERS or body.response_code is not _OK:
+            return None
+        return kind if message.header.session_id == session_id != NO_SESSION else None
 
     def read(self, message: Any) -> Reading | None:
         """The header of a response, and the code in its body. Whatever a station calls its session, it is a new one."""

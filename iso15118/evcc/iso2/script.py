@@ -18,12 +18,14 @@ from iso15118.evcc.iso2.pause import keep, session_setup
 from iso15118.evcc.iso2.plan import Plan
 from iso15118.evcc.iso2.setup import choose_services, identify
 from iso15118.messages import iso2
+from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
 from iso15118.timing import Timer
 
 __all__ = ["Iso2"]
 
 _ANSWERS: Final = frozenset(pair.response for pair in RESPONSES.values())
+_OK: Final = iso2.ResponseCode.OK
 _ERRORS: Final = {
     EndReason.PRE_CHARGE_FAILED: iso2.DCEVErrorCode.FAILED_ChargingVoltageOutOfRange,
     EndReason.CONTACTOR_FAILED: iso2.DCEVErrorCode.FAILED_EVRESSMalfunction,
@@ -35,6 +37,16 @@ class Iso2:
     """ISO 15118-2."""
 
     schema = "iso2"
+
+    def plain(self, message: Any, session_id: bytes) -> type | None:
+        """See ``EvccEdition``."""
+        if type(message) is not iso2.V2GMessage:
+            return None
+        response: Any = message.body.body_element
+        kind, header = type(response), message.header
+        if kind not in _ANSWERS or response.response_code is not _OK or header.notification is not None:
+            return None
+        return kind if header.session_id == session_id != NO_SESSION else None
 
     def read(self, message: Any) -> Reading | None:
         """The header of a response, and its code."""

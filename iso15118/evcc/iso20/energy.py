@@ -20,7 +20,7 @@ from iso15118.evcc.iso20.profile import power_profile
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import EVSEStatus, Processing, ResponseCode
-from iso15118.messages.values import floored, rational, si
+from iso15118.messages.values import floored, measured, rational, si
 from iso15118.session.actions import (
     CloseContactors,
     EndReason,
@@ -65,7 +65,7 @@ async def pre_charge(talk: Conversation) -> None:
         return dc.DCPreChargeReq(
             header=header(talk),
             ev_processing=processing,
-            ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
+            ev_present_voltage=measured(talk.inlet.voltage_v),
             ev_target_voltage=rational(target),
         )
 
@@ -118,16 +118,17 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     asked: object = None
     wind_down_until = 0.0
     turn = 0
-    loop_s = config.loop_s
+    loop_s, meter_every = config.loop_s, config.meter_info_every
     while True:
         began = talk.now
+        scheduled_w = plan.scheduled_power_w(began)
         if end is None:
-            end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan)
+            end = standing_by(talk, plan) if plan.standing_by else enough(talk, plan, scheduled_w)
             end = end or service_wanted(talk, plan)
             wind_down_until = began + _WIND_DOWN_S
         elif abs(talk.inlet.current_a) < _NO_CURRENT_A or began >= wind_down_until:
             return end
-        gives = discharging_wanted(talk, plan)
+        gives = plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan)
         if end is None:
             rested, over = await look(talk, plan, _LOOP, gives=gives)
             if over is not None:
@@ -136,7 +137,7 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 asked = None  # the supervision was told meanwhile that nothing is asked for
             elif plan.discharge_channel is not (plan.separate_channels and gives) and not plan.standing_by:
                 await start(talk, plan)  # over the other channel [V2G20-2123]
-        wants_meter = config.meter_info_every > 0 and turn % config.meter_info_every == 0
+        wants_meter = meter_every > 0 and turn % meter_every == 0
         turn += 1
         nothing = end is not None or plan.standing_by
         request = loop_request(talk, plan, wants_meter, winding_down=nothing)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave
 from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
-from iso15118.messages.values import time_stamp
+from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.session.actions import Action, EndReason
 
 __all__ = ["RESPONSES", "exchange", "header", "poll"]
@@ -48,29 +50,46 @@ RESPONSES: dict[type, tuple[type, str]] = {
     ac.ACChargeLoopReq: (ac.ACChargeLoopRes, "AC_ChargeLoop"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
+    cm.VehicleCheckInReq: (cm.VehicleCheckInRes, "VehicleCheckIn"),
+    cm.VehicleCheckOutReq: (cm.VehicleCheckOutRes, "VehicleCheckOut"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
 
 
+_APART = frozenset({cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+"""They have a stream of their own, and nothing else goes on meanwhile."""
+
+
 def header(talk: Conversation) -> MessageHeader:
     """The header of a request sent now."""
-    stamp = time_stamp(talk.now + talk.epoch, talk.config.time_stamp_unit)
-    made: MessageHeader | None = talk.kept
-    if made is None or made.time_stamp != stamp or made.session_id != talk.session_id:
-        made = talk.kept = MessageHeader(session_id=talk.session_id, time_stamp=stamp)
-    return made
+    kept: _Kept | None = talk.kept
+    if kept is None or not kept.since <= talk.now < kept.until or kept.header.session_id != talk.session_id:
+        unix_s, unit = talk.now + talk.epoch, talk.config.time_stamp_unit
+        made = MessageHeader(session_id=talk.session_id, time_stamp=time_stamp(unix_s, unit))
+        kept = talk.kept = _Kept(made, talk.now, talk.now + same_stamp_s(unix_s, unit))
+    return kept.header
+
+
+class _Kept(Struct, frozen=True, gc=False):
+    """A header, and from when until when its time stamp is that of now."""
+
+    header: MessageHeader
+    since: float
+    until: float
 
 
 def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ()) -> Exchange:
     """Send ``request``, and do ``then`` right behind it; awaiting gives the response."""
     kind = type(request)
-    timeout = talk.timeouts.get(kind)
-    if timeout is None:
-        timeout = talk.timeouts[kind] = talk.timing.message_timeout_of(kind.__name__)
-    response, state = RESPONSES[kind]
-    return Exchange(request, response, timeout, state, opens=kind is cm.SessionSetupReq, then=then)
+    awaited = talk.awaited.get(kind)
+    if awaited is None:
+        response, state = RESPONSES[kind]
+        timeout = talk.timing.message_timeout_of(kind.__name__)
+        awaited = talk.awaited[kind] = response, timeout, state, kind is cm.SessionSetupReq, kind in _APART
+    response, timeout, state, opens, apart = awaited
+    return Exchange(request, response, timeout, state, opens, False, then, apart)
 
 
 async def poll(

@@ -17,7 +17,7 @@ from iso15118.evcc.iso20.needs import departure_s, energies, lowest_soc, target_
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.shown import shown
 from iso15118.messages.iso20 import dc
-from iso15118.messages.values import ceiled, floor_rational, floored, rational, si, towards_zero
+from iso15118.messages.values import ceiled, floor_rational, floored, measured, rational, si, towards_zero
 from iso15118.session.events import BatteryChanged
 from iso15118.session.services import ControlMode
 
@@ -40,7 +40,7 @@ def loop_request(
         header=header(talk),
         display_parameters=shown(talk, plan, talk.inlet.voltage_v * talk.inlet.current_a),
         meter_info_requested=meter_info,
-        ev_present_voltage=rational(round(talk.inlet.voltage_v, 1)),
+        ev_present_voltage=measured(talk.inlet.voltage_v),
         cl_req_control_mode=mode,
     )
 
@@ -79,6 +79,12 @@ def _now(battery: BatteryChanged, talk: Conversation, plan: Plan) -> PresentLimi
             maximum_discharge_current_a=said[3],
             maximum_voltage_v=said[4],
         )
+        plan.own_on_wire = (
+            floor_rational(own.maximum_voltage_v),
+            floor_rational(own.maximum_charge_power_w),
+            floor_rational(own.maximum_charge_current_a),
+            rational(talk.limits.maximum_voltage_v),
+        )
     return own
 
 
@@ -88,7 +94,7 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
     current = 0.0
     if winding_down:
         pass
-    elif discharging_wanted(talk, plan):
+    elif plan.ask_to_discharge_w > 0.0 and discharging_wanted(talk, plan):
         wanted = Bounds(0.0, -battery.maximum_discharge_current_a, plan.scheduled_discharge_w(talk.now))
         # What it asks for is a wish: only its hardware needs a minimum.
         least_w = min(plan.offer.minimum_discharge_power_w, station.maximum_discharge_power_w)
@@ -101,25 +107,28 @@ def _scheduled(talk: Conversation, plan: Plan, battery: BatteryChanged, winding_
         bounds = charging(wanted, both, present)
         amperes, within_power = bounds.current_a, bounds.power_w / present
         current = towards_zero(within_power if within_power < amperes else amperes)
-        if not reaches(current, bounds.power_w, present, both.minimum_current_a, both.minimum_power_w):
+        if both.has_minimum and not reaches(
+            current, bounds.power_w, present, both.minimum_current_a, both.minimum_power_w
+        ):
             current = 0.0  # what is left after rounding is less than one of the two can do
+    voltage, most_w, most_a, declared_v = plan.own_on_wire
     if not plan.service.bidirectional:
         return dc.ScheduledDCCLReqControlMode(
             ev_target_energy_request=target_energy(talk),
             ev_target_current=rational(current),
-            ev_target_voltage=floor_rational(own.maximum_voltage_v),
-            ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
-            ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
-            ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
+            ev_target_voltage=voltage,
+            ev_maximum_charge_power=most_w,
+            ev_maximum_charge_current=most_a,
+            ev_maximum_voltage=declared_v,
         )
     sign = talk.config.discharge_limit_sign
     return dc.BPTScheduledDCCLReqControlMode(
         ev_target_energy_request=target_energy(talk),
         ev_target_current=rational(current),
-        ev_target_voltage=floor_rational(own.maximum_voltage_v),
-        ev_maximum_charge_power=floor_rational(own.maximum_charge_power_w),
-        ev_maximum_charge_current=floor_rational(own.maximum_charge_current_a),
-        ev_maximum_voltage=rational(talk.limits.maximum_voltage_v),
+        ev_target_voltage=voltage,
+        ev_maximum_charge_power=most_w,
+        ev_maximum_charge_current=most_a,
+        ev_maximum_voltage=declared_v,
         ev_maximum_discharge_power=sign.of(floor_rational(own.maximum_discharge_power_w)),
         ev_maximum_discharge_current=sign.of(floor_rational(own.maximum_discharge_current_a)),
     )

@@ -105,9 +105,10 @@ def _cycles(talk: Conversation, plan: Plan) -> bool:
     )
 
 
-def enough(talk: Conversation, plan: Plan) -> SessionEnded | None:
-    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop."""
-    return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan))
+def enough(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
+    """How the vehicle ends the charge now; None if it goes on. Asked in every turn of the loop. ``scheduled_w``: what the schedule allows
+    now."""
+    return done(talk, plan) or (None if rests(talk, plan) else _no_way_on(talk, plan, scheduled_w))
 
 
 def rests(talk: Conversation, plan: Plan) -> bool:
@@ -132,19 +133,17 @@ def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
     return None
 
 
-def _no_way_on(talk: Conversation, plan: Plan) -> SessionEnded | None:
+def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnded | None:
     """Nothing flows, and nothing will: the vehicle does not wait for ever."""
     config, now = talk.config, talk.now
     # Where nothing is scheduled, nothing flows as agreed.
-    if abs(talk.inlet.current_a) >= _FLOWS_A or (
-        plan.scheduled_power_w(now) <= 0.0 and not plan.schedule_over(now)
-    ):
+    if abs(talk.inlet.current_a) >= _FLOWS_A or (scheduled_w <= 0.0 and not plan.schedule_over(now)):
         plan.idle_since = None
     elif plan.idle_since is None:
         plan.idle_since = now
     elif now - plan.idle_since >= config.no_power_s:
         return SessionEnded(EndReason.STOPPED_BY_EV, f"no power for {config.no_power_s:g} s")
-    if not _below_minimum(talk, plan):
+    if not plan.declared.of(plan.station, talk.limits).has_minimum or not _below_minimum(talk, plan):
         plan.too_little_since = None
     elif plan.too_little_since is None:
         plan.too_little_since = now
@@ -214,15 +213,9 @@ def most_w(talk: Conversation, plan: Plan) -> float:
 
 
 def _below_minimum(talk: Conversation, plan: Plan) -> bool:
-    battery, own, station = talk.battery, talk.limits, plan.station
-    if plan.ask_to_discharge_w > 0.0 or (
-        own.minimum_charge_current_a <= 0.0
-        and station.minimum_charge_current_a <= 0.0
-        and own.minimum_charge_power_w <= 0.0
-        and station.minimum_charge_power_w <= 0.0
-    ):
+    if plan.ask_to_discharge_w > 0.0:
         return False
-    least_a = max(own.minimum_charge_current_a, station.minimum_charge_current_a)
-    least_w = max(own.minimum_charge_power_w, station.minimum_charge_power_w)
+    battery, both = talk.battery, plan.declared.of(plan.station, talk.limits)
     amperes = min(battery.target_current_a, battery.maximum_charge_current_a)
+    least_a, least_w = both.minimum_current_a, both.minimum_power_w
     return not reaches(amperes, battery.maximum_charge_power_w, battery.voltage_v, least_a, least_w)

@@ -7,7 +7,7 @@ One value per session, filled step by step by the script's phases, in SI units a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -32,8 +32,12 @@ from iso15118.session.services import (
     ServiceID,
 )
 
+if TYPE_CHECKING:
+    from .der import Resource
+
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
+_INF = float("inf")
 _EDGE_S = 1.0
 """Moments travel as whole seconds."""
 _NOTHING = StationLimits(maximum_charge_power_w=0.0, maximum_charge_current_a=0.0, maximum_voltage_v=0.0)
@@ -69,6 +73,10 @@ class AcPlan:
     """Phase to neutral; every power is based on it [V2G20-1823]."""
     forms_grid: bool = False
     islanding: Islanding | None = None
+    der_functions: int = 0
+    """Of the chosen parameter set of AC_DER_IEC: what the vehicle has to follow, as bits."""
+    resource: Resource | None = None
+    """What the vehicle does as a distributed energy resource; None: it is none."""
     own: AcVehicleLimits | None = None
     """What the vehicle declared, on the phases that are used."""
     offer: AcStationLimits | None = None
@@ -115,8 +123,12 @@ class Plan:
     """The vehicle's limits now: what it declared, tightened by ``battery_said``."""
     battery_said: tuple[float, ...] = ()
     """The limits of the battery of which ``own`` was made."""
+    own_on_wire: Any = None
+    """What a request says of ``own``."""
     both: Together = field(default_factory=Together)
     """What ``station`` and ``own`` have in common."""
+    declared: Together = field(default_factory=Together)
+    """What ``station`` and the vehicle's declaration have in common."""
     ac: AcPlan = field(default_factory=AcPlan)
     pricing: int | None = None
     """Pricing parameter of the chosen set: without one prices are not looked at. None: it is not known, as of a paused session."""
@@ -195,7 +207,7 @@ class Plan:
         it is over. A moment around its edges the lesser power holds, since the station may read them a second apart."""
         chosen = self.schedule
         if chosen is None:
-            return float("inf")
+            return _INF
         return (chosen.charging if chosen.profile is None else chosen.profile).around(now, _EDGE_S)
 
     def scheduled_discharge_w(self, now: float) -> float:

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup, wpt, wpt_power
+from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, der, energy, setup, value_added, wpt, wpt_power
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.setup import authorization, choose_service, schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
-from iso15118.messages.values import unit_of
+from iso15118.messages.values import NO_SESSION, unit_of
 from iso15118.session.actions import (
     EndReason,
     OpenContactors,
@@ -33,7 +34,7 @@ from iso15118.session.actions import (
 )
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "ACDP", "DC", "WPT", "Family", "Iso20"]
+__all__ = ["AC", "ACDP", "AC_DER_IEC", "AC_DER_SAE", "DC", "WPT", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -95,6 +96,15 @@ AC = Family(
     charge=_alternating,
     stop=ac_energy.stop,
 )
+AC_DER_IEC = msgspec.structs.replace(
+    AC,
+    schema="iso20-ac-der-iec",
+    namespace=Namespace.AC_DER_IEC.value,
+    charge_parameters=der.charge_parameters,
+)
+AC_DER_SAE = msgspec.structs.replace(
+    AC_DER_IEC, schema="iso20-ac-der-sae", namespace=Namespace.AC_DER_SAE.value
+)
 ACDP = Family(
     schema="iso20-acdp",
     namespace=Namespace.ACDP.value,
@@ -121,6 +131,16 @@ class Iso20:
         self.schema = family.schema
         self._family = family
 
+    def plain(self, message: Any, session_id: bytes) -> type | None:
+        """See ``EvccEdition``."""
+        kind = type(message)
+        if kind not in _ANSWERS or message.response_code is not _OK:
+            return None
+        header = message.header
+        return (
+            kind if header.session_id == session_id != NO_SESSION and not unit_of(header.time_stamp) else None
+        )
+
     def read(self, message: Any) -> Reading | None:
         """The header of a response, and its code."""
         kind = type(message)
@@ -129,8 +149,6 @@ class Iso20:
         code, header = message.response_code, message.header
         unit = unit_of(header.time_stamp)
         deviates = ("time-stamp-unit", f"the station's time stamps are {unit}") if unit else None
-        if code is _OK:  # as almost all are
-            return Reading(kind, "OK", False, header.session_id, False, deviates)
         said = code.value
         joined = code is ResponseCode.OK_OldSessionJoined
         return Reading(kind, said, said.startswith("FAILED"), header.session_id, joined, deviates)
@@ -155,6 +173,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
                 await family.begin(talk, plan)
             await authorization(talk)
             await choose_service(talk, plan)
+            await value_added.check_in(talk)
         end = await _charge(talk, plan, family)
         while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
             plan = await _service_anew(talk, family)
@@ -165,6 +184,8 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
             end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+        if end.reason is not EndReason.PAUSED:
+            await value_added.check_out(talk)
     except Leave as leave:
         talk.bound = None
         end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)

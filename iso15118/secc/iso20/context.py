@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import Phases
 from iso15118.energy.dc import Together
+from iso15118.energy.grid_functions import IecGridCode
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
-from iso15118.messages.values import time_stamp
+from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
+from iso15118.session.actions import GridReported
+from iso15118.session.der import GridCode
 from iso15118.session.events import MeterRead
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
@@ -159,12 +162,21 @@ class Context:
     ac_now: AcVehicleLimits | None = None
     ac_bounds: AcBounds | None = None
     """AC: what follows from the last request and the limits of now; what the next answer tells."""
+    der_code: GridCode | None = None
+    """The grid code that the vehicle was told, without what it does not have; with AC_DER_SAE as it stands after the last loop answer."""
+    der_functions: int = 0
+    """The functions that the vehicle has, as bits of the chosen service."""
+    der_reported: GridReported | None = None
+    """What its inverter last said of the grid."""
     target_told: bool = False
     """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0
     """Charge loops in a row in which the vehicle asked for more than it was told."""
 
     _header: MessageHeader | None = None
+    _header_from: float = 0.0
+    _header_until: float = 0.0
+    """Between these the time stamp of the header is that of now."""
 
     @property
     def control_mode(self) -> ControlMode:
@@ -192,7 +204,9 @@ class Context:
 
     def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
         """What the station lists for this service."""
-        return self.facts.config.parameter_sets(service, self.facts.ac_hardware)
+        code = self.facts.grid_code
+        functions = int(code.functions) if isinstance(code, IecGridCode) else None
+        return self.facts.config.parameter_sets(service, self.facts.ac_hardware, functions)
 
     @property
     def offers_contracts(self) -> bool:
@@ -211,9 +225,14 @@ class Context:
 
     def header(self) -> MessageHeader:
         """The header of a response sent now; kept while time stamp and session id stay the same."""
-        facts = self.facts
-        stamp = time_stamp(facts.now + facts.epoch, facts.config.time_stamp_unit)
-        header = self._header
-        if header is None or header.time_stamp != stamp or header.session_id != facts.session_id:
+        facts, header = self.facts, self._header
+        if (
+            header is None
+            or not self._header_from <= facts.now < self._header_until
+            or header.session_id != facts.session_id
+        ):
+            unix_s, unit = facts.now + facts.epoch, facts.config.time_stamp_unit
+            stamp = time_stamp(unix_s, unit)
             header = self._header = MessageHeader(session_id=facts.session_id, time_stamp=stamp)
+            self._header_from, self._header_until = facts.now, facts.now + same_stamp_s(unix_s, unit)
         return header

@@ -8,7 +8,7 @@ from __future__ import annotations
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
-from iso15118.messages.values import rational, si
+from iso15118.messages.values import measured, si
 from iso15118.secc import dc_output
 from iso15118.secc.dc_output import close_contactors, open_contactors, start_cable_check, take_back
 from iso15118.session.actions import Action, EndReason, ReadMeter, StopPower, Urgency
@@ -69,7 +69,7 @@ def pre_charge(request: dc.DCPreChargeReq, ctx: Context) -> Answer | Refused:
     response = dc.DCPreChargeRes(
         header=ctx.header(),
         response_code=Code.OK,
-        evse_present_voltage=rational(round(facts.measured.voltage_v, 1)),
+        evse_present_voltage=measured(facts.measured.voltage_v),
     )
     done = request.ev_processing is Processing.Finished
     return Answer(response, State.POWER_DELIVERY if done else State.DC_PRE_CHARGE, before)
@@ -118,7 +118,7 @@ def welding_detection(request: dc.DCWeldingDetectionReq, ctx: Context) -> Answer
     response = dc.DCWeldingDetectionRes(
         header=ctx.header(),
         response_code=Code.OK,
-        evse_present_voltage=rational(round(ctx.facts.measured.voltage_v, 1)),
+        evse_present_voltage=measured(ctx.facts.measured.voltage_v),
     )
     done = request.ev_processing is Processing.Finished
     return Answer(response, State.SESSION_STOP if done else State.DC_WELDING_DETECTION)

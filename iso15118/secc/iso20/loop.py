@@ -15,7 +15,7 @@ import msgspec
 from iso15118.energy.dc import LOSS, Bounds, PresentLimits, charging, discharging, nothing
 from iso15118.messages.iso20 import dc
 from iso15118.messages.iso20.common_types import ResponseCode
-from iso15118.messages.values import rational, si
+from iso15118.messages.values import measured, si
 from iso15118.session.actions import Action, EndReason, SetPower, SupervisionWarning
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.limits import StationLimits
@@ -84,7 +84,7 @@ def _reply(
     ctx: Context, code: ResponseCode, before: tuple[Action, ...], *, told: bool, confirm: bool
 ) -> Answer:
     facts = ctx.facts
-    measured, limits = facts.measured, facts.limits
+    output, limits = facts.measured, facts.limits
     meter_info = meter_told(ctx, confirm=confirm) if told else None
     power, current, voltage = (False, False, False) if limits is None else _achieved(ctx, limits)
     response = dc.DCChargeLoopRes(
@@ -93,8 +93,8 @@ def _reply(
         evse_status=status(ctx, confirm=confirm and meter_info is not None),
         meter_info=meter_info,
         receipt=receipt_told(ctx, meter_info, confirm=confirm),
-        evse_present_current=rational(round(measured.current_a, 1)),
-        evse_present_voltage=rational(round(measured.voltage_v, 1)),
+        evse_present_current=measured(output.current_a),
+        evse_present_voltage=measured(output.voltage_v),
         evse_power_limit_achieved=power,
         evse_current_limit_achieved=current,
         evse_voltage_limit_achieved=voltage,
@@ -134,32 +134,26 @@ def _ignored(ctx: Context, target_a: float, limits: StationLimits) -> tuple[Acti
 def present_bounds(ctx: Context) -> tuple[float, float, float, bool] | None:
     """What the supply has to hold by the vehicle's last request and the limits of this moment (V, A, W,
     discharging); None before the first request."""
-    bounds = _wanted(ctx)
-    if bounds is None:
-        return None
-    current = bounds.current_a
-    if current < 0.0:
-        return ctx.facts.within_power(bounds.voltage_v, -current, bounds.power_w, True)
-    return ctx.facts.within_power(bounds.voltage_v, current, bounds.power_w, False)
-
-
-def _wanted(ctx: Context) -> Bounds | None:
     facts = ctx.facts
     service, vehicle, limits, mode = ctx.service, facts.vehicle, facts.limits, ctx.wish
     if service is None or vehicle is None or limits is None or mode is None:
         return None
-    now = ctx.vehicle_now.of(mode, vehicle)
+    now, present_v, asked_a = ctx.vehicle_now.of(mode, vehicle), facts.measured.voltage_v, ctx.asked_a
     if facts.wishes.standing_by:
-        return nothing(limits, now)
-    present_v = facts.measured.voltage_v
-    if ctx.control_mode is _DYNAMIC:
-        return _dynamic(mode, ctx, limits, now, present_v, service.bidirectional)
-    if ctx.asked_a < 0.0:
-        wanted = Bounds(0.0, ctx.asked_a, min(limits.maximum_discharge_power_w, allowed_back_w(ctx)))
-        return discharging(wanted, limits, now, present_v, loss=LOSS)
-    # The vehicle may ask for more than the schedule has; it is not given.
-    wanted = Bounds(ctx.asked_v, ctx.asked_a, allowed_w(ctx))
-    return charging(wanted, ctx.both.of(limits, now), present_v, loss=LOSS)
+        bounds = nothing(limits, now)
+    elif ctx.control_mode is _DYNAMIC:
+        bounds = _dynamic(mode, ctx, limits, now, present_v, service.bidirectional)
+    elif asked_a < 0.0:
+        wanted = Bounds(0.0, asked_a, min(limits.maximum_discharge_power_w, allowed_back_w(ctx)))
+        bounds = discharging(wanted, limits, now, present_v, loss=LOSS)
+    else:
+        # The vehicle may ask for more than the schedule has; it is not given.
+        wanted = Bounds(ctx.asked_v, asked_a, allowed_w(ctx))
+        bounds = charging(wanted, ctx.both.of(limits, now), present_v, loss=LOSS)
+    current = bounds.current_a
+    if current < 0.0:
+        return facts.within_power(bounds.voltage_v, -current, bounds.power_w, True)
+    return facts.within_power(bounds.voltage_v, current, bounds.power_w, False)
 
 
 def _dynamic(
@@ -196,17 +190,17 @@ def _may_discharge(mode: Any) -> bool:
 def _achieved(ctx: Context, limits: StationLimits) -> tuple[bool, bool, bool]:
     """Whether power, current and voltage are at the station's limit: measured there, or the vehicle asks for
     more."""
-    voltage, current = ctx.facts.measured.voltage_v, ctx.facts.measured.current_a
-    asked_v, asked_a = ctx.asked_v, ctx.asked_a
-    if current < 0.0 or asked_a < 0.0:
+    output, asked_a, most_v = ctx.facts.measured, ctx.asked_a, limits.maximum_voltage_v
+    voltage, flows_a = output.voltage_v, output.current_a
+    if flows_a < 0.0 or asked_a < 0.0:
         most_a, most_w = limits.maximum_discharge_current_a, limits.maximum_discharge_power_w
+        flows_a, asked_a = abs(flows_a), abs(asked_a)
     else:
         most_a, most_w = limits.maximum_charge_current_a, limits.maximum_charge_power_w
-    flowing_a, asked_a, most_v = abs(current), abs(asked_a), limits.maximum_voltage_v
     return (
-        asked_a * voltage > most_w or (most_w > 0.0 and flowing_a * voltage >= _AT_THE_LIMIT * most_w),
-        asked_a > most_a or (most_a > 0.0 and flowing_a >= _AT_THE_LIMIT * most_a),
-        asked_v > most_v or (most_v > 0.0 and flowing_a > 0.0 and voltage >= _AT_THE_LIMIT * most_v),
+        asked_a * voltage > most_w or flows_a * voltage >= _AT_THE_LIMIT * most_w > 0.0,
+        asked_a > most_a or flows_a >= _AT_THE_LIMIT * most_a > 0.0,
+        ctx.asked_v > most_v or (voltage >= _AT_THE_LIMIT * most_v > 0.0 and flows_a > 0.0),
     )
 
 

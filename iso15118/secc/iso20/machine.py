@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import ResponseCode
-from iso15118.messages.values import unit_of
+from iso15118.messages.values import BEYOND_SECONDS, unit_of
 from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds
 from iso15118.session.actions import EndReason
@@ -123,10 +123,10 @@ class Iso20:
         return foreign if foreign is not None else answer_beside(message, self.context, state)
 
     def _foreign(self, message: Any) -> Refused | None:
-        facts = self.facts
-        if unit := unit_of(message.header.time_stamp):
-            facts.note("time-stamp-unit", f"the vehicle's time stamps are {unit}")
-        if type(message) is not cm.SessionSetupReq and message.header.session_id != facts.session_id:
+        facts, header = self.facts, message.header
+        if header.time_stamp >= BEYOND_SECONDS:
+            facts.note("time-stamp-unit", f"the vehicle's time stamps are {unit_of(header.time_stamp)}")
+        if header.session_id != facts.session_id and type(message) is not cm.SessionSetupReq:
             # Byte for byte, zero included: an id of zero is never the id of an open session [V2G20-460].
             return Refused(Fault.UNKNOWN_SESSION, EndReason.UNKNOWN_SESSION, "session id of another session")
         return None
@@ -140,9 +140,10 @@ class Iso20:
         # Only once a pre-charge has been asked for: there has to be a target to compare the output with.
         if facts.config.accept_ongoing_pre_charge and facts.precharge_started is not None:
             state = TOLERATED.get((state, kind), state)
-        key = key_of(message)
-        row = self._table[state].get(key)
+        rows = self._table[state]
+        row = rows.get(kind) or rows.get(key_of(message))
         if row is None:
+            key = key_of(message)
             what = f"{kind.__name__} {key[1].value}" if isinstance(key, tuple) else kind.__name__
             detail = f"{what} while waiting for {state.value}{self._bearable(state, kind, key)}"
             return Refused(Fault.SEQUENCE, EndReason.SEQUENCE_ERROR, detail)

@@ -239,6 +239,7 @@ def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
         "GeneratorMode": parameters.generator_mode,
         "GridCodeIslandingDetectionMethod": parameters.islanding,
         "EVSENominalVoltage": parameters.nominal_voltage_v,
+        "DERControlFunctions": parameters.der_functions,
     }
     return cm.ParameterSet(
         parameter_set_id=parameters.id,
@@ -327,7 +328,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
             if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
-                ctx.ac_now = ctx.ac_bounds = None
+                ctx.ac_now = ctx.ac_bounds = ctx.der_code = ctx.der_reported = None
                 ctx.wire = ctx.loop_mode = ctx.wish = None
                 ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None

@@ -40,23 +40,20 @@ def answered(
 ) -> Answer | Wait:
     """The answer at once, or as soon as the meter has said what it has to tell."""
     facts = ctx.facts
-    confirm = metering_wanted(ctx)
-    ctx.meter_of_interest = ctx.meter_of_interest or meter_asked_for or confirm
+    meter, most, confirm = facts.meter, facts.config.meter_age_s, metering_wanted(ctx)
+    if meter_asked_for or confirm:
+        ctx.meter_of_interest = True
+    if meter is None:
+        ctx.meter_unasked = False
+        return reply(before, told=False, confirm=False)
     # Asked for, it shall be given [V2G20-1081]; a station with a meter tells it in the first answer in any
     # case [V2G20-1833].
-    first = facts.config.first_meter_reading and not ctx.meter_told
-    wanted = facts.meter is not None and (meter_asked_for or confirm or first)
-    most = facts.config.meter_age_s
+    wanted = meter_asked_for or confirm or (facts.config.first_meter_reading and not ctx.meter_told)
     # A meter that was waited for in vain is not waited for again until it has said something.
     age = _age(ctx)
-    silent = wanted and facts.meter is ctx.meter_silent_since and age > most
+    silent = wanted and meter is ctx.meter_silent_since and age > most
     if not wanted or silent or age <= most:
-        if (
-            ctx.meter_of_interest
-            and facts.meter is not None
-            and age >= most / 2.0
-            and facts.now - facts.meter_asked >= most / 2.0
-        ):
+        if ctx.meter_of_interest and age >= most / 2.0 and facts.now - facts.meter_asked >= most / 2.0:
             before = (*before, ReadMeter())  # so that the next one that is asked for need not wait
         told = wanted and not silent
         ctx.meter_unasked = told and not (meter_asked_for or confirm)

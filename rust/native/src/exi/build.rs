@@ -1,5 +1,5 @@
-//! Makes message objects while the engine reads: field values gather on one stack, and a finished structure is one call
-//! of its class with all fields by keyword.
+//! Makes message objects while the engine reads: field values gather on one stack, and a finished structure is filled with
+//! them. A class that does something of its own when it is called is called, with all fields by keyword.
 use iso15118_exi::decode::Refusal;
 use iso15118_exi::{Builder, ByteRun};
 use pyo3::exceptions::PySystemError;
@@ -205,15 +205,32 @@ impl<'py> Builder for ObjectBuilder<'py, '_> {
                 *slot = Some(self.py.None().into_bound(self.py));
             }
         }
-        // SAFETY: `fields` are as many objects as `names` has names, none of them null any more; an Option<Bound> is laid
-        // out as the pointer itself. The call borrows them.
-        let made = unsafe {
-            ffi::PyObject_Vectorcall(
-                open.class.class.as_ptr(),
-                fields.as_ptr().cast::<*mut ffi::PyObject>(),
-                0,
-                open.class.names.as_ptr(),
-            )
+        let class = open.class.class.as_ptr();
+        let made = match open.class.blank {
+            // SAFETY: the class is alive, and an instance of it has these fields and nothing else (`classes.rs`): all of them null, each
+            // takes over one reference. No Python code runs before all are filled.
+            Some(blank) => unsafe {
+                let object = blank(class.cast(), 0);
+                if !object.is_null() {
+                    for (slot, offset) in fields.iter_mut().zip(&open.class.offsets) {
+                        if let Some(value) = slot.take() {
+                            let place = object.byte_offset(*offset);
+                            *place.cast::<*mut ffi::PyObject>() = value.into_ptr();
+                        }
+                    }
+                }
+                object
+            },
+            // SAFETY: `fields` are as many objects as `names` has names, none of them null any more; an Option<Bound> is laid
+            // out as the pointer itself. The call borrows them.
+            None => unsafe {
+                ffi::PyObject_Vectorcall(
+                    class,
+                    fields.as_ptr().cast::<*mut ffi::PyObject>(),
+                    0,
+                    open.class.names.as_ptr(),
+                )
+            },
         };
         self.slots.truncate(open.slots);
         self.own(made)

@@ -27,6 +27,8 @@ pub struct Class {
     /// Fields that are tuples.
     pub repeated: Vec<bool>,
     pub any_repeated: bool,
+    /// Makes an instance whose fields are all null, if that and filling them is all that calling the class comes to.
+    pub blank: Option<ffi::allocfunc>,
 }
 
 /// An enumeration: its members in schema order.
@@ -100,7 +102,9 @@ impl Class {
             .map(|name| slot_offset(&class, name))
             .collect::<PyResult<_>>()?;
         let repeated: Vec<bool> = entry.fields.iter().map(|field| field.repeated).collect();
+        let blank = blank(&class, &base, names.len())?;
         Ok(Class {
+            blank,
             names: PyTuple::new(py, names)?.unbind(),
             class: class.unbind(),
             offsets,
@@ -120,6 +124,30 @@ impl Members {
             members: entry.literals.iter().map(member).collect::<PyResult<_>>()?,
         })
     }
+}
+
+/// How to make an instance without calling the class: where the fields of the tables are all that it has, and nothing of its own runs when
+/// one is made.
+fn blank(
+    class: &Bound<'_, PyType>,
+    base: &Bound<'_, PyAny>,
+    fields: usize,
+) -> PyResult<Option<ffi::allocfunc>> {
+    let own = |name: &str| -> PyResult<bool> { Ok(!class.getattr(name)?.is(&base.getattr(name)?)) };
+    let config = class.getattr("__struct_config__")?;
+    let set = |name: &str| -> PyResult<bool> { config.getattr(name)?.is_truthy() };
+    if class.getattr("__struct_fields__")?.len()? != fields
+        || class.hasattr("__post_init__")?
+        || own("__new__")?
+        || own("__init__")?
+        || set("dict")?
+        || set("weakref")?
+        || set("cache_hash")?
+    {
+        return Ok(None);
+    }
+    // SAFETY: a class of Python's is a heap type, whose slots stay as they are as long as it lives.
+    Ok(unsafe { (*class.as_type_ptr()).tp_alloc })
 }
 
 /// Where instances of a class keep a field. Reading there runs no Python code, and that is what makes it safe to hold
