@@ -24,6 +24,7 @@ from iso15118.session.actions import (
     VehicleLeaves,
 )
 from iso15118.session.coupling import DevicePosition, VehiclePosition
+from iso15118.session.edition import Fault, Refused
 from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.quirks import told
@@ -115,6 +116,8 @@ class Facts:
     claim: ContractClaim | None = None
     """The contract that the backend is asked about."""
     contract_refusal: Refusal | None = None
+    details_asked: int = 0
+    """ServiceDetailReq since the services were listed."""
     attempts: int = 0
     """Signed authorizations that were judged, and drivers who were asked about."""
     ask_after: float | None = None
@@ -370,6 +373,15 @@ class Facts:
         self.evccid = evccid
         self.config, found = quirks_of(self.config, evccid)
         self.news += [told(one.title, evccid, one.changes) for one in found]
+
+    def one_detail_more(self) -> Refused | None:
+        """A vehicle asks about a service once more; why it is asked no longer to go on with that."""
+        self.details_asked += 1
+        most = self.config.most_service_details
+        if self.details_asked <= most:
+            return None
+        why = f"more than {most} ServiceDetailReq (session.most_service_details)"
+        return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why)
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""

@@ -12,7 +12,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import NOTHING, Phases
-from iso15118.energy.offer import ScheduleOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
@@ -29,6 +28,7 @@ from .mind_events import (
     ServiceRenegotiationRequested,
     StandbyRequested,
 )
+from .schedule_events import PlanChanged, SchedulesGiven, SchedulesMissing
 from .secured import TlsPeer
 from .value_added import Guidance
 from .wireless import CoilDiagnosis, PadLimits
@@ -383,38 +383,6 @@ class AcLimitsChanged(Event, frozen=True):
     """Station: what the AC outlet can give from now on (a phase lost, load management)."""
 
     limits: AcStationLimits
-
-
-class PlanChanged(Event, frozen=True):
-    """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
-    the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
-
-    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
-    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
-    """
-
-    plans: tuple[tuple[tuple[float, float], ...], ...]
-    begins: float | None = None
-
-
-class SchedulesGiven(Event, frozen=True):
-    """Station: the schedules that the vehicle is offered, one to three of them with their prices, in place of what was planned before;
-    empty: the limits hold.
-
-    ``number``: that of the ``RequestSchedules`` which this is the answer to; 0: nobody asked, and a vehicle that is in the charge loop is
-    asked for a new negotiation. ``signature``: the provider's, over all price schedules that have an ``id``, in their order: the value of
-    the XML signature, whose SignedInfo follows from them.
-    """
-
-    offers: tuple[ScheduleOffer, ...]
-    number: int = 0
-    signature: bytes | None = None
-
-
-class SchedulesMissing(Event, frozen=True):
-    """Station: the energy manager has no answer to ``RequestSchedules`` of this ``number``: what it had planned before holds."""
-
-    number: int
 
 
 class SetPointChanged(Event, frozen=True):
