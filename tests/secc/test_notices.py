@@ -174,7 +174,7 @@ def test_a_receipt_goes_with_the_reading_and_is_signed_with_it() -> None:
 
         request = one.request(cm.MeteringConfirmationReq, signed_metering_data=data)
         refused = metering_confirmation(request, one.context)
-        assert problem in refused.detail  # type: ignore[union-attr]
+        assert problem in refused.detail
 
 
 def test_who_hangs_up_after_service_renegotiation_has_ended_in_order() -> None:
