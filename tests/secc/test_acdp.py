@@ -369,6 +369,14 @@ def test_a_device_that_moves_by_itself_ends_the_session_and_is_retracted() -> No
     assert act.DisconnectDevice in [type(action) for action in drive.book.actions]
 
 
+def test_a_device_that_was_left_on_its_way_is_told_to_connect() -> None:
+    drive = PantographDrive(device=MOVING).to(S.ACDP_CONNECT)
+    drive.send(acdp.ACDPConnectReq)
+    drive.book.does(act.ConnectDevice)
+    drive.moves(END)
+    assert drive.send(acdp.ACDPConnectReq).evse_processing is Processing.Finished
+
+
 def test_state_a_is_no_fault_while_nothing_joins_the_two() -> None:
     drive = PantographDrive().to(S.AUTHORIZATION_SETUP)
     drive.book.tell(ev.SignalChanged(SignalState.A))
