@@ -13,11 +13,13 @@ from rich.table import Table
 from . import (
     charge_loop,
     compare,
+    current_demand,
     decode,
     exi_messages,
     handshake,
     network,
     resident,
+    schedules,
     size,
     start,
     virtual_charge,
@@ -28,12 +30,14 @@ PARTS: dict[str, Callable[[Scale], Iterator[Figure]]] = {
     "exi": exi_messages.run,
     "loop": charge_loop.run,
     "network": network.run,
+    "currentdemand": current_demand.run,
     "handshake": handshake.run,
     "memory": resident.run,
     "start": start.run,
     "virtual": virtual_charge.run,
     "size": size.run,
     "decode": decode.run,
+    "schedules": schedules.run,
 }
 
 

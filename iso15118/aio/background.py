@@ -146,7 +146,7 @@ class BackgroundStation:
         """Hand an event to the session that runs; as ``SeccServer.tell``."""
         self.server.tell(event)
 
-    def wait_finished(self, count: int = 1, *, timeout_s: float = 60.0) -> SessionResult:
+    def wait_finished(self, count: int = 1, *, timeout_s: float = 300.0) -> SessionResult:
         """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s`` seconds."""
         server = self.server
         if self._loop is None:
@@ -212,7 +212,7 @@ class BackgroundVehicle:
         self.client.tell(event)
 
     def run(
-        self, station: tuple[IPv6Address, int] | None = None, *, timeout_s: float = 60.0
+        self, station: tuple[IPv6Address, int] | None = None, *, timeout_s: float = 300.0
     ) -> SessionResult:
         """One session, with the station at this address and TCP port, or with one that discovery finds. Raises what ``EvccClient.run``
         does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the session was dropped, hardware first."""

@@ -99,6 +99,7 @@ class SeccSessions:
         self._connections = Callback("whoever follows the connections", connections, lasting=True)
         energy = station.energy
         self._energy = None if energy is None else Port(energy, "energy")
+        self._shows = energy is not None and hasattr(energy, "display")
         self._pushing = [
             Port(port, name)
             for name, port in (("energy", energy), ("signal", station.signal))
@@ -269,11 +270,17 @@ class SeccSessions:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
         if type(news) is act.StateEntered and is_set_up(news.state):
             self._happened(SessionSetUp(self._number))
-        energy = self._energy if type(news) is act.ChargingNeeds else None
-        if energy is not None and (complaint := energy.tell("needs", news)):
-            _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        energy = self._energy
+        if energy is not None:
+            complaint = ""
+            if type(news) is act.ChargingNeeds:
+                complaint = energy.tell("needs", news)
+            elif type(news) is act.VehicleDisplay and self._shows:
+                complaint = energy.tell("display", news)
+            if complaint:
+                _log.error("the energy manager does not take what the vehicle says: %s", complaint)
         if type(news) is act.ServicesSelected:
-            tell_selected(self._station, news)
+            tell_selected(self._talks_with, news)
         self.tell_news(news)
 
     def tell_news(self, news: act.Notify) -> None:

@@ -97,6 +97,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     least_energy_wh: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.05
     """A battery that lacks less than this has what it wants, in Wh: requests are rounded up to whole ones, so
     that less cannot be asked for."""
+    least_current_a: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.1
+    """So has one that asks for less than this and for more than nothing, in A: currents are asked for in tenths, so that a smaller one
+    would be none."""
     no_power_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""

@@ -39,6 +39,7 @@ from iso15118.session.events import (
     InletMeasured,
     KeyUsed,
     MobilityChanged,
+    NeedsChanged,
     ReceiverMeasured,
     SignalState,
 )
@@ -444,6 +445,16 @@ class Conversation:
         self.key_uses[use.number] = use
         self.act(UseKey(purpose, work, use.deadline, use.number))
         return use
+
+    def changed(self, needs: NeedsChanged) -> None:
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode another schedule is
+        taken."""
+        if needs.departure_s is not None:
+            self.departure_at = self.now + needs.departure_s
+        target = self.target_soc if needs.target_soc is None else needs.target_soc
+        least = self.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
+        self.target_soc, self.minimum_soc = target, min(least, target)  # [V2G20-1640]
+        self.needs_changed = True
 
     def asked(self, charge_a: float, discharge_a: float) -> None:
         """The station is asked for at most these currents in A from now on."""

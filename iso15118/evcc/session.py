@@ -199,11 +199,8 @@ class EvccSession(SideStreams, Funnel):
                 return [] if found is None else self._found(found)
             if kind is ev.BatteryChanged:
                 return self._battery(event)  # type: ignore[arg-type]
-            if kind is ev.AcMeasured:
-                found = self._charger(event)  # type: ignore[arg-type]
-                return [] if found is None else self._found(found)
-            if kind is ev.ReceiverMeasured:
-                found = self._coil(event)  # type: ignore[arg-type]
+            if kind is ev.AcMeasured or kind is ev.ReceiverMeasured:
+                found = self._charger(event) if kind is ev.AcMeasured else self._coil(event)  # type: ignore[arg-type]
                 return [] if found is None else self._found(found)
             if self.ended is not None:
                 return self._late(event)
@@ -465,7 +462,7 @@ class EvccSession(SideStreams, Funnel):
             case ev.EmergencyShutdown(reason=reason):
                 return self._end(EndReason.EMERGENCY, text(reason))
             case ev.NeedsChanged():
-                self._needs_changed(event)
+                talk.changed(event)
                 return []
             case ev.ScheduleRenegotiationRequested(reason=reason):
                 talk.schedule_wanted = talk.schedule_wanted or text(reason) or "another schedule is wanted"
@@ -486,14 +483,3 @@ class EvccSession(SideStreams, Funnel):
             case _:
                 talk.remember(event)
                 return []
-
-    def _needs_changed(self, needs: ev.NeedsChanged) -> None:
-        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode it takes another
-        schedule."""
-        talk = self._talk
-        if needs.departure_s is not None:
-            talk.departure_at = talk.now + needs.departure_s
-        target = talk.target_soc if needs.target_soc is None else needs.target_soc
-        least = talk.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
-        talk.target_soc, talk.minimum_soc = target, min(least, target)  # [V2G20-1640]
-        talk.needs_changed = True

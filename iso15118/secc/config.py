@@ -103,6 +103,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     authorization_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
     each one costs a check."""
+    most_service_details: Annotated[int, Meta(ge=8, le=100_000)] = 64
+    """How often a vehicle may ask about services it was told of. The standard names no number; without one, somebody
+    who asks once a minute keeps the station for ever, before anybody has been authorized."""
     authorization_pause_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.0
     """After a driver was refused: how long the next question to the backend waits, in s. The standard names no time; a vehicle that asks
     again at once would ask it hundreds of times a second."""

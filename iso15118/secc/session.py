@@ -31,11 +31,9 @@ from iso15118.timing import Timer
 
 from .config import SeccConfig
 from .edition import SeccEdition
-from .editions import usable
 from .facts import Facts
-from .funnel import CONNECTED, Funnel
 from .hardware import bounds_change
-from .negotiation import negotiate
+from .opening import NEGOTIATING, Opening
 from .remembered import remember
 
 if TYPE_CHECKING:
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
-NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
 _OF_A_PHASE: Final = (
@@ -60,7 +57,7 @@ PAUSE_DELAY_S: Final = 60.0
 """How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
 
 
-class SeccSession(Funnel):
+class SeccSession(Opening):
     """One session of one connector.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
@@ -193,6 +190,11 @@ class SeccSession(Funnel):
     def used_tickets(self) -> tuple[SeccTicket, ...]:
         """Tickets that it was given and that nobody can use any more: throw them away."""
         return tuple(self._facts.used_tickets)
+
+    @property
+    def leaving(self) -> act.VehicleLeaves | None:
+        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it has not, or said nothing."""
+        return self._facts.leaving
 
     @property
     def display(self) -> act.VehicleDisplay | None:
@@ -340,24 +342,6 @@ class SeccSession(Funnel):
         self._waiting = wait
         self.timers.set(Timer.ANSWER, min(wait.deadline, self._answer_due))
         return self._books.keep(wait.before)
-
-    def _negotiation(self, message: Any) -> list[Action]:
-        choice = None
-        if self.state == NEGOTIATING:
-            choice = negotiate(message, usable(self._facts), self.config.protocol_preference)
-        if choice is None:
-            return self._end(
-                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
-            )
-        if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
-        edition = self._edition = choice.served.make(self._facts)
-        self._edition_name = choice.served.edition
-        return [
-            act.Send(choice.response),
-            act.UseSchema(edition.schema),
-            *self._enter(edition, edition.first),
-        ]
 
     def _reply(
         self, edition: SeccEdition, request: Any, reply: Answer | Refused | Wait, *, beside: bool = False

@@ -113,7 +113,7 @@ def is_coil_reading(reading: ev.PadMeasured | ev.ReceiverMeasured) -> bool:
             numbers += [reading.voltage_v, reading.current_a]
             flags = [reading.in_place]
             code = reading.pad_code
-            if code is not None and not (type(code) is int and 0 <= code <= 255):
+            if code is not None and not (type(code) is int and 1 <= code <= 0xFFFF_FFFF):
                 return False
         elif reading.vehicle_here is not None:
             flags = [reading.vehicle_here]

@@ -12,19 +12,18 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
-from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from .actions import ChargingNeeds, Urgency
+from .actions import Urgency
 from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
-from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
-from .grid_ports import GridEnergyPort, InverterPort, WantedServices
+from .energy_ports import DisplayEnergyPort, EnergyPort, GridEnergyPort, Listener, SchedulingEnergyPort
+from .events import AcMeasured, BatteryChanged, InletMeasured, MeterRead, PowerMeasured
+from .grid_ports import InverterPort, WantedServices
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .value_added import ValueAddedService
@@ -47,11 +46,13 @@ __all__ = [
     "ContractCertificateService",
     "ContractStore",
     "DcPowerPort",
+    "DisplayEnergyPort",
     "EnergyPort",
     "GridEnergyPort",
     "HeartbeatPort",
     "InletPort",
     "InverterPort",
+    "Listener",
     "MeterPort",
     "MobilityPort",
     "OnBoardChargerPort",
@@ -67,11 +68,6 @@ __all__ = [
     "VehiclePositionPort",
     "capabilities_of",
 ]
-
-Listener = Callable[[Event], None]
-"""How a port pushes: the driver hands each port one, and the port may call it from the event loop's thread at
-any time."""
-
 
 _ASKED, _TOLD, _READ = Kind.ASKED, Kind.TOLD, Kind.READ
 
@@ -106,7 +102,7 @@ _VEHICLE = {
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
-_STATION_MAY = {"energy": {"schedules": _ASKED}}
+_STATION_MAY = {"energy": {"schedules": _ASKED, "display": _TOLD}}
 """What a port of a station may have beside, and then has to be as it is wanted."""
 
 
@@ -308,36 +304,6 @@ class ContractStore(Protocol):
 
     async def store(self, contract: Credential) -> None:
         """Keep a contract that was installed; it replaces an older one with the same EMAID."""
-        ...
-
-
-@runtime_checkable
-class EnergyPort(Protocol):
-    """The energy manager: limits, set-points and plans pushed as ``LimitsChanged``, ``SetPointChanged`` and ``PlanChanged``."""
-
-    def needs(self, needs: ChargingNeeds) -> None:
-        """The vehicle said what it needs; called again when it changes its mind."""
-        ...
-
-    def listen(self, listener: Listener) -> None:
-        """Push changes to ``listener`` from now on."""
-        ...
-
-
-@runtime_checkable
-class SchedulingEnergyPort(EnergyPort, Protocol):
-    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
-    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
-    ``SchedulesGiven``.
-
-    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
-    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
-    session begins.
-    """
-
-    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
-        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
-        loop, as ``needs.departure_at`` is."""
         ...
 
 

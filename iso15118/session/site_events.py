@@ -18,7 +18,6 @@ __all__ = [
     "GridCodeChanged",
     "GridConditionChanged",
     "ParkingGuidance",
-    "PlanChanged",
     "SetPointChanged",
 ]
 
@@ -58,15 +57,3 @@ class SetPointChanged(Event, frozen=True):
 
     power_w: float | None
     reactive_var: float | None = None
-
-
-class PlanChanged(Event, frozen=True):
-    """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
-    the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
-
-    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
-    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
-    """
-
-    plans: tuple[tuple[tuple[float, float], ...], ...]
-    begins: float | None = None

@@ -33,7 +33,7 @@ from iso15118.link.primitives import DataLink, DutyChanged, PowerOn, SetPilot, S
 from iso15118.link.slac.events import SendFrame
 from iso15118.link.spe.signalling import CeAndId, CeChanged, IdChanged, SetPhy, SetS3, as_signal
 from iso15118.secc import SeccConfig
-from iso15118.session.actions import Action
+from iso15118.session.actions import Action, Notify
 from iso15118.session.events import (
     Event,
     SignalChanged,
@@ -83,6 +83,7 @@ class PluggedPair:
         delay_s: float = 0.003,
         on_message: Callable[[str, object, float], bool | None] | None = None,
         on_state: Callable[[str, str, float], None] | None = None,
+        on_news: Callable[[str, Notify, float], None] | None = None,
         on_pair: Callable[[Pair], None] | None = None,
     ) -> None:
         self.now = 0.0
@@ -102,6 +103,7 @@ class PluggedPair:
         self._configs, self._wire = (secc, evcc), wire
         self._secure, self._tls_version, self._delay_s = secure, tls_version, delay_s
         self._on_message, self._on_state, self._on_pair = on_message, on_state, on_pair
+        self._on_news = on_news
         self.discovery = MemoryDiscovery(
             self.cable.carries, self._found, secure=secure, timing=evcc.timing, delay_s=delay_s
         )
@@ -416,6 +418,7 @@ class PluggedPair:
             delay_s=self._delay_s,
             on_message=self._on_message,
             on_state=self._state_entered,
+            on_news=self._on_news,
             now=self.now,
             leaves=self.leaves,
             paused=self.paused,

@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "examples" / "pytest_project", tmp_path / "project"))
 
 
-def tested(python: Path, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run_project(python: Path, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON", "COV"))
     }
@@ -42,7 +42,7 @@ def tested(python: Path, project: Path, *options: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        timeout=500.0,
+        timeout=1500.0,
     )
 
 
@@ -61,7 +61,7 @@ def requirements(report: Path) -> dict[str, list[str]]:
 def test_its_tests_pass_and_say_what_they_are_about(
     python: Path, project: Path, processes: tuple[str, ...]
 ) -> None:
-    run = tested(python, project, *processes, "--junitxml", "report.xml", "--v2g-out", "recorded")
+    run = run_project(python, project, *processes, "--junitxml", "report.xml", "--v2g-out", "recorded")
     assert run.returncode == 0, run.stdout + run.stderr
     found = requirements(project / "report.xml")
     assert len(found) == 7
@@ -78,7 +78,7 @@ def test_a_requirement_that_is_none_is_refused(python: Path, project: Path) -> N
     (project / "test_wrong.py").write_text(
         "import pytest\n\n\n@pytest.mark.requirement('the one about stopping')\ndef test_it():\n    pass\n"
     )
-    run = tested(python, project, "--collect-only")
+    run = run_project(python, project, "--collect-only")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
     assert "'the one about stopping'" in run.stderr + run.stdout
     assert "is no requirement id" in run.stderr + run.stdout
@@ -89,5 +89,5 @@ def test_nothing_of_the_stack_is_loaded_before_a_fixture_is_used(python: Path, p
         "import sys\n\n\ndef test_it():\n    assert not [name for name in sys.modules if name.startswith('iso15118.') and name not in "
         "('iso15118.pytest_plugin', 'iso15118.moved')]\n"
     )
-    run = tested(python, project, "test_other.py")
+    run = run_project(python, project, "test_other.py")
     assert run.returncode == 0, run.stdout

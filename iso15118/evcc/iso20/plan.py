@@ -150,6 +150,8 @@ class Plan:
     look_again_at: float = 0.0
     """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
     falls_short: bool = False
+    warned: bool = False
+    """The station has said that the power is off the profile."""
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None
@@ -157,7 +159,8 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", "nothing" in the one that holds, or "short" of what is wanted; empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or "violated" its profile;
+    empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC

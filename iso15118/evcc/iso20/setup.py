@@ -287,6 +287,7 @@ async def schedule(talk: Conversation, plan: Plan) -> bool:
         take_station_needs(talk, plan, answer)
         return True
     plan.schedule = choose_schedule(talk, plan, response)
+    plan.warned = False
     plan.look_again_at, plan.falls_short = talk.now + talk.config.schedules.look_again_s, False
     if unit := unit_of(plan.schedule.anchor):
         talk.note("time-stamp-unit", f"the station's time stamps are {unit}")

@@ -189,7 +189,7 @@ class Context:
 
     def forget_schedules(self) -> None:
         """Nothing was offered, and nothing is planned."""
-        self.offered.clear()
+        self.offered = {}
         self.schedule = self.discharging = self.profile = self.tuple_id = None
         self.offers_made, self.managed, self.exchanging, self.tolerance_w = (), False, False, 0.0
 
