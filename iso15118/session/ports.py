@@ -445,8 +445,6 @@ class Vehicle:
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
-        if self.inverter is not None and self.charger is None:
-            _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
         alone = self.charger is not None or self.receiver is not None
         if not alone or any(port is not None for port in direct.values()):
