@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import EndReason, SessionEnded, VehicleDisplay, VehicleLeaves
+from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
@@ -97,6 +97,8 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Station: why the vehicle ended or paused the session, in its own words."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
+    schedule: ScheduleChosen | None = None
+    """Vehicle: the schedule that it took last, with its profile and what that was to cost."""
     ticket: SeccTicket | EvccTicket | None = None
     """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
 
@@ -195,6 +197,7 @@ def summed_up(
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),
+        schedule=getattr(session, "schedule", None),
         display=getattr(session, "display", None),
         leaving=getattr(session, "leaving", None),
         ticket=getattr(session, "ticket", None) if paused else None,

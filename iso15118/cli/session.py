@@ -22,7 +22,7 @@ from iso15118.cli.terminal import echo_soon
 from iso15118.pki import IssuedPki
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
-from iso15118.session.actions import EndReason, StateEntered
+from iso15118.session.actions import EndReason, ScheduleChosen, StateEntered
 from iso15118.settings.hardware import Reported
 from iso15118.settings.identity import Role, TlsMaterial, read_material, state_of_material
 from iso15118.settings.parts import Iso2TlsSettings, TlsSettings
@@ -65,6 +65,8 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     states: list[str]
     safe: bool
     faults: list[str]
+    schedule: dict[str, Any] | None = None
+    """Vehicle: the schedule that it took, and what it expected to pay."""
 
 
 def summary_of(
@@ -118,7 +120,20 @@ def summary_of(
         states=list(result.states),
         safe=result.safe,
         faults=[f"{fault.port}: {fault.reason}" for fault in result.faults],
+        schedule=None if result.schedule is None else _schedule(result.schedule),
     )
+
+
+def _schedule(chosen: ScheduleChosen) -> dict[str, Any]:
+    """Which one the vehicle took of how many, what it expected to pay, and what is known of the prices."""
+    return {
+        "schedule_id": chosen.schedule_id,
+        "schedules": chosen.offered,
+        "planned_kwh": round(chosen.planned_wh / 1000.0, 4),
+        "planned_cost": None if chosen.cost is None else float(chosen.cost),
+        "currency": chosen.currency or None,
+        "prices": chosen.trust.name.lower(),
+    }
 
 
 def exit_status(summary: SessionSummary) -> ExitStatus:

@@ -21,6 +21,10 @@ from .schedule import Schedule
 __all__ = [
     "MOST_ENTRIES",
     "MOST_OFFERS",
+    "MOST_OVERSTAY",
+    "MOST_RULES",
+    "MOST_SERVICES",
+    "MOST_TAXES",
     "EnergyOffer",
     "PowerOffer",
     "ScheduleOffer",
@@ -35,7 +39,10 @@ MOST_ENTRIES: Final = 1024
 MOST_S: Final = 2**32 - 1
 _GREATEST: Final = 1e12
 """W, Wh or money: far above all that a connector has, far below what a message cannot say."""
-_MOST_RULES, _MOST_TAXES, _MOST_OVERSTAY, _MOST_SERVICES = 8, 10, 5, 5
+MOST_RULES: Final = 8
+MOST_TAXES: Final = 10
+MOST_OVERSTAY: Final = 5
+MOST_SERVICES: Final = 5
 _LEAST_EXPONENT, _MOST_EXPONENT, _MOST_VALUE = -128, 127, 32767
 
 
@@ -207,13 +214,13 @@ def _absolute(prices: AbsolutePrices, at: str) -> None:
         if not isinstance(stack, PriceRuleStack):
             raise ConfigError(f"{at}.stacks", f"{type(stack).__name__} is none", "PriceRuleStack(...)")
         _whole(f"{at}.stacks.duration_s", stack.duration_s, 1, MOST_S)
-        _list(f"{at}.stacks.rules", stack.rules, 1, _MOST_RULES)
+        _list(f"{at}.stacks.rules", stack.rules, 1, MOST_RULES)
         for rule in stack.rules:
             _rule(rule, f"{at}.stacks.rules")
-    _list(f"{at}.taxes", prices.taxes, 0, _MOST_TAXES)
+    _list(f"{at}.taxes", prices.taxes, 0, MOST_TAXES)
     for tax in prices.taxes:
         _tax(tax, f"{at}.taxes")
-    _list(f"{at}.services", prices.services, 0, _MOST_SERVICES)
+    _list(f"{at}.services", prices.services, 0, MOST_SERVICES)
     for service in prices.services:
         _text(f"{at}.services.name", service.name, 80, least=1)
         _amount(f"{at}.services.fee", service.fee)
@@ -246,7 +253,7 @@ def _tax(tax: Any, at: str) -> None:
 
 
 def _overstay(overstay: OverstayRules, at: str) -> None:
-    _list(f"{at}.rules", overstay.rules, 1, _MOST_OVERSTAY)
+    _list(f"{at}.rules", overstay.rules, 1, MOST_OVERSTAY)
     if overstay.time_threshold_s is not None:
         _whole(f"{at}.time_threshold_s", overstay.time_threshold_s, 0, MOST_S)
     _amount(f"{at}.power_threshold_w", overstay.power_threshold_w, optional=True)

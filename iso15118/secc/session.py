@@ -462,6 +462,9 @@ class SeccSession(Opening):
             case ev.DsoSetPointChanged(set_point=set_point):
                 facts.dso = set_point
                 return self._rebound()
+            case ev.PauseRequested():
+                facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
+                return []
             case _:
                 remember(event, facts)
                 return []

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import EnergyOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
@@ -22,6 +21,7 @@ from .hardware_actions import (
     CloseContactors,
     ConnectDevice,
     DisconnectDevice,
+    FollowGrid,
     GuideVehicle,
     HardwareAction,
     Immobilize,
@@ -204,14 +204,6 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 # -- news for the application
-
-
-class FollowGrid(HardwareAction, frozen=True):
-    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
-    session is over, and what it was told holds no more."""
-
-    code: GridCode | None
-    set_point: DsoSetPoint = DsoSetPoint()
 
 
 class StateEntered(Notify, frozen=True):

@@ -25,6 +25,7 @@ from .coupling_events import (
     ReceiverMeasured,
     VehiclePositionMeasured,
 )
+from .keys import KeyUsed
 from .limits import StationLimits
 from .mind_events import (
     Cost,
@@ -45,9 +46,6 @@ from .site_events import (
     ParkingGuidance,
     SetPointChanged,
 )
-
-if TYPE_CHECKING:
-    from .actions import UseKey
 
 __all__ = [
     "AcLimitsChanged",
@@ -217,26 +215,6 @@ class AcMeasured(Event, frozen=True, kw_only=True):
     def total_var(self) -> float:
         """Reactive power of all phases in var."""
         return self.reactive_var[0] + self.reactive_var[1] + self.reactive_var[2]
-
-
-class KeyUsed(Event, frozen=True):
-    """Vehicle: what came of the ``UseKey`` of this ``number``: what its work returned, or the ``error`` that it raised, which never ends a
-    session by itself. An answer that nobody waits for any more is ignored."""
-
-    number: int
-    result: Any = None
-    error: Exception | None = None
-
-    @classmethod
-    def of(cls, action: UseKey) -> KeyUsed:
-        """Do the work here and now, however long it takes, and say what came of it."""
-        try:
-            return cls(action.number, action.work())
-        except Exception as error:
-            return cls(action.number, error=error)
-
-    def __repr__(self) -> str:
-        return f"KeyUsed({self.number}, {'done' if self.error is None else f'error={self.error!r}'})"
 
 
 class ChargerChanged(Event, frozen=True):

@@ -1,5 +1,5 @@
-"""What a team implements whose vehicle is a distributed energy resource: the inverter in the vehicle, and at the station an energy manager
-that knows the grid code of the site; and what a vehicle wants beside energy.
+"""What a team implements whose vehicle is a distributed energy resource: the inverter in the vehicle, and what
+a vehicle wants beside energy.
 
 As with the other ports (``session.ports``): methods that take time are coroutines with a deadline, properties answer at once.
 """
@@ -13,18 +13,7 @@ from iso15118.energy.grid_functions import DsoSetPoint
 from .der import GridCode, GridCondition, InverterAbilities
 from .value_added import WantedService
 
-__all__ = ["GridEnergyPort", "InverterPort", "WantedServices"]
-
-
-@runtime_checkable
-class GridEnergyPort(Protocol):
-    """What an ``EnergyPort`` has beside, if it knows the grid code of the site: then a vehicle may be a distributed energy resource
-    (AC_DER_IEC, AC_DER_SAE). Changes are pushed as ``GridCodeChanged`` and ``DsoSetPointChanged``."""
-
-    @property
-    def grid_code(self) -> GridCode | None:
-        """What the site asks for now; read once when a session begins."""
-        ...
+__all__ = ["InverterPort", "WantedServices"]
 
 
 @runtime_checkable

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from enum import Enum
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.vocabulary import Action
 
 from .ac_limits import AcBounds, ChargerBounds
 from .coupling import VehiclePosition
+from .der import GridCode
 
 __all__ = [
     "CloseContactors",
     "ConnectDevice",
     "DisconnectDevice",
+    "FollowGrid",
     "GuideVehicle",
     "HardwareAction",
     "Immobilize",
@@ -151,3 +154,11 @@ class StopPower(HardwareAction, frozen=True):
     """Current to zero. Always the first action of an end."""
 
     urgency: Urgency
+
+
+class FollowGrid(HardwareAction, frozen=True):
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
+    session is over, and what it was told holds no more."""
+
+    code: GridCode | None
+    set_point: DsoSetPoint = DsoSetPoint()

@@ -12,19 +12,18 @@ Hardware interlocks never depend on these calls: closing is a permission, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
-from iso15118.energy.offer import ScheduleOffer, SignedOffers
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from .actions import ChargingNeeds, Urgency, VehicleDisplay
+from .actions import Urgency
 from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
-from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
-from .grid_ports import GridEnergyPort, InverterPort, WantedServices
+from .energy_ports import DisplayEnergyPort, EnergyPort, GridEnergyPort, Listener, SchedulingEnergyPort
+from .events import AcMeasured, BatteryChanged, InletMeasured, MeterRead, PowerMeasured
+from .grid_ports import InverterPort, WantedServices
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .value_added import ValueAddedService
@@ -53,6 +52,7 @@ __all__ = [
     "HeartbeatPort",
     "InletPort",
     "InverterPort",
+    "Listener",
     "MeterPort",
     "MobilityPort",
     "OnBoardChargerPort",
@@ -68,11 +68,6 @@ __all__ = [
     "VehiclePositionPort",
     "capabilities_of",
 ]
-
-Listener = Callable[[Event], None]
-"""How a port pushes: the driver hands each port one, and the port may call it from the event loop's thread at
-any time."""
-
 
 _ASKED, _TOLD, _READ = Kind.ASKED, Kind.TOLD, Kind.READ
 
@@ -313,45 +308,6 @@ class ContractStore(Protocol):
 
 
 @runtime_checkable
-class EnergyPort(Protocol):
-    """The energy manager: limits, set-points and plans pushed as ``LimitsChanged``, ``SetPointChanged`` and ``PlanChanged``."""
-
-    def needs(self, needs: ChargingNeeds) -> None:
-        """The vehicle said what it needs; called again when it changes its mind."""
-        ...
-
-    def listen(self, listener: Listener) -> None:
-        """Push changes to ``listener`` from now on."""
-        ...
-
-
-@runtime_checkable
-class DisplayEnergyPort(EnergyPort, Protocol):
-    """An energy manager that also hears what the vehicle lets the station show: states of charge, and how long it will take."""
-
-    def display(self, display: VehicleDisplay) -> None:
-        """Told again when it changes."""
-        ...
-
-
-@runtime_checkable
-class SchedulingEnergyPort(EnergyPort, Protocol):
-    """An energy manager that is asked for schedules with their prices whenever a vehicle wants some. The vehicle is told to wait meanwhile,
-    for ``SeccConfig.schedule_wait_s`` at most; then what was pushed before holds, or the limits. Schedules that change later are pushed as
-    ``SchedulesGiven``.
-
-    It may have an attribute ``price_signers``: signers of the provider (``iso15118.pki.keys.signer.Signer``), with whose key price
-    schedules are signed on the way that have no ``id`` yet; P-521 or Ed448 for ISO 15118-20, P-256 for ISO 15118-2. It is read when a
-    session begins.
-    """
-
-    async def schedules(self, needs: ChargingNeeds) -> Sequence[ScheduleOffer] | SignedOffers:
-        """One to three schedules for these needs, the first is the default; none: the limits hold. Times are on the clock of the event
-        loop, as ``needs.departure_at`` is."""
-        ...
-
-
-@runtime_checkable
 class SignalPort(Protocol):
     """Control pilot of IEC 61851-1, or CE of MCS mapped onto its states; pushes ``SignalChanged``."""
 
@@ -489,8 +445,6 @@ class Vehicle:
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
-        if self.inverter is not None and self.charger is None:
-            _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
         alone = self.charger is not None or self.receiver is not None
         if not alone or any(port is not None for port in direct.values()):

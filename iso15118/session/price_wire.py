@@ -5,12 +5,20 @@ A signed price counts as it was signed, so nothing is re-scaled on the way: expo
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Final
 
 from msgspec.structs import replace
 
-from iso15118.energy.offer import EnergyOffer
+from iso15118.energy.offer import (
+    MOST_ENTRIES,
+    MOST_OVERSTAY,
+    MOST_RULES,
+    MOST_SERVICES,
+    MOST_TAXES,
+    EnergyOffer,
+)
 from iso15118.energy.price import (
     AbsolutePrices,
     AdditionalService,
@@ -39,6 +47,7 @@ __all__ = [
 
 PriceElement = cm.AbsolutePriceSchedule | cm.PriceLevelSchedule
 _GREATEST: Final = 32767
+_NOISE_S: Final = 1e-3
 
 
 def rational_of(amount: Decimal) -> RationalNumber:
@@ -66,7 +75,8 @@ def price_element(prices: Prices, epoch: float, unit: TimeStampUnit = TimeStampU
     """The element of a message; ``epoch``: what has to be added to the session's clock to get Unix time."""
     anchor = prices.anchor
     if anchor is None:
-        anchor = time_stamp(round(prices.begins + epoch), unit)
+        # Downward, as every time stamp here: nothing that is offered from now on is without a price.
+        anchor = time_stamp(math.floor(prices.begins + epoch + _NOISE_S), unit)
     if isinstance(prices, PriceLevels):
         return cm.PriceLevelSchedule(
             id=prices.id,
@@ -191,7 +201,7 @@ def prices_of(element: PriceElement, sent: int, now: float) -> Prices:
             anchor=element.time_anchor,
             entries=tuple(
                 (entry.duration, entry.price_level)
-                for entry in element.price_level_schedule_entries.price_level_schedule_entry
+                for entry in element.price_level_schedule_entries.price_level_schedule_entry[:MOST_ENTRIES]
             ),
             levels=element.number_of_price_levels,
             schedule_id=element.price_schedule_id,
@@ -204,8 +214,8 @@ def prices_of(element: PriceElement, sent: int, now: float) -> Prices:
         begins=begins,
         anchor=element.time_anchor,
         stacks=tuple(
-            PriceRuleStack(stack.duration, tuple(map(_read_rule, stack.price_rule)))
-            for stack in element.price_rule_stacks.price_rule_stack
+            PriceRuleStack(stack.duration, tuple(map(_read_rule, stack.price_rule[:MOST_RULES])))
+            for stack in element.price_rule_stacks.price_rule_stack[:MOST_ENTRIES]
         ),
         currency=element.currency,
         algorithm=element.price_algorithm,
@@ -214,13 +224,13 @@ def prices_of(element: PriceElement, sent: int, now: float) -> Prices:
         description=element.price_schedule_description,
         minimum_cost=_read(element.minimum_cost),
         maximum_cost=_read(element.maximum_cost),
-        taxes=() if taxes is None else tuple(map(_read_tax, taxes.tax_rule)),
+        taxes=() if taxes is None else tuple(map(_read_tax, taxes.tax_rule[:MOST_TAXES])),
         overstay=None if element.overstay_rules is None else _read_overstay(element.overstay_rules),
         services=()
         if services is None
         else tuple(
             AdditionalService(one.service_name, amount_of(one.service_fee))
-            for one in services.additional_service
+            for one in services.additional_service[:MOST_SERVICES]
         ),
         id=element.id,
     )
@@ -263,7 +273,7 @@ def _read_overstay(rules: cm.OverstayRuleList) -> OverstayRules:
                 period_s=rule.overstay_fee_period,
                 description=rule.overstay_rule_description,
             )
-            for rule in rules.overstay_rule
+            for rule in rules.overstay_rule[:MOST_OVERSTAY]
         ),
         time_threshold_s=rules.overstay_time_threshold,
         power_threshold_w=_read(rules.overstay_power_threshold),
@@ -278,7 +288,7 @@ def energy_offer(offer: cm.EVEnergyOffer, sent: int, now: float) -> EnergyOffer 
             anchored(said.time_anchor, sent, now),
             (
                 (float(entry.duration), si(entry.power))
-                for entry in said.ev_power_schedule_entries.ev_power_schedule_entry
+                for entry in said.ev_power_schedule_entries.ev_power_schedule_entry[:MOST_ENTRIES]
             ),
         )
     except ValueError:
@@ -291,10 +301,10 @@ def energy_offer(offer: cm.EVEnergyOffer, sent: int, now: float) -> EnergyOffer 
                     energy_fee=amount_of(rule.energy_fee),
                     power_range_start_w=amount_of(rule.power_range_start),
                 )
-                for rule in stack.ev_price_rule
+                for rule in stack.ev_price_rule[:MOST_RULES]
             ),
         )
-        for stack in asks.ev_price_rule_stacks.ev_price_rule_stack
+        for stack in asks.ev_price_rule_stacks.ev_price_rule_stack[:MOST_ENTRIES]
     )
     return EnergyOffer(
         power,

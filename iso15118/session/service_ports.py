@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iso15118.errors import ConfigError
 
-from .grid_ports import GridEnergyPort
+from .energy_ports import GridEnergyPort
 from .ports import Station, Vehicle
 from .services import DER_SERVICES, SERVICES, Namespace, ServiceID
 

@@ -1,4 +1,5 @@
-"""What a simulated energy manager answers when it is asked for schedules: the same plans, on one clock from the first question on."""
+"""What a simulated energy manager answers when it is asked for schedules: the same plans, on one clock from the first question on, and
+again from the begin when they are over."""
 
 from __future__ import annotations
 
@@ -26,13 +27,14 @@ class Timetable:
         self.delay_s = delay_s
         self.price_signers = tuple(price_signers)
         self.zero: float | None = None
-        """When it was first asked, in s on the session's clock."""
+        """When it was first asked, in s on the session's clock; once all plans are over, when it was asked next."""
+        self._lasts_s = max((offer.charging.schedule(0.0).over_at for offer in self.offers), default=0.0)
 
     def at(self, now: float) -> tuple[ScheduleOffer, ...]:
         """The plans, on the clock of ``now``."""
-        if self.zero is None:
-            self.zero = now
         zero = self.zero
+        if zero is None or now >= zero + self._lasts_s:
+            zero = self.zero = now
         return tuple(
             replace(
                 offer,

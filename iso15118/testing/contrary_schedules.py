@@ -57,6 +57,8 @@ class ContrarySchedules:
         habits, rng = self.habits, self._rng
         durations = [rng.choice((0, 1, 7, 60, 900, 3600)) for _ in range(habits.entries - 1)]
         durations.append(rng.choice((5, 60)) if habits.gaps else 100_000)
+        # One that began in the past must not be over already.
+        durations[-1] += max(0, 5 - int(habits.anchor_s or 0.0) - sum(durations))
         shares = (1.0, 0.0, 0.5, 0.13) if habits.gaps else (1.0, 1.0, 0.5, 0.13)
         powers = [self._hand.write(most * rng.choice(shares)) for _ in durations]
         powers[-1] = self._hand.write(most)

@@ -232,7 +232,8 @@ class ContraryStation(ContrarySchedules):
             answer, *before = answer
         if answer is None:
             return before  # when the contactors have switched
-        after = self._over() if type(answer) is cm.SessionStopRes else []
+        again = getattr(message, "charging_session", None) is cm.ChargingSession.ServiceRenegotiation
+        after = self._over() if type(answer) is cm.SessionStopRes and not again else []
         due = self._now + self._takes(isinstance(message, dc.DCChargeLoopReq))
         self._later.append((due, [act.Send(answer), *after]))
         return before
@@ -453,4 +454,10 @@ class ContraryStation(ContrarySchedules):
         )
 
     def _session_stop(self, request: Any) -> Any:
+        if (
+            request.charging_session is cm.ChargingSession.ServiceRenegotiation
+        ):  # everything is agreed on anew
+            self._polls.pop("cable check", None)
+            self._checked = False
+            self.limits = self.present = self._hardware
         return cm.SessionStopRes(header=self._header(), response_code=_OK)

@@ -15,12 +15,16 @@ import pytest
 
 from iso15118.aio.ports.guard import Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox, checked
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import PowerOffer, ScheduleOffer
 from iso15118.errors import HardwareError, MisuseError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.der import GridCondition
 from iso15118.session.limits import StationLimits
+from iso15118.session.value_added import Guidance
+from iso15118.simulation import european
 
 from .hostile import FloatLike, Lying, Unprintable
 
@@ -45,6 +49,10 @@ GOOD: dict[Any, Any] = {
     "tuple[ScheduleOffer, ...]": (
         ScheduleOffer(charging=PowerOffer(entries=((3600.0, 11_040.0),), begins=1.0)),
     ),
+    "DsoSetPoint": DsoSetPoint(reactive_var=900.0),
+    "GridCode | None": european(),
+    "GridCondition": GridCondition(events=3),
+    "Guidance": Guidance(parking_space=7),
     "Refusal | None": Refusal.NOT_AVAILABLE,
     "ContractClaim": ContractClaim(emaid="DE8AAA00000001", chain=(), evccid="02" * 6),
 }

@@ -340,5 +340,9 @@ FOREIGN: dict[type, Callable[[Host], dict[str, Any]]] = {
 _FIELDS.update(FOREIGN)
 ANSWERS = (app.SupportedAppProtocolRes, *_FIELDS)
 """Every response class of the AppProtocol, CommonMessages and DC sets."""
-STATES = tuple(dict.fromkeys(state for response, state in RESPONSES.values() if response not in FOREIGN))
+STATES = tuple(
+    dict.fromkeys(
+        state for response, state in RESPONSES.values() if response in ANSWERS and response not in FOREIGN
+    )
+)
 """Every await point of such a vehicle, by the answer that is awaited."""

@@ -6,9 +6,11 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from iso15118.energy.planning import Wish
+from iso15118.energy.price import AbsolutePrices
 from iso15118.evcc import EvccConfig
 from iso15118.evcc.iso20.plan import read_schedule
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
@@ -310,3 +312,21 @@ def test_a_vehicle_that_is_said_to_leave_its_profile_asks_for_another_exchange_o
     host.answer()
     for _ in range(5):
         assert power(turn(host)) == pytest.approx(40_000.0, abs=100.0)
+
+
+def test_no_more_is_read_than_a_message_can_have() -> None:
+    """Wherever a list comes from, it is cut before anything is computed."""
+    from iso15118.session.price_wire import prices_of
+
+    long = schedule(((1, 1000.0),) * 5000, SENT).schedule_tuple[0]
+    assert len(read_schedule(long, SENT, 0.0).charging.ends) == 1024
+    element = price(FEE)
+    stack = element.price_rule_stacks.price_rule_stack[0]
+    wide = cm.PriceRuleStack(duration=1, price_rule=stack.price_rule * 100)
+    element = msgspec.structs.replace(
+        element, price_rule_stacks=cm.PriceRuleStackList(price_rule_stack=(wide,) * 5000)
+    )
+    read = prices_of(element, SENT, 0.0)
+    assert isinstance(read, AbsolutePrices)
+    assert len(read.stacks) == 1024
+    assert {len(one.rules) for one in read.stacks} == {8}

@@ -84,6 +84,8 @@ def _next_legal(drive: Drive, rng: random.Random) -> None:
         case "PowerDelivery":
             drive.send(cm.PowerDeliveryReq)
             drive.book.tell(ev.ContactorsChanged(rng.random() < 0.95))
+        case "DC_ChargeLoop" if rng.random() < 0.15:
+            _beside(drive, rng)
         case "DC_ChargeLoop" if rng.random() < 0.1:
             progress = rng.choice(list(cm.ChargeProgress))
             drive.send(cm.PowerDeliveryReq, charge_progress=progress)
@@ -94,6 +96,16 @@ def _next_legal(drive: Drive, rng: random.Random) -> None:
         case _:
             kind = next((kind for kind in REQUESTS if _names(kind) == state), cm.SessionStopReq)
             drive.send(kind)
+
+
+def _beside(drive: Drive, rng: random.Random) -> None:
+    """Something beside the loop, mostly what belongs there."""
+    ordinary = (cm.ScheduleExchangeReq, cm.PowerDeliveryReq, dc.DCChargeParameterDiscoveryReq)
+    kind = rng.choice(ordinary if rng.random() < 0.95 else REQUESTS)
+    changes: dict[str, Any] = {}
+    if kind is cm.PowerDeliveryReq and rng.random() < 0.2:
+        changes["charge_progress"] = rng.choice(list(cm.ChargeProgress))
+    drive.book.tell(ev.MessageReceived(drive.request(kind, **changes), beside=True))
 
 
 def _names(kind: type) -> str:
@@ -159,6 +171,11 @@ def _station_event(rng: random.Random) -> ev.Event:
         ev.SignalChanged(ev.SignalState.C),
         ev.StopRequested("test"),
         ev.PauseRequested("test"),
+        ev.ScheduleRenegotiationRequested("test"),
+        ev.ServiceRenegotiationRequested("test"),
+        ev.StandbyRequested("test", wanted=rng.random() < 0.5),
+        ev.MobilityNeedsChanged(rng.choice((None, 60.0)), None, rng.choice((None, 42))),
+        ev.ReceiptIssued(energy=ev.Cost(1.0, 0.3)),
     ]
     rare: list[ev.Event] = [
         ev.SignalChanged(rng.choice(list(ev.SignalState))),
@@ -237,6 +254,10 @@ def _vehicle_event(host: Host, rng: random.Random) -> ev.Event:
         ev.SignalChanged(ev.SignalState.C),
         ev.StopRequested("test"),
         ev.PauseRequested("test"),
+        ev.ScheduleRenegotiationRequested("test"),
+        ev.ServiceRenegotiationRequested("test"),
+        ev.StandbyRequested("test", wanted=rng.random() < 0.5),
+        ev.NeedsChanged(rng.choice((None, 60.0)), None, rng.choice((None, 42))),
     ]
     rare: list[ev.Event] = [
         ev.SignalChanged(rng.choice(list(ev.SignalState))),

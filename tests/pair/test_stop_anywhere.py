@@ -20,7 +20,7 @@ PLAN = {
     20: ev.ServiceRenegotiationRequested("test"),
 }
 """After so many turns of the loop the vehicle is told this."""
-FIRST = {
+FIRST: dict[tuple[str, Any], int] = {
     ("evcc", ev.StopRequested): 0,
     ("evcc", ev.PauseRequested): 1,
     ("secc", ev.StopRequested): 2,

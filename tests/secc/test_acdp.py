@@ -70,6 +70,10 @@ PINNED: dict[State, dict[Any, set[State]]] = {
 """What the device adds, and the DC phases around it, written down without the tables."""
 
 
+BESIDE = (cm.VehicleCheckInReq, cm.VehicleCheckOutReq)
+"""They need a parking space that was selected."""
+
+
 def test_the_table_of_the_device_is_the_pinned_one() -> None:
     table = table_of(ACDP)
     for state, rows in PINNED.items():
@@ -80,7 +84,7 @@ def test_the_table_of_the_device_is_the_pinned_one() -> None:
         }
         more = {key: listed.pop(key) for key in list(listed) if key not in rows}
         assert listed == rows, state
-        assert all(kind is cm.AuthorizationSetupReq for kind in more), (state, more)
+        assert all(kind in (cm.AuthorizationSetupReq, *BESIDE) for kind in more), (state, more)
     energy = table[S.DC_CHARGE_LOOP]
     assert energy[acdp.ACDPSystemStatusReq].next == {S.DC_CHARGE_LOOP}
     assert acdp.ACDPDisconnectReq not in energy  # power is stopped by PowerDelivery
@@ -105,7 +109,8 @@ def test_every_request_in_every_state(state: State, kind: type) -> None:
         of = key[0] if isinstance(key, tuple) else key
         if not isinstance(key, tuple) or key[1] in (*changes.values(), START, cm.ChargingSession.Terminate):
             listed.setdefault(of, set()).update(row.next)
-    offered = kind in listed and kind not in (cm.CertificateInstallationReq, cm.MeteringConfirmationReq)
+    absent = (cm.CertificateInstallationReq, cm.MeteringConfirmationReq, *BESIDE)
+    offered = kind in listed and kind not in absent
     if not offered:
         assert response.response_code is ResponseCode.FAILED_SequenceError
         drive.book.ends(EndReason.SEQUENCE_ERROR)
@@ -367,6 +372,14 @@ def test_a_device_that_moves_by_itself_ends_the_session_and_is_retracted() -> No
     assert drive.send(dc.DCChargeParameterDiscoveryReq).response_code.value == "FAILED"
     drive.book.ends(EndReason.HARDWARE_FAULT)
     assert act.DisconnectDevice in [type(action) for action in drive.book.actions]
+
+
+def test_a_device_that_was_left_on_its_way_is_told_to_connect() -> None:
+    drive = PantographDrive(device=MOVING).to(S.ACDP_CONNECT)
+    drive.send(acdp.ACDPConnectReq)
+    drive.book.does(act.ConnectDevice)
+    drive.moves(END)
+    assert drive.send(acdp.ACDPConnectReq).evse_processing is Processing.Finished
 
 
 def test_state_a_is_no_fault_while_nothing_joins_the_two() -> None:

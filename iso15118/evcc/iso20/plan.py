@@ -14,6 +14,7 @@ from msgspec import Struct
 from iso15118.energy.ac import NOTHING, Phases
 from iso15118.energy.cost import Cost
 from iso15118.energy.dc import PresentLimits, Together
+from iso15118.energy.offer import MOST_ENTRIES
 from iso15118.energy.price import Prices
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20.common_messages import ChargingSchedule, PowerScheduleEntry, ScheduleTuple
@@ -250,7 +251,7 @@ def read_schedule(offered: ScheduleTuple, sent: int, now: float) -> ChosenSchedu
 def _read(schedule: ChargingSchedule, sent: int, now: float, *, charging: bool) -> Schedule:
     power_schedule = schedule.power_schedule
     begins = anchored(power_schedule.time_anchor, sent, now)
-    entries = power_schedule.power_schedule_entries.power_schedule_entry
+    entries = power_schedule.power_schedule_entries.power_schedule_entry[:MOST_ENTRIES]
     # What is given back is written with either sign: its magnitude counts. A charging power below zero lets
     # nothing in.
     return Schedule.of(

@@ -167,7 +167,7 @@ def connect(request: acdp.ACDPConnectReq, ctx: Context) -> Answer | Refused:
             Fault.ASSOCIATION, EndReason.COUPLING_FAILED, "another vehicle stands under the connection device"
         )
     before: tuple[Action, ...] = ()
-    if not facts.device_down:
+    if not facts.device_down or facts.device_deadline <= 0.0:  # one that was left behind is told, too
         before = (ConnectDevice(facts.now + facts.timing.ongoing_performance),)
     ours = _electrical(ctx)
     joined = (
