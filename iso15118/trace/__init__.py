@@ -1,7 +1,8 @@
 """What happened in a session, for people and their tools: a line of JSON for every message, a capture that Wireshark opens
 decrypted, and a report to read.
 
-No files and no clock in here: bytes and text come out, and ``iso15118.loopback`` writes them.
+No files and no clock in here: bytes and text come out, and ``iso15118.loopback`` writes them. What others captured is read by
+``iso15118.trace.reading``, into the values of ``iso15118.trace.entries``; only its module ``files`` opens anything.
 """
 
 from __future__ import annotations

@@ -169,3 +169,23 @@ def test_a_message_of_iso20_in_a_frame_of_the_older_editions_is_told() -> None:
 def test_long_lines_are_read_in_one_pass(text: str) -> None:
     """Nothing in here looks at the clock; what is quadratic would not come to an end."""
     assert len(read(text)) < 25_000
+
+
+def test_discovery_without_a_cable() -> None:
+    from ipaddress import IPv6Address
+
+    from iso15118.sdp.wireless import Coupling, DiagStatus, WirelessSdpRequest, WirelessSdpResponse
+
+    asked = WirelessSdpRequest(coupling=next(iter(Coupling)))
+    told = WirelessSdpResponse(
+        address=IPv6Address("fe80::2"), port=61_000, status=next(iter(DiagStatus)), coupling=asked.coupling
+    )
+    found = read(asked.to_bytes().hex(), told.to_bytes().hex())
+    assert [
+        (one.message, one.sender, one.security, one.notes) for one in found if isinstance(one, SdpEntry)
+    ] == [
+        ("SDPRequest", "evcc", "tls", ()),
+        ("SDPResponse", "secc", "tls", ()),
+    ]
+    assert isinstance(found[1], SdpEntry)
+    assert str(found[1].offered) == "[fe80::2]:61000"

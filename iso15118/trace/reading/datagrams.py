@@ -10,6 +10,7 @@ from iso15118.link.slac.frames import Frame, mac_text, parse_frame
 from iso15118.link.slac.messages import MmType
 from iso15118.link.slac.watch.labels import fields_of, message_name
 from iso15118.sdp import SdpRequest, SdpResponse
+from iso15118.sdp.wireless import WirelessSdpRequest, WirelessSdpResponse
 from iso15118.trace.entries import EVCC, SECC, Address, SdpEntry, SlacEntry
 from iso15118.v2gtp import HEADER_LENGTH, PayloadType, payload_type_name
 
@@ -59,17 +60,15 @@ def sdp_entry(datagram: Datagram, t: float | None, number: int) -> SdpEntry:
     )
     payload = data[HEADER_LENGTH:]
     security = transport = offered = None
-    if payload_type == PayloadType.SDP_REQUEST and len(payload) >= 2:
+    # Both forms of each begin alike; what follows with wireless links is in the payload.
+    if payload_type in (PayloadType.SDP_REQUEST, PayloadType.SDP_REQUEST_WIRELESS) and len(payload) >= 2:
         security, transport = _named(_SECURITY, payload[0]), _named(_TRANSPORT, payload[1])
-    elif payload_type == PayloadType.SDP_RESPONSE and len(payload) >= 20:
+    elif payload_type in (PayloadType.SDP_RESPONSE, PayloadType.SDP_RESPONSE_WIRELESS) and len(payload) >= 20:
         offered = Address(str(IPv6Address(payload[:16])), int.from_bytes(payload[16:18], "big"))
         security, transport = _named(_SECURITY, payload[18]), _named(_TRANSPORT, payload[19])
     notes: list[str] = []
     try:
-        if request:
-            SdpRequest.parse(data)
-        else:
-            SdpResponse.parse(data, loopback=offered is not None and offered.host == "::1")
+        _judge(data, payload_type, request, loopback=offered is not None and offered.host == "::1")
     except SdpError as error:
         notes.append(str(error))
     if datagram.cut_off:
@@ -90,6 +89,18 @@ def sdp_entry(datagram: Datagram, t: float | None, number: int) -> SdpEntry:
         destination=datagram.destination,
         payload=payload,
     )
+
+
+def _judge(data: bytes, payload_type: int, request: bool, *, loopback: bool) -> None:
+    """Raises ``SdpError`` for what our own ends would not take."""
+    if payload_type == PayloadType.SDP_REQUEST_WIRELESS:
+        WirelessSdpRequest.parse(data)
+    elif payload_type == PayloadType.SDP_RESPONSE_WIRELESS:
+        WirelessSdpResponse.parse(data, loopback=loopback)
+    elif request:
+        SdpRequest.parse(data)
+    else:
+        SdpResponse.parse(data, loopback=loopback)
 
 
 def _named(table: dict[int, str], value: int) -> str:
