@@ -108,7 +108,7 @@ class Stream:
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    def send(self, message: object) -> None:
+    def send(self, message: object, *, beside: bool = False) -> None:
         self.asked.append(message)
 
     def select(self, edition: str) -> None:
