@@ -18,12 +18,14 @@ PARTS: dict[str, str] = {
     "exi": "exi_messages",
     "loop": "charge_loop",
     "network": "network",
+    "currentdemand": "current_demand",
     "handshake": "handshake",
     "memory": "resident",
     "start": "start",
     "virtual": "virtual_charge",
     "size": "size",
     "decode": "decode",
+    "schedules": "schedules",
 }
 """Where each part is; loaded when it is run, since an older tree may not have what another part needs."""
 

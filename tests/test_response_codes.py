@@ -204,7 +204,7 @@ def stop(state: State, session: cm.ChargingSession, **changes: Any) -> Any:
     return at(state, **changes).send(cm.SessionStopReq, charging_session=session)
 
 
-TOLERANT = {"power_tolerance_w": 500.0}
+TOLERANT: dict[str, Any] = {"power_tolerance_w": 500.0}
 SAID: dict[ResponseCode, Callable[[], Any]] = {
     Code.OK: lambda: at(State.AUTHORIZATION_SETUP).send(cm.AuthorizationSetupReq),
     Code.OK_CertificateExpiresSoon: soon_over,

@@ -16,13 +16,14 @@ from iso15118.aio.net.network import connect, find_interface
 from iso15118.aio.net.no_stream import NoStream
 from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.ports import readings
-from iso15118.aio.ports.coil_side import receiver_limits
 from iso15118.aio.ports.contract_calls import contracts_of
 from iso15118.aio.ports.contract_store import read_ahead
-from iso15118.aio.ports.coupling_calls import mobility_of
+from iso15118.aio.ports.coupling_calls import coupled
 from iso15118.aio.ports.guard import Callback, Port, describe, insist
 from iso15118.aio.ports.hardware import PortLimits
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import abilities_of
+from iso15118.aio.ports.value_added import wanted_of
 from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.connector.news import SessionSetUp, is_set_up
 from iso15118.errors import ConfigError, HardwareError, MisuseError
@@ -455,13 +456,9 @@ class EvccClient:
         charger = None
         if self.vehicle.charger is not None:
             charger = Port(self.vehicle.charger, "charger").read("limits", readings.charger_limits)
-        receiver = None
-        if self.vehicle.receiver is not None:
-            receiver = Port(self.vehicle.receiver, "receiver").read("limits", receiver_limits)
-        mobility = None
-        if self.vehicle.mobility is not None:
-            mobility = Port(self.vehicle.mobility, "mobility").read("present", mobility_of)
+        mobility, receiver = coupled(self.vehicle)
         state = self._battery.read("state", readings.battery)
+        inverter, wanted = abilities_of(self.vehicle), wanted_of(self.vehicle)
         try:
             return EvccSession(
                 self.config,
@@ -471,6 +468,8 @@ class EvccClient:
                 contracts=contracts,
                 resume=resume,
                 charger=charger,
+                inverter=inverter,
+                value_added=wanted,
                 mobility=mobility,
                 receiver=receiver,
             )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
 from iso15118.messages.values import NO_SESSION
-from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.actions import EndReason, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.events import HardwareFault
 from iso15118.tls import TlsInfo
 
@@ -91,6 +91,10 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     discovery: tuple[str, ...] = ()
     """What looked wrong when the two found each other, human-readable: an answer without TLS, a second station, a vehicle that came without
     the TLS that it had asked for."""
+    display: VehicleDisplay | None = None
+    """Station: what the vehicle last let it show."""
+    leaving: VehicleLeaves | None = None
+    """Station: why the vehicle ended or paused the session, in its own words."""
     error: Exception | None = None
     """What was raised in this software, if that ended the session."""
     ticket: SeccTicket | EvccTicket | None = None
@@ -191,6 +195,8 @@ def summed_up(
         emaid=getattr(session, "emaid", ""),
         contracts_installed=getattr(session, "installed", 0),
         refusals=getattr(session, "refusals", ()),
+        display=getattr(session, "display", None),
+        leaving=getattr(session, "leaving", None),
         ticket=getattr(session, "ticket", None) if paused else None,
         discovery=tuple(remarks),
     )

@@ -437,8 +437,8 @@ class SeccServer:
 
     def _make_stream(self, owner: StreamOwner, tls: TlsSource | None) -> MessageStream:
         if tls is None:
-            return self._connection(owner, tls=None, limits=self._stream_limits)
-        more = {"plain_too": True} if self.config.speaks_plain else {}
+            return self._connection(owner, tls=None, limits=self._stream_limits, speaks_first=True)
+        more = {"plain_too": True, "speaks_first": True} if self.config.speaks_plain else {}
         return self._connection(owner, tls=tls.connect(), limits=self._stream_limits, **more)
 
     def _taken_in(self, stream: MessageStream) -> None:

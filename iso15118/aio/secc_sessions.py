@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from iso15118.aio.ports.contract_calls import trust_of
 from iso15118.aio.ports.guard import Callback, Port
 from iso15118.aio.ports.inbox import ALARMS, Inbox
+from iso15118.aio.ports.inverter import grid_code_of
 from iso15118.aio.ports.schedule_calls import asks_schedules, price_signers_of
 from iso15118.aio.ports.station_hardware import StationHardware
-from iso15118.aio.ports.value_added import services_of
+from iso15118.aio.ports.value_added import services_of, tell_selected
 from iso15118.connector.news import (
     ConnectionClosed,
     ConnectionFailed,
@@ -98,6 +99,7 @@ class SeccSessions:
         self._connections = Callback("whoever follows the connections", connections, lasting=True)
         energy = station.energy
         self._energy = None if energy is None else Port(energy, "energy")
+        self._shows = energy is not None and hasattr(energy, "display")
         self._pushing = [
             Port(port, name)
             for name, port in (("energy", energy), ("signal", station.signal))
@@ -268,9 +270,17 @@ class SeccSessions:
         """News of the session: what the vehicle needs is for the energy manager, all of it for the application."""
         if type(news) is act.StateEntered and is_set_up(news.state):
             self._happened(SessionSetUp(self._number))
-        energy = self._energy if type(news) is act.ChargingNeeds else None
-        if energy is not None and (complaint := energy.tell("needs", news)):
-            _log.error("the energy manager does not take what the vehicle needs: %s", complaint)
+        energy = self._energy
+        if energy is not None:
+            complaint = ""
+            if type(news) is act.ChargingNeeds:
+                complaint = energy.tell("needs", news)
+            elif type(news) is act.VehicleDisplay and self._shows:
+                complaint = energy.tell("display", news)
+            if complaint:
+                _log.error("the energy manager does not take what the vehicle says: %s", complaint)
+        if type(news) is act.ServicesSelected:
+            tell_selected(self._station, news)
         self.tell_news(news)
 
     def tell_news(self, news: act.Notify) -> None:
@@ -333,6 +343,7 @@ class SeccSessions:
             pad=hardware.pad_limits(),
             pad_id=hardware.pad_id(),
             epoch=epoch,
+            grid_code=grid_code_of(self._talks_with),
             trust=trust_of(self._talks_with),
             installs=self._talks_with.contract_certificates is not None,
             value_added=services_of(self._talks_with),

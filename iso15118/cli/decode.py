@@ -62,16 +62,15 @@ def decode(
         from iso15118.trace.reading.files import read_key_log
 
         read_key_log(keylog, secrets)
-    opened = open_source(source, secrets, name)
-    form = JSON if as_json else XML if as_xml else FOR_PEOPLE
-    output = Output(form, live=opened.live, one=opened.one)
-    try:
-        _run(opened, output)
-    except BrokenPipeError:  # whoever read it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
-    for line in opened.summary():
-        echo(f"iso15118 decode: {line}", err=True)
+    with open_source(source, secrets, name) as opened:
+        output = Output(JSON if as_json else XML if as_xml else FOR_PEOPLE, live=opened.live, one=opened.one)
+        try:
+            _run(opened, output)
+        except BrokenPipeError:  # whoever read it has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        for line in opened.summary():
+            echo(f"iso15118 decode: {line}", err=True)
     if not output.found:
         echo("iso15118 decode: nothing was found that belongs to charging", err=True)
         raise typer.Exit(1)

@@ -53,7 +53,8 @@ def loopback(
     station: Annotated[
         str | None,
         typer.Option(
-            help="ccs2, mcs-gen1, mcs-gen2, mcs-max, ac-11, ac-22 or ac-7-single (default: to fit the service)."
+            help="ccs2, mcs-gen1, mcs-gen2, mcs-max, ac-11, ac-22, ac-7-single, pantograph, wpt-3.7, wpt-7.7, wpt-11 or wpt-22 "
+            "(default: to fit the service)."
         ),
     ] = None,
     phases: Annotated[

@@ -14,6 +14,7 @@ from iso15118.printable import escaped
 
 if TYPE_CHECKING:
     from iso15118.loopback import LoopbackSummary
+    from iso15118.loopback.cost import RunCost
 
 __all__ = ["print_json", "print_summary", "progress_bar"]
 
@@ -57,6 +58,15 @@ def print_summary(summary: LoopbackSummary) -> None:
     Console(highlight=False).print(table)
 
 
+def _schedule(cost: RunCost) -> str:
+    """Which one was taken, and what it cost."""
+    said = f"{cost.schedule_id} of {cost.schedules}, {cost.wish}"
+    if cost.total is None:
+        return f"{said}; no prices in money"
+    planned = "" if cost.planned is None else f", {cost.planned:.2f} expected"
+    return f"{said}; {cost.total:.2f} {cost.currency} by the meter{planned}, prices {cost.prices}"
+
+
 def _rows(summary: LoopbackSummary) -> Iterator[tuple[str, str]]:
     who = {"evcc": "the vehicle", "secc": "the station", "link": "neither side: the link was lost"}
     yield "who", f"simulated vehicle and station {summary.station!r} over {summary.transport}"
@@ -80,6 +90,8 @@ def _rows(summary: LoopbackSummary) -> Iterator[tuple[str, str]]:
     yield "time", _time(summary)
     if summary.setup_seconds is not None:
         yield "set-up", _setup(summary)
+    if summary.cost is not None:
+        yield "schedule", _schedule(summary.cost)
     yield "messages", f"{summary.exchanges} exchanges, {summary.charge_loops} of them charge loops"
     yield "ended by", f"{who[summary.ended_by]} ({summary.end_reason})"
 

@@ -58,6 +58,11 @@ class SeccConnector(Connector):
         return self._with_patience(super().handle_timeout(now), before, now)
 
     @property
+    def at_rest(self) -> bool:
+        """Plugged in, and nothing will come of it unless the basic signalling changes."""
+        return super().at_rest and ConnectorTimer.GIVE_UP not in self._timers
+
+    @property
     def _mode(self) -> BasicMode:
         return self.settings.basic.mode
 

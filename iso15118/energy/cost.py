@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from .price import AbsolutePrices, OverstayRules, PriceAlgorithm, PriceRule, TaxRule, minor_units
@@ -112,7 +113,10 @@ class _Stacks:
             if stack.duration_s > 0 and stack.rules:
                 at += stack.duration_s * _MICRO
                 self.ends.append(at)
-                self.rules.append(tuple(sorted(stack.rules, key=lambda rule: rule.power_range_start_w)))
+                rules = stack.rules
+                if len(rules) > 1:
+                    rules = tuple(sorted(rules, key=_start))
+                self.rules.append(rules)
 
     def at(self, moment: int) -> int | None:
         """Number of the stack that holds then; None: there is none."""
@@ -129,7 +133,13 @@ class _Stacks:
 
     def rule(self, place: int, milliwatts: int) -> PriceRule:
         """The one that holds at this power; below the first the first one."""
+        if len(self.rules[place]) == 1:
+            return self.rules[place][0]
         return self.rules[place][max(bisect_right(self.starts(place), milliwatts) - 1, 0)]
+
+
+def _start(rule: PriceRule) -> Decimal:
+    return rule.power_range_start_w
 
 
 def _energy(stacks: _Stacks, pieces: Iterable[Piece], algorithm: PriceAlgorithm) -> tuple[Fraction, float]:
@@ -205,6 +215,8 @@ def _pieces(load: Schedule, zero: float) -> Iterator[Piece]:
 
 def _parking(stacks: _Stacks, pieces: list[Piece], here: int, gone: int) -> Fraction:
     """At the begin of every started period the fee of the rule that holds then."""
+    if not any(rule.parking_fee_period_s for rules in stacks.rules for rule in rules):
+        return _NOTHING
     total, due = _NOTHING, here
     spans = [*pieces, (pieces[-1][1], gone, 0)] if pieces else [(here, gone, 0)]
     spans = [(min(here, spans[0][0]), spans[0][0], 0), *spans]
@@ -305,5 +317,6 @@ def _micros(seconds: float) -> int:
     return round(seconds * _MICRO)
 
 
+@lru_cache(maxsize=1024)
 def _milliwatts(watts: Decimal, rounding: str) -> int:
     return int(watts.scaleb(3, _EXACT).to_integral_value(rounding, _EXACT))

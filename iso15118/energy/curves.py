@@ -11,6 +11,7 @@ from bisect import bisect_right
 from msgspec import Struct
 
 from iso15118.errors import ConfigError
+from iso15118.messages.values import rational, si
 
 __all__ = ["Curve", "Follower", "Response", "Unit", "finite"]
 
@@ -52,7 +53,8 @@ class Curve(Struct, frozen=True, kw_only=True):
         for point in points:
             if type(point) is not tuple or len(point) != 2:
                 raise ConfigError("points", f"{point!r} is no point", "(x, y)")
-            x, _ = finite("points.x", point[0]), finite("points.y", point[1])
+            # As a peer will read them: two that the wire cannot tell apart are one.
+            x, _ = si(rational(finite("points.x", point[0]))), finite("points.y", point[1])
             if x <= before:
                 raise ConfigError("points", f"x = {x:g} after {before:g}", "ascending, none twice")
             before = x

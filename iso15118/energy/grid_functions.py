@@ -179,7 +179,7 @@ class RideThrough(Struct, frozen=True, kw_only=True):
         finite("k_negative", self.k_negative, 0.0, 100.0)
 
 
-class IecGridCode(Struct, frozen=True, kw_only=True):
+class IecGridCode(Struct, frozen=True, kw_only=True, tag="iec"):
     """The functions of AC_DER_IEC that a site asks for; None: it does not. Of the three that set reactive power one at most."""
 
     over_frequency_watt: FrequencyWatt | None = None
@@ -266,7 +266,7 @@ _KINDS: dict[str, type] = {
 _AXES = (
     ("volt_var", ("V",), ("var",)),
     ("watt_var", ("W",), ("var",)),
-    ("watt_cos_phi", ("W",), ("s", "W", "var")),  # a power factor has no unit, and the wire has none for it
+    ("watt_cos_phi", ("W",), ("W",)),  # a power factor has no unit
 )
 
 

@@ -12,7 +12,17 @@ from enum import IntFlag
 
 from msgspec import Struct
 
-__all__ = ["Grid", "GridEvent", "Output", "Ratings", "between", "of_factor", "sine_of", "within_apparent"]
+__all__ = [
+    "Grid",
+    "GridEvent",
+    "Output",
+    "Ratings",
+    "between",
+    "of_factor",
+    "sine_of",
+    "within_apparent",
+    "without",
+]
 
 
 class GridEvent(IntFlag):
@@ -70,6 +80,11 @@ def of_factor(power_w: float, sine: float) -> float:
 def sine_of(factor: float, over_excited: bool) -> float:
     """Reactive as a share of apparent power at this power factor: negative injects."""
     return math.copysign(math.sqrt(max(1.0 - factor * factor, 0.0)), -1.0 if over_excited else 1.0)
+
+
+def without(wanted_w: float, less_w: float) -> float:
+    """What is wanted with so many W (a magnitude) taken away: never more, and never in the other direction."""
+    return math.copysign(max(abs(wanted_w) - max(less_w, 0.0), 0.0), wanted_w) if wanted_w else 0.0
 
 
 def between(power_w: float, wanted_w: float) -> float:

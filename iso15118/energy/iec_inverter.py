@@ -16,7 +16,7 @@ from .grid_functions import (
     RideThrough,
     VoltWatt,
 )
-from .grid_support import Grid, GridEvent, Output, Ratings, between, of_factor, sine_of, within_apparent
+from .grid_support import Grid, GridEvent, Output, Ratings, of_factor, sine_of, within_apparent, without
 from .ride_through import Cessation
 
 __all__ = ["IecInverter"]
@@ -129,10 +129,11 @@ class IecInverter:
             return Output(
                 events=GridEvent.CEASED | (GridEvent.OVER_VOLTAGE if over else GridEvent.UNDER_VOLTAGE)
             )
+        if self.dso.maximum_discharge_w is not None:
+            wanted_w = max(wanted_w, -self.dso.maximum_discharge_w)
         power, events, response = self._active_power(grid, wanted_w, now)
-        power = self._active.follow(power, response, now)
-        # A lag may not leave more than is wanted now, nor the other direction.
-        power = between(power, wanted_w)
+        # What lags is what the functions take away, not what is wanted.
+        power = without(wanted_w, self._active.follow(abs(wanted_w) - abs(power), response, now))
         reactive, lag = self._reactive_power(grid, power, wanted_var, now)
         support, more, quick = self._ride_through(lowest, highest)
         events |= more
@@ -145,8 +146,6 @@ class IecInverter:
     def _active_power(self, grid: Grid, wanted_w: float, now: float) -> tuple[float, GridEvent, Response]:
         code, ratings, hertz = self.code, self.ratings, grid.frequency_hz
         power, events, response = wanted_w, GridEvent(0), AT_ONCE
-        if self.dso.maximum_discharge_w is not None:
-            power = max(power, -self.dso.maximum_discharge_w)
         if code.volt_watt is not None:
             limited = self._by_voltage(code.volt_watt, grid, power, now)
             if limited != power:

@@ -235,7 +235,7 @@ class EnterService(Struct, frozen=True, kw_only=True):
             )
 
 
-class SaeGridCode(Struct, frozen=True, kw_only=True):
+class SaeGridCode(Struct, frozen=True, kw_only=True, tag="sae"):
     """The whole grid code."""
 
     nominal_v: float = 240.0

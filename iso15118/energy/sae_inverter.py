@@ -10,7 +10,17 @@ import math
 
 from .curves import AT_ONCE, Follower, Response
 from .grid_functions import PowerReference
-from .grid_support import Grid, GridEvent, Output, Ratings, between, of_factor, sine_of, within_apparent
+from .grid_support import (
+    Grid,
+    GridEvent,
+    Output,
+    Ratings,
+    between,
+    of_factor,
+    sine_of,
+    within_apparent,
+    without,
+)
 from .ride_through import Service
 from .sae_functions import ConstantPower, ConstantPowerFactor, CurveMode, Droop, SaeGridCode, VoltVarMode
 
@@ -56,10 +66,10 @@ class SaeInverter:
         if fixed.enable:
             wanted = self._watts(fixed)
             wanted = between(wanted, math.copysign(abs(wanted_w), wanted)) if wanted_w else 0.0
-        power = self._limited(grid, wanted, now)
-        power, response = self._by_frequency(hertz, power)
-        power = self._active.follow(power, response, now)
-        power = between(power, math.copysign(abs(wanted_w), wanted) if wanted else 0.0) * share
+        wanted = self._limited(grid, wanted, now)
+        power, response = self._by_frequency(hertz, wanted)
+        # What lags is what the droop takes away, not what is wanted.
+        power = without(wanted, self._active.follow(abs(wanted) - abs(power), response, now)) * share
         reactive, lag = self._reactive_power(grid, power, wanted_var)
         reactive = self._reactive.follow(within_apparent(power, reactive * share, self.ratings), lag, now)
         return Output(

@@ -20,7 +20,7 @@ from iso15118.evcc.iso2.settings import Iso2EvccSettings
 from iso15118.evcc.quirks import PLACES, StationQuirk
 from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.evcc.wpt_settings import WptEvccSettings
-from iso15118.messages.values import DischargeLimitSign, TimeStampUnit
+from iso15118.messages.values import DischargeLimitSign, ReactiveSign, TimeStampUnit
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.discovery import Downgrade, SecondAnswer
 from iso15118.session.quirks import changed, check_quirks
@@ -97,6 +97,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     least_energy_wh: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.05
     """A battery that lacks less than this has what it wants, in Wh: requests are rounded up to whole ones, so
     that less cannot be asked for."""
+    least_current_a: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.1
+    """So has one that asks for less than this and for more than nothing, in A: currents are asked for in tenths, so that a smaller one
+    would be none."""
     no_power_s: Annotated[float, Meta(ge=0.001, le=31_536_000.0)] = 3600.0
     """How long a vehicle that wants power may be given none before it leaves, in s. Stations rest the power
     for minutes; for longer there is the pause."""
@@ -166,6 +169,9 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     discharge_limit_sign: DischargeLimitSign = DischargeLimitSign.PLUS
     """Sign of the discharge limits sent in a bidirectional service: plus as public stacks have it, or minus as some stations
     send and expect it. Both are read."""
+    reactive_sign: ReactiveSign = ReactiveSign.ABSORBS
+    """AC_DER_IEC and AC_DER_SAE: what a positive reactive power of a station's curves and set points means: what the vehicle absorbs, or
+    injects. No public source settles it."""
     strict_evse_id: bool = False
     """Leave a station whose EVSEID is not formed as the standard says ("ZZ00000", or country, operator, "E"
     and outlet). Nothing depends on it, and stations in the field send other texts: off by default, it is only

@@ -29,12 +29,17 @@ from iso15118.session.actions import (
     UseKey,
 )
 from iso15118.session.checks import what_went_wrong
+from iso15118.session.der import GridCondition, InverterAbilities
 from iso15118.session.events import (
     AcMeasured,
     BatteryChanged,
+    ChargerChanged,
+    Event,
+    GridConditionChanged,
     InletMeasured,
     KeyUsed,
     MobilityChanged,
+    NeedsChanged,
     ReceiverMeasured,
     SignalState,
 )
@@ -44,6 +49,7 @@ from iso15118.session.secured import TlsPeer
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import AcSupervisor, VehicleSupervisor, WirelessSupervisor
 from iso15118.session.ticket import EvccTicket
+from iso15118.session.value_added import Guidance, WantedService
 from iso15118.session.wireless import ReceiverLimits
 from iso15118.timing import Timer, Timing
 
@@ -91,7 +97,8 @@ class Leave(V2GError):  # noqa: N818 - a wish, not an error
 class Exchange(Struct, frozen=True, gc=False):
     """Send ``request`` and wait for a ``response_type`` for ``timeout`` s. ``opens``: it is SessionSetup, whose answer brings the session
     id. ``optional``: nothing depends on the answer any more; where the station refuses or is silent, that is noted and the result is
-    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]."""
+    None. ``then``: what has to be done a moment behind the request, such as another state of the control pilot [V2G20-847]. ``apart``: the
+    two have a stream of their own, and the script waits for them all the same."""
 
     request: Any
     response_type: type
@@ -100,6 +107,7 @@ class Exchange(Struct, frozen=True, gc=False):
     opens: bool = False
     optional: bool = False
     then: tuple[Action, ...] = ()
+    apart: bool = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -205,6 +213,18 @@ class Conversation:
         """What the on-board charger declares for AC; fixed for the session. None: there is none."""
         self.charger_now = charger
         """What it can take and give now, within that."""
+        self.inverter: InverterAbilities | None = None
+        """What the charger can do for the grid; None: nothing."""
+        self.grid_condition = GridCondition()
+        """What it last said of the grid."""
+        self.wanted: tuple[WantedService, ...] = ()
+        """Services that are taken where they are offered, beside energy."""
+        self.selected: tuple[tuple[int, int | None], ...] = ()
+        """Those that were chosen."""
+        self.parking: frozenset[int] = frozenset()
+        """The ways of parking status that were chosen: 1 check-in, 2 check-out."""
+        self.guidance = Guidance()
+        """Where the station last said the vehicle is to go."""
         self.charger_measured = AcMeasured()
         """Its input as last measured."""
         self.battery = battery
@@ -327,7 +347,7 @@ class Conversation:
         """Its name in ``EvccConfig.editions``."""
         self.timing: Timing = config.timing
         """That of the edition which is spoken; before it is chosen that of ISO 15118-20."""
-        self.awaited: dict[type, tuple[type, float, str, bool]] = {}
+        self.awaited: dict[type, tuple[type, float, str, bool, bool]] = {}
         """For the edition: what answers a request of this class, within how many s by ``timing``, in which state, and whether it opens the
         session; each is looked up once."""
         self.kept: Any = None
@@ -342,6 +362,16 @@ class Conversation:
         """The station introduces itself; one that the settings know by its name has settings of its own from now on."""
         self.config, found = quirks_of(self.config, evse_id)
         self.act(*(told(one.title, evse_id, one.changes) for one in found))
+
+    def remember(self, event: Event) -> None:
+        """What changes nothing by itself, but what is known."""
+        match event:
+            case ChargerChanged(limits=limits):
+                self.charger_now = limits
+            case GridConditionChanged(condition=condition):
+                self.grid_condition = condition
+            case _:
+                pass
 
     def act(self, *actions: Action) -> None:
         """Ask the hardware for something; whether it happened shows in the state of the hardware."""
@@ -404,6 +434,16 @@ class Conversation:
         self.key_uses[use.number] = use
         self.act(UseKey(purpose, work, use.deadline, use.number))
         return use
+
+    def changed(self, needs: NeedsChanged) -> None:
+        """The driver changed his mind: in Dynamic mode the station reads it in the next request, in Scheduled mode another schedule is
+        taken."""
+        if needs.departure_s is not None:
+            self.departure_at = self.now + needs.departure_s
+        target = self.target_soc if needs.target_soc is None else needs.target_soc
+        least = self.minimum_soc if needs.minimum_soc is None else needs.minimum_soc
+        self.target_soc, self.minimum_soc = target, min(least, target)  # [V2G20-1640]
+        self.needs_changed = True
 
     def asked(self, charge_a: float, discharge_a: float) -> None:
         """The station is asked for at most these currents in A from now on."""

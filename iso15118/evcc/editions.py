@@ -54,6 +54,17 @@ def _why_not_ac(talk: Conversation) -> str:
     return _why_not_iso20(talk)
 
 
+def _why_not_der(service: ServiceID) -> Callable[[Conversation], str]:
+    def why_not(talk: Conversation) -> str:
+        if service not in talk.config.services:
+            return f"without {service.name}"
+        if talk.charger is None or talk.inverter is None or not talk.charger.bidirectional:
+            return "without an inverter that gives energy back"
+        return _why_not_iso20(talk)
+
+    return why_not
+
+
 def _why_not_acdp(talk: Conversation) -> str:
     if not talk.has_dc or talk.mobility is None or not ACDP_SERVICES.intersection(talk.config.services):
         return "without a service of a connection device"
@@ -99,6 +110,18 @@ def _ac() -> Callable[[], EvccEdition]:
     return lambda: Iso20(AC)
 
 
+def _ac_der_iec() -> Callable[[], EvccEdition]:
+    from .iso20.script import AC_DER_IEC, Iso20
+
+    return lambda: Iso20(AC_DER_IEC)
+
+
+def _ac_der_sae() -> Callable[[], EvccEdition]:
+    from .iso20.script import AC_DER_SAE, Iso20
+
+    return lambda: Iso20(AC_DER_SAE)
+
+
 def _acdp() -> Callable[[], EvccEdition]:
     from .iso20.script import ACDP, Iso20
 
@@ -139,6 +162,22 @@ OFFERED: Final = (
         minor=0,
         code=_ac,
         why_not=_why_not_ac,
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_IEC.value,
+        major=1,
+        minor=0,
+        code=_ac_der_iec,
+        why_not=_why_not_der(ServiceID.AC_DER_IEC),
+    ),
+    Offered(
+        edition="iso20",
+        namespace=Namespace.AC_DER_SAE.value,
+        major=1,
+        minor=0,
+        code=_ac_der_sae,
+        why_not=_why_not_der(ServiceID.AC_DER_SAE),
     ),
     Offered(
         edition="iso20",

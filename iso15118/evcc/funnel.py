@@ -75,6 +75,8 @@ class Funnel:
         self._by_coil = False
         """It was the coil."""
         self._ready = False
+        self._follows = False
+        """The inverter was told a grid code, and not yet to leave it."""
         self._leaving: Leave | None = None
         """The clock has ended a poll while its answer is still awaited."""
         self._on_cable = False
@@ -103,6 +105,8 @@ class Funnel:
                 self._told_safe, self._may_draw, self._by_coil = False, True, True
                 if talk.wireless_supervisor is not None:
                     talk.wireless_supervisor.told_power(action.power_w, now)  # type: ignore[attr-defined]
+            elif kind is act.FollowGrid:
+                self._follows = action.code is not None  # type: ignore[attr-defined]
             elif kind is act.SignalReady:
                 self._ready = action.ready  # type: ignore[attr-defined]
             elif kind is act.StopPower:
@@ -124,9 +128,9 @@ class Funnel:
         ahead, back = (NOTHING, bounds.power_w) if sum(bounds.power_w) < 0.0 else (bounds.power_w, NOTHING)
         ac.told_power(
             bounds.phases,
-            bounds.current_a if any(ahead) else NOTHING,
+            bounds.current_a if any(ahead) or bounds.supports_grid else NOTHING,
             sum(ahead),
-            bounds.current_a if any(back) else NOTHING,
+            bounds.current_a if any(back) or bounds.supports_grid else NOTHING,
             -sum(back),
             self._talk.now,
         )
@@ -280,6 +284,12 @@ class Funnel:
         self.timers.clear_all()
         self._on_cable = False
         self.states.append(ENDED)
+        if self._follows:  # what holds without a session is the inverter's own
+            self._follows = False
+            actions.append(act.FollowGrid(None))
+        if self._talk.selected:
+            self._talk.selected = ()
+            actions.append(act.ServicesSelected(()))
         actions += [act.StateEntered(ENDED), self.ended]
         if connected:
             actions.append(act.CloseTransport())

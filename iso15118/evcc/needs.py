@@ -12,7 +12,7 @@ from iso15118.session.actions import EndReason, SessionEnded
 
 from .conversation import Conversation
 
-__all__ = ["Progress", "departure_s", "enough", "target_voltage", "wanted_wh"]
+__all__ = ["Progress", "departure_s", "enough", "has_enough", "target_voltage", "wanted_wh"]
 
 
 _ABOVE_V = 2.0
@@ -59,6 +59,16 @@ def wanted_wh(talk: Conversation) -> float:
     return min(battery.energy_to_target_wh, to_driver_wh)
 
 
+def has_enough(talk: Conversation, lacks_wh: float) -> bool:
+    """The battery has what it wants, or lacks so little (``lacks_wh``) that it cannot be asked for."""
+    battery, config = talk.battery, talk.config
+    return (
+        battery.complete
+        or 0.0 < battery.target_current_a < config.least_current_a
+        or lacks_wh <= config.least_energy_wh
+    )
+
+
 def enough(
     talk: Conversation, progress: Progress, *, below_minimum: bool, flows: bool | None = None
 ) -> SessionEnded | None:
@@ -68,7 +78,7 @@ def enough(
         return SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     if talk.pause_wanted:
         return SessionEnded(EndReason.PAUSED, talk.pause_wanted)
-    if talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh:
+    if has_enough(talk, wanted_wh(talk)):
         return SessionEnded(EndReason.STOPPED_BY_EV, "")
     if talk.departure_at is not None and talk.now >= talk.departure_at:
         return SessionEnded(EndReason.STOPPED_BY_EV, "departure")

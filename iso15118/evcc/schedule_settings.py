@@ -31,6 +31,8 @@ class ScheduleEvccSettings(Ranged, frozen=True, kw_only=True):
     sign any yet, and what is paid in the end the contract says, hence any."""
     reserve: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
     """Share of the energy that a profile with cheap times has beside what is wanted, since a battery takes less towards its end."""
+    early_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 60.0
+    """How long before departure a profile with cheap times is to be done, in s; at most a tenth of the time that is left."""
     maximum_points: Annotated[int, Meta(ge=12, le=1024)] = 1024
     """MaximumSupportingPoints: how many entries of a schedule the vehicle can take."""
     look_again_s: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 60.0

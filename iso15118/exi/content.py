@@ -68,25 +68,29 @@ def _struct(table: Structure, index: int) -> _Convert:
             rows.append((field.name, key or _VALUE, field.repeated, None if one is _same else one))
         else:
             rows.append((field.name, None, field.repeated, _choice(table, branches)))
+    ready = False
 
     def convert(message: Any) -> dict[str, Any]:
+        nonlocal rows, ready
+        if not ready:  # not before it is needed: types contain each other
+            rows = [(name, key, repeated, _found(one)) for name, key, repeated, one in rows]
+            ready = True
         content: dict[str, Any] = {}
         for name, key, repeated, one in rows:
             value = getattr(message, name)
-            if value is None or value == ():
+            if value is None:
                 continue
-            if key is None:
-                if one is None:
-                    continue
-                if repeated:
-                    content[name] = [{branch: item} for branch, item in map(one, value)]
-                else:
-                    branch, item = one(value)
-                    content[branch or _VALUE] = item
-            elif repeated:
-                content[key] = list(value) if one is None else [one(item) for item in value]
-            else:
+            if not repeated and key is not None:
                 content[key] = value if one is None else one(value)
+            elif not repeated and one is not None:
+                branch, item = one(value)
+                content[branch or _VALUE] = item
+            elif not value:
+                continue
+            elif key is not None:
+                content[key] = list(value) if one is None else [one(item) for item in value]
+            elif one is not None:
+                content[name] = [{branch: item} for branch, item in map(one, value)]
         return content
 
     if all(one is None and not repeated for _, _, repeated, one in rows):
@@ -95,23 +99,29 @@ def _struct(table: Structure, index: int) -> _Convert:
     return convert
 
 
+class _Later:
+    """The converter of a class, to be looked up."""
+
+    def __init__(self, schema: str, cls: type[Any]) -> None:
+        self._schema, self._cls = schema, cls
+
+    def __call__(self, value: Any) -> Any:
+        return self.found()(value)
+
+    def found(self) -> _Convert:
+        return _converter(self._schema, self._cls)
+
+
+def _found(one: _Convert | None) -> _Convert | None:
+    return one.found() if isinstance(one, _Later) else one
+
+
 def _alone(table: Structure, branches: dict[str, Production]) -> tuple[str, _Convert]:
     """The one element that a field is, and how its value is converted."""
     name, production = next(iter(branches.items()))
     if production.event is not Event.STRUCT:
         return name, _simple(table.datatypes[production.target])
-    schema, cls = table.schema, table.structs[production.target].cls
-    known: _Convert | None = None
-
-    def convert(value: Any) -> Any:
-        nonlocal known
-        if type(value) is not cls:
-            raise ValueError(f"a {type(value).__name__} does not fit {name}")
-        if known is None:  # not before it is needed: types contain each other
-            known = _converter(schema, cls)
-        return known(value)
-
-    return name, convert
+    return name, _Later(table.schema, table.structs[production.target].cls)
 
 
 def _choice(table: Structure, branches: dict[str, Production]) -> _Convert:

@@ -16,7 +16,9 @@ from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.secc import SeccConfig
 from iso15118.secc.schedule_settings import ScheduleSeccSettings
-from iso15118.session.services import ServiceID
+from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.der import GridCode
+from iso15118.session.services import DER_SERVICES, ServiceID
 from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
@@ -29,12 +31,15 @@ from iso15118.simulation import (
     PantographVehicle,
     SimulatedAcStation,
     SimulatedAcVehicle,
+    SimulatedInverter,
     SimulatedStation,
     SimulatedVehicle,
     Timetable,
     WirelessCircuit,
     WirelessStation,
     WirelessVehicle,
+    european,
+    north_american,
 )
 
 if TYPE_CHECKING:
@@ -151,9 +156,17 @@ class Plant(Struct, frozen=True):
         plan, battery = _plan(order), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
         station = SimulatedAcStation(
-            circuit, limits, plan=plan, contracts=backend, timetable=_timetable(order, contracts)
+            circuit,
+            limits,
+            plan=plan,
+            contracts=backend,
+            timetable=_timetable(order, contracts),
+            grid_code=_grid_code(order, limits),
         )
-        vehicle = SimulatedAcVehicle(circuit, OnBoardCharger(order.charger), battery, contracts=store)
+        charger = OnBoardCharger(order.charger)
+        if order.energy_service.id in DER_SERVICES:
+            charger = SimulatedInverter(order.charger, nominal_voltage_v=limits.nominal_voltage_v)
+        vehicle = SimulatedAcVehicle(circuit, charger, battery, contracts=store)
         return cls(order, circuit, station, vehicle, plan, battery.stored_wh)
 
 
@@ -177,6 +190,14 @@ def _plan(order: LoopbackSpec) -> EnergyPlan | None:
     least_w = sum(charger.minimum_discharge_power_w) * _ROOM
     most_w = sum(charger.maximum_discharge_power_w)
     return EnergyPlan(wanted_wh, power_w=most_w, turn=order.turn, least_w=min(least_w, most_w))
+
+
+def _grid_code(order: LoopbackSpec, outlet: AcStationLimits) -> GridCode | None:
+    """What the site of this service asks for; a return to service that takes five minutes is left out."""
+    volts, hertz = outlet.nominal_voltage_v, outlet.nominal_frequency_hz
+    if order.energy_service.id is ServiceID.AC_DER_IEC:
+        return european(volts, hertz)
+    return north_american(volts, hertz) if order.energy_service.id is ServiceID.AC_DER_SAE else None
 
 
 def _battery(order: LoopbackSpec) -> Battery:
@@ -214,6 +235,8 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
         services = (ServiceID.DC_ACDP, ServiceID.DC_ACDP_BPT)
     if order.alternating:
         services = (ServiceID.AC, ServiceID.AC_BPT)
+        if order.energy_service.id in DER_SERVICES:
+            services = (*services, order.energy_service.id)
     editions = order.secc_editions or (order.edition,)
     return SeccConfig(
         services=services,

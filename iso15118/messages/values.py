@@ -20,6 +20,7 @@ __all__ = [
     "BEYOND_SECONDS",
     "NO_SESSION",
     "DischargeLimitSign",
+    "ReactiveSign",
     "TimeStampUnit",
     "anchored",
     "ceil_rational",
@@ -139,6 +140,14 @@ class DischargeLimitSign(Enum):
 @lru_cache(maxsize=4096)
 def _negative(number: RationalNumber) -> RationalNumber:
     return RationalNumber(exponent=number.exponent, value=-number.value) if number.value else number
+
+
+class ReactiveSign(Enum):
+    """What a positive reactive power of a grid code's curves and set points means. Unsettled: generators are commonly counted by what they
+    inject, vehicles by what they absorb."""
+
+    ABSORBS = 1
+    INJECTS = -1
 
 
 class TimeStampUnit(Enum):

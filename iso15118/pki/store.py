@@ -35,9 +35,11 @@ from iso15118.pki.keys.protect import Passphrase, checked_passphrase, encrypted_
 from iso15118.pki.store_files import (
     MAX_CRL_OCTETS,
     MAX_OCTETS,
+    OF_ISO2,
     bounded,
     certificates,
     check_root,
+    contract_folder,
     contract_name,
     match,
     split_key,
@@ -132,11 +134,12 @@ class Store:
             self._add(folder, files)
 
     def add_contract(self, credential: Credential) -> str:
-        """Keep a contract; returns its EMAID, by which it replaces an older one. Raises as :meth:`add_own`,
+        """Keep a contract; returns its EMAID, by which it replaces an older one of the same edition: a contract of
+        ISO 15118-2 and one of ISO 15118-20 may have the same EMAID. Raises as :meth:`add_own`,
         and PkiError if the one that is there is newer: who wants the older one removes that first.
         """
         emaid = contract_name(credential.chain)
-        folder = self._path("contracts", _checked(emaid))
+        folder = self._path("contracts", _checked(contract_folder(credential.chain)))
         files = self._files_of(credential)
         with self._at_work():
             _check_newer(credential.chain[0], folder, emaid)
@@ -144,8 +147,16 @@ class Store:
         return emaid
 
     def remove_contract(self, emaid: str) -> None:
-        """Forget a contract and its key. Raises PkiError if there is none."""
-        self._remove(self._path("contracts", _checked(normal_emaid(emaid))), f"no contract {emaid!r}")
+        """Forget a contract and its key: what there is of this EMAID, or that of ISO 15118-2 alone, by the name that
+        ``Contents.contracts`` has for it. Raises PkiError if there is none."""
+        name = emaid.removesuffix(OF_ISO2)
+        wanted = [_checked(normal_emaid(name)) + OF_ISO2]
+        if name == emaid:
+            wanted.insert(0, _checked(normal_emaid(name)))
+        folders = [self._path("contracts", one) for one in wanted]
+        there = [one for one in folders if one.exists()]
+        for folder in there or folders[:1]:
+            self._remove(folder, f"no contract {emaid!r}")
 
     def remove_own(self, name: str) -> None:
         """Forget a chain of ours and its key. Raises PkiError if there is none."""
@@ -241,9 +252,15 @@ class Store:
         write_whole(path, data)
 
     def _mend(self) -> None:
-        """Chains for other tools that a killed process did not come to, and keys that were encrypted at
-        yesterday's cost.
+        """Chains for other tools that a killed process did not come to, keys that were encrypted at yesterday's
+        cost, and contracts of ISO 15118-2 in folders as older releases named them.
         """
+        for old in self._path("contracts").glob("[!.]*"):
+            with suppress(PkiError, OSError):
+                wanted = contract_folder(_chain_in(old))
+                if old.name == wanted.removesuffix(OF_ISO2) != wanted and not old.with_name(wanted).exists():
+                    old.rename(old.with_name(wanted))
+                    _log.info("certificate store: the contract in %s is in %s now", old, wanted)
         for file in (
             *self._path("own").glob("[!.]*/key.pem"),
             *self._path("contracts").glob("[!.]*/key.pem"),

@@ -22,9 +22,11 @@ __all__ = [
     "CERTIFICATE",
     "MAX_CRL_OCTETS",
     "MAX_OCTETS",
+    "OF_ISO2",
     "bounded",
     "certificates",
     "check_root",
+    "contract_folder",
     "contract_name",
     "crl_der",
     "match",
@@ -36,6 +38,8 @@ CERTIFICATE: Final = b"-----BEGIN CERTIFICATE"
 MAX_OCTETS: Final = 256 * 1024
 MAX_CRL_OCTETS: Final = 4 * 1024 * 1024
 _CERTIFICATES: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+OF_ISO2: Final = ".p256"
+"""Ends the name of the folder of a contract with a key of ISO 15118-2."""
 _CRL_PEM: Final = b"-----BEGIN X509 CRL"
 
 
@@ -50,6 +54,13 @@ def contract_name(chain: Sequence[bytes]) -> str:
             f"contract: its name {' '.join(names)[:80]!r} is no EMAID; a chain of our own needs a name"
         )
     return normal_emaid(names[0])
+
+
+def contract_folder(chain: Sequence[bytes]) -> str:
+    """The folder of a contract: its EMAID, and an ending for the P-256 of ISO 15118-2, of which a vehicle may have
+    one with the same EMAID beside that of ISO 15118-20. Raises as ``contract_name``."""
+    emaid = contract_name(chain)
+    return emaid + OF_ISO2 if parse(chain[0]).key == "secp256r1" else emaid
 
 
 def check_root(der: bytes) -> None:

@@ -25,9 +25,11 @@ from iso15118.pki.store_files import (
     CERTIFICATE,
     MAX_CRL_OCTETS,
     MAX_OCTETS,
+    OF_ISO2,
     bounded,
     certificates,
     check_root,
+    contract_folder,
     contract_name,
     crl_der,
     match,
@@ -112,7 +114,7 @@ class _Reader:
         contents = Contents(
             anchors=MappingProxyType({kind: self._anchors(files, name) for name, kind in PURPOSES.items()}),
             own=MappingProxyType(dict(self._credentials(files, "own")) if self._keys else {}),
-            contracts=MappingProxyType(dict(self._credentials(files, "contracts")) if self._keys else {}),
+            contracts=MappingProxyType(self._contracts(files) if self._keys else {}),
             crls=tuple(der for _, der in self._evidence(files, "crl", MAX_CRL_OCTETS)),
             responses=MappingProxyType(dict(self._evidence(files, "ocsp", MAX_OCTETS))),
             state=tuple(one.state for one in listing),
@@ -163,6 +165,14 @@ class _Reader:
                 self._problems.append(Problem(path=one.path, reason=why))
         return tuple(found)
 
+    def _contracts(self, files: dict[tuple[str, ...], _Entry]) -> dict[str, Credential]:
+        """By EMAID; where there are two of one, that of ISO 15118-2 has the name of its folder."""
+        found = dict(self._credentials(files, "contracts"))
+        return {
+            name.removesuffix(OF_ISO2) if name.removesuffix(OF_ISO2) not in found else name: one
+            for name, one in found.items()
+        }
+
     def _credentials(
         self, files: dict[tuple[str, ...], _Entry], kind: str
     ) -> Iterator[tuple[str, Credential]]:
@@ -170,7 +180,10 @@ class _Reader:
             if len(parts) == _KEY_DEPTH and parts[0] == kind and parts[2] == "key.pem":
                 with self._costs(one.path):
                     found = self._credential(one, files.get((*parts[:2], "chain.pem")))
-                    if kind == "contracts" and (name := contract_name(found.chain)) != parts[1]:
+                    if kind == "contracts" and parts[1] not in (
+                        contract_folder(found.chain),
+                        name := contract_name(found.chain),  # as older releases named it
+                    ):
                         raise PkiError(f"it is the contract {name}, in the folder of another one")
                     yield parts[1], found
 

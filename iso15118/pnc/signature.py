@@ -28,7 +28,7 @@ from iso15118.messages.xmldsig import (
     Transforms,
 )
 from iso15118.pki.keys.raw import SigningKey, VerifyingKey, verify_raw
-from iso15118.pki.keys.signer import Signer, SoftwareSigner
+from iso15118.pki.keys.signer import Signer, SignerAlgorithm, SignerError, SoftwareSigner
 
 __all__ = [
     "SUITES",
@@ -86,6 +86,8 @@ SUITES = {
 }
 """By kind of key. [V2G20-2473] to [V2G20-2476]"""
 
+_OCTETS: dict[SignerAlgorithm, int] = {"secp256r1": 64, "secp521r1": 132, "ed448": 114}
+"""Length of a signature. [V2G20-2473]"""
 SHAKE256_OCTETS = 64
 """Length of a SHAKE256 digest; no public source settles it. 64 is what Ed448 itself and its users take most often."""
 _DIGESTS = {SUITES["secp256r1"].digest: "sha256", SUITES["secp521r1"].digest: "sha512"}
@@ -144,13 +146,24 @@ def sign(
     """Sign elements, each of which has an Id, with a signer or a key in memory.
 
     Raises MisuseError for an element without Id, ExiError for one that is invalid, SignerError if the signer's key
-    cannot be used.
+    cannot be used, or what it gives is no signature of that key.
     """
     signer = SoftwareSigner(key) if isinstance(key, SigningKey) else key
     suite = SUITES[signer.algorithm]
     info = signed_info(suite, elements)
-    value = signer.sign(signed_octets(info, form, elements[0].schema))
+    value = _checked(signer.sign(signed_octets(info, form, elements[0].schema)), signer)
     return Signature(signed_info=info, signature_value=SignatureValue(value=value))
+
+
+def _checked(value: object, signer: Signer) -> bytes:
+    """A signature has one length; a token that gives another has written it as DER, as most do by themselves."""
+    octets = _OCTETS[signer.algorithm]
+    if isinstance(value, bytes) and len(value) == octets:
+        return value
+    given = f"{len(value)} octets" if isinstance(value, bytes) else type(value).__name__
+    raise SignerError(
+        f"the signer gave {given}, where {signer.algorithm} has {octets} octets, r and s side by side and never DER"
+    )
 
 
 def signed_info(suite: Suite, elements: Sequence[SignedElement]) -> SignedInfo:

@@ -1,4 +1,5 @@
-"""SECC discovery (SDP) on a wired link: the two messages, the station that answers and the car that asks.
+"""SECC discovery (SDP): the two messages of a wired link, the station that answers and the car that asks; ``sdp.wireless`` has those of
+links without a cable.
 
 Sans-I/O: datagrams and their origin in, datagrams and decisions out. The sockets, the multicast group and the
 interface belong to ``aio``; on the loopback interface, which has no multicast, the same machines run over

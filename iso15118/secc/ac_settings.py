@@ -5,11 +5,14 @@ Every value has a default with its reason; wrong ones are refused with the key a
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from iso15118.energy.grid_functions import ALL_IEC
 from iso15118.errors import ConfigError
+from iso15118.messages.values import ReactiveSign
+from iso15118.ranges import listed_once
 from iso15118.session.ac_limits import Islanding
 from iso15118.session.services import GeneratorMode
 
@@ -26,6 +29,13 @@ class AcSeccSettings(Struct, frozen=True, kw_only=True):
     islanding: Islanding = Islanding.ACTIVE
     """AC_BPT: how the vehicle has to notice an island, told as GridCodeIslandingDetectionMethod. The grid code of the site says which."""
 
+    der_functions: tuple[Annotated[int, Meta(ge=0, le=4095)], ...] = ()
+    """AC_DER_IEC: sets of functions that are offered, best first, each as bits (DERControlFunctions): a vehicle takes one of which it has
+    all. Empty: one set, with all that the grid code of the site asks for; whether it may do with less is the site's to say."""
+    reactive_sign: ReactiveSign = ReactiveSign.ABSORBS
+    """AC_DER_IEC and AC_DER_SAE: what a positive reactive power of curves and set points means on the wire. No public source settles it;
+    here, and in limits and measured values, it is what the vehicle absorbs."""
+
     def __post_init__(self) -> None:
         if self.three_phase_connector not in ("2", "3"):
             raise ConfigError(
@@ -37,3 +47,7 @@ class AcSeccSettings(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 "ac.generator_modes", "none, or one twice", "grid-following, grid-forming or both"
             )
+        for functions in self.der_functions:
+            if type(functions) is not int or not 0 <= functions <= ALL_IEC:
+                raise ConfigError("ac.der_functions", f"{functions!r} is no set of bits", f"0 to {ALL_IEC}")
+        listed_once("ac.der_functions", self.der_functions)

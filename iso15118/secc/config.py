@@ -103,6 +103,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
     authorization_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Contracts that a vehicle may try in one session, and questions about its driver that are asked; the standard names no number, and
     each one costs a check."""
+    most_service_details: Annotated[int, Meta(ge=8, le=100_000)] = 64
+    """How often a vehicle may ask about services it was told of. The standard names no number; without one, somebody
+    who asks once a minute keeps the station for ever, before anybody has been authorized."""
     authorization_pause_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.0
     """After a driver was refused: how long the next question to the backend waits, in s. The standard names no time; a vehicle that asks
     again at once would ask it hundreds of times a second."""
@@ -276,9 +279,10 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             )
 
     def parameter_sets(
-        self, service: ServiceID, outlet: AcStationLimits | None = None
+        self, service: ServiceID, outlet: AcStationLimits | None = None, functions: int | None = None
     ) -> tuple[ParameterSet, ...]:
-        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service."""
+        """What ServiceDetailRes lists for this service; ``outlet``: what the AC outlet can do, for an AC service; ``functions``: those of
+        the grid code, for AC_DER_IEC."""
         entry = SERVICES[service]
         if service in OUTLET_SERVICES:
             if outlet is None:
@@ -290,6 +294,9 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
                 control_modes=self.control_modes,
                 generator_modes=self.ac.generator_modes,
                 islanding=self.ac.islanding,
+                der_functions=(self.ac.der_functions or (functions or 0,))
+                if service is ServiceID.AC_DER_IEC
+                else (None,),
                 pricing=self.schedules.pricing,
                 mobility_needs_modes=self.mobility_needs_modes,
             )

@@ -16,6 +16,7 @@ from iso15118.secc.iso2.machine import table_of as iso2_table_of
 from iso15118.secc.iso20.ac_part import AC as ISO20_AC
 from iso15118.secc.iso20.acdp_part import ACDP
 from iso15118.secc.iso20.dc_part import DC as ISO20_DC
+from iso15118.secc.iso20.der_part import AC_DER_IEC as ISO20_DER
 from iso15118.secc.iso20.machine import table_of as iso20_table_of
 from iso15118.secc.iso20.wpt_part import WPT
 
@@ -36,6 +37,7 @@ def page() -> str:
     tables: dict[str, Table] = {
         "ISO 15118-20, DC and MCS": iso20_table_of(ISO20_DC),
         "ISO 15118-20, AC": iso20_table_of(ISO20_AC),
+        "ISO 15118-20, AC_DER_IEC and AC_DER_SAE": iso20_table_of(ISO20_DER),
         "ISO 15118-20, pantograph": iso20_table_of(ACDP),
         "ISO 15118-20, wireless": iso20_table_of(WPT),
         "ISO 15118-2, DC": iso2_table_of(ISO2_DC),

@@ -53,6 +53,17 @@ def _why_not_ac(facts: Facts) -> str:
     return _why_not_iso20(facts)
 
 
+def _why_not_der(service: ServiceID) -> Callable[[Facts], str]:
+    def why_not(facts: Facts) -> str:
+        if service not in facts.config.services:
+            return f"without {service.name}"
+        from .iso20.der_part import why_no_grid_code
+
+        return why_no_grid_code(facts.grid_code, service, facts.ac_hardware) or _why_not_iso20(facts)
+
+    return why_not
+
+
 def _why_not_acdp(facts: Facts) -> str:
     if not facts.has_dc or facts.device is None or not ACDP_SERVICES.intersection(facts.config.services):
         return "without a service of the connection device"
@@ -108,6 +119,20 @@ def _ac() -> Callable[[Facts], SeccEdition]:
     return lambda facts: Iso20(facts, AC)
 
 
+def _ac_der_iec() -> Callable[[Facts], SeccEdition]:
+    from .iso20.der_part import AC_DER_IEC
+    from .iso20.machine import Iso20
+
+    return lambda facts: Iso20(facts, AC_DER_IEC)
+
+
+def _ac_der_sae() -> Callable[[Facts], SeccEdition]:
+    from .iso20.der_part import AC_DER_SAE
+    from .iso20.machine import Iso20
+
+    return lambda facts: Iso20(facts, AC_DER_SAE)
+
+
 def _acdp() -> Callable[[Facts], SeccEdition]:
     from .iso20.acdp_part import ACDP
     from .iso20.machine import Iso20
@@ -152,6 +177,22 @@ SERVED: Final = (
         minor=0,
         code=_ac,
         why_not=_why_not_ac,
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC_DER_IEC.value,
+        major=1,
+        minor=0,
+        code=_ac_der_iec,
+        why_not=_why_not_der(ServiceID.AC_DER_IEC),
+    ),
+    Served(
+        edition="iso20",
+        namespace=Namespace.AC_DER_SAE.value,
+        major=1,
+        minor=0,
+        code=_ac_der_sae,
+        why_not=_why_not_der(ServiceID.AC_DER_SAE),
     ),
     Served(
         edition="iso20",

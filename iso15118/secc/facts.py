@@ -10,13 +10,23 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import ScheduleOffer
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.values import NO_SESSION
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits
-from iso15118.session.actions import EndReason, Notify, PeerDeviates, RequestAuthorization, VehicleDisplay
+from iso15118.session.actions import (
+    EndReason,
+    Notify,
+    PeerDeviates,
+    RequestAuthorization,
+    VehicleDisplay,
+    VehicleLeaves,
+)
 from iso15118.session.coupling import DevicePosition, VehiclePosition
+from iso15118.session.der import GridCode
+from iso15118.session.edition import Fault, Refused
 from iso15118.session.events import AcMeasured, MeterRead, PadMeasured, PowerMeasured, SignalState
 from iso15118.session.limits import StationLimits, VehicleLimits
 from iso15118.session.quirks import told
@@ -108,6 +118,8 @@ class Facts:
     claim: ContractClaim | None = None
     """The contract that the backend is asked about."""
     contract_refusal: Refusal | None = None
+    details_asked: int = 0
+    """ServiceDetailReq since the services were listed."""
     attempts: int = 0
     """Signed authorizations that were judged, and drivers who were asked about."""
     ask_after: float | None = None
@@ -123,6 +135,12 @@ class Facts:
     installation: Installation | None = None
     refusals: list[str] = field(default_factory=list)
     """Human-readable reasons for refused contracts."""
+
+    # -- the grid code, for a vehicle that is an energy resource
+    grid_code: GridCode | None = None
+    """What the site asks for; None: neither of the two services is offered."""
+    dso: DsoSetPoint = field(default_factory=DsoSetPoint)
+    """What the operator of the grid wants now."""
 
     # -- limits, in SI units
     vehicle: VehicleLimits | None = None
@@ -154,7 +172,7 @@ class Facts:
     pad_vehicle: ReceiverLimits | None = None
     """What the vehicle declared."""
     pad_id: int = 0
-    """The code by which the vehicle knows the pad."""
+    """The code by which the vehicle knows the pad; 0: it has none."""
     pad: PadMeasured = field(default_factory=PadMeasured)
     """Its values as last measured."""
     pad_power: float | None = None
@@ -217,6 +235,8 @@ class Facts:
     """The last reading, with the moment when it was taken."""
     meter_asked: float = -1e9
     """When the meter was last asked."""
+    leaving: VehicleLeaves | None = None
+    """Why the vehicle ended or paused the session, as it said."""
     display: VehicleDisplay | None = None
     """What the vehicle last showed of itself."""
 
@@ -361,6 +381,15 @@ class Facts:
         self.evccid = evccid
         self.config, found = quirks_of(self.config, evccid)
         self.news += [told(one.title, evccid, one.changes) for one in found]
+
+    def one_detail_more(self) -> Refused | None:
+        """A vehicle asks about a service once more; why it is asked no longer to go on with that."""
+        self.details_asked += 1
+        most = self.config.most_service_details
+        if self.details_asked <= most:
+            return None
+        why = f"more than {most} ServiceDetailReq (session.most_service_details)"
+        return Refused(Fault.FAILED, EndReason.SEQUENCE_ERROR, why)
 
     def ask_driver(self) -> RequestAuthorization:
         """Whoever decides about the driver is asked, once more."""

@@ -32,6 +32,8 @@ def remember(event: ev.Event, facts: Facts) -> None:
             pending = facts.installation
             if pending is not None and pending.asked == asked:
                 pending.answered, pending.response, pending.refusal = True, response, refusal
+        case ev.GridCodeChanged(code=code):
+            facts.grid_code = code
         case ev.ParkingGuidance(guidance=guidance):
             facts.guidance = guidance
         case ev.CheckOutGranted():

@@ -21,6 +21,7 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.checks import check_event, text
 from iso15118.session.coupling import DevicePosition
+from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.events import MessageReceived, PowerMeasured
 from iso15118.session.limits import NO_DC_OUTPUT, StationLimits
@@ -31,11 +32,10 @@ from iso15118.timing import Timer
 
 from .config import SeccConfig
 from .edition import SeccEdition
-from .editions import load, usable
+from .editions import load
 from .facts import Facts
-from .funnel import CONNECTED, Funnel
 from .hardware import bounds_change
-from .negotiation import negotiate
+from .opening import NEGOTIATING, Opening
 from .remembered import remember
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["SeccSession"]
 
 CONNECTING = "Connecting"
-NEGOTIATING = CONNECTED.name
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
 _CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
@@ -62,7 +61,7 @@ PAUSE_DELAY_S: Final = 60.0
 """How long a vehicle in the charge loop is asked for a pause [V2G20-3308]; one that did not take it by then charges on."""
 
 
-class SeccSession(Funnel):
+class SeccSession(Opening):
     """One session of one connector.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
@@ -73,7 +72,8 @@ class SeccSession(Funnel):
     TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
     services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
     provider that prices are signed with. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None.
+    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
+    the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
     vehicles know it.
     """
@@ -93,6 +93,7 @@ class SeccSession(Funnel):
         hardware: StationLimits | None = None,
         ac: AcStationLimits | None = None,
         ac_hardware: AcStationLimits | None = None,
+        grid_code: GridCode | None = None,
         device: DevicePosition | None = None,
         pad: PadLimits | None = None,
         pad_id: int = 0,
@@ -116,6 +117,7 @@ class SeccSession(Funnel):
             raise ConfigError(
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
+        check_event(ev.GridCodeChanged(grid_code))
         load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
@@ -134,6 +136,7 @@ class SeccSession(Funnel):
                 asks_schedules=schedules,
                 price_signers=tuple(price_signers),
                 tickets=tickets,
+                grid_code=grid_code,
                 device=device,
                 pad_hardware=pad,
                 pad_capabilities=pad,
@@ -192,6 +195,11 @@ class SeccSession(Funnel):
     def used_tickets(self) -> tuple[SeccTicket, ...]:
         """Tickets that it was given and that nobody can use any more: throw them away."""
         return tuple(self._facts.used_tickets)
+
+    @property
+    def leaving(self) -> act.VehicleLeaves | None:
+        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it has not, or said nothing."""
+        return self._facts.leaving
 
     @property
     def display(self) -> act.VehicleDisplay | None:
@@ -336,24 +344,6 @@ class SeccSession(Funnel):
         self.timers.set(Timer.ANSWER, min(wait.deadline, self._answer_due))
         return self._books.keep(wait.before)
 
-    def _negotiation(self, message: Any) -> list[Action]:
-        choice = None
-        if self.state == NEGOTIATING:
-            choice = negotiate(message, usable(self._facts), self.config.protocol_preference)
-        if choice is None:
-            return self._end(
-                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
-            )
-        if choice.served is None:
-            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
-        edition = self._edition = choice.served.code()(self._facts)
-        self._edition_name = choice.served.edition
-        return [
-            act.Send(choice.response),
-            act.UseSchema(edition.schema),
-            *self._enter(edition, edition.first),
-        ]
-
     def _reply(
         self, edition: SeccEdition, request: Any, reply: Answer | Refused | Wait, *, beside: bool = False
     ) -> list[Action]:
@@ -469,9 +459,9 @@ class SeccSession(Funnel):
             case ev.InsulationMeasured() | ev.SecondVoltageMeasured():
                 found = self._books.further(event)
                 return [] if found is None else self._found(found)
-            case ev.PauseRequested():
-                facts.pause_until = facts.now + PAUSE_DELAY_S if self.config.allow_pause else 0.0
-                return []
+            case ev.DsoSetPointChanged(set_point=set_point):
+                facts.dso = set_point
+                return self._rebound()
             case _:
                 remember(event, facts)
                 return []

@@ -16,7 +16,14 @@ from msgspec import Struct
 from iso15118.energy.ac import NOTHING, Phases, each, narrow, power_of
 from iso15118.errors import ConfigError
 
-__all__ = ["AcBounds", "AcStationLimits", "AcVehicleLimits", "ChargerBounds", "Islanding"]
+__all__ = [
+    "AcBounds",
+    "AcStationLimits",
+    "AcVehicleLimits",
+    "ChargerBounds",
+    "Islanding",
+    "check_charger",
+]
 
 
 class Islanding(IntEnum):
@@ -250,3 +257,12 @@ class ChargerBounds(Struct, frozen=True, kw_only=True):
     """The chosen service has the charger form the grid (GeneratorMode 2)."""
     islanding: Islanding | None = None
     """How it has to notice an island; None: nothing was agreed."""
+    supports_grid: bool = False
+    """The charger follows a grid code, so that less may flow than ``power_w``, and reactive power whatever flows."""
+
+
+def check_charger(value: object) -> None:
+    """What an on-board charger declares, or None where there is none. Raises ``ConfigError``."""
+    if value is not None and not isinstance(value, AcVehicleLimits):
+        kind = type(value).__name__
+        raise ConfigError("charger", f"{kind} is no AcVehicleLimits", "iso15118.AcVehicleLimits.of(...)")

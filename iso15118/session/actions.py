@@ -8,17 +8,42 @@ whatever talks or waits. All quantities are SI floats; current and power are pos
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import EnergyOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action, Notify
 
-from .ac_limits import AcBounds, ChargerBounds
-from .coupling import VehiclePosition
+from .der import GridCode
 from .ends import EndReason
+from .hardware_actions import (
+    CloseContactors,
+    ConnectDevice,
+    DisconnectDevice,
+    GuideVehicle,
+    HardwareAction,
+    Immobilize,
+    OpenContactors,
+    PreCharge,
+    SetAcPower,
+    SetCharger,
+    SetPad,
+    SetPower,
+    SetReceiver,
+    StartCableCheck,
+    StopPower,
+    Urgency,
+)
+from .news_beside import (
+    GridReported,
+    InverterDeclared,
+    ParkingSpaceShown,
+    ServicesSelected,
+    VehicleChecksIn,
+    VehicleChecksOut,
+)
 from .schedule_news import PowerProfileTaken, PriceTrust, ScheduleChosen, ScheduleRemark
 
 __all__ = [
@@ -31,15 +56,19 @@ __all__ = [
     "EndReason",
     "EvccidMismatch",
     "EvseNotified",
+    "FollowGrid",
+    "GridReported",
     "GuideVehicle",
     "HardwareAction",
     "Immobilize",
+    "InverterDeclared",
     "MeteringConfirmed",
     "MeteringRefused",
     "MobilityNeeds",
     "MobilityNeedsAnswered",
     "Notify",
     "OpenContactors",
+    "ParkingSpaceShown",
     "PeerDeviates",
     "PowerProfileTaken",
     "PreCharge",
@@ -105,126 +134,6 @@ class CloseTransport(Action, frozen=True):
 
 
 # -- requests to the hardware
-
-
-class Urgency(Enum):
-    """How fast the current has to go."""
-
-    ORDERLY = "ramp down"
-    EMERGENCY = "as fast as the hardware can"
-
-
-class HardwareAction(Action, frozen=True):
-    """Base of the requests that a port carries out."""
-
-
-class StartCableCheck(HardwareAction, frozen=True):
-    """Test the insulation of the cable at this voltage in V (``CableCheckFinished`` answers); ``deadline`` on
-    the session's clock. ``insulation_ohm``: the least resistance in ohm with which the cable is good, 100 kOhm for CCS and
-    125 kOhm for MCS (IEC 61851-23-3 CC.4.1.4). ``number``: which check of the session this is, from 1 on; its answer carries the same."""
-
-    voltage_v: float
-    deadline: float
-    insulation_ohm: float = 100_000.0
-    number: int = 0
-
-
-class PreCharge(HardwareAction, frozen=True):
-    """Bring the output to this voltage in V with at most ``current_a`` A (the pre-charge path; main
-    contactors stay open)."""
-
-    voltage_v: float
-    current_a: float
-
-
-class CloseContactors(HardwareAction, frozen=True):
-    """Close the main contactors by ``deadline`` (``ContactorsChanged`` answers). It is a permission: hardware
-    interlocks have the last word."""
-
-    deadline: float
-
-
-class OpenContactors(HardwareAction, frozen=True):
-    """Take the permission back: open as soon as the current allows, at once in an emergency. Valid in any
-    state, harmless when repeated."""
-
-    urgency: Urgency
-    reason: str
-
-
-class ConnectDevice(HardwareAction, frozen=True):
-    """Station: bring the connection device to the vehicle by ``deadline`` (``ConnectionDeviceChanged`` answers)."""
-
-    deadline: float
-
-
-class DisconnectDevice(HardwareAction, frozen=True):
-    """Station: retract the connection device by ``deadline`` (``ConnectionDeviceChanged`` answers); only with a dead output."""
-
-    deadline: float
-
-
-class GuideVehicle(HardwareAction, frozen=True):
-    """Vehicle: where the station sees it, for whoever drives it to the place."""
-
-    position: VehiclePosition
-
-
-class Immobilize(HardwareAction, frozen=True):
-    """Vehicle: lock its drive, or let it go (``MobilityChanged`` answers); the latter with the device home only."""
-
-    immobile: bool
-
-
-class SetPower(HardwareAction, frozen=True):
-    """Hold these bounds at the output: voltage in V, current in A and power in W (magnitude), all three of them at any time.
-
-    A positive current charges: voltage is the upper bound. A negative current discharges: voltage is the
-    lower bound. With 0 A nothing flows either way. The current keeps within the power at the present voltage, so that a supply
-    that knows voltage and current only exceeds the power by no more than the voltage rises until the next bounds come;
-    ``discharging`` says the direction where the sign of the current cannot, at 0 A; a negative current always discharges.
-    """
-
-    voltage_v: float
-    current_a: float
-    power_w: float
-    discharging: bool = False
-
-    @property
-    def takes_back(self) -> bool:
-        """The vehicle gives, and the voltage is the lower bound."""
-        return self.discharging or self.current_a < 0.0
-
-
-class SetAcPower(HardwareAction, frozen=True):
-    """Station: what the vehicle was told that it may take and give, per phase. An outlet without electronics of its own only learns how
-    many phases to connect and what to watch; bounds of 0 stand before its contactors close."""
-
-    bounds: AcBounds
-
-
-class SetCharger(HardwareAction, frozen=True):
-    """Vehicle: what the on-board charger is to take or give, per phase. ``StopPower`` takes it back."""
-
-    bounds: ChargerBounds
-
-
-class SetPad(HardwareAction, frozen=True):
-    """Station: send this power in W without a wire, as the vehicle asks and both sides can. ``StopPower`` takes it back."""
-
-    power_w: float
-
-
-class SetReceiver(HardwareAction, frozen=True):
-    """Vehicle: take this power in W at most from its coil. ``StopPower`` takes it back."""
-
-    power_w: float
-
-
-class StopPower(HardwareAction, frozen=True):
-    """Current to zero. Always the first action of an end."""
-
-    urgency: Urgency
 
 
 class ReadMeter(HardwareAction, frozen=True):
@@ -295,6 +204,14 @@ class SignalReady(HardwareAction, frozen=True):
 
 
 # -- news for the application
+
+
+class FollowGrid(HardwareAction, frozen=True):
+    """Vehicle: the inverter follows these functions and this set point of the grid's operator from now on, and none but these. None: the
+    session is over, and what it was told holds no more."""
+
+    code: GridCode | None
+    set_point: DsoSetPoint = DsoSetPoint()
 
 
 class StateEntered(Notify, frozen=True):
@@ -420,33 +337,6 @@ class MeteringConfirmed(Notify, frozen=True):
     charged_wh: float
     message: Any
     """The MeteringConfirmationReq as received: element and signature."""
-
-
-class ServicesSelected(Notify, frozen=True):
-    """The vehicle chose these value-added services, each by its id and that of its parameter set (None: it has none). Told on both sides;
-    empty: those that were chosen before are no longer in use, as when another service is chosen or the session ends."""
-
-    services: tuple[tuple[int, int | None], ...]
-
-
-class VehicleChecksIn(Notify, frozen=True, kw_only=True):
-    """Station: the vehicle drives into its parking space (ParkingStatus of ISO 15118-20). ``status``: "CheckIn", "Processing" or
-    "Completed"; ``method``: "AutoParking", "MVGuideManual" or "Manual". The numbers as the vehicle says them; None: not said. Where it is
-    to go is answered by ``ParkingGuidance``."""
-
-    status: str
-    method: str
-    vehicle_frame: int | None = None
-    device_offset: int | None = None
-    vehicle_travel: int | None = None
-
-
-class VehicleChecksOut(Notify, frozen=True, kw_only=True):
-    """Station: the vehicle wants to leave its parking space, or has. ``status``: "CheckOut", "Processing" or "Completed"; ``at``: when, in
-    s since 1970. It is let go by ``CheckOutGranted``."""
-
-    status: str
-    at: float
 
 
 class SessionResumed(Notify, frozen=True):

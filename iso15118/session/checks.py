@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 
 from msgspec.structs import astuple
 
+from iso15118.energy.grid_functions import DsoSetPoint, IecGridCode
 from iso15118.energy.offer import check_offers
+from iso15118.energy.sae_functions import SaeGridCode
 from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
@@ -20,6 +22,7 @@ from iso15118.session.supervision.rules import HIGHEST_A, HIGHEST_V
 from . import events as ev
 from .ac_limits import AcStationLimits, AcVehicleLimits
 from .coupling import DevicePosition, VehiclePosition
+from .der import GridCondition
 from .limits import StationLimits
 from .services import ServiceID
 from .value_added import Guidance
@@ -110,7 +113,7 @@ def is_coil_reading(reading: ev.PadMeasured | ev.ReceiverMeasured) -> bool:
             numbers += [reading.voltage_v, reading.current_a]
             flags = [reading.in_place]
             code = reading.pad_code
-            if code is not None and not (type(code) is int and 0 <= code <= 255):
+            if code is not None and not (type(code) is int and 1 <= code <= 0xFFFF_FFFF):
                 return False
         elif reading.vehicle_here is not None:
             flags = [reading.vehicle_here]
@@ -260,6 +263,19 @@ def _reason(event: Any) -> None:
         _refuse(event, "reason", "a text")
 
 
+def _grid_code(event: Any) -> None:
+    if event.code is not None and not isinstance(event.code, (IecGridCode, SaeGridCode)):
+        _refuse(event, "code", "IecGridCode(...), SaeGridCode(...) or None")
+
+
+def _is_a(field: str, kind: type) -> Callable[[Any], None]:
+    def check(event: Any) -> None:
+        if not isinstance(getattr(event, field), kind):
+            _refuse(event, field, f"{kind.__name__}(...)")
+
+    return check
+
+
 def _pad_limits(event: Any) -> None:
     if type(event.limits) is not PadLimits:
         _refuse(event, "limits", "PadLimits")
@@ -388,6 +404,9 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     ev.SchedulesGiven: _schedules,
     ev.SchedulesMissing: _missing,
     ev.MeterRead: _meter,
+    ev.GridCodeChanged: _grid_code,
+    ev.DsoSetPointChanged: _is_a("set_point", DsoSetPoint),
+    ev.GridConditionChanged: _is_a("condition", GridCondition),
     ev.PauseRequested: _reason,
     ev.ScheduleRenegotiationRequested: _reason,
     ev.ServiceRenegotiationRequested: _services,

@@ -11,21 +11,40 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from iso15118.energy.ac import NOTHING, Phases
-from iso15118.energy.offer import ScheduleOffer
 from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.vocabulary import Event, SignalChanged, SignalState
 
 from .ac_limits import AcStationLimits, AcVehicleLimits
-from .coupling import DevicePosition, VehiclePosition
+from .coupling_events import (
+    ConnectionDeviceChanged,
+    MobilityChanged,
+    PadLimitsChanged,
+    PadMeasured,
+    ReceiverMeasured,
+    VehiclePositionMeasured,
+)
 from .limits import StationLimits
+from .mind_events import (
+    Cost,
+    MobilityNeedsChanged,
+    NeedsChanged,
+    ReceiptIssued,
+    ScheduleRenegotiationRequested,
+    ServiceRenegotiationRequested,
+    StandbyRequested,
+)
+from .schedule_events import PlanChanged, SchedulesGiven, SchedulesMissing
 from .secured import TlsPeer
-from .services import ServiceID
-from .value_added import Guidance
-from .wireless import CoilDiagnosis, PadLimits
+from .site_events import (
+    CheckOutGranted,
+    DsoSetPointChanged,
+    GridCodeChanged,
+    GridConditionChanged,
+    ParkingGuidance,
+    SetPointChanged,
+)
 
 if TYPE_CHECKING:
     from .actions import UseKey
@@ -44,8 +63,11 @@ __all__ = [
     "ContractCertificateAnswered",
     "ContractDecided",
     "Cost",
+    "DsoSetPointChanged",
     "EmergencyShutdown",
     "Event",
+    "GridCodeChanged",
+    "GridConditionChanged",
     "HardwareFault",
     "InletMeasured",
     "InsulationMeasured",
@@ -144,61 +166,6 @@ class ContactorsChanged(Event, frozen=True):
     """The contactors of this side report their level; sent on every change and after every request."""
 
     closed: bool
-
-
-class ConnectionDeviceChanged(Event, frozen=True):
-    """Station: its connection device is here now; sent when a session begins and on every change. A session that is never told has none."""
-
-    position: DevicePosition
-
-
-class VehiclePositionMeasured(Event, frozen=True):
-    """Station: where the vehicle stands now, as the station measures it. ``at`` as in ``PowerMeasured``."""
-
-    position: VehiclePosition
-    at: float | None = None
-
-
-class PadMeasured(Event, frozen=True, kw_only=True):
-    """Station: present values of the pad. ``power_w``: what it sends. ``coil_a``, ``frequency_hz``: of its coil. ``vehicle_here``: a
-    vehicle stands over it; None: nobody can tell. ``at`` as in ``PowerMeasured``."""
-
-    power_w: float = 0.0
-    coil_a: float = 0.0
-    frequency_hz: float | None = None
-    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
-    vehicle_here: bool | None = None
-    at: float | None = None
-
-
-class ReceiverMeasured(Event, frozen=True, kw_only=True):
-    """Vehicle: present values of its coil. ``power_w``: what it gives to the battery; ``coil_a``, ``frequency_hz``: of the coil;
-    ``voltage_v``, ``current_a``: at its output. ``in_place``: it is over a pad; ``pad_code``: whose code it reads there, None if it reads
-    none. ``at`` as in ``PowerMeasured``."""
-
-    power_w: float = 0.0
-    coil_a: float = 0.0
-    voltage_v: float = 0.0
-    current_a: float = 0.0
-    frequency_hz: float | None = None
-    diagnosis: CoilDiagnosis = CoilDiagnosis.NO_ISSUE
-    in_place: bool = False
-    pad_code: int | None = None
-    at: float | None = None
-
-
-class PadLimitsChanged(Event, frozen=True):
-    """Station: what the pad can send from now on."""
-
-    limits: PadLimits
-
-
-class MobilityChanged(Event, frozen=True):
-    """Vehicle: whether it stands, and whether its drive is locked; sent when a session begins and on every change. A session that is
-    never told belongs to a vehicle that charges by a plug."""
-
-    stands: bool
-    immobilized: bool
 
 
 class PowerMeasured(Event, frozen=True):
@@ -379,56 +346,6 @@ class AcLimitsChanged(Event, frozen=True):
     limits: AcStationLimits
 
 
-class PlanChanged(Event, frozen=True):
-    """Station: the energy manager has other plans for this vehicle: charging power over time, one to three of them, of which the first is
-    the default. Each is a list of durations in s and powers in W of all phases together. Empty: there is none, and the limits hold.
-
-    They are offered as schedules, and a vehicle in the charge loop is asked for a new negotiation. ``begins``: on the session's
-    clock; None: now. ``SchedulesGiven`` says the same with prices, and with what may be given back.
-    """
-
-    plans: tuple[tuple[tuple[float, float], ...], ...]
-    begins: float | None = None
-
-
-class SchedulesGiven(Event, frozen=True):
-    """Station: the schedules that the vehicle is offered, one to three of them with their prices, in place of what was planned before;
-    empty: the limits hold.
-
-    ``number``: that of the ``RequestSchedules`` which this is the answer to; 0: nobody asked, and a vehicle that is in the charge loop is
-    asked for a new negotiation. ``signature``: the provider's, over all price schedules that have an ``id``, in their order: the value of
-    the XML signature, whose SignedInfo follows from them.
-    """
-
-    offers: tuple[ScheduleOffer, ...]
-    number: int = 0
-    signature: bytes | None = None
-
-
-class SchedulesMissing(Event, frozen=True):
-    """Station: the energy manager has no answer to ``RequestSchedules`` of this ``number``: what it had planned before holds."""
-
-    number: int
-
-
-class SetPointChanged(Event, frozen=True):
-    """The energy manager wants this power at the output in W; negative asks the vehicle to give, None leaves
-    it to the vehicle. ``reactive_var``, AC only: reactive power in var, positive where the vehicle absorbs it; None: nothing is said."""
-
-    power_w: float | None
-    reactive_var: float | None = None
-
-
-class ParkingGuidance(Event, frozen=True):
-    """Station: where a vehicle that checks in is to go; told to it with the next answer, and with each one from then on."""
-
-    guidance: Guidance
-
-
-class CheckOutGranted(Event, frozen=True):
-    """Station: a vehicle that checks out may leave; until then its check-out is told to be scheduled."""
-
-
 class StopRequested(Event, frozen=True):
     """The application wants an orderly end of the session. ``utility_interrupt``, at a station: it is the grid that
     wants it; a vehicle of ISO 15118-2 or DIN 70121 on DC is told so (EVSE_UtilityInterruptEvent), every other one
@@ -443,68 +360,6 @@ class PauseRequested(Event, frozen=True):
     vehicle for a pause in the charge loop; it may end the session instead, or charge on."""
 
     reason: str
-
-
-class ScheduleRenegotiationRequested(Event, frozen=True):
-    """Another schedule is wanted, in the charge loop of ISO 15118-20. Vehicle: it asks for one, beside the loop or with the power at rest
-    (``EvccConfig.renegotiation``). Station: it asks the vehicle to."""
-
-    reason: str
-
-
-class ServiceRenegotiationRequested(Event, frozen=True):
-    """Another service, or another parameter set, is wanted in the same session, without a new authorization (ISO 15118-20). Vehicle:
-    power down, then the choice anew, of ``services`` if there are any, the best first. Station: it asks the vehicle to; one that does not
-    renegotiate may end the session instead."""
-
-    reason: str
-    services: tuple[ServiceID, ...] = ()
-
-
-class StandbyRequested(Event, frozen=True):
-    """Vehicle: stand by in the charge loop, with no power and contactors closed, or with ``wanted`` False go on. Station: with ``wanted``
-    False the vehicle is asked to leave standby; True is not for it to ask."""
-
-    reason: str
-    wanted: bool = True
-
-
-class NeedsChanged(Event, frozen=True):
-    """Vehicle: the driver changed his mind. ``departure_s``: until he leaves, in s from now; states of charge in percent. None: as
-    before."""
-
-    departure_s: float | None = None
-    minimum_soc: int | None = None
-    target_soc: int | None = None
-
-
-class MobilityNeedsChanged(Event, frozen=True):
-    """Station: what the driver told the operator, for a session in Dynamic mode whose parameter set has MobilityNeedsMode 2: the vehicle
-    is told, and has ``ack_max_delay_s`` to take it over. Times in s from now, states of charge in percent; None: nothing is said of
-    it."""
-
-    departure_s: float | None = None
-    minimum_soc: int | None = None
-    target_soc: int | None = None
-    ack_max_delay_s: float = 30.0
-
-
-class Cost(Struct, frozen=True):
-    """One item of a receipt: the sum, and the price of one unit, in the currency of the price schedule."""
-
-    amount: float
-    per_unit: float
-
-
-class ReceiptIssued(Event, frozen=True, kw_only=True):
-    """Station: what the session has cost so far. It goes to the vehicle with the next meter reading, which it belongs to. ``taxes``:
-    number of the tax rule and sum, at most ten."""
-
-    energy: Cost | None = None
-    occupancy: Cost | None = None
-    services: Cost | None = None
-    overstay: Cost | None = None
-    taxes: tuple[tuple[int, float], ...] = ()
 
 
 class EmergencyShutdown(Event, frozen=True):

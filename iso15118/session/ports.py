@@ -21,9 +21,10 @@ from iso15118.errors import ConfigError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 
 from .ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
-from .actions import ChargingNeeds, Urgency
+from .actions import ChargingNeeds, Urgency, VehicleDisplay
 from .coupling_ports import ConnectionDevicePort, MobilityPort, VehiclePositionPort
 from .events import AcMeasured, BatteryChanged, Event, InletMeasured, MeterRead, PowerMeasured
+from .grid_ports import GridEnergyPort, InverterPort, WantedServices
 from .limits import StationLimits, VehicleLimits
 from .port_checks import Kind, check_ports
 from .value_added import ValueAddedService
@@ -46,9 +47,12 @@ __all__ = [
     "ContractCertificateService",
     "ContractStore",
     "DcPowerPort",
+    "DisplayEnergyPort",
     "EnergyPort",
+    "GridEnergyPort",
     "HeartbeatPort",
     "InletPort",
+    "InverterPort",
     "MeterPort",
     "MobilityPort",
     "OnBoardChargerPort",
@@ -98,10 +102,12 @@ _VEHICLE = {
     "mobility": {"guide": _TOLD, "immobilize": _ASKED, "present": _READ},
     "signal": {"listen": _TOLD, "set_ready": _ASKED},
     "contracts": {"present": _READ, "store": _ASKED},
+    "inverter": {"abilities": _READ, "condition": _READ, "follow": _ASKED},
+    "value_added": {"wanted": _READ},
     "heartbeat": {"beat": _TOLD},
 }
 """What each port must have; a test compares this with the protocols below."""
-_STATION_MAY = {"energy": {"schedules": _ASKED}}
+_STATION_MAY = {"energy": {"schedules": _ASKED, "display": _TOLD}}
 """What a port of a station may have beside, and then has to be as it is wanted."""
 
 
@@ -283,7 +289,8 @@ class ContractCertificateService(Protocol):
 
 @runtime_checkable
 class ValueAddedServices(Protocol):
-    """What the station offers beside energy (ISO 15118-2). What a vehicle chose is told as ``ServicesSelected``."""
+    """What the station offers beside energy. What a vehicle chose is told as ``ServicesSelected``; one that has ``selected`` is told it,
+    too."""
 
     @property
     def services(self) -> tuple[ValueAddedService, ...]:
@@ -315,6 +322,15 @@ class EnergyPort(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Push changes to ``listener`` from now on."""
+        ...
+
+
+@runtime_checkable
+class DisplayEnergyPort(EnergyPort, Protocol):
+    """An energy manager that also hears what the vehicle lets the station show: states of charge, and how long it will take."""
+
+    def display(self, display: VehicleDisplay) -> None:
+        """Told again when it changes."""
         ...
 
 
@@ -468,9 +484,13 @@ class Vehicle:
     receiver: ReceiverPort | None = None
     signal: SignalPort | None = None
     contracts: ContractStore | None = None
+    inverter: InverterPort | None = None
+    value_added: WantedServices | None = None
     heartbeat: HeartbeatPort | None = None
 
     def __post_init__(self) -> None:
+        if self.inverter is not None and self.charger is None:
+            _missing("charger", "an inverter is one", "give Vehicle the charger, too")
         direct = {"contactors": self.contactors, "inlet": self.inlet}
         alone = self.charger is not None or self.receiver is not None
         if not alone or any(port is not None for port in direct.values()):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from iso15118.errors import ConfigError
 
+from .grid_ports import GridEnergyPort
 from .ports import Station, Vehicle
-from .services import SERVICES, Namespace, ServiceID
+from .services import DER_SERVICES, SERVICES, Namespace, ServiceID
 
 __all__ = ["check_services"]
 
@@ -25,6 +26,18 @@ def check_services(
             raise ConfigError(
                 "services", f"{service.name} has no port to work with", f"give {port}, or leave it out"
             )
+        if service in DER_SERVICES and isinstance(bundle, Station):
+            _check_grid_code(service, bundle)
+
+
+def _check_grid_code(service: ServiceID, station: Station) -> None:
+    """Somebody at the station has to know the grid code."""
+    if not isinstance(station.energy, GridEnergyPort):
+        raise ConfigError(
+            "services",
+            f"{service.name} has no port to work with",
+            "give Station(energy=...) a grid_code, or leave it out",
+        )
 
 
 _DIRECT = ("power", "cable_check")
@@ -39,8 +52,8 @@ _STATION_NEEDS: dict[str, tuple[str, ...]] = {
 _VEHICLE_NEEDS: dict[str, tuple[str, ...]] = {
     Namespace.DC.value: ("inlet", "contactors"),
     Namespace.AC.value: ("charger",),
-    Namespace.AC_DER_IEC.value: ("charger",),
-    Namespace.AC_DER_SAE.value: ("charger",),
+    Namespace.AC_DER_IEC.value: ("charger", "inverter"),
+    Namespace.AC_DER_SAE.value: ("charger", "inverter"),
     Namespace.ACDP.value: ("inlet", "contactors", "mobility"),
     Namespace.WPT.value: ("receiver",),
 }

@@ -335,18 +335,21 @@ def ac_parameter_sets(
     control_modes: tuple[ControlMode, ...] = (ControlMode.SCHEDULED, ControlMode.DYNAMIC),
     generator_modes: tuple[GeneratorMode, ...] = (GeneratorMode.GRID_FOLLOWING,),
     islanding: Islanding = Islanding.ACTIVE,
+    der_functions: tuple[int | None, ...] = (None,),
     pricing: Pricing = Pricing.NONE,
     mobility_needs_modes: tuple[MobilityNeedsMode, ...] = (MobilityNeedsMode.PROVIDED_BY_EVCC,),
 ) -> tuple[ParameterSet, ...]:
     """The sets an AC outlet offers for ``service``: with three phases those of three and those of one, for the vehicles that have one;
-    each in every control mode, and in a bidirectional service in every way to follow or form the grid."""
+    each in every control mode, in a bidirectional service in every way to follow or form the grid, and in AC_DER_IEC with every set of
+    functions in ``der_functions``."""
     connectors = (three_phase_connector, 1) if outlet.phases == 3 else (1,)
     ways = generator_modes if service.bidirectional else (None,)
     modes = _modes(control_modes, mobility_needs_modes)
     plain = [pair for pair in modes if pair[1] is MobilityNeedsMode.PROVIDED_BY_EVCC]
     told = [pair for pair in modes if pair not in plain]
     choices = [
-        (connector, mode, needs, way)
+        (connector, mode, needs, way, functions)
+        for functions in der_functions
         for pairs in (plain, told)
         for connector in connectors
         for mode, needs in pairs
@@ -363,6 +366,7 @@ def ac_parameter_sets(
             generator_mode=way,
             islanding=islanding if service.bidirectional else None,
             nominal_voltage_v=round(outlet.nominal_voltage_v),
+            der_functions=functions,
         )
-        for number, (connector, mode, needs, way) in enumerate(choices, start=1)
+        for number, (connector, mode, needs, way, functions) in enumerate(choices, start=1)
     )

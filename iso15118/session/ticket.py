@@ -185,6 +185,8 @@ class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The contract that pays; empty with external identification."""
     phases: int = 0
     """AC: how many the parameter set has; 0 with DC."""
+    der_functions: int = 0
+    """AC_DER_IEC: the functions that were agreed on, as bits."""
     nominal_voltage_v: float = 0.0
     """AC: phase to neutral, in V, as the parameter set says."""
     departure_at: float | None = None

@@ -34,7 +34,7 @@ class PadPort(Protocol):
 
     @property
     def id_code(self) -> int:
-        """The code by which a vehicle over it knows it, 0 to 255."""
+        """The code by which a vehicle over it knows it, 1 to 4294967295."""
         ...
 
     @property

@@ -23,6 +23,8 @@ from .charger import OnBoardCharger
 from .circuit import DcCircuit
 from .contactors import ContactorFault, Contactors
 from .faults import STATION_CALLS, VEHICLE_CALLS, Faults, ReadingFault
+from .grid_codes import european, north_american
+from .inverter import SimulatedInverter
 from .meter import Meter
 from .pantograph import Bay, PantographStation, PantographVehicle
 from .plan import EnergyPlan, PlanPhase
@@ -62,6 +64,7 @@ __all__ = [
     "Record",
     "SimulatedAcStation",
     "SimulatedAcVehicle",
+    "SimulatedInverter",
     "SimulatedStation",
     "SimulatedVehicle",
     "StationPreset",
@@ -71,6 +74,8 @@ __all__ = [
     "WirelessCircuit",
     "WirelessStation",
     "WirelessVehicle",
+    "european",
+    "north_american",
     "preset",
 ]
 

@@ -24,15 +24,13 @@ from .record import Record
 __all__ = ["AcCircuit"]
 
 _STEP_S = 0.25
-_LONGEST_STEP_S = 10.0
-"""While the power stays as it is."""
 _SLACK_S = 1e-6
 
 
-def _steady_s(power_w: float, state: BatteryChanged) -> float:
+def _steady_s(power_w: float, state: BatteryChanged, longest_s: float) -> float:
     """How long this power may be taken to stay, in s: half of what is left until the battery has enough, or has given enough."""
     left_wh = state.energy_to_target_wh if power_w > 0.0 else -state.energy_to_minimum_wh
-    return max(_STEP_S, min(_LONGEST_STEP_S, 0.5 * left_wh * 3600.0 / max(abs(power_w), 1.0)))
+    return max(_STEP_S, min(longest_s, 0.5 * left_wh * 3600.0 / max(abs(power_w), 1.0)))
 
 
 class AcCircuit:
@@ -217,15 +215,16 @@ class AcCircuit:
             gives_w = min(
                 state.maximum_discharge_power_w, state.maximum_discharge_current_a * state.voltage_v
             )
+            charger.time, charger.grid_hz = self.time - seconds, self.frequency_hz
             goal = charger.goal(self.cable_v, takes_w if self.asking else 0.0, gives_w)
             before = charger.power_w
             if not any(before) and not any(goal):
+                charger.reactive_var = charger.reactive()
                 break
             if goal == before:
-                step_s = min(seconds, _steady_s(sum(goal), state))
+                step_s = min(seconds, _steady_s(sum(goal), state, charger.longest_step_s))
             charger.power_w, step_s = charger.approach(goal, step_s)
-            told = charger.bounds
-            charger.reactive_var = told.reactive_var if told is not None and any(charger.power_w) else NOTHING
+            charger.reactive_var = charger.reactive()
             self._book(battery, charger, sum(before), sum(charger.power_w), step_s)
             seconds -= step_s
 

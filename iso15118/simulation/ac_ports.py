@@ -5,21 +5,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.energy.offer import ScheduleOffer
+from iso15118.errors import HardwareError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import (
     ChargingNeeds,
+    FollowGrid,
     RequestSchedules,
     SetAcPower,
     SetCharger,
     StopPower,
     Urgency,
 )
+from iso15118.session.der import GridCode, GridCondition, InverterAbilities
 from iso15118.session.events import (
     AcLimitsChanged,
     AcMeasured,
     BatteryChanged,
+    DsoSetPointChanged,
+    GridCodeChanged,
     HardwareFault,
     SchedulesGiven,
     SetPointChanged,
@@ -67,9 +73,15 @@ class AcStationPorts(Plant):
             contactors=ContactorsPort(self, self.station.outlet),
             authorizer=Authorizer(self),
             meter=MeterReader(self),
-            energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
+            energy=self._energy(),
             signal=_Signal(self),
         )
+
+    def _energy(self) -> _Energy:
+        """What the energy manager is asked for, and what it knows."""
+        if self.station.grid_code is None:
+            return _Energy(self) if self.station.timetable is None else _Scheduling(self)
+        return _GridEnergy(self) if self.station.timetable is None else _GridScheduling(self)
 
 
 class _Outlet:
@@ -109,7 +121,17 @@ class _Energy:
 
     def listen(self, listener: ports.Listener) -> None:
         self._plant.look()
-        self._plant.listen(listener, AcLimitsChanged, SetPointChanged, HardwareFault)
+        self._plant.listen(
+            listener, AcLimitsChanged, SetPointChanged, HardwareFault, GridCodeChanged, DsoSetPointChanged
+        )
+
+
+class _GridEnergy(_Energy):
+    """It knows the grid code of the site, too."""
+
+    @property
+    def grid_code(self) -> GridCode | None:
+        return self._plant.station.grid_code
 
 
 class _Scheduling(_Energy):
@@ -126,6 +148,10 @@ class _Scheduling(_Energy):
         action = RequestSchedules(needs, 0, self._plant.look())
         answer = await self._plant.ask("schedules", action, SchedulesGiven)
         return answer.offers
+
+
+class _GridScheduling(_GridEnergy, _Scheduling):
+    """It knows both."""
 
 
 class _Signal:
@@ -154,6 +180,7 @@ class AcVehiclePorts(Plant):
         return ports.Vehicle(
             battery=_Battery(self),
             charger=_Charger(self),
+            inverter=None if self.vehicle.inverter is None else _Inverter(self),
             signal=VehicleSignal(self, self.vehicle.circuit),
             contracts=None if self.vehicle.contracts is None else Contracts(self, self.vehicle.contracts),
         )
@@ -191,3 +218,23 @@ class _Charger:
     @property
     def present(self) -> AcMeasured:
         return self._plant.vehicle.measure(self._plant.look())
+
+
+class _Inverter:
+    def __init__(self, plant: AcVehiclePorts) -> None:
+        self._plant = plant
+
+    @property
+    def abilities(self) -> InverterAbilities:
+        inverter = self._plant.vehicle.inverter
+        if inverter is None:
+            raise HardwareError("the charger is no inverter")
+        return inverter
+
+    @property
+    def condition(self) -> GridCondition:
+        self._plant.look()
+        return self._plant.vehicle.condition
+
+    async def follow(self, code: GridCode | None, set_point: DsoSetPoint) -> None:
+        await self._plant.tell("follow_grid", FollowGrid(code, set_point))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from iso15118.energy.ac import Phases
+from iso15118.energy.grid_functions import DsoSetPoint
 from iso15118.errors import MisuseError
 from iso15118.session import ports
 from iso15118.session.ac_limits import AcBounds, AcStationLimits
@@ -25,11 +26,14 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.der import GridCode
 from iso15118.session.events import (
     AcLimitsChanged,
     AcMeasured,
     ContactorsChanged,
+    DsoSetPointChanged,
     Event,
+    GridCodeChanged,
     SignalChanged,
     SignalState,
 )
@@ -80,12 +84,15 @@ class SimulatedAcStation(Desk):
         meter_id: str = "SIM-METER-1",
         plan: EnergyPlan | None = None,
         contracts: ContractBackend | None = None,
+        grid_code: GridCode | None = None,
         timetable: Timetable | None = None,
     ) -> None:
         super().__init__(circuit, accept, authorization_s, contracts, timetable)
         self.circuit = circuit
         self.ac_capabilities = limits
         """What the outlet can give at best."""
+        self.grid_code = grid_code
+        """What the site asks of a vehicle that is an energy resource."""
         self.faults = Faults(STATION_CALLS)
         self.plan = plan
         self.meter = Meter(meter_id)
@@ -186,6 +193,17 @@ class SimulatedAcStation(Desk):
             ),
             now,
         )
+
+    def ask(self, code: GridCode | None, now: float) -> None:
+        """Another grid code from ``now`` on."""
+        self.circuit.advance(now)
+        self.grid_code = code
+        self._events.append(GridCodeChanged(code))
+
+    def operate(self, set_point: DsoSetPoint, now: float) -> None:
+        """The operator of the grid wants this from ``now`` on."""
+        self.circuit.advance(now)
+        self._events.append(DsoSetPointChanged(set_point))
 
     def needs(self, needs: ChargingNeeds, now: float) -> None:
         """The vehicle said what it needs: an energy plan begins to follow the meter."""

@@ -13,6 +13,7 @@ from iso15118.session import ports
 from iso15118.session.ac_limits import AcVehicleLimits
 from iso15118.session.actions import (
     CloseContactors,
+    FollowGrid,
     HardwareAction,
     OpenContactors,
     SetCharger,
@@ -22,12 +23,14 @@ from iso15118.session.actions import (
     Urgency,
     UseKey,
 )
+from iso15118.session.der import GridCondition, InverterAbilities
 from iso15118.session.events import (
     AcMeasured,
     BatteryChanged,
     ChargerChanged,
     ContactorsChanged,
     Event,
+    GridConditionChanged,
     KeyUsed,
     MobilityChanged,
     SignalState,
@@ -38,6 +41,7 @@ from .ac_circuit import AcCircuit
 from .battery import Battery
 from .charger import OnBoardCharger
 from .faults import AC_VEHICLE_CALLS, Faults
+from .inverter import SimulatedInverter
 from .pending import Agenda
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ __all__ = ["SimulatedAcVehicle"]
 
 _CALLS: dict[type[HardwareAction], str] = {
     CloseContactors: "close_contactors",
+    FollowGrid: "follow_grid",
     OpenContactors: "open_contactors",
     SetCharger: "set_charger",
     SignalReady: "signal",
@@ -86,6 +91,7 @@ class SimulatedAcVehicle:
         self.declared = charger.limits
         self._agenda = Agenda()
         self._events: list[Event] = []
+        self._condition = GridCondition()
         circuit.attach_vehicle(self.battery, charger, self._agenda)
 
     @property
@@ -104,6 +110,7 @@ class SimulatedAcVehicle:
     def advance(self, now: float) -> list[Event]:
         """Let the plant reach ``now``; what came due since the last call, in order."""
         self.circuit.advance(now)
+        self._look_at_grid()
         events, self._events = self._events, []
         return events
 
@@ -135,6 +142,7 @@ class SimulatedAcVehicle:
     def measure(self, now: float) -> AcMeasured:
         """Values of every phase at the charger's input. Raises what ``faults`` was told for "charger"."""
         self.circuit.advance(now)
+        self._look_at_grid()
         return self.faults.reading("charger", self.circuit.measured(inlet=True), now)
 
     def battery_state(self, now: float) -> BatteryChanged:
@@ -143,6 +151,16 @@ class SimulatedAcVehicle:
         circuit.advance(now)
         state = self.battery.state(0.0, asking=circuit.asking)
         return self.faults.reading("battery", state, now)
+
+    @property
+    def inverter(self) -> InverterAbilities | None:
+        """What the charger can do for the grid; None: nothing."""
+        return self.charger.abilities if isinstance(self.charger, SimulatedInverter) else None
+
+    @property
+    def condition(self) -> GridCondition:
+        """What the inverter sees of the grid."""
+        return self.charger.condition if isinstance(self.charger, SimulatedInverter) else GridCondition()
 
     @property
     def charger_limits(self) -> AcVehicleLimits:
@@ -161,9 +179,18 @@ class SimulatedAcVehicle:
 
         return AcVehiclePorts(self, sleep, clock).bundle()
 
+    def _look_at_grid(self) -> None:
+        """What the inverter sees of the grid is told when it changes."""
+        if isinstance(self.charger, SimulatedInverter) and self.charger.condition != self._condition:
+            self._condition = self.charger.condition
+            self._events.append(GridConditionChanged(self._condition))
+
     def _do(self, action: HardwareAction) -> None:
         circuit = self.circuit
         match action:
+            case FollowGrid(code=code, set_point=set_point):
+                if isinstance(self.charger, SimulatedInverter):
+                    self.charger.follow(code, set_point)
             case SetCharger(bounds):
                 circuit.asking = True
                 self.charger.set_power(bounds)

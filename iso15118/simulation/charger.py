@@ -41,6 +41,18 @@ class OnBoardCharger:
         self.stuck = False
         """A fault: it does not hear what it is told any more, neither a bound nor a stop."""
         self._bounds: ChargerBounds | None = None
+        self.time, self.grid_hz = 0.0, 50.0
+        """The plant's time in s and the frequency of the grid, for chargers that act by them."""
+
+    @property
+    def longest_step_s(self) -> float:
+        """It need not be looked at more often while its power stays as it is, in s."""
+        return 10.0
+
+    def reactive(self) -> Phases:
+        """Reactive power beside the active one that flows now."""
+        told = self._bounds
+        return told.reactive_var if told is not None and any(self.power_w) else NOTHING
 
     @property
     def bounds(self) -> ChargerBounds | None:

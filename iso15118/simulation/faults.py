@@ -74,6 +74,7 @@ PANTOGRAPH_VEHICLE_CALLS = (*VEHICLE_CALLS, "immobilize", "guide")
 AC_VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
+    "follow_grid",
     "set_charger",
     "signal",
     "stop_power",

@@ -30,6 +30,7 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.der import GridCode
 from iso15118.session.events import (
     CableCheckFinished,
     ContactorsChanged,
@@ -109,6 +110,7 @@ class SimulatedStation(Desk):
         self.ac_limits: AcStationLimits | None = None
         """It has no AC outlet."""
         self.ac_capabilities: AcStationLimits | None = None
+        self.grid_code: GridCode | None = None
         self.faults = Faults(STATION_CALLS)
         self.plan = plan
         self.supply = Supply(kind)

@@ -24,6 +24,7 @@ from iso15118.session.actions import (
     Urgency,
     UseKey,
 )
+from iso15118.session.der import InverterAbilities
 from iso15118.session.events import (
     BatteryChanged,
     ContactorsChanged,
@@ -88,6 +89,7 @@ class SimulatedVehicle:
         self.faults = Faults(VEHICLE_CALLS)
         self.asking = True
         self.charger_limits: AcVehicleLimits | None = None
+        self.inverter: InverterAbilities | None = None
         """It has no on-board charger."""
         self.inlet = Contactors(self._contactors_answer, switching_s=contactor_s, fault=contactor_fault)
         self._agenda = Agenda()

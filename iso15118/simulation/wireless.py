@@ -218,6 +218,7 @@ class WirelessStation(Desk):
     capabilities = None
     ac_limits: AcStationLimits | None = None
     ac_capabilities: AcStationLimits | None = None
+    grid_code = None
 
     def __init__(
         self,
@@ -336,6 +337,7 @@ class WirelessVehicle:
     limits = None
     """It has no DC side."""
     charger_limits: AcVehicleLimits | None = None
+    inverter = None
     mobility: MobilityChanged | None = None
 
     def __init__(

@@ -27,6 +27,7 @@ from iso15118.session.events import (
 )
 from iso15118.session.secured import TlsPeer
 from iso15118.session.ticket import EvccTicket, SeccTicket
+from iso15118.session.value_added import ValueAddedService, WantedService
 from iso15118.simulation.ac_station import SimulatedAcStation
 from iso15118.simulation.ac_vehicle import SimulatedAcVehicle
 from iso15118.simulation.station import SimulatedStation
@@ -68,6 +69,8 @@ class Pair:
     ``contrary_station`` and ``contrary_vehicle`` take the place of one of our sessions.
     ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
+    ``value_added``: what the station offers beside energy; ``wanted``: what the vehicle takes of it.
+    ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
     ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
     The bytes are to be had from the ``tap`` of each link.
     """
@@ -93,6 +96,8 @@ class Pair:
         contrary_vehicle: Any = None,
         look_s: float = 0.3,
         tls_version: str = "TLSv1.3",
+        value_added: Sequence[ValueAddedService] = (),
+        wanted: Sequence[WantedService] = (),
     ) -> None:
         self.now = self.begun_at = now
         self.station: SimulatedStation = station  # type: ignore[assignment]  # AcPair has the others
@@ -110,6 +115,8 @@ class Pair:
             hardware=station.capabilities,
             ac=station.ac_limits,
             ac_hardware=station.ac_capabilities,
+            grid_code=station.grid_code,
+            value_added=value_added,
             device=station.device,
             pad=station.pad_limits,
             pad_id=station.id_code,
@@ -122,6 +129,8 @@ class Pair:
             contracts=None if store is None else store.present,
             resume=resume,
             charger=vehicle.charger_limits,
+            inverter=vehicle.inverter,
+            value_added=wanted,
             mobility=vehicle.mobility,
             receiver=vehicle.receiver_limits,
         )

@@ -150,7 +150,7 @@ class TcpEvent(StrEnum):
 
 
 class TcpEntry(_Found, frozen=True, kw_only=True, gc=False):
-    """Something that happened to a connection. ``missing``: octets of a gap."""
+    """Something that happened to a connection. ``missing``: octets of a gap. ``tls``: the connection carries TLS."""
 
     layer = Layer.TCP
 
@@ -158,6 +158,7 @@ class TcpEntry(_Found, frozen=True, kw_only=True, gc=False):
     source: Address
     destination: Address
     missing: int = 0
+    tls: bool = False
 
 
 class TlsEntry(_Found, frozen=True, kw_only=True, gc=False):

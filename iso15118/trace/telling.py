@@ -68,10 +68,14 @@ def content(entry: Entry) -> dict[str, Any] | None:
     if isinstance(entry, MessageEntry):
         found: dict[str, Any] = content_of(entry.schema, entry.value)
         return found
-    if isinstance(entry, TlsEntry | SlacEntry):
+    if isinstance(entry, TlsEntry):
         return entry.content
+    if isinstance(entry, SlacEntry):
+        return {"source": entry.source, "destination": entry.destination} | entry.content
     if isinstance(entry, SdpEntry):
         told: dict[str, Any] = {"security": entry.security, "transport": entry.transport}
+        if entry.source.host:
+            told |= {"source": str(entry.source), "destination": str(entry.destination)}
         if entry.offered is not None:
             told |= {"address": entry.offered.host, "port": entry.offered.port}
         return told

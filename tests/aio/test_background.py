@@ -23,7 +23,6 @@ from iso15118.settings.parts import StationSettings, VehicleSettings
 from iso15118.settings.roles import EvccSettings
 from tests.aio import site
 
-
 PATIENCE_S = 300.0
 
 

@@ -14,11 +14,12 @@ from iso15118.aio.plug.connector import LinkParts
 from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 from iso15118.aio.plug.plugged_secc import PluggedSecc
 from iso15118.aio.plug.run_plugged import _Pump
+from iso15118.aio.ports.outputs import AssertedOutputs
 from iso15118.connector import ConnectorSettings, Phase
 from iso15118.connector.basic import BasicMode, BasicSettings
 from iso15118.errors import ConfigError
 from iso15118.evcc import EvccConfig
-from iso15118.link.primitives import Pilot
+from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.link.slac.ev import EvSlac
 from iso15118.link.slac.evse import EvseSlac
 from iso15118.secc import SeccConfig
@@ -58,6 +59,7 @@ class Bench:
         authorizer: ports.Authorizer | None = None,
         autocharge: bool = False,
         matched: bool = False,
+        editions: tuple[str, ...] = ("iso2",),
     ) -> None:
         loop = asyncio.get_running_loop()
         port = free_port()
@@ -81,7 +83,7 @@ class Bench:
             BasicStationMonitor(OUTLET, most_a=32.0, before=before, matched=matched),
             BasicVehicleMonitor(CHARGER, percent=53.3),
         )
-        editions = ("iso2", "din") if direct else ("iso2",)
+        editions = ("iso2", "din") if direct else editions
         self.secc = PluggedSecc(
             SeccConfig(services=(ServiceID.AC,), editions=editions, allow_plaintext=True),
             self.bundle,
@@ -137,6 +139,10 @@ class Bench:
         finally:
             pump.close()
 
+    def phase(self) -> Phase:
+        """Where the station stands."""
+        return self.secc.connection.phase
+
     async def until_charging(self, within_s: float = 60.0) -> None:
         async with asyncio.timeout(within_s):
             while sum(self.circuit.power_w) < 3_000.0:
@@ -167,6 +173,38 @@ async def test_slac_is_given_up_and_the_car_charges_by_the_duty_cycle() -> None:
     assert bench.vehicle.battery.soc == pytest.approx(40.2, abs=0.05)
     assert min(monitor.seen for monitor in bench.monitors) > 50
     assert bench.cable.plug.pilot is Pilot.STEADY
+
+
+async def test_who_has_no_edition_in_common_charges_by_the_duty_cycle() -> None:
+    bench = Bench(BasicMode.FALLBACK, editions=("iso20",), matched=True, target_soc=80.0)
+    async with bench.plugged_in():
+        await bench.until_charging()
+        first = await bench.secc.wait_finished(1)
+        assert first.ended.reason is EndReason.PROTOCOL_NEGOTIATION_FAILED
+        assert bench.secc.connection.phase is Phase.BASIC
+        bench.cable.unplug()
+        second = await bench.secc.wait_finished(2)
+        assert (second.edition, second.safe) == ("basic", True)
+        await asyncio.sleep(0.5)
+        bench.cable.plug_in()  # and once more, from the beginning
+        await asyncio.sleep(0.5)
+        assert bench.secc.connection.phase is not Phase.BASIC
+
+
+async def test_the_plug_is_pulled_while_the_pilot_takes_its_steps() -> None:
+    bench = Bench(BasicMode.FALLBACK, deaf=True)
+    async with bench.plugged_in():
+        while bench.phase() is not Phase.BASIC:  # noqa: ASYNC110 - as the plant has it
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)
+        driven = bench.cable.plug.pilot
+        assert driven is Pilot.STATE_F
+        bench.cable.unplug()
+        result = await bench.secc.wait_finished(1)
+        assert (result.ended.reason, result.safe) == (EndReason.STOPPED_BY_EV, True)
+        await asyncio.sleep(0.1)
+        assert bench.phase() is Phase.UNPLUGGED
+        assert bench.cable.plug.pilot is Pilot.STEADY
 
 
 async def test_limits_are_followed() -> None:
@@ -271,3 +309,25 @@ async def test_who_begins_to_talk_meanwhile_is_refused() -> None:
         assert not server.may_invite()
         await asyncio.sleep(1.0)
         assert max(bench.circuit.currents_a) > 15.0
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [(53.3, False), (None, False), (52.6, False), (51.0, True)],
+)
+def test_a_duty_cycle_is_read_back_as_exactly_as_it_has_to_be(shown: float | None, told: bool) -> None:
+    class Port:
+        def listen(self, listener: Any) -> None: ...
+
+        def show(self, action: Any) -> None: ...
+
+        def shown(self) -> SetPilot:
+            return SetPilot(Pilot.NOMINAL, shown)
+
+    said: list[str] = []
+    outputs = AssertedOutputs(Port())
+    outputs.told = said.append
+    outputs.show(SetPilot(Pilot.NOMINAL, 53.3))
+    outputs.again()
+    outputs.again()
+    assert bool(said) is told

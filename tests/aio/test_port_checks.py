@@ -105,12 +105,19 @@ def test_a_whole_one_passes(name: str) -> None:
     assert bundle_of(name)
 
 
+GO_TOGETHER = ("contactors", "connection_device", "vehicle_position")
+"""May be absent, but not beside what they are for."""
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_port_that_may_be_absent_may_be_and_another_may_not(name: str) -> None:
     made, table = TABLES[name]
     for port in table:
         if port in DIRECT[name]:
             with pytest.raises(ConfigError, match=r": this port is missing"):
+                bundle_of(name, **{port: None})
+        elif port in GO_TOGETHER:  # with the others that are there
+            with pytest.raises(ConfigError, match=f"{port}: this port is missing"):
                 bundle_of(name, **{port: None})
         elif {f.name: f.default for f in dataclasses.fields(made)}[port] is None:
             bundle_of(name, **{port: None})
@@ -121,12 +128,17 @@ def test_a_port_that_may_be_absent_may_be_and_another_may_not(name: str) -> None
 
 @pytest.mark.parametrize("name", TABLES)
 def test_direct_current_or_alternating_current_may_be_left_out_but_not_both(name: str) -> None:
-    alternating = {"Station": "ac", "Vehicle": "charger"}[name]
+    alternating, wireless = {"Station": ("ac", "pad"), "Vehicle": ("charger", "receiver")}[name]
     none = dict.fromkeys(DIRECT[name])
     assert bundle_of(name, **none)
     assert bundle_of(name, **{alternating: None})
     with pytest.raises(ConfigError, match=rf"^{DIRECT[name][0]}: this port is missing .*{alternating}"):
-        bundle_of(name, **none, **{alternating: None})
+        bundle_of(name, **none, **{alternating: None, wireless: None})
+
+
+def test_a_pad_does_without_contactors_and_a_device_without_its_sensor_is_none() -> None:
+    assert bundle_of("Station", power=None, cable_check=None, ac=None, contactors=None)
+    assert bundle_of("Station", connection_device=None, vehicle_position=None)
 
 
 def test_a_cable_check_goes_with_a_dc_output_and_the_reverse() -> None:

@@ -17,12 +17,14 @@ FIGURES = {
     "exi": {"exi-decode", "exi-encode"},
     "loop": {"charge-loop-pairs"},
     "network": {"tls-echo-pairs", "charge-loop-pairs", "charge-loop-to-echo", "session-cpu"},
+    "currentdemand": {"current-demand-answer-p99"},
     "handshake": {"handshake-cpu", "handshake-cpu-ocsp", "connection-memory"},
     "memory": {"resident-memory"},
     "start": {"import", "import-and-first-decode", "station-listens"},
     "virtual": {"virtual-charge"},
     "size": {"wheel-size", "tables-size"},
     "decode": {"decode-messages"},
+    "schedules": {"schedules"},
 }
 KEYS = {"figure", "case", "value", "unit", "aim", "aim_met", "more_is_better", "details", "machine"}
 MACHINE = {"cpu", "cores", "system", "python", "openssl"}

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
+from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
+from iso15118 import exi
+from iso15118.errors import ExiError
+from iso15118.link.slac import parse_frame
+from iso15118.link.slac.messages import AttenCharRsp, SlacMatchReq
+from iso15118.messages import app
+from iso15118.v2gtp import encode_frame
 from tests.cli.rig import iso15118
+from tests.link.tapping import two_bays
+from tests.sample_messages import SETUP
+from tests.trace.made import Made, pcap
 
 EMPTY_SCHEDULES = "809a02004080c1014181c21080004820400000c99002062050193080c0c802064c8010190140c80a20"  # DIN, from a charger in use
 CONTROL_CHARACTERS = "8098004011e0002804080c1014181c2012b35de740"
@@ -21,9 +35,6 @@ def test_an_abstract_head_that_stands_empty_is_left_out_and_named(command: tuple
 
 
 def test_a_strict_reader_refuses_it() -> None:
-    from iso15118 import exi
-    from iso15118.errors import ExiError
-
     with pytest.raises(ExiError, match="empty-abstract"):
         exi.decode("din", bytes.fromhex(EMPTY_SCHEDULES), strict=True)
 
@@ -55,3 +66,84 @@ def test_a_message_is_read_as_people_paste_it(given: str) -> None:
     assert "EVCCID 001823110000" in printed.out
     assert "read as a message of din, which fits best" in printed.out
     assert "SessionSetupReq" in iso15118("exi", "decode", given).out
+
+
+def decoded(tmp_path: Path, made: Made) -> list[dict[str, Any]]:
+    (tmp_path / "a.pcap").write_bytes(pcap(made.frames))
+    printed = iso15118("decode", "--json", str(tmp_path / "a.pcap"))
+    assert printed.status == 0
+    return [json.loads(line) for line in printed.out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen", "note", "schema"),
+    [
+        (1, None, "without SchemaID: the only protocol that was offered is meant", "din"),
+        (2, None, "without SchemaID, of 2 that were offered: nothing is chosen", None),
+        (1, 99, "SchemaID 99 was not offered", None),
+    ],
+)
+def test_an_answer_without_a_choice_is_told(
+    tmp_path: Path, offered: int, chosen: int | None, note: str, schema: str | None
+) -> None:
+    rows = tuple(
+        app.AppProtocol(
+            protocol_namespace=namespace,
+            version_number_major=2,
+            version_number_minor=0,
+            schema_id=number,
+            priority=number,
+        )
+        for number, namespace in enumerate(
+            ("urn:din:70121:2012:MsgDef", "urn:iso:15118:2:2013:MsgDef")[:offered], 1
+        )
+    )
+    answer = app.SupportedAppProtocolRes(
+        response_code=app.ResponseCode.OK_SuccessfulNegotiation, schema_id=chosen
+    )
+    made = Made(None)
+    made.say(True, encode_frame(0x8001, exi.encode("app", app.SupportedAppProtocolReq(app_protocol=rows))))
+    made.say(False, encode_frame(0x8001, exi.encode("app", answer)))
+    made.say(True, bytes.fromhex("01fe80010000000e809a004011d01800608c44000000"))
+    found = decoded(tmp_path, made)
+    assert [one["notes"] for one in found if one["message"] == "supportedAppProtocolRes"] == [[note]]
+    last = found[-1]
+    assert (last["message"], last["edition"]) == ("SessionSetupReq", "din")
+    # What nobody chose is taken for what fits best, and that is said.
+    assert bool(last["notes"]) is (schema is None)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "notes"),
+    [(1_795_926_868, []), (1_795_926_868_123_456, ["time stamps are in microseconds"])],
+)
+def test_time_stamps_in_microseconds_are_told_once(tmp_path: Path, stamp: int, notes: list[str]) -> None:
+    made = Made(None)
+    message = replace(SETUP, header=replace(SETUP.header, time_stamp=stamp))
+    for _ in range(2):
+        made.say(True, encode_frame(0x8002, exi.encode("iso20-common", message)))
+    found = [one for one in decoded(tmp_path, made) if one["layer"] == "message"]
+    assert [one["notes"] for one in found] == [notes, []]
+
+
+def test_addresses_that_are_not_the_senders_are_told_at_once(tmp_path: Path) -> None:
+    """Some vehicles put their modem's address there."""
+    modem = b"\x00\xb0\x52\x00\x00\x01"
+    made = Made(None)
+    for _, data in two_bays("CAR_1").tap:
+        frame = parse_frame(data)
+        match frame.message:
+            case SlacMatchReq():
+                made.add([replace(frame, message=replace(frame.message, pev_mac=modem)).to_bytes()])
+            case AttenCharRsp():
+                made.add([replace(frame, message=replace(frame.message, source_address=modem)).to_bytes()])
+    notes = {one["message"]: one["notes"] for one in decoded(tmp_path, made) if one["layer"] == "slac"}
+    car = "02:43:41:52:5f:31"
+    assert notes == {
+        "CM_SLAC_MATCH.REQ": [
+            f"PEV MAC is 00:b0:52:00:00:01, the frame comes from {car}: stations ignore it"
+        ],
+        "CM_ATTEN_CHAR.RSP": [
+            f"SOURCE_ADDRESS is 00:b0:52:00:00:01, the frame comes from {car}: stations ignore it"
+        ],
+    }

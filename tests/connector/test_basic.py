@@ -420,3 +420,49 @@ def test_a_duty_cycle_that_says_nothing_ends_the_current(percent: float | None) 
     assert rig.evcc.basic is not None
     rig.run(0.5)
     assert rig.evcc.basic.session.state == "BasicWaiting"
+
+
+# -- vehicles with habits of their own
+
+
+def test_a_vehicle_that_shows_c_from_the_start_waits_for_the_duty_cycle() -> None:
+    rig = basic_rig((FALLBACK, OFF), deaf=True, authorization_s=12.0)
+    rig.plug_in()
+    rig.cable.plug.show(C)  # type: ignore[attr-defined]
+    rig.run(23.5)
+    assert rig.station.outlet.closings == 0
+    rig.run(3.0)
+    assert rig.station.outlet.closed
+    assert shown(rig)[-1][1] is Pilot.NOMINAL
+
+
+def test_a_vehicle_that_stays_in_c_at_a_steady_pilot_is_opened_and_not_closed_again() -> None:
+    rig = basic_rig((ONLY, OFF))
+    rig.plug_in()
+    rig.cable.plug.show(C)  # type: ignore[attr-defined]
+    rig.run(2.0)
+    assert rig.station.outlet.closed
+    rig.station.derate(AcStationLimits.of(current_a=0.0), rig.now)
+    rig.run(5.9)
+    assert rig.station.outlet.closed, "it has its time"
+    rig.run(0.3)
+    assert not rig.station.outlet.closed
+    rig.run(30.0)
+    assert rig.station.outlet.closings == 1
+    rig.station.derate(AcStationLimits.of(current_a=16.0), rig.now)
+    rig.run(6.0)
+    assert rig.station.outlet.closings == 2
+
+
+def test_a_vehicle_that_goes_while_the_contactors_close() -> None:
+    rig = basic_rig((ONLY, OFF))
+    rig.plug_in()
+    rig.cable.plug.show(C)  # type: ignore[attr-defined]
+    rig.run(0.02)  # they need 50 ms
+    rig.cable.plug.show(B)  # type: ignore[attr-defined]
+    rig.run(1.0)
+    assert rig.safe
+    assert rig.secc.phase is Phase.BASIC
+    rig.cable.plug.show(C)  # type: ignore[attr-defined]
+    rig.run(3.0)
+    assert rig.station.outlet.closed

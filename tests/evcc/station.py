@@ -98,6 +98,8 @@ class Host:
         self.book = Playbook(self.session, watch=self.monitor.evcc, sample=lambda: tuple(self.shown))
         self.keys = Keys(self.book)
         self.session_id = SESSION_ID
+        self.pricing = 0
+        """The kind of prices that is promised."""
         self.sent: list[Any] = []
         self.waiting = False
         """The session waits for a response."""
@@ -230,6 +232,7 @@ def _parameter_sets(host: Host) -> cm.ServiceParameterList:
                 parameter=(
                     cm.Parameter(name="Connector", int_value=2),
                     cm.Parameter(name="ControlMode", int_value=number),
+                    *((cm.Parameter(name="Pricing", int_value=host.pricing),) if host.pricing else ()),
                 ),
             )
             for number in (1, 2)

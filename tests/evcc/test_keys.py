@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from iso15118.errors import ConfigError, PkiError
@@ -214,3 +215,42 @@ def test_the_cable_is_watched_while_a_receipt_is_signed() -> None:
     assert host.ended is not None
     assert host.ended.reason is EndReason.HARDWARE_FAULT
     assert host.watch.told_closed is False
+
+
+class Odd:
+    """A signer of somebody's own that gives anything."""
+
+    def __init__(self, behind: Any, gives: Any) -> None:
+        self.behind, self.gives = behind, gives
+        self.algorithm, self.public_key, self.chain = behind.algorithm, behind.public_key, behind.chain
+
+    def sign(self, data: bytes) -> Any:
+        return self.gives
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [b"", None, "abc", 5, [1], bytearray(114), bytes(113), bytes(2000), b"\x30\x45\x02\x21" + bytes(67)],
+    ids=["nothing", "None", "text", "a number", "a list", "a bytearray", "too short", "too long", "DER"],
+)
+@pytest.mark.parametrize("under_power", [False, True])
+def test_a_signer_that_gives_no_signature_costs_its_contract_only(gives: Any, under_power: bool) -> None:
+    contracts = held(issued("ed448"), "contract-0").present
+    (signer,) = contracts.signers
+    odd = msgspec.structs.replace(contracts, signers=(Odd(signer, gives),))
+    config = EvccConfig(identification=(Identification.PNC,))
+    if not under_power:
+        host = Host(config=config, contracts=odd).to("AuthorizationSetup")
+        host.answer()
+        assert not isinstance(host.request, cm.AuthorizationReq)
+        assert "the signer gave" in host.session.refusals[0]
+        return
+    host = Host(config=config, contracts=contracts).to("DC_ChargeLoop")
+    contract = host.session._talk.contract
+    assert contract is not None
+    host.session._talk.contract = msgspec.structs.replace(contract, signer=Odd(signer, gives))
+    ask(host)
+    assert confirmations(host) == 0
+    assert "the signer gave" in host.session.refusals[-1]
+    host.wait(0.25)
+    assert isinstance(host.request, dc.DCChargeLoopReq)

@@ -157,6 +157,21 @@ def test_a_battery_that_lacks_hardly_anything_is_full(lacks_wh: float, goes_on: 
     assert (request is not None) is goes_on
 
 
+@pytest.mark.parametrize(
+    ("wish_a", "goes_on"), [(0.0, True), (0.06, False), (0.099, False), (0.1, True), (5.0, True)]
+)
+def test_a_battery_that_asks_for_less_than_can_be_said_has_enough(wish_a: float, goes_on: bool) -> None:
+    """A wish that is rounded to nothing brings nothing: the vehicle would wait for an hour. One of nothing is for the battery to end."""
+    host = loop_of()
+    host.measure(BATTERY_V)
+    host.battery(target_current_a=wish_a)
+    for _ in range(4):
+        request = next_loop(host)
+        if request is None:
+            break
+    assert (request is not None) is goes_on
+
+
 @pytest.mark.parametrize(("amperes", "goes_on"), [(0.0, False), (100.0, True)])
 def test_without_power_for_so_long_a_vehicle_leaves(amperes: float, goes_on: bool) -> None:
     host = loop_of(no_power_s=10.0)

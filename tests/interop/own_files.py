@@ -23,7 +23,7 @@ def toml(case: Case, role: str) -> str:
         return f'{head}[station]\npreset = "ccs2"\n'
     identification = 'identification = ["pnc"]\n' if case.contract else ""
     return (
-        f"{head}{identification}target_soc = 21\nminimum_soc = 10\nleast_energy_wh = 4.0\n{_PACE[case.edition]}"
+        f"{head}{identification}target_soc = 21\nminimum_soc = 10\n{_PACE[case.edition]}"
         # A small battery near its target: some tens of turns at the peer's pace.
         "[vehicle]\nbattery_kwh = 4.0\nsoc = 20.0\nempty_v = 380.0\nfull_v = 420.0\nresistance_ohm = 0.05\n"
         "maximum_current_a = 60.0\nmaximum_power_kw = 25.0\n"

@@ -18,9 +18,11 @@ from typing import Any
 import msgspec
 
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.config import Renegotiation
 from iso15118.messages.iso20 import dc
 from iso15118.messages.values import TimeStampUnit
 from iso15118.secc import SeccConfig
+from iso15118.secc.renegotiation_settings import RenegotiationSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
@@ -29,6 +31,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.testing import Pair
+from iso15118.testing.contrary_minds import MindedStation, MindedVehicle
 from iso15118.testing.contrary_station import ContraryStation
 from iso15118.testing.contrary_vehicle import ContraryVehicle
 from iso15118.testing.oddities import Hand
@@ -280,8 +283,8 @@ class VehicleJudge(Judge):
         self.within(watts, self.said.maximum_discharge_power_w * 1.001, "discharge power beyond the station")
 
 
-def station_session(seed: int) -> tuple[Pair, Judge, Any]:
-    """Our station, a contrary vehicle, and somebody who changes limits and set-points meanwhile."""
+def station_session(seed: int, *, minds: bool = False) -> tuple[Pair, Judge, Any]:
+    """Our station, a contrary vehicle, and somebody who changes limits and set-points meanwhile. ``minds``: it changes its mind, too."""
     rng = random.Random(f"session {seed}")
     circuit = DcCircuit()
     megawatt = rng.random() < 0.5
@@ -290,12 +293,20 @@ def station_session(seed: int) -> tuple[Pair, Judge, Any]:
     station = SimulatedStation(circuit, kind)
     vehicle = SimulatedVehicle(circuit, battery=battery_of(rng))
     # It says nothing of how much of it is full; half of what it declares has odd minima.
-    contrary = ContraryVehicle(seed, vehicle.limits, tuple(int(one) for one in SERVICES), epoch=EPOCH)
+    make = MindedVehicle if minds else ContraryVehicle
+    contrary = make(seed, vehicle.limits, tuple(int(one) for one in SERVICES), epoch=EPOCH)
+    changes: dict[str, Any] = {}
+    if minds:
+        changes["service_renegotiation"] = True
+        changes["renegotiation"] = RenegotiationSettings(
+            beside_the_loop=seed % 5 > 0, standby=seed % 7 > 1, silence_s=4.0
+        )
     config = SeccConfig(
         services=SERVICES,
         derate_offer=rng.random() < 0.5,
         time_stamp_unit=rng.choice(list(TimeStampUnit)),
         price_level_schedule=rng.random() < 0.5,
+        **changes,
     )
     if rng.random() < 0.3:
         station.supply.derate(held_back(rng, limits))  # at plug-in already
@@ -348,8 +359,8 @@ def set_point(rng: random.Random, limits: StationLimits) -> float | None:
     return decimals(rng, -most, 0.0) if dice < 0.6 else decimals(rng, 0.0, most)
 
 
-def vehicle_session(seed: int) -> tuple[Pair, Judge, Any]:
-    """Our vehicle and a contrary station."""
+def vehicle_session(seed: int, *, minds: bool = False) -> tuple[Pair, Judge, Any]:
+    """Our vehicle and a contrary station; ``minds``: both change theirs."""
     rng = random.Random(f"session {seed}")
     circuit = DcCircuit()
     megawatt = rng.random() < 0.5
@@ -359,7 +370,8 @@ def vehicle_session(seed: int) -> tuple[Pair, Judge, Any]:
     vehicle = SimulatedVehicle(circuit, battery=battery_of(rng))
     services = (ServiceID.MCS_BPT, ServiceID.MCS) if megawatt else (ServiceID.DC_BPT, ServiceID.DC)
     wanted = services if rng.random() < 0.5 else services[1:]
-    contrary = ContraryStation(seed, limits, tuple(int(one) for one in services), epoch=EPOCH)
+    station_of = MindedStation if minds else ContraryStation
+    contrary = station_of(seed, limits, tuple(int(one) for one in services), epoch=EPOCH)
     modes = list(ControlMode)
     rng.shuffle(modes)
     config = EvccConfig(
@@ -373,19 +385,39 @@ def vehicle_session(seed: int) -> tuple[Pair, Judge, Any]:
         pause_if_asked=rng.random() < 0.5,
         loop_interval_s=rng.choice((None, 0.1)),
         time_stamp_unit=rng.choice(list(TimeStampUnit)),
+        renegotiation=Renegotiation.BESIDE if minds and seed % 3 else Renegotiation.STOP_AND_GO,
     )
     rig = Pair(SeccConfig(), config, station, vehicle, contrary_station=contrary)
     judge = VehicleJudge(seed, contrary, vehicle)
     _watch(rig, judge)
     enough = rng.randint(5, 120)
+    wishes = _wishes(seed) if minds else []
 
     def stop() -> bool:
+        while wishes and contrary.loops >= wishes[0][0] and rig.evcc.ended is None:
+            rig.tell_evcc(wishes.pop(0)[1])
         if contrary.loops > enough and rig.evcc.ended is None:
             rig.tell_evcc(StopRequested("the test has seen enough"))
         return rig.now > _LATEST_S
 
     rig.run(until=stop)
     return rig, judge, contrary
+
+
+def _wishes(seed: int) -> list[tuple[int, ev.Event]]:
+    """What our vehicle is told, and after how many turns of the loop."""
+    rng = random.Random(f"wishes {seed}")
+    begun = rng.randint(2, 30)
+    wishes: list[tuple[int, ev.Event]] = [
+        (begun, ev.StandbyRequested("test")),
+        (begun + rng.randint(1, 20), ev.StandbyRequested("test", wanted=False)),
+        (rng.randint(1, 60), ev.ScheduleRenegotiationRequested("test")),
+        (rng.randint(1, 60), ev.ScheduleRenegotiationRequested("test")),
+        (rng.randint(1, 60), ev.ServiceRenegotiationRequested("test")),
+        (rng.randint(1, 60), ev.NeedsChanged(departure_s=3000.0)),
+    ]
+    both = wishes[:2] if rng.random() < 0.5 else []
+    return sorted([*both, *(one for one in wishes[2:] if rng.random() < 0.5)], key=lambda wish: wish[0])
 
 
 def _watch(rig: Pair, judge: Judge) -> None:
@@ -406,9 +438,9 @@ def _watch(rig: Pair, judge: Judge) -> None:
     monitor.secc, monitor.evcc = of_secc, of_evcc  # type: ignore[method-assign] # a wire tap, not a mock
 
 
-def run(seed: int) -> str:
+def run(seed: int, *, minds: bool = False) -> str:
     """One session; how it ended, in words. Raises ``ContraryError``, or ``SafetyViolation``."""
-    rig, judge, contrary = (station_session if seed % 2 else vehicle_session)(seed)
+    rig, judge, contrary = (station_session if seed % 2 else vehicle_session)(seed, minds=minds)
     ours = "station" if seed % 2 else "vehicle"
     ended = rig.secc.ended if ours == "station" else rig.evcc.ended
     if ended is None:
@@ -437,16 +469,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--minds", action="store_true", help="peers that change their minds, too")
     asked = parser.parse_args()
     if asked.seed is not None:
-        print(run(asked.seed))
+        print(run(asked.seed, minds=asked.minds))
         return 0
     ends: Counter[str] = Counter()
     wrong: list[str] = []
     began = time.monotonic()
     for seed in range(asked.first, asked.first + asked.count):
         try:
-            ends[run(seed)] += 1
+            ends[run(seed, minds=asked.minds)] += 1
         except Exception as error:  # whatever it is, it belongs to this seed
             wrong.append(f"seed {seed}: {type(error).__name__}: {error}")
     for end, count in sorted(ends.items(), key=lambda item: -item[1]):

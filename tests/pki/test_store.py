@@ -18,6 +18,7 @@ from iso15118.pki.status.crl import crl
 from iso15118.pki.status.ocsp import ocsp_request, ocsp_response
 from iso15118.pki.status.responder import OcspResponder
 from iso15118.pki.store import Store
+from iso15118.pnc.vehicle_contracts import StoredContracts
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 PKI = issue_test_pki("iso20", "ed448", at=NOW)
@@ -178,6 +179,60 @@ def test_contracts_are_replaced_and_removed_by_their_emaid(store: Store) -> None
         store.remove_contract("DE-8AA-CA2B3C4D5-L")
     store.add_contract(again)
     assert store.read().contracts["DE8AACA2B3C4D5"] == again
+
+
+OLDER = issue_test_pki("iso2", "p256", at=NOW, emaid=EMAID).credential("contract")
+"""A contract of ISO 15118-2 with the EMAID of that of ISO 15118-20."""
+
+
+def test_a_contract_of_each_edition_may_have_the_same_emaid(store: Store) -> None:
+    newer = PKI.credential("contract")
+    assert store.add_contract(OLDER) == EMAID
+    assert dict(store.read().contracts) == {EMAID: newer, f"{EMAID}.p256": OLDER}
+    assert {one.name for one in (store.directory / "contracts").iterdir()} == {EMAID, f"{EMAID}.p256"}
+    held = StoredContracts(store).present
+    assert {one.chain for one in held.signers} == {newer.chain, OLDER.chain}
+    (of_iso20,), (of_iso2,) = held.usable(), held.usable(edition="iso2")
+    assert (of_iso20.signer.chain, of_iso2.signer.chain) == (newer.chain, OLDER.chain)
+
+
+def test_one_of_the_two_or_both_are_removed(store: Store) -> None:
+    store.add_contract(OLDER)
+    store.remove_contract(f"{EMAID}.p256")
+    assert dict(store.read().contracts) == {EMAID: PKI.credential("contract")}
+    store.add_contract(OLDER)
+    store.remove_contract(EMAID)
+    assert not store.read().contracts
+    store.add_contract(OLDER)
+    assert dict(store.read().contracts) == {EMAID: OLDER}, "alone it has the plain name"
+    store.remove_contract(EMAID)
+    with pytest.raises(PkiError, match="no contract"):
+        store.remove_contract(f"{EMAID}.p256")
+
+
+def test_a_store_of_an_older_release_is_read_as_it_is_and_put_in_order_when_it_is_written(
+    tmp_path: Path,
+) -> None:
+    """There a contract of ISO 15118-2 had the folder that is now that of ISO 15118-20."""
+    store = Store(tmp_path / "store")
+    store.add_contract(OLDER)
+    folder = store.directory / "contracts"
+    (folder / f"{EMAID}.p256").rename(folder / EMAID)
+    assert dict(Store(store.directory).read().contracts) == {EMAID: OLDER}
+    assert (folder / EMAID).is_dir(), "who only reads changes nothing"
+    again = Store(store.directory)
+    again.add_contract(PKI.credential("contract"))
+    assert dict(again.read().contracts) == {EMAID: PKI.credential("contract"), f"{EMAID}.p256": OLDER}
+    assert again.read().problems == ()
+
+
+def test_where_both_names_are_taken_nothing_is_lost(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.add_contract(OLDER)
+    folder = store.directory / "contracts"
+    shutil.copytree(folder / f"{EMAID}.p256", folder / EMAID)
+    store.add_anchor("v2g", "root", PKI.v2g_root)
+    assert set(store.read().contracts) == {EMAID, f"{EMAID}.p256"}
 
 
 def test_what_others_may_write_is_not_trusted(store: Store) -> None:

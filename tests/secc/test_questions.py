@@ -76,3 +76,18 @@ def test_a_number_that_is_none_is_refused(number: Any) -> None:
     drive, _request = asked_twice("iso2")
     with pytest.raises(ConfigError, match="number"):
         drive.session.handle(ev.AuthorizationDecided(True, number), drive.book.now)
+
+
+@pytest.mark.parametrize("edition", ["iso20", "iso2"])
+def test_nobody_keeps_the_station_by_asking_about_services_for_ever(edition: str) -> None:
+    """Once a minute would do, and nobody has been authorized."""
+    drive: Any
+    if edition == "iso20":
+        drive, request = Drive().to(State.SERVICE_DETAIL), cm.ServiceDetailReq
+    else:
+        drive, request = Iso2Drive().to(Iso2State.PAYMENT_SERVICE_SELECTION), iso2.ServiceDetailReq  # type: ignore[assignment]
+    for _ in range(64):
+        assert drive.send(request).response_code.value == "OK"
+        drive.book.wait(20.0)
+    assert drive.send(request).response_code.value == "FAILED"
+    assert "most_service_details" in drive.session.ended.detail

@@ -20,7 +20,7 @@ __all__ = ["Report", "look"]
 
 
 class Report:
-    """What a capture shows. ``different``: messages that are other octets when they are encoded again; ``unread``: frames that have none."""
+    """What a capture shows. ``different``: messages that are other octets when encoded again; ``unread``: frames that have none."""
 
     def __init__(self, path: Path) -> None:
         self.layers: Counter[str] = Counter()

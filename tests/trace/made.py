@@ -48,6 +48,8 @@ class Made:
     def __init__(self, tls: str | None = None, *, discovery: bool = True, step_s: float = 0.01) -> None:
         self.frames: Frames = []
         self.secrets: list[str] = []
+        self.agreed = ""
+        """The cipher suite, where a test asked for one."""
         self.now = START
         self.step_s = step_s
         self.tcp = TcpConversation(EV, SE)
@@ -83,6 +85,16 @@ class Made:
             data = one.data_to_send()
             other.receive_data(data)
         self.add(self.tcp.data(from_vehicle, data))
+
+    def update_keys(self, from_vehicle: bool) -> None:
+        """New keys of one side, asked of the other side as well."""
+        assert self._ends is not None
+        one = self._ends[0 if from_vehicle else 1]
+        one.update_keys(peer_too=True)
+        for side in (0, 1, 0, 1):
+            if data := self._ends[side].data_to_send():
+                self._ends[1 - side].receive_data(data)
+                self.add(self.tcp.data(side == 0, data))
 
     def close(self) -> None:
         """Both sides."""

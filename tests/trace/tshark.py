@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from iso15118.trace.entries import MessageEntry, V2gtpEntry
 from iso15118.trace.reading.files import entries_of, open_capture
+from iso15118.trace.reading.secrets import lines_in
 
 __all__ = ["Found", "compare", "ours", "theirs"]
 
@@ -30,8 +32,14 @@ class Found(NamedTuple):
 def theirs(path: Path, stream: int, layer: str) -> Found:
     """As tshark follows the stream; ``layer`` is ``tls`` or ``tcp``."""
     assert TSHARK is not None
-    command = [TSHARK, "-r", str(path), "-q", "-z", f"follow,{layer},raw,{stream}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    with tempfile.NamedTemporaryFile("w") as keys:
+        # tshark knows nothing of secrets that stand in datagrams.
+        for label, random, secret in lines_in(path.read_bytes()):
+            keys.write(f"{label} {random.hex()} {secret.hex()}\n")
+        keys.flush()
+        option = f"tls.keylog_file:{keys.name}"
+        command = [TSHARK, "-r", str(path), "-q", "-o", option, "-z", f"follow,{layer},raw,{stream}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     sides = [bytearray(), bytearray()]
     for line in done.stdout.splitlines():
         digits = line.strip()

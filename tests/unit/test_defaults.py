@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from iso15118.aio import PortLimits, StreamLimits
+from iso15118.connector.basic import BasicSettings
 from iso15118.evcc import EvccConfig
+from iso15118.evcc.schedule_settings import ScheduleEvccSettings
 from iso15118.secc import SeccConfig
 from iso15118.secc.renegotiation_settings import RenegotiationSettings
+from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.supervision import SupervisionLimits
 
 DEFAULTS: dict[type, dict[str, Any]] = {
@@ -23,6 +26,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "overvoltage_v": 0.5,
         "stop_delay_s": 10.0,
         "authorization_attempts": 10,
+        "most_service_details": 64,
         "authorization_pause_s": 1.0,
         "metering_confirmation_s": 0.0,
         "contract_expiry_days": 21.0,
@@ -55,12 +59,23 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     EvccConfig: {
         "contract_attempts": 3,
         "key_use_s": 5.0,
+        "sdp_second_answer_s": 0.25,
+        "adopt_station_needs": True,
+        "service_renegotiation": True,
+        "v2x_maximum_soc": None,
+        "v2x_minimum_soc": None,
         "maximum_contracts": 4,
         "control_mode": None,
         "departure_time_s": None,
         "minimum_soc": 20,
         "target_soc": 80,
         "least_energy_wh": 0.05,
+        "least_current_a": 0.1,
+        "adopt_station_needs": True,
+        "sdp_second_answer_s": 0.25,
+        "service_renegotiation": True,
+        "v2x_maximum_soc": None,
+        "v2x_minimum_soc": None,
         "no_power_s": 3600.0,
         "below_minimum_s": 60.0,
         "allow_discharge": True,
@@ -78,9 +93,15 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "precharge_tolerance_v": 20.0,
         "welding_voltage_v": 60.0,
         "welding_detection_s": 5.0,
+        "service_renegotiation": True,
+        "adopt_station_needs": True,
+        "v2x_minimum_soc": None,
+        "v2x_maximum_soc": None,
         "pause_if_asked": False,
         "pause_validity_s": 86400.0,
     },
+    ScheduleSeccSettings: {"wait_s": 50.0, "require_tolerance": False},
+    ScheduleEvccSettings: {"reserve": 0.05, "early_s": 60.0, "maximum_points": 1024, "look_again_s": 60.0},
     SupervisionLimits: {
         "ac_over_current_a": 2.0,
         "ac_over_current_share": 0.1,
@@ -151,17 +172,38 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "reported_s": 5.0,
     },
     PortLimits: {
+        "device_s": 55.0,
+        "immobilize_s": 5.0,
         "power_s": 0.5,
         "pre_charge_s": 8.0,
         "contactors_s": 3.0,
+        "device_s": 55.0,
+        "immobilize_s": 5.0,
         "feedback_s": 0.5,
         "bounce_s": 0.1,
+        "device_s": 55.0,
+        "immobilize_s": 5.0,
         "signal_s": 0.5,
         "meter_s": 1.0,
         "authorization_s": 180.0,
         "contract_s": 55.0,
         "store_s": 10.0,
         "look_s": 0.05,
+    },
+    BasicSettings: {
+        "give_up_s": 12.0,
+        "match_s": 25.0,
+        "t_step_ef": 4.0,
+        "t_step_x1": 3.0,
+        "maximum_current_a": 32.0,
+        "accept_d": True,
+        "closes_s": 3.0,
+        "stops_s": 6.0,
+        "opens_s": 1.0,
+        "rise_s": 5.0,
+        "reclose_s": 2.0,
+        "nominal_voltage_v": 230.0,
+        "ramp_s": 3.0,
     },
     StreamLimits: {
         "handshake_s": 10.0,

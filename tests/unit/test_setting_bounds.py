@@ -26,7 +26,7 @@ STATION: Bounds = {
     "pause_validity_s": ((LEAST_S, YEAR), (0.0, YEAR + 1.0)),
     "overvoltage_v": ((0.0, 100.0), (-0.1, 100.1)),
     "control_modes": ((BOTH, BOTH[:1]), ((),)),
-    "services": (((ServiceID.DC,),), ((), (ServiceID.DC, ServiceID.DC), (ServiceID.WPT,))),
+    "services": (((ServiceID.DC,),), ((), (ServiceID.DC, ServiceID.DC), (12,))),
 }
 STATION |= dict.fromkeys(("precharge_tolerance_v", "precharge_current_a"), ((0.1, 100.0), (0.0, 100.1)))
 STATION |= dict.fromkeys(
@@ -43,7 +43,7 @@ VEHICLE: Bounds = {
         (tuple(Identification), tuple(Identification)[:1]),
         ((), tuple(Identification)[:1] * 2),
     ),
-    "services": (((ServiceID.DC,),), ((), (ServiceID.WPT,))),
+    "services": (((ServiceID.DC,),), ((), (12,))),
     "contract_attempts": ((1, 100), (0, 101)),
     "maximum_contracts": ((1, 255), (0, 256)),
     "pause_validity_s": ((LEAST_S, YEAR), (0.0, YEAR + 1.0)),
@@ -53,6 +53,7 @@ VEHICLE: Bounds = {
     "meter_tolerance_percent": ((0.0, 100.0), (-0.1, 100.1)),
     "poll_interval_s": ((0.0, Timing().sequence_performance), (-0.1, Timing().sequence_performance + 0.1)),
     "least_energy_wh": ((0.0, 1e6), (-0.1, 1e6 + 1.0)),
+    "least_current_a": ((0.0, 100.0), (-0.1, 100.1)),
     "minimum_soc": ((0, 80), (-1, 101)),
     "target_soc": ((20, 100), (-1, 101)),
 }

@@ -22,7 +22,7 @@ class NoStream:
         """The session begins."""
         owner.stream_ready(self)  # type: ignore[arg-type]  # it has what a session without messages asks of a stream
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, beside: bool = False) -> None:
         """Nobody is there to be told."""
 
     def select(self, edition: str) -> None:

@@ -129,8 +129,10 @@ class CheckedStream(MessageStream):
         check_s: float = CHECK_S,
         tls: TlsEndpoint | None = None,
         limits: StreamLimits | None = None,
+        plain_too: bool = False,
+        speaks_first: bool = False,
     ) -> None:
-        super().__init__(_Gate(owner), tls=tls, limits=limits)
+        super().__init__(_Gate(owner), tls=tls, limits=limits, plain_too=plain_too, speaks_first=speaks_first)
         self._real_owner = owner
         self._check, self._check_s = check, check_s
         self._judging: asyncio.Task[None] | None = None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from iso15118.aio.logs import Log
 from iso15118.channel import MessageChannel
 from iso15118.errors import FrameError, MisuseError, TlsError, V2GError
-from iso15118.v2gtp import VERSION
+from iso15118.v2gtp import HEADER_LENGTH, SAP_CAP, VERSION
 
 from .ending import Ending, StreamEnd, StreamLimits, StreamOwner, TlsEndpoint
 
@@ -67,7 +67,8 @@ class MessageStream(asyncio.BufferedProtocol):
 
     ``tls`` is this end of a new TLS connection; None means plain TCP, which ISO 15118-20 does not allow on a
     public cable. ``plain_too``: for a server that serves both: a peer whose first octet is that of a V2GTP header is spoken to in the
-    clear.
+    clear. ``speaks_first``: for a server: on a connection without TLS, which has no handshake, the owner hears of it only when the peer's
+    first message is there as a whole, within the time of a handshake; whoever connects and says nothing keeps nobody waiting.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class MessageStream(asyncio.BufferedProtocol):
         *,
         tls: TlsEndpoint | None,
         plain_too: bool = False,
+        speaks_first: bool = False,
         channel: MessageChannel | None = None,
         limits: StreamLimits | None = None,
     ) -> None:
@@ -83,6 +85,8 @@ class MessageStream(asyncio.BufferedProtocol):
         self._tls = tls
         self._undecided = plain_too and tls is not None
         """Nothing has come in, so that it is not known which kind of connection this is."""
+        self._first: bytearray | None = bytearray() if speaks_first else None
+        """What there is of the peer's first message in the clear; None: it need not be waited for, or is there."""
         self._channel = channel if channel is not None else MessageChannel()
         self._limits = limits if limits is not None else StreamLimits()
         self._loop = asyncio.get_running_loop()
@@ -221,11 +225,13 @@ class MessageStream(asyncio.BufferedProtocol):
         if sock is not None and sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._heard = self._loop.time()
-        if self._tls is None:
+        if self._tls is None and self._first is None:
             self._open()
             return
         self._phase = _Phase.HANDSHAKE
         self._watch_in(self._limits.handshake_s, self._handshake_late)
+        if self._tls is None:
+            return
         try:
             self._flush(self._tls)  # a client speaks first
         except Exception as error:
@@ -244,7 +250,14 @@ class MessageStream(asyncio.BufferedProtocol):
                 self._undecided = False
                 if data[0] == VERSION:
                     self._tls = None
-                    self._open()
+                    if self._first is None:
+                        self._open()
+            if self._tls is None and self._first is not None:
+                self._first += data
+                if not _is_whole(self._first):
+                    return
+                data, self._first = bytes(self._first), None
+                self._open()
             if self._tls is not None:
                 self._receive_records(self._tls, data)
             elif self._phase in _TALKING:
@@ -444,3 +457,13 @@ class MessageStream(asyncio.BufferedProtocol):
             with contextlib.suppress(OSError, ValueError):  # closed meanwhile; uvloop says so by a ValueError
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
+
+
+def _is_whole(octets: bytearray) -> bool:
+    """A first message that is there to its end; also a header that is none, which the channel says."""
+    if len(octets) < HEADER_LENGTH:
+        return False
+    if octets[0] != VERSION:
+        return True
+    length = int.from_bytes(octets[4:HEADER_LENGTH], "big")
+    return length > SAP_CAP or len(octets) >= HEADER_LENGTH + length

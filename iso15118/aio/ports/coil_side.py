@@ -83,8 +83,8 @@ def coil(
 
 def id_code_of(value: Any, port: str) -> int:
     """``pad.id_code``. Raises ``HardwareError``."""
-    if type(value) is not int or not 0 <= value <= 255:
-        raise HardwareError(f"{port}.id_code is {value!r:.50}, not 0 to 255")
+    if type(value) is not int or not 1 <= value <= 0xFFFF_FFFF:
+        raise HardwareError(f"{port}.id_code is {value!r:.50}, not 1 to 4294967295")
     return value
 
 

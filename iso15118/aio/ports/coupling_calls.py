@@ -14,13 +14,17 @@ from iso15118.session import events as ev
 from iso15118.session.checks import check_event
 from iso15118.session.coupling import DevicePosition, VehiclePosition
 
+from .coil_side import receiver_limits
 from .guard import Port
 from .port_calls import Echo, Question, Report
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["DeviceCalls", "MobilityCalls", "mobility_of"]
+    from iso15118.session import ports
+    from iso15118.session.wireless import ReceiverLimits
+
+__all__ = ["DeviceCalls", "MobilityCalls", "coupled", "mobility_of"]
 
 _log = Log(__name__)
 
@@ -175,6 +179,16 @@ class MobilityCalls:
         self._report.over()
         if self._wanted is not self._asked:
             self._ask()
+
+
+def coupled(vehicle: ports.Vehicle) -> tuple[ev.MobilityChanged | None, ReceiverLimits | None]:
+    """What a session has to know of these ports when it begins; None for those that there are not. Raises ``HardwareError``."""
+    mobility = receiver = None
+    if vehicle.mobility is not None:
+        mobility = Port(vehicle.mobility, "mobility").read("present", mobility_of)
+    if vehicle.receiver is not None:
+        receiver = Port(vehicle.receiver, "receiver").read("limits", receiver_limits)
+    return mobility, receiver
 
 
 def _device_position(value: Any, port: str) -> DevicePosition:

@@ -58,6 +58,7 @@ class Inbox:
         self.plan: ev.PlanChanged | ev.SchedulesGiven | None = None
         """With the moment from which it counts."""
         self.ac_limits: ev.AcLimitsChanged | None = None
+        self.dso: ev.DsoSetPointChanged | None = None
         self.alarm: ev.Event | None = None
         """What was told while nobody listened."""
 
@@ -108,7 +109,7 @@ class Inbox:
 
     def standing(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
-        return [event for event in (self.signal, self.set_point, self.plan) if event is not None]
+        return [event for event in (self.signal, self.set_point, self.plan, self.dso) if event is not None]
 
     def _take(self, event: ev.Event) -> None:
         match event:
@@ -130,6 +131,8 @@ class Inbox:
                 self.plan = event
             case ev.AcLimitsChanged():
                 self.ac_limits = event
+            case ev.DsoSetPointChanged():
+                self.dso = event
             case _:
                 pass
         if self._deliver is not None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 from iso15118.aio.logs import Log
 from iso15118.link.ports import BasicSignalling, Listener, ReadsBack
+from iso15118.link.primitives import Pilot, SetPilot
 from iso15118.session.actions import Action
 
 from .guard import describe, each
@@ -18,6 +20,8 @@ from .guard import describe, each
 __all__ = ["AssertedOutputs"]
 
 _log = Log(__name__)
+
+_EXACT_PERCENT: Final = 1.0
 
 
 class AssertedOutputs:
@@ -73,8 +77,19 @@ class AssertedOutputs:
         if shown is None or type(shown) not in self._settled:
             return
         wanted = self._wanted[type(shown)]
-        if shown == wanted:
+        if _is_shown(shown, wanted):
             self._wrong.pop(type(shown), None)
         elif self._wrong.get(type(shown)) != shown:
             self._wrong[type(shown)] = shown
             self.told(f"the output shows {shown} instead of {wanted}")
+
+
+def _is_shown(shown: Action, wanted: Action) -> bool:
+    """A nominal duty cycle is read back within a percent point, as IEC 61851-1 allows it to be shown; or not at all."""
+    if not (isinstance(shown, SetPilot) and isinstance(wanted, SetPilot)):
+        return shown == wanted
+    if shown.pilot is not wanted.pilot or shown.pilot is not Pilot.NOMINAL:
+        return shown == wanted
+    if shown.percent is None or wanted.percent is None:
+        return True
+    return abs(shown.percent - wanted.percent) <= _EXACT_PERCENT

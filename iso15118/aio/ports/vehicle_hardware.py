@@ -24,6 +24,7 @@ from .contract_calls import StoreCalls
 from .coupling_calls import MobilityCalls
 from .guard import Port, each
 from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .inverter import InverterCalls
 from .key_calls import KeyCalls
 from .port_calls import SignalCalls
 
@@ -70,6 +71,11 @@ class VehicleHardware(SideHardware):
             if vehicle.signal is not None
             else None
         )
+        self._inverter = (
+            None
+            if vehicle.inverter is None
+            else InverterCalls(self._loop, vehicle.inverter, self._report, limits.power_s)
+        )
         self._mobility = (
             None
             if vehicle.mobility is None
@@ -92,6 +98,9 @@ class VehicleHardware(SideHardware):
             case act.OpenContactors(urgency, reason):
                 self._told_safe = True
                 self._contactors.open(urgency, reason)
+            case act.FollowGrid():
+                if self._inverter is not None:
+                    self._inverter.follow(action)
             case act.SetCharger():
                 self._energise()
                 if self._charger is not None:
@@ -151,6 +160,7 @@ class VehicleHardware(SideHardware):
         return [
             *found,
             *self._charger_changed(),
+            *(() if self._inverter is None else self._inverter.look()),
             *self._mobility_changed(),
             *(() if changed is None else (changed,)),
         ]
@@ -206,6 +216,8 @@ class VehicleHardware(SideHardware):
         if self._mobility is not None:
             self._mobility.close()
         self._store.close()
+        if self._inverter is not None:
+            self._inverter.close()
         self._keys.close()
         if self._signal is not None:
             self._signal.close()

@@ -22,10 +22,11 @@ FOR_PEOPLE, JSON, XML = "people", "json", "xml"
 _INDENT: Final = 50
 """Where the words begin."""
 
+_DELETE: Final = b"\x7f"
 _encode = msgspec.json.Encoder().encode
 
 
-def json_object(entry: Entry, tls: bool = False) -> dict[str, Any]:
+def json_object(entry: Entry) -> dict[str, Any]:
     """One line of ``--json``. What happens to a TCP connection is told on the layer that it carries: ``tls`` or ``v2gtp``."""
     if isinstance(entry, MessageEntry):
         return {
@@ -46,7 +47,7 @@ def json_object(entry: Entry, tls: bool = False) -> dict[str, Any]:
         }
     layer, notes = entry.layer.value, entry.notes
     if isinstance(entry, TcpEntry):
-        layer = Layer.TLS.value if tls else Layer.V2GTP.value
+        layer = Layer.TLS.value if entry.tls else Layer.V2GTP.value
         notes = (name_of(entry), *notes)
     return {
         "t": entry.t,
@@ -74,7 +75,6 @@ class Output:
         self._form, self._live, self._one = form, live, one
         self._began: float | None = None
         self._dated = False
-        self._tls: set[int | None] = set()
         self.found = 0
         self._width = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
 
@@ -97,9 +97,11 @@ class Output:
         sys.stdout.flush()
 
     def _json(self, entry: Entry) -> str:
-        if entry.layer is Layer.TLS:
-            self._tls.add(entry.stream)
-        return json_text(_encode(json_object(entry, entry.stream in self._tls)).decode()) + "\n"
+        line = _encode(json_object(entry))
+        # The encoder has escaped what is below a space: only what is beyond ASCII needs a second look.
+        if line.isascii() and _DELETE not in line:
+            return line.decode("ascii") + "\n"
+        return json_text(line.decode()) + "\n"
 
     # XML ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -24,6 +25,7 @@ _CHUNK: Final = 256 * 1024
 _EXI: Final = b"\x80"
 _MOST_OCTETS: Final = 16 << 20
 """Of a file that is a message itself."""
+_SUFFIXES: Final = (".pcap", ".pcapng", ".cap", ".gz", ".log", ".txt", ".hex")
 
 
 class Source:
@@ -115,16 +117,22 @@ class _Given(Source):
 
     one = True
 
-    def __init__(self, reader: TextReader, first: Callable[[], list[Entry]]) -> None:
-        super().__init__(reader.facts)
-        self._reader, self._first = reader, first
+    def __init__(self, given: str | bytes, secrets: Secrets, schema: str) -> None:
+        self._reader = TextReader(secrets=secrets, schema=schema, sure=True)
+        super().__init__(self._reader.facts)
+        self._given = given
 
     def batches(self) -> Iterator[list[Entry]]:
-        found = self._first() + self._reader.finish()
+        given, reader = self._given, self._reader
+        found = reader.octets(given) if isinstance(given, bytes) else reader.line(" ".join(given.split()))
+        found += reader.finish()
         if not found:
+            reason = "neither a file, nor hexadecimal digits, nor base64 of a message"
+            if isinstance(given, str) and given.endswith(_SUFFIXES):
+                reason = f"{given}: there is no such file"
             raise ConfigError(
                 "INPUT",
-                "neither a file, nor hexadecimal digits, nor base64 of a message",
+                reason,
                 "a message begins with 80, a V2GTP frame with 01fe; separators may be spaces, ':' ',' and 0x",
             )
         yield found
@@ -136,29 +144,25 @@ def _chunks(file: IO[bytes], live: bool) -> Iterator[bytes]:
         yield chunk
 
 
-def open_source(source: str, secrets: Secrets, schema: str) -> Source:
-    """Raises ``ConfigError`` for an input that cannot be opened."""
+@contextmanager
+def open_source(source: str, secrets: Secrets, schema: str) -> Iterator[Source]:
+    """The input, open as long as the block. Raises ``ConfigError`` for one that cannot be opened."""
     if source == "-":
-        return _of_file(sys.stdin.buffer, secrets, schema, live=True)
-    if os.path.exists(source.replace("\0", "")):  # Path.exists raises on long digits
-        path = Path(source)
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise ConfigError("INPUT", f"{source}: {error.strerror}") from None
+        yield _of_file(sys.stdin.buffer, secrets, schema, live=True)
+        return
+    if not os.path.exists(source.replace("\0", "")):  # Path.exists raises on long digits
+        yield _Given(source, secrets, schema)
+        return
+    path = Path(source)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ConfigError("INPUT", f"{source}: {error.strerror}") from None
+    with file:
         regular = path.is_file()
         if regular:
             scan_for_secrets(path, secrets)
-        return _of_file(file, secrets, schema, live=not regular)
-    if ("/" in source or source.endswith((".pcap", ".pcapng", ".cap", ".log", ".txt"))) and len(
-        source
-    ) < 4096:
-        # Base64 has slashes too; a name of a file that is not there is more likely to be meant than a message without a beginning.
-        reader = TextReader(secrets=secrets, schema=schema, sure=True)
-        if not reader.line(source):
-            raise ConfigError("INPUT", f"{source}: there is no such file")
-    reader = TextReader(secrets=secrets, schema=schema, sure=True)
-    return _Given(reader, lambda: reader.line(" ".join(source.split())))
+        yield _of_file(file, secrets, schema, live=not regular)
 
 
 def _of_file(file: IO[bytes], secrets: Secrets, schema: str, *, live: bool) -> Source:
@@ -169,13 +173,10 @@ def _of_file(file: IO[bytes], secrets: Secrets, schema: str, *, live: bool) -> S
     if is_capture(beginning):
         return _Captured(file, CaptureReader(secrets=secrets, schema=schema, live=live), beginning, live=live)
     if beginning[:1] == _EXI or beginning[:2] == V2GTP:
-        octets = beginning + file.read(_MOST_OCTETS)
-        reader = TextReader(secrets=secrets, schema=schema, sure=True)
-        return _Given(reader, lambda: reader.octets(octets))
+        return _Given(beginning + file.read(_MOST_OCTETS), secrets, schema)
     wrapped = _wrapped(beginning)
     if wrapped is not None and len(beginning) < _CHUNK and not file.read(1):
-        reader = TextReader(secrets=secrets, schema=schema, sure=True)
-        return _Given(reader, lambda: reader.line(wrapped))
+        return _Given(wrapped, secrets, schema)
     return _Text(file, TextReader(secrets=secrets, schema=schema), beginning, live=live)
 
 

@@ -146,7 +146,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
     leave_if_asked(response.evse_status)
     await charge_parameters(talk, plan)
     await start(talk, plan)
-    plan.negotiated_at = talk.now
+    plan.negotiated_at, plan.negotiations = talk.now, plan.negotiations + 1
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

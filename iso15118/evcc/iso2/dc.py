@@ -192,7 +192,7 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
         await cable_check(talk, plan)
         await pre_charge(talk, plan)
     await start(talk, plan)
-    plan.negotiated_at = talk.now
+    plan.negotiated_at, plan.negotiations = talk.now, plan.negotiations + 1
 
 
 async def stop(talk: Conversation, plan: Plan) -> None:

@@ -18,6 +18,12 @@ __all__ = ["negotiation_due", "power_delivery"]
 def negotiation_due(talk: Conversation, plan: Plan) -> bool:
     """A new negotiation begins now: the station asks for it, or the schedule is over. Neither is done again at once, since the power rests
     meanwhile."""
+    if plan.renegotiate and plan.negotiations >= talk.config.iso2.most_renegotiations:
+        talk.note(
+            "renegotiations",
+            f"the station asks for more than {plan.negotiations} new negotiations in a session",
+        )
+        plan.renegotiate = False
     if plan.renegotiate and talk.now >= plan.negotiated_at + talk.config.iso2.renegotiation_interval_s:
         return True
     every = talk.config.schedule_renegotiation_s

@@ -80,6 +80,8 @@ class Plan:
     """The station asks for a new negotiation."""
     negotiated_at: float = float("-inf")
     """When the last negotiation after the first one ended."""
+    negotiations: int = 0
+    """How many there were after the first one."""
     parting: bool = False
     """The station does not follow any more: what is left to say depends on no answer."""
     receipt_due: bool = False

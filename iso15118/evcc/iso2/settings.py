@@ -69,6 +69,10 @@ class Iso2EvccSettings(Struct, frozen=True, kw_only=True):
     renegotiation_interval_s: HowLong = 5.0
     """A new negotiation begins no sooner than so many s after the last one ended: a station that asks for one with every answer is given
     one now and then."""
+    most_renegotiations: Annotated[int, Meta(ge=0, le=100_000)] = 200
+    """How often in one session the station is followed when it asks for a new negotiation; what it asks for beyond
+    that is noted. Not in the standard: in the full form each one opens and closes the vehicle's contactors, which a
+    station that asks for ever would wear out."""
     plausibility: Plausibility = Plausibility.NOTE
     """Values of the station below zero, a minimum above its maximum and the like. Leaving would end sales at stations in the field."""
     contract_update_days: Annotated[float, Meta(ge=0.0, le=3650.0)] = 21.0

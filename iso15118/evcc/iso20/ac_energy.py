@@ -11,7 +11,7 @@ from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charge
 from iso15118.evcc.iso20.exchange import exchange, header
 from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
-from iso15118.evcc.iso20.needs import done, rests
+from iso15118.evcc.iso20.needs import done, rests, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
@@ -80,6 +80,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         turn += 1
         response = await exchange(talk, loop_request(talk, plan, wants_meter, winding_down=nothing))
         take_answer(talk, plan, response)
+        if response.response_code is not ResponseCode.OK:
+            take_warning(talk, plan, response.response_code)
         if plan.control_mode is ControlMode.DYNAMIC:
             take_station_needs(talk, plan, response.cl_res_control_mode)
         set_charger(talk, plan, winding_down=nothing)

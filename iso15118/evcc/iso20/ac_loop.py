@@ -39,6 +39,8 @@ def loop_request(
     fields |= energies(talk, nothing=winding_down)
     present_limits(talk, plan)
     fields |= plan.ac.said
+    if plan.ac.resource is not None:
+        fields |= plan.ac.resource.said(talk, plan)
     if plan.control_mode is _DYNAMIC:
         fields["departure_time"] = departure_s(talk)
         fields |= v2x(talk, plan)
@@ -94,6 +96,8 @@ def take_answer(talk: Conversation, plan: Plan, answer: ac.ACChargeLoopRes) -> N
     chosen = plan.ac
     chosen.target_w = _group(talk, chosen, mode, "evse_target_active_power")
     chosen.target_var = _group(talk, chosen, mode, "evse_target_reactive_power") or NOTHING
+    if chosen.resource is not None:
+        chosen.resource.take(talk, plan, mode)
     frequency = answer.evse_target_frequency
     chosen.frequency_hz = None if frequency is None else si(frequency)
     if chosen.target_w is not None and sum(chosen.target_w) < 0.0 and not plan.service.bidirectional:
@@ -126,6 +130,7 @@ def set_charger(talk: Conversation, plan: Plan, *, winding_down: bool = False) -
         frequency_hz=chosen.frequency_hz,
         forms_grid=chosen.forms_grid,
         islanding=chosen.islanding,
+        supports_grid=chosen.resource is not None,
     )
     if bounds != chosen.taken:
         chosen.taken = bounds
@@ -136,6 +141,8 @@ def _power(talk: Conversation, plan: Plan) -> Phases:
     chosen, own, offer = plan.ac, present_limits(talk, plan), plan.ac.offer
     if offer is None:
         return NOTHING
+    if chosen.resource is not None:
+        offer = chosen.resource.limits(offer)
     if plan.control_mode is _DYNAMIC and chosen.target_w is None:
         return NOTHING  # the station has not said anything yet
     scheduled, target = None, chosen.target_w

@@ -19,7 +19,7 @@ from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits, Islandi
 from iso15118.session.actions import EndReason
 from iso15118.session.services import GeneratorMode, phases_of
 
-__all__ = ["charge_parameters", "declared", "take_parameters"]
+__all__ = ["charge_parameters", "declare", "limits_of", "take_offer", "take_parameters"]
 
 _GRID_HZ = (45.0, 65.0)
 _MINUS = DischargeLimitSign.MINUS
@@ -35,6 +35,7 @@ def take_parameters(talk: Conversation, plan: AcPlan, parameters: Mapping[str, i
         )
     else:
         plan.nominal_voltage_v = float(volts)
+    plan.der_functions = parameters.get("DERControlFunctions") or 0
     plan.forms_grid = parameters.get("GeneratorMode") == GeneratorMode.GRID_FORMING
     method = parameters.get("GridCodeIslandingDetectionMethod")
     plan.islanding = Islanding(method) if method in (1, 2) else None
@@ -56,9 +57,7 @@ def declared(talk: Conversation, plan: Plan) -> AcVehicleLimits:
 
 async def charge_parameters(talk: Conversation, plan: Plan) -> None:
     """Declare the vehicle's limits and take the station's; types must belong to the service on both sides."""
-    if talk.stop_wanted:
-        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
-    own = plan.ac.own = declared(talk, plan)
+    own = declare(talk, plan)
     response = await exchange(
         talk,
         ac.ACChargeParameterDiscoveryReq(
@@ -66,6 +65,19 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
             ac_cpd_req_energy_transfer_mode=plan.service.cpd_req_mode(**limits_of(talk, plan, own)),
         ),
     )
+    take_offer(talk, plan, response)
+
+
+def declare(talk: Conversation, plan: Plan) -> AcVehicleLimits:
+    """What the vehicle declares from now on."""
+    if talk.stop_wanted:
+        raise Leave(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+    own = plan.ac.own = declared(talk, plan)
+    return own
+
+
+def take_offer(talk: Conversation, plan: Plan, response: ac.ACChargeParameterDiscoveryRes) -> Any:
+    """The station's limits, which are in ``plan`` then; the element that they came in."""
     offer = response.ac_cpd_res_energy_transfer_mode
     if type(offer) is not plan.service.cpd_res_mode:
         raise Leave(
@@ -75,6 +87,7 @@ async def charge_parameters(talk: Conversation, plan: Plan) -> None:
         plan.ac.offer = _station_limits(talk, plan, offer)
     except ConfigError as error:
         raise Leave(EndReason.PARAMETERS_NOT_ACCEPTED, str(error)) from error
+    return offer
 
 
 def limits_of(talk: Conversation, plan: Plan, own: AcVehicleLimits) -> dict[str, Any]:

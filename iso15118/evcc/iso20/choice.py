@@ -24,6 +24,7 @@ from iso15118.session.services import Pricing
 __all__ = ["choose_schedule", "wanted_now"]
 
 _MOST_TUPLES = 3
+_EARLY_SHARE = 0.1
 
 
 def choose_schedule(talk: Conversation, plan: Plan, response: cm.ScheduleExchangeRes) -> ChosenSchedule:
@@ -88,11 +89,13 @@ def _on_wire(profile: Schedule) -> Schedule:
 
 def wanted_now(talk: Conversation, plan: Plan) -> Wanted:
     """What the vehicle wants of a schedule at this moment."""
-    settings = talk.config.schedules
+    settings, until = talk.config.schedules, talk.departure_at
+    if until is not None:
+        until -= min(settings.early_s, _EARLY_SHARE * max(until - talk.now, 0.0))
     return Wanted(
         energy_wh=max(wanted_wh(talk), 0.0),
         now=talk.now,
-        until=talk.departure_at,
+        until=until,
         most_w=floored(most_w(talk, plan)),
         least_w=_least_w(talk, plan),
         reserve=settings.reserve,

@@ -13,7 +13,7 @@ from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
 from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
-from iso15118.evcc.iso20.needs import enough
+from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import reading_of
 from iso15118.evcc.iso20.profile import power_profile
@@ -155,6 +155,8 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
                 f"{type(response.cl_res_control_mode).__name__} does not belong to the chosen service",
             )
         take_limits(plan, response.cl_res_control_mode)
+        if response.response_code is not ResponseCode.OK:
+            take_warning(talk, plan, response.response_code)
         if not scheduled:
             take_station_needs(talk, plan, response.cl_res_control_mode)
         if response.meter_info is not None:

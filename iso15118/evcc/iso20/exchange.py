@@ -50,10 +50,16 @@ RESPONSES: dict[type, tuple[type, str]] = {
     ac.ACChargeLoopReq: (ac.ACChargeLoopRes, "AC_ChargeLoop"),
     dc.DCChargeLoopReq: (dc.DCChargeLoopRes, "DC_ChargeLoop"),
     cm.MeteringConfirmationReq: (cm.MeteringConfirmationRes, "MeteringConfirmation"),
+    cm.VehicleCheckInReq: (cm.VehicleCheckInRes, "VehicleCheckIn"),
+    cm.VehicleCheckOutReq: (cm.VehicleCheckOutRes, "VehicleCheckOut"),
     dc.DCWeldingDetectionReq: (dc.DCWeldingDetectionRes, "DC_WeldingDetection"),
     cm.SessionStopReq: (cm.SessionStopRes, "SessionStop"),
 }
 """Request class -> response class, and the name of the state that waits for it."""
+
+
+_APART = frozenset({cm.VehicleCheckInReq, cm.VehicleCheckOutReq})
+"""They have a stream of their own, and nothing else goes on meanwhile."""
 
 
 def header(talk: Conversation) -> MessageHeader:
@@ -81,9 +87,9 @@ def exchange(talk: Conversation, request: Any, *, then: tuple[Action, ...] = ())
     if awaited is None:
         response, state = RESPONSES[kind]
         timeout = talk.timing.message_timeout_of(kind.__name__)
-        awaited = talk.awaited[kind] = response, timeout, state, kind is cm.SessionSetupReq
-    response, timeout, state, opens = awaited
-    return Exchange(request, response, timeout, state, opens, False, then)
+        awaited = talk.awaited[kind] = response, timeout, state, kind is cm.SessionSetupReq, kind in _APART
+    response, timeout, state, opens, apart = awaited
+    return Exchange(request, response, timeout, state, opens, False, then, apart)
 
 
 async def poll(

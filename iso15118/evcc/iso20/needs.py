@@ -11,9 +11,10 @@ from typing import Any
 from iso15118.energy.dc import reaches
 from iso15118.evcc.conversation import Conversation
 from iso15118.evcc.iso20.plan import Plan
-from iso15118.messages.iso20.common_types import RationalNumber
+from iso15118.evcc.needs import has_enough
+from iso15118.messages.iso20.common_types import RationalNumber, ResponseCode
 from iso15118.messages.values import ceil_rational, ceiled, floored, rational
-from iso15118.session.actions import EndReason, SessionEnded
+from iso15118.session.actions import EndReason, ScheduleRemark, SessionEnded
 from iso15118.session.services import ControlMode
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "lowest_soc",
     "most_w",
     "rests",
+    "take_warning",
     "target_energy",
     "v2x",
     "wanted_wh",
@@ -115,7 +117,7 @@ def rests(talk: Conversation, plan: Plan) -> bool:
 
 
 def _full(talk: Conversation) -> bool:
-    return talk.battery.complete or wanted_wh(talk) <= talk.config.least_energy_wh
+    return has_enough(talk, wanted_wh(talk))
 
 
 def done(talk: Conversation, plan: Plan) -> SessionEnded | None:
@@ -155,7 +157,9 @@ def _no_way_on(talk: Conversation, plan: Plan, scheduled_w: float) -> SessionEnd
 def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     """Whether the station is to be asked for another schedule in this turn; ``gives``: the vehicle gives energy back."""
     config, now = talk.config, talk.now
-    if _falls_short(talk, plan):
+    if plan.warned:
+        why = "violated"
+    elif _falls_short(talk, plan):
         why = "short"
     elif plan.scheduled_power_w(now) > 0.0:
         why = ""  # as almost always: it has power, and so is not over
@@ -166,11 +170,21 @@ def wants_schedule(talk: Conversation, plan: Plan, *, gives: bool) -> bool:
     every = config.schedule_renegotiation_s
     if why != plan.wants_anew:
         # One that is over is no use any more; the other one has just been agreed on.
-        plan.wants_anew, plan.ask_anew_at = why, now if why == "over" else now + every
+        plan.wants_anew, plan.ask_anew_at = why, now if why in ("over", "violated") else now + every
     if not why or every <= 0.0 or now < max(plan.ask_anew_at, plan.refused_until):
         return False
     plan.ask_anew_at = now + every
     return True
+
+
+def take_warning(talk: Conversation, plan: Plan, code: ResponseCode) -> None:
+    """The station finds the power off the profile [V2G20-1864]: the vehicle, which keeps to what it told, asks for another exchange."""
+    if code is not ResponseCode.WARNING_EVPowerProfileViolation or plan.warned:
+        return
+    plan.warned = True
+    talk.act(
+        ScheduleRemark("profile-violation", "the station finds that the vehicle leaves its power profile")
+    )
 
 
 def _falls_short(talk: Conversation, plan: Plan) -> bool:

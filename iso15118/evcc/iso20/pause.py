@@ -47,6 +47,7 @@ async def session_setup(talk: Conversation, plan: Plan) -> bool:
     )  # what was agreed on about prices is not kept, and a level put beside a schedule says nothing
     if ticket.phases:
         plan.ac.phases, plan.ac.nominal_voltage_v = ticket.phases, ticket.nominal_voltage_v
+        plan.ac.der_functions = ticket.der_functions
     talk.contract = _contract(talk, ticket)
     return True
 
@@ -89,6 +90,7 @@ def keep(talk: Conversation, plan: Plan) -> EvccTicket | None:
         emaid=talk.contract.emaid if talk.contract is not None else "",
         phases=plan.ac.phases if plan.service.id in OUTLET_SERVICES else 0,
         nominal_voltage_v=plan.ac.nominal_voltage_v if plan.service.id in OUTLET_SERVICES else 0.0,
+        der_functions=plan.ac.der_functions,
         paused_at=talk.now + talk.epoch,
         valid_s=talk.config.pause_validity_s,
     )

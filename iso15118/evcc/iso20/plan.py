@@ -7,7 +7,7 @@ One value per session, filled step by step by the script's phases, in SI units a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -30,6 +30,9 @@ from iso15118.session.services import (
     Namespace,
     ServiceID,
 )
+
+if TYPE_CHECKING:
+    from .der import Resource
 
 __all__ = ["AcPlan", "ChosenSchedule", "Plan", "read_schedule"]
 
@@ -69,6 +72,10 @@ class AcPlan:
     """Phase to neutral; every power is based on it [V2G20-1823]."""
     forms_grid: bool = False
     islanding: Islanding | None = None
+    der_functions: int = 0
+    """Of the chosen parameter set of AC_DER_IEC: what the vehicle has to follow, as bits."""
+    resource: Resource | None = None
+    """What the vehicle does as a distributed energy resource; None: it is none."""
     own: AcVehicleLimits | None = None
     """What the vehicle declared, on the phases that are used."""
     offer: AcStationLimits | None = None
@@ -148,6 +155,8 @@ class Plan:
     look_again_at: float = 0.0
     """When the vehicle looks again whether its profile brings what is wanted; ``falls_short``: last time it did not."""
     falls_short: bool = False
+    warned: bool = False
+    """The station has said that the power is off the profile."""
     power_delivered: bool = False
     """PowerDelivery(Start) was answered, PowerDelivery(Stop) was not."""
     last_mode: object = None
@@ -155,7 +164,8 @@ class Plan:
     ask_to_discharge_w: float = 0.0
     """The station wants at least this much back, in W; 0: it does not ask."""
     wants_anew: str = ""
-    """Why another schedule is wanted: "over", "nothing" in the one that holds, or "short" of what is wanted; empty if none is."""
+    """Why another schedule is wanted: "over", "nothing" in the one that holds, "short" of what is wanted, or "violated" its profile;
+    empty if none is."""
     ask_anew_at: float = 0.0
     """When the station is asked for one, or asked again."""
     mobility_needs_mode: MobilityNeedsMode = MobilityNeedsMode.PROVIDED_BY_EVCC

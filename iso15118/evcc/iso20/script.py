@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from iso15118.evcc.conversation import Conversation, EndSession, Leave, Step
 from iso15118.evcc.edition import Reading
-from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, energy, setup, wpt, wpt_power
+from iso15118.evcc.iso20 import ac_energy, ac_setup, acdp, der, energy, setup, value_added, wpt, wpt_power
 from iso15118.evcc.iso20.exchange import RESPONSES, exchange, header
 from iso15118.evcc.iso20.pause import keep, session_setup
 from iso15118.evcc.iso20.plan import Plan
@@ -33,7 +34,7 @@ from iso15118.session.actions import (
 )
 from iso15118.session.services import Namespace
 
-__all__ = ["AC", "ACDP", "DC", "WPT", "Family", "Iso20"]
+__all__ = ["AC", "ACDP", "AC_DER_IEC", "AC_DER_SAE", "DC", "WPT", "Family", "Iso20"]
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -94,6 +95,15 @@ AC = Family(
     charge_parameters=ac_setup.charge_parameters,
     charge=_alternating,
     stop=ac_energy.stop,
+)
+AC_DER_IEC = msgspec.structs.replace(
+    AC,
+    schema="iso20-ac-der-iec",
+    namespace=Namespace.AC_DER_IEC.value,
+    charge_parameters=der.charge_parameters,
+)
+AC_DER_SAE = msgspec.structs.replace(
+    AC_DER_IEC, schema="iso20-ac-der-sae", namespace=Namespace.AC_DER_SAE.value
 )
 ACDP = Family(
     schema="iso20-acdp",
@@ -163,6 +173,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
                 await family.begin(talk, plan)
             await authorization(talk)
             await choose_service(talk, plan)
+            await value_added.check_in(talk)
         end = await _charge(talk, plan, family)
         while plan.service_anew and end.reason.orderly and not (talk.stop_wanted or talk.pause_wanted):
             plan = await _service_anew(talk, family)
@@ -173,6 +184,8 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             end = SessionEnded(EndReason.PAUSED, talk.pause_wanted)
         elif end.reason is EndReason.PAUSED:
             end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
+        if end.reason is not EndReason.PAUSED:
+            await value_added.check_out(talk)
     except Leave as leave:
         talk.bound = None
         end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)

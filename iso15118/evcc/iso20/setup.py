@@ -12,6 +12,7 @@ from iso15118.energy.planning import Wish
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import Identification
 from iso15118.evcc.conversation import Conversation, EndSession, Leave
+from iso15118.evcc.iso20 import value_added
 from iso15118.evcc.iso20.ac_setup import take_parameters
 from iso15118.evcc.iso20.choice import choose_schedule
 from iso15118.evcc.iso20.exchange import exchange, header, poll
@@ -120,10 +121,14 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
             if wanted in OUTLET_SERVICES:
                 take_parameters(talk, plan.ac, {one.name: one.int_value for one in chosen.parameter})
             selected = cm.SelectedService(service_id=wanted, parameter_set_id=chosen.parameter_set_id)
+            extras = await value_added.choose(talk, response.vas_list)
             await exchange(
                 talk,
-                cm.ServiceSelectionReq(header=header(talk), selected_energy_transfer_service=selected),
+                cm.ServiceSelectionReq(
+                    header=header(talk), selected_energy_transfer_service=selected, selected_vas_list=extras
+                ),
             )
+            value_added.told(talk)
             return
     wishes = ", ".join(service.name for service in talk.services)
     raise Leave(
@@ -147,6 +152,10 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
+    if service is ServiceID.AC_DER_IEC:
+        wanted = _number(parameters, "DERControlFunctions") or 0
+        if talk.inverter is None or wanted & ~talk.inverter.iec_functions:
+            return False  # it would have to follow what it does not have
     phases = phases_of(_number(parameters, "Connector"))
     return 0 < phases <= charger.phases and (charger.forms_grid or not forms)
 
@@ -278,6 +287,7 @@ async def schedule(talk: Conversation, plan: Plan) -> bool:
         take_station_needs(talk, plan, answer)
         return True
     plan.schedule = choose_schedule(talk, plan, response)
+    plan.warned = False
     plan.look_again_at, plan.falls_short = talk.now + talk.config.schedules.look_again_s, False
     if unit := unit_of(plan.schedule.anchor):
         talk.note("time-stamp-unit", f"the station's time stamps are {unit}")

@@ -156,7 +156,7 @@ def _wanted_w(talk: Conversation, plan: Plan) -> float:
 
 async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
     """Turn after turn until the battery, the driver or the station has had enough, or something is wrong over the pad."""
-    config, end, turn, wind_down_until = talk.config, None, 0, 0.0
+    config, end, turn, wind_down_until, stopped = talk.config, None, 0, 0.0, False
     while True:
         began = talk.now
         receiver = talk.receiver
@@ -180,10 +180,11 @@ async def charge_loop(talk: Conversation, plan: Plan) -> SessionEnded:
         trouble = _trouble(talk)
         if response.spc_charge_diagnostics is not wpt.WPTSPCChargeDiagnostics.SPCNoIssue:
             trouble = trouble or f"the station reports {response.spc_charge_diagnostics.value}"
-        if trouble and end is None:
+        if trouble and not stopped:  # also on its way down
             talk.act(StopPower(Urgency.EMERGENCY), OpenContactors(Urgency.EMERGENCY, trouble))
-            end, plan.wpt_taken_w = SessionEnded(EndReason.STOPPED_BY_EV, trouble), 0.0
-            wind_down_until = talk.now + _WIND_DOWN_S
+            stopped, plan.wpt_taken_w = True, 0.0
+            if end is None:
+                end, wind_down_until = SessionEnded(EndReason.STOPPED_BY_EV, trouble), talk.now + _WIND_DOWN_S
         # The limit of now, within the offer: one that rises again holds again.
         limit = min(si(response.spc_max_output_power_limit), plan.wpt_offer_w)
         plan.wpt_limit_w = max(min(limit, _declared_w(talk)), 0.0)

@@ -5,6 +5,8 @@ Whatever the vehicle wants, the bounds stay within the limits of both sides, of 
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from iso15118.energy.dc import LOSS, Bounds, charging, common
 from iso15118.messages import iso2
 from iso15118.messages.physical import amperes, quantity, volts
@@ -144,7 +146,8 @@ def _show(request: iso2.CurrentDemandReq, ctx: Context) -> None:
     full, bulk = request.remaining_time_to_full_soc, request.remaining_time_to_bulk_soc
     if status.ev_error_code not in _HARMLESS:
         facts.note("vehicle-error", f"the vehicle reports {status.ev_error_code.value}")
-    shown = VehicleDisplay(
+    shown = replace(
+        facts.display or VehicleDisplay(),  # what the charge parameters told stays
         present_soc=status.evresssoc if 0 <= status.evresssoc <= 100 else None,
         to_target_s=_seconds(bulk),
         to_maximum_s=_seconds(full),

@@ -110,6 +110,8 @@ def _variant(one: ServiceParameters) -> iso2.ParameterSet:
 
 def service_detail(request: iso2.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of a service that is offered, filtered or not; charging has none [V2G2-425, V2G2-464]."""
+    if (enough := ctx.facts.one_detail_more()) is not None:
+        return enough
     sets: iso2.ServiceParameterList | None = None
     if request.service_id == SERVICE_CERTIFICATE and ctx.offers_certificates:
         sets = iso2.ServiceParameterList(

@@ -15,7 +15,7 @@ from iso15118.messages.values import si
 from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
 from iso15118.session.actions import Action, EndReason, SetAcPower
 from iso15118.session.edition import Answer, Fault, Refused, Wait
-from iso15118.session.services import ControlMode
+from iso15118.session.services import DER_SERVICES, ControlMode
 
 from .ac_wire import loop_limits, present, reactive_targets, targets
 from .context import Context
@@ -53,6 +53,7 @@ def charge_loop(request: ac.ACChargeLoopReq, ctx: Context) -> Answer | Refused |
             "more power than the vehicle's own profile",
         )
     ctx.wish = mode
+    ctx.part.heard(mode, ctx)
     for name in _NAMES:
         group = group_of(mode, name, facts.ac_limits.phases)
         if group is not None and group.odd:
@@ -99,11 +100,13 @@ def present_bounds(ctx: Context) -> AcBounds | None:
     charge, back = (NOTHING, opposite(target)) if sum(target) < 0.0 else (target, NOTHING)
     amperes = limits.maximum_current_a
     var = facts.set_point_var
+    # An inverter that supports the grid has reactive current whatever its active power.
+    supports = service.id in DER_SERVICES
     ctx.ac_bounds = AcBounds(
         phases=phases,
-        charge_a=amperes if any(charge) else NOTHING,
+        charge_a=amperes if any(charge) or supports else NOTHING,
         charge_w=charge,
-        discharge_a=amperes if any(back) else NOTHING,
+        discharge_a=amperes if any(back) or supports else NOTHING,
         discharge_w=back,
         target_w=target if _tells_target(ctx) else None,
         target_var=None if var is None else each(var / phases, phases),
@@ -125,6 +128,9 @@ def _target(ctx: Context, mode: Any, vehicle: AcVehicleLimits) -> Phases:
             point = allowed if point is None else min(point, allowed)
     elif (back := allowed_back_w(ctx)) < _INF:
         point = max(point, -back)
+    cap = facts.dso.maximum_discharge_w
+    if point is not None and cap is not None:
+        point = max(point, -cap)
     return station_target(
         point,
         limits,
@@ -180,6 +186,7 @@ def loop_mode(ctx: Context) -> Any:
     measured = facts.ac_measured
     if any(measured.voltage_v):  # somebody measures
         fields |= present(measured.power_w, phases, uneven and not measured.one_meter)
+    fields |= ctx.part.told(ctx)
     if dynamic:
         fields |= loop_fields(ctx)
     return (service.dynamic_res if dynamic else service.scheduled_res)(**fields)

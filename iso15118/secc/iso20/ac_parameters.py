@@ -21,7 +21,16 @@ from .ac_wire import offer, vehicle_limits
 from .context import Context
 from .sequence import State
 
-__all__ = ["charge_parameter_discovery", "declared", "neutral_offer", "phases", "refresh_limits"]
+__all__ = [
+    "NONE",
+    "charge_parameter_discovery",
+    "declared",
+    "neutral_offer",
+    "phases",
+    "refresh_limits",
+    "take",
+    "wrong",
+]
 
 
 def phases(ctx: Context) -> int:
@@ -32,14 +41,30 @@ def phases(ctx: Context) -> int:
 def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> Answer | Refused:
     """Service and message type must agree [V2G20-2272]. Limits that leave nothing to flow are no fault: the target is 0 then, and rises
     when the station can do more."""
+    refused = take(request.ac_cpd_req_energy_transfer_mode, ctx)
     facts, service = ctx.facts, ctx.service
-    hardware, mode = facts.ac_hardware, request.ac_cpd_req_energy_transfer_mode
+    if refused is not None or service is None or facts.ac_vehicle is None or facts.ac_offered is None:
+        return refused or wrong("no service was chosen")
+    response = ac.ACChargeParameterDiscoveryRes(
+        header=ctx.header(),
+        response_code=ResponseCode.OK,
+        ac_cpd_res_energy_transfer_mode=offer(
+            facts.ac_offered, service, facts.ac_vehicle.uneven, facts.config.discharge_limit_sign
+        ),
+    )
+    return Answer(response, State.SCHEDULE_EXCHANGE)
+
+
+def take(mode: ac.AnyACCPDReqEnergyTransferMode, ctx: Context) -> Refused | None:
+    """What the vehicle declares, and what it is offered: then both are in ``ctx.facts``. None, or why that cannot be."""
+    facts, service = ctx.facts, ctx.service
+    hardware = facts.ac_hardware
     if service is None or hardware is None or type(mode) is not service.cpd_req_mode:
-        return _wrong(f"{type(mode).__name__} does not belong to the chosen service")
+        return wrong(f"{type(mode).__name__} does not belong to the chosen service")
     try:
         vehicle, odd = vehicle_limits(mode, phases(ctx), hardware.nominal_voltage_v)
     except ConfigError as error:
-        return _wrong(str(error))
+        return wrong(str(error))
     for why in odd:
         facts.note("ac-phases", why)
     facts.ac_vehicle, ctx.ac_now = vehicle, None
@@ -47,14 +72,7 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
     refresh_limits(ctx)
     if why := _why_nothing_flows(facts.ac_offered, vehicle):
         facts.note("nothing-flows", why)
-    response = ac.ACChargeParameterDiscoveryRes(
-        header=ctx.header(),
-        response_code=ResponseCode.OK,
-        ac_cpd_res_energy_transfer_mode=offer(
-            facts.ac_offered, service, vehicle.uneven, facts.config.discharge_limit_sign
-        ),
-    )
-    return Answer(response, State.SCHEDULE_EXCHANGE)
+    return None
 
 
 def declared(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> AcVehicleLimits | Refused:
@@ -62,19 +80,20 @@ def declared(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> AcVehic
     facts, service, mode = ctx.facts, ctx.service, request.ac_cpd_req_energy_transfer_mode
     hardware, before = facts.ac_hardware, facts.ac_vehicle
     if service is None or hardware is None or before is None or type(mode) is not service.cpd_req_mode:
-        return _wrong(f"{type(mode).__name__} does not belong to the chosen service")
+        return wrong(f"{type(mode).__name__} does not belong to the chosen service")
     try:
         vehicle, odd = vehicle_limits(mode, phases(ctx), hardware.nominal_voltage_v)
     except ConfigError as error:
-        return _wrong(str(error))
+        return wrong(str(error))
     for why in odd:
         facts.note("ac-phases", why)
     if vehicle.uneven is not before.uneven:
-        return _wrong("the phases may differ now, or no longer")
+        return wrong("the phases may differ now, or no longer")
     return vehicle
 
 
-def _wrong(why: str) -> Refused:
+def wrong(why: str) -> Refused:
+    """Charge parameters that cannot be."""
     return Refused(Fault.CHARGE_PARAMETER, EndReason.PARAMETERS_NOT_ACCEPTED, why)
 
 
@@ -108,12 +127,16 @@ def refresh_limits(ctx: Context) -> None:
     facts.ac_limits = on_wire(narrow(offered, _connected(now, service, ctx)), uneven=vehicle.uneven)
 
 
-_NONE = AcStationLimits(phases=1, maximum_current_a=NOTHING, maximum_charge_power_w=NOTHING)
+NONE = AcStationLimits(phases=1, maximum_current_a=NOTHING, maximum_charge_power_w=NOTHING)
+"""An outlet that gives nothing."""
 
 
-def neutral_offer(ctx: Context, fallback: EnergyService) -> ac.AnyACCPDResEnergyTransferMode:
-    """For a refusal: what was offered, or nothing."""
+def neutral_offer(
+    ctx: Context, fallback: EnergyService, *, plain: bool = False
+) -> ac.AnyACCPDResEnergyTransferMode:
+    """For a refusal: what was offered, or nothing; ``plain``: in the element of ``fallback``, whatever service was chosen."""
     vehicle = ctx.facts.ac_vehicle
     uneven = vehicle is not None and vehicle.uneven
     sign = ctx.facts.config.discharge_limit_sign
-    return offer(ctx.facts.ac_offered or _NONE, ctx.service or fallback, uneven, sign)
+    service = fallback if plain else ctx.service or fallback
+    return offer(ctx.facts.ac_offered or NONE, service, uneven, sign)

@@ -16,7 +16,7 @@ from iso15118.messages.values import DischargeLimitSign, floor_rational, rationa
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.services import EnergyService
 
-__all__ = ["loop_limits", "offer", "present", "reactive_targets", "targets", "vehicle_limits"]
+__all__ = ["loop_limits", "offer", "offer_fields", "present", "reactive_targets", "targets", "vehicle_limits"]
 
 _MINUS = DischargeLimitSign.MINUS
 
@@ -90,6 +90,17 @@ def offer(
     measured_w: Phases | None = None,
 ) -> ac.AnyACCPDResEnergyTransferMode:
     """The station's side of AC_ChargeParameterDiscoveryRes for this service; ``limits`` have been rounded."""
+    return service.cpd_res_mode(**offer_fields(limits, service, uneven, sign, measured_w))  # type: ignore[no-any-return]
+
+
+def offer_fields(
+    limits: AcStationLimits,
+    service: EnergyService,
+    uneven: bool,
+    sign: DischargeLimitSign,
+    measured_w: Phases | None = None,
+) -> dict[str, Any]:
+    """Its elements, of which a service may have more."""
     phases = limits.phases
     fields: dict[str, Any] = {"evse_nominal_frequency": rational(limits.nominal_frequency_hz)}
     for name, value, back in (
@@ -106,7 +117,7 @@ def offer(
         fields["evse_power_ramp_limitation"] = floor_rational(limits.power_ramp_percent_per_min)
     if measured_w is not None:
         fields |= present(measured_w, phases, uneven)
-    return service.cpd_res_mode(**fields)  # type: ignore[no-any-return]
+    return fields
 
 
 def present(measured_w: Phases, phases: int, uneven: bool) -> dict[str, Any]:

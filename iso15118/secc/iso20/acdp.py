@@ -262,8 +262,7 @@ def system_status(request: acdp.ACDPSystemStatusReq, ctx: Context) -> Answer | R
 
 
 def neutral_status(ctx: Context) -> dict[str, Any]:
-    """What the station says of itself, in a refusal as well. A utility interrupt is never told: a station that is held back to nothing says
-    so by its limits."""
+    """What the station says of itself, in a refusal as well."""
     facts, place = ctx.facts, _place_now(ctx)
     ok = facts.cable_check_ok
     fault = facts.abort_reason is not None
@@ -278,7 +277,7 @@ def neutral_status(ctx: Context) -> dict[str, Any]:
             else acdp.IsolationStatus.Fault
         ),
         "evse_disabled": bool(facts.stop_wanted),
-        "evse_utility_interrupt_event": False,
+        "evse_utility_interrupt_event": facts.utility_interrupt,
         "evse_emergency_shutdown": facts.abort_reason is EndReason.EMERGENCY,
         "evse_malfunction": fault and facts.abort_reason is not EndReason.EMERGENCY,
         "ev_in_charge_position": place is not None and place.in_position,

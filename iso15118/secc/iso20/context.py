@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from iso15118.energy.ac import Phases
 from iso15118.energy.dc import Together
+from iso15118.energy.grid_functions import IecGridCode
 from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import DisplayParameters, MessageHeader, MeterInfo, Receipt
 from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.secc.facts import Facts
 from iso15118.session.ac_limits import AcBounds, AcVehicleLimits
+from iso15118.session.actions import GridReported
+from iso15118.session.der import GridCode
 from iso15118.session.events import MeterRead
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, ParameterSet, ServiceID
 
@@ -159,6 +162,12 @@ class Context:
     ac_now: AcVehicleLimits | None = None
     ac_bounds: AcBounds | None = None
     """AC: what follows from the last request and the limits of now; what the next answer tells."""
+    der_code: GridCode | None = None
+    """The grid code that the vehicle was told, without what it does not have; with AC_DER_SAE as it stands after the last loop answer."""
+    der_functions: int = 0
+    """The functions that the vehicle has, as bits of the chosen service."""
+    der_reported: GridReported | None = None
+    """What its inverter last said of the grid."""
     target_told: bool = False
     """AC, Scheduled mode: the vehicle was told a target, and is from then on."""
     loops_beyond: int = 0
@@ -183,7 +192,7 @@ class Context:
 
     def forget_schedules(self) -> None:
         """Nothing was offered, and nothing is planned."""
-        self.offered.clear()
+        self.offered = {}
         self.schedule = self.discharging = self.profile = self.tuple_id = None
         self.offers_made, self.managed, self.exchanging, self.tolerance_w = (), False, False, 0.0
 
@@ -195,7 +204,9 @@ class Context:
 
     def parameter_sets(self, service: ServiceID) -> tuple[ParameterSet, ...]:
         """What the station lists for this service."""
-        return self.facts.config.parameter_sets(service, self.facts.ac_hardware)
+        code = self.facts.grid_code
+        functions = int(code.functions) if isinstance(code, IecGridCode) else None
+        return self.facts.config.parameter_sets(service, self.facts.ac_hardware, functions)
 
     @property
     def offers_contracts(self) -> bool:

@@ -66,7 +66,7 @@ def offer(
         back = PowerOffer(entries=((lasts, discharge_w),)) if service.bidirectional else None
         offers = [ScheduleOffer(charging=PowerOffer(entries=((lasts, charge_w),)), discharging=back)]
     elements: list[PriceElement] = []
-    ctx.offered.clear()
+    ctx.offered = {}  # a new one: what was offered before may hold meanwhile, beside the loop
     tuples = []
     for place, one in enumerate(offers, start=1):
         number = place if one.id is None else one.id

@@ -86,6 +86,14 @@ def row(source: str, *states: State, when: Guard | None = None) -> Row:
 Table = Mapping[State, Mapping[Key, Row]]
 
 
+def _nothing_heard(mode: Any, ctx: Context) -> None:
+    """Most services say nothing else."""
+
+
+def _nothing_told(ctx: Context) -> dict[str, Any]:
+    return {}
+
+
 class Part(Struct, frozen=True, kw_only=True):
     """What a family of services adds to the common table. ``parameters``, ``ready``, ``loop`` and ``after`` are its places: where the
     choice of a service leads, where a schedule leads, where power flows, and what follows PowerDelivery(Stop)."""
@@ -110,6 +118,10 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | float | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    heard: Callable[[Any, Context], None] = _nothing_heard
+    """Takes what a charge-loop request says beside power and limits."""
+    told: Callable[[Context], dict[str, Any]] = _nothing_told
+    """What a charge-loop response says beside them: fields of its control mode element."""
     declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
     """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
     beside: frozenset[type] = frozenset()
@@ -256,8 +268,8 @@ def compose(part: Part) -> Table:
             mine[key] = what
     for state in table.keys() - _WITHOUT_SELECTION:
         # On a stream of their own beside whatever goes on.
-        table[state][cm.VehicleCheckInReq] = row("docs/sessions.md", state, when=check_in_is_selected)
-        table[state][cm.VehicleCheckOutReq] = row("docs/sessions.md", state, when=check_out_is_selected)
+        table[state][cm.VehicleCheckInReq] = row("docs/value-added.md", state, when=check_in_is_selected)
+        table[state][cm.VehicleCheckOutReq] = row("docs/value-added.md", state, when=check_out_is_selected)
     for state, rows in table.items():
         for key, what in rows.items():
             if not what.next or not what.next <= table.keys():

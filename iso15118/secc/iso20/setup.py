@@ -183,6 +183,7 @@ def _authorized(ctx: Context, code: ResponseCode, processing: Processing) -> cm.
 def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
     """Energy services are listed whatever the vehicle says it supports; only the list of value-added services
     is filtered [V2G20-1248]."""
+    ctx.facts.details_asked = 0
     response = cm.ServiceDiscoveryRes(
         header=ctx.header(),
         response_code=Code.OK,
@@ -198,6 +199,8 @@ def service_discovery(request: cm.ServiceDiscoveryReq, ctx: Context) -> Answer:
 def service_detail(request: cm.ServiceDetailReq, ctx: Context) -> Answer | Refused:
     """The parameter sets of one offered service; anything else is FAILED_ServiceIDInvalid [V2G20-425,
     V2G20-464]."""
+    if (enough := ctx.facts.one_detail_more()) is not None:
+        return enough
     extra = value_added.service(ctx, request.service_id)
     if extra is not None:
         told = cm.ServiceDetailRes(
@@ -236,6 +239,7 @@ def _on_wire(parameters: ParameterSet) -> cm.ParameterSet:
         "GeneratorMode": parameters.generator_mode,
         "GridCodeIslandingDetectionMethod": parameters.islanding,
         "EVSENominalVoltage": parameters.nominal_voltage_v,
+        "DERControlFunctions": parameters.der_functions,
     }
     return cm.ParameterSet(
         parameter_set_id=parameters.id,
@@ -300,7 +304,8 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
     facts = ctx.facts
     detail = _termination(request)
     if request.charging_session is not cm.ChargingSession.ServiceRenegotiation:
-        facts.news.append(_leaving(request))
+        facts.leaving = _leaving(request)
+        facts.news.append(facts.leaving)
     end, refused = EndReason.STOPPED_BY_EV, ""
     if facts.stop_wanted:
         end = EndReason.STOPPED_BY_STATION
@@ -323,7 +328,7 @@ def session_stop(request: cm.SessionStopReq, ctx: Context) -> Answer | Refused:
             if facts.config.service_renegotiation and ctx.service is not None and not facts.energized:
                 ctx.service = ctx.parameter_set = facts.vehicle = facts.offered = facts.limits = None
                 facts.ac_vehicle = facts.ac_offered = facts.ac_limits = None
-                ctx.ac_now = ctx.ac_bounds = None
+                ctx.ac_now = ctx.ac_bounds = ctx.der_code = ctx.der_reported = None
                 ctx.wire = ctx.loop_mode = ctx.wish = None
                 ctx.forget_schedules()
                 facts.cable_check_asked = facts.cable_check_started = facts.precharge_started = None

@@ -143,7 +143,10 @@ def pairing(request: wpt.WPTPairingReq, ctx: Context) -> Answer | Refused:
 
     def answer(code: ResponseCode, processing: Processing, following: State) -> Answer:
         response = wpt.WPTPairingRes(
-            header=ctx.header(), response_code=code, evse_processing=processing, observed_id_code=facts.pad_id
+            header=ctx.header(),
+            response_code=code,
+            evse_processing=processing,
+            observed_id_code=facts.pad_id or None,
         )
         return Answer(response, following)
 

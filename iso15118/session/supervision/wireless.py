@@ -31,7 +31,8 @@ class WirelessSupervisor:
         self._over_w = beyond(Rule.OVER_POWER, at.over_power_w)
         self._none_w = beyond(Rule.CURRENT_WITHOUT_PERMISSION, at.over_power_w)
         watts = f"W {where}"
-        self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_power_reaction))
+        # The power is all that is measured of a coil: too much of it is what too much current is elsewhere.
+        self._w_power = Watch(Rule.OVER_POWER, watts, (at.over_power_s, at.over_current_reaction))
         self._w_permission = Watch(
             Rule.CURRENT_WITHOUT_PERMISSION, watts, (at.no_current_s, at.no_current_reaction)
         )

@@ -12,6 +12,7 @@ from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcBounds, AcStationLimits, AcVehicleLimits, ChargerBounds
 from iso15118.session.actions import Urgency
 
+from .grid import GridMonitor
 from .violation import ALARMS, TOLERANCE, Causes, SafetyViolation
 
 __all__ = ["AcStationMonitor", "AcVehicleMonitor"]
@@ -147,7 +148,7 @@ class AcStationMonitor:
                 if name in ("ACChargeParameterDiscoveryReq", "ChargeParameterDiscoveryReq"):
                     self._parameters = True
                 elif name == "ServiceSelectionReq":
-                    self._bidirectional = body.selected_energy_transfer_service.service_id == 5
+                    self._bidirectional = body.selected_energy_transfer_service.service_id in (5, 10, 11)
                 elif name == "SessionSetupReq":
                     # A paused session may be joined, with the authorization that it had.
                     self._authorized, self._parameters, self._asked = self._resumes, False, False
@@ -242,6 +243,7 @@ class AcVehicleMonitor:
         self._started = self._live = self._over = False
         self._causes = Causes("vehicle")
         self._flow = _Flow("vehicle")
+        self._grid = GridMonitor()
 
     def inlet(self, values: object, now: float | None) -> None:
         """The charger's input now."""
@@ -254,6 +256,7 @@ class AcVehicleMonitor:
         refused = agreed = False
         if isinstance(event, ev.MessageReceived):
             body = _body(event.message)
+            self._grid.received(body)
             code = getattr(body, "response_code", None)
             refused = code is not None and code.name.startswith("FAILED")
             agreed = type(body).__name__ == "PowerDeliveryRes" and not refused
@@ -270,6 +273,7 @@ class AcVehicleMonitor:
             self._causes.look(event, actions, alarmed=(alarmed or refused) and was_live, agreed=agreed)
 
     def _action(self, action: act.Action, before: list[act.Action], is_over: bool, now: float) -> None:
+        self._grid.act(action)
         match action:
             case act.SetCharger(bounds=bounds):
                 self._need(self._started, "the charger was told to take power before PowerDeliveryRes")
@@ -283,7 +287,8 @@ class AcVehicleMonitor:
             case act.StopPower(urgency=urgency):
                 self._flow.stopped(urgency, now)
                 self._live = False
-            case act.Send():
+            case act.Send(message=message):
+                self._grid.sent(_body(message))
                 self._need(not self._over, "a message of the vehicle after the end")
             case act.SessionEnded() | act.CloseTransport():
                 self._need(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from iso15118.trace.entries import (
     EVCC,
     SECC,
@@ -45,7 +47,7 @@ class Conversation:
         self._shared, self.facts, self._out = shared, facts, out
         self._ends = (facts.client, facts.server)
         self._directions = (facts.from_client, facts.from_server)
-        self._halves = (Half(self._directions[0]), Half(self._directions[1]))
+        self._halves = (Half(self._directions[0], shared.room), Half(self._directions[1], shared.room))
         self._vehicle: int | None = None
         self._kind = _UNKNOWN
         self._look = [b"", b""]
@@ -113,6 +115,8 @@ class Conversation:
                 self._lost(direction, lost)
             if self._talk is not None:
                 self._directions[direction].records_closed = self._talk.closed(direction)
+        if self._talk is not None:
+            self._talk.drop()
         if self._kind == _UNKNOWN and not self.facts.announced:
             self._kind = _OTHER
         self._flush(final=True)
@@ -150,6 +154,8 @@ class Conversation:
         elif flags & FIN and not facts.finished and not facts.reset:
             facts.finished = True
             self._tcp(direction, TcpEvent.CLOSED)
+        if self._kind == _UNKNOWN:
+            self._flush(final=True)  # whoever is refused where a station listens wants to see it
 
     def _piece(self, direction: int, piece: Piece) -> None:
         if isinstance(piece, int):
@@ -214,10 +220,10 @@ class Conversation:
         self._kind = _TLS
         self.facts.tls = "?"
         shared = self._shared
-        self._talk = TlsTalk(self, shared.secrets, shared.budget, shared.hold)
+        self._talk = TlsTalk(self, shared.secrets, shared.budget, shared.hold, shared.room)
         # TLS of IPv4 may be anything, until it is open; a vehicle and a station talk over IPv6.
         host = self._ends[0].host
-        if ":" in host or host.startswith("127."):
+        if self.facts.announced or ":" in host or host.startswith("127."):
             self._flush()
 
     def _is_vehicle(self, direction: int) -> None:
@@ -366,6 +372,7 @@ class Conversation:
                 source=self._ends[direction],
                 destination=self._ends[1 - direction],
                 missing=missing,
+                tls=self._kind == _TLS,
             )
         )
 
@@ -379,9 +386,12 @@ class Conversation:
     def _flush(self, *, final: bool = False) -> None:
         """It is charging, or may be: from now on it is told."""
         pending = self._pending
-        if pending is not None and (not final or self.facts.announced):
-            self._out += pending
-            self._pending = None
+        if pending is None or (self._kind == _UNKNOWN and not final) or (final and not self.facts.announced):
+            return
+        if self._kind == _TLS:
+            pending = [replace(one, tls=True) if isinstance(one, TcpEntry) else one for one in pending]
+        self._out += pending
+        self._pending = None
 
 
 def _from(entry: V2gtpEntry, sender: str) -> V2gtpEntry:

@@ -18,8 +18,8 @@ _header = Layout(">HHI")
 _VERSION: Final = 0x01FE
 _MARK: Final = b"\x01\xfe"
 _KNOWN: Final = frozenset(int(one) for one in PayloadType)
-_LONGEST: Final = 1 << 20
-"""Octets of a payload that is waited for; the longest message has a quarter of it."""
+_LONGEST: Final = 1 << 18
+"""Octets of a payload that is waited for: those of the longest message (``iso15118.v2gtp.PAYLOAD_CAPS``)."""
 
 
 class Whole(Struct, frozen=True, gc=False):

@@ -82,18 +82,17 @@ class Dialogue:
                 payload_type, payload, t, number, stream, sender, (*notes, f"cannot be read{schema}: {error}")
             )
         message, schema = decoded.message, decoded.schema
-        body, name = _body(schema, message)
+        body, name, whose = _body(schema, message)
         said = [*notes, *decoded.notes]
         if schema == "app":
             said += self._negotiation(message)
         else:
             self._odd(schema, payload_type, message, said)
-        who = EVCC if name.endswith("Req") else SECC
-        if sender not in (None, who) and sender in (EVCC, SECC) and name.endswith(("Req", "Res")):
+        who = sender or whose or SECC
+        if sender is not None and whose is not None and sender != whose:
             said.append(
                 f"{name} comes from the {'vehicle' if sender == EVCC else 'station'}: that is the other side's message"
             )
-            who = sender or who
         header = getattr(message, "header", None)
         code = getattr(body, "response_code", None)
         return MessageEntry(
@@ -233,16 +232,12 @@ class Dialogue:
         ]
 
     def _odd(self, schema: str, payload_type: int | None, message: Any, said: list[str]) -> None:
-        if schema in _ISO20:
-            unit = unit_of(message.header.time_stamp) if hasattr(message, "header") else ""
-            if unit and unit not in self._told:
-                self._told.add(unit)
-                said.append(f"time stamps are in {unit}")
-        if (
-            payload_type is not None
-            and schema not in SCHEMAS_OF.get(payload_type, ())
-            and schema in exi.SCHEMAS
-        ):
+        header = getattr(message, "header", None)
+        unit = unit_of(header.time_stamp) if header is not None and schema in _ISO20 else ""
+        if unit and unit not in self._told:
+            self._told.add(unit)
+            said.append(f"time stamps are in {unit}")
+        if payload_type is not None and schema not in SCHEMAS_OF[payload_type] and schema in exi.SCHEMAS:
             right = next((one for one, names in SCHEMAS_OF.items() if schema in names), None)
             wanted = "" if right is None else f", it belongs in {payload_type_name(right)}"
             said.append(
@@ -271,21 +266,23 @@ def _no_message(
     )
 
 
-_names: dict[tuple[str, type], str] = {}
+_names: dict[tuple[str, type], tuple[str, str | None]] = {}
 
 
-def _body(schema: str, message: Any) -> tuple[Any, str]:
-    """What is said, and its name by the schema."""
+def _body(schema: str, message: Any) -> tuple[Any, str, str | None]:
+    """What is said, its name by the schema, and who says such a thing; None for what is no message."""
     body = message
-    inner = getattr(message, "body", None)
-    if inner is not None and schema in ("din", "iso2"):
+    inner = getattr(message, "body", None) if schema in _IN_0X8001 else None
+    if inner is not None:
         for field in inner.__struct_fields__:
             value = getattr(inner, field)
             if value is not None:
                 body = value
                 break
     cls: type[exi.Message] = type(body)
-    name = _names.get((schema, cls))
-    if name is None:
-        name = _names[schema, cls] = root_name(schema, cls)
-    return body, name
+    known = _names.get((schema, cls))
+    if known is None:
+        name = root_name(schema, cls)
+        whose = EVCC if name.endswith("Req") else SECC if name.endswith("Res") else None
+        known = _names[schema, cls] = name, whose
+    return body, known[0], known[1]

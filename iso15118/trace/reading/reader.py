@@ -21,10 +21,11 @@ from .network import SYN, Datagram, Segment, inside, key_address
 from .pcapng import SecretLines
 from .records import Budget
 from .secrets import Secrets, holds_secrets
+from .tcp import Room
 
 __all__ = ["CaptureReader", "Shared"]
 
-_MOST_STREAMS: Final = 4096
+_MOST_STREAMS: Final = 1024
 _MOST_FACTS: Final = 4096
 _MOST_ANNOUNCED: Final = 4096
 _DUPLICATE_WITHIN: Final = 1e-3
@@ -38,7 +39,7 @@ class Shared:
 
     def __init__(self, secrets: Secrets, schema: str, hold: int) -> None:
         self.secrets, self.schema, self.hold = secrets, schema, hold
-        self.budget = Budget()
+        self.budget, self.room = Budget(), Room()
         self.judge = Judge()
         self._announced: OrderedDict[tuple[str, int], None] = OrderedDict()
 

@@ -14,9 +14,9 @@ __all__ = ["LONGEST_LINE", "Secrets", "Session", "holds_secrets", "lines_in"]
 
 _LINE: Final = re.compile(
     rb"(CLIENT_RANDOM|(?:CLIENT|SERVER)_(?:HANDSHAKE_TRAFFIC_SECRET|TRAFFIC_SECRET_[0-9]{1,3}))"
-    rb"[ \t]+([0-9a-fA-F]{64})[ \t]+((?:[0-9a-fA-F]{2}){32,64})(?![0-9a-fA-F])"
+    rb"[ \t]+([0-9a-fA-F]{64})[ \t]+([0-9a-fA-F]{96}|[0-9a-fA-F]{64})(?![0-9a-fA-F])"
 )
-"""Secrets have 32 or 48 octets; a block of TLS 1.2 always 48."""
+"""Secrets have 32 or 48 octets; the master secret of TLS 1.2 always 48."""
 LONGEST_LINE: Final = 300
 _MOST_SESSIONS: Final = 1 << 16
 _LABELS_EACH: Final = 16
@@ -33,9 +33,13 @@ class Session(dict[str, bytes]):
         return f"Session({self.random.hex()[:16]}, {', '.join(self)})"
 
 
-def lines_in(data: bytes) -> Iterator[tuple[str, bytes, bytes]]:
-    """Label, client random and secret of every line in ``data``, wherever it stands."""
-    for label, random, secret in _LINE.findall(data):
+def lines_in(data: bytes, *, more: bool = False) -> Iterator[tuple[str, bytes, bytes]]:
+    """Label, client random and secret of every line in ``data``, wherever it stands. ``more``: it goes on, so that what is at its end
+    may be the beginning of a secret only."""
+    for found in _LINE.finditer(data):
+        if more and found.end() == len(data):
+            return
+        label, random, secret = found.groups()
         if label != b"CLIENT_RANDOM" or len(secret) == 96:
             yield label.decode(), bytes.fromhex(random.decode()), bytes.fromhex(secret.decode())
 
@@ -58,10 +62,11 @@ class Secrets:
     def __repr__(self) -> str:
         return f"Secrets(<of {len(self)} connections>)"
 
-    def add(self, data: bytes, source: str) -> int:
-        """Take every line in ``data``; how many were new. The first secret of a kind is kept: a later one cannot take its place."""
+    def add(self, data: bytes, source: str, *, more: bool = False) -> int:
+        """Take every line in ``data``; how many were new. The first secret of a kind is kept: a later one cannot take its place.
+        ``more``: see ``lines_in``."""
         new = 0
-        for label, random, secret in lines_in(data):
+        for label, random, secret in lines_in(data, more=more):
             session = self._sessions.get(random)
             if session is None:
                 if len(self._sessions) >= _MOST_SESSIONS:
@@ -88,6 +93,6 @@ class Secrets:
         for chunk in chunks:
             piece = rest + chunk
             if b"CLIENT_" in piece or b"SERVER_" in piece:
-                new += self.add(piece, source)
+                new += self.add(piece, source, more=True)
             rest = piece[-LONGEST_LINE:]
-        return new
+        return new + self.add(rest, source)

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from iso15118.trace.entries import Direction
 
-__all__ = ["Half", "Piece"]
+__all__ = ["Half", "Piece", "Room"]
 
 Piece: TypeAlias = bytes | int
 """Octets of the stream, or how many of them are missing."""
@@ -22,13 +22,21 @@ _MOST_HELD_OCTETS: Final = 512 * 1024
 """What waits for an earlier segment: more than a window of any end that charges."""
 
 
+class Room:
+    """Octets that all connections of a capture together may keep waiting: whoever made it decides how many they are."""
+
+    def __init__(self, octets: int = 48 << 20) -> None:
+        self.left = octets
+
+
 class Half:
     """Sequence numbers are counted without wrapping from the first one seen."""
 
-    __slots__ = ("_acknowledged", "_held", "_held_octets", "_next", "_opening", "facts")
+    __slots__ = ("_acknowledged", "_held", "_held_octets", "_next", "_opening", "_room", "facts")
 
-    def __init__(self, facts: Direction) -> None:
+    def __init__(self, facts: Direction, room: Room | None = None) -> None:
         self.facts = facts
+        self._room = Room() if room is None else room
         self._next: int | None = None
         self._held: list[tuple[int, bytes, int]] = []  # place, octets, and octets cut off behind them
         self._held_octets = 0
@@ -83,7 +91,8 @@ class Half:
         facts.out_of_order += 1
         insort(self._held, (ahead, data, cut_off), key=lambda one: one[0])
         self._held_octets += len(data)
-        if len(self._held) > _MOST_HELD or self._held_octets > _MOST_HELD_OCTETS:
+        self._room.left -= len(data)
+        if len(self._held) > _MOST_HELD or self._held_octets > _MOST_HELD_OCTETS or self._room.left < 0:
             return self._skip() + self._follow()
         return self._given_up()
 
@@ -128,6 +137,7 @@ class Half:
         while self._held and self._held[0][0] <= 0:
             place, data, cut_off = self._held.pop(0)
             self._held_octets -= len(data)
+            self._room.left += len(data)
             if len(data) + cut_off <= -place:
                 self.facts.retransmitted += 1
                 continue

@@ -13,6 +13,7 @@ from .handshakes import Told, alert, tell
 from .records import Budget, ClosedError, Keys, Keys12, Keys13, candidates_13
 from .secrets import Secrets, Session
 from .suites import SUITES, Suite
+from .tcp import Room
 
 __all__ = ["Above", "Moment", "TlsTalk", "is_record"]
 
@@ -84,10 +85,10 @@ class _Side:
 
 
 class TlsTalk:
-    """One connection. ``hold``: octets of protected records that may wait for secrets that are still to come."""
+    """One connection. ``hold``: octets of protected records that may wait for secrets still to come, as long as there is ``room``."""
 
-    def __init__(self, above: Above, secrets: Secrets, budget: Budget, hold: int) -> None:
-        self._above, self._secrets, self._budget = above, secrets, budget
+    def __init__(self, above: Above, secrets: Secrets, budget: Budget, hold: int, room: Room) -> None:
+        self._above, self._secrets, self._budget, self._room = above, secrets, budget, room
         self._sides = (_Side(), _Side())
         self._client: int | None = None
         self._client_random: bytes | None = None
@@ -156,7 +157,7 @@ class TlsTalk:
     def retry(self) -> None:
         """There are new secrets."""
         if self._held and any(side.known != self._secrets.version for side in self._sides):
-            held, self._held, self._held_octets = self._held, [], 0
+            held = self._take_held()
             now = self._above.moment
             for direction, kind, header, body, moment in held:
                 self._above.moment = moment
@@ -164,6 +165,16 @@ class TlsTalk:
                 side.closed -= 1
                 self._protected(direction, side, kind, header, body)
             self._above.moment = now
+
+    def drop(self) -> None:
+        """Nothing more will come."""
+        self._take_held()
+
+    def _take_held(self) -> list[tuple[int, int, bytes, bytes, Moment]]:
+        held, self._held = self._held, []
+        self._room.left += self._held_octets
+        self._held_octets = 0
+        return held
 
     def _found_again(self, side: _Side, buffer: bytes) -> bytes:
         """From where a record may begin; what is behind it is the proof: another record, or the end."""
@@ -275,9 +286,11 @@ class TlsTalk:
     def _stays_closed(self, direction: int, side: _Side, kind: int, header: bytes, body: bytes) -> None:
         side.closed += 1
         first = side.closed == 1
-        if not side.keys and self._held_octets + len(body) <= self._hold:
+        size = len(body)
+        if not side.keys and self._held_octets + size <= self._hold and size <= self._room.left:
             self._held.append((direction, kind, header, body, self._above.moment))
-            self._held_octets += len(body)
+            self._held_octets += size
+            self._room.left -= size
         if first or (side.failures == 1 and side.keys):
             told = Told(name="ApplicationData", content={"octets": len(body)})
             told.notes.append(self._why_closed(side))

@@ -27,6 +27,7 @@ DC = EnergyTransferMode.DC_extended
         ("precharge_current_a", (0.0, 2.0), (-0.1, 2.1)),
         ("voltage_headroom_v", (0.0, 100.0), (-0.1, 100.1)),
         ("renegotiation_interval_s", (0.0, 3600.0), (-0.1, 3600.1)),
+        ("most_renegotiations", (0, 100_000), (-1, 100_001, 1.5)),
         ("contract_update_days", (0.0, 3650.0), (-0.1, 3650.1, math.inf)),
     ],
 )

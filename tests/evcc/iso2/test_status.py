@@ -11,7 +11,16 @@ from iso15118.messages.physical import quantity
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from tests.evcc.iso2.station import BATTERY_V, ISOLATION, NOTIFY, STATUS, Host, offer, status
+from tests.evcc.iso2.station import (
+    BATTERY_V,
+    ISOLATION,
+    NOTIFY,
+    STATUS,
+    Host,
+    configured,
+    offer,
+    status,
+)
 
 PHASES = ("ChargeParameterDiscovery", "CableCheck", "PreCharge", "PowerDelivery", "CurrentDemand")
 ONGOING = iso2.EVSEProcessing.Ongoing
@@ -312,3 +321,20 @@ def test_welding_detection_is_repeated_until_the_inlet_has_lost_its_voltage() ->
     assert len(host.of(iso2.WeldingDetectionReq)) == 2
     assert host.session.state == "SessionStop"
     assert host.finish().reason is EndReason.STOPPED_BY_EV
+
+
+def test_a_station_that_asks_for_ever_does_not_wear_the_contactors_out() -> None:
+    """In the full form each negotiation opens and closes them."""
+    config = configured(iso2={"renegotiation_interval_s": 0.0, "most_renegotiations": 3})
+    host = Host(config=config).to("CurrentDemand", 2)
+    asks = status(notification=NOTIFY.ReNegotiation)
+    for _ in range(400):
+        if host.request is not None and isinstance(host.request, iso2.CurrentDemandReq) and host.waiting:
+            host.answer(dc_evse_status=asks)
+            host.wait(0.1)
+        else:
+            host.step()
+    assert progresses(host).count("Renegotiate") == 3
+    assert len(host.of(iso2.CableCheckReq)) == 4
+    assert host.noted("renegotiations")
+    assert host.ended is None

@@ -94,6 +94,27 @@ def test_values_that_nothing_depends_on_are_noted_or_refused_by_setting(paramete
     assert answer.response_code.value == "FAILED_WrongChargeParameter"
 
 
+def test_what_they_say_of_the_battery_is_told_at_once_and_stays() -> None:
+    drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
+    capacity = iso2.PhysicalValue(multiplier=2, unit=iso2.UnitSymbol.Wh, value=600)
+    said = dc_parameters(full_soc=100, bulk_soc=80, ev_energy_capacity=capacity)
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=said)
+    (shown,) = [a for a in drive.book.actions if isinstance(a, act.VehicleDisplay)]
+    assert (shown.present_soc, shown.target_soc, shown.maximum_soc) == (40, 80, 100)
+    assert shown.capacity_wh == 60_000.0
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=said)
+    assert not [a for a in drive.book.actions if isinstance(a, act.VehicleDisplay)]
+
+
+def test_a_state_of_charge_that_is_none_is_not_told() -> None:
+    drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
+    said = dc_parameters(dc_ev_status=replace(READY, evresssoc=127))
+    drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=said)
+    assert not [
+        a for a in drive.book.actions if isinstance(a, act.VehicleDisplay) and a.present_soc is not None
+    ]
+
+
 def test_a_vehicle_that_is_not_ready_before_the_cable_check_is_served() -> None:
     drive = Drive().to(State.CHARGE_PARAMETER_DISCOVERY)
     said = dc_parameters(dc_ev_status=replace(READY, ev_ready=False))

@@ -1,0 +1,49 @@
+"""How a station's session begins: supportedAppProtocol chooses what is spoken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iso15118.session import actions as act
+from iso15118.session.actions import Action, EndReason
+
+from .edition import SeccEdition
+from .editions import usable
+from .funnel import CONNECTED, Funnel
+from .negotiation import negotiate
+
+__all__ = ["NEGOTIATING", "Opening"]
+
+NEGOTIATING = CONNECTED.name
+
+
+class Opening(Funnel):
+    """A session until an edition is chosen."""
+
+    _edition_name = ""
+
+    @property
+    def state(self) -> str:
+        """What the session waits for, named after the message."""
+        return self.states[-1]
+
+    def _enter(self, edition: SeccEdition, state: Any) -> list[Action]:
+        raise NotImplementedError
+
+    def _negotiation(self, message: Any) -> list[Action]:
+        choice = None
+        if self.state == NEGOTIATING:
+            choice = negotiate(message, usable(self._facts), self.config.protocol_preference)
+        if choice is None:
+            return self._end(
+                EndReason.SEQUENCE_ERROR, f"{type(message).__name__} while waiting for {self.state}"
+            )
+        if choice.served is None:
+            return self._end(EndReason.PROTOCOL_NEGOTIATION_FAILED, choice.why, choice.response)
+        edition = self._edition = choice.served.code()(self._facts)
+        self._edition_name = choice.served.edition
+        return [
+            act.Send(choice.response),
+            act.UseSchema(edition.schema),
+            *self._enter(edition, edition.first),
+        ]

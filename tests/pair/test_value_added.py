@@ -1,0 +1,148 @@
+"""Value-added services between both ends of ISO 15118-20: chosen by wish, told on both sides, checked in and out beside the charge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.session import actions as act
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+from iso15118.session.value_added import (
+    Guidance,
+    ServiceParameters,
+    ValueAddedService,
+    WantedService,
+    internet,
+    parking_status,
+)
+from iso15118.testing import AcPair, Pair
+from tests.pair.ac_rig import ac_pair
+from tests.pair.rig import pair
+
+BATTERY = ValueAddedService(
+    id=60_010,
+    name="BatteryData",
+    parameter_sets=(
+        ServiceParameters(id=1, values=(("StateOfHealth", True), ("Interval", 60), ("Resolution", 0.5))),
+        ServiceParameters(id=7, values=(("StateOfHealth", False), ("Interval", 600))),
+    ),
+)
+SOON = {"battery": {"soc": 44.9, "target_soc": 45.0}}
+
+
+class Heard:
+    """What both sides told their applications, and the messages of one kind."""
+
+    def __init__(self, rig: Pair) -> None:
+        self.secc: list[Any] = []
+        self.evcc: list[Any] = []
+        for name in ("secc", "evcc"):
+            self._listen(rig, name)
+
+    def _listen(self, rig: Pair, name: str) -> None:
+        inner = getattr(rig.monitor, name)
+
+        def watch(event: Any, actions: list[act.Action], now: float) -> Any:
+            getattr(self, name).extend(one for one in actions if isinstance(one, act.Notify))
+            return inner(event, actions, now)
+
+        setattr(rig.monitor, name, watch)
+
+    def of(self, side: str, kind: type) -> list[Any]:
+        return [one for one in getattr(self, side) if type(one) is kind]
+
+
+def charged(rig: Pair) -> None:
+    rig.run()
+    assert rig.secc.ended is not None
+    assert rig.evcc.ended is not None
+    assert rig.secc.ended.reason is rig.evcc.ended.reason is EndReason.STOPPED_BY_EV, rig.secc.ended
+
+
+def test_what_is_wanted_and_offered_is_chosen_and_everybody_is_told() -> None:
+    wanted = (
+        WantedService(id=65, values=(("Protocol", "https"),)),
+        WantedService(id=60_010, values=(("Interval", 600),)),
+        WantedService(id=60_999),
+    )
+    rig = pair(value_added=(internet("http", "https"), BATTERY), wanted=wanted, **SOON)  # type: ignore[arg-type]
+    heard = Heard(rig)
+    charged(rig)
+    chosen = ((65, 4), (60_010, 7))
+    for side in ("secc", "evcc"):
+        assert [one.services for one in heard.of(side, act.ServicesSelected)] == [chosen, ()], side
+    assert heard.of("evcc", act.PeerDeviates) == []
+
+
+@pytest.mark.parametrize("value", [0.5, 1, "x"])
+def test_a_number_with_an_exponent_is_compared_by_its_value(value: Any) -> None:
+    wish = WantedService(id=60_010, values=(("Resolution", value),))
+    rig = pair(value_added=(BATTERY,), wanted=(wish,), **SOON)  # type: ignore[arg-type]
+    heard = Heard(rig)
+    charged(rig)
+    taken = [one.services for one in heard.of("secc", act.ServicesSelected)]
+    assert taken == ([((60_010, 1),), ()] if value == 0.5 else [])
+    assert [one.name for one in heard.of("evcc", act.PeerDeviates)] == (
+        [] if value == 0.5 else ["value-added"]
+    )
+
+
+@pytest.mark.parametrize("offered", [(), (BATTERY, internet())])
+@pytest.mark.parametrize("wanted", [(), (WantedService(id=99),)])
+def test_unknown_and_unwanted_services_are_passed_over(
+    offered: tuple[ValueAddedService, ...], wanted: tuple[WantedService, ...]
+) -> None:
+    details: list[int] = []
+
+    def watch(sender: str, message: Any, now: float) -> None:
+        if isinstance(message, cm.ServiceDetailReq):
+            details.append(message.service_id)
+
+    rig = pair(value_added=offered, wanted=wanted, on_message=watch, **SOON)  # type: ignore[arg-type]
+    charged(rig)
+    assert details == [2]
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+def test_a_parking_space_is_checked_in_to_before_and_out_of_after_the_charge(alternating: bool) -> None:
+    ways = tuple(WantedService(id=66, values=(("IntendedService", way),)) for way in (1, 2))
+    steps: list[str] = []
+
+    def watch(sender: str, message: Any, now: float) -> None:
+        if sender == "evcc":
+            name = type(message).__name__
+            status = getattr(message, "ev_check_in_status", getattr(message, "ev_check_out_status", None))
+            steps.append(name if status is None else f"{name} {status.value}")
+            if name == "VehicleCheckOutReq":
+                rig.tell_secc(ev.CheckOutGranted())
+            if name == "VehicleCheckInReq":
+                rig.tell_secc(ev.ParkingGuidance(Guidance(parking_space=7)))
+
+    make: Any = ac_pair if alternating else pair
+    cells = {"soc": 41.99, "target_soc": 42.0} if alternating else SOON["battery"]
+    rig: Pair | AcPair = make(value_added=(parking_status(),), wanted=ways, on_message=watch, battery=cells)
+    heard = Heard(rig)
+    charged(rig)
+    inside = [one for one in steps if one.startswith("VehicleCheckIn")]
+    assert inside == [f"VehicleCheckInReq {one}" for one in ("CheckIn", "Processing", "Completed")]
+    assert steps.index(inside[-1]) < next(i for i, one in enumerate(steps) if "ChargeParameter" in one)
+    out = [i for i, one in enumerate(steps) if one.startswith("VehicleCheckOut")]
+    assert len(out) >= 2
+    last_stop = max(i for i, one in enumerate(steps) if one == "PowerDeliveryReq")
+    assert last_stop < out[0] < out[-1] < steps.index("SessionStopReq")
+    assert [one.status for one in heard.of("secc", act.VehicleChecksIn)] == [
+        "CheckIn",
+        "Processing",
+        "Completed",
+    ]
+    assert heard.of("secc", act.VehicleChecksOut)[-1].status == "Completed"
+    assert [one.guidance.parking_space for one in heard.of("evcc", act.ParkingSpaceShown)] == [7]
+
+
+def test_a_space_that_never_lets_go_keeps_nobody_for_ever() -> None:
+    wish = WantedService(id=66, values=(("IntendedService", 2),))
+    rig = pair(value_added=(parking_status(),), wanted=(wish,), evcc={"poll_interval_s": 1.0}, **SOON)  # type: ignore[arg-type]
+    charged(rig)
