@@ -163,16 +163,25 @@ def _test_texts() -> dict[str, str]:
     }
 
 
+@cache
+def _test_ids() -> dict[str, frozenset[str]]:
+    return {file: frozenset(ids_in(text)) for file, text in _test_texts().items() if "V2G" in text}
+
+
+@cache
+def _test_words() -> dict[str, frozenset[str]]:
+    return {file: frozenset(re.findall(r"\w+", text)) for file, text in _test_texts().items()}
+
+
 def by_name(requirement: Requirement) -> set[str]:
     """Test files that name the id, or what it stands at where that acts at import."""
-    found = {file for file, text in _test_texts().items() if requirement.id in ids_in(text)}
+    found = {file for file, ids in _test_ids().items() if requirement.id in ids}
     for place in requirement.places:
         for folder, tests in TABLES.items():
             if place.file.startswith(folder) and place.file.endswith(("sequence.py", "_part.py")):
                 found |= set(tests)
         if place.at_import and len(place.name) > _SHORTEST:
-            word = re.compile(rf"\b{re.escape(place.name)}\b")
-            found |= {file for file, text in _test_texts().items() if word.search(text)}
+            found |= {file for file, words in _test_words().items() if place.name in words}
     return found
 
 
@@ -196,7 +205,8 @@ def by_line(requirements: dict[str, Requirement], arguments: list[str]) -> None:
     finally:
         watched.stop()
     data = watched.get_data()
-    lines = {Path(file): data.contexts_by_lineno(file) for file in data.measured_files()}
+    wanted = {ROOT / place.file for one in requirements.values() for place in one.places}
+    lines = {path: data.contexts_by_lineno(str(path)) for path in wanted}
     for one in requirements.values():
         for place in one.places:
             ran = lines.get(ROOT / place.file, {})

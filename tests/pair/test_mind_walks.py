@@ -18,7 +18,7 @@ from iso15118.testing import Pair
 from tests.pair.ac_rig import ac_pair
 from tests.pair.rig import pair
 
-WALKS = max(int(os.environ.get("ISO15118_WALKS", "20000")) // 500, 10)
+WALKS = max(int(os.environ.get("ISO15118_WALKS", "20000")) // 1000, 10)
 SERVICES = (ServiceID.DC, ServiceID.DC_BPT, ServiceID.MCS_BPT, ServiceID.AC, ServiceID.AC_BPT)
 LATEST_S = 4000.0
 
@@ -124,4 +124,4 @@ def test_whatever_the_order_they_end_in_order() -> None:
 
 
 def test_a_walk_is_its_seed() -> None:
-    assert [walk(seed) for seed in range(4)] == [walk(seed) for seed in range(4)]
+    assert [walk(seed) for seed in range(2)] == [walk(seed) for seed in range(2)]
