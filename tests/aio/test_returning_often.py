@@ -11,7 +11,7 @@ import pytest
 
 from iso15118.aio.net.handshakes import BUSY_WAITING
 from iso15118.aio.net.stream import MessageStream
-from iso15118.aio.secc import is_same_vehicle
+from iso15118.aio.net.vehicles import is_same_vehicle
 from iso15118.pki import IssuedPki
 from iso15118.sdp import Security
 from iso15118.session.actions import EndReason

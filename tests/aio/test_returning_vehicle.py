@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from iso15118.aio.secc import is_same_vehicle
+from iso15118.aio.net.vehicles import is_same_vehicle
 from iso15118.sdp import Origin, Security
 from iso15118.session.actions import EndReason
 from tests.tls.rig import car, issued

@@ -25,7 +25,12 @@ from iso15118.session.services import ServiceID
 from iso15118.settings.hardware import station_of, vehicle_of
 from iso15118.settings.roles import load_evcc, load_secc
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
-from iso15118.simulation import StationWithRemoteVehicle, VehicleWithRemoteStation
+from iso15118.simulation import (
+    AcStationWithRemoteVehicle,
+    AcVehicleWithRemoteStation,
+    StationWithRemoteVehicle,
+    VehicleWithRemoteStation,
+)
 from tests.interop.alternating import LoneAcStation, LoneAcVehicle
 from tests.interop.end import out, say
 
@@ -35,7 +40,7 @@ _AC = (ServiceID.AC,)
 def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: bool) -> None:
     settings = load_secc(config)
     session = settings.session
-    hardware: LoneAcStation | StationWithRemoteVehicle
+    hardware: LoneAcStation | StationWithRemoteVehicle | AcStationWithRemoteVehicle
     hardware, reported = station_of(settings.station)
     if alternating:
         hardware, session = LoneAcStation(), replace(session, services=_AC)
@@ -59,7 +64,7 @@ def station(config: Path, pki: IssuedPki | None, contracts: bool, alternating: b
 def vehicle(config: Path, pki: IssuedPki | None, contracts: bool, install: bool, alternating: bool) -> None:
     settings = load_evcc(config)
     session = settings.session
-    hardware: LoneAcVehicle | VehicleWithRemoteStation
+    hardware: LoneAcVehicle | VehicleWithRemoteStation | AcVehicleWithRemoteStation
     hardware, reported = vehicle_of(settings)
     if alternating:
         hardware, session = LoneAcVehicle(hardware.battery), replace(session, services=_AC)
