@@ -15,7 +15,6 @@ from iso15118.moved import renamed
 from iso15118.pnc.contracts import ContractClaim
 from iso15118.vocabulary import Action, Notify
 
-from .der import GridCode
 from .ends import EndReason
 from .hardware_actions import (
     CloseContactors,
