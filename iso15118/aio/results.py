@@ -31,7 +31,9 @@ _FLOWING_A = 1.0
 
 
 _ENVELOPE = "V2GMessage"
-_LOOP_ANSWERS = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+_LOOP_ANSWERS = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 """By the names of their classes: so nobody has to load an edition that is not spoken."""
 
 

@@ -249,7 +249,11 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             raise ConfigError("services", "no service is acceptable", "at least one of " + _names())
         for service in self.services:
             if service not in SERVICES:
-                raise ConfigError("services", f"{service.name} is not implemented", "one of " + _names())
+                raise ConfigError(
+                    "services",
+                    f"{getattr(service, 'name', service)} is not implemented",
+                    "one of " + _names(),
+                )
         if not self.identification:
             raise ConfigError("identification", "there is none", "pnc, eim or both, the best first")
         for key in ("services", "control_modes", "identification", "contract_preferences", "mobility_needs"):

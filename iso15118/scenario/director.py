@@ -24,7 +24,9 @@ from iso15118.testing.wire import WireFault
 
 __all__ = ["LOOPS", "Director", "StepResult"]
 
-LOOPS: Final = frozenset({"DCChargeLoopRes", "ACChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"})
+LOOPS: Final = frozenset(
+    {"DCChargeLoopRes", "ACChargeLoopRes", "WPTChargeLoopRes", "CurrentDemandRes", "ChargingStatusRes"}
+)
 
 
 class StepResult(Struct, frozen=True, kw_only=True):

@@ -249,7 +249,7 @@ class SeccConfig(Struct, frozen=True, kw_only=True):
             if service not in SERVICES:
                 raise ConfigError(
                     "services",
-                    f"{service.name} is not implemented",
+                    f"{getattr(service, 'name', service)} is not implemented",
                     "one of " + ", ".join(s.name for s in SERVICES.values()),
                 )
             if service in OUTLET_SERVICES:

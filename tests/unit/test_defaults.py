@@ -170,8 +170,6 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "contactors_s": 3.0,
         "feedback_s": 0.5,
         "bounce_s": 0.1,
-        "device_s": 55.0,
-        "immobilize_s": 5.0,
         "signal_s": 0.5,
         "meter_s": 1.0,
         "authorization_s": 180.0,
