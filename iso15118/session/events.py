@@ -27,7 +27,7 @@ from .coupling_events import (
 )
 from .keys import KeyUsed
 from .limits import StationLimits
-from .mind_events import (
+from .mid_session_events import (
     Cost,
     MobilityNeedsChanged,
     NeedsChanged,

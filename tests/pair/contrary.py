@@ -31,7 +31,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
 from iso15118.testing import Pair
-from iso15118.testing.contrary_minds import MindedStation, MindedVehicle
+from iso15118.testing.contrary_mid_session import MindedStation, MindedVehicle
 from iso15118.testing.contrary_station import ContraryStation
 from iso15118.testing.contrary_vehicle import ContraryVehicle
 from iso15118.testing.oddities import Hand
@@ -469,17 +469,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--minds", action="store_true", help="peers that change their minds, too")
+    parser.add_argument("--mid-session", action="store_true", help="peers that change their minds, too")
     asked = parser.parse_args()
     if asked.seed is not None:
-        print(run(asked.seed, minds=asked.minds))
+        print(run(asked.seed, minds=asked.mid_session))
         return 0
     ends: Counter[str] = Counter()
     wrong: list[str] = []
     began = time.monotonic()
     for seed in range(asked.first, asked.first + asked.count):
         try:
-            ends[run(seed, minds=asked.minds)] += 1
+            ends[run(seed, minds=asked.mid_session)] += 1
         except Exception as error:  # whatever it is, it belongs to this seed
             wrong.append(f"seed {seed}: {type(error).__name__}: {error}")
     for end, count in sorted(ends.items(), key=lambda item: -item[1]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from iso15118.evcc.conversation import Conversation, Leave, Until
 from iso15118.evcc.iso20.ac_loop import loop_request, present_limits, set_charger, take_answer
 from iso15118.evcc.iso20.exchange import exchange, header
-from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import done, rests, take_warning
 from iso15118.evcc.iso20.plan import Plan

@@ -11,7 +11,7 @@ from typing import Any
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header, poll
 from iso15118.evcc.iso20.loop import discharging_wanted, loop_request, take_limits
-from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.mobility import take_station_needs
 from iso15118.evcc.iso20.needs import enough, take_warning
 from iso15118.evcc.iso20.plan import Plan

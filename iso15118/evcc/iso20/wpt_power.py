@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from iso15118.evcc.conversation import Bound, Conversation, Leave, Until
 from iso15118.evcc.iso20.exchange import exchange, header
-from iso15118.evcc.iso20.mind import Loop, heed, look, note, service_wanted, standing_by
+from iso15118.evcc.iso20.mid_session import Loop, heed, look, note, service_wanted, standing_by
 from iso15118.evcc.iso20.needs import done, rests
 from iso15118.evcc.iso20.plan import Plan
 from iso15118.evcc.iso20.plug_and_charge import reading_of

@@ -1,11 +1,11 @@
-"""Sessions with peers that change their minds, a seeded part of those that ``python -m tests.pair.contrary --minds`` runs."""
+"""Sessions with peers that change their minds, a seeded part of those that ``python -m tests.pair.contrary --mid-session`` runs."""
 
 from __future__ import annotations
 
 import pytest
 
 from iso15118.messages.iso20.common_types import EvseNotification
-from iso15118.testing.contrary_minds import MindedStation, MindedVehicle, MindHabits
+from iso15118.testing.contrary_mid_session import MidSessionHabits, MindedStation, MindedVehicle
 from tests.pair.contrary import run, station_session, vehicle_session
 
 SEEDS = range(40)
@@ -17,8 +17,8 @@ def test_no_session_with_one_ends_by_our_own_numbers(seed: int) -> None:
 
 
 def test_the_habits_of_the_seeded_part_differ() -> None:
-    vehicles = [MindHabits.of(seed) for seed in SEEDS if seed % 2]
-    stations = [MindHabits.of(seed) for seed in SEEDS if seed % 2 == 0]
+    vehicles = [MidSessionHabits.of(seed) for seed in SEEDS if seed % 2]
+    stations = [MidSessionHabits.of(seed) for seed in SEEDS if seed % 2 == 0]
     assert {one.service for one in vehicles} == {"", "again", "hangs up", "looks"}
     assert {len(one.turns) for one in vehicles} == {0, 1, 2, 5}
     assert {one.beside for one in stations} == {"well", "slowly", "warning", "never", "late"}

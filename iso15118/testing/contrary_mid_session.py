@@ -20,10 +20,10 @@ from iso15118.session import events as ev
 from iso15118.testing.contrary_station import ContraryStation
 from iso15118.testing.contrary_vehicle import ContraryVehicle, Step
 
-__all__ = ["MindHabits", "MindedStation", "MindedVehicle"]
+__all__ = ["MidSessionHabits", "MindedStation", "MindedVehicle"]
 
 
-class MindHabits(Struct, frozen=True, kw_only=True):
+class MidSessionHabits(Struct, frozen=True, kw_only=True):
     """What sets one of them apart; ``of`` draws all of it from a seed."""
 
     turns: tuple[int, ...]
@@ -52,7 +52,7 @@ class MindHabits(Struct, frozen=True, kw_only=True):
     go_to_pause: bool
 
     @classmethod
-    def of(cls, seed: int) -> MindHabits:
+    def of(cls, seed: int) -> MidSessionHabits:
         """The habits of this seed."""
         rng = random.Random(f"mind {seed}")  # noqa: S311 - repeatable habits, no secrets
         start = rng.randint(2, 20)
@@ -81,9 +81,9 @@ class MindHabits(Struct, frozen=True, kw_only=True):
 class MindedVehicle(ContraryVehicle):
     """A contrary vehicle that asks beside the loop, stands by, and may choose its service anew."""
 
-    def __init__(self, seed: int, *args: Any, minds: MindHabits | None = None, **options: Any) -> None:
+    def __init__(self, seed: int, *args: Any, minds: MidSessionHabits | None = None, **options: Any) -> None:
         super().__init__(seed, *args, **options)
-        self.minds = MindHabits.of(seed) if minds is None else minds
+        self.minds = MidSessionHabits.of(seed) if minds is None else minds
         self.beside_codes: list[str] = []
         """Of the answers beside the loop."""
         self._owed = False
@@ -199,9 +199,9 @@ class MindedVehicle(ContraryVehicle):
 class MindedStation(ContraryStation):
     """A contrary station that has a stream beside the loop, lets a vehicle choose anew, and wants something at awkward moments."""
 
-    def __init__(self, seed: int, *args: Any, minds: MindHabits | None = None, **options: Any) -> None:
+    def __init__(self, seed: int, *args: Any, minds: MidSessionHabits | None = None, **options: Any) -> None:
         super().__init__(seed, *args, **options)
-        self.minds = MindHabits.of(seed) if minds is None else minds
+        self.minds = MidSessionHabits.of(seed) if minds is None else minds
         self.beside_asked = 0
         """Requests beside the loop."""
         self._left_ongoing = self.minds.ongoing
