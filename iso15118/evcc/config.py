@@ -284,7 +284,11 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
         least, most = self.v2x_minimum_soc, self.v2x_maximum_soc
         if (least is None) is not (most is None):
             missing = "v2x_minimum_soc" if least is None else "v2x_maximum_soc"
-            raise ConfigError(missing, "the other end of the range is set", "both, or neither")
+            raise ConfigError(
+                missing,
+                "the other end of the range is set",
+                "v2x_minimum_soc and v2x_maximum_soc, or neither",
+            )
         if least is not None and most is not None and not self.minimum_soc <= least < most <= self.target_soc:
             raise ConfigError(
                 "v2x_minimum_soc",

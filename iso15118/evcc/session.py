@@ -83,7 +83,9 @@ class EvccSession(SideStreams, Funnel):
         receiver: ReceiverLimits | None = None,
     ) -> None:
         if not isinstance(config, EvccConfig):
-            raise ConfigError("config", f"{type(config).__name__} is no EvccConfig", "EvccConfig(...)")
+            raise ConfigError(
+                "config", f"{type(config).__name__} is no EvccConfig", "iso15118.EvccConfig(...)"
+            )
         if limits is None and (charger is not None or receiver is not None):
             limits = NO_DC_SIDE
         if not isinstance(limits, VehicleLimits):

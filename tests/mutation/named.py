@@ -77,7 +77,7 @@ NAMED = (
     Named(
         "60 s are allowed after a MeteringConfirmation",
         "iso15118/secc",
-        "return None if kind is cm.MeteringConfirmationRes else self.facts.timing.sequence_timeout",
+        "return None if kind in self._beside else self.facts.timing.sequence_timeout",
         "return self.facts.timing.sequence_timeout",
     ),
     Named(

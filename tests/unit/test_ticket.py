@@ -118,7 +118,7 @@ def test_what_is_signed_for_but_makes_no_sense_is_refused_all_the_same() -> None
         {"binding": b""},
         {"binding": b"\1" * 63},
         {"secure": False},
-        {"service": ServiceID.WPT},
+        {"service": 12},
         {"paused_at": float("nan")},
         {"valid_s": 0.0},
         {"valid_s": float("inf")},

@@ -12,17 +12,16 @@ __all__ = ["shown"]
 
 _FLOWS_W = 100.0
 """Below this nothing can be said about how long it takes."""
-_EVERY_S = 10.0
-"""Times are computed anew so often, and are told in steps of as much: nobody reads seconds."""
+_STEP_S = 10.0
+"""Times are told in steps of so much: nobody reads seconds, and the element is made anew less often."""
 _LONGEST_S = 7 * 86_400.0
 
 
 def shown(talk: Conversation, plan: Plan, power_w: float) -> DisplayParameters:
     """The element of the next charge-loop request; ``power_w``: what flows to the vehicle. Made when something of it changes."""
-    battery, now = talk.battery, talk.now
-    if plan.remaining_at is None or now >= plan.remaining_at + _EVERY_S:
-        plan.remaining, plan.remaining_at = _remaining(talk, power_w), now
-    soc = int(battery.soc)
+    battery = talk.battery
+    soc, maximum = int(battery.soc), _maximum(talk)
+    remaining = _remaining(talk, power_w)
     made_of = (
         soc,
         talk.minimum_soc,
@@ -30,16 +29,17 @@ def shown(talk: Conversation, plan: Plan, power_w: float) -> DisplayParameters:
         battery.capacity_wh,
         battery.complete,
         battery.inlet_hot,
-        plan.remaining,
+        maximum,
+        remaining,
     )
     if plan.shown is None or made_of != plan.shown_of:
-        to_minimum, to_target, to_maximum = plan.remaining
+        to_minimum, to_target, to_maximum = remaining
         plan.shown_of = made_of
         plan.shown = DisplayParameters(
             present_soc=min(max(soc, 0), 100),
             minimum_soc=talk.minimum_soc,
             target_soc=talk.target_soc,
-            maximum_soc=_maximum(talk),
+            maximum_soc=maximum,
             remaining_time_to_minimum_soc=to_minimum,
             remaining_time_to_target_soc=to_target,
             remaining_time_to_maximum_soc=to_maximum,
@@ -75,4 +75,4 @@ def _time(energy_wh: float, power_w: float) -> int | None:
     if power_w < _FLOWS_W:
         return None
     seconds = min(energy_wh / power_w * 3600.0, _LONGEST_S)
-    return int(round(seconds / _EVERY_S) * _EVERY_S)
+    return int(round(seconds / _STEP_S) * _STEP_S)
