@@ -287,7 +287,7 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
             raise ConfigError(
                 missing,
                 "the other end of the range is set",
-                "v2x_minimum_soc and v2x_maximum_soc, or neither",
+                "both of v2x_minimum_soc and v2x_maximum_soc or neither",
             )
         if least is not None and most is not None and not self.minimum_soc <= least < most <= self.target_soc:
             raise ConfigError(

@@ -192,6 +192,9 @@ class Plan:
     shown: DisplayParameters | None = None
     """What the station is let to show, made of ``shown_of``."""
     shown_of: tuple[object, ...] = ()
+    remaining: tuple[int | None, int | None, int | None] = (None, None, None)
+    """Times to minimum, target and maximum in s, and when they were computed."""
+    remaining_at: float | None = None
     refused_until: float = 0.0
     """It said that it has no other one: until then it is not asked again, whoever wants one."""
     idle_since: float | None = None

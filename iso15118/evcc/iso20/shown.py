@@ -13,7 +13,7 @@ __all__ = ["shown"]
 _FLOWS_W = 100.0
 """Below this nothing can be said about how long it takes."""
 _STEP_S = 10.0
-"""Times are told in steps of so much: nobody reads seconds, and the element is made anew less often."""
+"""Times are computed anew so often, and are told in steps of as much: nobody reads seconds."""
 _LONGEST_S = 7 * 86_400.0
 
 
@@ -21,7 +21,9 @@ def shown(talk: Conversation, plan: Plan, power_w: float) -> DisplayParameters:
     """The element of the next charge-loop request; ``power_w``: what flows to the vehicle. Made when something of it changes."""
     battery = talk.battery
     soc, maximum = int(battery.soc), _maximum(talk)
-    remaining = _remaining(talk, power_w)
+    # In a ramp they would be others in every turn, and news to the station each time.
+    if plan.remaining_at is None or talk.now >= plan.remaining_at + _STEP_S:
+        plan.remaining, plan.remaining_at = _remaining(talk, power_w), talk.now
     made_of = (
         soc,
         talk.minimum_soc,
@@ -30,10 +32,10 @@ def shown(talk: Conversation, plan: Plan, power_w: float) -> DisplayParameters:
         battery.complete,
         battery.inlet_hot,
         maximum,
-        remaining,
+        plan.remaining,
     )
     if plan.shown is None or made_of != plan.shown_of:
-        to_minimum, to_target, to_maximum = remaining
+        to_minimum, to_target, to_maximum = plan.remaining
         plan.shown_of = made_of
         plan.shown = DisplayParameters(
             present_soc=min(max(soc, 0), 100),
