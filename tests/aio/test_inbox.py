@@ -21,9 +21,12 @@ from iso15118.errors import HardwareError, MisuseError
 from iso15118.pnc.contracts import ContractClaim, Refusal
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
+from iso15118.session.coupling import DevicePosition, VehiclePosition
 from iso15118.session.der import GridCondition
 from iso15118.session.limits import StationLimits
+from iso15118.session.services import ServiceID
 from iso15118.session.value_added import Guidance
+from iso15118.session.wireless import CoilDiagnosis, PadLimits
 from iso15118.simulation import european
 
 from .hostile import FloatLike, Lying, Unprintable
@@ -53,6 +56,16 @@ GOOD: dict[Any, Any] = {
     "GridCode | None": european(),
     "GridCondition": GridCondition(events=3),
     "Guidance": Guidance(parking_space=7),
+    "CoilDiagnosis": CoilDiagnosis.OVERHEATED,
+    "PadLimits": PadLimits(maximum_power_w=11_000.0),
+    "DevicePosition": DevicePosition.MOVING,
+    "VehiclePosition": VehiclePosition(x_cm=1.0),
+    "Cost | None": ev.Cost(1.5, 0.5),
+    "int | None": 50,
+    "bool | None": True,
+    "tuple[ServiceID, ...]": (ServiceID.DC,),
+    "Exception | None": HardwareError("the token is gone"),
+    "tuple[tuple[int, float], ...]": ((1, 0.5),),
     "Refusal | None": Refusal.NOT_AVAILABLE,
     "ContractClaim": ContractClaim(emaid="DE8AAA00000001", chain=(), evccid="02" * 6),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
 from iso15118.session.supervision import SupervisionLimits
+from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS
 from tests.evcc.station import battery
 from tests.secc.vehicle import STATION
@@ -66,9 +66,8 @@ class Ports:
 
 
 def station(ports: Ports, told: list[ev.Event] | None = None, **more: Any) -> StationHardware:
-    parts: Any = SimpleNamespace(
-        power=ports, contactors=ports, cable_check=ports, authorizer=ports, ac=None, meter=None, contracts=None,
-        contract_certificates=None, contract_authorizer=None,
+    parts: Any = Parts(
+        power=ports, contactors=ports, cable_check=ports, authorizer=ports
     )  # fmt: skip
     return StationHardware(
         parts, more.pop("limits", QUICK_PORTS), (told if told is not None else []).append, **more
@@ -76,8 +75,16 @@ def station(ports: Ports, told: list[ev.Event] | None = None, **more: Any) -> St
 
 
 def vehicle(ports: Ports) -> VehicleHardware:
-    parts: Any = SimpleNamespace(
-        contactors=ports, inlet=ports, battery=ports, charger=None, signal=None, contracts=None
+    parts: Any = Parts(
+        contactors=ports,
+        inlet=ports,
+        battery=ports,
+        charger=None,
+        receiver=None,
+        inverter=None,
+        mobility=None,
+        signal=None,
+        contracts=None,
     )
     return VehicleHardware(parts, QUICK_PORTS, lambda event: None)
 

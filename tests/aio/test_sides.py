@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from iso15118.aio.ports.vehicle_hardware import VehicleHardware
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Urgency
+from tests.aio.parts import Parts
 from tests.aio.site import QUICK_PORTS
 from tests.aio.test_idle import Watched
 from tests.aio.test_settling import Ports, now
@@ -78,7 +78,7 @@ class Signal:
 def station(
     ports: Ports, told: list[ev.Event], *, meter: Meter | None = None, cable: Any = None
 ) -> StationHardware:
-    parts: Any = SimpleNamespace(
+    parts: Any = Parts(
         power=ports, contactors=ports, cable_check=cable or Cable(True), authorizer=ports, ac=None, meter=meter,
         contract_certificates=None, contract_authorizer=None,
     )  # fmt: skip
@@ -86,7 +86,7 @@ def station(
 
 
 def vehicle(ports: Ports, signal: Signal | None = None) -> VehicleHardware:
-    parts: Any = SimpleNamespace(
+    parts: Any = Parts(
         contactors=ports, inlet=ports, battery=ports, charger=None, signal=signal, contracts=None
     )
     ports.present = ev.InletMeasured(0.0)

@@ -289,6 +289,8 @@ def _termination(request: cm.SessionStopReq) -> str:
     """Why the vehicle leaves, in its own words, on one line of printable characters: it goes to logs,
     terminals and ports."""
     code, why = request.ev_termination_code, request.ev_termination_explanation
+    if code == EndReason.STOPPED_BY_EV.name:  # as ours says it: no more than that it leaves
+        code = None
     said = ": ".join(part for part in (f"EVTerminationCode {code}" if code else "", why or "") if part)
     return printable(said, _LONGEST)
 
