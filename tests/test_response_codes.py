@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from iso15118.evcc.config import Identification
-from iso15118.messages.iso20 import acdp, dc
+from iso15118.messages.iso20 import acdp, dc, wpt
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import floor_rational, rational
@@ -26,6 +26,7 @@ from iso15118.session.services import ServiceID
 from iso15118.simulation.backend import ContractBackend
 from tests.pair.contracts import contract_pair, issued, trust
 from tests.pair.test_plug_and_charge import Heard
+from tests.secc.pad import PadDrive, lists
 from tests.secc.pantograph import HERE, PantographDrive
 from tests.secc.test_beside import LoopDrive
 from tests.secc.test_pause import back, ticket
@@ -36,7 +37,6 @@ Progress = cm.ChargeProgress
 
 NEVER_SAID = {
     Code.FAILED_ScheduleRenegotiation: "a renegotiation that fails leaves the old schedule in force, which is no reason to end a charge",
-    Code.WARNING_WPT: "wireless power transfer is not among the services",
 }
 """Codes that no station of this package says, each with the reason."""
 
@@ -204,6 +204,13 @@ def stop(state: State, session: cm.ChargingSession, **changes: Any) -> Any:
     return at(state, **changes).send(cm.SessionStopReq, charging_session=session)
 
 
+def no_choice() -> Any:
+    """Two methods of positioning where one is to be chosen."""
+    drive = PadDrive().to(State.AUTHORIZATION_SETUP)
+    methods = (wpt.WPTFinePositioningMethod.Manual, wpt.WPTFinePositioningMethod.LPE)
+    return drive.send(wpt.WPTFinePositioningSetupReq, **lists(positioning=methods))
+
+
 TOLERANT: dict[str, Any] = {"power_tolerance_w": 500.0}
 SAID: dict[ResponseCode, Callable[[], Any]] = {
     Code.OK: lambda: at(State.AUTHORIZATION_SETUP).send(cm.AuthorizationSetupReq),
@@ -230,6 +237,7 @@ SAID: dict[ResponseCode, Callable[[], Any]] = {
     Code.WARNING_NoCertificateAvailable: lambda: installation(Refusal.REJECTED),
     Code.WARNING_NoContractMatchingPCIDFound: lambda: installation(Refusal.NO_CONTRACT),
     Code.WARNING_ScheduleRenegotiationFailed: beside,
+    Code.WARNING_WPT: no_choice,
     Code.WARNING_StandbyNotAllowed: lambda: at(State.DC_CABLE_CHECK).send(
         cm.PowerDeliveryReq, charge_progress=Progress.Standby
     ),

@@ -21,6 +21,7 @@ __all__ = [
     "json_line",
     "json_text",
     "print_json",
+    "write_out",
     "xml_text",
 ]
 
@@ -43,6 +44,13 @@ def echo_soon(text: object = "", *, err: bool = False) -> None:
     from iso15118.aio.output import say  # here: commands without a loop load none
 
     say(escaped(str(text)), error=err)
+
+
+def write_out(text: str, *, flush: bool = False) -> None:
+    """Text on stdout that was escaped where it was made: many lines at once."""
+    sys.stdout.write(text)
+    if flush:
+        sys.stdout.flush()
 
 
 def print_json(value: Any) -> None:

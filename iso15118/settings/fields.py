@@ -40,6 +40,8 @@ _UNITS = {
     "_a": "A",
     "_v": "V",
     "_days": "days",
+    "t_step_ef": "seconds",
+    "t_step_x1": "seconds",
     "_s": "seconds",
     "_timer": "bit times",
 }
@@ -139,7 +141,10 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
             annotation = next(part for part in get_args(annotation) if part is not NoneType)
             annotation, inner = _without_meta(annotation)
             metas += inner
-        is_list = get_origin(annotation) is tuple
+        is_list, item = get_origin(annotation) is tuple, None
+        if is_list:  # a range of a list is that of its items
+            item, inner = _without_meta(get_args(annotation)[0])
+            metas += inner
         default = one.default
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
@@ -150,7 +155,7 @@ def _fields(kind: type[Struct]) -> Iterator[Field]:
             choices=choices,
             name=one.name,
             kind=list if is_list else annotation,
-            item=get_args(annotation)[0] if is_list else None,
+            item=item,
             default=default,
             optional=optional,
             least=next((meta.ge for meta in metas if meta.ge is not None), None),

@@ -82,7 +82,7 @@ def test_a_car_gives_back_what_is_wanted(transport: str, control: str, phases: s
         ({"service": "ac", "station": "ac-7-single", "phases": 3}, "phases"),
         ({"service": "ac", "phases": 2}, "phases"),
         ({"service": "dc", "phases": 1}, "phases"),
-        ({"service": "ac", "link": "slac"}, "link"),
+        ({"service": "ac", "link": "spe"}, "link"),
         ({"service": "ac", "discharge_kwh": 1.0}, "discharge_kwh"),
     ],
 )

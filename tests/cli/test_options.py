@@ -11,11 +11,11 @@ from tests.cli.rig import iso15118
     ("options", "said"),
     [
         (("--service", "msc"), ["--service: 'msc'", "did you mean 'mcs'?"]),
-        (("--service", "wpt"), ["--service: 'wpt' is not implemented yet", "dc"]),
+        (("--service", "wpd"), ["--service: 'wpd' is not one of its values", "did you mean 'wpt'?"]),
         (("--edition", "iso2", "--service", "mcs"), ["--service: 'mcs' is a service of ISO 15118-20 alone"]),
         (("--edition", "din", "--auth", "pnc"), ["--auth: DIN 70121 knows no Plug and Charge"]),
         (("--evcc-editions", "iso20,iso3"), ["--evcc-editions: 'iso3'", "did you mean 'iso2'?"]),
-        (("--pause", "5"), ["--pause: minutes pass on the virtual clock only", "memory"]),
+        (("--pause", "5000"), ["--pause: 5000.0 minutes are out of range", "1440"]),
         (("--edition", "iso21"), ["--edition: 'iso21' is not one of its values", "iso20"]),
         (("--auth", "pnc", "--no-tls"), ["--auth: there is no Plug and Charge without TLS"]),
         (("--install-contract",), ["--install-contract: auth 'eim' needs no contract"]),

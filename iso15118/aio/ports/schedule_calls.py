@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from iso15118.aio.logs import Log
 from iso15118.energy.offer import SignedOffers, check_offers
 from iso15118.errors import ConfigError, HardwareError
-from iso15118.pki.keys.signer import Signer
 from iso15118.session import events as ev
 
 from .guard import Port, brief
 from .port_calls import Question
 
 if TYPE_CHECKING:
+    from iso15118.pki.keys.signer import Signer
     from iso15118.session import actions as act
     from iso15118.session import ports
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from iso15118.cli.as_xml import shown_as_xml
-from iso15118.cli.terminal import echo, json_text
+from iso15118.cli.terminal import echo, json_text, write_out
 from iso15118.printable import escaped
 from iso15118.trace.entries import Entry, Layer, MessageEntry, SdpEntry, TcpEntry, V2gtpEntry
 from iso15118.trace.telling import content, name_of, said, values
@@ -82,9 +82,7 @@ class Output:
         """Print a batch."""
         if not entries:
             return
-        sys.stdout.write("".join(self.texts(entries)))
-        if self._live:
-            sys.stdout.flush()
+        write_out("".join(self.texts(entries)), flush=self._live)
 
     def texts(self, entries: list[Entry]) -> list[str]:
         """What is printed, entry by entry."""
