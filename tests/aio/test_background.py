@@ -55,7 +55,9 @@ def test_a_session_between_two_threads() -> None:
     assert seen_by_vehicle.ended.reason is seen_by_station.ended.reason is EndReason.STOPPED_BY_EV
     assert seen_by_vehicle.safe
     assert seen_by_station.safe
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("iso15118 ")]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name in ("iso15118 station", "iso15118 vehicle")
+    ]
 
 
 def test_what_is_told_reaches_the_session() -> None:
@@ -90,7 +92,9 @@ def test_a_vehicle_without_a_station_says_so() -> None:
 def test_what_is_wrong_is_raised_where_it_is_begun() -> None:
     with station() as first, pytest.raises(LinkError), station(port=first.ports[Security.TLS]):
         pass
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("iso15118 ")]
+    assert not [
+        thread for thread in threading.enumerate() if thread.name in ("iso15118 station", "iso15118 vehicle")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,9 @@ def test_a_server_serves_in_the_next_loop_whoever_waited_for_a_session_in_the_la
     async def second() -> None:
         plant = Plant()
         server = kept[0]
-        server.sessions._station = plant.secc  # the first one's plant lives in the first loop
+        server.sessions._station = server.sessions._talks_with = (
+            plant.secc
+        )  # the first one's plant lives in the first loop
         async with server:
             waiting = asyncio.create_task(server.wait_finished(2))
             for _ in range(2):

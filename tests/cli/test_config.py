@@ -152,10 +152,16 @@ def test_every_number_says_its_unit_and_every_key_its_meaning(tmp_path: Path) ->
                 "limits_ignored_loops",
                 "maximum_schedule_entries",
                 "three_phase_connector",
+                "attempts",
+                "metering_attempts",
+                "reserve",
+                "maximum_points",
             )
             name = key.rpartition(".")[2]
             counts = (
-                name in unitless or name.startswith("c_") or name.endswith(("_factor", "_share", "_loops"))
+                name in unitless
+                or name.startswith(("c_", "most_"))
+                or name.endswith(("_factor", "_share", "_loops"))
             )
             if one.get("type") in ("number", "integer") and not counts:
                 assert one.get("unit"), key

@@ -36,14 +36,16 @@ PHASES = (
 
 AC = ("ac", "charger")
 """Ports that a session with direct current does not ask."""
+ELSEWHERE = ("connection_device", "vehicle_position", "pad", "mobility", "receiver", "inverter")
+"""Ports of services that neither kind of session here has: tests/aio/test_coupling.py and tests/aio/test_der.py."""
 TABLES = {
-    role: {port: wanted for port, wanted in table.items() if port not in AC}
+    role: {port: wanted for port, wanted in table.items() if port not in (*AC, *ELSEWHERE)}
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
 }
 DIRECT = ("power", "cable_check", "inlet")
 """Ports of which a session with alternating current has none."""
 AC_TABLES = {
-    role: {port: wanted for port, wanted in table.items() if port not in DIRECT}
+    role: {port: wanted for port, wanted in table.items() if port not in (*DIRECT, *ELSEWHERE)}
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
 }
 AC_PHASES = tuple(phase for phase in PHASES if phase not in ("cable check", "pre-charge", "welding"))
