@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from typing import NamedTuple
@@ -32,6 +33,12 @@ def on_a_terminal(*options: str, stream: str, **environment: str) -> Seen:
         os.close(theirs)
         shown = b""
         while True:
+            # Another process may hold the terminal open, if one was forked in this moment: then its end is never seen.
+            ended = running.poll() is not None
+            if not select.select([ours], [], [], 0.1)[0]:
+                if ended:
+                    break
+                continue
             try:
                 piece = os.read(ours, 4096)
             except OSError:  # how a terminal ends on Linux
