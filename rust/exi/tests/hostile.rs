@@ -47,6 +47,11 @@ fn attempt(grammar: &Grammar, data: &[u8], fragment: bool) -> bool {
             assert!(again.is_err());
             return true;
         }
+        let left_out = |note: &Note| matches!(note, Note::EmptyAbstract { .. });
+        if again.is_err() && decoded.notes.iter().any(left_out) {
+            // What was left out may be what has to be there.
+            return true;
+        }
         let octets = again.unwrap();
         let strict = DecodeOptions {
             strict: true,
