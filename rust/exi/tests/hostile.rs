@@ -48,11 +48,14 @@ fn attempt(grammar: &Grammar, data: &[u8], fragment: bool) -> bool {
             return true;
         }
         let left_out = |note: &Note| matches!(note, Note::EmptyAbstract { .. });
-        if again.is_err() && decoded.notes.iter().any(left_out) {
-            // What was left out may be what has to be there.
-            return true;
-        }
-        let octets = again.unwrap();
+        let octets = match again {
+            // What was left out may be what has to be there, and nothing else is wrong.
+            Err(error) if decoded.notes.iter().any(left_out) => {
+                assert!(error.reason.starts_with("a required value is missing"));
+                return true;
+            }
+            again => again.unwrap(),
+        };
         let strict = DecodeOptions {
             strict: true,
             open_arrays: false,

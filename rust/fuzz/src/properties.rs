@@ -82,8 +82,9 @@ fn of_message(
         Ok(octets) => octets,
         Err(error) => {
             let left_out = |note: &Note| matches!(note, Note::EmptyAbstract(_));
-            if decoded.notes.iter().any(left_out) {
-                // What was left out may be what has to be there.
+            let missing = error.reason.starts_with("a required value is missing");
+            if missing && decoded.notes.iter().any(left_out) {
+                // What was left out may be what has to be there, and nothing else is wrong.
                 return Verdict::NotWritten;
             }
             let of_wrong_length = |note: &Note| matches!(note, Note::Short(_) | Note::Long(_));
