@@ -246,7 +246,8 @@ class Funnel(ConnectionDevice):
             detail = f"{detail}; {advice}".lstrip("; ")
         if facts.abort_reason is not None and not facts.abort_reason.orderly and reason in _BEFORE_IT_HEARD:
             # Decided already: that the vehicle goes before it has been told so changes nothing about why.
-            detail = f"{facts.abort_detail or facts.abort_reason.value}; then {detail or reason.value}"
+            first, later = facts.abort_detail or facts.abort_reason.value, detail or reason.value
+            detail = first if later == first else f"{first}; then {later}"
             if (
                 facts.abort_reason is not EndReason.SIGNAL_LOST
             ):  # by which a vehicle may have announced that it goes

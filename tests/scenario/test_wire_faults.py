@@ -78,6 +78,8 @@ def test_a_station_that_is_never_ready_is_left_in_time() -> None:
     outcome = told(step)
     assert ends(outcome)["evcc"] == "CABLE_CHECK_FAILED"
     assert "still not finished after 40 s" in outcome.ends["evcc"].detail
+    causes = outcome.ends["secc"].detail.split("; then ")
+    assert len(causes) == len(set(causes)), "a cause is told once"
 
 
 @pytest.mark.parametrize("edition", ["iso2", "din"])
