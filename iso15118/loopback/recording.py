@@ -19,7 +19,9 @@ from iso15118.errors import ConfigError
 from iso15118.files import make_folder, new_secret, write_whole
 from iso15118.loopback.summary import LoopbackSummary
 from iso15118.testing.pair import EPOCH
-from iso15118.trace import Capture, Endpoint, Recorder, report
+from iso15118.trace import Capture, Endpoint, Recorder
+from iso15118.trace.report.files import report_of_folder
+from iso15118.trace.report.page import page
 
 __all__ = ["SessionFolder"]
 
@@ -50,7 +52,6 @@ class SessionFolder:
         epoch = EPOCH if memory else time.time() - time.monotonic()
         self._capture = Capture(epoch=epoch, note=note)
         self._warned = False
-        self._summary: dict[str, Any] = {}
         try:
             make_folder(directory, durable=False)
             self._lines = new_secret(directory / "session.jsonl")
@@ -117,7 +118,6 @@ class SessionFolder:
 
     def conclude(self, summary: LoopbackSummary) -> None:
         """The run is over."""
-        self._summary = msgspec.to_builtins(summary)
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         write_whole(self.directory / "summary.json", text + b"\n", durable=False)
 
@@ -136,8 +136,9 @@ class SessionFolder:
         with self._lines, self._packets:
             self._packets.write(self._capture.take())
         failure = "" if error is None else f"{kind.__name__ if kind else ''}: {error}"
-        page = report(self.recorder, self._summary, failure=failure)
-        write_whole(self.directory / "report.html", page.encode(), durable=False)
+        # The same report that the command makes of the folder.
+        text = page(report_of_folder(self.directory, failure=failure))
+        write_whole(self.directory / "report.html", text.encode(), durable=False)
 
 
 def _end(address: tuple[str, int], *, station: bool) -> Endpoint:
