@@ -323,8 +323,8 @@ class SeccSessions:
     def _first(self) -> list[ev.Event]:
         """What a session has to know when it begins. One that nobody invited is refused at its first request."""
         refused = self.service.reason
-        standing = self.inbox.standing()
-        return [*standing, ev.StopRequested(f"out of service: {refused}")] if refused else standing
+        latched = self.inbox.latched()
+        return [*latched, ev.StopRequested(f"out of service: {refused}")] if refused else latched
 
     def _new_session(self) -> SeccSession:
         hardware = self._hardware
