@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
-    from .driver import Observer, Watch
+    from .driver import ActionFilter, Observer
     from .finishing import Session
     from .results import SessionResult
 
@@ -95,7 +95,7 @@ class EvccClient:
         stream_limits: StreamLimits | None = None,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,

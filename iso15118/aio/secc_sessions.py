@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
 
-    from .driver import Observer, Watch
+    from .driver import ActionFilter, Observer
     from .results import SessionResult
 
 __all__ = ["SeccSessions"]
@@ -81,7 +81,7 @@ class SeccSessions:
         *,
         news: Callable[[act.Notify], None] | None,
         observer: Observer | None,
-        watch: Watch | None,
+        watch: ActionFilter | None,
         epoch: float | None,
         connections: Callable[[ev.Event], None] | None,
         tickets: Iterable[SeccTicket],
