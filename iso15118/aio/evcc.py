@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
-    from .driver import Observer, Watch
+    from .driver import ActionFilter, Observer
     from .finishing import Session
     from .recording import Recorder
     from .results import SessionResult
@@ -96,7 +96,7 @@ class EvccClient:
         stream_limits: StreamLimits | None = None,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,
@@ -245,7 +245,7 @@ class EvccClient:
             "evcc",
             self._take_hardware,
             make,
-            first=self._inbox.standing,
+            first=self._inbox.latched,
             news=self._news,
             observer=self._observer,
             watch=self._watch,
@@ -359,7 +359,7 @@ class EvccClient:
             "evcc",
             self._take_hardware,
             lambda: session,
-            first=self._inbox.standing,
+            first=self._inbox.latched,
             news=self._heard,
             observer=self._observer,
             watch=self._watch,

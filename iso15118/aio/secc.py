@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.ticket import SeccTicket
 
-    from .driver import Observer, SessionDriver, Watch
+    from .driver import ActionFilter, Observer, SessionDriver
     from .finishing import Session
     from .heartbeat import Heartbeat
     from .recording import Recorder
@@ -101,7 +101,7 @@ class SeccServer:
         stream_limits: StreamLimits | None = None,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,

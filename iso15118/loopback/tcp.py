@@ -23,10 +23,10 @@ from iso15118.channel import Received
 from iso15118.errors import ConfigError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
-from iso15118.loopback.memory import Progress, Watch
+from iso15118.loopback.memory import OnMessage, Progress
 from iso15118.loopback.midway import Midway
 from iso15118.loopback.recording import SessionFolder
-from iso15118.loopback.rig import Plant, evcc_config, secc_config
+from iso15118.loopback.rig import Rig, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
 from iso15118.pki import IssuedPki, issue_test_pki
@@ -54,10 +54,10 @@ def run_over_tcp(
     order: LoopbackSpec,
     *,
     progress: Progress | None = None,
-    watch: Watch | None = None,
+    watch: OnMessage | None = None,
     keylog: Path | None = None,
     folder: SessionFolder | None = None,
-    director: Callable[[Plant], Directs] | None = None,
+    director: Callable[[Rig], Directs] | None = None,
 ) -> LoopbackSummary:
     """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets. ``director``, made for the hardware of the run, drives
     both ends; without a plug only.
@@ -72,7 +72,7 @@ def run_over_tcp(
     contracts = None
     if pki is not None and older is not None and order.auth == "pnc":
         contracts = contracts_of(pki, older, install=order.install_contract, clock=_now)
-    plant = Plant.build(
+    plant = Rig.build(
         order,
         time_scale=max(1.0, order.expected_s / _TRANSFER_S),
         loop_s=_LOOP_S,
@@ -148,11 +148,11 @@ def run_over_tcp(
     )
 
 
-def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
+def _ports(plant: Rig, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
     return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
 
 
-def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
+def _cable(plant: Rig, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
     cable = cable_of(plant.order, plant.wired()[0], clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
@@ -211,7 +211,7 @@ def _log_to(logs: list[Callable[[str], None]], line: str) -> None:
         log(line)
 
 
-def _observer(watch: Watch | None) -> Callable[[float, Any], None] | None:
+def _observer(watch: OnMessage | None) -> Callable[[float, Any], None] | None:
     if watch is None:
         return None
 

@@ -21,12 +21,12 @@ from iso15118.testing.wire import Cut, Sending, WireFaults
 if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.secc import SeccServer
-    from iso15118.loopback.rig import Plant
+    from iso15118.loopback.rig import Rig
 
 __all__ = ["OverSockets", "in_memory"]
 
 
-def in_memory(director: Director, plant: Plant, pair: Pair) -> None:
+def in_memory(director: Director, plant: Rig, pair: Pair) -> None:
     """``director`` drives both ends of this pair; for ``run_in_memory(on_pair=...)``."""
     beside = _Beside(director, pair)
     pair.beside = beside
