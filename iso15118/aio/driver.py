@@ -185,6 +185,8 @@ class SessionDriver(Finishing):
         """The connection is open: the session begins."""
         self.stream = stream
         self._started = self._loop.time()
+        if stream.ear is not None and stream.ear.session is not None:
+            self.audience.record(stream.ear.session, self._started)
         self._busy = True  # what is told meanwhile waits for the session
         try:
             self.hardware = self._take_hardware(self._take)

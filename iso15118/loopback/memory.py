@@ -96,8 +96,7 @@ def new_pair(order: LoopbackSpec, *, folder: SessionFolder | None = None) -> Pai
     for key, absent in (("link", "none"), ("pause", None)):
         if getattr(order, key) != absent:
             raise ConfigError(key, "is of no use to a pair that is driven by hand", "leave it out")
-    watch = None if folder is None else folder.watch
-    return _Run(order, Rig.build(order, contracts=_contracts(order)), None, watch, folder, None, None).pair()
+    return _Run(order, Rig.build(order, contracts=_contracts(order)), None, None, folder, None, None).pair()
 
 
 class _Run:
@@ -127,7 +126,7 @@ class _Run:
             # TLS 1.3 is what two sides agree on of whom each speaks ISO 15118-20.
             "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
-            "on_state": _all_of([on_state, None if folder is None else folder.state]),
+            "on_state": on_state,
             "on_news": self._heard,
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
@@ -244,18 +243,7 @@ class _Run:
         if self._on_pair is not None:
             self._on_pair(self._plant, pair)
         if self._folder is not None:
-            pair.to_secc.tap = partial(self._folder.link, True)
-            pair.to_evcc.tap = partial(self._folder.link, False)
-
-
-def _all_of(told: list[OnState | None]) -> OnState | None:
-    wanted = [one for one in told if one is not None]
-
-    def tell(role: str, state: str, now: float) -> None:
-        for one in wanted:
-            one(role, state, now)
-
-    return tell if wanted else None
+            pair.record(self._folder)
 
 
 def _contracts(order: LoopbackSpec) -> BothContracts | None:

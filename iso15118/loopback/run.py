@@ -40,8 +40,6 @@ def run(
     """
     if keylog is not None and not order.tls:
         raise ConfigError("keylog", "there is no TLS in this run, hence no secrets", "use it with TLS on tcp")
-    if folder is not None:
-        watch = folder.watch if watch is None else _both(folder.watch, watch)
     if order.transport == "tcp":
         from iso15118.loopback.tcp import (
             run_over_tcp,
@@ -53,11 +51,3 @@ def run(
     return run_in_memory(
         order, progress=progress, watch=watch, folder=folder, on_pair=on_pair, on_state=on_state
     )
-
-
-def _both(first: OnMessage, second: OnMessage) -> OnMessage:
-    def watch(sender: str, message: object, now: float) -> None:
-        first(sender, message, now)
-        second(sender, message, now)
-
-    return watch
