@@ -20,7 +20,7 @@ from iso15118.trace.reading.fitting import AUTO
 from iso15118.trace.reading.secrets import Secrets
 from iso15118.trace.report.building import ReportBuilder
 from iso15118.trace.report.export import as_json
-from iso15118.trace.report.files import capture_in, summary_in
+from iso15118.trace.report.files import report_of_folder
 from iso15118.trace.report.model import Report, Verdict
 from iso15118.trace.report.page import MARKER, page
 from iso15118.trace.report.words import in_words
@@ -81,21 +81,17 @@ def read_report(source: str, *, keylog: Path | None = None, schema: str = AUTO) 
         from iso15118.trace.reading.files import read_key_log
 
         read_key_log(keylog, secrets)
-    folder = Path(source) if _is_folder(source) else None
+    if _is_folder(source):
+        return report_of_folder(Path(source), secrets=secrets, schema=name)
     builder = ReportBuilder()
-    with open_source(source if folder is None else str(capture_in(folder)), secrets, name) as opened:
+    with open_source(source, secrets, name) as opened:
         try:
             for entries in opened.batches():
                 builder.see(entries)
         except KeyboardInterrupt:  # the way in which a live capture ends
             builder.see(opened.ended())
-    label = (
-        "stdin" if source == "-" else Path(source).name if folder is not None or _is_file(source) else "text"
-    )
-    found = builder.finish(label, opened.facts, opened.streams)
-    if folder is not None:
-        found.summary = summary_in(folder)
-    return found
+    label = "stdin" if source == "-" else Path(source).name if _is_file(source) else "text"
+    return builder.finish(label, opened.facts, opened.streams)
 
 
 def _is_folder(source: str) -> bool:

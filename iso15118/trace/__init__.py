@@ -10,6 +10,5 @@ from __future__ import annotations
 
 from iso15118.trace.capture import Capture
 from iso15118.trace.packets import Endpoint
-from iso15118.trace.recorder import Recorder
 
-__all__ = ["Capture", "Endpoint", "Recorder"]
+__all__ = ["Capture", "Endpoint"]

@@ -48,7 +48,7 @@ def capture_trust(facts: CaptureFacts) -> list[Trust]:
         )
     for link, count in sorted(facts.unread_links.items()):
         add("unread-link", f"{count} packets are of link type {link}, which is not read.")
-    if facts.kind in ("text", "octets"):
+    if facts.kind in ("text", "octets", "lines"):
         add(
             "text",
             "The input is text: there is no transport, so that nobody can say how the connection was opened, closed or lost.",
