@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
 
     from .evcc import EvccClient
+    from .recording import Recorder
     from .secc import SeccServer
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PluggedEvcc",
     "PluggedSecc",
     "PortLimits",
+    "Recorder",
     "SeccServer",
     "ServiceState",
     "SessionResult",
@@ -55,6 +57,7 @@ _WHERE = {
     "LinkParts": "plug.connector",
     "PluggedEvcc": "plug.plugged_evcc",
     "PluggedSecc": "plug.plugged_secc",
+    "Recorder": "recording",
     "SeccServer": "secc",
 }
 
