@@ -15,8 +15,8 @@ from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import EndReason
-from tests.pair.test_offered_schedules import TWO, chosen, with_contract
 from tests.pair.contracts import issued as issued20
+from tests.pair.test_offered_schedules import TWO, chosen, with_contract
 from tests.secc.iso2.test_tariffs import ALWAYS, issued, money, offer
 from tests.secc.iso2.vehicle import Drive, configured, dc_parameters
 
