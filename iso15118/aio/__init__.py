@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .evcc import EvccClient
     from .secc import SeccServer
+    from .site import Site
 
 __all__ = [
     "Ending",
@@ -41,6 +42,7 @@ __all__ = [
     "SeccServer",
     "ServiceState",
     "SessionResult",
+    "Site",
     "StreamEnd",
     "StreamLimits",
     "Watch",
@@ -55,6 +57,7 @@ _WHERE = {
     "PluggedEvcc": "plug.plugged_evcc",
     "PluggedSecc": "plug.plugged_secc",
     "SeccServer": "secc",
+    "Site": "site",
 }
 
 
