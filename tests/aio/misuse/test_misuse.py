@@ -90,7 +90,9 @@ def test_every_port_and_method_is_among_the_cases() -> None:
         for attribute in AC_TABLES[role][port]:
             assert (role, f"{port}.{attribute}") in tried
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE)):
-        assert TABLES[role] == {port: wanted for port, wanted in table.items() if port not in (*AC, *ELSEWHERE)}
+        assert TABLES[role] == {
+            port: wanted for port, wanted in table.items() if port not in (*AC, *ELSEWHERE)
+        }
 
 
 def test_a_sample_has_every_place_and_every_way_that_it_has_room_for() -> None:
