@@ -173,7 +173,7 @@ class SeccServer:
         """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if a certificate of ours
         has expired, ``HardwareError`` naming a port of the station that does not
         take a listener. Contactors and supply are those of one open server (``ConfigError``).
-        After that, and after ``close``, it can be opened again."""
+        After that, and after ``close``, it can be opened again. Raises ``MisuseError`` where it is open."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True
@@ -229,7 +229,7 @@ class SeccServer:
 
     async def close(self) -> None:
         """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
-        cancellation comes out when the hardware was given its time."""
+        cancellation comes out when the hardware was given its time. Raises ``CancelledError`` then."""
         sessions = self.sessions
         driver, sessions.driver = sessions.driver, None
         failed = each(
