@@ -12,8 +12,9 @@ from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.net.network import Interface, find_interface
 from iso15118.aio.ports.hardware import PortLimits
+from iso15118.moved import renamed
 
-from .driver import Observer, Watch
+from .driver import ActionFilter, Observer
 from .heartbeat import Heartbeat, LoopLate, WatchdogThread
 from .results import SessionResult
 from .service import ServiceState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .secc import SeccServer
 
 __all__ = [
+    "ActionFilter",
     "Ending",
     "EvccClient",
     "Heartbeat",
@@ -43,7 +45,6 @@ __all__ = [
     "SessionResult",
     "StreamEnd",
     "StreamLimits",
-    "Watch",
     "WatchdogThread",
     "find_interface",
 ]
@@ -62,4 +63,9 @@ def __getattr__(name: str) -> Any:
     """Each role, and what needs a plug, is loaded when it is asked for: who has no use for it starts sooner."""
     if name in _WHERE:
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name == "Watch":
+        return _renamed(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_renamed = renamed(__name__, {"Watch": "ActionFilter"})

@@ -16,6 +16,8 @@ from iso15118.aio.secc import SeccServer
 from iso15118.cli.contracts import followed_backend
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
+from iso15118.cli.options import KeylogUdp, Record
+from iso15118.cli.recorded import recorder_in, recording
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon, json_line
@@ -39,6 +41,8 @@ def secc(
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
+    keylog_udp: KeylogUdp = None,
+    record: Record = None,
     scenario: Annotated[
         Path | None,
         typer.Option(help="A scenario whose steps for the station are done in one session, and judged."),
@@ -74,6 +78,7 @@ def secc(
         echo_soon(json_line(summary)) if as_json else tell(summary)
 
     known = StationStatus(settings)
+    recorder = recorder_in(record)
     made = tls_of(
         settings.tls,
         "secc",
@@ -81,8 +86,10 @@ def secc(
         editions=settings.session.editions,
         evidence=known.evidence,
         demand=known.handshake_demand,
+        disclose=keylog_udp,
+        secret=None if recorder is None else recorder.secret,
     )
-    with by_thread(), made as secured:
+    with by_thread(), recording(recorder), made as secured:
         station.contracts, contracts = followed_backend(settings, secured, known)
         connection = known.connection(secured.tls)
         if told is not None and connection is not MessageStream:
@@ -110,6 +117,7 @@ def secc(
             beside=partial(side_by_side, partial(known.keep, secured.tls), *secured.beside, *contracts),
             wait_for_interface=settings.wait_for_interface,
             director=None if told is None else told.ends,
+            recorder=recorder,
         )
     if told is not None:
         status = told.judged(as_json=as_json)
