@@ -170,7 +170,7 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if a certificate of ours has expired or another
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our certificate has expired or another
         open server has these contactors or this supply, ``HardwareError`` naming a port of the station that does not take a listener, and
         ``MisuseError`` where it is open. After that, and after ``close``, it can be opened again."""
         if self._open:
