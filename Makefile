@@ -7,7 +7,7 @@ ENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH"
 # What the native module is made of; the Python sources are used where they are.
 NATIVE := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test lint bench fuzz clean
+.PHONY: help demo test lint api bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -29,6 +29,9 @@ lint: $(VENV)/built ## formatting, style and types of both languages
 	cargo fmt --check --manifest-path rust/firmware/Cargo.toml
 	cargo fmt --check --manifest-path rust/c-abi/header/Cargo.toml
 	cargo clippy --release --all-targets --quiet -- -D warnings
+
+api: $(VENV)/built ## the API reference, as HTML in out/api
+	$(BIN)/python -m tools.api_reference out/api
 
 bench: $(VENV)/built ## measure, as JSON lines
 	$(BIN)/python -m benchmarks

@@ -65,8 +65,11 @@ __all__ = [
 _log = Log(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, as ``asyncio.sleep``."""
 Clock = Callable[[], float]
+"""The time in s, as the event loop's ``time``."""
 Stopped = Callable[[], bool]
+"""Whether a signal has come."""
 
 ORDERLY_S: Final = 12.0
 """How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""

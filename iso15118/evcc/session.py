@@ -64,7 +64,8 @@ class EvccSession(SideStreams, Funnel):
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
     that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
-    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power. Raises ``ConfigError`` for hardware and settings that
+    do not go together.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class SeccSession(Opening):
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
     the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
-    vehicles know it.
+    vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
     def __init__(
