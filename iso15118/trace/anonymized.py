@@ -6,6 +6,7 @@ Nothing of the original's octets is copied. TLS is not written: the messages in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -172,11 +173,15 @@ class Anonymizer:
         security = Security.TLS if entry.security == "tls" else Security.NONE
         source = self._end(entry.source, station=entry.message == "SDPResponse")
         target = self._end(entry.destination, station=entry.message != "SDPResponse")
+        data = b""
         if entry.message == "SDPRequest" and entry.security is not None:
-            yield udp_packet(source, target, SdpRequest(security).to_bytes())
+            data = SdpRequest(security).to_bytes()
         elif entry.offered is not None:
             offered = self._end(entry.offered, station=True)
-            yield udp_packet(source, target, SdpResponse(offered.address, offered.port, security).to_bytes())
+            with suppress(MisuseError):  # port 0 in the original
+                data = SdpResponse(offered.address, offered.port, security).to_bytes()
+        if data:
+            yield udp_packet(source, target, data)
         else:
             self._skip("datagrams that cannot be read")
 
