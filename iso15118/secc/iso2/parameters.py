@@ -68,7 +68,8 @@ def _offered(
     if (
         ctx.signing is not None and ctx.signing.made.of != of
     ):  # something else is wanted by now: in what time is left
-        ctx.signing, until = None, ctx.signing.deadline
+        until = ctx.signing.deadline
+        ctx.signing = None
     if ctx.signing is None:
         made = Made(offer_schedules(ctx, said.departure_time, most_entries, most_w), facts.now, of)
         step = sign(ctx, made, until=until)
