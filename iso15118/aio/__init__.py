@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
 
     from .evcc import EvccClient
+    from .recording import Recorder
     from .secc import SeccServer
+    from .site import Site
 
 __all__ = [
     "ActionFilter",
@@ -40,9 +42,11 @@ __all__ = [
     "PluggedEvcc",
     "PluggedSecc",
     "PortLimits",
+    "Recorder",
     "SeccServer",
     "ServiceState",
     "SessionResult",
+    "Site",
     "StreamEnd",
     "StreamLimits",
     "WatchdogThread",
@@ -55,7 +59,9 @@ _WHERE = {
     "LinkParts": "plug.connector",
     "PluggedEvcc": "plug.plugged_evcc",
     "PluggedSecc": "plug.plugged_secc",
+    "Recorder": "recording",
     "SeccServer": "secc",
+    "Site": "site",
 }
 
 

@@ -75,7 +75,7 @@ class Recorder:
         self._queue: queue.SimpleQueue[tuple[Slot | None, Callable[[], object], int]] = queue.SimpleQueue()
         self._slots: set[Slot] = set()
         self._waits: set[Slot] = set()
-        self._known: dict[str, SessionTap] = {}
+        self._known: dict[str, list[SessionTap]] = {}
         self._answers: deque[tuple[str, Any]] = deque(maxlen=_ANSWERS_KEPT)
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="iso15118 recording", daemon=True)
@@ -107,7 +107,7 @@ class Recorder:
     def secret(self, line: str) -> None:
         """A line of the TLS key log; it goes to the connection that it belongs to."""
         words = line.split()
-        if len(words) == 3 and (tap := self._known.get(words[1].lower())) is not None:
+        for tap in self._known.get(words[1].lower(), ()) if len(words) == 3 else ():
             tap.secret(line)
 
     def heard_asking(self, origin: Origin, outcome: Answer | Ignored, sdp_port: int) -> None:
@@ -133,13 +133,18 @@ class Recorder:
 
     def knows(self, random: str, tap: SessionTap) -> None:
         """Whose secrets those of this ClientHello are."""
-        self._known[random] = tap
+        # Both ends of a connection may be in this process.
+        self._known.setdefault(random, []).append(tap)
         while len(self._known) > _SECRETS_KEPT:
             del self._known[next(iter(self._known))]
 
-    def forget(self, random: str) -> None:
+    def forget(self, random: str, tap: SessionTap) -> None:
         """The connection is over."""
-        self._known.pop(random, None)
+        taps = self._known.get(random, [])
+        if tap in taps:
+            taps.remove(tap)
+        if not taps:
+            self._known.pop(random, None)
 
     # -- the thread -------------------------------------------------------------------------------------------
 

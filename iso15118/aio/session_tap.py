@@ -212,7 +212,7 @@ class SessionTap:
         if self._has_session or not self._is_over or self._done:
             return
         self._done = True
-        self._recorder.forget(self._random)
+        self._recorder.forget(self._random, self)
         if self._early is None:
             slot = self._slot
             self._recorder.put(slot, lambda: self._recorder.end(slot), 0)

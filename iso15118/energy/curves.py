@@ -29,7 +29,8 @@ UNITS = ("V", "Hz", "W", "s", "var", "%V", "%W", "%var", "%VA", "%W now", "%var 
 def finite(key: str, value: object, least: float = -_LARGEST, most: float = _LARGEST) -> float:
     """``value`` if it is a number in this range. Without a unit of its own: in that of the key. Raises ``ConfigError`` naming ``key``."""
     if type(value) not in (float, int) or not least <= value <= most:  # type: ignore[operator]
-        raise ConfigError(key, f"{value!r} is not possible", f"a number from {least:g} to {most:g}")
+        shown = repr(value) if not isinstance(value, int) or value.bit_length() < 1024 else "a huge number"
+        raise ConfigError(key, f"{shown} is not possible", f"a number from {least:g} to {most:g}")
     return float(value)  # type: ignore[arg-type]
 
 

@@ -217,7 +217,7 @@ class EvccSession(SideStreams, Funnel):
                 actions += self._resume(True)
             return actions
         except Exception as error:  # whatever it is, the vehicle must not stay on the cable
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""

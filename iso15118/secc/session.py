@@ -250,7 +250,7 @@ class SeccSession(Opening):
                 facts.news.clear()
             return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""

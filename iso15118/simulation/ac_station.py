@@ -25,6 +25,7 @@ from iso15118.session.actions import (
     SetAcPower,
     StopPower,
     Urgency,
+    UseKey,
 )
 from iso15118.session.der import GridCode
 from iso15118.session.events import (
@@ -59,6 +60,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
     RequestSchedules: "schedules",
+    UseKey: "use_key",
 }
 
 

@@ -45,6 +45,7 @@ STATION_CALLS = (
     "authorize_contract",
     "certificate_installation",
     "schedules",
+    "use_key",
     "present",
     "limits",
 )

@@ -82,8 +82,10 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
 
 def _collect(part: dict[str, Any], path: str, found: dict[str, list[Any]], depth: int) -> None:
     for name, value in part.items():
-        if len(found) >= _MOST or (name == "Header" and not depth):
+        if len(found) >= _MOST:
             return
+        if name == "Header" and not depth:
+            continue
         here = f"{path}.{name}" if path else name
         if isinstance(value, dict):
             number = _scaled(value)
