@@ -79,7 +79,8 @@ class _Folders:
         folder = (
             self._where if self._count == 1 else self._where.with_name(f"{self._where.name}-{self._count}")
         )
-        return self._stack.enter_context(SessionFolder(folder, memory=memory))
+        # A test that is run again leaves another folder beside the older one.
+        return self._stack.enter_context(SessionFolder(folder, memory=memory, numbered=True))
 
     def close(self) -> None:
         self._stack.close()

@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "session",
         "secc",
         "evcc",
+        "trace",  # recordings
     },
     "testing": BASE
     | {"timing", "pnc", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}

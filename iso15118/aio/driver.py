@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from iso15118.channel import Item
     from iso15118.tls import TlsInfo
 
-__all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch"]
+__all__ = ["WORTH_WAITING", "ActionFilter", "Observer", "Session", "SessionDriver"]
 
 _log = Log(__name__)
 
@@ -48,7 +48,7 @@ Observer = Callable[[float, Any], None]
 ``StreamEnd``. It is called when all that follows from an event has been done, never before. What it raises is logged once, and it is
 not called again."""
 
-Watch = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
+ActionFilter = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
 """Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time, after they were carried
 out. For tests; what it raises ends the session as a fault of this software."""
 
@@ -103,7 +103,7 @@ class SessionDriver(Finishing):
         first: Callable[[], Sequence[ev.Event]] = tuple,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         look_s: float = 0.05,
         show: Callable[[SetPilot], None] | None = None,
     ) -> None:
@@ -185,6 +185,8 @@ class SessionDriver(Finishing):
         """The connection is open: the session begins."""
         self.stream = stream
         self._started = self._loop.time()
+        if stream.ear is not None and stream.ear.session is not None:
+            self.audience.record(stream.ear.session, self._started)
         self._busy = True  # what is told meanwhile waits for the session
         try:
             self.hardware = self._take_hardware(self._take)

@@ -126,6 +126,7 @@ class Finishing:
     def _no_session(self) -> None:
         if not self.result.done():
             self.result.set_result(None)
+            self.audience.recorded(None, self._loop.time())
 
     async def _finish(self) -> None:
         """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
@@ -161,6 +162,7 @@ class Finishing:
             if not self.result.done():
                 self.result.set_result(None if result is None else let_go(result))
             self.audience.show()
+            self.audience.recorded(result, self._loop.time())
             if hardware is not None and not safe:
                 _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
 

@@ -104,6 +104,10 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     ticket: SeccTicket | EvccTicket | None = None
     """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
 
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {"role": self.role}
+
 
 class Tally:
     """Counts and extremes of a session that runs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iso15118.aio.net.interface import interface_index, require_interface
@@ -16,7 +15,7 @@ from iso15118.aio.run_site import run_site
 from iso15118.aio.secc import SeccServer
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import tell_link
-from iso15118.cli.prepared import PreparedConnector
+from iso15118.cli.prepared import Kept, PreparedConnector
 from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.errors import ConfigError, LinkError
@@ -29,7 +28,7 @@ __all__ = ["serve_connectors"]
 
 
 def serve_connectors(
-    connectors: tuple[OneConnector, ...], *, sessions: int | None, keylog: Path | None, as_json: bool
+    connectors: tuple[OneConnector, ...], *, sessions: int | None, kept: Kept, as_json: bool
 ) -> int:
     """Serve until ``sessions`` have ended or a signal comes, printing each one; the exit status.
 
@@ -42,7 +41,7 @@ def serve_connectors(
         prepared: dict[str, PreparedConnector] = {}
         for number, one in enumerate(connectors):
             try:
-                prepared[one.name] = PreparedConnector(one.settings, keylog, stack, name=one.name)
+                prepared[one.name] = PreparedConnector(one.settings, kept, stack, name=one.name)
             except ConfigError as error:
                 raise ConfigError(f"{TABLE}[{number}].{error.key}", error.reason, error.hint) from error
 
@@ -106,6 +105,7 @@ def _server(one: PreparedConnector, sleep: Sleep, clock: Clock) -> SeccServer | 
             sdp_port=settings.sdp_port,
             observer=listened,
             connection=one.connection,
+            recorder=one.recorder,
             wait_for_interface=True,
         )
     from iso15118.aio.plug.plugged_secc import PluggedSecc  # with everything below IP
@@ -122,4 +122,5 @@ def _server(one: PreparedConnector, sleep: Sleep, clock: Clock) -> SeccServer | 
         listening=one.tell_listening,
         news=partial(tell_link, words=one.words),
         connection=one.connection,
+        recorder=one.recorder,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from iso15118.aio.results import SessionResult
 from iso15118.aio.run import Clock, Sleep, side_by_side
 from iso15118.cli.contracts import followed_backend
 from iso15118.cli.link import link_of
+from iso15118.cli.recorded import recorder_in, recording
 from iso15118.cli.session import Secured, SessionSummary, summary_of, tls_of
 from iso15118.cli.status import StationStatus
 from iso15118.cli.terminal import echo_soon
@@ -25,29 +27,42 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.connector import LinkParts
     from iso15118.aio.secc import SeccServer
 
-__all__ = ["PreparedConnector"]
+__all__ = ["Kept", "PreparedConnector"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of the sessions: the TLS secrets in a file, or sent as datagrams, and the sessions in a folder."""
+
+    keylog: Path | None = None
+    keylog_udp: str | None = None
+    record: Path | None = None
 
 
 class PreparedConnector:
     """What a file says of one connector, made; what has to be closed again is in ``stack``.
 
+    ``name``: of the connector in a file of several; it records in a folder of this name then.
     Raises ``ConfigError`` for what the file names and cannot be used, ``LinkError`` for an interface behind a plug that does not exist.
     """
 
-    def __init__(
-        self, settings: SeccSettings, keylog: Path | None, stack: ExitStack, *, name: str = ""
-    ) -> None:
+    def __init__(self, settings: SeccSettings, kept: Kept, stack: ExitStack, *, name: str = "") -> None:
         self.settings, self.name = settings, name
         self.hardware, self.reported = station_of(settings.station)
         known = StationStatus(settings)
+        self.recorder = recorder_in(kept.record if kept.record is None or not name else kept.record / name)
+        """Writes each session into a folder; None if that is not wanted."""
+        stack.enter_context(recording(self.recorder))
         self.secured: Secured = stack.enter_context(
             tls_of(
                 settings.tls,
                 "secc",
-                keylog,
+                kept.keylog,
                 editions=settings.session.editions,
                 evidence=known.evidence,
                 demand=known.handshake_demand,
+                disclose=kept.keylog_udp,
+                secret=None if self.recorder is None else self.recorder.secret,
             )
         )
         secured, hardware = self.secured, self.hardware

@@ -15,7 +15,8 @@ from iso15118.aio.run import run_station
 from iso15118.cli.connectors import serve_connectors
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import tell_link
-from iso15118.cli.prepared import PreparedConnector
+from iso15118.cli.options import KeylogUdp, Record
+from iso15118.cli.prepared import Kept, PreparedConnector
 from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
@@ -36,6 +37,8 @@ def secc(
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
+    keylog_udp: KeylogUdp = None,
+    record: Record = None,
     scenario: Annotated[
         Path | None,
         typer.Option(help="A scenario whose steps for the station are done in one session, and judged."),
@@ -47,17 +50,18 @@ def secc(
     A file with [[connector]] tables is a station of several connectors.
     """
     connectors = load_connectors(config)
+    kept = Kept(keylog, keylog_udp, record)
     if len(connectors) > 1 or connectors[0].name:
         if scenario is not None:
             raise ConfigError(
                 "--scenario", "drives one connector", "a file of one connector, without [[connector]]"
             )
-        status = serve_connectors(connectors, sessions=sessions, keylog=keylog, as_json=as_json)
+        status = serve_connectors(connectors, sessions=sessions, kept=kept, as_json=as_json)
         raise typer.Exit(status)
     settings = connectors[0].settings
     status = ExitStatus.OK
     with by_thread(), ExitStack() as stack:
-        one = PreparedConnector(settings, keylog, stack)
+        one = PreparedConnector(settings, kept, stack)
         told = (
             None
             if scenario is None
@@ -93,6 +97,7 @@ def secc(
             beside=one.beside,
             wait_for_interface=settings.wait_for_interface,
             director=None if told is None else told.ends,
+            recorder=one.recorder,
         )
     if told is not None:
         status = told.judged(as_json=as_json)

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.aio.identity import RenewableTls, follow_files
+from iso15118.aio.net.disclosure import SecretDisclosure
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
@@ -19,6 +20,7 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.cli.terminal import echo_soon
+from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
@@ -197,19 +199,24 @@ def tls_of(
     editions: Collection[str] = ("iso20",),
     evidence: Evidence | None = None,
     demand: Demand | None = None,
+    disclose: str | None = None,
+    secret: Keylog | None = None,
 ) -> Iterator[Secured]:
     """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr, and where
     ``editions`` has none that it names certificates for.
     ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
     Raises ConfigError for what the file names and cannot be used, and for a certificate of ours that has expired.
 
-    ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
+    ``keylog``: where the command line wants the TLS secrets, before the file and the environment; ``disclose``: where it wants them sent;
+    ``secret``: who else hears them, as a recording.
     """
     named: tuple[TlsSettings | Iso2TlsSettings | None, TlsSettings | Iso2TlsSettings | None] = (
         settings if "iso20" in editions else None,
         settings.iso2 if "iso2" in editions and _source_of(settings.iso2, "tls.iso2") else None,
     )
     if settings.mode == "plaintext" or named == (None, None):
+        if disclose is not None:
+            raise ConfigError("--keylog-udp", "there is no TLS here, hence no secrets", "use it with TLS")
         if settings.mode == "plaintext" and "iso20" in editions:
             echo_soon(
                 "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
@@ -232,15 +239,19 @@ def tls_of(
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:
-        log: Keylog | None = None
+        logs: list[Keylog] = [] if secret is None else [secret]
         if wanted is not None:
             stack.enter_context(ConfigKeys("keylog", written=written))
-            log = stack.enter_context(KeyLogFile(wanted))
+            logs.append(stack.enter_context(KeyLogFile(wanted)))
             warn_of_keylog(wanted)
+        if disclose is not None:
+            stack.enter_context(ConfigKeys("keylog-udp"))
+            logs.append(stack.enter_context(SecretDisclosure(disclose)))
+            warn_of_keylog(disclose, sent=True)
         make = partial(
             secc_source if role == "secc" else evcc_source,
             profile=settings.profile,
-            keylog=log,
+            keylog=partial(_to_all, logs) if logs else None,
             revocation=demand or settings.revocation,
             evidence=evidence,
             refuse=settings.refuse,
@@ -264,6 +275,11 @@ def tls_of(
                 ),
             ),
         )
+
+
+def _to_all(logs: list[Keylog], line: str) -> None:
+    for log in logs:
+        log(line)
 
 
 def _source_of(settings: TlsSettings | Iso2TlsSettings, table: str) -> str:

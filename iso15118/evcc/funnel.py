@@ -34,7 +34,7 @@ from iso15118.timing import TimerTable
 __all__ = ["ENDED", "Funnel"]
 
 ENDED = "Ended"
-_TALK_FAILED = frozenset(
+_CONVERSATION_FAILURES = frozenset(
     {
         EndReason.REFUSED,
         EndReason.TIMEOUT,
@@ -263,12 +263,12 @@ class Funnel:
             Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
         )
         left = self._talk.left
-        if left is not None and not left.reason.orderly and reason in _TALK_FAILED - {left.reason}:
+        if left is not None and not left.reason.orderly and reason in _CONVERSATION_FAILURES - {left.reason}:
             # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
             # worth more than how the station took it.
             reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
             rule = left.rule
-        if reason in _TALK_FAILED and self.states[-1] in _AUTHORIZING and self._talk.refusals:
+        if reason in _CONVERSATION_FAILURES and self.states[-1] in _AUTHORIZING and self._talk.refusals:
             # The first cause: what the station says to the next attempt is often only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
         if reason is EndReason.REFUSED and self._talk.shown:
@@ -304,8 +304,11 @@ class Funnel:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
         return []
 
-    def _broken(self, error: Exception) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say."""
+    def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say. Once: were it asked
+        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        if self.error is not None and not isinstance(event, ev.ContactorsChanged):
+            return []
         self.error = self.error or error
         detail = what_went_wrong(error)
         actions: list[Action] = [

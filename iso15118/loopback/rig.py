@@ -45,7 +45,7 @@ from iso15118.simulation import (
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["Plant", "evcc_config", "secc_config"]
+__all__ = ["Rig", "evcc_config", "secc_config"]
 
 _ROOM = 1.01  # a target of exactly the least is rounded below it
 _JITTER = 0.1  # share by which durations of the hardware vary when a seed is given
@@ -70,7 +70,7 @@ _CAR_PACK = {
 """Of a car that charges with AC: the charger is what limits it."""
 
 
-class Plant(Struct, frozen=True):
+class Rig(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
     order: LoopbackSpec
@@ -88,7 +88,7 @@ class Plant(Struct, frozen=True):
         time_scale: float = 1.0,
         loop_s: float = 0.25,
         contracts: BothContracts | None = None,
-    ) -> Plant:
+    ) -> Rig:
         """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``. ``contracts``: for Plug
         and Charge."""
         if order.alternating:
@@ -132,7 +132,7 @@ class Plant(Struct, frozen=True):
     @classmethod
     def _wireless(
         cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
-    ) -> Plant:
+    ) -> Rig:
         circuit, battery = WirelessCircuit(time_scale=time_scale, loop_s=loop_s), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
         station = WirelessStation(circuit, order.pad, contracts=backend)
@@ -144,7 +144,7 @@ class Plant(Struct, frozen=True):
     @classmethod
     def _alternating(
         cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
-    ) -> Plant:
+    ) -> Rig:
         limits = order.outlet.limits
         circuit = AcCircuit(
             phases=limits.phases,

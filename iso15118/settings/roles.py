@@ -99,6 +99,7 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
 
 
 ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "evcc": EvccSettings}
+"""The settings of each role's file."""
 
 
 def load_secc(path: Path) -> SeccSettings:

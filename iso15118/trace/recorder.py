@@ -1,6 +1,6 @@
 """What a session showed, kept for its report: states, runs of equal messages, and the electrical values that the messages carry.
 
-Messages and states in, lines of JSON out. Nothing is measured here: a value that no message carried is not in the record.
+Messages and states in, series and runs out. Nothing is measured here: a value that no message carried is not in the record.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from iso15118.messages.iso20.common_types import RationalNumber
@@ -75,11 +74,9 @@ class Recorder:
         self.first: float | None = None
         """When the first message passed."""
         self.last = 0.0
-        self._encoder = msgspec.json.Encoder()
 
-    def message(self, sender: str, message: Any, now: float) -> bytes:
-        """One message; returns its line: seconds since the first one on the protocol's clock, who sent it, its type and its content
-        (binary as base64)."""
+    def message(self, sender: str, message: Any, now: float) -> None:
+        """One message; of DIN 70121 and ISO 15118-2 what stands in its body."""
         if self.first is None:
             self.first = now
         self.last = now
@@ -87,8 +84,6 @@ class Recorder:
         name = type(message).__name__
         self._exchange(name, message, now)
         self._values(message, now)
-        line = {"t": round(now - self.first, 6), "from": sender, "message": name, "content": message}
-        return self._encoder.encode(line) + b"\n"
 
     def state(self, role: str, state: str, now: float) -> None:
         """A role entered a state."""
@@ -114,15 +109,26 @@ class Recorder:
                 run.codes[str(getattr(code, "value", code))] += 1
 
     def _values(self, message: Any, now: float) -> None:
-        voltage = getattr(message, "evse_present_voltage", None)
-        if isinstance(voltage, RationalNumber):
-            volts = si(voltage)
+        volts = _number(getattr(message, "evse_present_voltage", None))
+        if volts is not None:
             self.voltage.add(now, volts)
-            current = getattr(message, "evse_present_current", None)
-            if isinstance(current, RationalNumber):
-                amperes = si(current)
+            amperes = _number(getattr(message, "evse_present_current", None))
+            if amperes is not None:
                 self.current.add(now, amperes)
                 self.power.add(now, volts * amperes / 1000.0)
         soc = getattr(getattr(message, "display_parameters", None), "present_soc", None)
+        if soc is None:
+            soc = getattr(getattr(message, "dc_ev_status", None), "evresssoc", None)
         if isinstance(soc, int):
             self.soc.add(now, float(soc))
+
+
+def _number(value: Any) -> float | None:
+    """A RationalNumber, or a PhysicalValue, which has a multiplier where that has an exponent."""
+    if isinstance(value, RationalNumber):
+        return si(value)
+    multiplier = getattr(value, "multiplier", None)
+    if not isinstance(multiplier, int):
+        return None
+    number = value.value
+    return float(number * 10**multiplier) if multiplier >= 0 else float(number / 10**-multiplier)
