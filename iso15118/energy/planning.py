@@ -372,7 +372,9 @@ class _Weights:
     def _by_power(self, rules: tuple[PriceRule, ...]) -> list[tuple[float, float]]:
         """Fee of each rule, and up to which power it holds."""
         known = self._starts
-        fees, starts, rises = [], [], True
+        fees: list[float] = []
+        starts: list[float] = []
+        rises = True
         for rule in rules:
             fees.append(float(rule.energy_fee))
             said = rule.power_range_start_w
