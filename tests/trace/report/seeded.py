@@ -44,7 +44,7 @@ def spoken_by(spec: LoopbackSpec, *faults: tuple[str, WireFault]) -> Spoken:
     told = Spoken()
     pairs: list[Pair] = []
 
-    def on_pair(plant: Rig, pair: Pair) -> None:
+    def on_pair(rig: Rig, pair: Pair) -> None:
         pairs.append(pair)
         told.events.append((pair.now, True, "open"))
         for role, wire, heard, tell in (
