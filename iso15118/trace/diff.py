@@ -155,7 +155,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Paths and values; a number with its power of ten is one value."""
     if isinstance(value, dict):
         if value.keys() <= {"Exponent", "Multiplier", "Unit", "Value"} and "Value" in value:
-            power = value.get("Exponent", value.get("Multiplier", 0))
+            power: int = value.get("Exponent", value.get("Multiplier", 0)) or 0
             number = value["Value"] * 10.0**power if power >= 0 else value["Value"] / 10.0**-power
             yield path, f"{number:.10g} {value.get('Unit') or ''}".rstrip()
             return
