@@ -188,14 +188,18 @@ def v2g_station(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundStation]
             from iso15118.aio.background import BackgroundStation
             from iso15118.secc import SeccConfig
             from iso15118.session.services import ServiceID
+            from iso15118.settings.couplers import is_megawatt, preset_connector
             from iso15118.settings.hardware import station_of
             from iso15118.settings.parts import StationSettings
             from iso15118.settings.trust import secc_context
 
             settings = StationSettings(**hardware)
             if config is None:
-                names = ("MCS", "MCS_BPT") if settings.preset.startswith("mcs") else ("DC", "DC_BPT")
-                config = SeccConfig(services=tuple(ServiceID[name] for name in names))
+                names = ("MCS", "MCS_BPT") if is_megawatt(settings.preset) else ("DC", "DC_BPT")
+                config = SeccConfig(
+                    services=tuple(ServiceID[name] for name in names),
+                    connector=preset_connector(settings.preset),
+                )
             station, reported = station_of(settings)
             made = BackgroundStation(
                 config,

@@ -63,7 +63,9 @@ def read_in(path: Path) -> frozenset[str]:
     """Names read in a file as an attribute, or by name as a timer that is chosen from a table."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     strings = {
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     return frozenset(strings | attributes(tree))
 
