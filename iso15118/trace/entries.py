@@ -240,6 +240,8 @@ Entry: TypeAlias = SlacEntry | SdpEntry | TcpEntry | TlsEntry | V2gtpEntry | Mes
 class Direction:
     """One direction of a connection, as far as the capture shows it."""
 
+    packets: int = 0
+    """Of any kind."""
     segments: int = 0
     """With data."""
     octets: int = 0

@@ -61,10 +61,12 @@ async def authorization(talk: Conversation) -> None:
             await _external(talk)
             return
     if talk.refusals:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300])
+        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
     wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
     names = " or ".join(wanted[way] for way in talk.config.identification)
-    raise Leave(EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}")
+    raise Leave(
+        EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}", cause="no-common-authorization"
+    )
 
 
 async def _external(talk: Conversation) -> None:
