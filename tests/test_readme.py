@@ -55,7 +55,20 @@ def iso15118(line: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
 
 
-BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp": (b"answers", True)}
+def program(line: str) -> list[str]:
+    """The command, or an example by its place in the repository."""
+    if line.startswith("iso15118"):
+        return iso15118(line)
+    _, example, *options = shlex.split(line, comments=True)
+    return [sys.executable, str(ROOT / example), *options]
+
+
+BACKGROUND = {
+    "iso15118 secc": (b"listening", False),
+    "iso15118 pki serve-ocsp": (b"answers", True),
+    "python examples/firmware/board.py": (b"ready", True),
+    "python examples/firmware/charger.py": (b"listening", False),
+}
 """Beginning of a command that goes on -> what it says when it is ready, and whether it goes on until it is interrupted."""
 
 
@@ -63,7 +76,7 @@ BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp":
 def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterator[subprocess.Popen[bytes]]:
     """It is given until it is ready, and has to end well."""
     with subprocess.Popen(
-        iso15118(line), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        program(line), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
         try:
             assert running.stdout is not None
@@ -89,10 +102,10 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
             lasting = [how for start, how in BACKGROUND.items() if line.startswith(start)]
             if lasting:
                 stack.enter_context(background(line, tmp_path, *lasting[0]))
-            elif line.startswith("iso15118"):
+            elif line.startswith(("iso15118", "python examples/")):
                 expected = int(found.group(1)) if (found := EXPECTED.search(line)) else 0
                 run = subprocess.run(
-                    iso15118(line),
+                    program(line),
                     cwd=tmp_path,
                     env=environment(),
                     capture_output=True,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .evcc import EvccClient
     from .recording import Recorder
     from .secc import SeccServer
+    from .site import Site
 
 __all__ = [
     "ActionFilter",
@@ -45,6 +46,7 @@ __all__ = [
     "SeccServer",
     "ServiceState",
     "SessionResult",
+    "Site",
     "StreamEnd",
     "StreamLimits",
     "WatchdogThread",
@@ -59,6 +61,7 @@ _WHERE = {
     "PluggedSecc": "plug.plugged_secc",
     "Recorder": "recording",
     "SeccServer": "secc",
+    "Site": "site",
 }
 
 

@@ -155,7 +155,7 @@ class EvccClient:
 
     async def open(self) -> None:
         """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors that another open client has, which
-        would open them under the power of this one."""
+        would open them under the power of this one. Raises ``MisuseError`` where it is open."""
         if self._idle is not None:
             raise MisuseError("this client is open already")
         self._refuse_common_contactors()
@@ -208,7 +208,7 @@ class EvccClient:
         Raises ``ConfigError`` if a certificate of ours has expired, and
         ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
         if one side refuses the other, ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
-        out of service because of an alarm.
+        out of service because of an alarm. Raises ``MisuseError`` while another session of it runs.
         """
         if self._running:
             raise MisuseError("a session of this client is running")
@@ -226,7 +226,8 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``."""
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``. Raises
+        ``MisuseError`` while a session of it runs."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()

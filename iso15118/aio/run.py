@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .recording import Recorder
 
 __all__ = [
+    "Asked",
     "Both",
     "Clock",
     "Sleep",
@@ -55,15 +56,20 @@ __all__ = [
     "run_both",
     "run_station",
     "run_vehicle",
+    "running",
     "side_by_side",
+    "signals",
     "ticking",
 ]
 
 _log = Log(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, as ``asyncio.sleep``."""
 Clock = Callable[[], float]
+"""The time in s, as the event loop's ``time``."""
 Stopped = Callable[[], bool]
+"""Whether a signal has come."""
 
 ORDERLY_S: Final = 12.0
 """How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
@@ -162,7 +168,7 @@ def run_station(
         # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
         plain = server if isinstance(server, SeccServer) else None
         async with (
-            _signals() as asked,
+            signals() as asked,
             _notifier(server) as notifier,
             server,
             running(beside),
@@ -248,7 +254,7 @@ def run_vehicle(
                 news=news,
                 recorder=recorder,
             )
-        async with _signals() as asked, _over(directing, None, plain):
+        async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
             if not session.done() and client.any_session is not None:
@@ -459,7 +465,7 @@ async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNo
         notifier.close()
 
 
-class _Asked:
+class Asked:
     """How often the process was asked to end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -474,10 +480,10 @@ class _Asked:
 
 
 @asynccontextmanager
-async def _signals() -> AsyncIterator[_Asked]:
+async def signals() -> AsyncIterator[Asked]:
     """Signals as something to wait for. Where the loop cannot have them (another thread than the main one) they stay as they are."""
     loop = asyncio.get_running_loop()
-    asked = _Asked(loop)
+    asked = Asked(loop)
     names: list[Any] = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the terminal may go
         names.append(signal.SIGHUP)

@@ -170,9 +170,9 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if a certificate of ours has expired,
-        ``HardwareError`` naming a port of the station that does not take a listener. Contactors and supply are those of one open server
-        (``ConfigError``). After that, and after ``close``, it can be opened again."""
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our certificate has expired or another
+        open server has these contactors or this supply, ``HardwareError`` naming a port of the station that does not take a listener, and
+        ``MisuseError`` where it is open. After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True
@@ -228,7 +228,7 @@ class SeccServer:
 
     async def close(self) -> None:
         """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
-        cancellation comes out when the hardware was given its time."""
+        cancellation comes out when the hardware was given its time. Raises ``CancelledError`` then."""
         sessions = self.sessions
         driver, sessions.driver = sessions.driver, None
         failed = each(

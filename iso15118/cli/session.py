@@ -78,6 +78,8 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     faults: list[str]
     schedule: dict[str, Any] | None = None
     """Vehicle: the schedule that it took, and what it expected to pay."""
+    connector: str = ""
+    """Station with several connectors: the name of the one."""
 
 
 def summary_of(
@@ -88,6 +90,7 @@ def summary_of(
     evccid: str = "",
     problem: str = "",
     soc: tuple[float, float] | None = None,
+    connector: str = "",
 ) -> SessionSummary:
     """``problem``: why it was not as asked, where the session itself ended in order."""
     ended = result.ended
@@ -138,6 +141,7 @@ def summary_of(
         safe=result.safe,
         faults=[f"{fault.port}: {fault.reason}" for fault in result.faults],
         schedule=None if result.schedule is None else _schedule(result.schedule),
+        connector=connector,
     )
 
 
@@ -168,8 +172,9 @@ def tell(summary: SessionSummary) -> None:
     if summary.tls is not None and summary.tls["client_certificate"]:
         tls += " with client certificate"
     soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
+    where = f"{summary.connector}: " if summary.connector else ""
     for line in (
-        f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
+        f"{where}{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
         *(() if summary.result == "ok" else _why(summary)),
         f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}",
         f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V",
@@ -312,13 +317,14 @@ def _source_of(settings: TlsSettings | Iso2TlsSettings, table: str) -> str:
     return next((f"{table}.{key}" for key in keys if getattr(settings, key)), "")
 
 
-def listen_to(reported: Reported) -> Callable[[float, Any], None]:
-    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr when energy may flow."""
+def listen_to(reported: Reported, words: str = "iso15118") -> Callable[[float, Any], None]:
+    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr, after ``words``, when energy may
+    flow."""
 
     def observe(now: float, what: Any) -> None:
         if type(what) is Received:
             reported(what.message, now)
         elif type(what) is StateEntered and what.state in CHARGE_LOOPS:
-            echo_soon("iso15118: in the charge loop", err=True)
+            echo_soon(f"{words}: in the charge loop", err=True)
 
     return observe

@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
     "decode": "iso15118.cli.decode",
+    "report": "iso15118.cli.report",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }

@@ -57,7 +57,8 @@ class EvccSession(SideStreams, Funnel):
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
     that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
-    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power. Raises ``ConfigError`` for hardware and settings that
+    do not go together.
     """
 
     def __init__(
@@ -209,7 +210,7 @@ class EvccSession(SideStreams, Funnel):
                 actions += self._resume(True)
             return actions
         except Exception as error:  # whatever it is, the vehicle must not stay on the cable
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""

@@ -312,8 +312,11 @@ class Funnel(ConnectionDevice):
                 return [act.Send(goodbye)]
         return []
 
-    def _broken(self, error: Exception) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say."""
+    def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say. Once: were it asked
+        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        if self.error is not None and not isinstance(event, ev.ContactorsChanged):
+            return []
         self.error = self.error or error
         facts = self._facts
         detail = what_went_wrong(error)

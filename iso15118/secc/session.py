@@ -76,7 +76,7 @@ class SeccSession(Opening):
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
     the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
-    vehicles know it.
+    vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class SeccSession(Opening):
                 facts.news.clear()
             return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""

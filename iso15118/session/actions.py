@@ -183,9 +183,10 @@ class StoreContract(HardwareAction, frozen=True):
 
 
 class UseKey(HardwareAction, frozen=True):
-    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
-    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
-    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+    """Call ``work``, which signs or agrees on a secret with a private key (of the vehicle's, or of the provider whose prices a station
+    signs), and tell what came of it (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop
+    that guards the hardware. ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session
+    this is, from 1 on."""
 
     purpose: str
     work: Callable[[], Any]

@@ -38,7 +38,7 @@ from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
 from iso15118.simulation import AC_CAR_PACK, AC_PRESETS
 
-__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
+__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc", "secc_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -99,11 +99,22 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
 
 
 ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "evcc": EvccSettings}
+"""The settings of each role's file."""
 
 
 def load_secc(path: Path) -> SeccSettings:
-    """The settings of a station, from a file. Raises ``ConfigError``."""
+    """The settings of a station with one connector, from a file. Raises ``ConfigError``, also for a file with several."""
     table = read_toml(path)
+    if "connector" in table:
+        raise ConfigError(
+            "connector", "this file has several connectors", "iso15118.settings.connectors.load_connectors"
+        )
+    return secc_of(table, path)
+
+
+def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
+    """The settings of one connector, from its tables, which are changed; ``path``: of the file that they are from. Raises
+    ``ConfigError``."""
     apply(table, "secc")
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict

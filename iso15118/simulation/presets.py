@@ -120,6 +120,7 @@ PRESETS: dict[str, StationPreset] = {
         ),
     )
 }
+"""The stations by name."""
 
 
 def preset(name: str) -> StationPreset:

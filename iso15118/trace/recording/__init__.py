@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from .folders import new_folder, only_folder
 from .record import SessionRecord
-from .reopened import reopened, report_of
+from .reopened import report_of
 
-__all__ = ["SessionRecord", "new_folder", "only_folder", "reopened", "report_of"]
+__all__ = ["SessionRecord", "new_folder", "only_folder", "report_of"]

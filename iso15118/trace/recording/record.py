@@ -18,12 +18,10 @@ import msgspec
 
 from iso15118.files import write_whole
 from iso15118.trace.capture import Capture
-from iso15118.trace.entries import EVCC, SECC, MessageEntry
+from iso15118.trace.entries import EVCC, SECC
 from iso15118.trace.packets import Endpoint
 from iso15118.trace.reading.frames import FrameStream, Whole
 from iso15118.trace.reading.messages import Dialogue
-from iso15118.trace.recorder import Recorder
-from iso15118.trace.report import report
 
 from .folders import CAPTURE, LINES, REPORT, SUMMARY, OutputFile
 from .lines import message_line, session_line
@@ -34,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 1.0
 """How often it is looked whether the files are still there."""
+_MOST_FOR_A_PAGE: Final = 20_000
+"""Frames; the page of a longer session is left to `iso15118 report`: it takes seconds of a processor that the next session needs."""
 _WRITE_FROM: Final = 64 * 1024
 """Octets that wait to be written, where nobody asks for more."""
 
@@ -58,7 +58,7 @@ class SessionRecord:
         self.folder, self.role = folder, role
         self.failed = ""
         """Why the recording is not whole; empty as long as it is."""
-        self.recorder = Recorder()
+        self._last_t = 0.0
         self._epoch, self._prompt, self._given_up = epoch, prompt, given_up
         self._capture = Capture(epoch=epoch, note=note)
         self._pending = bytearray()
@@ -102,15 +102,12 @@ class SessionRecord:
             self._last[sender] = now
             latency = None if other is None else round((now - other) * 1000.0, 3)
             state = self._states.get(self.role, "")
-            if isinstance(entry, MessageEntry):
-                body = getattr(entry.value, "body", None)
-                self.recorder.message(sender, getattr(body, "body_element", None) or entry.value, now)
+            self._last_t = now
             self._add(message_line(entry, role=self.role, state=state, latency_ms=latency), now)
 
     def state(self, role: str, state: str, now: float) -> None:
         """A role entered a state."""
         self._states[role] = state
-        self.recorder.state(role, state, now)
         self._add(session_line(self._unix(now), role, state, "StateEntered", {"state": state}), now)
 
     def told(self, role: str, name: str, what: Any, now: float) -> None:
@@ -194,13 +191,19 @@ class SessionRecord:
             return
         self._write(self._lines, bytes(self._pending))
         self._pending.clear()
-        t = self._unix(self.recorder.last)
+        t = self._unix(self._last_t)
         self._write(self._lines, session_line(t, self.role, "", "RecordingEnded", {"reason": why}))
         self._fail(why)
 
     def _report(self, failure: str) -> None:
-        page = report(self.recorder, self._summary, failure=failure)
-        write_whole(self.folder / REPORT, page.encode(), durable=False)
+        if self._number > _MOST_FOR_A_PAGE:
+            return
+        # The same page that the command makes of the folder. What judges a session is not loaded while one runs.
+        from iso15118.trace.report.files import report_of_folder
+        from iso15118.trace.report.page import page
+
+        text = page(report_of_folder(self.folder, failure=failure))
+        write_whole(self.folder / REPORT, text.encode(), durable=False)
 
     def _look(self) -> None:
         if self._lines.removed or self._packets.removed or not os.path.lexists(self.folder / LINES):
