@@ -206,6 +206,7 @@ def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
         "own_event_loop": "ended: SessionEnded(reason=<EndReason.TIMEOUT",
         "own_hardware": "hardware safe: True",
         "heartbeat": "hardware safe: True",
+        "two_inlets": "neither: tried mcs, ccs2; charged at none: 70 %",
     }
     assert last[example.stem] in run.stdout.decode().splitlines()[-1]
 

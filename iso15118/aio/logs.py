@@ -76,6 +76,16 @@ class Log:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
+    @property
+    def tells_debug(self) -> bool:
+        """Lines for who looks for a fault go somewhere."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
+    @property
+    def tells_info(self) -> bool:
+        """Lines about what goes as it should do."""
+        return self._logger.isEnabledFor(logging.INFO)
+
     def debug(self, text: str, *values: Any) -> None:
         """For who looks for a fault."""
         self._say(logging.DEBUG, text, values, None)

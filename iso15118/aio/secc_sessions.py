@@ -232,7 +232,6 @@ class SeccSessions:
             self.refused(driver.link_end)
             self._happened(ConnectionFailed(self._number, str(driver.link_end)))
             return
-        _log.info("session with %s ended: %s", result.peer, result.ended)
         if isinstance(driver.session, SeccSession):
             for ticket in driver.session.used_tickets:
                 if ticket in self.tickets:  # it may have been forgotten meanwhile

@@ -43,6 +43,15 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     result: str
     detail: str
     end_reason: str
+    cause: str
+    """Its code in the table of causes (docs/causes.md)."""
+    side: str
+    """Whom that points at: ``evcc``, ``secc``, ``link``."""
+    timer: str
+    requirement: str
+    hint: str
+    """What to try."""
+    last_messages: list[dict[str, Any]]
     edition: str
     """What was spoken; empty if the two had none in common."""
     peer: str
@@ -95,6 +104,12 @@ def summary_of(
         result="failed" if problem else "ok",
         detail=problem,
         end_reason=ended.reason.name,
+        cause=result.cause.code,
+        side=result.side,
+        timer=result.cause.timer,
+        requirement=result.cause.requirement(result.edition),
+        hint=result.cause.hint,
+        last_messages=result.summary()["last_messages"],
         edition=result.edition,
         peer=result.peer,
         evccid=evccid or result.evccid,
@@ -160,12 +175,26 @@ def tell(summary: SessionSummary) -> None:
     where = f"{summary.connector}: " if summary.connector else ""
     for line in (
         f"{where}{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
+        *(() if summary.result == "ok" else _why(summary)),
         f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}",
         f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V",
         f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
         f"with {summary.peer}, {summary.edition or 'no edition in common'}, {tls}",
     ):
         echo_soon(line)
+
+
+def _why(summary: SessionSummary) -> list[str]:
+    """Of a session that failed: what the table of causes says."""
+    timer = ", ".join(part for part in (summary.timer, summary.requirement) if part)
+    last = ", ".join(
+        " ".join(filter(None, (one["message"], one["response_code"]))) for one in summary.last_messages
+    )
+    return [
+        f"  cause {summary.cause}, points at {summary.side}{f' ({timer})' if timer else ''}",
+        f"  try: {summary.hint}",
+        f"  last messages: {last or 'none'}",
+    ]
 
 
 class Secured(Struct, frozen=True, kw_only=True):

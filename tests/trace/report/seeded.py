@@ -13,7 +13,7 @@ from typing import Any
 from iso15118.errors import V2GError
 from iso15118.loopback import LoopbackSpec
 from iso15118.loopback.memory import run_in_memory
-from iso15118.loopback.rig import Plant
+from iso15118.loopback.rig import Rig
 from iso15118.session.events import TransportLoss, TransportLost
 from iso15118.testing.monitor import SafetyViolation
 from iso15118.testing.pair import Pair
@@ -44,7 +44,7 @@ def spoken_by(spec: LoopbackSpec, *faults: tuple[str, WireFault]) -> Spoken:
     told = Spoken()
     pairs: list[Pair] = []
 
-    def on_pair(plant: Plant, pair: Pair) -> None:
+    def on_pair(rig: Rig, pair: Pair) -> None:
         pairs.append(pair)
         told.events.append((pair.now, True, "open"))
         for role, wire, heard, tell in (
