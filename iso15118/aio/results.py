@@ -15,8 +15,11 @@ from iso15118.aio.net.ending import StreamEnd
 from iso15118.aio.ports.coil_side import NONE_W
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
+from iso15118.session.causes import Cause, cause_of
 from iso15118.session.events import HardwareFault, ReceiverMeasured
 from iso15118.tls import TlsInfo
+
+from .told_result import lines_of_result, summary_of_result
 
 if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from .finishing import Session
 
-__all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
+__all__ = ["LastMessage", "SessionResult", "Tally", "is_loop_answer", "last_message", "let_go", "summed_up"]
 
 _FLOWING_A = 1.0
 
@@ -42,6 +45,18 @@ def is_loop_answer(message: Any) -> bool:
     """What a station answers once in a turn of the charge loop, in any edition."""
     name = type(message).__name__
     return (type(message.body.body_element).__name__ if name == _ENVELOPE else name) in _LOOP_ANSWERS
+
+
+class LastMessage(Struct, frozen=True):
+    """One of the last messages before the end."""
+
+    before_s: float
+    """So long before the end, in s."""
+    sender: str
+    """``evcc`` or ``secc``."""
+    message: str
+    """The name of its class."""
+    response_code: str = ""
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -77,7 +92,7 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """By the station's meter, from the first reading to the last; None without a meter."""
     discharged_wh: float | None = None
     faults: tuple[HardwareFault, ...] = ()
-    """Every fault of the hardware, those after the end included."""
+    """Every fault of the hardware, also what was told of it from outside, those after the end included."""
     safe: bool
     """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
     still have an effect, and the hardware shows it: contactors open, less than 5 A."""
@@ -104,6 +119,27 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Vehicle: the schedule that it took last, with its profile and what that was to cost."""
     ticket: SeccTicket | EvccTicket | None = None
     """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
+
+    last_messages: tuple[LastMessage, ...] = ()
+    """The last five before the end, in order."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why it ended, as the table of causes has it (docs/causes.md): code, timer, requirement, what to try."""
+        return cause_of(self.ended.reason, self.ended.cause)
+
+    @property
+    def side(self) -> str:
+        """Whom the cause points at: ``evcc``, ``secc`` or ``link``. Where to look first, and no verdict."""
+        return self.cause.side.of(self.role)
+
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return summary_of_result(self)
+
+    def __str__(self) -> str:
+        """The same in ten lines, for people."""
+        return "\n".join(lines_of_result(self))
 
 
 class Tally:
@@ -183,8 +219,9 @@ def summed_up(
     stream: MessageStream | None,
     tally: Tally,
     remarks: Sequence[str] = (),
+    told: Sequence[HardwareFault] = (),
 ) -> SessionResult:
-    """``bare`` with all that session, hardware and connection have to say."""
+    """``bare`` with all that session, hardware and connection have to say; ``told``: faults that somebody told."""
     energy = hardware.energy
     paused = bare.safe and bare.ended.reason is EndReason.PAUSED
     return msgspec.structs.replace(
@@ -200,7 +237,7 @@ def summed_up(
         maximum_voltage_v=tally.maximum_voltage_v,
         charged_wh=energy[0] if energy is not None else None,
         discharged_wh=energy[1] if energy is not None else None,
-        faults=tuple(hardware.faults),
+        faults=(*hardware.faults, *(one for one in told if one not in hardware.faults)),
         evccid=getattr(session, "evccid", ""),
         edition=getattr(session, "edition", ""),
         emaid=getattr(session, "emaid", ""),
@@ -212,6 +249,13 @@ def summed_up(
         ticket=getattr(session, "ticket", None) if paused else None,
         discovery=tuple(remarks),
     )
+
+
+def last_message(before_s: float, sender: str, message: object) -> LastMessage:
+    """What is kept of a message."""
+    body = getattr(getattr(message, "body", None), "body_element", None) or message
+    code = getattr(body, "response_code", None)
+    return LastMessage(before_s, sender, type(body).__name__, "" if code is None else str(code.value))
 
 
 def let_go(result: SessionResult) -> SessionResult:

@@ -11,14 +11,20 @@ from iso15118.cli.show import print_json
 from iso15118.cli.terminal import echo, echo_lines
 from iso15118.errors import ConfigError
 from iso15118.settings import choose
+from iso15118.settings.connectors import (
+    OneConnector,
+    connectors_schema,
+    connectors_to_toml,
+    load_connectors,
+)
 from iso15118.settings.reading import read_toml
-from iso15118.settings.roles import ELSEWHERE, ROLES, load
+from iso15118.settings.roles import ELSEWHERE, ROLES, SeccSettings, load
 from iso15118.settings.writing import json_schema, to_toml
 
 __all__ = ["app"]
 
 _WITHOUT = frozenset(ELSEWHERE)
-_TABLES = {"station": "secc", "vehicle": "evcc"}
+_TABLES = {"station": "secc", "connector": "secc", "vehicle": "evcc"}
 """Tables that only one role has."""
 
 app = typer.Typer(
@@ -39,10 +45,12 @@ Role = Annotated[str | None, typer.Option(help="secc or evcc (default: what the 
 def show(file: File = None, config: Option = None, role: Role = None) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
     path = _one(file, config)
-    if path is None:
-        echo_lines(to_toml(ROLES[_named(role)](), without=_WITHOUT))
+    which = _named(role) if path is None else _role(path, role)
+    if which == "secc":
+        one = OneConnector("", SeccSettings())
+        echo_lines(connectors_to_toml((one,) if path is None else load_connectors(path)))
     else:
-        echo_lines(to_toml(load(path, _role(path, role)), without=_WITHOUT))
+        echo_lines(to_toml(ROLES[which]() if path is None else load(path, which), without=_WITHOUT))
 
 
 @app.command()
@@ -57,20 +65,25 @@ def validate(
     if path is None:
         raise ConfigError("FILE", "is missing", "the file to check")
     which = _role(path, role)
-    load(path, which)
-    if as_json:
-        print_json({"file": str(path), "role": which, "valid": True})
+    names: list[str] = []
+    if which == "secc":
+        names = [one.name for one in load_connectors(path) if one.name]
     else:
-        echo(f"{path}: a valid configuration of the {which.upper()}")
+        load(path, which)
+    if as_json:
+        several = {"connectors": names} if names else {}
+        print_json({"file": str(path), "role": which, "valid": True, **several})
+    else:
+        of = f", connectors {', '.join(names)}" if names else ""
+        echo(f"{path}: a valid configuration of the {which.upper()}{of}")
 
 
 @app.command()
 def schema(role: Role = None) -> None:
     """Print the JSON Schema of the files, with units and defaults."""
-    if role is not None:
-        print_json(json_schema(ROLES[_named(role)], without=_WITHOUT))
-    else:
-        print_json({name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()})
+    schemas = {name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()}
+    schemas["secc"] = connectors_schema(schemas["secc"])
+    print_json(schemas if role is None else schemas[_named(role)])
 
 
 def _one(file: Path | None, config: Path | None) -> Path | None:

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+import typer
 
 from iso15118.errors import ConfigError
 
-__all__ = ["ConfigKeys", "given_once"]
+__all__ = ["ConfigKeys", "KeylogUdp", "Record", "given_once"]
+
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Record each session in a new folder in DIR; its capture holds the TLS secrets.",
+    ),
+]
+KeylogUdp = Annotated[
+    str | None,
+    typer.Option(
+        "--keylog-udp",
+        metavar="HOST:PORT",
+        help="Send the TLS secrets there, as Wireshark plugins for V2G read them: who hears them reads the traffic.",
+    ),
+]
+"""Options of ``secc`` and ``evcc``."""
 
 
 class ConfigKeys:

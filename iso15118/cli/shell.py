@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from iso15118 import __version__
 from iso15118.cli.ending import ExitStatus, report
 from iso15118.cli.options import given_once
-from iso15118.cli.terminal import LineFormatter, echo
+from iso15118.cli.terminal import JsonFormatter, LineFormatter, echo
 from iso15118.errors import ConfigError, V2GError
 from iso15118.settings import choose, nearest
 
@@ -29,6 +29,9 @@ COMMANDS = {
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
     "decode": "iso15118.cli.decode",
+    "report": "iso15118.cli.report",
+    "diff": "iso15118.cli.diff",
+    "anonymize": "iso15118.cli.anonymize",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }
@@ -79,11 +82,15 @@ def common(
     log_level: Annotated[
         str, typer.Option(help="What is logged on stderr: debug, info, warning or error.")
     ] = "warning",
+    log_format: Annotated[str, typer.Option(help="text, or json: one object a line.")] = "text",
 ) -> None:
     """Options that stand before the command."""
     level = choose("--log-level", log_level, LEVELS)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    if choose("--log-format", log_format, ["text", "json"]) == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 

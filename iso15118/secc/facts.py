@@ -282,6 +282,7 @@ class Facts:
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""
     abort_rule: str = ""
+    abort_cause: str = ""
 
     news: list[Notify] = field(default_factory=list)
     """For the application, once everything else is on its way."""

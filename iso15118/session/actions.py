@@ -369,11 +369,12 @@ class QuirkApplied(Notify, frozen=True):
 class SessionEnded(Notify, frozen=True):
     """The session is over; hardware was told to be safe before this. ``detail`` is human-readable, ``reason`` for
     programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that ended it, empty for
-    any other cause."""
+    any other cause. ``cause``: a code of ``session.causes``, where that says more than the reason; ``causes.cause_of`` has its row."""
 
     reason: EndReason
     detail: str = ""
     rule: str = ""
+    cause: str = ""
 
 
 if not TYPE_CHECKING:  # old names, for one release

@@ -127,7 +127,7 @@ class SimulatedAcStation(Desk):
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
         """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``). Raises as a
-        ``SimulatedStation`` does."""
+        ``SimulatedStation`` does. Raises ``MisuseError`` for an action that is no request of AC hardware."""
         circuit = self.circuit
         circuit.advance(now)
         call = _CALLS.get(type(action))

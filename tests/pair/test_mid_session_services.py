@@ -51,7 +51,7 @@ def flows_w(watched: Watched) -> float:
     if hasattr(circuit, "sends_w"):
         return float(circuit.sends_w)
     if hasattr(circuit, "power_w"):
-        return abs(sum(circuit.power_w))
+        return abs(float(sum(circuit.power_w)))
     return abs(float(circuit.current_a * circuit.outlet_v))
 
 

@@ -36,7 +36,9 @@ __all__ = [
 SignerAlgorithm = Literal["secp256r1", "secp521r1", "ed448"]
 """Kind of key, which fixes the hash: SHA-256, SHA-512, or Ed448 as it is. [V2G20-2674] [V2G20-2319]"""
 AgreementCurve = Literal["secp256r1", "secp521r1", "x448"]
+"""Curves on which contract keys are agreed."""
 AgreementPublicKey: TypeAlias = ec.EllipticCurvePublicKey | x448.X448PublicKey
+"""The other side's public key."""
 
 
 class SignerError(PkiError):
