@@ -108,6 +108,7 @@ MAY_IMPORT = {
         "settings",
         "testing",
     },
+    "robot_keywords": BASE | {"aio", "loopback", "pki", "scenario", "sdp", "session", "settings"},
     "cli": BASE
     | {
         "scenario",

@@ -37,11 +37,15 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def commands(page: Path) -> list[str]:
+    return commands_in(page.read_text(encoding="utf-8"))
+
+
+def commands_in(text: str) -> list[str]:
     return [
         line[2:]
-        for kind, text in blocks(page)
+        for kind, block in BLOCK.findall(text)
         if kind == "console"
-        for line in text.splitlines()
+        for line in block.splitlines()
         if line.startswith("$ ")
     ]
 
@@ -89,24 +93,24 @@ def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterat
             running.kill()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
-    for kind, text in blocks(page):
+def replay(text: str, folder: Path) -> None:
+    """Write the files and run the commands of a page or a part of it, from top to bottom."""
+    for kind, block in BLOCK.findall(text):
         if kind == "toml":
-            name = text.splitlines()[0].removeprefix("# ")
-            of_a_role = name != "broken.toml" and "[[step]]" not in text and "[[schedule]]" not in text
+            name = block.splitlines()[0].removeprefix("# ")
+            of_a_role = name != "broken.toml" and "[[step]]" not in block and "[[schedule]]" not in block
             keys = f"sdp_port = {SDP_PORT}\n" if of_a_role else ""
-            (tmp_path / name).write_text(keys + text, encoding="utf-8")
+            (folder / name).write_text(keys + block, encoding="utf-8")
     with contextlib.ExitStack() as stack:
-        for line in commands(page):
+        for line in commands_in(text):
             lasting = [how for start, how in BACKGROUND.items() if line.startswith(start)]
             if lasting:
-                stack.enter_context(background(line, tmp_path, *lasting[0]))
+                stack.enter_context(background(line, folder, *lasting[0]))
             elif line.startswith(("iso15118", "python examples/")):
                 expected = int(found.group(1)) if (found := EXPECTED.search(line)) else 0
                 run = subprocess.run(
                     program(line),
-                    cwd=tmp_path,
+                    cwd=folder,
                     env=environment(),
                     capture_output=True,
                     timeout=300.0,
@@ -116,6 +120,15 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
             else:
                 target = line.removeprefix("make ")
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+FIRST_HOURS = ("first-hour.md", "firmware.md", "vehicle.md", "testing.md")
+"""Run one after the other, role by role: tests/documentation/test_first_hours.py."""
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one.name not in FIRST_HOURS], ids=name_of)
+def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
+    replay(page.read_text(encoding="utf-8"), tmp_path)
 
 
 def test_the_unit_of_systemd_asks_for_what_the_station_tells() -> None:
@@ -193,6 +206,7 @@ def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
         "own_event_loop": "ended: SessionEnded(reason=<EndReason.TIMEOUT",
         "own_hardware": "hardware safe: True",
         "heartbeat": "hardware safe: True",
+        "two_inlets": "neither: tried mcs, ccs2; charged at none: 70 %",
     }
     assert last[example.stem] in run.stdout.decode().splitlines()[-1]
 

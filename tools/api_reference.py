@@ -127,6 +127,7 @@ MODULES: Final = tuple(
         "loopback",
         "scenario",
         "pytest_plugin",
+        "robot_keywords",
         "trace",
         "trace.entries",
         "trace.reading.files",

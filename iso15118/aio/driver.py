@@ -355,6 +355,8 @@ class SessionDriver(Finishing):
                 self._tally.measured(event, now)
             elif type(event) is ev.AcMeasured:
                 self._tally.alternating(event, now)
+            elif type(event) is ev.PadMeasured or type(event) is ev.ReceiverMeasured:
+                self._tally.wireless(event, now)
 
     def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;

@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
+from iso15118.aio.ports.coil_side import NONE_W
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
 from iso15118.session.causes import Cause, cause_of
-from iso15118.session.events import HardwareFault
+from iso15118.session.events import HardwareFault, ReceiverMeasured
 from iso15118.tls import TlsInfo
 
 from .told_result import lines_of_result, summary_of_result
@@ -23,7 +24,7 @@ from .told_result import lines_of_result, summary_of_result
 if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.ports.hardware import Hardware
-    from iso15118.session.events import AcMeasured, InletMeasured, PowerMeasured
+    from iso15118.session.events import AcMeasured, InletMeasured, PadMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
@@ -80,9 +81,9 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     started: float
     finished: float
     energy_from: float | None = None
-    """When more than 1 A flowed for the first time; None if it never did."""
+    """When more than 1 A flowed for the first time, or without a wire more than 50 W; None if it never did."""
     transfer_seconds: float = 0.0
-    """Time during which more than 1 A flowed, either way."""
+    """Time during which as much flowed, either way."""
     peak_power_kw: float = 0.0
     """Greatest measured magnitude, either way; so is the current."""
     peak_current_a: float = 0.0
@@ -176,20 +177,26 @@ class Tally:
             and (current > _FLOWING_A) is (self._flowing_since is not None)
         ):
             return  # nothing new, as mostly
-        self._see(voltage, current, voltage * current, now)
+        self._see(voltage, current, voltage * current, current > _FLOWING_A, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:
         """The same of AC: the greatest voltage and current of a phase, and the power of all."""
-        self._see(max(values.voltage_v), max(values.current_a), abs(values.total_w), now)
+        current = max(values.current_a)
+        self._see(max(values.voltage_v), current, abs(values.total_w), current > _FLOWING_A, now)
 
-    def _see(self, voltage: float, current: float, power: float, now: float) -> None:
+    def wireless(self, values: PadMeasured | ReceiverMeasured, now: float) -> None:
+        """The same without a wire: what a pad sends, or a coil gives to the battery; what circles in a coil is no current of that kind."""
+        output = (values.voltage_v, values.current_a) if isinstance(values, ReceiverMeasured) else (0.0, 0.0)
+        self._see(*output, values.power_w, values.power_w > NONE_W, now)
+
+    def _see(self, voltage: float, current: float, power: float, flows: bool, now: float) -> None:
         if voltage > self.maximum_voltage_v:
             self.maximum_voltage_v = voltage
         if current > self.peak_current_a:
             self.peak_current_a = current
         if power > self.peak_power_w:
             self.peak_power_w = power
-        if current > _FLOWING_A:
+        if flows:
             if self._flowing_since is None:
                 self._flowing_since = now
                 if self.began is None:

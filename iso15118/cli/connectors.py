@@ -35,9 +35,9 @@ def serve_connectors(
     A connector whose interface cannot be used is waited for, whatever its ``wait_for_interface``, while the others serve. Raises
     ``LinkError`` where no connector has an interface and none is to wait for it, otherwise as ``iso15118 secc`` does.
     """
-    _check_interfaces(connectors)
     status: int = ExitStatus.OK
     with by_thread(), ExitStack() as stack:
+        _check_interfaces(connectors)
         prepared: dict[str, PreparedConnector] = {}
         for number, one in enumerate(connectors):
             try:

@@ -30,6 +30,8 @@ COMMANDS = {
     "exi": "iso15118.cli.exi",
     "decode": "iso15118.cli.decode",
     "report": "iso15118.cli.report",
+    "diff": "iso15118.cli.diff",
+    "anonymize": "iso15118.cli.anonymize",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
 }

@@ -24,6 +24,7 @@ from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import LOSSES
 from iso15118.session.checks import check_event, text
+from iso15118.session.couplers import carried
 from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
@@ -93,6 +94,8 @@ class EvccSession(SideStreams, Funnel):
             raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
+        coupler = carried(config.services, config.connectors)
+        limits = limits if coupler is None else coupler.of_vehicle(limits)
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
         talk.inverter, talk.wanted = inverter, check_wanted(value_added)
         if mobility is not None:

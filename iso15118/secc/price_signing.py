@@ -7,6 +7,7 @@ still prices, and a signature that does not fit would be taken for a forgery.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,13 @@ def begin_signing(
     sign: Callable[[], Signature],
     made: Any,
     *,
-    until: float | None = None,
+    until: float = math.inf,
 ) -> tuple[PriceSigning, UseKey]:
     """Have ``elements`` signed by ``sign``, which uses the key of ``signer``. ``until``: it is over by then. A later one takes the place of
     an earlier one."""
     facts.keys_used += 1
-    deadline = facts.now + facts.config.schedules.key_use_s
-    signing = PriceSigning(facts.keys_used, deadline if until is None else until, made)
+    deadline = min(facts.now + facts.config.schedules.key_use_s, until)
+    signing = PriceSigning(facts.keys_used, deadline, made)
     facts.signing = signing
 
     def work() -> Signature:

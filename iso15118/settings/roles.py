@@ -21,6 +21,7 @@ from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
+from iso15118.settings.couplers import check_connector, check_inlet, fit_to_inlet, fit_to_preset, is_megawatt
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.parts import (
     Iso2TlsSettings,
@@ -119,11 +120,10 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
-        preset = str(station.get("preset", ""))
-        kind = "mcs" if preset.startswith("mcs") else "ac" if preset.startswith("ac") else "dc"
-        session.setdefault("services", [kind, f"{kind}-bpt"])
+        fit_to_preset(str(station.get("preset", "")), session)
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
-    megawatt = settings.station.preset.startswith("mcs")
+    megawatt = is_megawatt(settings.station.preset)
+    check_connector(settings.station.preset, settings.session.connector)
     alternating = settings.station.preset in AC_PRESETS
     check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
     fitting = _MCS if megawatt else _AC if alternating else _CCS
@@ -184,6 +184,7 @@ def load_evcc(path: Path) -> EvccSettings:
     table = read_toml(path)
     apply(table, "evcc")
     _fit_to_charger(table)
+    fit_to_inlet(table)
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
@@ -199,6 +200,7 @@ def load_evcc(path: Path) -> EvccSettings:
                 "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
             )
     vehicle, target = settings.vehicle, settings.session.target_soc
+    check_inlet(vehicle, settings.session.services, settings.session.connectors)
     if vehicle.soc >= target:
         raise ConfigError(
             "vehicle.soc", f"{vehicle.soc:g} is not below session.target_soc = {target}", "a lower one"

@@ -78,7 +78,7 @@ class PluggedEvcc(ServiceCommands):
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs, vehicle.signal)
-        vehicle = dataclasses.replace(vehicle, signal=signal)
+        self.vehicle = vehicle = dataclasses.replace(vehicle, signal=signal)
         self._tls = kept = renewable(tls)
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
             config, vehicle, interface, kept, connections=self._happened, **client

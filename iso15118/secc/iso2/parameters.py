@@ -5,6 +5,7 @@ AC and DC say how limits are read and offered; when the answer is Finished, and 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from msgspec.structs import replace
@@ -64,11 +65,12 @@ def _offered(
     """Schedules with their tariffs; while those are being signed the vehicle is told to wait."""
     facts, said, most_w = ctx.facts, request.ev_charge_parameter, ctx.part.most_w(ctx, now=False)
     most_entries = request.max_entries_sa_schedule_tuple
-    of, until = (said.departure_time, most_entries, most_w, facts.plans), None
+    of: tuple[object, ...] = (said.departure_time, most_entries, most_w, facts.plans)
+    until, under_way = math.inf, ctx.signing
     if (
-        ctx.signing is not None and ctx.signing.made.of != of
+        under_way is not None and under_way.made.of != of
     ):  # something else is wanted by now: in what time is left
-        until, ctx.signing = ctx.signing.deadline, None
+        until, ctx.signing = under_way.deadline, None
     if ctx.signing is None:
         made = Made(offer_schedules(ctx, said.departure_time, most_entries, most_w), facts.now, of)
         step = sign(ctx, made, until=until)

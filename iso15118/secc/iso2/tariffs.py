@@ -158,7 +158,7 @@ def _signer(ctx: Context) -> Signer | None:
     return next((one for one in ctx.facts.price_signers if one.algorithm == "secp256r1"), None)
 
 
-def sign(ctx: Context, made: Made, *, until: float | None) -> tuple[PriceSigning, UseKey] | None:
+def sign(ctx: Context, made: Made, *, until: float) -> tuple[PriceSigning, UseKey] | None:
     """Have all tariffs of it signed, for the header; None where nobody here signs them, or there is none."""
     signer = _signer(ctx)
     listed = made.schedules.sa_schedule_tuple

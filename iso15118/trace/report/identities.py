@@ -110,7 +110,13 @@ def tls_card(session: Session, entry: TlsEntry) -> None:
     if entry.message in _SHOWN and len(card.facts) < _MOST:
         for name, value in entry.content.items():
             if name != "certificates" and value not in ([], None, False):
-                text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+                text = (
+                    ", ".join(map(str, value))
+                    if isinstance(value, list)
+                    else "yes"
+                    if value is True
+                    else str(value)
+                )
                 card.facts.append((f"{entry.message} {name}", printable(text)))
     described = entry.content.get("certificates")
     if isinstance(described, list):

@@ -27,11 +27,11 @@ ul, ol { margin: 4px 0; padding-left: 1.3em; }
 .verdict { font-weight: 700; } .failed .verdict, .bad { color: var(--bad); } .ok .verdict, .good { color: var(--good); }
 .undecidable .verdict, .open { color: var(--open); }
 .cause h2 { margin: 0 0 6px; }
-dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 14px; margin: 6px 0; }
+dl { display: grid; grid-template-columns: fit-content(34%) minmax(0, 1fr); gap: 3px 14px; margin: 6px 0; }
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; margin: 10px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(152px, 1fr)); gap: 8px; margin: 10px 0; }
 .tile { background: var(--card); border: 1px solid var(--grid); border-radius: 8px; padding: 7px 12px; min-width: 0; }
-.tile span { display: block; font-size: .82rem; color: var(--soft); } .tile b { font-size: 1.1rem; font-weight: 600; }
+.tile span { display: block; font-size: .82rem; color: var(--soft); } .tile b { font-size: 1.05rem; font-weight: 600; }
 .side { display: inline-block; min-width: 3.1em; text-align: center;
   border-radius: 4px; padding: 0 5px; font-size: .8rem; font-weight: 600; }
 .side.evcc { background: var(--evcc-soft); color: var(--evcc); } .side.secc { background: var(--secc-soft); color: var(--secc); }
@@ -54,7 +54,7 @@ svg line, svg path { vector-effect: non-scaling-stroke; } svg .grid { stroke: va
 svg .zero { stroke: var(--zero); stroke-width: 1; } svg .mark { stroke: var(--mark); stroke-width: 2; }
 svg path { fill: none; stroke-linejoin: round; } svg .evcc { stroke: var(--evcc); } svg .secc { stroke: var(--secc); }
 svg .measured { stroke-width: 2; } svg .target { stroke-width: 1.6; stroke-dasharray: 6 3; }
-svg .limit, svg .least { stroke-width: 1.3; stroke-dasharray: 1.5 3; }
+svg .limit, svg .least { stroke-width: 1.6; stroke-dasharray: 2 3; }
 svg .pointer { fill: var(--soft); opacity: 0; } svg .pointer:hover { opacity: .16; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: .82rem; color: var(--soft); margin: 0 0 2px 60px; }
 .legend svg { width: 26px; height: 8px; vertical-align: middle; margin-right: 4px; }

@@ -191,13 +191,13 @@ def discoveries() -> Iterator[Seeded]:
             )
 
 
-_well: dict[str, Spoken] = {}
+_known: dict[str, Spoken] = {}
 
 
-def _good(edition: str) -> Spoken:
-    if edition not in _well:
-        _well[edition] = spoken_by(session(edition))
-    return _well[edition]
+def good_session(edition: str) -> Spoken:
+    if edition not in _known:
+        _known[edition] = spoken_by(session(edition))
+    return _known[edition]
 
 
 def _changed(
@@ -208,7 +208,7 @@ def _changed(
 
 def _rewritten(edition: str, message: str, change: dict[str, Any]) -> Report | None:
     """The session up to that message, which says something else, and closed by the vehicle."""
-    events, schema = _good(edition).events, _SCHEMAS[edition]
+    events, schema = good_session(edition).events, _SCHEMAS[edition]
     for place, (at, from_vehicle, what) in enumerate(events):
         if not isinstance(what, bytes) or named(edition, what) != message:
             continue
@@ -245,7 +245,7 @@ def named(edition: str, frame: bytes) -> str:
 
 
 def _silent(edition: str, message: str, how: str, place: int) -> Report | None:
-    events = _good(edition).events
+    events = good_session(edition).events
     for index, (at, _, what) in enumerate(events):
         if isinstance(what, bytes) and named(edition, what) == message:
             return report_on(captured(Spoken([*events[: index + 1], (at + 60.0 + place, False, how)])))
@@ -253,7 +253,7 @@ def _silent(edition: str, message: str, how: str, place: int) -> Report | None:
 
 
 def _no_protocol(edition: str) -> Report | None:
-    events = _good(edition).events
+    events = good_session(edition).events
     at = events[1][0]
     answer = app.SupportedAppProtocolRes(response_code=app.ResponseCode.Failed_NoNegotiation)
     frame = encode_frame(PayloadType.SAP, exi.encode("app", answer))

@@ -13,7 +13,7 @@ from typing import Any
 from iso15118.errors import V2GError
 from iso15118.loopback import LoopbackSpec
 from iso15118.loopback.memory import run_in_memory
-from iso15118.loopback.rig import Plant
+from iso15118.loopback.rig import Rig
 from iso15118.session.events import TransportLoss, TransportLost
 from iso15118.testing.monitor import SafetyViolation
 from iso15118.testing.pair import Pair
@@ -44,7 +44,7 @@ def spoken_by(spec: LoopbackSpec, *faults: tuple[str, WireFault]) -> Spoken:
     told = Spoken()
     pairs: list[Pair] = []
 
-    def on_pair(plant: Plant, pair: Pair) -> None:
+    def on_pair(rig: Rig, pair: Pair) -> None:
         pairs.append(pair)
         told.events.append((pair.now, True, "open"))
         for role, wire, heard, tell in (
@@ -114,7 +114,7 @@ def captured(told: Spoken, *, tls: str | None = None, answer_s: float = 0.002, i
         late[from_vehicle] = max(late[from_vehicle], at)
         made.now = max(made.now, began + late[from_vehicle] + (0.0 if from_vehicle else answer_s))
         made.step_s = 0.0
-        if gone.get(from_vehicle) or "reset" in gone.values():
+        if gone.get(from_vehicle):
             continue
         if isinstance(what, bytes):
             made.say(from_vehicle, what)
