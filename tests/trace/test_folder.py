@@ -78,7 +78,8 @@ def test_the_capture_decrypts_itself_to_what_both_sides_said(
     folder, summary, _ = over_tls
     found = read(folder / "session.pcapng")
     port = check_packets(found)
-    assert found.blocks.index(0x0A) < found.blocks.index(6)
+    # Discovery, the opening of TCP and a ClientHello need no secrets.
+    assert found.blocks[: found.blocks.index(0x0A)].count(6) <= 8
     secrets = secrets_of(found.key_log)
     for side, from_client, sender in (("CLIENT", True, "evcc"), ("SERVER", False, "secc")):
         handshake, application = (
