@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from iso15118.cli.configured import Sets, configured
+from iso15118.cli.options import choices
 from iso15118.cli.show import print_json
 from iso15118.cli.terminal import echo, echo_lines
 from iso15118.errors import ConfigError
 from iso15118.settings import choose
 from iso15118.settings.reading import read_toml
-from iso15118.settings.roles import ELSEWHERE, ROLES, load
-from iso15118.settings.writing import json_schema, to_toml
+from iso15118.settings.roles import ELSEWHERE, ROLES
+from iso15118.settings.writing import json_schema, to_builtins, to_toml
 
 __all__ = ["app"]
 
@@ -32,17 +34,31 @@ File = Annotated[Path | None, typer.Argument(help="A TOML file.")]
 Option = Annotated[
     Path | None, typer.Option("-c", "--config", help="The same, as the other commands have it.")
 ]
-Role = Annotated[str | None, typer.Option(help="secc or evcc (default: what the file looks like).")]
+Role = Annotated[
+    str | None,
+    typer.Option(
+        help="secc or evcc (default: what the file looks like).", autocompletion=choices("secc", "evcc")
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def show(file: File = None, config: Option = None, role: Role = None) -> None:
+def show(
+    file: File = None, config: Option = None, role: Role = None, sets: Sets = None, as_json: AsJson = False
+) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
     path = _one(file, config)
     if path is None:
-        echo_lines(to_toml(ROLES[_named(role)](), without=_WITHOUT))
+        settings = ROLES[_named(role)]()
+        if sets:
+            raise ConfigError("--set", "says something over a file, and there is none", "name a file")
     else:
-        echo_lines(to_toml(load(path, _role(path, role)), without=_WITHOUT))
+        settings = configured(path, _role(path, role), sets)
+    if as_json:
+        print_json(to_builtins(settings, without=_WITHOUT))
+    else:
+        echo_lines(to_toml(settings, without=_WITHOUT))
 
 
 @app.command()
@@ -50,14 +66,15 @@ def validate(
     file: File = None,
     config: Option = None,
     role: Role = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sets: Sets = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a file: exit status 0 if it is right, 2 with the key and the reason if it is not."""
     path = _one(file, config)
     if path is None:
         raise ConfigError("FILE", "is missing", "the file to check")
     which = _role(path, role)
-    load(path, which)
+    configured(path, which, sets)
     if as_json:
         print_json({"file": str(path), "role": which, "valid": True})
     else:
@@ -65,8 +82,9 @@ def validate(
 
 
 @app.command()
-def schema(role: Role = None) -> None:
+def schema(role: Role = None, as_json: AsJson = False) -> None:
     """Print the JSON Schema of the files, with units and defaults."""
+    del as_json  # it is JSON in any case
     if role is not None:
         print_json(json_schema(ROLES[_named(role)], without=_WITHOUT))
     else:

@@ -13,6 +13,7 @@ from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station, side_by_side
 from iso15118.aio.secc import SeccServer
+from iso15118.cli.configured import SetsOfSecc, secc_settings
 from iso15118.cli.contracts import followed_backend
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
@@ -23,7 +24,6 @@ from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
 from iso15118.settings.contracts import price_signers_of
 from iso15118.settings.hardware import station_of
-from iso15118.settings.roles import load_secc
 
 __all__ = ["app"]
 
@@ -43,10 +43,11 @@ def secc(
         Path | None,
         typer.Option(help="A scenario whose steps for the station are done in one session, and judged."),
     ] = None,
+    sets: SetsOfSecc = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each session as one line of JSON.")] = False,
 ) -> None:
     """Be a charging station: wait for vehicles, charge them, print each session when it is over."""
-    settings = load_secc(config)
+    settings = secc_settings(config, sets)
     station, reported = station_of(settings.station)
     meter = station.meter
     told = None if scenario is None else ToldEnd(scenario, "secc", station, linked=settings.link.plugged)

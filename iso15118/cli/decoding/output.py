@@ -6,17 +6,18 @@ import shutil
 import sys
 import textwrap
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from iso15118.cli.as_xml import shown_as_xml
 from iso15118.cli.terminal import echo, json_text, write_out
 from iso15118.printable import escaped
-from iso15118.trace.entries import Entry, Layer, MessageEntry, SdpEntry, TcpEntry, V2gtpEntry
-from iso15118.trace.telling import content, name_of, said, values
+from iso15118.trace.entries import Entry, MessageEntry
+from iso15118.trace.lines import json_object
+from iso15118.trace.telling import name_of, said, values
 
-__all__ = ["FOR_PEOPLE", "JSON", "XML", "Output", "json_object"]
+__all__ = ["FOR_PEOPLE", "JSON", "XML", "Output"]
 
 FOR_PEOPLE, JSON, XML = "people", "json", "xml"
 _INDENT: Final = 50
@@ -24,47 +25,6 @@ _INDENT: Final = 50
 
 _DELETE: Final = b"\x7f"
 _encode = msgspec.json.Encoder().encode
-
-
-def json_object(entry: Entry) -> dict[str, Any]:
-    """One line of ``--json``. What happens to a TCP connection is told on the layer that it carries: ``tls`` or ``v2gtp``."""
-    if isinstance(entry, MessageEntry):
-        return {
-            "t": entry.t,
-            "from": entry.sender,
-            "layer": "message",
-            "edition": entry.edition,
-            "message": entry.message,
-            "payload_type": entry.payload_type,
-            "session_id": None if entry.session_id is None else entry.session_id.hex(),
-            "response_code": entry.response_code,
-            "exi": entry.exi.hex(),
-            "content": content(entry),
-            "notes": entry.notes,
-            "schema": entry.schema,
-            "number": entry.number,
-            "stream": entry.stream,
-        }
-    layer, notes = entry.layer.value, entry.notes
-    if isinstance(entry, TcpEntry):
-        layer = Layer.TLS.value if entry.tls else Layer.V2GTP.value
-        notes = (name_of(entry), *notes)
-    return {
-        "t": entry.t,
-        "from": entry.sender,
-        "layer": layer,
-        "edition": None,
-        "message": None if isinstance(entry, V2gtpEntry | TcpEntry) else entry.message,
-        "payload_type": entry.payload_type if isinstance(entry, V2gtpEntry | SdpEntry) else None,
-        "session_id": None,
-        "response_code": None,
-        "exi": entry.payload.hex() if isinstance(entry, V2gtpEntry) else None,
-        "content": content(entry),
-        "notes": notes,
-        "schema": None,
-        "number": entry.number,
-        "stream": entry.stream,
-    }
 
 
 class Output:
@@ -111,7 +71,7 @@ class Output:
         if not self._one:
             return self._comment(f"{self._head(entry)} {entry.message}", notes) + text
         for note in notes:
-            echo(f"iso15118 decode: {note}", err=True)
+            echo(f"iso15118: {note}", err=True)
         return text
 
     def _comment(self, text: str, notes: tuple[str, ...]) -> str:
