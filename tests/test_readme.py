@@ -55,6 +55,8 @@ def iso15118(line: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
 
 
+TOOLS = ("openssl", "chmod", "bash")
+"""Other commands that pages tell to type, with what is on every machine that runs the tests."""
 BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp": (b"answers", True)}
 """Beginning of a command that goes on -> what it says when it is ready, and whether it goes on until it is interrupted."""
 
@@ -79,9 +81,12 @@ def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterat
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
     for kind, text in blocks(page):
+        if kind == "ini" and text.startswith("# ") and text.splitlines()[0].endswith(".cnf"):
+            (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
         if kind == "toml":
             name = text.splitlines()[0].removeprefix("# ")
-            of_a_role = name != "broken.toml" and "[[step]]" not in text and "[[schedule]]" not in text
+            other = ("[[step]]", "[[schedule]]", "[campaign]")
+            of_a_role = name != "broken.toml" and not any(one in text for one in other)
             keys = f"sdp_port = {SDP_PORT}\n" if of_a_role else ""
             (tmp_path / name).write_text(keys + text, encoding="utf-8")
     with contextlib.ExitStack() as stack:
@@ -100,6 +105,11 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
                     check=False,
                 )
                 assert run.returncode == expected, (line, run.stderr.decode())
+            elif line.split()[0] in TOOLS:
+                run = subprocess.run(
+                    line, shell=True, cwd=tmp_path, capture_output=True, timeout=300.0, check=False
+                )
+                assert run.returncode == 0, (line, run.stderr.decode())
             else:
                 target = line.removeprefix("make ")
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
