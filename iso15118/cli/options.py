@@ -71,10 +71,8 @@ def styled(command: Any, name: str, *, shared: Iterable[Any], warn: bool = True)
     below = f"{PREFIX}{name.upper()}_"
     for variable in sorted(os.environ) if warn else ():
         if variable.startswith(below) and not variable.startswith(f"{below}_") and variable not in known:
-            echo(
-                f"iso15118: {variable} is for no option of {name}; did you mean {nearest(variable, known)}?",
-                err=True,
-            )
+            like = nearest(variable, [one.lower() for one in known]).upper()
+            echo(f"iso15118: {variable} is for no option of {name}; did you mean {like}?", err=True)
     return given_once(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,7 +15,7 @@ from typer.core import TyperGroup
 from iso15118 import __version__
 from iso15118.cli import terminal
 from iso15118.cli.ending import ExitStatus, report, report_interrupt, report_system
-from iso15118.cli.options import styled
+from iso15118.cli.options import choices, styled
 from iso15118.cli.terminal import LineFormatter, echo
 from iso15118.cli.usage import usage_error
 from iso15118.errors import ConfigError, V2GError
@@ -104,11 +105,25 @@ def _logged(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Nothing on stderr but errors.", callback=_quiet)]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q",
+        "--quiet",
+        help="Nothing on stderr but errors.",
+        callback=_quiet,
+        envvar="ISO15118_QUIET",
+        show_envvar=False,
+    ),
+]
 Level = Annotated[
     str | None,
     typer.Option(
-        help="What is logged on stderr: debug, info, warning or error (default: warning).", callback=_level
+        help="What is logged on stderr: debug, info, warning or error (default: warning).",
+        callback=_level,
+        envvar="ISO15118_LOG_LEVEL",
+        show_envvar=False,
+        autocompletion=choices(*LEVELS),
     ),
 ]
 
@@ -142,6 +157,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level="WARNING", handlers=[handler])
+    if os.environ.get("_ISO15118_COMPLETE"):  # a shell asks, by the script of `iso15118 completion`
+        completion: Any = import_module("typer.completion")
+        completion.completion_init()
     try:
         ended = app(args=given, prog_name="iso15118", standalone_mode=False)
     except SystemExit as end:  # of completion, and of a pipe that nobody reads any more
