@@ -116,8 +116,8 @@ def _work(campaign: Campaign, chosen: Axes, scenario: Tables | None) -> Work:
         keys["schedule"] = str(campaign.folder / keys["schedule"])
     table = {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
     if scenario is not None:
-        session = {**scenario.get("session", {}), **table}
-        return SessionWork(scenario=parse_scenario({**scenario, "session": session}), ordered=False)
+        keys = {**scenario.get("session", {}), **table}
+        return SessionWork(scenario=parse_scenario({**scenario, "session": keys}), ordered=False)
     session = read_struct(LoopbackSpec, {"transport": "memory", **table}, "session")
     if campaign.head.of == "fuzz":
         return FuzzWork(session=session, seed=int(seed or 0), rounds=campaign.head.rounds)

@@ -84,7 +84,7 @@ def run_cell(work: Work) -> Done:
             case DecodeWork():
                 return _decode(work)
     except ConfigError as error:
-        return Done(verdict="error", reasons=(str(error),))
+        return Done(verdict="error", reasons=(f"ConfigError: {error}",))
     except Exception as error:  # the cell is about our own faults as well
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"

@@ -72,7 +72,7 @@ def read_material(tls: Named, role: Role, ask: Ask | None = None) -> TlsMaterial
     that do not belong together; PkiError for a test PKI that cannot be used.
     """
     if tls.pki is not None:
-        made = from_test_pki(read_pki(tls.pki), role)
+        made = from_test_pki(read_pki(tls.pki, keys_when_used=True), role)
         return replace(made, own=None) if _bare(tls, role) else made
     try:
         if tls.store is not None:
@@ -96,11 +96,11 @@ def _profile(tls: Named) -> str:
     return tls.profile if isinstance(tls, TlsSettings) else "iso2"
 
 
-def read_pki(folder: Path) -> IssuedPki:
-    """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
+def read_pki(folder: Path, *, keys_when_used: bool = False) -> IssuedPki:
+    """What `iso15118 pki init` wrote. ``keys_when_used``: as for ``pki.load``. Raises ``PkiError`` if it is not usable."""
     if not folder.is_dir():
         raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
-    return load(folder)
+    return load(folder, keys_when_used=keys_when_used)
 
 
 def from_test_pki(pki: IssuedPki, role: Role) -> TlsMaterial:

@@ -42,7 +42,6 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
     issuers: dict[str, str | None]
     """Who issued what; None for a root."""
     keys: Mapping[str, bytes]
-    """Of a folder that was loaded: read when they are used, so that a station does not open the keys of its authorities."""
     alternative_keys: Mapping[str, bytes] = {}
     """X448 private keys of those that have a second key. [V2G20-2534]"""
 
@@ -118,8 +117,10 @@ class _Manifest(msgspec.Struct):
     alternative_keys: list[str] = []
 
 
-def load(directory: Path) -> IssuedPki:
-    """Read what :meth:`IssuedPki.write` wrote. Raises PkiError if something is missing or unreadable."""
+def load(directory: Path, *, keys_when_used: bool = False) -> IssuedPki:
+    """Read what :meth:`IssuedPki.write` wrote. ``keys_when_used``: each private key is read when it is first asked for, so that a station
+    does not open the keys of its authorities; the folder has to stay. Raises PkiError if something is missing or unreadable.
+    """
     try:
         manifest = msgspec.json.decode((directory / _MANIFEST).read_bytes(), type=_Manifest)
         certificates = {
@@ -133,8 +134,8 @@ def load(directory: Path) -> IssuedPki:
         edition=manifest.edition,
         certificates=certificates,
         issuers=manifest.issuers,
-        keys=keys,
-        alternative_keys=alternative,
+        keys=keys if keys_when_used else dict(keys),
+        alternative_keys=alternative if keys_when_used else dict(alternative),
     )
 
 
