@@ -7,7 +7,7 @@ ENV := VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH"
 # What the native module is made of; the Python sources are used where they are.
 NATIVE := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: help demo test lint bench fuzz clean
+.PHONY: help demo test lint api bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -30,13 +30,16 @@ lint: $(VENV)/built ## formatting, style and types of both languages
 	cargo fmt --check --manifest-path rust/c-abi/header/Cargo.toml
 	cargo clippy --release --all-targets --quiet -- -D warnings
 
+api: $(VENV)/built ## the API reference, as HTML in out/api
+	$(BIN)/python -m tools.api_reference out/api
+
 bench: $(VENV)/built ## measure, as JSON lines
 	$(BIN)/python -m benchmarks
 
 fuzz: $(VENV)/built ## hostile input and random walks, many more than in the tests
-	ISO15118_FUZZ_ROUNDS=100000 ISO15118_WALKS=200000 $(BIN)/pytest tests/exi/test_hostile_input.py tests/pair/test_random_walks.py
+	ISO15118_FUZZ_ROUNDS=100000 ISO15118_WALKS=200000 $(BIN)/pytest tests/exi/test_hostile_input.py tests/exi/test_broken_streams.py tests/pair/test_random_walks.py
 	$(BIN)/iso15118 campaign examples/campaigns/fuzz.toml --out target/campaign-fuzz --afresh
-	ISO15118_NEIGHBOURS=1000 $(BIN)/pytest tests/link/test_hostile_neighbour.py
+	ISO15118_NEIGHBOURS=1000 ISO15118_SLAC_FUZZ=200000 $(BIN)/pytest tests/link/test_hostile_neighbour.py tests/link/test_fuzz.py
 	ISO15118_FUZZ_ROUNDS=1000000 cargo test --release --quiet --package iso15118-exi --test hostile --test random -- --nocapture
 	@echo "coverage-guided: every decoder of the EXI engine for half a minute (rust/fuzz/README.md)"
 	$(BIN)/python -m tests.exi.fuzz --seconds 690 || test $$? -eq 2  # 2: no cargo-fuzz here, which it says

@@ -74,6 +74,7 @@ class Skipped(Struct, frozen=True):
 
 
 Item = Received | Undecodable | Skipped
+"""What comes out of a channel: a message, octets that are none, or a frame that was passed over."""
 
 
 _MESSAGES: Final = "iso15118.messages"

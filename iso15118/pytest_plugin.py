@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +78,8 @@ class _Folders:
         folder = (
             self._where if self._count == 1 else self._where.with_name(f"{self._where.name}-{self._count}")
         )
-        return self._stack.enter_context(SessionFolder(folder, memory=memory))
+        # A test that is run again leaves another folder beside the older one.
+        return self._stack.enter_context(SessionFolder(folder, memory=memory, numbered=True))
 
     def close(self) -> None:
         self._stack.close()
@@ -184,27 +184,9 @@ def v2g_station(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundStation]
     with ExitStack() as stack:
 
         def start(config: SeccConfig | None = None, **hardware: Any) -> BackgroundStation:
-            from iso15118.aio.background import BackgroundStation
-            from iso15118.secc import SeccConfig
-            from iso15118.session.services import ServiceID
-            from iso15118.settings.hardware import station_of
-            from iso15118.settings.parts import StationSettings
-            from iso15118.settings.trust import secc_context
+            from iso15118.loopback.one_end import station_end
 
-            settings = StationSettings(**hardware)
-            if config is None:
-                names = ("MCS", "MCS_BPT") if settings.preset.startswith("mcs") else ("DC", "DC_BPT")
-                config = SeccConfig(services=tuple(ServiceID[name] for name in names))
-            station, reported = station_of(settings)
-            made = BackgroundStation(
-                config,
-                station.ports,
-                "lo",
-                secc_context(v2g_pki),
-                sdp_port=0,
-                observer=partial(_reported, reported),
-            )
-            return stack.enter_context(made)
+            return stack.enter_context(station_end(v2g_pki, config, **hardware))
 
         yield start
 
@@ -219,26 +201,8 @@ def v2g_vehicle(v2g_pki: IssuedPki) -> Iterator[Callable[..., BackgroundVehicle]
     with ExitStack() as stack:
 
         def start(config: EvccConfig | None = None, **hardware: Any) -> BackgroundVehicle:
-            from iso15118.aio.background import BackgroundVehicle
-            from iso15118.evcc import EvccConfig
-            from iso15118.settings.hardware import vehicle_of
-            from iso15118.settings.parts import VehicleSettings
-            from iso15118.settings.roles import EvccSettings
-            from iso15118.settings.trust import evcc_context
+            from iso15118.loopback.one_end import vehicle_end
 
-            config = EvccConfig() if config is None else config
-            vehicle, reported = vehicle_of(EvccSettings(session=config, vehicle=VehicleSettings(**hardware)))
-            made = BackgroundVehicle(
-                config, vehicle.ports, "lo", evcc_context(v2g_pki), observer=partial(_reported, reported)
-            )
-            return stack.enter_context(made)
+            return stack.enter_context(vehicle_end(v2g_pki, config, **hardware))
 
         yield start
-
-
-def _reported(reported: Callable[[object, float], None], now: float, what: Any) -> None:
-    """What the far end says of itself is passed on to the simulated hardware, which has no cable to it."""
-    from iso15118.channel import Received
-
-    if type(what) is Received:
-        reported(what.message, now)

@@ -291,7 +291,7 @@ class TimerTable:
         self._known = False
 
     def deadline_of(self, timer: Timer) -> float | None:
-        """When ``timer`` fires, None if it does not run."""
+        """When ``timer`` fires, None if it does not run. In s on the clock of whoever started it."""
         return self._deadlines.get(timer)
 
     def __contains__(self, timer: object) -> bool:

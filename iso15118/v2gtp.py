@@ -71,8 +71,11 @@ SIDE_STREAMS: Final = frozenset(
 """Payload types of conversations that run beside the main one of ISO 15118-20, each strictly request and response by itself."""
 
 HEADER_LENGTH: Final = 8
+"""Octets of the header."""
 VERSION: Final = 0x01
+"""First octet of the header."""
 INVERSE_VERSION: Final = 0xFE
+"""Second octet: the first one inverted."""
 _VERSION_PAIR: Final = VERSION << 8 | INVERSE_VERSION
 
 _header = Layout(">HHI")  # version and its inverse as one number, payload type, payload length

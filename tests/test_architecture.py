@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "session",
         "secc",
         "evcc",
+        "trace",  # recordings
     },
     "testing": BASE
     | {"timing", "pnc", "channel", "v2gtp", "sdp", "exi", "session", "secc", "evcc", "simulation"}
@@ -111,6 +112,7 @@ MAY_IMPORT = {
         "settings",
         "testing",
     },
+    "robot_keywords": BASE | {"aio", "loopback", "pki", "scenario", "sdp", "session", "settings"},
     "cli": BASE
     | {
         "campaign",

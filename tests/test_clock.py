@@ -93,15 +93,20 @@ def test_a_function_elsewhere_and_another_program_have_theirs() -> None:
 
 def test_who_writes_the_log_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line of a process makes the thread that writes it: the test that has it would be the only one on the real clock."""
-    for module, handle in ((logs, logs._handle), (output, output._line)):
-        monkeypatch.setattr(module, "_writer", WriterThread("a writer of this test", handle))
+    for module, handle, name in (
+        (logs, logs._handle, "iso15118 log"),
+        (output, output._line, "iso15118 output"),
+    ):
+        monkeypatch.setattr(module, "_writer", WriterThread(name, handle))
 
     async def first_line() -> float:
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, clock.SteadyLoop)
         logs.Log(__name__).warning("the first of this process")
         output.say("", error=True)
         began = loop.time()
         await asyncio.sleep(60.0)
+        assert not loop.has_company
         return loop.time() - began
 
     assert 60.0 <= clock.run(first_line()) < 60.1

@@ -37,11 +37,15 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def commands(page: Path) -> list[str]:
+    return commands_in(page.read_text(encoding="utf-8"))
+
+
+def commands_in(text: str) -> list[str]:
     return [
         line[2:]
-        for kind, text in blocks(page)
+        for kind, block in BLOCK.findall(text)
         if kind == "console"
-        for line in text.splitlines()
+        for line in block.splitlines()
         if line.startswith("$ ")
     ]
 
@@ -55,9 +59,24 @@ def iso15118(line: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
 
 
-TOOLS = ("openssl", "chmod", "bash")
+TOOLS = ("openssl", "chmod")
 """Other commands that pages tell to type, with what is on every machine that runs the tests."""
-BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp": (b"answers", True)}
+
+
+def program(line: str) -> list[str]:
+    """The command, or an example by its place in the repository."""
+    if line.startswith("iso15118"):
+        return iso15118(line)
+    _, example, *options = shlex.split(line, comments=True)
+    return [sys.executable, str(ROOT / example), *options]
+
+
+BACKGROUND = {
+    "iso15118 secc": (b"listening", False),
+    "iso15118 pki serve-ocsp": (b"answers", True),
+    "python examples/firmware/board.py": (b"ready", True),
+    "python examples/firmware/charger.py": (b"listening", False),
+}
 """Beginning of a command that goes on -> what it says when it is ready, and whether it goes on until it is interrupted."""
 
 
@@ -65,7 +84,7 @@ BACKGROUND = {"iso15118 secc": (b"listening", False), "iso15118 pki serve-ocsp":
 def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterator[subprocess.Popen[bytes]]:
     """It is given until it is ready, and has to end well."""
     with subprocess.Popen(
-        iso15118(line), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        program(line), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
         try:
             assert running.stdout is not None
@@ -78,27 +97,28 @@ def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterat
             running.kill()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
-    for kind, text in blocks(page):
-        if kind == "ini" and text.startswith("# ") and text.splitlines()[0].endswith(".cnf"):
-            (tmp_path / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+def replay(text: str, folder: Path) -> None:
+    """Write the files and run the commands of a page or a part of it, from top to bottom."""
+    for kind, block in BLOCK.findall(text):
+        first = block.splitlines()[0]
+        if kind == "ini" and first.startswith("# ") and first.endswith(".cnf"):
+            (folder / first.removeprefix("# ")).write_text(block, encoding="utf-8")
         if kind == "toml":
-            name = text.splitlines()[0].removeprefix("# ")
+            name = block.splitlines()[0].removeprefix("# ")
             other = ("[[step]]", "[[schedule]]", "[campaign]")
-            of_a_role = name != "broken.toml" and not any(one in text for one in other)
+            of_a_role = name != "broken.toml" and not any(one in block for one in other)
             keys = f"sdp_port = {SDP_PORT}\n" if of_a_role else ""
-            (tmp_path / name).write_text(keys + text, encoding="utf-8")
+            (folder / name).write_text(keys + block, encoding="utf-8")
     with contextlib.ExitStack() as stack:
-        for line in commands(page):
+        for line in commands_in(text):
             lasting = [how for start, how in BACKGROUND.items() if line.startswith(start)]
             if lasting:
-                stack.enter_context(background(line, tmp_path, *lasting[0]))
-            elif line.startswith("iso15118"):
+                stack.enter_context(background(line, folder, *lasting[0]))
+            elif line.startswith(("iso15118", "python examples/")):
                 expected = int(found.group(1)) if (found := EXPECTED.search(line)) else 0
                 run = subprocess.run(
-                    iso15118(line),
-                    cwd=tmp_path,
+                    program(line),
+                    cwd=folder,
                     env=environment(),
                     capture_output=True,
                     timeout=300.0,
@@ -107,12 +127,21 @@ def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
                 assert run.returncode == expected, (line, run.stderr.decode())
             elif line.split()[0] in TOOLS:
                 run = subprocess.run(
-                    line, shell=True, cwd=tmp_path, capture_output=True, timeout=300.0, check=False
+                    line, shell=True, cwd=folder, capture_output=True, timeout=300.0, check=False
                 )
                 assert run.returncode == 0, (line, run.stderr.decode())
             else:
                 target = line.removeprefix("make ")
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+
+
+FIRST_HOURS = ("first-hour.md", "firmware.md", "vehicle.md", "testing.md")
+"""Run one after the other, role by role: tests/documentation/test_first_hours.py."""
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one.name not in FIRST_HOURS], ids=name_of)
+def test_everything_on_the_page_runs(page: Path, tmp_path: Path) -> None:
+    replay(page.read_text(encoding="utf-8"), tmp_path)
 
 
 def test_the_unit_of_systemd_asks_for_what_the_station_tells() -> None:
@@ -190,6 +219,7 @@ def test_every_example_runs_to_its_end(example: Path, tmp_path: Path) -> None:
         "own_event_loop": "ended: SessionEnded(reason=<EndReason.TIMEOUT",
         "own_hardware": "hardware safe: True",
         "heartbeat": "hardware safe: True",
+        "two_inlets": "neither: tried mcs, ccs2; charged at none: 70 %",
     }
     assert last[example.stem] in run.stdout.decode().splitlines()[-1]
 

@@ -12,8 +12,9 @@ from iso15118.aio.net.ending import Ending, StreamEnd, StreamLimits
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.net.network import Interface, find_interface
 from iso15118.aio.ports.hardware import PortLimits
+from iso15118.moved import renamed
 
-from .driver import Observer, Watch
+from .driver import ActionFilter, Observer
 from .heartbeat import Heartbeat, LoopLate, WatchdogThread
 from .results import SessionResult
 from .service import ServiceState
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from iso15118.aio.plug.plugged_secc import PluggedSecc
 
     from .evcc import EvccClient
+    from .recording import Recorder
     from .secc import SeccServer
+    from .site import Site
 
 __all__ = [
+    "ActionFilter",
     "Ending",
     "EvccClient",
     "Heartbeat",
@@ -38,12 +42,13 @@ __all__ = [
     "PluggedEvcc",
     "PluggedSecc",
     "PortLimits",
+    "Recorder",
     "SeccServer",
     "ServiceState",
     "SessionResult",
+    "Site",
     "StreamEnd",
     "StreamLimits",
-    "Watch",
     "WatchdogThread",
     "find_interface",
 ]
@@ -54,7 +59,9 @@ _WHERE = {
     "LinkParts": "plug.connector",
     "PluggedEvcc": "plug.plugged_evcc",
     "PluggedSecc": "plug.plugged_secc",
+    "Recorder": "recording",
     "SeccServer": "secc",
+    "Site": "site",
 }
 
 
@@ -62,4 +69,9 @@ def __getattr__(name: str) -> Any:
     """Each role, and what needs a plug, is loaded when it is asked for: who has no use for it starts sooner."""
     if name in _WHERE:
         return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name == "Watch":
+        return _renamed(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_renamed = renamed(__name__, {"Watch": "ActionFilter"})

@@ -6,13 +6,16 @@ What is to be told waits here until the hardware has been asked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iso15118.aio.ports.guard import Callback
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 
 from .logs import Log
+
+if TYPE_CHECKING:
+    from .session_tap import SessionTap
 
 __all__ = ["Audience", "write_down"]
 
@@ -40,14 +43,27 @@ class Audience:
         self._news = Callback("the application, told of news of the session,", news)
         self.waiting: list[tuple[float, Any]] = []
         """What is to be told, with its time."""
+        self._tap: SessionTap | None = None
+        self._record = Callback("the recording of the session", None)
         self.there = observer is not None or news is not None
         """Somebody is to be told at all."""
         self.sees_all = observer is not None
         """There is an observer."""
 
+    def record(self, tap: SessionTap, now: float) -> None:
+        """The session, which begins now, is recorded there."""
+        self._tap, self._record = tap, Callback("the recording of the session", tap.heard)
+        self.there = True
+        Callback("the recording of the session", tap.session_began)(now)
+
+    def recorded(self, result: Any, now: float) -> None:
+        """What came of the session, for its recording."""
+        if self._tap is not None:
+            Callback("the recording of the session", self._tap.finished)(result, now)
+
     def note(self, now: float, what: Any) -> None:
         """This happened at ``now``."""
-        if self.sees_all and self.observer:
+        if (self.sees_all and self.observer) or self._record:
             self.waiting.append((now, what))
 
     def note_turn(self, now: float, event: ev.Event | None, actions: list[act.Action]) -> None:
@@ -56,6 +72,10 @@ class Audience:
             if event is not None and type(event) is not ev.MessageReceived:
                 self.waiting.append((now, event))
             self.waiting += [(now, action) for action in actions]
+        elif self._record:
+            if event is not None and type(event) is not ev.MessageReceived:
+                self.waiting.append((now, event))
+            self.waiting += [(now, action) for action in actions if type(action) is not act.Send]
         elif self._news:
             for action in actions:
                 if isinstance(action, act.Notify):
@@ -67,5 +87,6 @@ class Audience:
             waiting, self.waiting = self.waiting, []
             for now, what in waiting:
                 self.observer(now, what)
+                self._record(now, what)
                 if isinstance(what, act.Notify):
                     self._news(what)

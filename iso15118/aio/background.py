@@ -147,7 +147,8 @@ class BackgroundStation:
         self.server.tell(event)
 
     def wait_finished(self, count: int = 1, *, timeout_s: float = 300.0) -> SessionResult:
-        """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s`` seconds."""
+        """The ``count``-th session's result, when it is over. Raises ``LinkTimeoutError`` after ``timeout_s`` seconds. Raises
+        ``MisuseError`` outside of ``with``."""
         server = self.server
         if self._loop is None:
             raise MisuseError("the station is not open: use it with 'with'")
@@ -215,7 +216,8 @@ class BackgroundVehicle:
         self, station: tuple[IPv6Address, int] | None = None, *, timeout_s: float = 300.0
     ) -> SessionResult:
         """One session, with the station at this address and TCP port, or with one that discovery finds. Raises what ``EvccClient.run``
-        does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the session was dropped, hardware first."""
+        does, and ``LinkTimeoutError`` after ``timeout_s`` seconds: then the session was dropped, hardware first. Raises ``MisuseError``
+        outside of ``with``."""
         client = self.client
         if self._loop is None:
             raise MisuseError("the vehicle is not open: use it with 'with'")

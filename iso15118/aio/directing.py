@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from iso15118.aio.net.stream import MessageStream
-    from iso15118.aio.net.tap import Tap
 
     from .driver import Observer
     from .evcc import EvccClient
@@ -28,7 +27,7 @@ _LOOK_S: Final = 0.02
 class Directs(Protocol):
     """Who drives; ends are named "secc" and "evcc"."""
 
-    def stream(self, role: str, tap: Tap | None) -> Callable[..., MessageStream]:
+    def stream(self, role: str) -> Callable[..., MessageStream]:
         """What makes the connections of that end."""
 
     def begin(self, ends: dict[str, SeccServer | EvccClient], clock: Callable[[], float]) -> None:

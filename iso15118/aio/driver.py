@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from iso15118.channel import Item
     from iso15118.tls import TlsInfo
 
-__all__ = ["WORTH_WAITING", "Observer", "Session", "SessionDriver", "Watch"]
+__all__ = ["WORTH_WAITING", "ActionFilter", "Observer", "Session", "SessionDriver"]
 
 _log = Log(__name__)
 
@@ -48,7 +48,7 @@ Observer = Callable[[float, Any], None]
 ``StreamEnd``. It is called when all that follows from an event has been done, never before. What it raises is logged once, and it is
 not called again."""
 
-Watch = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
+ActionFilter = Callable[[ev.Event | None, list[act.Action], float], list[act.Action]]
 """Sees every call of a session, as ``Playbook`` has it: the event (None: a timer), the actions and the time, after they were carried
 out. For tests; what it raises ends the session as a fault of this software."""
 
@@ -103,7 +103,7 @@ class SessionDriver(Finishing):
         first: Callable[[], Sequence[ev.Event]] = tuple,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         look_s: float = 0.05,
         show: Callable[[SetPilot], None] | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class SessionDriver(Finishing):
         self._alarms: list[ev.Event] = []
         """Told from outside, and not yet heard by a session that could end because of them."""
         self._busy = False
-        self._due_at = 0.0
+        self._due_at = self._sample_at = 0.0
         self._skip_rate = RateLimit(per_second=1.0, burst=5.0)
         self._keeper: asyncio.Task[None] | None = None
 
@@ -144,6 +144,8 @@ class SessionDriver(Finishing):
         """The same for what this session's own hardware tells, which is of no interest beyond it."""
         if self.result.done():
             return
+        if isinstance(event, ev.HardwareFault) and event not in self._told_faults:
+            self._told_faults.append(event)
         if self.hardware is None:
             if type(event) in WORTH_WAITING:
                 self._early.append(event)
@@ -164,7 +166,8 @@ class SessionDriver(Finishing):
         if self.over:
             return
         failed = each(partial(hardware.make_safe, detail))
-        self._verdict = self._verdict or SessionEnded(reason, detail)
+        cause = "program-ended" if reason is EndReason.EMERGENCY else ""
+        self._verdict = self._verdict or SessionEnded(reason, detail, cause=cause)
         failed += each(
             partial(self.tell, ev.TransportLost(TransportLoss.LINK_DOWN)),
             self._finish_soon,
@@ -184,7 +187,10 @@ class SessionDriver(Finishing):
     def stream_ready(self, stream: MessageStream) -> None:
         """The connection is open: the session begins."""
         self.stream = stream
+        self._story.began(stream)
         self._started = self._loop.time()
+        if stream.ear is not None and stream.ear.session is not None:
+            self.audience.record(stream.ear.session, self._started)
         self._busy = True  # what is told meanwhile waits for the session
         try:
             self.hardware = self._take_hardware(self._take)
@@ -208,6 +214,8 @@ class SessionDriver(Finishing):
         if self.audience.there:
             self.audience.note(self._loop.time(), item)
         if type(item) is Received:
+            self._last.append((self._loop.time(), "secc" if self.role == "evcc" else "evcc", item.message))
+            self._story.message(sent=False, message=item.message)
             if self.role == "evcc":
                 self._count(item.message)
             self._queue.append(ev.MessageReceived(item.message, item.beside))
@@ -275,6 +283,7 @@ class SessionDriver(Finishing):
         session = self.session
         if session is None or self._error is not None:
             return
+        self._notice_delay(self._due_at)
         deadline = session.deadline
         if deadline is not None and deadline <= self._loop.time() and not self._busy:
             self._by_the_clock(session, timeout=True)
@@ -286,10 +295,16 @@ class SessionDriver(Finishing):
         if self.hardware is None or self.result.done():
             return
         every_s = self._look_s if self.hardware.live else _QUIET_LOOK_S
-        self._sampler = self._loop.call_at(next_tick(self._loop.time(), every_s), self._sample)
+        self._sample_at = next_tick(self._loop.time(), every_s)
+        self._sampler = self._loop.call_at(self._sample_at, self._sample)
+
+    def _notice_delay(self, due_at: float) -> None:
+        now = self._loop.time()
+        self.blocked.late(now - due_at, now)
 
     def _sample(self) -> None:
         self._sampler = None
+        self._notice_delay(self._sample_at)
         session = self.session
         fresh = (
             self.hardware is not None and self._loop.time() - self.hardware.measured_at < 0.5 * self._look_s
@@ -340,6 +355,8 @@ class SessionDriver(Finishing):
                 self._tally.measured(event, now)
             elif type(event) is ev.AcMeasured:
                 self._tally.alternating(event, now)
+            elif type(event) is ev.PadMeasured or type(event) is ev.ReceiverMeasured:
+                self._tally.wireless(event, now)
 
     def _carry_out(self, event: ev.Event | None, actions: list[act.Action], now: float) -> None:
         """Do what the session answered to ``event``, then say so. A step that fails keeps no later one from being taken that makes safe;
@@ -352,6 +369,7 @@ class SessionDriver(Finishing):
                 self._do(action)
             except BaseException as error:
                 failed = failed or error
+        self._story.turn(event, actions)
         if self.audience.sees_all or (actions and self.audience.there):
             self.audience.note_turn(now, event, actions)
         if failed is not None:
@@ -367,6 +385,8 @@ class SessionDriver(Finishing):
             if self.role == "secc":
                 self._count(action.message)
             stream.send(action.message, beside=action.beside)
+            self._last.append((self._loop.time(), self.role, action.message))
+            self._story.message(sent=True, message=action.message)
         elif isinstance(action, act.HardwareAction) and not self._handed_over:
             hardware.do(action)
         elif type(action) is SetPilot:

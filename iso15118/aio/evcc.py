@@ -56,8 +56,9 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.ticket import EvccTicket
 
-    from .driver import Observer, Watch
+    from .driver import ActionFilter, Observer
     from .finishing import Session
+    from .recording import Recorder
     from .results import SessionResult
 
 __all__ = ["EvccClient"]
@@ -75,7 +76,7 @@ class EvccClient:
     ``tls``: a client's context; None for plain TCP, which the settings have to allow (``allow_plaintext``, or an edition that is spoken in
     the clear). With a context TLS is asked for, and nothing else accepted unless such an edition may be spoken without it.
     ``station``: connect to this address and port without
-    discovery. ``connections`` hears of ``SessionSetUp``.
+    discovery. ``connections`` hears of ``SessionSetUp``. ``recorder``: each session leaves a folder there.
     The other settings are those of ``SeccServer``, and so is ``heartbeat``. Raises ``ConfigError`` for settings that do not fit.
 
     A client that lives longer than one session is used with ``async with``, or ``open`` and ``close``: between its sessions contactors and
@@ -95,10 +96,11 @@ class EvccClient:
         stream_limits: StreamLimits | None = None,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         connections: Callable[[ev.Event], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -123,7 +125,8 @@ class EvccClient:
         self._news = Callback("the application, told of news,", news)
         self._observer, self._watch = observer, watch
         self._epoch = epoch
-        self._connection = connection
+        self._recorder = recorder
+        self._connection = connection if recorder is None else recorder.streams(connection, "evcc")
         self._connections = Callback("whoever follows the connections", connections, lasting=True)
         self._number = 0
         self._inbox = Inbox()
@@ -152,7 +155,7 @@ class EvccClient:
 
     async def open(self) -> None:
         """Look after the hardware between sessions from now on. Raises ``ConfigError`` for contactors that another open client has, which
-        would open them under the power of this one."""
+        would open them under the power of this one. Raises ``MisuseError`` where it is open."""
         if self._idle is not None:
             raise MisuseError("this client is open already")
         self._refuse_common_contactors()
@@ -205,7 +208,7 @@ class EvccClient:
         Raises ``ConfigError`` if a certificate of ours has expired, and
         ``LinkError`` if no station is found or the connection fails before the session begins, ``TlsError``
         if one side refuses the other, ``HardwareError`` if the battery does not report, a port does not take a listener, or the vehicle is
-        out of service because of an alarm.
+        out of service because of an alarm. Raises ``MisuseError`` while another session of it runs.
         """
         if self._running:
             raise MisuseError("a session of this client is running")
@@ -223,7 +226,8 @@ class EvccClient:
                 self._inbox.close()
 
     async def run_without_messages(self, make: Callable[[], Session], *, number: int = 0) -> SessionResult:
-        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``."""
+        """A session of another kind on this hardware, which ``make`` gives. Cancelled, and in what it raises, as ``run``. Raises
+        ``MisuseError`` while a session of it runs."""
         if self._running:
             raise MisuseError("a session of this client is running")
         self._refuse_common_contactors()
@@ -242,13 +246,13 @@ class EvccClient:
             "evcc",
             self._take_hardware,
             make,
-            first=self._inbox.standing,
+            first=self._inbox.latched,
             news=self._news,
             observer=self._observer,
             watch=self._watch,
             look_s=self._port_limits.look_s,
         )
-        stream: Any = NoStream()
+        stream: Any = NoStream(None if self._recorder is None else self._recorder.bare("evcc"))
         try:
             stream.adopt(driver)
             result = await asyncio.shield(driver.result)
@@ -356,7 +360,7 @@ class EvccClient:
             "evcc",
             self._take_hardware,
             lambda: session,
-            first=self._inbox.standing,
+            first=self._inbox.latched,
             news=self._heard,
             observer=self._observer,
             watch=self._watch,

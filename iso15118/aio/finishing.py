@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -17,8 +18,10 @@ from iso15118.session import events as ev
 from iso15118.session.actions import EndReason, SessionEnded
 
 from .audience import Audience
+from .blocked import Blocked
 from .logs import Log
-from .results import SessionResult, Tally, let_go, summed_up
+from .results import SessionResult, Tally, last_message, let_go, summed_up
+from .story import Story
 
 if TYPE_CHECKING:
     from iso15118.aio.net.ending import StreamEnd
@@ -34,6 +37,8 @@ _INSIST_S: Final = 2.0
 _WIND_UP_S: Final = 12.0
 """For the last reading of the meter, and for contracts that are still being stored."""
 
+_LAST_MESSAGES: Final = 5
+_FAULTS_KEPT: Final = 64
 _SILENT_ENDS: Final = frozenset((EndReason.TIMEOUT, EndReason.ONGOING_TOO_LONG, EndReason.PEER_VANISHED))
 """Ends by silence: what was dropped before may be why."""
 
@@ -64,6 +69,7 @@ class Finishing:
     def __init__(self, role: str, audience: Audience) -> None:
         self.role = role
         self.audience = audience
+        self._story = Story(role)
         self._loop = asyncio.get_running_loop()
         self._tally = Tally()
         self._started = self._finished = self._loop.time()
@@ -72,6 +78,11 @@ class Finishing:
         self._error: BaseException | None = None
         self.remarks: list[str] = []
         """What looked wrong when the two found each other."""
+        self._last: deque[tuple[float, str, object]] = deque(maxlen=_LAST_MESSAGES)
+        """The last messages: when, from whom, and what."""
+        self._told_faults: deque[ev.HardwareFault] = deque(maxlen=_FAULTS_KEPT)
+        self.blocked = Blocked()
+        """When the loop did not turn."""
         self._skipped, self._skip_reason = 0, ""
         """Frames that nobody here reads, and why the last one was dropped."""
         self._ending = False
@@ -126,6 +137,7 @@ class Finishing:
     def _no_session(self) -> None:
         if not self.result.done():
             self.result.set_result(None)
+            self.audience.recorded(None, self._loop.time())
 
     async def _finish(self) -> None:
         """The session has ended: see to it that the hardware is safe, and say what it was. Whoever cancels this, as ``asyncio.run`` does
@@ -161,6 +173,9 @@ class Finishing:
             if not self.result.done():
                 self.result.set_result(None if result is None else let_go(result))
             self.audience.show()
+            self.audience.recorded(result, self._loop.time())
+            if result is not None:
+                self._story.ended(result)
             if hardware is not None and not safe:
                 _log.critical("the hardware does not confirm that it is safe: %s", hardware.faults[-3:])
 
@@ -171,8 +186,16 @@ class Finishing:
             frames = "a frame was" if self._skipped == 1 else f"{self._skipped} frames were"
             detail = f"{ended.detail}; {frames} dropped, the last one: {self._skip_reason}"
             ended = msgspec.structs.replace(ended, detail=detail.lstrip("; "))
+        if ended is not None:
+            ended = self.blocked.explains(ended, self._finished)
         return summed_up(
-            self._bare_result(safe, ended), session, hardware, self.stream, self._tally, self.remarks
+            self._bare_result(safe, ended),
+            session,
+            hardware,
+            self.stream,
+            self._tally,
+            self.remarks,
+            tuple(self._told_faults),
         )
 
     def _bare_result(self, safe: bool, ended: SessionEnded | None = None) -> SessionResult:
@@ -185,6 +208,9 @@ class Finishing:
             link=self.link_end,
             started=self._started,
             finished=self._finished,
+            last_messages=tuple(
+                last_message(self._finished - at, sender, message) for at, sender, message in self._last
+            ),
             safe=safe,
             error=self._error
             if isinstance(self._error, Exception) and not isinstance(self._error, HardwareError)

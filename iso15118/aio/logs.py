@@ -9,30 +9,45 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextvars import ContextVar
 from typing import Any, Final
 
 from .writer import AT_EXIT_S, WriterThread
 
-__all__ = ["Log", "flush"]
+__all__ = ["Log", "connector", "flush"]
+
+connector: Final[ContextVar[str]] = ContextVar("iso15118 connector", default="")
+"""Name of the connector that what runs here is part of, where one process has several: tasks and timers take it over from who made them.
+It stands before each line, and records have it as ``connector``."""
 
 
 class _Said:
     """What was said, when and from which thread: a record is made of it by the writer, for an application may have a factory of its own
     for records, which may fail or block like its handlers."""
 
-    __slots__ = ("at", "level", "logger", "text", "thread", "trouble", "values")
+    __slots__ = ("at", "connector", "level", "logger", "text", "thread", "trouble", "values")
 
     def __init__(
         self, logger: logging.Logger, level: int, text: str, values: tuple[Any, ...], trouble: Any
     ) -> None:
         self.logger, self.level, self.text, self.values, self.trouble = logger, level, text, values, trouble
         self.at, self.thread = time.time(), threading.current_thread()
+        self.connector = connector.get()
 
     def record(self) -> logging.LogRecord:
         """For the handlers of the logger."""
+        name = self.connector
         made = self.logger.makeRecord(
-            self.logger.name, self.level, "", 0, self.text, self.values, self.trouble
+            self.logger.name,
+            self.level,
+            "",
+            0,
+            # The text of a record without values is no pattern.
+            f"{name.replace('%', '%%') if self.values else name}: {self.text}" if name else self.text,
+            self.values,
+            self.trouble,
         )
+        made.connector = name
         made.relativeCreated -= (made.created - self.at) * 1000.0
         made.created, made.msecs = self.at, float(int(self.at % 1.0 * 1000.0))
         made.thread, made.threadName = self.thread.ident, self.thread.name
@@ -60,6 +75,16 @@ class Log:
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
+
+    @property
+    def tells_debug(self) -> bool:
+        """Lines for who looks for a fault go somewhere."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
+    @property
+    def tells_info(self) -> bool:
+        """Lines about what goes as it should do."""
+        return self._logger.isEnabledFor(logging.INFO)
 
     def debug(self, text: str, *values: Any) -> None:
         """For who looks for a fault."""

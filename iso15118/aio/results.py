@@ -12,20 +12,24 @@ import msgspec
 from msgspec import Struct
 
 from iso15118.aio.net.ending import StreamEnd
+from iso15118.aio.ports.coil_side import NONE_W
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, ScheduleChosen, SessionEnded, VehicleDisplay, VehicleLeaves
-from iso15118.session.events import HardwareFault
+from iso15118.session.causes import Cause, cause_of
+from iso15118.session.events import HardwareFault, ReceiverMeasured
 from iso15118.tls import TlsInfo
+
+from .told_result import lines_of_result, summary_of_result
 
 if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
     from iso15118.aio.ports.hardware import Hardware
-    from iso15118.session.events import AcMeasured, InletMeasured, PowerMeasured
+    from iso15118.session.events import AcMeasured, InletMeasured, PadMeasured, PowerMeasured
     from iso15118.session.ticket import EvccTicket, SeccTicket
 
     from .finishing import Session
 
-__all__ = ["SessionResult", "Tally", "is_loop_answer", "let_go", "summed_up"]
+__all__ = ["LastMessage", "SessionResult", "Tally", "is_loop_answer", "last_message", "let_go", "summed_up"]
 
 _FLOWING_A = 1.0
 
@@ -41,6 +45,18 @@ def is_loop_answer(message: Any) -> bool:
     """What a station answers once in a turn of the charge loop, in any edition."""
     name = type(message).__name__
     return (type(message.body.body_element).__name__ if name == _ENVELOPE else name) in _LOOP_ANSWERS
+
+
+class LastMessage(Struct, frozen=True):
+    """One of the last messages before the end."""
+
+    before_s: float
+    """So long before the end, in s."""
+    sender: str
+    """``evcc`` or ``secc``."""
+    message: str
+    """The name of its class."""
+    response_code: str = ""
 
 
 class SessionResult(Struct, frozen=True, kw_only=True):
@@ -65,9 +81,9 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     started: float
     finished: float
     energy_from: float | None = None
-    """When more than 1 A flowed for the first time; None if it never did."""
+    """When more than 1 A flowed for the first time, or without a wire more than 50 W; None if it never did."""
     transfer_seconds: float = 0.0
-    """Time during which more than 1 A flowed, either way."""
+    """Time during which as much flowed, either way."""
     peak_power_kw: float = 0.0
     """Greatest measured magnitude, either way; so is the current."""
     peak_current_a: float = 0.0
@@ -76,7 +92,7 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """By the station's meter, from the first reading to the last; None without a meter."""
     discharged_wh: float | None = None
     faults: tuple[HardwareFault, ...] = ()
-    """Every fault of the hardware, those after the end included."""
+    """Every fault of the hardware, also what was told of it from outside, those after the end included."""
     safe: bool
     """After the end: current zero and contactors open (vehicle: readiness withdrawn) were carried out, nothing that was asked before may
     still have an effect, and the hardware shows it: contactors open, less than 5 A."""
@@ -103,6 +119,27 @@ class SessionResult(Struct, frozen=True, kw_only=True):
     """Vehicle: the schedule that it took last, with its profile and what that was to cost."""
     ticket: SeccTicket | EvccTicket | None = None
     """If it was paused, and its hardware is safe: what a later session needs to go on with it."""
+
+    last_messages: tuple[LastMessage, ...] = ()
+    """The last five before the end, in order."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why it ended, as the table of causes has it (docs/causes.md): code, timer, requirement, what to try."""
+        return cause_of(self.ended.reason, self.ended.cause)
+
+    @property
+    def side(self) -> str:
+        """Whom the cause points at: ``evcc``, ``secc`` or ``link``. Where to look first, and no verdict."""
+        return self.cause.side.of(self.role)
+
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return summary_of_result(self)
+
+    def __str__(self) -> str:
+        """The same in ten lines, for people."""
+        return "\n".join(lines_of_result(self))
 
 
 class Tally:
@@ -140,20 +177,26 @@ class Tally:
             and (current > _FLOWING_A) is (self._flowing_since is not None)
         ):
             return  # nothing new, as mostly
-        self._see(voltage, current, voltage * current, now)
+        self._see(voltage, current, voltage * current, current > _FLOWING_A, now)
 
     def alternating(self, values: AcMeasured, now: float) -> None:
         """The same of AC: the greatest voltage and current of a phase, and the power of all."""
-        self._see(max(values.voltage_v), max(values.current_a), abs(values.total_w), now)
+        current = max(values.current_a)
+        self._see(max(values.voltage_v), current, abs(values.total_w), current > _FLOWING_A, now)
 
-    def _see(self, voltage: float, current: float, power: float, now: float) -> None:
+    def wireless(self, values: PadMeasured | ReceiverMeasured, now: float) -> None:
+        """The same without a wire: what a pad sends, or a coil gives to the battery; what circles in a coil is no current of that kind."""
+        output = (values.voltage_v, values.current_a) if isinstance(values, ReceiverMeasured) else (0.0, 0.0)
+        self._see(*output, values.power_w, values.power_w > NONE_W, now)
+
+    def _see(self, voltage: float, current: float, power: float, flows: bool, now: float) -> None:
         if voltage > self.maximum_voltage_v:
             self.maximum_voltage_v = voltage
         if current > self.peak_current_a:
             self.peak_current_a = current
         if power > self.peak_power_w:
             self.peak_power_w = power
-        if current > _FLOWING_A:
+        if flows:
             if self._flowing_since is None:
                 self._flowing_since = now
                 if self.began is None:
@@ -176,8 +219,9 @@ def summed_up(
     stream: MessageStream | None,
     tally: Tally,
     remarks: Sequence[str] = (),
+    told: Sequence[HardwareFault] = (),
 ) -> SessionResult:
-    """``bare`` with all that session, hardware and connection have to say."""
+    """``bare`` with all that session, hardware and connection have to say; ``told``: faults that somebody told."""
     energy = hardware.energy
     paused = bare.safe and bare.ended.reason is EndReason.PAUSED
     return msgspec.structs.replace(
@@ -193,7 +237,7 @@ def summed_up(
         maximum_voltage_v=tally.maximum_voltage_v,
         charged_wh=energy[0] if energy is not None else None,
         discharged_wh=energy[1] if energy is not None else None,
-        faults=tuple(hardware.faults),
+        faults=(*hardware.faults, *(one for one in told if one not in hardware.faults)),
         evccid=getattr(session, "evccid", ""),
         edition=getattr(session, "edition", ""),
         emaid=getattr(session, "emaid", ""),
@@ -205,6 +249,13 @@ def summed_up(
         ticket=getattr(session, "ticket", None) if paused else None,
         discovery=tuple(remarks),
     )
+
+
+def last_message(before_s: float, sender: str, message: object) -> LastMessage:
+    """What is kept of a message."""
+    body = getattr(getattr(message, "body", None), "body_element", None) or message
+    code = getattr(body, "response_code", None)
+    return LastMessage(before_s, sender, type(body).__name__, "" if code is None else str(code.value))
 
 
 def let_go(result: SessionResult) -> SessionResult:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from iso15118.aio.net.stream import MessageStream
-from iso15118.aio.net.tap import TappedStream
 from iso15118.aio.ports.guard import Callback
 from iso15118.errors import LinkError
 from iso15118.sdp import SDP_PORT
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from iso15118.aio.net.ending import TlsSource
-    from iso15118.aio.net.tap import Tap
     from iso15118.aio.plug.connector import LinkParts
     from iso15118.aio.plug.plugged_evcc import PluggedEvcc
     from iso15118.aio.plug.plugged_secc import PluggedSecc
@@ -47,8 +45,10 @@ if TYPE_CHECKING:
     from .driver import Observer
     from .evcc import EvccClient
     from .heartbeat import Heartbeat
+    from .recording import Recorder
 
 __all__ = [
+    "Asked",
     "Both",
     "Clock",
     "Sleep",
@@ -56,15 +56,20 @@ __all__ = [
     "run_both",
     "run_station",
     "run_vehicle",
+    "running",
     "side_by_side",
+    "signals",
     "ticking",
 ]
 
 _log = Log(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
+"""Waits so many seconds, as ``asyncio.sleep``."""
 Clock = Callable[[], float]
+"""The time in s, as the event loop's ``time``."""
 Stopped = Callable[[], bool]
+"""Whether a signal has come."""
 
 ORDERLY_S: Final = 12.0
 """How long an orderly end may take after the first signal: a vehicle is given 10 s (SeccConfig.stop_delay_s)."""
@@ -109,6 +114,7 @@ def run_station(
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     wait_for_interface: bool = False,
     director: Directs | None = None,
+    recorder: Recorder | None = None,
 ) -> int:
     """Serve until ``sessions`` have ended, or a signal comes; returns how many have.
 
@@ -116,7 +122,7 @@ def run_station(
     ended, once and in order, also with the one that a second signal ends.
     ``link``: what is below IP, if there is a plug; made within the loop. ``news`` then hears of its phases.
     ``connection``: as for ``SeccServer``. ``beside``: what runs as long as the station does, such as the keeper of evidence.
-    ``director`` drives the station, where there is no plug; it raises what he raises.
+    ``director`` drives the station, where there is no plug; it raises what he raises. ``recorder``: as for ``SeccServer``.
     """
 
     async def serve() -> int:
@@ -133,8 +139,9 @@ def run_station(
                 port=port,
                 sdp_port=sdp_port,
                 observer=_observed(directing, "secc", observer),
-                connection=connection if director is None else director.stream("secc", None),
+                connection=connection if director is None else director.stream("secc"),
                 wait_for_interface=wait_for_interface,
+                recorder=recorder,
             )
         else:
             from iso15118.aio.plug.plugged_secc import (
@@ -153,6 +160,7 @@ def run_station(
                 listening=listening,
                 news=news,
                 connection=connection,
+                recorder=recorder,
             )
         say_listening = Callback("who is told that vehicles can come", listening)
         told = 0
@@ -160,7 +168,7 @@ def run_station(
         # The signals stay armed while the server closes: another one must not end the process before its hardware is safe.
         plain = server if isinstance(server, SeccServer) else None
         async with (
-            _signals() as asked,
+            signals() as asked,
             _notifier(server) as notifier,
             server,
             running(beside),
@@ -205,6 +213,7 @@ def run_vehicle(
     link: Callable[[], LinkParts] | None = None,
     news: Callable[[Action], None] | None = None,
     director: Directs | None = None,
+    recorder: Recorder | None = None,
 ) -> tuple[SessionResult | None, bool]:
     """One session of a vehicle (None: it was dropped), and whether a signal ended it. Raises as ``EvccClient.run`` does.
 
@@ -228,15 +237,24 @@ def run_vehicle(
                 tls,
                 sdp_port=sdp_port,
                 observer=_observed(directing, "evcc", observer),
-                connection=MessageStream if director is None else director.stream("evcc", None),
+                connection=MessageStream if director is None else director.stream("evcc"),
+                recorder=recorder,
             )
         else:
             from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 
             client = PluggedEvcc(
-                config, hardware, interface, tls, link(), sdp_port=sdp_port, observer=observer, news=news
+                config,
+                hardware,
+                interface,
+                tls,
+                link(),
+                sdp_port=sdp_port,
+                observer=observer,
+                news=news,
+                recorder=recorder,
             )
-        async with _signals() as asked, _over(directing, None, plain):
+        async with signals() as asked, _over(directing, None, plain):
             session = loop.create_task(client.run())
             await asyncio.wait((session, asked.first), return_when=asyncio.FIRST_COMPLETED)
             if not session.done() and client.any_session is not None:
@@ -266,7 +284,7 @@ def run_both(
     observer: Observer | None = None,
     station_observer: Observer | None = None,
     tick: Callable[[], None] | None = None,
-    tap: Tap | None = None,
+    recorder: Recorder | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
     meddle: Callable[[float, Callable[[Event], None]], None] | None = None,
     news: Callable[[Notify], None] | None = None,
@@ -275,8 +293,8 @@ def run_both(
 ) -> Both:
     """One session between both ends in this process; ``tls``: the station's context and the vehicle's.
 
-    ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``tap`` hears the bytes
-    of the vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``meddle`` is called now and then
+    ``observer`` sees the vehicle's end and ``station_observer`` the other one, ``tick`` is called now and then, ``recorder`` the
+    vehicle's connection and ``on_request`` of the discovery at the station, with its UDP port. ``meddle`` is called now and then
     with the time and what tells the vehicle; ``news`` hears those of its session. A session that was paused goes on ``rest_s`` later, and
     the first part is ``earlier``. ``director`` drives both ends. Raises as ``EvccClient.run`` does, what the
     director raises, and ``TimeoutError`` when it takes longer than ``at_most_s``.
@@ -303,9 +321,8 @@ def run_both(
             server_tls,
             observer=_observed(directing, "secc", station_observer),
             on_request=asked,
-            connection=MessageStream if director is None else director.stream("secc", None),
+            connection=MessageStream if director is None else director.stream("secc"),
         )
-        made = MessageStream if tap is None else partial(TappedStream, tap=tap)
         async with _found(make_server) as server:
             here = server
             client = EvccClient(
@@ -316,7 +333,8 @@ def run_both(
                 sdp_port=server.sdp_port,
                 observer=_observed(directing, "evcc", observer),
                 news=news,
-                connection=made if director is None else director.stream("evcc", tap),
+                connection=MessageStream if director is None else director.stream("evcc"),
+                recorder=recorder,
             )
             where = server.sdp_port, next(iter(server.ports.values()))
             begun = loop.time()
@@ -447,7 +465,7 @@ async def _notifier(server: SeccServer | PluggedSecc) -> AsyncIterator[SystemdNo
         notifier.close()
 
 
-class _Asked:
+class Asked:
     """How often the process was asked to end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -462,10 +480,10 @@ class _Asked:
 
 
 @asynccontextmanager
-async def _signals() -> AsyncIterator[_Asked]:
+async def signals() -> AsyncIterator[Asked]:
     """Signals as something to wait for. Where the loop cannot have them (another thread than the main one) they stay as they are."""
     loop = asyncio.get_running_loop()
-    asked = _Asked(loop)
+    asked = Asked(loop)
     names: list[Any] = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: the terminal may go
         names.append(signal.SIGHUP)

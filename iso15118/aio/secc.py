@@ -48,9 +48,10 @@ if TYPE_CHECKING:
     from iso15118.session import actions as act
     from iso15118.session.ticket import SeccTicket
 
-    from .driver import Observer, SessionDriver, Watch
+    from .driver import ActionFilter, Observer, SessionDriver
     from .finishing import Session
     from .heartbeat import Heartbeat
+    from .recording import Recorder
     from .results import SessionResult
 
 __all__ = ["SeccServer"]
@@ -64,26 +65,23 @@ _SHUT_DOWN_S: Final = 2.0  # for connections to close in order when the server i
 class SeccServer:
     """The SECC of one connector. Use it with ``async with``; it serves from then on, until it is left.
 
-    ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be allowed
-    by the settings (``allow_plaintext``, or an edition that is spoken in the clear); with both, one port serves them: the first
-    octets tell.
-    ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port).
-    ``port_limits``: how long the hardware may take, ``stream_limits``: how long a peer may. ``news`` gets every
-    ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests, ``on_request``
-    hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
-    ``epoch`` is what must be added to
-    the loop's clock to get Unix time; by default the system's clock is asked when a session begins. ``tickets``: sessions that were
-    paused before this program was started. ``talks_with``: what sessions with messages may work with, if that is less than ``station``.
+    ``tls``: a server's ``TlsContext``, or a ``TlsPort`` for several editions; None for none, which has to be allowed by the settings
+    (``allow_plaintext``, or an edition that is spoken in the clear); with both, one port serves them: the first octets tell.
+    ``sdp``: answer discovery requests (``sdp_port`` 0: on any free port). ``port_limits``: how long the hardware may take,
+    ``stream_limits``: how long a peer may. ``news`` gets every ``Notify`` of a session, ``observer`` everything; ``watch`` is for tests,
+    ``on_request`` hears of every datagram of the discovery, ``connections`` what becomes of each connection (``connector.news``).
+    ``recorder``: each session leaves a folder there. ``epoch`` is what must be added to the loop's clock to get Unix time; by default the
+    system's clock is asked when a session begins. ``tickets``: sessions that were paused before this program was started.
+    ``talks_with``: what sessions with messages may work with, if that is less than ``station``.
 
-    One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is
-    through has the session; while it runs, a few others wait at the expense of their own patience, and discovery is silent.
-    The vehicle of the session that connects anew (with the same certificate; on a plain connection, from the same
-    link-local address) ends that session, hardware first, and is served next. Raises ``ConfigError`` for settings that do not fit.
+    One session runs at a time. Until one begins, many connections may be in their handshake, and the first that is through has the session;
+    while it runs, a few others wait at the expense of their own patience, and discovery is silent. The vehicle of the session that connects
+    anew (with the same certificate; on a plain connection, from the same link-local address) ends that session, hardware first, and is
+    served next. Raises ``ConfigError`` for settings that do not fit.
 
-    An ``interface`` by name may change: a new address, or an interface that is made anew, is found within about a
-    second, and news say so (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone ends.
-    ``wait_for_interface``: one that is missing or not usable when the server is opened is waited for; otherwise that
-    is a ``LinkError``. Two servers on one interface and ``sdp_port`` are refused.
+    An ``interface`` by name may change: a new address, or an interface that is made anew, is found within about a second, and news say so
+    (``InterfaceLost``, ``InterfaceReady``). A session whose address is gone ends. ``wait_for_interface``: one that is missing or not usable
+    when the server is opened is waited for; otherwise that is a ``LinkError``. Two servers on one interface and ``sdp_port`` are refused.
 
     ``heartbeat`` says from any thread whether this server is able to make its hardware safe. ``state`` says whether it serves; while it is
     out of service, discovery is not answered and a vehicle that comes all the same is refused.
@@ -103,7 +101,7 @@ class SeccServer:
         stream_limits: StreamLimits | None = None,
         news: Callable[[act.Notify], None] | None = None,
         observer: Observer | None = None,
-        watch: Watch | None = None,
+        watch: ActionFilter | None = None,
         epoch: float | None = None,
         connection: Callable[..., MessageStream] = MessageStream,
         on_request: Callable[[Origin, Answer | Ignored], None] | None = None,
@@ -111,6 +109,7 @@ class SeccServer:
         tickets: Iterable[SeccTicket] = (),
         wait_for_interface: bool = False,
         talks_with: Station | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         if tls is None and not config.speaks_plain:
             raise ConfigError(
@@ -149,7 +148,8 @@ class SeccServer:
         self._sdp_wanted, self._sdp_port = sdp, sdp_port
         self._port = port
         self._stream_limits = stream_limits
-        self._connection = connection
+        self._recorder = recorder
+        self._connection = connection if recorder is None else recorder.streams(connection, "secc")
         self._on_request = Callback("the callback on_request", on_request)
         self._asked = Asked()
         self._presence: Presence | None = None
@@ -170,10 +170,9 @@ class SeccServer:
         await self.close()
 
     async def open(self) -> None:
-        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if a certificate of ours
-        has expired, ``HardwareError`` naming a port of the station that does not
-        take a listener. Contactors and supply are those of one open server (``ConfigError``).
-        After that, and after ``close``, it can be opened again."""
+        """Listen and be found. Raises ``LinkError`` if a port cannot be had, ``ConfigError`` if our certificate has expired or another
+        open server has these contactors or this supply, ``HardwareError`` naming a port of the station that does not take a listener, and
+        ``MisuseError`` where it is open. After that, and after ``close``, it can be opened again."""
         if self._open:
             raise MisuseError("this server is open already")
         self._open = True
@@ -229,7 +228,7 @@ class SeccServer:
 
     async def close(self) -> None:
         """Make the hardware safe, end the session, listen no more. Bounded in time, whatever ports, peers and cancellations do: a
-        cancellation comes out when the hardware was given its time."""
+        cancellation comes out when the hardware was given its time. Raises ``CancelledError`` then."""
         sessions = self.sessions
         driver, sessions.driver = sessions.driver, None
         failed = each(
@@ -468,6 +467,8 @@ class SeccServer:
 
     def _heard_asking(self, origin: Origin, outcome: Answer | Ignored) -> None:
         self._asked.heard(origin, outcome, asyncio.get_running_loop().time())
+        if self._recorder is not None:
+            self._recorder.heard_asking(origin, outcome, self.sdp_port)
         self._on_request(origin, outcome)
 
     def serve_without_messages(
@@ -478,7 +479,7 @@ class SeccServer:
             return False
         if self._reception is not None:
             self._reception.drop()
-        stream: Any = NoStream()
+        stream: Any = NoStream(None if self._recorder is None else self._recorder.bare("secc"))
         self.sessions.serve(stream, partial(self.sessions.gone, stream), make=make, show=show)
         return True
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from iso15118.session import ports
     from iso15118.session.ticket import SeccTicket
 
-    from .driver import Observer, Watch
+    from .driver import ActionFilter, Observer
     from .results import SessionResult
 
 __all__ = ["SeccSessions"]
@@ -81,7 +81,7 @@ class SeccSessions:
         *,
         news: Callable[[act.Notify], None] | None,
         observer: Observer | None,
-        watch: Watch | None,
+        watch: ActionFilter | None,
         epoch: float | None,
         connections: Callable[[ev.Event], None] | None,
         tickets: Iterable[SeccTicket],
@@ -232,7 +232,6 @@ class SeccSessions:
             self.refused(driver.link_end)
             self._happened(ConnectionFailed(self._number, str(driver.link_end)))
             return
-        _log.info("session with %s ended: %s", result.peer, result.ended)
         if isinstance(driver.session, SeccSession):
             for ticket in driver.session.used_tickets:
                 if ticket in self.tickets:  # it may have been forgotten meanwhile
@@ -323,8 +322,8 @@ class SeccSessions:
     def _first(self) -> list[ev.Event]:
         """What a session has to know when it begins. One that nobody invited is refused at its first request."""
         refused = self.service.reason
-        standing = self.inbox.standing()
-        return [*standing, ev.StopRequested(f"out of service: {refused}")] if refused else standing
+        latched = self.inbox.latched()
+        return [*latched, ev.StopRequested(f"out of service: {refused}")] if refused else latched
 
     def _new_session(self) -> SeccSession:
         hardware = self._hardware

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from iso15118 import __version__
 from iso15118.campaign.results import VERDICTS, Result, Tally
-from iso15118.trace.style import STYLE
+from iso15118.trace.report.style import STYLE
 
 __all__ = ["page"]
 

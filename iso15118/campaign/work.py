@@ -272,7 +272,7 @@ def _decode(work: DecodeWork) -> Done:
 @contextmanager
 def _lines(path: Path) -> Iterator[Callable[[list[Entry]], None]]:
     """A file for the entries; it has its name when it is whole."""
-    from iso15118.trace.lines import json_object
+    from iso15118.trace.as_json import json_object
 
     make_folder(path.parent, durable=False)
     part = path.with_name(f"{NEW}{path.name}")

@@ -7,20 +7,26 @@ from typing import Annotated
 
 import typer
 
-from iso15118.cli.configured import Sets, configured
+from iso15118.cli.configured import Sets, evcc_settings, secc_settings
 from iso15118.cli.options import choices
 from iso15118.cli.show import print_json
 from iso15118.cli.terminal import echo, echo_lines
 from iso15118.errors import ConfigError
 from iso15118.settings import choose
+from iso15118.settings.connectors import (
+    OneConnector,
+    connectors_schema,
+    connectors_to_builtins,
+    connectors_to_toml,
+)
 from iso15118.settings.reading import read_toml
-from iso15118.settings.roles import ELSEWHERE, ROLES
+from iso15118.settings.roles import ELSEWHERE, ROLES, SeccSettings
 from iso15118.settings.writing import json_schema, to_builtins, to_toml
 
 __all__ = ["app"]
 
 _WITHOUT = frozenset(ELSEWHERE)
-_TABLES = {"station": "secc", "vehicle": "evcc"}
+_TABLES = {"station": "secc", "connector": "secc", "vehicle": "evcc"}
 """Tables that only one role has."""
 
 app = typer.Typer(
@@ -49,16 +55,21 @@ def show(
 ) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
     path = _one(file, config)
-    if path is None:
-        settings = ROLES[_named(role)]()
-        if sets:
-            raise ConfigError("--set", "says something over a file, and there is none", "name a file")
+    if path is None and sets:
+        raise ConfigError("--set", "says something over a file, and there is none", "name a file")
+    which = _named(role) if path is None else _role(path, role)
+    if which == "secc":
+        stations = (OneConnector("", SeccSettings()),) if path is None else secc_settings(path, sets)
+        if as_json:
+            print_json(connectors_to_builtins(stations))
+        else:
+            echo_lines(connectors_to_toml(stations))
     else:
-        settings = configured(path, _role(path, role), sets)
-    if as_json:
-        print_json(to_builtins(settings, without=_WITHOUT))
-    else:
-        echo_lines(to_toml(settings, without=_WITHOUT))
+        settings = ROLES[which]() if path is None else evcc_settings(path, sets)
+        if as_json:
+            print_json(to_builtins(settings, without=_WITHOUT))
+        else:
+            echo_lines(to_toml(settings, without=_WITHOUT))
 
 
 @app.command()
@@ -74,21 +85,26 @@ def validate(
     if path is None:
         raise ConfigError("FILE", "is missing", "the file to check")
     which = _role(path, role)
-    configured(path, which, sets)
-    if as_json:
-        print_json({"file": str(path), "role": which, "valid": True})
+    names: list[str] = []
+    if which == "secc":
+        names = [one.name for one in secc_settings(path, sets) if one.name]
     else:
-        echo(f"{path}: a valid configuration of the {which.upper()}")
+        evcc_settings(path, sets)
+    if as_json:
+        several = {"connectors": names} if names else {}
+        print_json({"file": str(path), "role": which, "valid": True, **several})
+    else:
+        of = f", connectors {', '.join(names)}" if names else ""
+        echo(f"{path}: a valid configuration of the {which.upper()}{of}")
 
 
 @app.command()
 def schema(role: Role = None, as_json: AsJson = False) -> None:
     """Print the JSON Schema of the files, with units and defaults."""
     del as_json  # it is JSON in any case
-    if role is not None:
-        print_json(json_schema(ROLES[_named(role)], without=_WITHOUT))
-    else:
-        print_json({name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()})
+    schemas = {name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()}
+    schemas["secc"] = connectors_schema(schemas["secc"])
+    print_json(schemas if role is None else schemas[_named(role)])
 
 
 def _one(file: Path | None, config: Path | None) -> Path | None:

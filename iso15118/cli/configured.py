@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
+from iso15118.settings.connectors import OneConnector, load_connectors
 from iso15118.settings.overrides import keys_of, overrides_of
-from iso15118.settings.roles import ROLES, EvccSettings, SeccSettings, load, load_evcc, load_secc
+from iso15118.settings.roles import ROLES, EvccSettings, load_evcc
 
 __all__ = [
     "Asking",
@@ -22,7 +23,6 @@ __all__ = [
     "SetsOfEvcc",
     "SetsOfSecc",
     "asked",
-    "configured",
     "evcc_settings",
     "secc_settings",
 ]
@@ -49,19 +49,14 @@ SetsOfSecc = Annotated[list[str] | None, _option(autocompletion=_keys("secc"))]
 SetsOfEvcc = Annotated[list[str] | None, _option(autocompletion=_keys("evcc"))]
 
 
-def secc_settings(path: Path, sets: Sequence[str] | None) -> SeccSettings:
-    """Of a station. Raises ``ConfigError``."""
-    return load_secc(path, overrides_of("secc", sets or (), os.environ))
+def secc_settings(path: Path, sets: Sequence[str] | None) -> tuple[OneConnector, ...]:
+    """Of each connector of a station. Raises ``ConfigError``."""
+    return load_connectors(path, overrides_of("secc", sets or (), os.environ))
 
 
 def evcc_settings(path: Path, sets: Sequence[str] | None) -> EvccSettings:
     """Of a vehicle. Raises ``ConfigError``."""
     return load_evcc(path, overrides_of("evcc", sets or (), os.environ))
-
-
-def configured(path: Path, role: str, sets: Sequence[str] | None) -> SeccSettings | EvccSettings:
-    """Of ``role``. Raises ``ConfigError``."""
-    return load(path, role, overrides_of(role, sets or (), os.environ))
 
 
 def asked(what: str) -> bytes | None:

@@ -13,6 +13,8 @@ from iso15118.aio.run import run_vehicle
 from iso15118.cli.configured import SetsOfEvcc, evcc_settings
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
+from iso15118.cli.options import KeylogUdp, Record
+from iso15118.cli.recorded import recorder_in, recording
 from iso15118.cli.session import exit_status, listen_to, summary_of, tell, tls_of
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
@@ -34,6 +36,8 @@ def evcc(
     keylog: Annotated[
         Path | None, typer.Option(help="Append the TLS secrets here: who has them reads the traffic.")
     ] = None,
+    keylog_udp: KeylogUdp = None,
+    record: Record = None,
     scenario: Annotated[
         Path | None,
         typer.Option(help="A scenario whose steps for the vehicle are done in the session, and judged."),
@@ -48,9 +52,19 @@ def evcc(
     session = settings.session
     lists = settings.status.store
     evidence = None if lists is None else Evidence(Store(lists))
+    recorder = recorder_in(record)
     with (
         by_thread(),
-        tls_of(settings.tls, "evcc", keylog, editions=session.editions, evidence=evidence) as secured,
+        recording(recorder),
+        tls_of(
+            settings.tls,
+            "evcc",
+            keylog,
+            editions=session.editions,
+            evidence=evidence,
+            disclose=keylog_udp,
+            secret=None if recorder is None else recorder.secret,
+        ) as secured,
     ):
         vehicle.contracts = store_of(settings.contracts, settings.tls, secured.pki, secured.older_pki)
         if secured.material is not None and session.evccid == EvccConfig().evccid:
@@ -66,6 +80,7 @@ def evcc(
             link=link_of(settings.link, settings.interface, station=False),
             news=tell_link,
             director=None if told is None else told.ends,
+            recorder=recorder,
         )
     if result is None:
         raise typer.Exit(ExitStatus.INTERRUPTED)

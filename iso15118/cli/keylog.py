@@ -19,6 +19,9 @@ def keylog_of_environment() -> Path | None:
     return Path(name) if name else None
 
 
-def warn_of_keylog(path: Path) -> None:
+def warn_of_keylog(where: Path | str, *, sent: bool = False) -> None:
     """Say it where people look."""
-    echo_soon(f"iso15118: TLS secrets are written to {path}: whoever has it can read the traffic", err=True)
+    what = (
+        f"sent to {where} in the clear: whoever hears them" if sent else f"written to {where}: whoever has it"
+    )
+    echo_soon(f"iso15118: TLS secrets are {what} can read the traffic", err=True)

@@ -33,8 +33,8 @@ def link_of(settings: LinkSettings, interface: str, *, station: bool) -> Callabl
     return lambda: _parts(settings, where, station=station)
 
 
-def tell_link(news: Action) -> None:
-    """What the link does, in words on stderr."""
+def tell_link(news: Action, words: str = "iso15118") -> None:
+    """What the link does, in words on stderr after ``words``."""
     match news:
         case PhaseEntered(phase=phase):
             text = phase.value
@@ -46,7 +46,7 @@ def tell_link(news: Action) -> None:
             text = f"D-LINK_READY({'link established' if link else 'no link'})"
         case _:
             return
-    echo_soon(f"iso15118: link: {text}", err=True)
+    echo_soon(f"{words}: link: {text}", err=True)
 
 
 def _parts(settings: LinkSettings, interface: str, *, station: bool) -> LinkParts:

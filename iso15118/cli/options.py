@@ -8,16 +8,36 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
+
+import typer
 
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.settings import nearest
 
-__all__ = ["ConfigKeys", "choices", "given_once", "styled"]
+__all__ = ["ConfigKeys", "KeylogUdp", "Record", "choices", "given_once", "styled"]
 
 PREFIX: Final = "ISO15118_"
+
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Record each session in a new folder in DIR; its capture holds the TLS secrets.",
+    ),
+]
+KeylogUdp = Annotated[
+    str | None,
+    typer.Option(
+        "--keylog-udp",
+        metavar="HOST:PORT",
+        help="Send the TLS secrets there, as Wireshark plugins for V2G read them: who hears them reads the traffic.",
+    ),
+]
+"""Options of ``secc`` and ``evcc``."""
 
 
 class ConfigKeys:

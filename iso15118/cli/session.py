@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from iso15118.aio.identity import RenewableTls, follow_files
+from iso15118.aio.net.disclosure import SecretDisclosure
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
@@ -20,6 +21,7 @@ from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
 from iso15118.cli.terminal import echo_soon
+from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki
 from iso15118.pki.status.evidence import Evidence
 from iso15118.pki.status.revocation import Demand
@@ -42,6 +44,15 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     result: str
     detail: str
     end_reason: str
+    cause: str
+    """Its code in the table of causes (docs/causes.md)."""
+    side: str
+    """Whom that points at: ``evcc``, ``secc``, ``link``."""
+    timer: str
+    requirement: str
+    hint: str
+    """What to try."""
+    last_messages: list[dict[str, Any]]
     edition: str
     """What was spoken; empty if the two had none in common."""
     peer: str
@@ -68,6 +79,8 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     faults: list[str]
     schedule: dict[str, Any] | None = None
     """Vehicle: the schedule that it took, and what it expected to pay."""
+    connector: str = ""
+    """Station with several connectors: the name of the one."""
 
 
 def summary_of(
@@ -78,6 +91,7 @@ def summary_of(
     evccid: str = "",
     problem: str = "",
     soc: tuple[float, float] | None = None,
+    connector: str = "",
 ) -> SessionSummary:
     """``problem``: why it was not as asked, where the session itself ended in order."""
     ended = result.ended
@@ -91,6 +105,12 @@ def summary_of(
         result="failed" if problem else "ok",
         detail=problem,
         end_reason=ended.reason.name,
+        cause=result.cause.code,
+        side=result.side,
+        timer=result.cause.timer,
+        requirement=result.cause.requirement(result.edition),
+        hint=result.cause.hint,
+        last_messages=result.summary()["last_messages"],
         edition=result.edition,
         peer=result.peer,
         evccid=evccid or result.evccid,
@@ -122,6 +142,7 @@ def summary_of(
         safe=result.safe,
         faults=[f"{fault.port}: {fault.reason}" for fault in result.faults],
         schedule=None if result.schedule is None else _schedule(result.schedule),
+        connector=connector,
     )
 
 
@@ -152,14 +173,29 @@ def tell(summary: SessionSummary) -> None:
     if summary.tls is not None and summary.tls["client_certificate"]:
         tls += " with client certificate"
     soc = "" if summary.soc_end is None else f", {summary.soc_start:.1f} % to {summary.soc_end:.1f} %"
+    where = f"{summary.connector}: " if summary.connector else ""
     for line in (
-        f"{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
+        f"{where}{summary.result}: {summary.end_reason}{': ' + summary.detail if summary.detail else ''}",
+        *(() if summary.result == "ok" else _why(summary)),
         f"  {summary.energy_charged_kwh:.2f} kWh charged, {summary.energy_discharged_kwh:.2f} kWh given back{soc}",
         f"  at most {summary.peak_power_kw:.1f} kW, {summary.peak_current_a:.1f} A, {summary.max_voltage_v:.1f} V",
         f"  {summary.transfer_seconds:.1f} s of {summary.session_seconds:.1f} s, {summary.exchanges} exchanges, "
         f"with {summary.peer}, {summary.edition or 'no edition in common'}, {tls}",
     ):
         echo_soon(line)
+
+
+def _why(summary: SessionSummary) -> list[str]:
+    """Of a session that failed: what the table of causes says."""
+    timer = ", ".join(part for part in (summary.timer, summary.requirement) if part)
+    last = ", ".join(
+        " ".join(filter(None, (one["message"], one["response_code"]))) for one in summary.last_messages
+    )
+    return [
+        f"  cause {summary.cause}, points at {summary.side}{f' ({timer})' if timer else ''}",
+        f"  try: {summary.hint}",
+        f"  last messages: {last or 'none'}",
+    ]
 
 
 class Secured(Struct, frozen=True, kw_only=True):
@@ -193,19 +229,24 @@ def tls_of(
     editions: Collection[str] = ("iso20",),
     evidence: Evidence | None = None,
     demand: Demand | None = None,
+    disclose: str | None = None,
+    secret: Keylog | None = None,
 ) -> Iterator[Secured]:
     """The TLS context that a file asks for, and the certificates behind it; none for plaintext, which is said on stderr, and where
     ``editions`` has none that it names certificates for.
     ``evidence``: what is known about revocation; ``demand``: how much has to be, when it is not as the file says.
     Raises ConfigError for what the file names and cannot be used, and for a certificate of ours that has expired.
 
-    ``keylog``: where the command line wants the TLS secrets, before the file and the environment.
+    ``keylog``: where the command line wants the TLS secrets, before the file and the environment; ``disclose``: where it wants them sent;
+    ``secret``: who else hears them, as a recording.
     """
     named: tuple[TlsSettings | Iso2TlsSettings | None, TlsSettings | Iso2TlsSettings | None] = (
         settings if "iso20" in editions else None,
         settings.iso2 if "iso2" in editions and _source_of(settings.iso2, "tls.iso2") else None,
     )
     if settings.mode == "plaintext" or named == (None, None):
+        if disclose is not None:
+            raise ConfigError("--keylog-udp", "there is no TLS here, hence no secrets", "use it with TLS")
         if settings.mode == "plaintext" and "iso20" in editions:
             echo_soon(
                 "iso15118: plaintext, as tls.mode says: no TLS, which ISO 15118-20 forbids on a public cable",
@@ -231,15 +272,19 @@ def tls_of(
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:
-        log: Keylog | None = None
+        logs: list[Keylog] = [] if secret is None else [secret]
         if wanted is not None:
             stack.enter_context(ConfigKeys("keylog", written=written))
-            log = stack.enter_context(KeyLogFile(wanted))
+            logs.append(stack.enter_context(KeyLogFile(wanted)))
             warn_of_keylog(wanted)
+        if disclose is not None:
+            stack.enter_context(ConfigKeys("keylog-udp"))
+            logs.append(stack.enter_context(SecretDisclosure(disclose)))
+            warn_of_keylog(disclose, sent=True)
         make = partial(
             secc_source if role == "secc" else evcc_source,
             profile=settings.profile,
-            keylog=log,
+            keylog=partial(_to_all, logs) if logs else None,
             revocation=demand or settings.revocation,
             evidence=evidence,
             refuse=settings.refuse,
@@ -265,19 +310,25 @@ def tls_of(
         )
 
 
+def _to_all(logs: list[Keylog], line: str) -> None:
+    for log in logs:
+        log(line)
+
+
 def _source_of(settings: TlsSettings | Iso2TlsSettings, table: str) -> str:
     """The key that says where certificates are from; empty if none does."""
     keys = ("pki", "store", "certificate", "key", "anchors")
     return next((f"{table}.{key}" for key in keys if getattr(settings, key)), "")
 
 
-def listen_to(reported: Reported) -> Callable[[float, Any], None]:
-    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr when energy may flow."""
+def listen_to(reported: Reported, words: str = "iso15118") -> Callable[[float, Any], None]:
+    """An observer that hands the far end's messages on to the simulated hardware, and says on stderr, after ``words``, when energy may
+    flow."""
 
     def observe(now: float, what: Any) -> None:
         if type(what) is Received:
             reported(what.message, now)
         elif type(what) is StateEntered and what.state in CHARGE_LOOPS:
-            echo_soon("iso15118: in the charge loop", err=True)
+            echo_soon(f"{words}: in the charge loop", err=True)
 
     return observe

@@ -16,7 +16,7 @@ from iso15118 import __version__
 from iso15118.cli import terminal
 from iso15118.cli.ending import ExitStatus, report, report_interrupt, report_system
 from iso15118.cli.options import choices, styled
-from iso15118.cli.terminal import LineFormatter, echo
+from iso15118.cli.terminal import JsonFormatter, LineFormatter, echo
 from iso15118.cli.usage import usage_error
 from iso15118.errors import ConfigError, V2GError
 from iso15118.settings import choose, nearest
@@ -33,6 +33,9 @@ COMMANDS = {
     "config": "iso15118.cli.config",
     "exi": "iso15118.cli.exi",
     "decode": "iso15118.cli.decode",
+    "report": "iso15118.cli.report",
+    "diff": "iso15118.cli.diff",
+    "anonymize": "iso15118.cli.anonymize",
     "codegen": "iso15118.cli.codegen",
     "pki": "iso15118.cli.pki",
     "completion": "iso15118.cli.completion",
@@ -40,6 +43,7 @@ COMMANDS = {
 """Name -> module with a ``typer.Typer`` called ``app``. A new command is a new line and a new module."""
 
 LEVELS = ["debug", "info", "warning", "error"]
+FORMATS = ["text", "json"]
 
 
 class LazyGroup(TyperGroup):
@@ -101,6 +105,13 @@ def _level(name: str | None) -> None:
         _logged(choose("--log-level", name, LEVELS))
 
 
+def _formatted(name: str | None) -> None:
+    if name is not None and choose("--log-format", name, FORMATS) == "json":
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler.formatter, LineFormatter):
+                handler.setFormatter(JsonFormatter())
+
+
 def _logged(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
@@ -127,6 +138,17 @@ Level = Annotated[
     ),
 ]
 
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help="Lines of the log: text, or json: one object a line (default: text).",
+        callback=_formatted,
+        envvar="ISO15118_LOG_FORMAT",
+        show_envvar=False,
+        autocompletion=choices(*FORMATS),
+    ),
+]
+
 
 @app.callback()
 def common(
@@ -135,11 +157,12 @@ def common(
     ] = False,
     log_level: Level = None,
     quiet: Quiet = False,
+    log_format: Format = None,
 ) -> None:
     """Options that stand before the command, or after it."""
 
 
-def _both(quiet: Quiet = False, log_level: Level = None) -> None:
+def _both(quiet: Quiet = False, log_level: Level = None, log_format: Format = None) -> None:
     """Only for its options, which every command has."""
 
 

@@ -15,6 +15,7 @@ from iso15118.printable import escaped
 
 __all__ = [
     "QUIET",
+    "JsonFormatter",
     "LineFormatter",
     "echo",
     "echo_lines",
@@ -125,3 +126,19 @@ class LineFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
         """As the base class does it, each line of the traceback escaped."""
         return "\n".join(escaped(line) for line in super().formatException(ei).splitlines())
+
+
+class JsonFormatter(logging.Formatter):
+    """Log lines for programs: ``t`` (Unix s), ``level``, ``logger``, ``message``, and ``exception`` with a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One object."""
+        line: dict[str, Any] = {
+            "t": round(record.created, 6),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json_line(line)

@@ -22,7 +22,7 @@ from .news import (
 
 __all__ = ["SeccConnector"]
 
-_TALK_FAILED = frozenset(
+_RETRY_AFTER = frozenset(
     {
         EndReason.TIMEOUT,
         EndReason.ONGOING_TOO_LONG,
@@ -35,7 +35,7 @@ _TALK_FAILED = frozenset(
 )
 """Ends after which the same vehicle may do better with a fresh start; any other would only be repeated."""
 
-_NO_MESSAGES = _TALK_FAILED | {EndReason.PROTOCOL_NEGOTIATION_FAILED, EndReason.PARAMETERS_NOT_ACCEPTED}
+_NO_MESSAGES = _RETRY_AFTER | {EndReason.PROTOCOL_NEGOTIATION_FAILED, EndReason.PARAMETERS_NOT_ACCEPTED}
 """Ends after which a vehicle may still charge by the duty cycle: it and this station do not understand each other."""
 _FOR_GOOD = (EndReason.PAUSED, EndReason.HARDWARE_FAULT, EndReason.EMERGENCY, EndReason.INTERNAL_ERROR)
 """Ends after which a station that only wanted to read does not go on."""
@@ -149,7 +149,7 @@ class SeccConnector(Connector):
         self._then_basic = self._goes_on(ended)
         if self._then_basic:
             return DLinkTerminate()
-        return self._after(ended) or (self._restart() if ended.reason in _TALK_FAILED else DLinkTerminate())
+        return self._after(ended) or (self._restart() if ended.reason in _RETRY_AFTER else DLinkTerminate())
 
     def _restart(self) -> Event:
         if self._restarts == 0:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
+from operator import attrgetter, gt
 from typing import Final, NamedTuple
 
 from .price import AbsolutePrices, OverstayRules, PriceAlgorithm, PriceRule, TaxRule, minor_units
@@ -114,7 +115,7 @@ class _Stacks:
                 at += stack.duration_s * _MICRO
                 self.ends.append(at)
                 rules = stack.rules
-                if len(rules) > 1:
+                if len(rules) > 1 and any(map(gt, map(_start, rules), map(_start, rules[1:]))):
                     rules = tuple(sorted(rules, key=_start))
                 self.rules.append(rules)
 
@@ -138,8 +139,7 @@ class _Stacks:
         return self.rules[place][max(bisect_right(self.starts(place), milliwatts) - 1, 0)]
 
 
-def _start(rule: PriceRule) -> Decimal:
-    return rule.power_range_start_w
+_start: Final = attrgetter("power_range_start_w")
 
 
 def _energy(stacks: _Stacks, pieces: Iterable[Piece], algorithm: PriceAlgorithm) -> tuple[Fraction, float]:
@@ -148,9 +148,8 @@ def _energy(stacks: _Stacks, pieces: Iterable[Piece], algorithm: PriceAlgorithm)
     unpriced = 0
     peaks: dict[int, int] = {}
     energies: dict[int, int] = {}
-    for place, begins, ends, milliwatts in _in_stacks(stacks, pieces):
-        if milliwatts <= 0:
-            continue
+    flowing = [piece for piece in pieces if piece[2] > 0]  # a gap is not cut where stacks end
+    for place, begins, ends, milliwatts in _in_stacks(stacks, flowing):
         energy = milliwatts * (ends - begins)
         if place is None:
             unpriced += energy

@@ -27,9 +27,10 @@ UNITS = ("V", "Hz", "W", "s", "var", "%V", "%W", "%var", "%VA", "%W now", "%var 
 
 
 def finite(key: str, value: object, least: float = -_LARGEST, most: float = _LARGEST) -> float:
-    """``value`` if it is a number in this range. Raises ``ConfigError`` naming ``key``."""
+    """``value`` if it is a number in this range. Without a unit of its own: in that of the key. Raises ``ConfigError`` naming ``key``."""
     if type(value) not in (float, int) or not least <= value <= most:  # type: ignore[operator]
-        raise ConfigError(key, f"{value!r} is not possible", f"a number from {least:g} to {most:g}")
+        shown = repr(value) if not isinstance(value, int) or value.bit_length() < 1024 else "a huge number"
+        raise ConfigError(key, f"{shown} is not possible", f"a number from {least:g} to {most:g}")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -127,7 +128,7 @@ class Follower:
         """Per second, of the ramp to this goal."""
 
     def reset(self, value: float = 0.0) -> None:
-        """Be there at once, as when the current is cut."""
+        """Be there at once, as when the current is cut. ``value``: in the unit of the output, such as W or A."""
         self.value, self._at, self._goal, self._ramp = value, None, value, 0.0
 
     def follow(self, goal: float, response: Response, now: float) -> float:

@@ -90,7 +90,7 @@ class FrequencyWatt(Struct, frozen=True, kw_only=True):
 
 class VoltWatt(Struct, frozen=True, kw_only=True):
     """The limit of the power falls from 100 % at ``start_v`` to 0 at ``stop_v``: of what is given back where ``stop_v`` is the higher one,
-    of what is taken where it is the lower one."""
+    of what is taken where it is the lower one. Raises ``ConfigError`` where the two are the same."""
 
     start_v: float
     stop_v: float
@@ -107,7 +107,8 @@ class VoltWatt(Struct, frozen=True, kw_only=True):
 
 
 class CurveFunction(Struct, frozen=True, kw_only=True):
-    """Reactive power by a curve: over voltage (V to var), over active power that is given back (W to var, or to a power factor)."""
+    """Reactive power by a curve: over voltage (V to var), over active power that is given back (W to var, or to a power factor). Raises
+    ``ConfigError`` naming the field that is not possible."""
 
     curve: Curve
     minimum_cos_phi: float | None = None
@@ -135,7 +136,8 @@ class CurveFunction(Struct, frozen=True, kw_only=True):
 
 
 class ZeroCurrent(Struct, frozen=True, kw_only=True):
-    """Outside these voltages no current flows until it is back within the recovery limits."""
+    """Outside these voltages no current flows until it is back within the recovery limits. Raises ``ConfigError`` naming the field that is
+    not possible."""
 
     over_v: float | None = None
     under_v: float | None = None
@@ -180,7 +182,8 @@ class RideThrough(Struct, frozen=True, kw_only=True):
 
 
 class IecGridCode(Struct, frozen=True, kw_only=True, tag="iec"):
-    """The functions of AC_DER_IEC that a site asks for; None: it does not. Of the three that set reactive power one at most."""
+    """The functions of AC_DER_IEC that a site asks for; None: it does not. Of the three that set reactive power one at most. Raises
+    ``ConfigError`` for more than one, and naming a function that is not possible."""
 
     over_frequency_watt: FrequencyWatt | None = None
     under_frequency_watt: FrequencyWatt | None = None
@@ -271,7 +274,8 @@ _AXES = (
 
 
 class DsoSetPoint(Struct, frozen=True, kw_only=True):
-    """What the operator of the grid wants now, in the loop. Of reactive power and cos phi one at most."""
+    """What the operator of the grid wants now, in the loop. Of reactive power and cos phi one at most. The factor cos phi is from 0 to 1.
+    Raises ``ConfigError`` for both, and for what is not possible."""
 
     maximum_discharge_w: float | None = None
     """The most that may be given back, in W of all phases; None: no such limit."""

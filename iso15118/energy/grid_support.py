@@ -65,7 +65,7 @@ class Output(Struct, frozen=True, kw_only=True):
 
 
 def within_apparent(power_w: float, reactive_var: float, ratings: Ratings) -> float:
-    """Active power goes first: what is left of the apparent power bounds the reactive one."""
+    """Active power goes first: what is left of the apparent power bounds the reactive one. Powers in W, var and VA."""
     room = math.sqrt(max(ratings.apparent_va**2 - power_w**2, 0.0))
     most = min(ratings.reactive_var, room)
     return max(-most, min(most, reactive_var))
@@ -88,5 +88,5 @@ def without(wanted_w: float, less_w: float) -> float:
 
 
 def between(power_w: float, wanted_w: float) -> float:
-    """``power_w``, no further from zero than what is wanted, and on its side."""
+    """``power_w``, no further from zero than what is wanted, and on its side. In W."""
     return max(min(power_w, wanted_w), 0.0) if wanted_w >= 0.0 else min(max(power_w, wanted_w), 0.0)

@@ -35,14 +35,21 @@ __all__ = [
 ]
 
 MOST_OFFERS: Final = 3
+"""Schedules in one message."""
 MOST_ENTRIES: Final = 1024
+"""Periods in one schedule."""
 MOST_S: Final = 2**32 - 1
+"""The longest time that a message can say, in s."""
 _GREATEST: Final = 1e12
 """W, Wh or money: far above all that a connector has, far below what a message cannot say."""
 MOST_RULES: Final = 8
+"""Price rules that hold at once."""
 MOST_TAXES: Final = 10
+"""Tax rules of one schedule."""
 MOST_OVERSTAY: Final = 5
+"""Rules for staying too long."""
 MOST_SERVICES: Final = 5
+"""Additional services that cost something."""
 _LEAST_EXPONENT, _MOST_EXPONENT, _MOST_VALUE = -128, 127, 32767
 
 

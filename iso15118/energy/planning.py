@@ -5,16 +5,17 @@ Numbers only: a schedule, its prices and a wish in, a profile out. Which schedul
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from enum import Enum
-from itertools import accumulate, pairwise
 from typing import Final
 
 from msgspec import Struct
 
 from .cost import Cost, cost
-from .price import AbsolutePrices, PriceAlgorithm, PriceLevels, PriceRule, Prices
+from .price import AbsolutePrices, PriceAlgorithm, PriceLevels, PriceRule, PriceRuleStack, Prices
 from .schedule import Schedule, fewer
 
 __all__ = ["Candidate", "Planned", "Wanted", "Wish", "choose", "planned"]
@@ -211,9 +212,11 @@ def _weight(
         return weight, ("emission",), money
     if money is None:
         return None, (), None
-    # What the prices do not cover is as dear as anything in them.
-    dearest_fee = max(float(rule.energy_fee) for stack in prices.stacks for rule in stack.rules)
-    return float(money.total) + money.unpriced_wh / 1000.0 * dearest_fee, ("money", prices.currency), money
+    weight = float(money.total)
+    if money.unpriced_wh > 0.0:  # what the prices do not cover is as dear as anything in them
+        dearest_fee = max(rule.energy_fee for stack in prices.stacks for rule in stack.rules)
+        weight += money.unpriced_wh / 1000.0 * float(dearest_fee)
+    return weight, ("money", prices.currency), money
 
 
 def _levels(prices: PriceLevels) -> Schedule:
@@ -235,16 +238,18 @@ def _ranked(prices: AbsolutePrices, rank: Rank) -> Schedule:
 
 def _cut(course: Schedule, at: Schedule) -> list[tuple[float, float, float]]:
     """The pieces of ``course``, cut where ``at`` has an edge."""
-    edges = (at.begins, *at.ends)
+    edges = (at.begins, *at.ends, math.inf)
     pieces: list[tuple[float, float, float]] = []
-    for begins, ends, power in course.pieces():
-        since = begins
-        for edge in edges[bisect_right(edges, begins) :]:
-            if edge >= ends:
-                break
+    place, since = bisect_right(edges, course.begins), course.begins
+    for ends, power in zip(course.ends, course.powers, strict=True):
+        while (edge := edges[place]) < ends:
             pieces.append((since, edge, power))
             since = edge
+            place += 1
         pieces.append((since, ends, power))
+        since = ends
+        if edge == ends:
+            place += 1
     return pieces
 
 
@@ -254,133 +259,178 @@ def _cut(course: Schedule, at: Schedule) -> list[tuple[float, float, float]]:
 def _filled(
     charging: Schedule, wanted: Wanted, prices: Prices | None, rank: Rank, energy_wh: float, most_w: float
 ) -> Schedule | None:
-    """The cheapest times first, and of equal ones the earliest, until the energy is there. None where there is no time."""
-    if prices is None or wanted.until is None:
+    """The cheapest times first, and of equal ones the earliest, until the energy is there. None where there is no time.
+
+    Written out in plain numbers: a schedule has up to 1,024 entries, and prices as many.
+    """
+    if prices is None or wanted.until is None or wanted.now >= charging.over_at:
         return None
-    over_time = _levels(prices) if isinstance(prices, PriceLevels) else _ranked(prices, rank)
-    zero, horizon = charging.begins, min(wanted.until, charging.over_at)
-    rest = charging.from_now(max(wanted.now, zero)) if wanted.now < charging.over_at else None
-    if rest is None:
-        return None
-    slots: list[_Slot] = []
-    rules = _rules_over_time(prices)
-    dearest = max(over_time.powers)
-    for begins, ends, power in _cut(rest, over_time):
-        since, until = _second(begins, zero), min(_second(ends, zero), horizon)
-        usable = min(power, most_w)
-        if until > since and usable > 0.0 and usable >= wanted.least_w:
-            slots.append(_Slot(since, until, usable, rules(begins), over_time, dearest))
-    steps = sorted(
-        (slope, slot.begins, lower, upper, number)
-        for number, slot in enumerate(slots)
-        for slope, lower, upper in slot.steps(prices, rank)
-    )
+    weights = _Weights(prices, rank)
     left = energy_wh * 3600.0
-    for _, _, lower, upper, number in steps:
+    slots = _slots(charging, wanted, weights, most_w)
+    slopes, steps = _steps(slots, weights)
+    for number in sorted(range(len(slopes)), key=slopes.__getitem__):
         if left <= 0.0:
             break
-        slot = slots[number]
-        part = min(left, (upper - lower) * (slot.ends - slot.begins))
-        slot.power = lower + part / (slot.ends - slot.begins)
+        slot, lower, upper = steps[number]
+        lasts = slot.ends - slot.begins
+        part = (upper - lower) * lasts
+        if part > left:
+            part = left
+        slot.power = lower + part / lasts
         left -= part
-    return _profile(charging, slots, wanted.least_w)
-
-
-def _second(moment: float, zero: float) -> float:
-    return zero + round(moment - zero)
+    return _profile(charging, [slot for slot in slots if slot.power > 0.0], wanted.least_w)
 
 
 class _Slot:
     """A span of time in which neither power nor prices change, and the power that it has got."""
 
-    __slots__ = ("begins", "ends", "most_w", "over_time", "power", "rules", "unknown")
+    __slots__ = ("begins", "ends", "most_w", "place", "power")
 
-    def __init__(
-        self,
-        begins: float,
-        ends: float,
-        most_w: float,
-        rules: tuple[PriceRule, ...],
-        over_time: Schedule,
-        dearest: float,
-    ) -> None:
-        self.begins, self.ends, self.most_w = begins, ends, most_w
-        self.rules, self.over_time, self.unknown = rules, over_time, dearest
+    def __init__(self, begins: float, ends: float, most_w: float, place: int) -> None:
+        self.begins, self.ends, self.most_w, self.place = begins, ends, most_w, place
         self.power = 0.0
 
-    def steps(self, prices: Prices, rank: Rank) -> list[tuple[float, float, float]]:
-        """What the next kW weighs, from which power to which: never less than that of the power below it."""
-        flat = self.over_time
-        inside = flat.begins <= self.begins < flat.over_at
-        if not self.rules or rank is not _fee or not isinstance(prices, AbsolutePrices):
-            return [(flat.at(self.begins) if inside else self.unknown, 0.0, self.most_w)]
-        rules = sorted(self.rules, key=lambda rule: rule.power_range_start_w)
+
+Steps = list[tuple[_Slot, float, float]]
+"""Whose step it is, and from which power to which."""
+
+
+def _slots(charging: Schedule, wanted: Wanted, weights: _Weights, most_w: float) -> list[_Slot]:
+    """The times at which it may charge, on whole seconds from the begin of the schedule."""
+    zero, horizon, least_w = charging.begins, min(wanted.until or 0.0, charging.over_at), wanted.least_w
+    slots: list[_Slot] = []
+    until = zero + round(max(wanted.now, zero) - zero)
+    rest, over_time = charging.from_now(max(wanted.now, zero)), weights.over_time
+    edges = (over_time.begins, *over_time.ends, math.inf)
+    place = bisect_right(edges, rest.begins) - 1
+    edge = edges[place + 1]
+    for begins, ends, power in _cut(rest, over_time):
+        since, until = until, zero + round(ends - zero)
+        if until > horizon:
+            until = horizon
+        if begins >= edge:
+            place += 1
+            edge = edges[place + 1]
+        usable = power if power < most_w else most_w
+        if until > since and usable >= least_w and usable > 0.0:
+            slots.append(_Slot(since, until, usable, place))
+    return slots
+
+
+def _steps(slots: list[_Slot], weights: _Weights) -> tuple[list[float], Steps]:
+    """What a kWh weighs in each step of each slot, and these steps."""
+    slopes: list[float] = []
+    steps: Steps = []
+    for slot in slots:
+        lower = 0.0
+        for slope, upper in weights.steps(slot.place, slot.most_w):
+            slopes.append(slope)
+            steps.append((slot, lower, upper))
+            lower = upper
+    return slopes, steps
+
+
+class _Weights:
+    """What energy weighs over time, and by power where prices are by power. Places are those of ``over_time``; -1 and the one behind the
+    last are outside."""
+
+    def __init__(self, prices: Prices, rank: Rank) -> None:
+        self.over_time = _levels(prices) if isinstance(prices, PriceLevels) else _ranked(prices, rank)
+        self._unknown = max(self.over_time.powers)
+        self._stacks: list[PriceRuleStack] = []
+        self._stacked = False
+        if isinstance(prices, AbsolutePrices) and rank is _fee:
+            # As ``over_time`` has them: what lasts for no time is left out.
+            self._stacks = [stack for stack in prices.stacks if stack.duration_s > 0]
+            self._stacked = prices.known_algorithm is PriceAlgorithm.STACKED_ENERGY
+        self._rules: dict[int, list[tuple[float, float]]] = {}
+        self._starts: dict[Decimal, float] = {}
+
+    def steps(self, place: int, most_w: float) -> list[tuple[float, float]]:
+        """What the next kW weighs, up to which power: never less than that of the power below it."""
+        powers = self.over_time.powers
+        if not 0 <= place < len(powers):
+            return [(self._unknown, most_w)]
+        if not self._stacks or len(self._stacks[place].rules) == 1:
+            return [(powers[place], most_w)]
+        rules = self._rules.get(place)
+        if rules is None:
+            rules = self._rules[place] = self._by_power(self._stacks[place].rules)
+        if len(rules) > 2:
+            return self._hull(rules, most_w)
+        fee, upper = rules[0]
+        if upper >= most_w:
+            return [(fee, most_w)]
+        dear = rules[1][0]
+        if self._stacked:
+            dear_slope, flat = dear, (fee * upper + dear * (most_w - upper)) / most_w
+        else:
+            dear_slope, flat = (dear * most_w - fee * upper) / (most_w - upper), dear
+        return [(fee, upper), (dear_slope, most_w)] if upper > 0.0 and fee < dear_slope else [(flat, most_w)]
+
+    def _by_power(self, rules: tuple[PriceRule, ...]) -> list[tuple[float, float]]:
+        """Fee of each rule, and up to which power it holds."""
+        known = self._starts
+        fees: list[float] = []
+        starts: list[float] = []
+        rises = True
+        for rule in rules:
+            fees.append(float(rule.energy_fee))
+            said = rule.power_range_start_w
+            start = known.get(said)  # there are few of them, and a Decimal is slow to read
+            if start is None:
+                start = known[said] = float(said)
+            if starts and start < starts[-1]:
+                rises = False
+            starts.append(start)
+        if not rises:
+            order = sorted(range(len(starts)), key=starts.__getitem__)
+            fees, starts = [fees[one] for one in order], [starts[one] for one in order]
+        below = 0.0 if self._stacked else _BELOW_W
+        uppers = [start - below if start > below else 0.0 for start in starts[1:]]
+        uppers.append(math.inf)
+        return list(zip(fees, uppers, strict=True))
+
+    def _hull(self, rules: list[tuple[float, float]], most_w: float) -> list[tuple[float, float]]:
+        """Slopes of the lower convex hull of what is paid by power, each with the power up to which it holds."""
+        hull: list[tuple[float, float]] = []
+        power = paid = 0.0
         points = [(0.0, 0.0)]
-        stacked = prices.known_algorithm is PriceAlgorithm.STACKED_ENERGY
-        paid = 0.0
-        for rule, follows in zip(rules, [*rules[1:], None], strict=True):
-            upper = self.most_w
-            if follows is not None:
-                upper = min(
-                    upper, max(float(follows.power_range_start_w) - (0.0 if stacked else _BELOW_W), 0.0)
-                )
-            if upper <= points[-1][0]:
+        for fee, holds_to in rules:
+            upper = holds_to if holds_to < most_w else most_w
+            if upper <= power:
                 continue
-            paid = (
-                paid + float(rule.energy_fee) * (upper - points[-1][0])
-                if stacked
-                else float(rule.energy_fee) * upper
-            )
-            points.append((upper, paid))
-        return _hull(points)
-
-
-def _hull(points: list[tuple[float, float]]) -> list[tuple[float, float, float]]:
-    """Slopes of the lower convex hull."""
-    hull: list[tuple[float, float]] = []
-    for power, paid in points:
-        while len(hull) > 1:
-            (p0, c0), (p1, c1) = hull[-2:]
-            if (c1 - c0) * (power - p0) < (paid - c0) * (p1 - p0):
-                break
-            hull.pop()
-        hull.append((power, paid))
-    return [((c1 - c0) / (p1 - p0), p0, p1) for (p0, c0), (p1, c1) in pairwise(hull)]
-
-
-def _rules_over_time(prices: Prices) -> Callable[[float], tuple[PriceRule, ...]]:
-    """Those that hold at a moment; none where the prices do not reach."""
-    if isinstance(prices, PriceLevels):
-        return lambda moment: ()
-    begins, stacks = prices.begins, prices.stacks
-    ends = list(accumulate((stack.duration_s for stack in stacks), initial=begins))[1:]
-
-    def rules(moment: float) -> tuple[PriceRule, ...]:
-        place = bisect_right(ends, moment)
-        return stacks[place].rules if moment >= begins and place < len(stacks) else ()
-
-    return rules
+            paid = paid + fee * (upper - power) if self._stacked else fee * upper
+            power = upper
+            since, was = points[-1]
+            while hull and hull[-1][0] * (power - since) >= paid - was:
+                hull.pop()
+                points.pop()
+                since, was = points[-1]
+            hull.append(((paid - was) / (power - since), power))
+            points.append((power, paid))
+        return hull
 
 
 def _profile(charging: Schedule, slots: list[_Slot], least_w: float) -> Schedule:
-    """From the begin of the schedule to its end; less than the least is taken as the least for a shorter time."""
+    """From the begin of the schedule to its end, with power in these slots alone; less than the least is taken as the least for a shorter
+    time."""
     entries: list[tuple[float, float]] = []
-    at = charging.begins
+    at, before = charging.begins, -1.0
     for slot in slots:
         ends, power = slot.ends, slot.power
-        if 0.0 < power < least_w:
+        if power < least_w:
             ends = min(slot.begins + max(round(power * (ends - slot.begins) / least_w), 1), ends)
             power = least_w
-        for until, watts in ((slot.begins, 0.0), (ends, power), (slot.ends, 0.0)):
-            if until > at:
-                if entries and entries[-1][1] == watts:
-                    entries[-1] = (entries[-1][0] + until - at, watts)
-                else:
-                    entries.append((until - at, watts))
-                at = until
-    if charging.over_at > at:
-        if entries and entries[-1][1] == 0.0:
-            entries[-1] = (entries[-1][0] + charging.over_at - at, 0.0)
+        if slot.begins > at:
+            entries.append((slot.begins - at, 0.0))
+            at, before = slot.begins, 0.0
+        if power == before:
+            entries[-1] = (entries[-1][0] + ends - at, power)
         else:
-            entries.append((charging.over_at - at, 0.0))
+            entries.append((ends - at, power))
+        at, before = ends, power
+    if charging.over_at > at:
+        entries.append((charging.over_at - at, 0.0))
     return Schedule.of(charging.begins, entries)

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 ALGORITHM_URN: Final = "urn:iso:std:iso:15118:-20:PriceAlgorithm:"
+"""Beginning of the names of the price algorithms."""
 _NO_DECIMALS: Final = frozenset(
     (
         "BIF",
@@ -194,6 +195,7 @@ class PriceLevels(Struct, frozen=True, kw_only=True, tag=True):
 
 
 Prices = AbsolutePrices | PriceLevels
+"""Either kind of prices."""
 _ALGORITHMS: Final = {one.value: one for one in PriceAlgorithm}
 
 

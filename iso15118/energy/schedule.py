@@ -76,6 +76,10 @@ class Schedule(Struct, frozen=True):
             yield begins, ends, power
             begins = ends
 
+    def later(self, seconds: float) -> Schedule:
+        """The same powers, begun so much later."""
+        return Schedule(self.begins + seconds, tuple(end + seconds for end in self.ends), self.powers)
+
     def changed(self, change: Callable[[float], float]) -> Schedule:
         """The same times with other powers."""
         return Schedule(self.begins, self.ends, tuple(change(power) for power in self.powers))

@@ -77,20 +77,22 @@ class EndSession(V2GError):  # noqa: N818 - an ending, not an error
     """The session cannot go on: nothing more is sent. Raised by the conversation, or by a script that finds a
     reason."""
 
-    def __init__(self, reason: EndReason, detail: str = "", rule: str = "") -> None:
+    def __init__(self, reason: EndReason, detail: str = "", rule: str = "", cause: str = "") -> None:
         self.reason = reason
         self.detail = detail
         self.rule = rule
+        self.cause = cause
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 
 class Leave(V2GError):  # noqa: N818 - a wish, not an error
     """The vehicle wants to go: the script turns to its orderly way out."""
 
-    def __init__(self, reason: EndReason, detail: str = "", rule: str = "") -> None:
+    def __init__(self, reason: EndReason, detail: str = "", rule: str = "", cause: str = "") -> None:
         self.reason = reason
         self.detail = detail
         self.rule = rule
+        self.cause = cause
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
 
 

@@ -19,6 +19,7 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import ChargerBounds
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.causes import refined
 from iso15118.session.checks import (
     is_ac_reading,
     is_battery,
@@ -27,6 +28,7 @@ from iso15118.session.checks import (
     text,
     what_went_wrong,
 )
+from iso15118.session.ends import then
 from iso15118.session.history import StateHistory
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.timing import TimerTable
@@ -34,7 +36,7 @@ from iso15118.timing import TimerTable
 __all__ = ["ENDED", "Funnel"]
 
 ENDED = "Ended"
-_TALK_FAILED = frozenset(
+_CONVERSATION_FAILURES = frozenset(
     {
         EndReason.REFUSED,
         EndReason.TIMEOUT,
@@ -148,12 +150,14 @@ class Funnel:
 
     def _signal_changed(self, state: Any) -> list[Action]:
         if not isinstance(state, ev.SignalState):
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(state)}")
+            what = f"control pilot state {text(state)}"
+            return self._end(EndReason.SIGNAL_LOST, what, cause="pilot-fault")
         self._talk.signal = state
         if state is ev.SignalState.A and self._talk.apart and not self.energized:
             return []  # a connection device is on its way, or leaves
         if state in (ev.SignalState.A, ev.SignalState.E, ev.SignalState.F):
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}")
+            cause = "unplugged" if state is ev.SignalState.A else "pilot-fault"
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}", cause=cause)
         return []
 
     def _contactors(self, level: Any) -> list[Action]:
@@ -166,9 +170,11 @@ class Funnel:
             return self._end(EndReason.CONTACTOR_FAILED, "the level of the contactors is unknown")
         if closed and (self._told_safe or not self._may_close):
             what = "contactors did not open" if was else "contactors closed without permission"
-            return self._end(EndReason.CONTACTOR_FAILED, what)
+            cause = "contactors-not-opened" if was else "contactors-unasked"
+            return self._end(EndReason.CONTACTOR_FAILED, what, cause=cause)
         if was and not closed and not self._told_safe:
-            return self._end(EndReason.CONTACTOR_FAILED, "contactors opened by themselves")
+            what = "contactors opened by themselves"
+            return self._end(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
         return []
 
     # -- what is measured
@@ -255,7 +261,13 @@ class Funnel:
         return actions
 
     def _end(
-        self, reason: EndReason, detail: str = "", *, connected: bool = True, rule: str = ""
+        self,
+        reason: EndReason,
+        detail: str = "",
+        *,
+        connected: bool = True,
+        rule: str = "",
+        cause: str = "",
     ) -> list[Action]:
         """The one way out."""
         detail = printable(detail)  # words of the station may be in it, and it goes to ports and logs
@@ -263,20 +275,21 @@ class Funnel:
             Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail or reason.value
         )
         left = self._talk.left
-        if left is not None and not left.reason.orderly and reason in _TALK_FAILED - {left.reason}:
+        if left is not None and not left.reason.orderly and reason in _CONVERSATION_FAILURES - {left.reason}:
             # Some stations refuse SessionStopReq in pre-charge and in the charge loop. Why the vehicle left is
             # worth more than how the station took it.
-            reason, detail = left.reason, f"{left.detail or left.reason.value}; then {detail or reason.value}"
-            rule = left.rule
-        if reason in _TALK_FAILED and self.states[-1] in _AUTHORIZING and self._talk.refusals:
+            reason, detail = left.reason, then(left.detail or left.reason.value, detail or reason.value)
+            rule, cause = left.rule, left.cause
+        if reason in _CONVERSATION_FAILURES and self.states[-1] in _AUTHORIZING and self._talk.refusals:
             # The first cause: what the station says to the next attempt is often only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
+        if reason is EndReason.REFUSED and self.states[-1] in _AUTHORIZING:
+            cause = cause or "authorization-refused-by-station"
         if reason is EndReason.REFUSED and self._talk.shown:
             self._talk.refused = self._talk.shown
             self._talk.refusals.append(f"{self._talk.shown}: {detail}")
-        self.ended = act.SessionEnded(
-            reason, detail, rule or (self._talk.stop_rule if reason.orderly else "")
-        )
+        rule = rule or (self._talk.stop_rule if reason.orderly else "")
+        self.ended = act.SessionEnded(reason, detail, rule, refined(reason, cause, rule))
         script, self._script, self._step = self._script, None, None
         self._side.close()
         if script is not None:
@@ -304,8 +317,11 @@ class Funnel:
                 return self._make_safe(Urgency.EMERGENCY, "contactors closed after the end")
         return []
 
-    def _broken(self, error: Exception) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say."""
+    def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so all is asked for whatever the books say. Once: were it asked
+        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        if self.error is not None and not isinstance(event, ev.ContactorsChanged):
+            return []
         self.error = self.error or error
         detail = what_went_wrong(error)
         actions: list[Action] = [

@@ -29,7 +29,9 @@ async def _negotiated(talk: Conversation) -> Offered:
     usable = [one for one in wanted if not one.why_not(talk)]
     if not usable:
         why = ", ".join(dict.fromkeys(one.why_not(talk) for one in wanted))
-        raise EndSession(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}")
+        raise EndSession(
+            EndReason.PROTOCOL_NEGOTIATION_FAILED, f"nothing may be offered {why}", cause="nothing-to-offer"
+        )
     entries = tuple(
         app.AppProtocol(
             protocol_namespace=one.namespace,
@@ -59,6 +61,7 @@ def _chosen(talk: Conversation, response: app.SupportedAppProtocolRes, usable: l
         return usable[chosen - 1]
     wrong = "without SchemaID" if chosen is None else f"SchemaID {chosen} was not offered"
     if len(usable) > 1:
-        raise EndSession(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}")
+        cause = "answer-without-schema-id" if chosen is None else "schema-id-not-offered"
+        raise EndSession(EndReason.PROTOCOL_NEGOTIATION_FAILED, f"{code.value}, but {wrong}", cause=cause)
     talk.act(PeerDeviates("schema-id", f"supportedAppProtocolRes {code.value}, but {wrong}; one was offered"))
     return usable[0]

@@ -1,7 +1,6 @@
 """The vehicle's session as a value: events and the time in, actions and a deadline out.
 
-It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable
-before anything is said.
+It runs the script of the edition by hand and keeps the one way out, which takes the vehicle off the cable before anything is said.
 """
 
 from __future__ import annotations
@@ -13,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 from iso15118.energy.dc import on_wire
 from iso15118.errors import ConfigError
 from iso15118.evcc.config import EvccConfig
-from iso15118.evcc.conversation import (
-    Bound,
-    Conversation,
-    EndSession,
-    Exchange,
-    Leave,
-    Until,
-)
+from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.editions import load
 from iso15118.evcc.funnel import Funnel
@@ -30,7 +22,9 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.causes import LOSSES
 from iso15118.session.checks import check_event, text
+from iso15118.session.couplers import carried
 from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
@@ -64,7 +58,8 @@ class EvccSession(SideStreams, Funnel):
     ``resume``: the session that was paused here, to go on with; where that does not fit, a new one begins. ``charger``: what the on-board
     charger declares, for AC; without a DC side ``limits`` is None. ``inverter``: what it can do for the grid. ``value_added``: services
     that are taken where they are offered. ``mobility``: whether a vehicle that can be charged under a connection device stands and is
-    held; None: it cannot. ``receiver``: what the coil declares, for wireless power.
+    held; None: it cannot. ``receiver``: what the coil declares, for wireless power. Raises ``ConfigError`` for hardware and settings that
+    do not go together.
     """
 
     def __init__(
@@ -99,6 +94,8 @@ class EvccSession(SideStreams, Funnel):
             raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
+        coupler = carried(config.services, config.connectors)
+        limits = limits if coupler is None else coupler.of_vehicle(limits)
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
         talk.inverter, talk.wanted = inverter, check_wanted(value_added)
         if mobility is not None:
@@ -216,7 +213,7 @@ class EvccSession(SideStreams, Funnel):
                 actions += self._resume(True)
             return actions
         except Exception as error:  # whatever it is, the vehicle must not stay on the cable
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
@@ -246,16 +243,24 @@ class EvccSession(SideStreams, Funnel):
                 case Timer.BESIDE:
                     actions += self._side.due() + self._take_outbox()
                 case Timer.MESSAGE:
-                    actions += self._end(EndReason.TIMEOUT, f"no answer to {self.state}")
+                    actions += self._timed_out("message-timeout")
                 case Timer.ONGOING | Timer.WELDING_DETECTION:
                     actions += self._too_long()
                 case _:
-                    actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
+                    actions += self._timed_out("setup-timeout-vehicle")
         if self._on_cable:
             found = self._stale()
             if found is not None:
                 actions += self._found(found)
         return actions
+
+    def _timed_out(self, cause: str) -> list[Action]:
+        setup = cause != "message-timeout"
+        detail = "communication set-up took too long" if setup else f"no answer to {self.state}"
+        return self._end(EndReason.TIMEOUT, detail, cause=cause)
+
+    def _over(self, over: EndSession | Leave) -> list[Action]:
+        return self._end(over.reason, over.detail, rule=over.rule, cause=over.cause)
 
     # -- the script
 
@@ -269,9 +274,11 @@ class EvccSession(SideStreams, Funnel):
             step = script.send(value) if error is None else script.throw(error)
         except StopIteration as done:
             ended: act.SessionEnded = done.value
-            return self._take_outbox() + self._end(ended.reason, ended.detail, rule=ended.rule)
+            return self._take_outbox() + self._end(
+                ended.reason, ended.detail, rule=ended.rule, cause=ended.cause
+            )
         except EndSession as over:
-            return self._take_outbox() + self._end(over.reason, over.detail, rule=over.rule)
+            return self._take_outbox() + self._over(over)
         actions = self._take_outbox() if talk.outbox else []
         if talk.bound is not self._bound:
             self._keep_bound()
@@ -307,10 +314,10 @@ class EvccSession(SideStreams, Funnel):
         if bound is None:
             return []
         if isinstance(bound.error, EndSession):
-            return self._end(bound.error.reason, bound.error.detail, rule=bound.error.rule)
+            return self._over(bound.error)
         if isinstance(self._step, Exchange):
             leave = self._leaving = bound.error
-            self._talk.left = act.SessionEnded(leave.reason, leave.detail, leave.rule)
+            self._talk.left = act.SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
             return self._make_safe(Urgency.EMERGENCY, leave.detail)
         self.timers.clear(Timer.PACE)
         return self._resume(error=bound.error)
@@ -369,9 +376,12 @@ class EvccSession(SideStreams, Funnel):
 
     def _out_of_turn(self, name: str) -> list[Action]:
         step = self._step
-        if not isinstance(step, Exchange):
-            return self._end(EndReason.SEQUENCE_ERROR, f"{name} without a request")
-        return self._end(EndReason.SEQUENCE_ERROR, f"{name} instead of {step.response_type.__name__}")
+        awaited = isinstance(step, Exchange)
+        what = f"{name} instead of {step.response_type.__name__}" if awaited else f"{name} without a request"  # type: ignore[union-attr]
+        return self._end(EndReason.SEQUENCE_ERROR, what, cause="answer-out-of-turn")
+
+    def _other_id(self, what: str = "an answer with another session id") -> list[Action]:
+        return self._end(EndReason.UNKNOWN_SESSION, what, cause="session-id-changed")
 
     def _answered(self, message: Any) -> list[Action]:
         if not self._behind and self._leaving is None:
@@ -403,18 +413,18 @@ class EvccSession(SideStreams, Funnel):
         anew = step.opens and not reading.joined
         if anew or not any(talk.session_id):
             if not any(reading.session_id):
-                return self._end(EndReason.UNKNOWN_SESSION, "the station gave the session id zero")
+                return self._other_id("the station gave the session id zero")
             if not reading.failed:
                 talk.session_id = reading.session_id
         elif reading.session_id != talk.session_id:
-            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+            return self._other_id()
         return self._end(EndReason.REFUSED, refused) if reading.failed else None
 
     def _answered_beside(self, message: Any, reading: Reading) -> list[Action]:
         try:
             actions = self._side.answered(message, reading)
         except EndSession as over:
-            return self._end(over.reason, over.detail)
+            return self._over(over)
         return self._take_outbox() + actions
 
     def _beside(self, reading: Reading) -> list[Action]:
@@ -422,7 +432,7 @@ class EvccSession(SideStreams, Funnel):
         talk = self._talk
         talk.beside = None
         if reading.session_id != talk.session_id:
-            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+            return self._other_id()
         if reading.failed:
             return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         return []
@@ -444,7 +454,7 @@ class EvccSession(SideStreams, Funnel):
                 return self._resume()
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
-                return self._end(EndReason.PEER_VANISHED, lost, connected=False)
+                return self._end(EndReason.PEER_VANISHED, lost, connected=False, cause=LOSSES.get(how, ""))
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
@@ -458,7 +468,8 @@ class EvccSession(SideStreams, Funnel):
                 talk.mobility = event
                 if talk.held and not held and talk.locked:
                     talk.locked = False
-                    return self._end(EndReason.EMERGENCY, "the vehicle may move under the connection device")
+                    moves = "the vehicle may move under the connection device"
+                    return self._end(EndReason.EMERGENCY, moves, cause="vehicle-may-move")
                 talk.locked = held
                 return []
             case ev.HardwareFault(port=port, reason=reason):

@@ -32,7 +32,9 @@ class SideStreams(Funnel):
         """The answer on the stream that goes on beside the script; it may come when that is over."""
         talk, self._asked_beside = self._talk, None
         if reading.session_id != talk.session_id:
-            return self._end(EndReason.UNKNOWN_SESSION, "an answer with another session id")
+            return self._end(
+                EndReason.UNKNOWN_SESSION, "an answer with another session id", cause="session-id-changed"
+            )
         if reading.failed:
             return self._end(EndReason.REFUSED, f"{reading.kind.__name__}: {reading.code}")
         side = talk.side
@@ -41,7 +43,7 @@ class SideStreams(Funnel):
         try:
             side.hear(message)
         except EndSession as over:
-            return self._end(over.reason, over.detail, rule=over.rule)
+            return self._end(over.reason, over.detail, rule=over.rule, cause=over.cause)
         self._stream_heard_at = talk.now
         self.timers.set(Timer.SYSTEM_STATUS, talk.now + side.every_s)
         return self._take_outbox()

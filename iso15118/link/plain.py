@@ -17,8 +17,10 @@ from .primitives import (
     DLinkTerminate,
     LinkReported,
     LinkState,
+    Pilot,
     PowerOn,
     Restart,
+    SetPilot,
     WakeUp,
 )
 
@@ -28,13 +30,17 @@ _CONNECTED = (SignalState.B, SignalState.C, SignalState.D)
 
 
 class PlainLink:
-    """Either role; a ``DataLink``. ``signalled=False``: nobody shows a pilot, and the link is up from power-on. Raises ``ConfigError`` for
-    a delay that is negative or not finite."""
+    """Either role; a ``DataLink``.
 
-    def __init__(self, *, delay_s: float = 0.0, signalled: bool = True) -> None:
+    ``delay_s``: from plug-in until it is up, in s. ``signalled=False``: nobody shows a pilot, and the link is up from power-on.
+    ``pilot=True``: a station with a real control pilot, which offers a duty cycle of 5 % while somebody is plugged in; without it the pilot
+    is left to others. Raises ``ConfigError`` for a delay that is negative or not finite.
+    """
+
+    def __init__(self, *, delay_s: float = 0.0, signalled: bool = True, pilot: bool = False) -> None:
         if not (math.isfinite(delay_s) and delay_s >= 0.0):
             raise ConfigError("delay_s", f"{delay_s!r} is no delay", "a finite number, 0 or more")
-        self._delay_s, self._signalled = delay_s, signalled
+        self._delay_s, self._signalled, self._pilot = delay_s, signalled, pilot
         self._state = LinkState.UNMATCHED
         self._powered = False
         self._signal = SignalState.A
@@ -53,8 +59,8 @@ class PlainLink:
 
     @property
     def resting(self) -> tuple[Action, ...]:
-        """It has no outputs."""
-        return ()
+        """The pilot without a duty cycle, where it is this link's; else it has no outputs."""
+        return (SetPilot(Pilot.STEADY),) if self._pilot else ()
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take an event; see ``DataLink``."""
@@ -94,9 +100,11 @@ class PlainLink:
             return []
         self._state = LinkState.MATCHING
         self._deadline = now + self._delay_s
-        return self.handle_timeout(now)
+        offered: list[Action] = [SetPilot(Pilot.FIVE_PERCENT)] if self._pilot else []
+        return offered + self.handle_timeout(now)
 
     def _end(self) -> list[Action]:
         was, self._state = self._state, LinkState.UNMATCHED
         self._deadline, self._paused = None, False
-        return [DLinkReady(False)] if was is LinkState.MATCHED else []
+        ended: list[Action] = [DLinkReady(False)] if was is LinkState.MATCHED else []
+        return [*ended, *self.resting]

@@ -13,6 +13,7 @@ from iso15118.vocabulary import Action, Event
 __all__ = ["BasicSignalling", "LinkMedium", "Listener", "ReadsBack"]
 
 Listener = Callable[[Event], None]
+"""Told each change, on the event loop's thread."""
 
 
 @runtime_checkable

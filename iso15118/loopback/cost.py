@@ -10,7 +10,7 @@ from msgspec import Struct
 from iso15118.energy.cost import cost, half_up
 from iso15118.energy.price import AbsolutePrices, minor_units
 from iso15118.energy.schedule import Schedule
-from iso15118.loopback.rig import Plant
+from iso15118.loopback.rig import Rig
 from iso15118.session.actions import ScheduleChosen
 
 __all__ = ["CostWatch", "RunCost"]
@@ -45,7 +45,7 @@ class RunCost(Struct, frozen=True, kw_only=True):
 class CostWatch:
     """Looks at the meter of ``plant`` while a session runs."""
 
-    def __init__(self, plant: Plant) -> None:
+    def __init__(self, plant: Rig) -> None:
         self._plant = plant
         self._since: tuple[float, float, float] | None = None
         self._charge: list[tuple[float, float]] = []

@@ -14,7 +14,7 @@ from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.cost import CostWatch, RunCost
 from iso15118.loopback.midway import Midway
 from iso15118.loopback.recording import SessionFolder
-from iso15118.loopback.rig import Plant, evcc_config, secc_config
+from iso15118.loopback.rig import Rig, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, summarize
 from iso15118.session.actions import EndReason, Notify, SessionEnded
@@ -25,15 +25,15 @@ from iso15118.testing.plugged import PluggedPair
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["OnPair", "OnState", "Progress", "Watch", "new_pair", "run_in_memory"]
+__all__ = ["OnMessage", "OnPair", "OnState", "Progress", "new_pair", "run_in_memory"]
 
 Progress = Callable[[float], None]
 """Told the state of charge in percent now and then."""
-Watch = Callable[[str, object, float], None]
+OnMessage = Callable[[str, object, float], None]
 """Told every message: sender ("secc" or "evcc"), message, protocol clock in s."""
 OnState = Callable[[str, str, float], None]
 """Told every state entered: role ("secc" or "evcc"), state, protocol clock in s."""
-OnPair = Callable[[Plant, Pair], None]
+OnPair = Callable[[Rig, Pair], None]
 """Given the hardware and a pair of sessions before it begins."""
 
 _REPORT_EVERY = 2000  # steps; a step takes well under a millisecond
@@ -48,7 +48,7 @@ def run_in_memory(
     order: LoopbackSpec,
     *,
     progress: Progress | None = None,
-    watch: Watch | None = None,
+    watch: OnMessage | None = None,
     folder: SessionFolder | None = None,
     on_pair: OnPair | None = None,
     on_state: OnState | None = None,
@@ -57,7 +57,7 @@ def run_in_memory(
 
     Raises ``SafetyViolation`` if either side does what it must never do, ``LinkError`` if no session came about."""
     began = time.monotonic()
-    plant = Plant.build(order, contracts=_contracts(order))
+    plant = Rig.build(order, contracts=_contracts(order))
     run = _Run(order, plant, progress, watch, folder, on_pair, on_state)
     pair = run.unplugged() if order.link == "none" else run.plugged()
     first = None
@@ -96,10 +96,7 @@ def new_pair(order: LoopbackSpec, *, folder: SessionFolder | None = None) -> Pai
     for key, absent in (("link", "none"), ("pause", None)):
         if getattr(order, key) != absent:
             raise ConfigError(key, "is of no use to a pair that is driven by hand", "leave it out")
-    watch = None if folder is None else folder.watch
-    return _Run(
-        order, Plant.build(order, contracts=_contracts(order)), None, watch, folder, None, None
-    ).pair()
+    return _Run(order, Rig.build(order, contracts=_contracts(order)), None, None, folder, None, None).pair()
 
 
 class _Run:
@@ -108,9 +105,9 @@ class _Run:
     def __init__(
         self,
         order: LoopbackSpec,
-        plant: Plant,
+        plant: Rig,
         progress: Progress | None,
-        watch: Watch | None,
+        watch: OnMessage | None,
         folder: SessionFolder | None,
         on_pair: OnPair | None,
         on_state: OnState | None,
@@ -129,7 +126,7 @@ class _Run:
             # TLS 1.3 is what two sides agree on of whom each speaks ISO 15118-20.
             "tls_version": "TLSv1.3" if order.speaks_iso20 else "TLSv1.2",
             "on_message": watch,
-            "on_state": _all_of([on_state, None if folder is None else folder.state]),
+            "on_state": on_state,
             "on_news": self._heard,
         }
         self._order, self._plant, self._progress, self._folder = order, plant, progress, folder
@@ -246,18 +243,7 @@ class _Run:
         if self._on_pair is not None:
             self._on_pair(self._plant, pair)
         if self._folder is not None:
-            pair.to_secc.tap = partial(self._folder.link, True)
-            pair.to_evcc.tap = partial(self._folder.link, False)
-
-
-def _all_of(told: list[OnState | None]) -> OnState | None:
-    wanted = [one for one in told if one is not None]
-
-    def tell(role: str, state: str, now: float) -> None:
-        for one in wanted:
-            one(role, state, now)
-
-    return tell if wanted else None
+            pair.record(self._folder)
 
 
 def _contracts(order: LoopbackSpec) -> BothContracts | None:

@@ -19,6 +19,7 @@ from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.der import GridCode
 from iso15118.session.services import DER_SERVICES, ServiceID
+from iso15118.settings.couplers import preset_connector
 from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
@@ -45,7 +46,7 @@ from iso15118.simulation import (
 if TYPE_CHECKING:
     from iso15118.loopback.contracts import BothContracts
 
-__all__ = ["Plant", "evcc_config", "secc_config"]
+__all__ = ["Rig", "evcc_config", "secc_config"]
 
 _ROOM = 1.01  # a target of exactly the least is rounded below it
 _JITTER = 0.1  # share by which durations of the hardware vary when a seed is given
@@ -70,7 +71,7 @@ _CAR_PACK = {
 """Of a car that charges with AC: the charger is what limits it."""
 
 
-class Plant(Struct, frozen=True):
+class Rig(Struct, frozen=True):
     """Everything simulated of one run. ``time_scale``: seconds of the hardware in one second of the protocol's clock."""
 
     order: LoopbackSpec
@@ -88,7 +89,7 @@ class Plant(Struct, frozen=True):
         time_scale: float = 1.0,
         loop_s: float = 0.25,
         contracts: BothContracts | None = None,
-    ) -> Plant:
+    ) -> Rig:
         """New hardware for one run, with a full record of its own; ``loop_s``: see ``DcCircuit``. ``contracts``: for Plug
         and Charge."""
         if order.alternating:
@@ -132,7 +133,7 @@ class Plant(Struct, frozen=True):
     @classmethod
     def _wireless(
         cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
-    ) -> Plant:
+    ) -> Rig:
         circuit, battery = WirelessCircuit(time_scale=time_scale, loop_s=loop_s), _battery(order)
         backend, store = (None, None) if contracts is None else (contracts.backend, contracts.store)
         station = WirelessStation(circuit, order.pad, contracts=backend)
@@ -144,7 +145,7 @@ class Plant(Struct, frozen=True):
     @classmethod
     def _alternating(
         cls, order: LoopbackSpec, time_scale: float, loop_s: float, contracts: BothContracts | None
-    ) -> Plant:
+    ) -> Rig:
         limits = order.outlet.limits
         circuit = AcCircuit(
             phases=limits.phases,
@@ -240,6 +241,7 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     editions = order.secc_editions or (order.edition,)
     return SeccConfig(
         services=services,
+        connector=preset_connector(order.station or ""),
         editions=editions,
         allow_plaintext=allow_plaintext,
         schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
@@ -252,6 +254,7 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
     return EvccConfig(
         editions=order.evcc_editions or (order.edition,),
         services=(order.energy_service.id,),
+        connectors=() if (own := preset_connector(order.station or "")) is None else (own,),
         identification=(Identification[order.auth.upper()],),
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iso15118.errors import ConfigError
-from iso15118.loopback.memory import OnPair, OnState, Progress, Watch, run_in_memory
+from iso15118.loopback.memory import OnMessage, OnPair, OnState, Progress, run_in_memory
 from iso15118.loopback.recording import SessionFolder
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary
 
 if TYPE_CHECKING:
     from iso15118.aio.directing import Directs
-    from iso15118.loopback.rig import Plant
+    from iso15118.loopback.rig import Rig
 
 __all__ = ["run"]
 
@@ -23,12 +23,12 @@ def run(
     order: LoopbackSpec,
     *,
     progress: Progress | None = None,
-    watch: Watch | None = None,
+    watch: OnMessage | None = None,
     keylog: Path | None = None,
     folder: SessionFolder | None = None,
     on_pair: OnPair | None = None,
     on_state: OnState | None = None,
-    director: Callable[[Plant], Directs] | None = None,
+    director: Callable[[Rig], Directs] | None = None,
 ) -> LoopbackSummary:
     """Run ``order`` and return what it showed; ``progress`` and ``watch`` are told on the way, ``folder``
     records everything: open it for the same transport.
@@ -36,12 +36,11 @@ def run(
     To drive both ends on the way: in memory ``on_pair`` gets each pair of sessions, with its hardware, before it begins, and ``on_state``
     every state entered; over tcp ``director`` is made for that hardware.
 
-    Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to speak of.
+    Raises ``LinkError``, ``TrustError``, ``TimeoutError`` or ``SafetyViolation`` when there is no session to speak of. Raises
+    ``ConfigError`` for keys that do not go together.
     """
     if keylog is not None and not order.tls:
         raise ConfigError("keylog", "there is no TLS in this run, hence no secrets", "use it with TLS on tcp")
-    if folder is not None:
-        watch = folder.watch if watch is None else _both(folder.watch, watch)
     if order.transport == "tcp":
         from iso15118.loopback.tcp import (
             run_over_tcp,
@@ -53,11 +52,3 @@ def run(
     return run_in_memory(
         order, progress=progress, watch=watch, folder=folder, on_pair=on_pair, on_state=on_state
     )
-
-
-def _both(first: Watch, second: Watch) -> Watch:
-    def watch(sender: str, message: object, now: float) -> None:
-        first(sender, message, now)
-        second(sender, message, now)
-
-    return watch

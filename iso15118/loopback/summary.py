@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from iso15118.loopback.cost import RunCost
 from iso15118.loopback.midway import Midway
-from iso15118.loopback.rig import Plant
+from iso15118.loopback.rig import Rig
 from iso15118.session.actions import EndReason, SessionEnded
 
 __all__ = ["Hardware", "LoopbackSummary", "Tls", "summarize"]
@@ -122,7 +122,7 @@ class LoopbackSummary(Struct, frozen=True, kw_only=True):
 
 
 def summarize(
-    plant: Plant,
+    plant: Rig,
     secc: SessionEnded,
     evcc: SessionEnded,
     *,
@@ -228,7 +228,7 @@ def _who_ended(secc: SessionEnded, evcc: SessionEnded) -> tuple[str, SessionEnde
     return ("evcc", evcc) if evcc.reason is EndReason.REFUSED else ("link", evcc)
 
 
-def _problem(plant: Plant, end: SessionEnded) -> str:
+def _problem(plant: Rig, end: SessionEnded) -> str:
     """Why the run was not as ordered; empty if it was."""
     order, record, battery = plant.order, plant.circuit.record, plant.vehicle.battery
     if not end.reason.orderly:

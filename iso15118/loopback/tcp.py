@@ -23,16 +23,16 @@ from iso15118.channel import Received
 from iso15118.errors import ConfigError
 from iso15118.loopback.cable import cable_of, links_of
 from iso15118.loopback.contracts import contracts_of
-from iso15118.loopback.memory import Progress, Watch
+from iso15118.loopback.memory import OnMessage, Progress
 from iso15118.loopback.midway import Midway
 from iso15118.loopback.recording import SessionFolder
-from iso15118.loopback.rig import Plant, evcc_config, secc_config
+from iso15118.loopback.rig import Rig, evcc_config, secc_config
 from iso15118.loopback.spec import LoopbackSpec
 from iso15118.loopback.summary import LoopbackSummary, Tls, summarize
 from iso15118.pki import IssuedPki, issue_test_pki
 from iso15118.sdp import Answer, Ignored, Origin
 from iso15118.session import ports
-from iso15118.session.actions import Send, StateEntered
+from iso15118.session.actions import Notify, Send
 from iso15118.settings.trust import evcc_context, read_pki, secc_context
 from iso15118.tls import TlsContext, TlsInfo, TlsPort
 
@@ -54,10 +54,10 @@ def run_over_tcp(
     order: LoopbackSpec,
     *,
     progress: Progress | None = None,
-    watch: Watch | None = None,
+    watch: OnMessage | None = None,
     keylog: Path | None = None,
     folder: SessionFolder | None = None,
-    director: Callable[[Plant], Directs] | None = None,
+    director: Callable[[Rig], Directs] | None = None,
 ) -> LoopbackSummary:
     """Run ``order`` to its end; ``folder`` gets states, bytes and the TLS secrets. ``director``, made for the hardware of the run, drives
     both ends; without a plug only.
@@ -72,7 +72,7 @@ def run_over_tcp(
     contracts = None
     if pki is not None and older is not None and order.auth == "pnc":
         contracts = contracts_of(pki, older, install=order.install_contract, clock=_now)
-    plant = Plant.build(
+    plant = Rig.build(
         order,
         time_scale=max(1.0, order.expected_s / _TRANSFER_S),
         loop_s=_LOOP_S,
@@ -112,9 +112,9 @@ def run_over_tcp(
                 lambda sleep, clock: _ports(plant, sleep, clock),
                 tls=contexts,
                 at_most_s=_AT_MOST_S,
-                observer=_observer(watch, folder),
-                station_observer=None if folder is None else partial(_show_state, folder, "secc"),
-                tap=folder,
+                observer=_observer(watch),
+                station_observer=None if folder is None else partial(_show_news, folder),
+                recorder=None if folder is None else folder.recorder,
                 on_request=None if folder is None else partial(_show_discovery, folder),
                 tick=None if progress is None else lambda: progress(plant.vehicle.battery.soc),
             )
@@ -148,11 +148,11 @@ def run_over_tcp(
     )
 
 
-def _ports(plant: Plant, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
+def _ports(plant: Rig, sleep: Sleep, clock: Clock) -> tuple[ports.Station, ports.Vehicle]:
     return plant.station.ports(sleep, clock), plant.vehicle.ports(sleep, clock)
 
 
-def _cable(plant: Plant, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
+def _cable(plant: Rig, clock: Clock) -> tuple[CableOfBoth, LinkParts, LinkParts]:
     cable = cable_of(plant.order, plant.wired()[0], clock)
     ends = cable.station, cable.vehicle
     secc, evcc = (
@@ -188,8 +188,8 @@ def _contexts(
     logs: list[Callable[[str], None]] = []
     if keylog is not None:
         logs.append(stack.enter_context(KeyLogFile(keylog)))
-    if folder is not None:
-        logs.append(folder.secret)
+    if folder is not None and folder.recorder is not None:
+        logs.append(folder.recorder.secret)
     log = partial(_log_to, logs) if logs else None
     station, car = set(order.secc_editions or ()), set(order.evcc_editions or ())
     served = [secc_context(pki)] if "iso20" in station else []
@@ -211,7 +211,7 @@ def _log_to(logs: list[Callable[[str], None]], line: str) -> None:
         log(line)
 
 
-def _observer(watch: Watch | None, folder: SessionFolder | None) -> Callable[[float, Any], None] | None:
+def _observer(watch: OnMessage | None) -> Callable[[float, Any], None] | None:
     if watch is None:
         return None
 
@@ -220,15 +220,14 @@ def _observer(watch: Watch | None, folder: SessionFolder | None) -> Callable[[fl
             watch("evcc", what.message, now)
         elif type(what) is Received:
             watch("secc", what.message, now)
-        elif folder is not None:
-            _show_state(folder, "evcc", now, what)
 
     return observe
 
 
-def _show_state(folder: SessionFolder, role: str, now: float, what: Any) -> None:
-    if type(what) is StateEntered:
-        folder.state(role, what.state, now)
+def _show_news(folder: SessionFolder, now: float, what: Any) -> None:
+    """The vehicle's end is recorded by its own connection; of the station's end this is what was not on that."""
+    if isinstance(what, Notify):
+        folder.told("secc", what, now)
 
 
 def _show_discovery(folder: SessionFolder, port: int, origin: Origin, outcome: Answer | Ignored) -> None:

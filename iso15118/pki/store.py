@@ -103,7 +103,7 @@ class Store:
     def refreshed(self) -> Contents:
         """What :meth:`read` gave last, read again if any file was changed since.
 
-        Raises as :meth:`read`; the caller then still has the contents that it uses.
+        Raises as :meth:`read`; the caller then still has the contents that it uses. Raises ``PkiError`` if the store cannot be used.
         """
         try:
             if self._last is not None and self._last.state == state_of(self.directory):

@@ -45,7 +45,9 @@ __all__ = [
 AgreementKey: TypeAlias = ec.EllipticCurvePrivateKey | x448.X448PrivateKey
 """The vehicle's private key: the provisioning certificate's, or the X448 one beside it."""
 ContractKey: TypeAlias = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+"""Private key of a contract."""
 ContractPublicKey: TypeAlias = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
+"""Public key of a contract."""
 
 Fault = Literal["length", "point", "key-type", "additional-data", "tag", "padding-bits", "range", "mismatch"]
 
@@ -132,6 +134,7 @@ ISO20_X448 = KeyTransport(
 """ISO 15118-20 with the alternative X448 key: 84 octets; the public key is not padded. [V2G20-2495]"""
 
 TRANSPORTS = {one.name: one for one in (ISO2, ISO20_P521, ISO20_X448)}
+"""The transports by name."""
 
 
 class WrappedKey(msgspec.Struct, frozen=True):
@@ -276,7 +279,8 @@ def cbc(secret: bytes, iv: bytes, payload: bytes) -> bytes:
 def session_key(
     transport: KeyTransport, own: AgreementKey | KeyAgreement, other: AgreementPublicKey
 ) -> bytes:
-    """The cipher's key, agreed on by one side's private key and the other side's public one."""
+    """The cipher's key, agreed on by one side's private key and the other side's public one. Raises ``ContractKeyError`` for a key of
+    another curve, and where the agreement fails."""
     agreement = _agreement(own)
     try:
         if agreement.curve != transport.curve:
@@ -302,7 +306,8 @@ def _agreement(own: AgreementKey | KeyAgreement) -> KeyAgreement:
 
 
 def additional_data(transport: KeyTransport, pcid: str, contract_ski: bytes) -> bytes | None:
-    """What the cipher authenticates beside the key; None where the transport has nothing."""
+    """What the cipher authenticates beside the key; None where the transport has nothing. Raises ``ContractKeyError`` for values of a wrong
+    length."""
     if transport.additional_data == "none":
         return None
     if len(pcid) != 18 or not pcid.isascii():

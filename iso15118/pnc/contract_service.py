@@ -121,7 +121,7 @@ class ContractService:
 
     ``contracts``: with their keys, as a table or as a function that knows any PCID. ``oem_anchors``: roots (DER) of
     provisioning certificates. ``clock``: the time to judge them by. ``transports``: the parameters of the key transport
-    by its curve, secp521r1 and x448.
+    by its curve, secp521r1 and x448. Raises ``ConfigError`` for what cannot issue contracts.
     """
 
     def __init__(

@@ -46,6 +46,7 @@ __all__ = [
     "payment_details",
     "signed_request",
     "signed_tariffs",
+    "tariff_elements",
 ]
 
 SCHEMA = "iso2"
@@ -162,7 +163,12 @@ def signed_tariffs(tariffs: Sequence[SalesTariff], signer: Signer) -> Signature:
     """
     if not tariffs:
         raise MisuseError("there is no tariff to sign")
-    return sign(signer, [SignedElement(SCHEMA, one) for one in tariffs])
+    return sign(signer, tariff_elements(tariffs))
+
+
+def tariff_elements(tariffs: Sequence[SalesTariff]) -> list[SignedElement]:
+    """They as what a signature covers."""
+    return [SignedElement(SCHEMA, one) for one in tariffs]
 
 
 def judge_tariffs(

@@ -33,7 +33,7 @@ from .signature import (
     suite_of,
 )
 
-__all__ = ["Judged", "PriceSchedule", "judge_prices", "relayed_prices", "signed_prices"]
+__all__ = ["Judged", "PriceSchedule", "judge_prices", "relayed_prices", "signed_elements", "signed_prices"]
 
 PriceSchedule = AbsolutePriceSchedule | PriceLevelSchedule
 _SCHEMA: Final = "iso20-common"
@@ -47,7 +47,7 @@ def signed_prices(
     used."""
     if not elements:
         raise MisuseError("there is no price to sign")
-    return sign(signer, _signed(elements), form=form)
+    return sign(signer, signed_elements(elements), form=form)
 
 
 def relayed_prices(
@@ -59,7 +59,8 @@ def relayed_prices(
         raise MisuseError("there is no price that was signed")
     kind = algorithm or ("ed448" if len(value) == _ED448_OCTETS else "secp521r1")
     return Signature(
-        signed_info=signed_info(SUITES[kind], _signed(elements)), signature_value=SignatureValue(value=value)
+        signed_info=signed_info(SUITES[kind], signed_elements(elements)),
+        signature_value=SignatureValue(value=value),
     )
 
 
@@ -80,7 +81,7 @@ def judge_prices(
 ) -> tuple[Judged, ...]:
     """Judge each element that has an Id by the Sub-CAs above the contract, whose chain is given leaf first (empty: nobody knows the
     provider). Nothing that the station sends raises anything."""
-    signed = _signed(elements)
+    signed = signed_elements(elements)
     if not signed:
         return ()
     if signature is None:
@@ -102,7 +103,8 @@ def judge_prices(
     return tuple(Judged(not faults and not forged, SignatureVerdict((*faults, *more))) for faults in each)
 
 
-def _signed(elements: Sequence[PriceSchedule]) -> list[SignedElement]:
+def signed_elements(elements: Sequence[PriceSchedule]) -> list[SignedElement]:
+    """They as what a signature covers."""
     return [SignedElement(_SCHEMA, one) for one in elements]
 
 

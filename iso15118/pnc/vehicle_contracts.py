@@ -153,7 +153,7 @@ class VehicleContracts(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def installation_request(self, session_id: bytes) -> V2GMessage:
-        """A signed CertificateInstallationReq of -2. Raises as ``request``."""
+        """A signed CertificateInstallationReq of -2. Raises as ``request``. That is InstallationError or SignerError."""
         provisioning = self.provisioning_for("iso2")
         if provisioning is None:
             raise InstallationError("no-key", "the vehicle has no provisioning certificate of P-256")

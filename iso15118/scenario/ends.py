@@ -20,14 +20,13 @@ from iso15118.testing.wire import Cut, Sending, WireFaults
 
 if TYPE_CHECKING:
     from iso15118.aio.net.stream import MessageStream
-    from iso15118.aio.net.tap import Tap
     from iso15118.aio.secc import SeccServer
-    from iso15118.loopback.rig import Plant
+    from iso15118.loopback.rig import Rig
 
 __all__ = ["OverSockets", "in_memory"]
 
 
-def in_memory(director: Director, plant: Plant, pair: Pair) -> None:
+def in_memory(director: Director, plant: Rig, pair: Pair) -> None:
     """``director`` drives both ends of this pair; for ``run_in_memory(on_pair=...)``."""
     beside = _Beside(director, pair)
     pair.beside = beside
@@ -96,11 +95,11 @@ class OverSockets:
         self._faults = {role: WireFaults() for role in hardware}
         self._streams: dict[str, FaultyStream] = {}
 
-    def stream(self, role: str, tap: Tap | None) -> Callable[..., MessageStream]:
+    def stream(self, role: str) -> Callable[..., MessageStream]:
         """What makes the connections of that end."""
 
         def make(*arguments: Any, **options: Any) -> MessageStream:
-            stream = FaultyStream(*arguments, disturb=_Disturbs(self._faults[role]), tap=tap, **options)
+            stream = FaultyStream(*arguments, disturb=_Disturbs(self._faults[role]), **options)
             self._streams[role] = stream
             return stream
 

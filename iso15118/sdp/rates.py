@@ -13,7 +13,7 @@ __all__ = ["ORIGINS_KEPT", "OriginRates", "RateLimit"]
 
 class RateLimit(Struct):
     """Lets ``burst`` events pass at once and ``per_second`` in the long run; a value, its time is an
-    argument."""
+    argument. ``tokens``: how many may pass now, in requests as ``burst``; ``at``: the moment at which that was so."""
 
     per_second: float = 10.0
     """A car sends four requests a second [V2G2-159]."""

@@ -64,6 +64,7 @@ class GaveUp(Struct, frozen=True):
 
 
 SdpAction = SendRequest | Found | Refused | Conflict | GaveUp
+"""What a vehicle's discovery asks for or has found out."""
 
 
 _CONFLICTS_TOLD: Final = 8

@@ -171,7 +171,7 @@ class WirelessSdpServer:
     """The station's side: one request in, the datagram to send back or the reason why there is none out.
 
     ``knows`` is asked with every request whether the vehicle of this EVID stands at this place: True and False end its search, None says
-    that it is still looked at. ``evseid``: of the place.
+    that it is still looked at. ``evseid``: of the place. Raises ``MisuseError`` for an EVSEID or an address that the answer cannot carry.
     """
 
     __slots__ = (

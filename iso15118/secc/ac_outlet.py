@@ -45,7 +45,10 @@ def close_contactors(
     def shown(timed_out: bool) -> Wait | Refused | None:
         if timed_out:
             return Refused(
-                Fault.CONTACTOR, EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
+                Fault.CONTACTOR,
+                EndReason.SIGNAL_LOST,
+                "the control pilot did not show state C in time",
+                cause="pilot-late",
             )
         if not _is_ready(facts):
             return None
@@ -66,7 +69,12 @@ def _close(facts: Facts, phases: int, deadline: float, closed: Callable[[], Answ
             facts.delivered = True
             return closed()
         if timed_out:
-            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not close in time")
+            return Refused(
+                Fault.CONTACTOR,
+                EndReason.CONTACTOR_FAILED,
+                "contactors did not close in time",
+                cause="contactors-not-closed",
+            )
         return None
 
     return Wait((SetAcPower(AcBounds(phases=phases)), CloseContactors(deadline)), deadline, finish)
@@ -81,7 +89,12 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
         if not facts.contactors_closed:
             return opened()
         if timed_out:
-            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not open in time")
+            return Refused(
+                Fault.CONTACTOR,
+                EndReason.CONTACTOR_FAILED,
+                "contactors did not open in time",
+                cause="contactors-not-opened",
+            )
         return None
 
     before = (StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "PowerDelivery stop"))

@@ -30,7 +30,7 @@ class ConnectionDevice:
     _facts: Facts
     _books: HardwareBooks
 
-    def _abort(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
+    def _abort(self, reason: EndReason, detail: str, *, rule: str = "", cause: str = "") -> list[Action]:
         raise NotImplementedError
 
     def _stop(self, reason: str, rule: str = "") -> list[Action]:
@@ -95,9 +95,8 @@ class ConnectionDevice:
 
     def _device_late(self) -> list[Action]:
         if self._facts.device_down:
-            return self._abort(
-                EndReason.COUPLING_FAILED, "the connection device did not reach the vehicle in time"
-            )
+            late = "the connection device did not reach the vehicle in time"
+            return self._abort(EndReason.COUPLING_FAILED, late, cause="coupling-timeout")
         return self._abort(EndReason.HARDWARE_FAULT, "the connection device was not retracted in time")
 
     def _retract(self, *, over: bool = False) -> list[Action]:

@@ -100,7 +100,12 @@ def close_contactors(facts: Facts, closed: Callable[[], Answer]) -> Wait | Refus
             facts.delivered = True
             return closed()
         if timed_out:
-            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not close in time")
+            return Refused(
+                Fault.CONTACTOR,
+                EndReason.CONTACTOR_FAILED,
+                "contactors did not close in time",
+                cause="contactors-not-closed",
+            )
         return None
 
     return Wait((CloseContactors(deadline),), deadline, finish)
@@ -114,7 +119,12 @@ def open_contactors(facts: Facts, opened: Callable[[], Answer]) -> Wait:
         if not facts.contactors_closed:
             return opened()
         if timed_out:
-            return Refused(Fault.CONTACTOR, EndReason.CONTACTOR_FAILED, "contactors did not open in time")
+            return Refused(
+                Fault.CONTACTOR,
+                EndReason.CONTACTOR_FAILED,
+                "contactors did not open in time",
+                cause="contactors-not-opened",
+            )
         return None
 
     return Wait(take_back("PowerDelivery stop"), deadline, finish)

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
     from iso15118.pnc.authorization import ContractTrust
 
+    from .price_signing import PriceSigning
+
 __all__ = ["Facts", "Installation"]
 
 _FRESH_S = 1.0
@@ -190,6 +192,10 @@ class Facts:
     """The energy manager is asked whenever a vehicle wants schedules."""
     price_signers: tuple[Signer, ...] = ()
     """Keys of the provider that prices are signed with here."""
+    signing: PriceSigning | None = None
+    """A signature over prices that is on its way, or the last one."""
+    keys_used: int = 0
+    """How often a key was to be used: the number of the last use."""
     schedules_asked: int = 0
     """How often it was asked: the number of the last question."""
     schedules_due: float | None = None
@@ -276,6 +282,7 @@ class Facts:
     """Decided: the next request is answered FAILED and the session ends. No OK is sent any more."""
     abort_detail: str = ""
     abort_rule: str = ""
+    abort_cause: str = ""
 
     news: list[Notify] = field(default_factory=list)
     """For the application, once everything else is on its way."""

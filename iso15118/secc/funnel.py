@@ -12,8 +12,10 @@ from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, Urgency
+from iso15118.session.causes import refined
 from iso15118.session.checks import text, what_went_wrong
 from iso15118.session.edition import Stage, Wait
+from iso15118.session.ends import then
 from iso15118.session.history import StateHistory
 from iso15118.session.supervision import Finding, Reaction, Rule
 from iso15118.session.ticket import SeccTicket
@@ -122,14 +124,16 @@ class Funnel(ConnectionDevice):
             what = (
                 "contactors closed without permission" if known else "the level of the contactors is unknown"
             )
-            return self._abort(EndReason.CONTACTOR_FAILED, what)
+            return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-unasked" if known else "")
         if was and not closed and self._stage.holds and facts.energized:
-            return self._abort(EndReason.CONTACTOR_FAILED, "contactors opened under power")
+            what = "contactors opened under power"
+            return self._abort(EndReason.CONTACTOR_FAILED, what, cause="contactors-opened")
         return []
 
     def _signal_changed(self, signal: Any) -> list[Action]:
         if not isinstance(signal, ev.SignalState):
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {text(signal)}")
+            what = f"control pilot state {text(signal)}"
+            return self._end(EndReason.SIGNAL_LOST, what, cause="pilot-fault")
         self._facts.signal = signal
         if signal is ev.SignalState.A and self._facts.apart:
             return []  # a connection device is on its way, or has left
@@ -138,7 +142,8 @@ class Funnel(ConnectionDevice):
             return []
         if signal is not ev.SignalState.B:
             # A: unplugged; E, F: fault. No vehicle to talk to.
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}")
+            cause = "unplugged" if signal is ev.SignalState.A else "pilot-fault"
+            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {signal.value}", cause=cause)
         if self._facts.lets_go:
             # Contactors that are still closed by then have to open at once, though it is no fault.
             still = self._facts.contactors_closed
@@ -146,7 +151,8 @@ class Funnel(ConnectionDevice):
         # Contactors that were told to open and still are closed count as power: then it is no longer an
         # orderly opening.
         if (self._facts.energized and self._stage.live) or self._facts.contactors_closed:
-            return self._abort(EndReason.SIGNAL_LOST, "control pilot left C under power")
+            what = "control pilot left C under power"
+            return self._abort(EndReason.SIGNAL_LOST, what, cause="pilot-left-c")
         return []
 
     def _authorization_decided(self, accepted: bool) -> list[Action]:
@@ -188,7 +194,9 @@ class Funnel(ConnectionDevice):
             return self._abort(
                 EndReason.HARDWARE_FAULT, f"{Rule.NO_DECAY.value}: {waited}", rule=Rule.NO_DECAY.value
             )
-        return self._abort(EndReason.STOPPED_BY_STATION, facts.stop_wanted, rule=facts.stop_rule)
+        return self._abort(
+            EndReason.STOPPED_BY_STATION, facts.stop_wanted, rule=facts.stop_rule, cause="stop-not-followed"
+        )
 
     def _found(self, finding: Finding) -> list[Action]:
         """A rule of the supervision is broken."""
@@ -212,16 +220,17 @@ class Funnel(ConnectionDevice):
             return []
         return self._books.keep((act.StopPower(urgency), act.OpenContactors(urgency, reason)))
 
-    def _abort(self, reason: EndReason, detail: str, *, rule: str = "") -> list[Action]:
+    def _abort(self, reason: EndReason, detail: str, *, rule: str = "", cause: str = "") -> list[Action]:
         """Safe now; the vehicle learns it with the answer to its next request, and then the session ends."""
         facts, detail = self._facts, printable(detail)
         if facts.abort_reason is None:
-            facts.abort_reason, facts.abort_detail, facts.abort_rule = reason, detail, rule
+            facts.abort_reason, facts.abort_detail = reason, detail
+            facts.abort_rule, facts.abort_cause = rule, cause
         for timer in _NEEDLESS_WHEN_DOOMED:
             self.timers.clear(timer)
         actions = self._make_safe(Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY, detail)
         if self._state is None:
-            return actions + self._end(reason, detail, rule=rule)
+            return actions + self._end(reason, detail, rule=rule, cause=cause)
         # A vehicle that does not come to hear of it does not keep the next one waiting for a minute.
         latest = facts.now + self.config.stop_delay_s
         if (deadline := self.timers.deadline_of(Timer.SEQUENCE)) is not None and deadline > latest:
@@ -237,6 +246,7 @@ class Funnel(ConnectionDevice):
         connected: bool = True,
         rule: str = "",
         beside: bool = False,
+        cause: str = "",
     ) -> list[Action]:
         """The one way out. ``beside``: the response goes out beside the main conversation."""
         facts, edition = self._facts, self._edition
@@ -246,21 +256,19 @@ class Funnel(ConnectionDevice):
             detail = f"{detail}; {advice}".lstrip("; ")
         if facts.abort_reason is not None and not facts.abort_reason.orderly and reason in _BEFORE_IT_HEARD:
             # Decided already: that the vehicle goes before it has been told so changes nothing about why.
-            first, later = facts.abort_detail or facts.abort_reason.value, detail or reason.value
-            detail = first if later == first else f"{first}; then {later}"
+            detail = then(facts.abort_detail or facts.abort_reason.value, detail or reason.value)
             if (
                 facts.abort_reason is not EndReason.SIGNAL_LOST
             ):  # by which a vehicle may have announced that it goes
-                reason, rule = facts.abort_reason, facts.abort_rule
+                reason, rule, cause = facts.abort_reason, facts.abort_rule, facts.abort_cause
         detail = printable(detail)  # words of the vehicle may be in it, and it goes to ports and logs
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         actions = self._make_safe(urgency, detail or reason.value)
         if response is not None:
             actions.append(act.Send(response, beside))
         actions += self._retract(over=True)
-        self.ended = act.SessionEnded(
-            reason, detail, rule or (self._facts.stop_rule if reason.orderly else "")
-        )
+        rule = rule or (facts.stop_rule if reason.orderly else "")
+        self.ended = act.SessionEnded(reason, detail, rule, refined(reason, cause, rule))
         self.ticket = edition.ticket() if reason is EndReason.PAUSED and edition is not None else None
         self._stage = OVER
         self._waiting = self._pending = None
@@ -304,8 +312,11 @@ class Funnel(ConnectionDevice):
                 return [act.Send(goodbye)]
         return []
 
-    def _broken(self, error: Exception) -> list[Action]:
-        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say."""
+    def _broken(self, error: Exception, event: ev.Event | None = None) -> list[Action]:
+        """A fault of this software: nobody can say what is true any more, so both are asked for whatever the books say. Once: were it asked
+        for with each measurement that brings the fault again, whoever answers at once would have the loop for ever."""
+        if self.error is not None and not isinstance(event, ev.ContactorsChanged):
+            return []
         self.error = self.error or error
         facts = self._facts
         detail = what_went_wrong(error)

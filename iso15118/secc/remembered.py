@@ -28,6 +28,9 @@ def remember(event: ev.Event, facts: Facts) -> None:
         case ev.SchedulesMissing(number=number):
             if number == facts.schedules_asked:
                 facts.schedules_due = None
+        case ev.KeyUsed():
+            if facts.signing is not None:
+                facts.signing.done(event)
         case ev.ContractCertificateAnswered(response=response, refusal=refusal, request=asked):
             pending = facts.installation
             if pending is not None and pending.asked == asked:

@@ -19,7 +19,9 @@ from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
+from iso15118.session.causes import LOSSES, cause_of_fault
 from iso15118.session.checks import check_event, text
+from iso15118.session.couplers import carried
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
@@ -75,7 +77,7 @@ class SeccSession(Opening):
     were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
     the site asks of a vehicle that is an energy resource.
     ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
-    vehicles know it.
+    vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
     def __init__(
@@ -118,6 +120,9 @@ class SeccSession(Opening):
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
         check_event(ev.GridCodeChanged(grid_code))
+        # What the hardware could do beyond its coupler is neither offered nor given.
+        self._coupler = carried(config.services, () if config.connector is None else (config.connector,))
+        limits, hardware = self._through(limits), None if hardware is None else self._through(hardware)
         load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
@@ -146,6 +151,9 @@ class SeccSession(Opening):
         )
         self.states.append(CONNECTING)
         self._edition_name = ""
+
+    def _through(self, limits: StationLimits) -> StationLimits:
+        return limits if self._coupler is None else self._coupler.of_station(limits)
 
     # -- the outer contract
 
@@ -250,7 +258,7 @@ class SeccSession(Opening):
                 facts.news.clear()
             return actions
         except Exception as error:  # whatever it is, the output must not stay as it is
-            return self._broken(error)
+            return self._broken(error, event)
 
     def handle_timeout(self, now: float) -> list[Action]:
         """Call at ``deadline``; harmless when nothing is due. Raises nothing, as ``handle``."""
@@ -272,26 +280,28 @@ class SeccSession(Opening):
                 case Timer.ANSWER:
                     actions += self._try_waiting(timed_out=True)
                 case Timer.SEQUENCE if facts.abort_reason is not None:
-                    actions += self._end(facts.abort_reason, facts.abort_detail, rule=facts.abort_rule)
+                    actions += self._aborted(facts.abort_reason)
                 case Timer.SEQUENCE:
-                    actions += self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}")
+                    actions += self._silent()
                 case Timer.SETUP:
-                    actions += self._end(EndReason.TIMEOUT, "communication set-up took too long")
+                    late = "communication set-up took too long"
+                    actions += self._end(EndReason.TIMEOUT, late, cause="setup-timeout-station")
                 case Timer.CABLE_CHECK:
-                    actions += self._abort(EndReason.CABLE_CHECK_FAILED, "the cable check took too long")
+                    late = "the cable check took too long"
+                    actions += self._abort(EndReason.CABLE_CHECK_FAILED, late, cause="cable-check-timeout")
                 case Timer.PRE_CHARGE:
-                    actions += self._abort(EndReason.PRE_CHARGE_FAILED, "pre-charge took too long")
+                    late = "pre-charge took too long"
+                    actions += self._abort(EndReason.PRE_CHARGE_FAILED, late, cause="pre-charge-timeout")
                 case Timer.CONNECTION_DEVICE | Timer.SYSTEM_STATUS:
                     actions += (
                         self._device_late() if timer is Timer.CONNECTION_DEVICE else self._status_silent()
                     )
                 case Timer.CONTROL_PILOT:
-                    actions += self._abort(
-                        EndReason.SIGNAL_LOST, "the control pilot did not show state C in time"
-                    )
+                    late = "the control pilot did not show state C in time"
+                    actions += self._abort(EndReason.SIGNAL_LOST, late, cause="pilot-late")
                 case Timer.POWER_DELIVERY | Timer.WELDING_DETECTION:
-                    detail = f"the vehicle did not finish {timer.value}"
-                    actions += self._abort(EndReason.ONGOING_TOO_LONG, detail)
+                    late = f"the vehicle did not finish {timer.value}"
+                    actions += self._abort(EndReason.ONGOING_TOO_LONG, late, cause="vehicle-ongoing-timeout")
                 case _:
                     actions += self._stop_now()
         if (facts.energized or facts.contactors_closed) and self.ended is None:
@@ -299,6 +309,17 @@ class SeccSession(Opening):
             if found is not None:
                 actions += self._found(found)
         return actions
+
+    def _silent(self) -> list[Action]:
+        loop = self.state.endswith("_ChargeLoop")  # of ISO 15118-20, which alone has a time of its own there
+        cause = "loop-sequence-timeout" if loop else "sequence-timeout"
+        return self._end(EndReason.TIMEOUT, f"no request while waiting for {self.state}", cause=cause)
+
+    def _aborted(self, reason: EndReason, failed: Any = None, *, beside: bool = False) -> list[Action]:
+        """The end that was decided before, told now."""
+        facts = self._facts
+        rule, cause = facts.abort_rule, facts.abort_cause
+        return self._end(reason, facts.abort_detail, failed, rule=rule, beside=beside, cause=cause)
 
     # -- messages
 
@@ -317,15 +338,14 @@ class SeccSession(Opening):
                 EndReason.SEQUENCE_ERROR,
                 "a second request before the answer to the first",
                 edition.refuse(message, Fault.SEQUENCE),
+                cause="second-request",
             )
         if not beside:
             self.timers.clear(_SEQUENCE)
             facts.wishes.may_leave = ""
         if facts.abort_reason is not None:
             failed = edition.refuse(message, Fault.FAILED)
-            return self._end(
-                facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule, beside=beside
-            )
+            return self._aborted(facts.abort_reason, failed, beside=beside)
         if beside:
             return self._reply(edition, message, edition.answer_beside(message, self._state), beside=True)
         if facts.stop_wanted and self._stage.refuses and edition.leads_on(message):
@@ -351,9 +371,10 @@ class SeccSession(Opening):
             raise RuntimeError("an answer beside the main conversation that waits")
         if isinstance(reply, Refused):
             response = edition.refuse(request, reply.fault, reply.code)
-            return self._end(reply.end, reply.detail, response, rule=reply.rule, beside=beside)
+            cause = reply.cause or cause_of_fault(reply.end, reply.fault)
+            return self._end(reply.end, reply.detail, response, rule=reply.rule, beside=beside, cause=cause)
         if reply.end is not None:
-            return self._end(reply.end, reply.detail, reply.response)
+            return self._end(reply.end, reply.detail, reply.response, cause=reply.cause)
         actions = self._books.keep(reply.before) if reply.before else []
         actions.append(act.Send(reply.response, beside))
         if reply.next is not self._state:
@@ -374,7 +395,7 @@ class SeccSession(Opening):
         if facts.abort_reason is not None:
             self._waiting = None
             failed = edition.refuse(self._pending, Fault.FAILED)
-            return self._end(facts.abort_reason, facts.abort_detail, failed, rule=facts.abort_rule)
+            return self._aborted(facts.abort_reason, failed)
         reply = waiting.finish(timed_out)
         if reply is None:
             return []
@@ -415,8 +436,10 @@ class SeccSession(Opening):
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 if why := facts.wishes.may_leave:
-                    return self._end(EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False)
-                return self._end(EndReason.PEER_VANISHED, lost, connected=False)
+                    return self._end(
+                        EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False, cause="left-early"
+                    )
+                return self._end(EndReason.PEER_VANISHED, lost, connected=False, cause=LOSSES.get(how, ""))
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
             case ev.ContactorsChanged(closed=closed):
@@ -437,7 +460,7 @@ class SeccSession(Opening):
                 facts.contract_refusal = refusal
                 return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
             case ev.LimitsChanged(limits=limits):
-                facts.capabilities = limits
+                facts.capabilities = self._through(limits)
                 return self._rebound()
             case ev.AcLimitsChanged(limits=ac):
                 facts.ac_capabilities = ac

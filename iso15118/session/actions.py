@@ -183,9 +183,10 @@ class StoreContract(HardwareAction, frozen=True):
 
 
 class UseKey(HardwareAction, frozen=True):
-    """Vehicle: call ``work``, which signs or agrees on a secret with a private key of the vehicle's, and tell what came of it
-    (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop that guards the hardware.
-    ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session this is, from 1 on."""
+    """Call ``work``, which signs or agrees on a secret with a private key (of the vehicle's, or of the provider whose prices a station
+    signs), and tell what came of it (``KeyUsed.of`` does both). A key in a token may take its time or hang: it is used away from the loop
+    that guards the hardware. ``deadline`` on the session's clock: later than that nobody waits for it. ``number``: which use of the session
+    this is, from 1 on."""
 
     purpose: str
     work: Callable[[], Any]
@@ -368,11 +369,12 @@ class QuirkApplied(Notify, frozen=True):
 class SessionEnded(Notify, frozen=True):
     """The session is over; hardware was told to be safe before this. ``detail`` is human-readable, ``reason`` for
     programs, and so is ``rule``: the name of the supervision's rule (``session.supervision.Rule``) that ended it, empty for
-    any other cause."""
+    any other cause. ``cause``: a code of ``session.causes``, where that says more than the reason; ``causes.cause_of`` has its row."""
 
     reason: EndReason
     detail: str = ""
     rule: str = ""
+    cause: str = ""
 
 
 if not TYPE_CHECKING:  # old names, for one release

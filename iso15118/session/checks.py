@@ -7,7 +7,7 @@ fault of the hardware, which the sessions see to.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from msgspec.structs import astuple
@@ -71,6 +71,13 @@ def is_reading(voltage_v: Any, current_a: Any, at: Any) -> bool:
 
 
 _HIGHEST_W = HIGHEST_V * HIGHEST_A
+_FLOATS = frozenset((float,))
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    """Floats, a library's as well, or whole numbers: a Decimal compares with a float and cannot be reckoned with."""
+    kinds = {*map(type, values)}
+    return kinds <= _FLOATS or all(issubclass(kind, float) or kind is int for kind in kinds)
 
 
 def is_ac_reading(reading: ev.AcMeasured) -> bool:
@@ -93,9 +100,12 @@ def is_ac_reading(reading: ev.AcMeasured) -> bool:
                 and -_HIGHEST_W <= vars_[index] <= _HIGHEST_W
             ):
                 return False
-        if reading.frequency_hz is not None and not 0.0 <= reading.frequency_hz <= _HIGHEST_HZ:
+        if not _are_numbers((*volts, *amperes, *watts, *vars_)):
             return False
-        return reading.at is None or math.isfinite(reading.at)
+        hertz = reading.frequency_hz
+        if hertz is not None and not (_are_numbers((hertz,)) and 0.0 <= hertz <= _HIGHEST_HZ):
+            return False
+        return reading.at is None or (_are_numbers((reading.at,)) and math.isfinite(reading.at))
     except (TypeError, ValueError, ArithmeticError):
         return False
 
@@ -119,11 +129,12 @@ def is_coil_reading(reading: ev.PadMeasured | ev.ReceiverMeasured) -> bool:
             flags = [reading.vehicle_here]
         hertz = reading.frequency_hz
         return (
-            all(0.0 <= number <= _HIGHEST_W for number in numbers)
+            _are_numbers(numbers)
+            and all(0.0 <= number <= _HIGHEST_W for number in numbers)
             and all(flag in _FLAGS for flag in flags)
-            and (hertz is None or 0.0 <= hertz <= _HIGHEST_COIL_HZ)
+            and (hertz is None or (_are_numbers((hertz,)) and 0.0 <= hertz <= _HIGHEST_COIL_HZ))
             and isinstance(reading.diagnosis, CoilDiagnosis)
-            and (reading.at is None or math.isfinite(reading.at))
+            and (reading.at is None or (_are_numbers((reading.at,)) and math.isfinite(reading.at)))
         )
     except (TypeError, ValueError, ArithmeticError):
         return False

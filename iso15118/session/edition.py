@@ -78,12 +78,15 @@ class Answer(Struct, frozen=True):
     before: tuple[Action, ...] = ()
     end: EndReason | None = None
     detail: str = ""
+    cause: str = ""
+    """A code of ``session.causes``, where that says more than ``end``."""
 
 
 class Refused(Struct, frozen=True):
     """A handler refuses: the machine builds the response with the edition's code for ``fault``, and the session ends for ``end``.
 
-    ``code``: a code of the edition's own, where ``Fault`` has no word for it. ``rule``: the supervision's rule behind it.
+    ``code``: a code of the edition's own, where ``Fault`` has no word for it. ``rule``: the supervision's rule behind it. ``cause``: a
+    code of ``session.causes``, where that says more than ``end`` and ``fault``.
     """
 
     fault: Fault
@@ -91,6 +94,7 @@ class Refused(Struct, frozen=True):
     detail: str
     rule: str = ""
     code: Any = None
+    cause: str = ""
 
 
 class Wait(Struct, frozen=True):

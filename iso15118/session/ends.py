@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["EndReason"]
+__all__ = ["EndReason", "then"]
 
 
 class EndReason(Enum):
@@ -36,3 +36,10 @@ class EndReason(Enum):
     def orderly(self) -> bool:
         """The session went as one of the two sides wanted."""
         return self in (EndReason.STOPPED_BY_EV, EndReason.STOPPED_BY_STATION, EndReason.PAUSED)
+
+
+def then(first: str, later: str) -> str:
+    """Why something ended, and what came of that; a cause that both name is told once."""
+    if not later or later == first or first.endswith((f"; then {later}", f": {later}")):
+        return first
+    return f"{first}; then {later}" if first else later

@@ -67,7 +67,8 @@ class MobilityNeedsChanged(Event, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """One item of a receipt: the sum, and the price of one unit, in the currency of the price schedule."""
+    """One item of a receipt: the sum, and the price of one unit, in the currency of the price schedule. ``per_unit`` is for one kWh where
+    the item is energy."""
 
     amount: float
     per_unit: float

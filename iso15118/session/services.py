@@ -268,6 +268,7 @@ SERVICES: dict[ServiceID, EnergyService] = {
         ),
     )
 }
+"""The energy services by id."""
 DC_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.DC.value)
 """Services that run over the DC messages."""
 ACDP_SERVICES = frozenset(one for one, entry in SERVICES.items() if entry.namespace == Namespace.ACDP.value)

@@ -124,7 +124,7 @@ class PauseTicket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Iso2Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was chosen in ISO 15118-2, and is offered again [V2G2-740, V2G2-741]."""
+    """What was chosen in ISO 15118-2, and is offered again [V2G2-740, V2G2-741]. Raises ``TicketError`` for values that no session has."""
 
     mode: str
     """RequestedEnergyTransferMode."""
@@ -141,7 +141,8 @@ class Iso2Choice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The station's: the vehicle that it was given for charges on without being authorized again."""
+    """The station's: the vehicle that it was given for charges on without being authorized again. Raises ``TicketError`` for values that no
+    session has."""
 
     role: ClassVar[str] = "secc"
 
@@ -172,7 +173,7 @@ class SeccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EvccTicket(PauseTicket, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The vehicle's: what it selected at the station that paused with it."""
+    """The vehicle's: what it selected at the station that paused with it. Raises ``TicketError`` for values that no session has."""
 
     role: ClassVar[str] = "evcc"
 

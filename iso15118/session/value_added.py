@@ -136,7 +136,8 @@ def check_value_added(services: object) -> tuple[ValueAddedService, ...]:
 
 def internet(*protocols: Literal["ftp20", "ftp21", "http", "https"], free: bool = True) -> ValueAddedService:
     """Access to the internet with the parameter sets of the standard: 1 ftp over port 20, 2 ftp over 21, 3 http, 4 https; without
-    ``protocols`` the last two. What it takes to route is the charger's business."""
+    ``protocols`` the last two. What it takes to route is the charger's business. Raises ``ConfigError`` for what is not offered in this
+    form."""
     known = {
         "ftp20": (1, "ftp", 20),
         "ftp21": (2, "ftp", 21),
@@ -168,7 +169,7 @@ def parking_status(
     *, check_in: bool = True, check_out: bool = True, status_type: Literal[1, 2, 3, 4] = 1
 ) -> ValueAddedService:
     """Check-in and check-out of a parking space. ``status_type`` (ParkingStatusType): 1 automatic and internal, 2 automatic and external,
-    3 manual and internal, 4 manual and external."""
+    3 manual and internal, 4 manual and external. Raises ``ConfigError`` for what is not offered in this form."""
     if status_type not in (1, 2, 3, 4) or not (check_in or check_out):
         raise ConfigError("status_type", f"{status_type!r}, or neither way", "1 to 4, and one way at least")
     return ValueAddedService(

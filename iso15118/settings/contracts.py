@@ -130,7 +130,7 @@ def store_of(
     older: IssuedPki | None = None,
 ) -> HeldContracts | StoredContracts | None:
     """The contracts of a vehicle; None for one without. ``pki``: what is in tls.pki, if anything; ``older``: in tls.iso2.pki. Raises as
-    ``backend_of``."""
+    ``backend_of``. That is ``ConfigError`` for files without what is needed."""
     if not settings.use:
         return None
     if settings.store is not None:

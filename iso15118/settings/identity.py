@@ -34,6 +34,7 @@ from iso15118.settings.reading import read_file
 __all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read_pki", "state_of_material"]
 
 Role: TypeAlias = Literal["secc", "evcc"]
+"""The two ends, as in the names of their commands."""
 Named: TypeAlias = TlsSettings | Iso2TlsSettings
 Ask: TypeAlias = Callable[[str], bytes | None]
 """Asks a person for the passphrase of what is named; None if there is none to ask."""

@@ -123,9 +123,20 @@ class VehicleStatusSettings(Ranged, frozen=True, kw_only=True):
 class StationSettings(Ranged, frozen=True, kw_only=True):
     """The simulated power hardware of a station."""
 
-    preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max", "ac-11", "ac-22", "ac-7-single"] = "ccs2"
-    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; an AC outlet of 16 A or 32 A on three phases, or of 32 A on
-    one."""
+    preset: Literal[
+        "ccs2",
+        "mcs-gen1",
+        "mcs-gen2",
+        "mcs-max",
+        "chaoji",
+        "ultra-chaoji-gen1",
+        "ultra-chaoji",
+        "ac-11",
+        "ac-22",
+        "ac-7-single",
+    ] = "ccs2"
+    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; 1500 V and 800 A, 1.5 MW or 3 MW on the couplers of ChaoJi
+    and UltraChaoJi, which are connectors 2 and 3 of MCS; an AC outlet of 16 A or 32 A on three phases, or of 32 A on one."""
     bidirectional: bool = True
     """It can take energy back."""
     accept: bool = True
@@ -205,9 +216,12 @@ class VehicleSettings(Ranged, frozen=True, kw_only=True):
     """State of charge at the beginning."""
     power_kw: Amount | None = None
     """Ask for this constant power; absent: for what the battery takes."""
-    empty_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 720.0
+    inlet: Literal["any", "mcs", "chaoji", "ultra-chaoji", "rmcs", "xmcs", "aviation", "marine"] = "any"
+    """A megawatt inlet: the coupler that it fits. Where the file does not say them, session.services is then mcs and session.connectors
+    that one; what the coupler cannot carry is not asked for. "any": whatever the station offers."""
+    empty_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 720.0
     """Voltage of the empty pack."""
-    full_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 860.0
+    full_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 860.0
     """Voltage of the full pack."""
     resistance_ohm: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.002
     """Internal resistance."""

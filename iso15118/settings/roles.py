@@ -22,6 +22,7 @@ from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
+from iso15118.settings.couplers import check_connector, check_inlet, fit_to_inlet, fit_to_preset, is_megawatt
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.overrides import Override, override
 from iso15118.settings.parts import (
@@ -40,7 +41,7 @@ from iso15118.settings.schedule_file import read_schedules
 from iso15118.settings.strictness import Strictness, apply
 from iso15118.simulation import AC_CAR_PACK, AC_PRESETS
 
-__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc"]
+__all__ = ["ELSEWHERE", "ROLES", "EvccSettings", "SeccSettings", "load", "load_evcc", "load_secc", "secc_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -101,24 +102,35 @@ class EvccSettings(Ranged, frozen=True, kw_only=True):
 
 
 ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "evcc": EvccSettings}
+"""The settings of each role's file."""
 
 
 def load_secc(path: Path, overrides: Sequence[Override] = ()) -> SeccSettings:
-    """The settings of a station, from a file, and ``overrides`` over it. Raises ``ConfigError``, where several things are wrong all of them
-    at once."""
+    """The settings of a station with one connector, from a file, and ``overrides`` over it. Raises ``ConfigError``, where several things
+    are wrong all of them at once, and for a file with several connectors."""
     table = read_toml(path)
     override(table, overrides, SeccSettings)
+    if "connector" in table:
+        raise ConfigError(
+            "connector", "this file has several connectors", "iso15118.settings.connectors.load_connectors"
+        )
+    return secc_of(table, path)
+
+
+def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
+    """The settings of one connector, from its tables, which are changed; ``path``: of the file that they are from. Raises
+    ``ConfigError``."""
     apply(table, "secc")
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
-        preset = str(station.get("preset", ""))
-        kind = "mcs" if preset.startswith("mcs") else "ac" if preset.startswith("ac") else "dc"
-        session.setdefault("services", [kind, f"{kind}-bpt"])
+        fit_to_preset(str(station.get("preset", "")), session)
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
-    megawatt = settings.station.preset.startswith("mcs")
+    megawatt = is_megawatt(settings.station.preset)
     alternating = settings.station.preset in AC_PRESETS
     problems = Problems()
+    with problems.noted():
+        check_connector(settings.station.preset, settings.session.connector)
     with problems.noted():
         check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
     fitting = _MCS if megawatt else _AC if alternating else _CCS
@@ -185,6 +197,7 @@ def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
     override(table, overrides, EvccSettings)
     apply(table, "evcc")
     _fit_to_charger(table)
+    fit_to_inlet(table)
     settings = read_struct(EvccSettings, table, elsewhere=ELSEWHERE)
     if "control_mode" in table.get("session", ()):
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
@@ -204,6 +217,8 @@ def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
                     "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
                 )
     vehicle, target = settings.vehicle, settings.session.target_soc
+    with problems.noted():
+        check_inlet(vehicle, settings.session.services, settings.session.connectors)
     with problems.noted():
         if vehicle.soc >= target:
             raise ConfigError(

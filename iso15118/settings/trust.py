@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 Keylog = Callable[[str], None]
+"""Told each line of TLS secrets."""
 
 
 def common_name(material: TlsMaterial) -> str:
@@ -89,7 +90,7 @@ def secc_source(
     refuse: Collection[str] = (),
 ) -> TlsContext | TlsPort:
     """A station of one edition or both, as its files have it: ``newer`` is what ISO 15118-20 is served with, ``older`` ISO 15118-2.
-    Raises as ``secc_context``."""
+    Raises as ``secc_context``. ``ConfigError`` where both are None."""
     own = partial(secc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
     if newer is None:
         if older is None:
@@ -109,7 +110,8 @@ def evcc_source(
     evidence: Evidence | None = None,
     refuse: Collection[str] = (),
 ) -> TlsContext:
-    """A vehicle of one edition or both, likewise: with both it takes stations of TLS 1.2 as well. Raises as ``evcc_context``."""
+    """A vehicle of one edition or both, likewise: with both it takes stations of TLS 1.2 as well. Raises as ``evcc_context``.
+    ``ConfigError`` where both are None."""
     own = partial(evcc_context, keylog=keylog, revocation=revocation, evidence=evidence, refuse=refuse)
     if newer is None:
         if older is None:

@@ -20,12 +20,12 @@ __all__ = ["json_schema", "to_builtins", "to_toml"]
 _WIDTH = 110
 
 
-def to_toml(settings: Struct, *, without: frozenset[str] = frozenset()) -> str:
+def to_toml(settings: Struct, *, without: frozenset[str] = frozenset(), where: str = "") -> str:
     """``settings`` as a file that reads back as the same value; ``without``: fields that a file does not have, by name or by dotted key.
 
-    Keys that stand for nothing are commented out.
+    Keys that stand for nothing are commented out. ``where``: the dotted name of the table, whose own heading is left to the caller.
     """
-    lines = [*_comment(_meaning_of(type(settings))), "", *_table(settings, "", without)]
+    lines = [*_comment(_meaning_of(type(settings))), "", *_table(settings, where, without)]
     return "\n".join(lines).strip() + "\n"
 
 

@@ -37,7 +37,7 @@ class AcCircuit:
     """The cable with an outlet at one end and a vehicle at the other.
 
     ``phases``: 1 or 3 at the outlet; ``voltage_v``: phase to neutral; ``grid_v`` may be changed while it runs (a phase lost is 0 V).
-    ``time_scale`` and ``loop_s`` as in ``DcCircuit``.
+    ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises ``ConfigError`` for settings that are not possible.
     """
 
     def __init__(

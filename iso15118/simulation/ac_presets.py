@@ -59,3 +59,4 @@ AC_PRESETS: dict[str, AcPreset] = {
         _outlet("ac-7-single", phases=1, amperes=32.0, charger_a=32.0),
     )
 }
+"""The outlets by name."""

@@ -25,6 +25,7 @@ from iso15118.session.actions import (
     SetAcPower,
     StopPower,
     Urgency,
+    UseKey,
 )
 from iso15118.session.der import GridCode
 from iso15118.session.events import (
@@ -59,6 +60,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
     RequestSchedules: "schedules",
+    UseKey: "use_key",
 }
 
 
@@ -125,7 +127,7 @@ class SimulatedAcStation(Desk):
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
         """Carry out ``action`` at ``now``; the events that answer at once (others come from ``advance``). Raises as a
-        ``SimulatedStation`` does."""
+        ``SimulatedStation`` does. Raises ``MisuseError`` for an action that is no request of AC hardware."""
         circuit = self.circuit
         circuit.advance(now)
         call = _CALLS.get(type(action))

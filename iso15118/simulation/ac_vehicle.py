@@ -115,7 +115,8 @@ class SimulatedAcVehicle:
         return events
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does."""
+        """Carry out ``action`` at ``now``; raises as a ``SimulatedVehicle`` does. Raises ``MisuseError`` for an action that is no request
+        of AC hardware."""
         circuit = self.circuit
         circuit.advance(now)
         call = _CALLS.get(type(action))

@@ -50,7 +50,7 @@ class DcCircuit:
     ``time_scale``: plant seconds in one second of the clock, for demonstrations that cannot wait. ``loop_s``: seconds of the
     clock in one turn of the charge loop, which targets are approached with.
     ``cable_ohm``: resistance of the cable, between the meter and the battery's terminals. ``record`` keeps
-    peaks and violations.
+    peaks and violations. Raises ``ConfigError`` for settings that are not possible.
     """
 
     def __init__(self, *, time_scale: float = 1.0, loop_s: float = LOOP_S, cable_ohm: float = 0.0) -> None:
@@ -93,7 +93,7 @@ class DcCircuit:
     # -- assembly ------------------------------------------------------------------------------------------
 
     def attach_station(self, supply: Supply, outlet: Contactors, meter: Meter, *chores: Chore) -> None:
-        """Put a station at this end."""
+        """Put a station at this end. Raises ``ConfigError`` if it has one."""
         if self.supply is not None:
             raise ConfigError("circuit", "it has a station already", "one circuit per station")
         self.supply, self.outlet, self.meter = supply, outlet, meter
@@ -102,7 +102,7 @@ class DcCircuit:
         self._joined = self._outlet_closed and self._inlet_closed
 
     def attach_vehicle(self, battery: Battery, inlet: Contactors, *chores: Chore) -> None:
-        """Put a vehicle at the other end; another one has to be unplugged first."""
+        """Put a vehicle at the other end; another one has to be unplugged first. Raises ``ConfigError`` otherwise."""
         if self.battery is not None and self.plugged:
             raise ConfigError("circuit", "it has a vehicle already", "unplug it first")
         self._chores = [chore for chore in self._chores if chore not in self._vehicle_chores]

@@ -11,6 +11,7 @@ from iso15118.session.actions import (
     RequestContractAuthorization,
     RequestContractCertificate,
     RequestSchedules,
+    UseKey,
 )
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.events import (
@@ -18,6 +19,7 @@ from iso15118.session.events import (
     ContractCertificateAnswered,
     ContractDecided,
     Event,
+    KeyUsed,
     SchedulesGiven,
     SchedulesMissing,
 )
@@ -90,6 +92,8 @@ class Desk:
                     lambda: ContractCertificateAnswered(*backend.certificate(request, schema), request),
                 )
 
+            case UseKey():
+                self._events.append(KeyUsed.of(action))
             case RequestSchedules(number=number):
                 table = self.timetable
                 if table is None:

@@ -45,10 +45,13 @@ STATION_CALLS = (
     "authorize_contract",
     "certificate_installation",
     "schedules",
+    "use_key",
     "present",
     "limits",
 )
+"""Calls of a DC station that can fail, and what it reads."""
 PANTOGRAPH_STATION_CALLS = (*STATION_CALLS, "connect_device", "disconnect_device", "position")
+"""The same of a station with a connection device."""
 VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
@@ -59,6 +62,7 @@ VEHICLE_CALLS = (
     "battery",
     "inlet",
 )
+"""The same of a vehicle with a DC inlet."""
 PAD_STATION_CALLS = (
     "set_pad",
     "stop_power",
@@ -69,8 +73,11 @@ PAD_STATION_CALLS = (
     "pad",
     "limits",
 )
+"""The same of a station with a wireless pad."""
 PAD_VEHICLE_CALLS = ("set_receiver", "stop_power", "store_contract", "use_key", "battery", "receiver")
+"""The same of a vehicle with a coil."""
 PANTOGRAPH_VEHICLE_CALLS = (*VEHICLE_CALLS, "immobilize", "guide")
+"""The same of a vehicle under a connection device."""
 AC_VEHICLE_CALLS = (
     "close_contactors",
     "open_contactors",
@@ -83,6 +90,7 @@ AC_VEHICLE_CALLS = (
     "battery",
     "charger",
 )
+"""The same of a vehicle with an on-board charger."""
 
 
 Reading = TypeVar("Reading")
@@ -142,7 +150,8 @@ class Faults:
         self._arm(call, Fault(error=error or HardwareError(f"{call} failed, as told")), times)
 
     def late(self, call: str, seconds: float, *, times: float = math.inf) -> None:
-        """The next ``times`` calls take effect and answer ``seconds`` late, on the clock."""
+        """The next ``times`` calls take effect and answer ``seconds`` late, on the clock. Raises ``ConfigError`` for a time that is not
+        possible."""
         if not seconds >= 0.0:
             raise ConfigError("seconds", f"{seconds!r} is no delay", "0 or more")
         self._arm(call, Fault(delay_s=seconds), times)

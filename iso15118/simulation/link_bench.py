@@ -23,7 +23,7 @@ __all__ = ["LinkBench", "LinkEnd", "Occurrence"]
 
 
 class Occurrence(NamedTuple):
-    """An action that a machine asked for."""
+    """An action that a machine asked for. ``time`` is in s of the bench's clock."""
 
     time: float
     name: str

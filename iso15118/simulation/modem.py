@@ -36,6 +36,7 @@ from iso15118.link.slac.messages import (
 __all__ = ["LOCAL_MODEM", "PlcModem", "PowerLine", "Profiles"]
 
 LOCAL_MODEM = bytes.fromhex("00b052000001")
+"""Address under which every modem hears its own host."""
 _A14E = bytes.fromhex("4ea1")
 
 
@@ -83,7 +84,7 @@ Interference = Callable[[bytes, PlcModem, PlcModem], Iterable[float]]
 
 class PowerLine:
     """The wires. ``latency_s``: one way. ``measure_s``: sound to profile. ``join_s``: same key on both ends to link. ``loss``: share of
-    frames lost, 0 to 1. ``noise_db``: spread of each measured group."""
+    frames lost, 0 to 1. ``noise_db``: spread of each measured group. Raises ``ConfigError`` for a setting that is not possible."""
 
     def __init__(
         self,

@@ -37,7 +37,8 @@ class EnergyPlan:
 
     ``power_w`` is the discharge power wanted (None: the station's maximum). Afterwards the set-point is
     ``resume_w`` (None: the vehicle decides again). If the vehicle gives nothing for 30 s, the plan gives up
-    the rest and says so in ``gave_up``. ``least_w``: an on-board charger gives nothing below this, and so is not asked for less.
+    the rest and says so in ``gave_up``. ``least_w``: an on-board charger gives nothing below this, and so is not asked for less. Raises
+    ``ConfigError`` for a plan that is not possible.
     """
 
     def __init__(

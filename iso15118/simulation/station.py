@@ -29,6 +29,7 @@ from iso15118.session.actions import (
     StartCableCheck,
     StopPower,
     Urgency,
+    UseKey,
 )
 from iso15118.session.der import GridCode
 from iso15118.session.events import (
@@ -71,6 +72,7 @@ _CALLS: dict[type[HardwareAction], str] = {
     RequestContractAuthorization: "authorize_contract",
     RequestContractCertificate: "certificate_installation",
     RequestSchedules: "schedules",
+    UseKey: "use_key",
 }
 
 

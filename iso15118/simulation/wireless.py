@@ -82,7 +82,7 @@ class NoOutlet:
 
 class WirelessCircuit:
     """The gap between pad and coil. ``coupling``: the share that arrives where the vehicle is in its place; ``beside``: of a vehicle that
-    is not. ``time_scale`` and ``loop_s`` as in ``DcCircuit``."""
+    is not. ``time_scale`` and ``loop_s`` as in ``DcCircuit``. Raises ``ConfigError`` for settings that are not possible."""
 
     def __init__(
         self,
@@ -260,7 +260,8 @@ class WirelessStation(Desk):
         return events
 
     def perform(self, action: HardwareAction, now: float) -> list[Event]:
-        """Carry out ``action`` at ``now``; raises as a ``SimulatedStation`` does."""
+        """Carry out ``action`` at ``now``; raises as a ``SimulatedStation`` does. Raises ``MisuseError`` for an action that is no request
+        of a pad."""
         circuit = self.circuit
         circuit.advance(now)
         call = _STATION_CALLS.get(type(action))

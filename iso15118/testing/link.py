@@ -48,7 +48,8 @@ class MemoryTransport:
         return self._queue[0][0] if self._queue else None
 
     def send(self, message: Any, now: float, *, beside: bool = False) -> None:
-        """Put a message on the way; ``beside``: on a stream of its own."""
+        """Put a message on the way; ``beside``: on a stream of its own. Raises ``MisuseError`` where nobody has agreed how messages are
+        written."""
         if self._closed or self.broken:
             return
         self.sent += 1
@@ -103,7 +104,7 @@ class MemoryTransport:
                 self._put(TransportLost(how), now + self.delay_s)
 
     def deliver(self, now: float) -> list[Event]:
-        """What arrives at ``now``: one delivery."""
+        """What arrives at ``now``: one delivery. Raises ``TypeError`` for what nobody can have put there."""
         if not self._queue or self._queue[0][0] > now:
             return []
         item = self._queue.popleft()[1]

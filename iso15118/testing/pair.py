@@ -8,6 +8,7 @@ safety monitor watches both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from iso15118.evcc import EvccConfig, EvccSession
@@ -37,7 +38,7 @@ from iso15118.testing.link import MemoryTransport
 from iso15118.testing.monitor import SafetyMonitor
 from iso15118.testing.monitor.reading import name_of
 
-__all__ = ["AcPair", "Beside", "Pair"]
+__all__ = ["AcPair", "Beside", "Pair", "Records"]
 
 EPOCH = 1_790_000_000.0  # Unix time of the virtual clock's zero: September 2026
 
@@ -58,6 +59,16 @@ class Beside(Protocol):
         """Something may have happened."""
 
 
+class Records(Protocol):
+    """What writes down a pair, as ``iso15118.loopback.recording.SessionFolder`` does. Times are those of the virtual clock."""
+
+    def link(self, from_vehicle: bool, data: bytes, now: float) -> None:
+        """V2GTP on the link."""
+
+    def told(self, role: str, what: act.Notify, now: float) -> None:
+        """News of one end, states entered among them."""
+
+
 class Pair:
     """Both ends and everything between them.
 
@@ -70,9 +81,8 @@ class Pair:
     ``look_s``: while anything is asked of the hardware or contactors are closed, both ends are measured at least so often, in s of the
     virtual clock; the default adds nothing to a charge loop, which measures with every message. A driver looks every 50 ms.
     ``value_added``: what the station offers beside energy; ``wanted``: what the vehicle takes of it.
-    ``on_state(role, state, now)`` hears of every state entered. The bytes are to be had from the ``tap`` of each link.
     ``on_state(role, state, now)`` hears of every state entered, ``on_news(role, news, now)`` of all news of a session.
-    The bytes are to be had from the ``tap`` of each link.
+    ``recorder`` writes all of it down. The bytes are to be had from the ``tap`` of each link.
     """
 
     def __init__(
@@ -98,6 +108,7 @@ class Pair:
         tls_version: str = "TLSv1.3",
         value_added: Sequence[ValueAddedService] = (),
         wanted: Sequence[WantedService] = (),
+        recorder: Records | None = None,
     ) -> None:
         self.now = self.begun_at = now
         self.station: SimulatedStation = station  # type: ignore[assignment]  # AcPair has the others
@@ -169,6 +180,15 @@ class Pair:
         self._look_at = now
         self._ends = (self.to_secc, self.to_evcc, self.secc, self.evcc, station, vehicle)
         self._flowing_since: float | None = None
+        self._recorder: Records | None = None
+        if recorder is not None:
+            self.record(recorder)
+
+    def record(self, recorder: Records) -> None:
+        """Have everything from now on written down."""
+        self._recorder = recorder
+        self.to_secc.tap = partial(recorder.link, True)
+        self.to_evcc.tap = partial(recorder.link, False)
 
     # -- running
 
@@ -351,14 +371,20 @@ class Pair:
         if actions:
             self._carry_out_evcc(self.monitor.evcc(inlet, actions, self.now))
 
+    def _tell(self, role: str, news: act.Notify, now: float) -> None:
+        if self._on_news is not None:
+            self._on_news(role, news, now)
+        if self._recorder is not None:
+            self._recorder.told(role, news, now)
+
     def _carry_out_secc(self, actions: list[act.Action]) -> None:
         now = self.now
         for action in actions:
             if isinstance(action, act.HardwareAction):
                 self._secc_events(_guarded(self.station, action, now))
                 continue
-            if self._on_news is not None and isinstance(action, act.Notify):
-                self._on_news("secc", action, now)
+            if isinstance(action, act.Notify):
+                self._tell("secc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     self.exchanges += 1
@@ -384,8 +410,8 @@ class Pair:
             if isinstance(action, act.HardwareAction):
                 self._evcc_events(_guarded(self.vehicle, action, now))
                 continue
-            if self._on_news is not None and isinstance(action, act.Notify):
-                self._on_news("evcc", action, now)
+            if isinstance(action, act.Notify):
+                self._tell("evcc", action, now)
             match action:
                 case act.Send(message=message, beside=beside):
                     if self._on_message is None or self._on_message("evcc", message, now) is not False:

@@ -13,7 +13,9 @@ import msgspec
 __all__ = ["DUAL", "ISO2", "ISO20", "LAB", "PROFILES", "ClientCertificate", "TlsProfile", "TlsVersion"]
 
 TlsVersion = Literal["TLSv1.2", "TLSv1.3"]
+"""Versions that a profile may name."""
 ClientCertificate = Literal["required", "optional", "none"]
+"""What a profile wants of the vehicle."""
 
 
 class TlsProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -230,6 +230,7 @@ class MessageEntry(_Found, frozen=True, kw_only=True, gc=False):
 
 
 Entry: TypeAlias = SlacEntry | SdpEntry | TcpEntry | TlsEntry | V2gtpEntry | MessageEntry
+"""What a capture or a recording says, on one layer."""
 
 
 # Ledgers: how far a capture can be trusted -------------------------------------------------------------------
@@ -239,6 +240,8 @@ Entry: TypeAlias = SlacEntry | SdpEntry | TcpEntry | TlsEntry | V2gtpEntry | Mes
 class Direction:
     """One direction of a connection, as far as the capture shows it."""
 
+    packets: int = 0
+    """Of any kind."""
     segments: int = 0
     """With data."""
     octets: int = 0
@@ -263,7 +266,8 @@ class Direction:
 
 @dataclass(slots=True)
 class StreamFacts:
-    """One TCP connection. ``client`` is whoever opened it, or the vehicle where that was not seen; see ``roles_known``."""
+    """One TCP connection. ``client`` is whoever opened it, or the vehicle where that was not seen; see ``roles_known``. Times are in s
+    since 1970, as the capture has them."""
 
     number: int
     client: Address
@@ -295,7 +299,7 @@ class StreamFacts:
 
 @dataclass(slots=True)
 class CaptureFacts:
-    """The whole input."""
+    """The whole input. ``first`` and ``last``: times of its packets, in s since 1970."""
 
     kind: str = ""
     """``pcap``, ``pcapng``, ``text``, ``octets``."""

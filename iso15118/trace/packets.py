@@ -81,6 +81,11 @@ class TcpConversation:
             for number, piece in enumerate(pieces)
         ]
 
+    def skip(self, from_client: bool, octets: int) -> None:
+        """Octets of one direction that are in no packet: whoever reads the packets sees that they are missing."""
+        own = 0 if from_client else 1
+        self._sent[own] = (self._sent[own] + octets) % _WRAP
+
     def finish(self, from_client: bool) -> list[bytes]:
         """One side sends nothing more."""
         return [self._segment(from_client, _FIN | _ACK), self._segment(not from_client, _ACK)]

@@ -108,8 +108,11 @@ def said(entry: Entry) -> str:
 def values(entry: MessageEntry) -> list[tuple[str, str]]:
     """Names and texts of all that a message says, without its header; what stands in a group is in one text, in parentheses."""
     found = content_of(entry.schema, entry.value)
-    body = found.get("Body", found) if entry.schema in ("din", "iso2") else found
-    if entry.schema in ("din", "iso2") and isinstance(body, dict) and len(body) == 1:
+    enveloped = entry.schema in ("din", "iso2") and isinstance(
+        found, dict
+    )  # what fits by chance may be a value alone
+    body = found.get("Body", found) if enveloped else found
+    if enveloped and isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
     rows: list[tuple[str, str]] = []
     header = found.get("Header") if isinstance(found, dict) else None

@@ -103,7 +103,7 @@ class Script:
 class Stream:
     """A connection that keeps what it is asked for."""
 
-    secure, tls_info, peer = True, None, "[::1]:1"
+    secure, tls_info, peer, ear = True, None, "[::1]:1", None
 
     def __init__(self) -> None:
         self.asked: list[Any] = []

@@ -136,6 +136,11 @@ def test_a_session_over_a_pad() -> None:
     assert result.evcc.safe
     assert vehicle.battery.complete
     assert station.circuit.sends_w == 0.0
+    for one in (result.secc, result.evcc):  # power that comes without a wire flows as well
+        assert one.energy_from is not None
+        assert one.transfer_seconds > 0.0
+        assert one.peak_power_kw == pytest.approx(11.0, rel=0.01)
+    assert result.evcc.maximum_voltage_v > 300.0
 
 
 def test_an_emergency_over_a_pad() -> None:

@@ -100,7 +100,7 @@ async def test_abandoned_hardware_is_made_safe_before_anything_else_and_once() -
     assert bench.script.events() == ["TransportLost"]
     assert bench.stream.asked == [("close", 0.0)]
     result = await bench.result()
-    assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends")
+    assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends", cause="program-ended")
     assert bench.plant.done[1:] == ["settle", "wind up", "close"]
     await asyncio.sleep(1.0)
     assert bench.plant.done[1:] == ["settle", "wind up", "close"], "once is the end"
@@ -177,7 +177,7 @@ async def test_a_result_that_cannot_be_computed_still_says_why_it_ended() -> Non
     bench.on(ev.TransportLost, ends=OVER)
     bench.driver.abandon(EndReason.EMERGENCY, "the program ends")
     result = await bench.result()
-    assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends")
+    assert result.ended == act.SessionEnded(EndReason.EMERGENCY, "the program ends", cause="program-ended")
     assert result.safe
 
 

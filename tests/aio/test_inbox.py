@@ -278,7 +278,7 @@ async def test_standing_states_are_kept_for_the_next_session() -> None:
     here = Told()
     for event in (ev.SignalChanged(ev.SignalState.B), ev.SetPointChanged(None), ev.LimitsChanged(LIMITS)):
         here.inbox.push(event)
-    assert here.inbox.standing() == [ev.SignalChanged(ev.SignalState.B), ev.SetPointChanged(None)]
+    assert here.inbox.latched() == [ev.SignalChanged(ev.SignalState.B), ev.SetPointChanged(None)]
     assert here.inbox.limits == ev.LimitsChanged(LIMITS)
 
 
@@ -287,14 +287,14 @@ async def test_a_plan_counts_from_the_moment_when_it_was_told() -> None:
     plans = (((3600.0, 11_040.0),),)
     before = asyncio.get_running_loop().time()
     here.inbox.push(ev.PlanChanged(plans))
-    (kept,) = here.inbox.standing()
+    (kept,) = here.inbox.latched()
     assert isinstance(kept, ev.PlanChanged)
     assert kept.plans == plans
     assert kept.begins is not None
     assert before <= kept.begins <= asyncio.get_running_loop().time()
     assert here.events == [kept]
     here.inbox.push(ev.PlanChanged(plans, 7.0))
-    assert here.inbox.standing() == [ev.PlanChanged(plans, 7.0)]
+    assert here.inbox.latched() == [ev.PlanChanged(plans, 7.0)]
 
 
 async def test_limits_that_cannot_be_those_of_a_charger_are_refused() -> None:

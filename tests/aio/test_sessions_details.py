@@ -34,7 +34,9 @@ OFFER = app.SupportedAppProtocolReq(
 async def test_a_vehicle_that_was_refused_says_goodbye_and_is_answered() -> None:
     plant = Plant()
     config = secc_config(allow_plaintext=True)
-    async with SeccServer(config, plant.secc, LOOPBACK, sdp=False, port_limits=QUICK_PORTS) as server:
+    async with SeccServer(
+        config, plant.secc, LOOPBACK, sdp=False, sdp_port=0, port_limits=QUICK_PORTS
+    ) as server:
         raw = await Raw.to(server.ports[Security.NONE])
         channel = MessageChannel()
 

@@ -167,11 +167,11 @@ def test_a_session_that_ended_otherwise_is_a_failure_with_its_cause(
     secc: EndReason, evcc: EndReason, who: str, status: int
 ) -> None:
     from iso15118.loopback import LoopbackSpec
-    from iso15118.loopback.rig import Plant
+    from iso15118.loopback.rig import Rig
     from iso15118.loopback.summary import summarize
 
     summary = summarize(
-        Plant.build(LoopbackSpec(transport="memory")),
+        Rig.build(LoopbackSpec(transport="memory")),
         SessionEnded(secc),
         SessionEnded(evcc),
         edition="iso20",
@@ -191,12 +191,12 @@ def test_a_session_that_ended_otherwise_is_a_failure_with_its_cause(
 
 def test_an_orderly_end_short_of_the_target_is_a_failure() -> None:
     from iso15118.loopback import LoopbackSpec
-    from iso15118.loopback.rig import Plant
+    from iso15118.loopback.rig import Rig
     from iso15118.loopback.summary import summarize
 
     end = SessionEnded(EndReason.STOPPED_BY_EV)
     summary = summarize(
-        Plant.build(LoopbackSpec(transport="memory")),
+        Rig.build(LoopbackSpec(transport="memory")),
         end,
         end,
         edition="iso20",

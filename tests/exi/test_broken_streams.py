@@ -21,7 +21,7 @@ from tests.exi import cuts
 from tests.exi import second_opinion as second
 from tests.exi.reference import needs_vectors
 
-ROUNDS = int(os.environ.get("ISO15118_FUZZ_ROUNDS", "100000"))
+ROUNDS = int(os.environ.get("ISO15118_FUZZ_ROUNDS", "25000"))
 LONGEST = 160
 """Octets of the messages that are broken: what depends on length has a test of its own."""
 

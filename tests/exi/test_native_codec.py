@@ -295,19 +295,27 @@ def test_neither_success_nor_failure_leaks() -> None:
             with pytest.raises(ExiError):
                 APP.encode(LOOP)
 
+    def grown() -> tuple[int, int, int]:
+        """Blocks, references to None and to a member that one round of work leaves."""
+        gc.collect()
+        before = counts()
+        work()
+        gc.collect()
+        after = counts()
+        return after[0] - before[0], after[1] - before[1], after[2] - before[2]
+
+    def counts() -> tuple[int, int, int]:
+        # None is immortal, and its count a constant, from Python 3.12 on.
+        member = sys.getrefcount(ResponseCode.OK_SuccessfulNegotiation)
+        return sys.getallocatedblocks(), sys.getrefcount(None), member
+
     work()
-    gc.collect()
-    blocks, nones, members = (
-        sys.getallocatedblocks(),
-        sys.getrefcount(None),
-        sys.getrefcount(ResponseCode.OK_SuccessfulNegotiation),
-    )
-    work()
-    gc.collect()
-    assert abs(sys.getallocatedblocks() - blocks) < 100
-    assert abs(sys.getrefcount(ResponseCode.OK_SuccessfulNegotiation) - members) < 10
-    # None is immortal, and its count a constant, from Python 3.12 on.
-    assert abs(sys.getrefcount(None) - nones) < 100
+    # Other threads of the process come and go; what the engine leaked would be left by every round.
+    rounds = [grown() for _ in range(5)]
+    blocks, nones, members = (min(column) for column in zip(*rounds, strict=True))
+    assert blocks < 100
+    assert members < 10
+    assert nones < 100
 
 
 def test_messages_outlive_their_input() -> None:

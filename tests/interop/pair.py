@@ -81,7 +81,9 @@ async def charge(here: Site, *, pull_the_plug: bool = False) -> Outcome:
     here.plug_in()
     await evcc.until(lambda host: any("in a session" in line for line in host.err), _SESSION_S)
     if pull_the_plug:
-        await asyncio.sleep(0.8)  # into the charge loop
+        for host in (evcc, secc):
+            await host.until(lambda host: any("in the charge loop" in line for line in host.err), _SESSION_S)
+        await asyncio.sleep(0.2)  # a few turns
         here.unplug()
     status = [await host.ended(_SESSION_S) for host in (evcc, secc)]
     for host, found in ((secc, outcome.secc), (evcc, outcome.evcc)):

@@ -22,7 +22,7 @@ from iso15118.session.events import SignalChanged, SignalState
 
 from .rig import CAR, EVSE, EVSE2, MODEM, RUN, Pair
 
-FRAMES = int(os.environ.get("ISO15118_SLAC_FUZZ", "200000"))
+FRAMES = int(os.environ.get("ISO15118_SLAC_FUZZ", "60000"))
 KEY = Nmk(bytes(16))
 
 

@@ -14,7 +14,9 @@ from iso15118.link.primitives import (
     DLinkTerminate,
     LinkReported,
     LinkState,
+    Pilot,
     PowerOn,
+    SetPilot,
     WakeUp,
 )
 from iso15118.session.events import SignalChanged, SignalState
@@ -75,3 +77,18 @@ def test_terminate_error_loss_pause_and_wake() -> None:
 def test_impossible_delays_are_refused(delay_s: float) -> None:
     with pytest.raises(ConfigError):
         PlainLink(delay_s=delay_s)
+
+
+def test_a_station_with_a_real_pilot_offers_five_percent_while_somebody_is_plugged_in() -> None:
+    steady, five = SetPilot(Pilot.STEADY), SetPilot(Pilot.FIVE_PERCENT)
+    link = PlainLink(pilot=True)
+    assert link.resting == (steady,)
+    assert link.handle(PowerOn(), 0.0) == []
+    assert link.handle(B, 1.0) == [five, *UP]
+    assert link.handle(SignalChanged(SignalState.C), 2.0) == []
+    assert link.handle(A, 3.0) == [*DOWN, steady]
+    slow = PlainLink(delay_s=2.0, pilot=True)
+    slow.handle(PowerOn(), 0.0)
+    assert slow.handle(B, 1.0) == [five], "a vehicle waits for it before it looks for a link"
+    assert slow.handle(DLinkTerminate(), 2.0) == [steady]
+    assert PlainLink().resting == ()

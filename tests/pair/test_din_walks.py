@@ -24,7 +24,7 @@ from tests.evcc.din.station import BATTERY_V as INLET_V
 from tests.secc.din.vehicle import BATTERY_V, REQUESTS, STATION, Drive, parameters, with_fault
 
 ORDINARY = [state for state in State if state is not State.ENDED]
-WALKS = int(os.environ.get("ISO15118_WALKS", "20000")) // 4
+WALKS = int(os.environ.get("ISO15118_WALKS", "8000")) // 4
 STEPS = 60
 ENDS = ("STOPPED_BY_EV", "SEQUENCE_ERROR", "PEER_VANISHED", "EMERGENCY", "TIMEOUT")
 

@@ -27,7 +27,7 @@ from tests.secc.table import STATES as TABLE_STATES
 from tests.secc.vehicle import ALL_SERVICES, BATTERY_V, REQUESTS, STATION, Drive
 
 ORDINARY = [state for state in TABLE_STATES if state not in (State.SCHEDULE_RENEGOTIATION, State.ENDED)]
-WALKS = int(os.environ.get("ISO15118_WALKS", "20000"))
+WALKS = int(os.environ.get("ISO15118_WALKS", "8000"))
 STEPS = 60
 
 

@@ -43,6 +43,7 @@ STATION_ACTIONS = {
     ),
     "certificate_installation": RequestContractCertificate(None, 0.0),
     "schedules": RequestSchedules(ChargingNeeds(1.0, 1.0, 0.0), 1, 0.0),
+    "use_key": UseKey("a test", lambda: b"signed", 1e9, 1),
 }
 VEHICLE_ACTIONS = {
     "close_contactors": CloseContactors(0.0),

@@ -391,7 +391,14 @@ async def soak(handshakes: int, batches: int = 10) -> dict[str, Any]:
     wrong: Counter[str] = Counter()
     limits = StreamLimits(handshake_s=HANDSHAKE_S, linger_s=0.2)
     server = SeccServer(
-        secc_config(), plant.secc, LOOPBACK, port(), sdp=False, port_limits=QUICK_PORTS, stream_limits=limits
+        secc_config(),
+        plant.secc,
+        LOOPBACK,
+        port(),
+        sdp=False,
+        sdp_port=0,
+        port_limits=QUICK_PORTS,
+        stream_limits=limits,
     )
     async with server:
         # Memory that is only taken once: the allocator's, caches, the results of the last sessions.

@@ -5,6 +5,7 @@ Packets are written by the package's own writer; scapy and tshark say elsewhere 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from functools import cache
 from ipaddress import IPv6Address
 
 from iso15118 import exi
+from iso15118.errors import TlsError
 from iso15118.messages import app
 from iso15118.messages.iso20.common_types import RationalNumber
 from iso15118.pki import IssuedPki, issue_test_pki
@@ -23,7 +25,18 @@ from iso15118.v2gtp import PayloadType, encode_frame
 from tests.link.tapping import two_bays
 from tests.sample_messages import LOOP, SAP_REQ, SAP_RES, SETUP
 
-__all__ = ["Frames", "Made", "as_link", "din_frames", "iso20_frames", "pcap", "pcapng_file", "seeds"]
+__all__ = [
+    "EV",
+    "SE",
+    "Frames",
+    "Made",
+    "as_link",
+    "din_frames",
+    "iso20_frames",
+    "pcap",
+    "pcapng_file",
+    "seeds",
+]
 
 Frames = list[tuple[float, bytes]]
 """Times in Unix seconds, and Ethernet frames."""
@@ -39,13 +52,30 @@ def test_pki(edition: str) -> IssuedPki:
     return issue_test_pki(edition, "p521" if edition == "iso20" else "p256", at=datetime.now(UTC))
 
 
+@cache
+def foreign_pki(edition: str) -> IssuedPki:
+    """One with other roots."""
+    return issue_test_pki(
+        edition, "p521" if edition == "iso20" else "p256", at=datetime.now(UTC), organization="Foreign"
+    )
+
+
 test_pki.__test__ = False  # type: ignore[attr-defined]
 
 
 class Made:
     """A connection from its opening on; ``tls``: None, "TLSv1.3" or "TLSv1.2". ``frames`` are its packets, ``secrets`` its key log."""
 
-    def __init__(self, tls: str | None = None, *, discovery: bool = True, step_s: float = 0.01) -> None:
+    def __init__(
+        self,
+        tls: str | None = None,
+        *,
+        discovery: bool = True,
+        step_s: float = 0.01,
+        foreign: bool = False,
+        flights: int = 100,
+    ) -> None:
+        """``foreign``: the station's chain is of a root that the vehicle does not have. ``flights``: of the handshake, that are sent."""
         self.frames: Frames = []
         self.secrets: list[str] = []
         self.agreed = ""
@@ -58,19 +88,22 @@ class Made:
             self.add([udp_packet(EV, _SDP, SdpRequest(security).to_bytes())])
             self.add([udp_packet(_SDP, EV, SdpResponse(SE.address, SE.port, security).to_bytes())])
         self.add(self.tcp.open())
-        self._ends = None
+        self.ends = None
         if tls is not None:
             edition = "iso20" if tls == "TLSv1.3" else "iso2"
             pki = test_pki(edition)
             vehicle = evcc_context(
                 pki, profile=edition, revocation="none", keylog=self.secrets.append
             ).connect()
-            self._ends = vehicle, secc_context(pki, profile=edition).connect()
+            theirs = foreign_pki(edition) if foreign else pki
+            self.ends = vehicle, secc_context(theirs, profile=edition).connect()
             side = 0
-            while data := self._ends[side].data_to_send():
+            while flights and (data := self.ends[side].data_to_send()):
+                flights -= 1
                 self.add(self.tcp.data(side == 0, data))
                 side = 1 - side
-                self._ends[side].receive_data(data)
+                with contextlib.suppress(TlsError):  # the alert is still to be sent
+                    self.ends[side].receive_data(data)
 
     def add(self, frames: Sequence[bytes]) -> None:
         """Packets, now."""
@@ -79,8 +112,8 @@ class Made:
 
     def say(self, from_vehicle: bool, data: bytes) -> None:
         """Octets of the application."""
-        if self._ends is not None:
-            one, other = self._ends if from_vehicle else (self._ends[1], self._ends[0])
+        if self.ends is not None:
+            one, other = self.ends if from_vehicle else (self.ends[1], self.ends[0])
             one.send_data(data)
             data = one.data_to_send()
             other.receive_data(data)
@@ -88,12 +121,12 @@ class Made:
 
     def update_keys(self, from_vehicle: bool) -> None:
         """New keys of one side, asked of the other side as well."""
-        assert self._ends is not None
-        one = self._ends[0 if from_vehicle else 1]
+        assert self.ends is not None
+        one = self.ends[0 if from_vehicle else 1]
         one.update_keys(peer_too=True)
         for side in (0, 1, 0, 1):
-            if data := self._ends[side].data_to_send():
-                self._ends[1 - side].receive_data(data)
+            if data := self.ends[side].data_to_send():
+                self.ends[1 - side].receive_data(data)
                 self.add(self.tcp.data(side == 0, data))
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
 from pathlib import Path
@@ -18,7 +17,7 @@ from iso15118.errors import TlsError
 from iso15118.loopback.recording import SessionFolder
 from iso15118.sdp import SdpRequest, SdpResponse
 from iso15118.tls import TlsContext
-from iso15118.trace.plots import number
+from iso15118.trace.recording import SessionRecord
 from tests.cli.rig import iso15118
 from tests.trace.reading import Read, intact, read
 from tests.trace.tls13 import plaintext, secrets_of
@@ -32,8 +31,10 @@ def run(folder: Path, *options: str) -> dict[str, Any]:
 
 
 def written(folder: Path, sender: str) -> list[str]:
+    """Names of the messages in the lines, as their classes are called."""
     lines = [json.loads(line) for line in (folder / "session.jsonl").read_text().splitlines()]
-    return [line["message"] for line in lines if line["from"] == sender]
+    names = [line["message"] for line in lines if (line["from"], line["layer"]) == (sender, "message")]
+    return [f"{name[0].upper()}{name[1:].replace('_', '')}" for name in names]
 
 
 def spoken(stream: bytes) -> list[str]:
@@ -111,10 +112,11 @@ def test_only_the_owner_reads_the_capture(over_tls: tuple[Path, dict[str, Any], 
 def test_the_user_is_warned_once_of_secrets_and_not_shown_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with SessionFolder(tmp_path, memory=False) as folder:
-        assert caplog.text == ""
-        folder.secret("CLIENT_RANDOM 00 c0ffee")
-        folder.secret("EXPORTER_SECRET 00 c0ffee")
+    record = SessionRecord(tmp_path, role="evcc", epoch=0.0)
+    assert caplog.text == ""
+    record.secret("CLIENT_RANDOM 00 c0ffee")
+    record.secret("EXPORTER_SECRET 00 c0ffee")
+    record.close()
     (said,) = caplog.messages
     assert said.startswith(f"TLS secrets are written to {tmp_path / 'session.pcapng'}")
     assert "c0ffee" in read(tmp_path / "session.pcapng").key_log
@@ -163,10 +165,13 @@ def test_the_report_shows_states_of_both_sides_and_all_four_quantities(
     page = (folder / "report.html").read_text(encoding="utf-8")
     for name in ("Voltage", "Current", "Power", "State of charge"):
         assert f"{name} in " in page
-    titles = re.findall(r"<title>(\w+), from ", page)
-    assert set(summary["evcc_states"]) | set(summary["secc_states"]) <= {*titles, "Connecting"}
-    assert f"<b>{number(round(summary['peak_power_kw'], 2))}</b> kW" in page
-    assert "times as fast as this clock" in page
+    titles = re.findall(r'title="(\w+), from ', page)
+    # Where a side is, is what it says: it connects and ends without a message.
+    assert set(summary["evcc_states"]) | set(summary["secc_states"]) <= {*titles, "Connecting", "Ended"}
+    peak = re.search(r"Peak power</span><b>([\d.]+) kW", page)
+    assert peak is not None
+    assert float(peak[1]) == pytest.approx(summary["peak_power_kw"], rel=0.01)
+    assert "hardware_time_scale" in page
 
 
 def test_a_run_that_fails_leaves_its_capture_and_a_report_that_says_why(
@@ -180,20 +185,27 @@ def test_a_run_that_fails_leaves_its_capture_and_a_report_that_says_why(
     assert printed.status == 4
     assert read(tmp_path / "session.pcapng").blocks == [0x0A0D0D0A, 1]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "undecidable" in page
     assert "TlsError: the &lt;peer&gt; is refused" in page
     assert not (tmp_path / "summary.json").exists()
 
 
-def test_a_capture_that_was_there_is_replaced_and_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_an_older_recording_is_never_overwritten_and_a_link_is_not_followed(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "session.pcapng").symlink_to(elsewhere)
-    run(folder, "--transport", "memory")
+    for name in ("session.pcapng", "session.jsonl", "summary.json", "report.html"):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        (folder / name).symlink_to(elsewhere)
+        refused = iso15118("loopback", "--transport", "memory", "--out", str(folder)).refusal
+        assert (
+            f"--out: {folder} has a recording already\n  name another folder, or delete that one" in refused
+        )
+        assert [one.name for one in folder.iterdir()] == [name]
     assert elsewhere.read_text() == "precious"
-    first = (folder / "session.pcapng").stat()
-    os.chmod(folder / "session.pcapng", 0o644)
-    run(folder, "--transport", "memory")
-    again = (folder / "session.pcapng").stat()
-    assert stat.S_IMODE(again.st_mode) == stat.S_IMODE(first.st_mode) == 0o600
+
+
+def test_a_numbered_folder_takes_the_next_number(tmp_path: Path) -> None:
+    for name in ("run", "run-2", "run-3"):
+        with SessionFolder(tmp_path / "run", memory=True, numbered=True) as folder:
+            assert folder.directory == tmp_path / name

@@ -40,13 +40,13 @@ def recorded(folder: Path, *options: str) -> Path:
 
 
 def names(path: Path) -> list[tuple[str, str]]:
-    """Sender and message of every line of the recording, by the names of the classes."""
+    """Sender and message of every message in the recording, as the schema calls it."""
     lines = [json.loads(line) for line in (path.parent / "session.jsonl").read_text().splitlines()]
-    return [(line["from"], line["message"]) for line in lines]
+    return [(line["from"], line["message"]) for line in lines if line["layer"] == "message"]
 
 
 def found_names(found: list[Entry]) -> list[tuple[str, str]]:
-    return [(entry.sender, type(entry.value).__name__) for entry in found if isinstance(entry, MessageEntry)]
+    return [(entry.sender, entry.message) for entry in found if isinstance(entry, MessageEntry)]
 
 
 @pytest.mark.parametrize("name", SESSIONS)

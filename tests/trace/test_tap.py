@@ -21,7 +21,7 @@ def test_a_listener_that_fails_is_heard_of_once_and_the_charge_goes_on(
     def fail(*arguments: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("iso15118.loopback.recording.SessionFolder.passed", fail)
+    monkeypatch.setattr("iso15118.aio.session_tap.SessionTap.passed", fail)
     printed = iso15118("loopback", "--json", "--soc-target", "25", "--out", str(tmp_path))
     assert printed.status == 0, printed.err
     assert sum("hears no more" in message for message in caplog.messages) == 1

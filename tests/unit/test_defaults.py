@@ -91,7 +91,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "pause_if_asked": False,
         "pause_validity_s": 86400.0,
     },
-    ScheduleSeccSettings: {"wait_s": 50.0, "require_tolerance": False},
+    ScheduleSeccSettings: {"wait_s": 50.0, "key_use_s": 5.0, "require_tolerance": False},
     ScheduleEvccSettings: {"reserve": 0.05, "early_s": 60.0, "maximum_points": 1024, "look_again_s": 60.0},
     SupervisionLimits: {
         "ac_over_current_a": 2.0,

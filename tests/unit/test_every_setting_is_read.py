@@ -41,23 +41,14 @@ def read_outside(kind: type) -> set[str]:
     """Names read anywhere in the package but in the body of this class, or in a method of it that is called from outside."""
     home = Path(str(__import__(kind.__module__, fromlist=["_"]).__file__))
     names: set[str] = set()
-    own: list[ast.FunctionDef] = []
     for path in PACKAGE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if path == home:
-            (body,) = (
-                node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__
-            )
-            tree.body.remove(body)
-            own = [node for node in body.body if isinstance(node, ast.FunctionDef)]
-        else:
-            # By name, as a timer that is chosen from a table.
-            names |= {
-                node.value
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            }
-        names |= attributes(tree)
+        if path != home:
+            names |= read_in(path)
+    tree = ast.parse(home.read_text(encoding="utf-8"))
+    (body,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
+    tree.body.remove(body)
+    own = [node for node in body.body if isinstance(node, ast.FunctionDef)]
+    names |= attributes(tree)
     for method in own:
         if method.name in names:
             names |= attributes(method)
@@ -65,6 +56,18 @@ def read_outside(kind: type) -> set[str]:
         if kind is Timing and accessor in names:
             names |= set(table.values())
     return names
+
+
+@cache
+def read_in(path: Path) -> frozenset[str]:
+    """Names read in a file as an attribute, or by name as a timer that is chosen from a table."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    strings = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return frozenset(strings | attributes(tree))
 
 
 def attributes(tree: ast.AST) -> set[str]:

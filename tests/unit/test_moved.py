@@ -42,6 +42,7 @@ def test_no_new_name_is_an_old_one() -> None:
         ("iso15118.connector", "EvccConnection", "EvccInlet"),
         ("iso15118.connector", "ConnectionSettings", "ConnectorSettings"),
         ("iso15118.loopback.spec", "LoopbackOrder", "LoopbackSpec"),
+        ("iso15118.aio", "Watch", "ActionFilter"),
         ("iso15118.simulation", "LoneStation", "StationWithRemoteVehicle"),
         ("iso15118.simulation", "LoneVehicle", "VehicleWithRemoteStation"),
     ],

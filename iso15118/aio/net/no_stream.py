@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from iso15118.aio.driver import SessionDriver
 
+    from .tap import Ear
+
 __all__ = ["NoStream"]
 
 
@@ -17,6 +19,9 @@ class NoStream:
     tls_info = None
     peer = ""
     peer_address = None
+
+    def __init__(self, ear: Ear | None = None) -> None:
+        self.ear = ear
 
     def adopt(self, owner: SessionDriver) -> None:
         """The session begins."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from iso15118.channel import Item
     from iso15118.tls import TlsInfo
 
+    from .tap import Ear
+
 __all__ = ["MessageStream"]
 
 _log = Log(__name__)
@@ -102,6 +104,8 @@ class MessageStream(asyncio.BufferedProtocol):
         """What to report when the socket is gone and nothing else was reported."""
         self._end: StreamEnd | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
+        self.ear: Ear | None = None
+        """Who listens, for a capture or a recording."""
 
     # -- for the owner ------------------------------------------------------------------------------------
 
@@ -149,6 +153,8 @@ class MessageStream(asyncio.BufferedProtocol):
             if self._phase in (_Phase.NEW, _Phase.HANDSHAKE):
                 raise MisuseError("the connection is not ready: wait for stream_ready")
             return
+        if self.ear is not None:
+            self.ear.octets(True, data)
         if self._tls is not None:
             try:
                 data = self._tls.encrypt(data)
@@ -217,6 +223,8 @@ class MessageStream(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TCP connection stands."""
         self._transport = cast("asyncio.Transport", transport)
+        if self.ear is not None:
+            self._transport = self.ear.opened(self._transport)
         if self._phase is not _Phase.NEW:  # dropped before it began
             self._drop(StreamEnd(Ending.ABORTED))
             return
@@ -245,6 +253,8 @@ class MessageStream(asyncio.BufferedProtocol):
         """Bytes came in."""
         self._heard = self._loop.time()
         data = bytes(self._view[:nbytes])
+        if self.ear is not None:
+            self.ear.came(data)
         try:
             if self._undecided:
                 self._undecided = False
@@ -269,6 +279,8 @@ class MessageStream(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer sends nothing more. True: this side closes the transport itself, or has."""
+        if self.ear is not None:
+            self.ear.closed_by_peer()
         if not self._listening:
             return False
         try:
@@ -302,6 +314,8 @@ class MessageStream(asyncio.BufferedProtocol):
                 self._watch.cancel()
             if not self._closed.done():
                 self._closed.set_result(None)
+            if self.ear is not None:
+                self.ear.lost(exc)
 
     def _last_words(self, tls: TlsEndpoint) -> StreamEnd | None:
         """A peer that sends an alert and resets the connection: what it said may still lie in the socket, and says why."""
@@ -352,6 +366,8 @@ class MessageStream(asyncio.BufferedProtocol):
             if len(self._held) > _MAX_HELD:
                 raise FrameError(f"more than {_MAX_HELD} bytes before the session has begun")
             return
+        if self.ear is not None:
+            self.ear.octets(False, data)
         channel, received = self._channel, self._receiver()
         items = channel.receive_data(data)
         while items:

@@ -1,6 +1,6 @@
-"""A connection that can be listened to: its bytes as they go over the socket, TLS records and all.
+"""Who listens on a connection: to its octets as they go over the socket, TLS records and all, and to the V2GTP inside.
 
-For captures that a user asked for; a connection that nobody listens to is a plain ``MessageStream``.
+For captures and recordings that a user asked for; a connection without an ear hears nothing of this file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from .stream import MessageStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Tap", "TappedStream"]
+    from iso15118.aio.session_tap import SessionTap
+
+__all__ = ["Ear", "FrameTap", "Tap", "TappedStream"]
 
 _log = Log(__name__)
 
@@ -33,39 +35,57 @@ class Tap(Protocol):
         """This side (``sent``) or the peer closed its direction, or dropped the connection (``reset``)."""
 
 
-class TappedStream(MessageStream):
-    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as ``connection``. None: nobody listens."""
+class FrameTap(Tap, Protocol):
+    """Who listens to what is inside TLS as well."""
 
-    def __init__(self, *arguments: Any, tap: Tap | None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._tap = tap
+    def octets(self, sent: bool, data: bytes, now: float) -> None:
+        """V2GTP that is about to be sent (``sent``), or that came in, in the clear."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The TCP connection stands."""
+    def over(self, now: float) -> None:
+        """The socket is closed: nothing more is heard of this connection."""
+
+
+class Ear:
+    """The ear of one connection: what ``tap`` raises has no consequence. Set it as ``MessageStream.ear`` before there is a connection."""
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap: Tap | None = tap
+        self.frames = cast("FrameTap", tap) if hasattr(tap, "octets") else None
+        """The same, if it listens to frames."""
+        self.session = cast("SessionTap", tap) if hasattr(tap, "session_began") else None
+        """The same, if it records the session as well."""
+        self._loop = asyncio.get_running_loop()
+
+    def opened(self, transport: asyncio.Transport) -> asyncio.Transport:
+        """The connection stands; gives the transport to use in the place of its own."""
         ends = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
         if all(ends):
             (local, peer) = ((end[0], end[1]) for end in ends)
-            self._hear(lambda tap, now: tap.opened(local, peer, now))
-        super().connection_made(_TappedTransport(cast("asyncio.Transport", transport), self._hear))
+            self.hear(lambda tap, now: tap.opened(local, peer, now))
+        return _TappedTransport(transport, self.hear)
 
-    def buffer_updated(self, nbytes: int) -> None:
+    def came(self, data: bytes) -> None:
         """Bytes came in."""
-        data = bytes(self._view[:nbytes])
-        self._hear(lambda tap, now: tap.passed(False, data, now))
-        super().buffer_updated(nbytes)
+        self.hear(lambda tap, now: tap.passed(False, data, now))
 
-    def eof_received(self) -> bool:
+    def octets(self, sent: bool, data: bytes) -> None:
+        """V2GTP in the clear."""
+        if self.frames is not None:
+            self.hear(lambda tap, now: cast("FrameTap", tap).octets(sent, data, now))
+
+    def closed_by_peer(self) -> None:
         """The peer sends nothing more."""
-        self._hear(lambda tap, now: tap.ended(False, False, now))
-        return super().eof_received()
+        self.hear(lambda tap, now: tap.ended(False, False, now))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def lost(self, error: Exception | None) -> None:
         """The socket is about to be closed."""
-        if isinstance(exc, ConnectionError):
-            self._hear(lambda tap, now: tap.ended(False, True, now))
-        super().connection_lost(exc)
+        if isinstance(error, ConnectionError):
+            self.hear(lambda tap, now: tap.ended(False, True, now))
+        if self.frames is not None:
+            self.hear(lambda tap, now: cast("FrameTap", tap).over(now))
 
-    def _hear(self, what: Callable[[Tap, float], None]) -> None:
+    def hear(self, what: Callable[[Tap, float], None]) -> None:
+        """Tell it, unless it has failed."""
         if self._tap is None:
             return
         try:
@@ -73,6 +93,14 @@ class TappedStream(MessageStream):
         except Exception as error:
             _log.error("the listener on the connection failed, and hears no more", error=error)
             self._tap = None
+
+
+class TappedStream(MessageStream):
+    """A ``MessageStream`` with a listener; give ``partial(TappedStream, tap=...)`` as ``connection``. None: nobody listens."""
+
+    def __init__(self, *arguments: Any, tap: Tap | None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.ear = None if tap is None else Ear(tap)
 
 
 class _TappedTransport(asyncio.Transport):

@@ -78,7 +78,7 @@ class PluggedEvcc(ServiceCommands):
         self._loop = asyncio.get_running_loop()
         outputs = AssertedOutputs(parts.signalling)
         signal = SessionSignal(outputs, vehicle.signal)
-        vehicle = dataclasses.replace(vehicle, signal=signal)
+        self.vehicle = vehicle = dataclasses.replace(vehicle, signal=signal)
         self._tls = kept = renewable(tls)
         self._make_client: Callable[[], EvccClient] = lambda: EvccClient(
             config, vehicle, interface, kept, connections=self._happened, **client
@@ -109,7 +109,7 @@ class PluggedEvcc(ServiceCommands):
 
     @property
     def connection(self) -> EvccInlet:
-        """Where the inlet stands; to look at, not to touch."""
+        """Where the inlet stands; to look at, not to touch. Raises ``MisuseError`` where the machine is that of a station."""
         machine = self.driver.machine
         if not isinstance(machine, EvccInlet):
             raise MisuseError("this is no vehicle's connection")
@@ -149,7 +149,7 @@ class PluggedEvcc(ServiceCommands):
 
         Raises ``ConfigError`` if a certificate of ours has expired, and
         ``LinkError`` where no session came about, ``TlsError`` where one side refused the other, ``HardwareError`` where the
-        battery does not report, and what the medium raises.
+        battery does not report, and what the medium raises. Raises ``MisuseError`` while it runs.
         """
         if self._over is not None:
             raise MisuseError("this inlet is in use")

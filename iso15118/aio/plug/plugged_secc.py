@@ -153,7 +153,7 @@ class PluggedSecc(ServiceCommands):
 
     @property
     def connection(self) -> SeccConnector:
-        """Where the connector stands; to look at, not to touch."""
+        """Where the connector stands; to look at, not to touch. Raises ``MisuseError`` where the machine is that of a vehicle."""
         machine = self.driver.machine
         if not isinstance(machine, SeccConnector):
             raise MisuseError("this is no station's connection")
@@ -209,7 +209,7 @@ class PluggedSecc(ServiceCommands):
         self.driver.tell(event)
 
     def renew(self, tls: TlsSource) -> None:
-        """As ``SeccServer.renew``, whether a server stands now or not."""
+        """As ``SeccServer.renew``, whether a server stands now or not. Raises ``MisuseError`` for a station without TLS."""
         if self._tls is None:
             raise MisuseError("this connector has no TLS")
         self._tls.renew(tls)

@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iso15118.aio.net.network import find_interface, sdp_server_socket
-from iso15118.aio.net.stream import MessageStream
-from iso15118.aio.net.tap import TappedStream
 from iso15118.aio.run import Both, ticking
 from iso15118.connector import Phase
 from iso15118.connector.news import PhaseEntered
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from iso15118.aio.driver import Observer
     from iso15118.aio.net.ending import TlsSource
     from iso15118.aio.net.network import Interface
-    from iso15118.aio.net.tap import Tap
+    from iso15118.aio.recording import Recorder
     from iso15118.aio.run import Clock, Sleep
     from iso15118.evcc import EvccConfig
     from iso15118.sdp import Answer, Ignored, Origin
@@ -114,7 +112,7 @@ def run_both_plugged(
     observer: Observer | None = None,
     station_observer: Observer | None = None,
     tick: Callable[[], None] | None = None,
-    tap: Tap | None = None,
+    recorder: Recorder | None = None,
     on_request: Callable[[int, Origin, Answer | Ignored], None] | None = None,
 ) -> Both:
     """As ``run_both``, with a plug: ``cable`` makes it, and the station's and the vehicle's parts, given the loop's clock. Raises as
@@ -154,7 +152,7 @@ def run_both_plugged(
             vehicle_parts,
             sdp_port=port,
             observer=observer,
-            connection=MessageStream if tap is None else partial(TappedStream, tap=tap),
+            recorder=recorder,
         )
         pump = _Pump(wire)
         try:

@@ -9,12 +9,13 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from iso15118.errors import ConfigError, HardwareError
+from iso15118.errors import HardwareError
 from iso15118.session.checks import is_coil_reading
 from iso15118.session.events import PadMeasured, PowerMeasured, ReceiverMeasured
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 
 from .guard import Port
+from .plain import made_again, plain
 from .port_calls import PowerCalls, Report
 
 if TYPE_CHECKING:
@@ -89,20 +90,14 @@ def id_code_of(value: Any, port: str) -> int:
 
 
 def _pad_limits(value: Any, port: str) -> PadLimits:
-    return _judged(_exact(value, PadLimits, f"{port}.limits"), port)
+    name = f"{port}.limits"
+    return made_again(_exact(value, PadLimits, name), name)
 
 
 def receiver_limits(value: Any, port: str) -> ReceiverLimits:
     """``receiver.limits``. Raises ``HardwareError``."""
-    return _judged(_exact(value, ReceiverLimits, f"{port}.limits"), port)
-
-
-def _judged(limits: Limits, port: str) -> Limits:
-    try:
-        limits.__post_init__()
-    except ConfigError as error:
-        raise HardwareError(f"{port}.limits: {error}") from error
-    return limits
+    name = f"{port}.limits"
+    return made_again(_exact(value, ReceiverLimits, name), name)
 
 
 def _pad_measured(value: Any, port: str) -> PadMeasured:
@@ -114,9 +109,10 @@ def _receiver_measured(value: Any, port: str) -> ReceiverMeasured:
 
 
 def _reading(value: Measured, port: str) -> Measured:
-    if not is_coil_reading(value):
+    reading = plain(value, f"{port}.present")
+    if not is_coil_reading(reading):
         raise HardwareError(f"{port}.present is no measurement: finite numbers of 0 or more are wanted")
-    return value
+    return reading
 
 
 Value = TypeVar("Value")

@@ -16,6 +16,7 @@ from iso15118.session.coupling import DevicePosition, VehiclePosition
 
 from .coil_side import receiver_limits
 from .guard import Port
+from .plain import plain
 from .port_calls import Echo, Question, Report
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _device_position(value: Any, port: str) -> DevicePosition:
 
 
 def _vehicle_position(value: Any, port: str) -> VehiclePosition:
+    value = plain(value, f"{port}.present")
     try:
         check_event(ev.VehiclePositionMeasured(value))
     except ConfigError as error:

@@ -107,7 +107,7 @@ class Inbox:
         except RuntimeError:  # that loop is closed, and nobody opened this again
             call()
 
-    def standing(self) -> list[ev.Event]:
+    def latched(self) -> list[ev.Event]:
         """What a session that begins now has to know. Limits are not among them: it asks for those itself."""
         return [event for event in (self.signal, self.set_point, self.plan, self.dso) if event is not None]
 

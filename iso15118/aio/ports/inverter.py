@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from iso15118.aio.logs import Log
 from iso15118.energy.grid_functions import IecGridCode
 from iso15118.energy.sae_functions import SaeGridCode
-from iso15118.errors import ConfigError, HardwareError
+from iso15118.errors import HardwareError
 from iso15118.session import events as ev
 from iso15118.session.actions import FollowGrid
 from iso15118.session.der import GridCode, GridCondition, InverterAbilities
 
 from .guard import Port, brief
+from .plain import made_again
 from .port_calls import Question, Report
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _code(value: Any, port: str) -> GridCode | None:
     if value is not None and not isinstance(value, _KINDS):
         kind = type(value).__name__
         raise HardwareError(f"{port}.grid_code is {kind}, and no IecGridCode, SaeGridCode or None")
-    return value
+    return made_again(value, f"{port}.grid_code")
 
 
 def abilities_of(vehicle: ports.Vehicle) -> InverterAbilities | None:
@@ -59,21 +60,13 @@ def abilities_of(vehicle: ports.Vehicle) -> InverterAbilities | None:
 def _abilities(value: Any, port: str) -> InverterAbilities:
     if type(value) is not InverterAbilities:
         raise HardwareError(f"{port}.abilities is {type(value).__name__}, and no InverterAbilities")
-    try:
-        value.__post_init__()  # its owner may have changed it in place
-    except ConfigError as error:
-        raise HardwareError(f"{port}.abilities: {error}") from error
-    return value
+    return made_again(value, f"{port}.abilities")
 
 
 def _condition(value: Any, port: str) -> GridCondition:
     if type(value) is not GridCondition:
         raise HardwareError(f"{port}.condition is {type(value).__name__}, and no GridCondition")
-    try:
-        value.__post_init__()
-    except ConfigError as error:
-        raise HardwareError(f"{port}.condition: {error}") from error
-    return value
+    return made_again(value, f"{port}.condition")
 
 
 class InverterCalls:

@@ -17,6 +17,7 @@ from iso15118.session.events import AcMeasured, BatteryChanged, InletMeasured, M
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .guard import shown
+from .plain import plain
 
 __all__ = [
     "alternating",
@@ -171,7 +172,7 @@ def station_limits(value: Any, port: str) -> StationLimits:
 
 def alternating(value: Any, port: str) -> AcMeasured:
     """``ac.present`` or ``charger.present``."""
-    reading = _exact(value, AcMeasured, f"{port}.present")
+    reading = plain(_exact(value, AcMeasured, f"{port}.present"), f"{port}.present")
     if not is_ac_reading(reading):
         raise HardwareError(f"{port}.present is no measurement: three finite numbers of each kind are wanted")
     return reading
@@ -179,12 +180,12 @@ def alternating(value: Any, port: str) -> AcMeasured:
 
 def outlet_limits(value: Any, port: str) -> AcStationLimits:
     """``ac.limits``."""
-    return _judged(_exact(value, AcStationLimits, f"{port}.limits"), port)
+    return _judged(plain(_exact(value, AcStationLimits, f"{port}.limits"), f"{port}.limits"), port)
 
 
 def charger_limits(value: Any, port: str) -> AcVehicleLimits:
     """``charger.limits``."""
-    return _judged(_exact(value, AcVehicleLimits, f"{port}.limits"), port)
+    return _judged(plain(_exact(value, AcVehicleLimits, f"{port}.limits"), f"{port}.limits"), port)
 
 
 AcLimits = TypeVar("AcLimits", AcStationLimits, AcVehicleLimits)

@@ -31,6 +31,7 @@ from .contract_calls import ContractCalls
 from .coupling_calls import DeviceCalls
 from .guard import Port, each
 from .hardware import NO_CONTACTORS, PortLimits, SideHardware
+from .key_calls import KeyCalls
 from .port_calls import Echo, PowerCalls, Question, meant_yes, once
 from .schedule_calls import ScheduleCalls
 
@@ -102,6 +103,7 @@ class StationHardware(SideHardware):
         self._meter = Question(loop, "meter.read", self._read, self._not_read)
         self._contracts = ContractCalls(loop, station, self._news, limits.contract_s)
         self._schedules = ScheduleCalls(loop, station, self._news)
+        self._keys = KeyCalls(loop, self._news)
         self._first_reading: ev.MeterRead | None = None
         self._last_reading: ev.MeterRead | None = None
         self._meter_complained = False
@@ -121,6 +123,7 @@ class StationHardware(SideHardware):
             act.RequestContractAuthorization: self._contracts.authorize,
             act.RequestContractCertificate: self._contracts.install,
             act.RequestSchedules: self._schedules.ask,
+            act.UseKey: self._keys.use,
         }
 
     def start(self) -> Sequence[ev.Event]:
@@ -315,7 +318,14 @@ class StationHardware(SideHardware):
             calls.close()
         if self._device is not None:
             self._device.close()
-        for part in (self._check, self._authorizer, self._contracts, self._schedules, self._meter):
+        for part in (
+            self._check,
+            self._authorizer,
+            self._contracts,
+            self._schedules,
+            self._meter,
+            self._keys,
+        ):
             part.close()
         self._contactors.shut_down()
 

@@ -13,8 +13,8 @@ import msgspec
 from iso15118.cli.as_xml import shown_as_xml
 from iso15118.cli.terminal import echo, json_text, write_out
 from iso15118.printable import escaped
+from iso15118.trace.as_json import json_object
 from iso15118.trace.entries import Entry, MessageEntry
-from iso15118.trace.lines import json_object
 from iso15118.trace.telling import name_of, said, values
 
 __all__ = ["FOR_PEOPLE", "JSON", "XML", "Output"]

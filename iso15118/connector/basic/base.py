@@ -11,6 +11,7 @@ from iso15118.printable import printable
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.actions import Action, EndReason, SessionEnded, Urgency
+from iso15118.session.causes import LOSSES, refined
 from iso15118.session.supervision import AcSupervisor, Finding, Reaction, Rule, SupervisionLimits
 
 from .settings import BasicSettings
@@ -80,7 +81,8 @@ class BasicSession(Generic[T]):
             case ev.EmergencyShutdown(reason=reason):
                 return self._fail(EndReason.EMERGENCY, reason, now)
             case ev.TransportLost(how=how):
-                return self._fail(EndReason.PEER_VANISHED, f"dropped: {how.value}", now)
+                cause = LOSSES.get(how, "")
+                return self._fail(EndReason.PEER_VANISHED, f"dropped: {how.value}", now, cause=cause)
             case ev.SignalChanged(state=state):
                 return self._signalled(state, now)
             case ev.AcMeasured():
@@ -154,15 +156,19 @@ class BasicSession(Generic[T]):
             return [*self._fail(reason, detail, now, rule=rule), *news]
         return [*self._stop(detail, now), *news] if finding.reaction is Reaction.STOP else news
 
-    def _fail(self, reason: EndReason, detail: str, now: float, *, rule: str = "") -> list[Action]:
-        return self._end(reason, detail, now, rule=rule)
+    def _fail(
+        self, reason: EndReason, detail: str, now: float, *, rule: str = "", cause: str = ""
+    ) -> list[Action]:
+        return self._end(reason, detail, now, rule=rule, cause=cause)
 
-    def _end(self, reason: EndReason, detail: str, now: float, *, rule: str = "") -> list[Action]:
+    def _end(
+        self, reason: EndReason, detail: str, now: float, *, rule: str = "", cause: str = ""
+    ) -> list[Action]:
         """The one way out: safe first, whatever was asked for before."""
         urgency = Urgency.ORDERLY if reason.orderly else Urgency.EMERGENCY
         detail = printable(detail)
         actions = self._off(urgency, detail or reason.value, now)
-        self.ended = SessionEnded(reason, detail, rule)
+        self.ended = SessionEnded(reason, detail, rule, refined(reason, cause, rule))
         self._timers.clear_all()
         return [*actions, *self._enter(ENDED), self.ended, act.CloseTransport()]
 

@@ -162,12 +162,14 @@ class BasicStation(BasicSession[_Timer]):
         if state is _A:
             orderly = not (self._live or self._closed)
             reason = EndReason.STOPPED_BY_EV if orderly else EndReason.SIGNAL_LOST
-            return self._end(reason, "unplugged", now)
+            cause = "" if orderly else "unplugged"
+            return self._end(reason, "unplugged", now, cause=cause)
         if state in (ev.SignalState.E, ev.SignalState.F):
             # What this side drives is no fault; the port may report it a moment longer.
             if self._driving_f or (self._stepping and not self._live):
                 return []
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}", now)
+            what = f"control pilot state {state.value}"
+            return self._end(EndReason.SIGNAL_LOST, what, now, cause="pilot-fault")
         if self._wants_energy:
             return self._close(now)
         return self._let_go(now)
@@ -284,9 +286,11 @@ class BasicStation(BasicSession[_Timer]):
         self._timers.clear(_Timer.OPEN)
         self._opening = False
         if self._closing:
-            return self._end(EndReason.CONTACTOR_FAILED, "the contactors did not close", now)
+            what = "the contactors did not close"
+            return self._end(EndReason.CONTACTOR_FAILED, what, now, cause="contactors-not-closed")
         if was and self._live:
-            return self._end(EndReason.CONTACTOR_FAILED, "contactors opened under power", now)
+            what = "contactors opened under power"
+            return self._end(EndReason.CONTACTOR_FAILED, what, now, cause="contactors-opened")
         return self._close(now)
 
     def _have_closed(self, now: float) -> list[Action]:
@@ -302,7 +306,8 @@ class BasicStation(BasicSession[_Timer]):
             return []
         if self._live:
             return []
-        return self._end(EndReason.CONTACTOR_FAILED, "contactors closed without permission", now)
+        what = "contactors closed without permission"
+        return self._end(EndReason.CONTACTOR_FAILED, what, now, cause="contactors-unasked")
 
     # -- measurement and time
 
@@ -323,10 +328,10 @@ class BasicStation(BasicSession[_Timer]):
                 return [*self._offer(now), *self._close(now)]
             case _Timer.CLOSE:
                 detail = f"the contactors did not close within {self.settings.closes_s:g} s"
-                return self._end(EndReason.CONTACTOR_FAILED, detail, now)
+                return self._end(EndReason.CONTACTOR_FAILED, detail, now, cause="contactors-not-closed")
             case _Timer.OPEN:
                 detail = f"the contactors did not open within {self.settings.opens_s:g} s"
-                return self._end(EndReason.CONTACTOR_FAILED, detail, now)
+                return self._end(EndReason.CONTACTOR_FAILED, detail, now, cause="contactors-not-opened")
             case _Timer.HALT:
                 if self._stop_reason is not None:
                     return self._stopped(now)

@@ -137,9 +137,10 @@ class BasicVehicle(BasicSession[_Timer]):
         if state is ev.SignalState.A:
             drew = self._live or not self._none_flows
             reason = EndReason.SIGNAL_LOST if drew else EndReason.STOPPED_BY_EV
-            return self._end(reason, "unplugged", now)
+            return self._end(reason, "unplugged", now, cause="unplugged" if drew else "")
         if state in (ev.SignalState.E, ev.SignalState.F):
-            return self._end(EndReason.SIGNAL_LOST, f"control pilot state {state.value}", now)
+            what = f"control pilot state {state.value}"
+            return self._end(EndReason.SIGNAL_LOST, what, now, cause="pilot-fault")
         return []
 
     @property

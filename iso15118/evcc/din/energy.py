@@ -44,7 +44,11 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
 
     def look(response: din.CableCheckRes) -> None:
         if response.dc_evse_status.evse_isolation_status is _Isolation.Fault:
-            raise Leave(EndReason.CABLE_CHECK_FAILED, "the station says that the isolation is faulty")
+            raise Leave(
+                EndReason.CABLE_CHECK_FAILED,
+                "the station says that the isolation is faulty",
+                cause="insulation-fault-reported",
+            )
         leave_on_end(response.dc_evse_status)
 
     response: din.CableCheckRes = await poll(
@@ -95,7 +99,11 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
     deadline = talk.now + talk.timing.contactor_close
     talk.act(CloseContactors(deadline))
     if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
+        raise Leave(
+            EndReason.CONTACTOR_FAILED,
+            "the vehicle's contactors did not close in time",
+            cause="contactors-not-closed",
+        )
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
@@ -206,7 +214,9 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
             break
         await talk.pause(talk.config.poll_interval_s)
     if talk.contactors_closed:
-        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+        raise Leave(
+            EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open", cause="contactors-not-opened"
+        )
     if not below:
         raise Leave(
             EndReason.CONTACTOR_FAILED,

@@ -15,6 +15,7 @@ from iso15118.evcc.conversation import Bound, Conversation, Exchange, Leave
 from iso15118.evcc.din.plan import Plan
 from iso15118.messages import din
 from iso15118.session.actions import EndReason
+from iso15118.session.causes import POLLS
 
 __all__ = ["RESPONSES", "Pair", "exchange", "poll"]
 
@@ -78,7 +79,8 @@ async def poll(
     """
     request = make()
     name = RESPONSES[type(request)].response.__name__
-    own = Bound(talk.now + limit, Leave(reason, f"{name} still not finished after {limit:g} s"))
+    late = f"{name} still not finished after {limit:g} s"
+    own = Bound(talk.now + limit, Leave(reason, late, cause=POLLS.get(reason, "")))
     bound = talk.bound = own if plan.ready is None or own.until <= plan.ready.until else plan.ready
     try:
         while True:

@@ -25,6 +25,7 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.ends import then
 
 __all__ = ["Din"]
 
@@ -99,4 +100,6 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
         try:
             await stop(talk, plan)
         except Leave as again:
-            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(
+                leave.reason, then(leave.detail, again.detail), leave.rule, leave.cause
+            ) from again

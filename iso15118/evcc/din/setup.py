@@ -57,7 +57,11 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
     category = din.ServiceCategory.EVCharging if talk.config.din.send_optional else None
     offered = await exchange(talk, din.ServiceDiscoveryReq(service_category=category))
     if din.PaymentOption.ExternalPayment not in offered.payment_options.payment_option:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "the station does not offer external payment")
+        raise Leave(
+            EndReason.AUTHORIZATION_FAILED,
+            "the station does not offer external payment",
+            cause="no-common-authorization",
+        )
     way = _WAYS.get(offered.charge_service.energy_transfer_type)
     if way is None:
         kind = offered.charge_service.energy_transfer_type.value

@@ -39,9 +39,11 @@ def leave_on_alarm(status: din.DCEVSEStatus) -> None:
     """Raises ``Leave`` where nobody may wait: emergency, malfunction, faulty isolation."""
     reason = _ALARMS.get(status.evse_status_code)
     if reason is not None:
-        raise Leave(reason, f"the station says {status.evse_status_code.value}")
+        cause = "peer-emergency" if reason is EndReason.EMERGENCY else "peer-malfunction"
+        raise Leave(reason, f"the station says {status.evse_status_code.value}", cause=cause)
     if status.evse_isolation_status is din.IsolationLevel.Fault:
-        raise Leave(EndReason.HARDWARE_FAULT, "the station says that the isolation is faulty")
+        faulty = "the station says that the isolation is faulty"
+        raise Leave(EndReason.HARDWARE_FAULT, faulty, cause="insulation-fault-reported")
 
 
 def wants_to_end(status: din.DCEVSEStatus, *, under_power: bool = False) -> SessionEnded | None:

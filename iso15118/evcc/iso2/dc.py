@@ -58,7 +58,11 @@ async def cable_check(talk: Conversation, plan: Plan) -> None:
     def look(response: iso2.CableCheckRes) -> None:
         status = response.dc_evse_status
         if status.evse_isolation_status is _Isolation.Fault:
-            raise Leave(EndReason.CABLE_CHECK_FAILED, "the station says that the isolation is faulty")
+            raise Leave(
+                EndReason.CABLE_CHECK_FAILED,
+                "the station says that the isolation is faulty",
+                cause="insulation-fault-reported",
+            )
         leave_if_asked(status)
 
     answer = await poll(
@@ -108,7 +112,11 @@ async def pre_charge(talk: Conversation, plan: Plan) -> None:
     deadline = talk.now + talk.timing.contactor_close
     talk.act(CloseContactors(deadline))
     if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
+        raise Leave(
+            EndReason.CONTACTOR_FAILED,
+            "the vehicle's contactors did not close in time",
+            cause="contactors-not-closed",
+        )
 
 
 async def start(talk: Conversation, plan: Plan) -> None:
@@ -186,7 +194,11 @@ async def _renegotiate(talk: Conversation, plan: Plan) -> None:
         # The test voltage of the cable check must not meet the battery.
         talk.act(StopPower(Urgency.ORDERLY), OpenContactors(Urgency.ORDERLY, "new negotiation"))
         if not await Until(talk.now + talk.timing.contactor_close, lambda: not talk.contactors_closed):
-            raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+            raise Leave(
+                EndReason.CONTACTOR_FAILED,
+                "the vehicle's contactors did not open",
+                cause="contactors-not-opened",
+            )
     await charge_parameters(talk, plan)
     if full:
         await cable_check(talk, plan)
@@ -220,7 +232,11 @@ async def welding_detection(talk: Conversation, plan: Plan) -> None:
         below = talk.inlet.voltage_v < talk.config.welding_voltage_v and talk.inlet_is_fresh
         if below or not answered or talk.now >= until:
             if talk.contactors_closed:
-                raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+                raise Leave(
+                    EndReason.CONTACTOR_FAILED,
+                    "the vehicle's contactors did not open",
+                    cause="contactors-not-opened",
+                )
             if not below:
                 raise Leave(
                     EndReason.CONTACTOR_FAILED,

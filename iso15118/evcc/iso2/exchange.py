@@ -14,6 +14,7 @@ from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange
 from iso15118.messages import iso2
 from iso15118.messages.xmldsig import Signature
 from iso15118.session.actions import Action, EndReason
+from iso15118.session.causes import POLLS
 
 __all__ = ["RESPONSES", "Pair", "exchange", "exchange_message", "message", "poll"]
 
@@ -114,7 +115,7 @@ async def poll(
     first = make()
     name = RESPONSES[type(_parts(first)[0])].response.__name__
     kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
-    error = kind(reason, f"{name} still not finished after {limit:g} s")
+    error = kind(reason, f"{name} still not finished after {limit:g} s", cause=POLLS.get(reason, ""))
     bound = talk.bound = Bound(talk.now + limit, error)
     request = first
     try:

@@ -150,7 +150,7 @@ async def authorize_by_contract(talk: Conversation, plan: Plan, choice: Choice) 
 
 
 def _in_vain(talk: Conversation) -> Leave:
-    return Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300])
+    return Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
 
 
 async def _fresh(talk: Conversation, choice: Choice) -> Contract | None:

@@ -20,6 +20,7 @@ from iso15118.evcc.iso2.setup import choose_services, identify
 from iso15118.messages import iso2
 from iso15118.messages.values import NO_SESSION
 from iso15118.session.actions import EndReason, OpenContactors, SessionEnded, SignalReady, StopPower, Urgency
+from iso15118.session.ends import then
 from iso15118.timing import Timer
 
 __all__ = ["Iso2"]
@@ -157,4 +158,6 @@ async def _break_off(talk: Conversation, plan: Plan, leave: Leave) -> None:
         try:
             await _stop(talk, plan)
         except Leave as again:
-            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(
+                leave.reason, then(leave.detail, again.detail), leave.rule, leave.cause
+            ) from again

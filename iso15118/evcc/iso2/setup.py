@@ -80,10 +80,12 @@ async def identify(talk: Conversation, plan: Plan, offered: iso2.ServiceDiscover
             await _external(talk, plan)
             return
     if talk.refusals:
-        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300])
+        raise Leave(EndReason.AUTHORIZATION_FAILED, "; ".join(talk.refusals)[:300], cause="no-contract")
     wanted = {Identification.PNC: "Plug and Charge", Identification.EIM: "external identification"}
     names = " or ".join(wanted[way] for way in ways)
-    raise Leave(EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}")
+    raise Leave(
+        EndReason.AUTHORIZATION_FAILED, f"the station does not offer {names}", cause="no-common-authorization"
+    )
 
 
 async def _external(talk: Conversation, plan: Plan) -> None:

@@ -28,9 +28,10 @@ def asks_to_end(status: iso2.EVSEStatus, *, under_power: bool = False) -> Sessio
     if isinstance(status, iso2.DCEVSEStatus):
         code = status.evse_status_code
         if code in _EMERGENCIES:
-            raise Leave(EndReason.EMERGENCY, f"the station says {code.value}")
+            raise Leave(EndReason.EMERGENCY, f"the station says {code.value}", cause="peer-emergency")
         if status.evse_isolation_status is iso2.IsolationLevel.Fault:
-            raise Leave(EndReason.EMERGENCY, "the station says that the isolation is faulty")
+            faulty = "the station says that the isolation is faulty"
+            raise Leave(EndReason.EMERGENCY, faulty, cause="insulation-fault-reported")
         if code in _ENDS or (under_power and code is _Code.EVSE_NotReady):
             return SessionEnded(EndReason.STOPPED_BY_STATION, code.value)
     if status.evse_notification is iso2.EVSENotification.StopCharging:

@@ -193,11 +193,19 @@ def _status(talk: Conversation) -> acdp.ACDPSystemStatusReq:
 def _heard(talk: Conversation, status: acdp.ACDPSystemStatusRes) -> None:
     """The station's own faults end it at once; what only keeps it from charging, in order."""
     if status.evse_emergency_shutdown:
-        raise EndSession(EndReason.EMERGENCY, "the station reports an emergency shutdown")
+        raise EndSession(
+            EndReason.EMERGENCY, "the station reports an emergency shutdown", cause="peer-emergency"
+        )
     if status.evse_malfunction:
-        raise EndSession(EndReason.HARDWARE_FAULT, "the station reports a malfunction")
+        raise EndSession(
+            EndReason.HARDWARE_FAULT, "the station reports a malfunction", cause="peer-malfunction"
+        )
     if status.evse_isolation_status is acdp.IsolationStatus.Fault:
-        raise EndSession(EndReason.HARDWARE_FAULT, "the station reports an isolation fault")
+        raise EndSession(
+            EndReason.HARDWARE_FAULT,
+            "the station reports an isolation fault",
+            cause="insulation-fault-reported",
+        )
     joined = not talk.apart
     if joined and status.evse_mechanical_charging_device_status is not _END:
         raise EndSession(

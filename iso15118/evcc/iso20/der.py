@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from iso15118.energy.ac import Phases, each, narrow
+from iso15118.energy.ac import Phases, each, tightened
 from iso15118.energy.ac_groups import group_of, magnitudes
 from iso15118.energy.grid_functions import DsoSetPoint, IecFunction, IecGridCode
 from iso15118.energy.sae_functions import ALL_SAE, USABLE_MODES, SaeGridCode
@@ -78,12 +78,13 @@ class _Limits:
             )
 
     def within(self, offer: AcStationLimits) -> AcStationLimits:
+        """A maximum that the station lowers below a minimum that it offered lets nothing flow."""
         most: dict[str, Any] = dict(self._most)
         if self.cap_w is not None:
             third = each(self.cap_w / offer.phases, offer.phases)
             before = most.get("maximum_discharge_power_w", offer.maximum_discharge_power_w)
             most["maximum_discharge_power_w"] = tuple(map(min, before, third))
-        return narrow(offer, msgspec.structs.replace(offer, **most)) if most else offer
+        return tightened(offer, most) if most else offer
 
 
 class Iec:

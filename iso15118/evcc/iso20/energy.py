@@ -84,7 +84,11 @@ async def pre_charge(talk: Conversation) -> None:
     deadline = talk.now + talk.timing.contactor_close
     talk.act(CloseContactors(deadline))
     if not await Until(deadline, lambda: talk.contactors_closed):
-        raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not close in time")
+        raise Leave(
+            EndReason.CONTACTOR_FAILED,
+            "the vehicle's contactors did not close in time",
+            cause="contactors-not-closed",
+        )
     await exchange(talk, request(Processing.Finished))
 
 
@@ -231,7 +235,11 @@ async def welding_detection(talk: Conversation) -> None:
         if done:
             talk.bound = None
             if talk.contactors_closed:
-                raise Leave(EndReason.CONTACTOR_FAILED, "the vehicle's contactors did not open")
+                raise Leave(
+                    EndReason.CONTACTOR_FAILED,
+                    "the vehicle's contactors did not open",
+                    cause="contactors-not-opened",
+                )
             if not below:
                 raise Leave(
                     EndReason.CONTACTOR_FAILED,

@@ -17,6 +17,7 @@ from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import MessageHeader
 from iso15118.messages.values import same_stamp_s, time_stamp
 from iso15118.session.actions import Action, EndReason
+from iso15118.session.causes import POLLS
 
 __all__ = ["RESPONSES", "exchange", "header", "poll"]
 
@@ -107,7 +108,9 @@ async def poll(
     """
     response_type = RESPONSES[type(request := make())][0]
     kind = EndSession if reason is EndReason.ONGOING_TOO_LONG else Leave
-    error = kind(reason, f"{response_type.__name__} still not finished after {limit:g} s")
+    error = kind(
+        reason, f"{response_type.__name__} still not finished after {limit:g} s", cause=POLLS.get(reason, "")
+    )
     bound = talk.bound = Bound(talk.now + limit, error)
     try:
         while True:

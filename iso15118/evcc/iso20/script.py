@@ -32,6 +32,7 @@ from iso15118.session.actions import (
     StopPower,
     Urgency,
 )
+from iso15118.session.ends import then
 from iso15118.session.services import Namespace
 
 __all__ = ["AC", "ACDP", "AC_DER_IEC", "AC_DER_SAE", "DC", "WPT", "Family", "Iso20"]
@@ -263,4 +264,6 @@ async def break_off(talk: Conversation, plan: Plan, leave: Leave, family: Family
             if family.part is not None:
                 await family.part(talk, plan)
         except Leave as again:
-            raise EndSession(leave.reason, f"{leave.detail}; then {again.detail}") from again
+            raise EndSession(
+                leave.reason, then(leave.detail, again.detail), leave.rule, leave.cause
+            ) from again

@@ -464,7 +464,8 @@ class FrequencyWatt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ReactivePowerSupport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Reactive power by one curve (inferred: public messages show by the width of their codes that it is one of the three)."""
+    """Reactive power by one curve (inferred: public messages show by the width of their codes that it is one
+    of the three)."""
 
     volt_var: DERCurve | None = None
     """Over the voltage."""

@@ -151,7 +151,8 @@ class MessageHeader(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Header of every message."""
 
     session_id: bytes
-    """8 octets; all zero in the first SessionSetupReq, then the random value that the station chose [V2G20-2106]."""
+    """8 octets; all zero in the first SessionSetupReq, then the random value that the station chose
+    [V2G20-2106]."""
     time_stamp: int
     """Time of sending in seconds since 1970-01-01 UTC."""
     signature: Signature | None = None
@@ -179,7 +180,8 @@ class MeterInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RationalNumber(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A physical value: Value times ten to the power of Exponent, in the unit of the element that carries it."""
+    """A physical value: Value times ten to the power of Exponent, in the unit of the element that carries
+    it."""
 
     exponent: int
     """Decimal exponent, -128 to 127."""

@@ -438,7 +438,8 @@ class ScheduledDCCLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=
 
 
 class ScheduledDCCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Limits of the station, where they have changed; not above those of the parameter discovery [V2G20-2654]."""
+    """Limits of the station, where they have changed; not above those of the parameter discovery
+    [V2G20-2654]."""
 
     evse_maximum_charge_power: RationalNumber | None = None
     """In W."""

@@ -94,7 +94,8 @@ class WPTEVResult(enum.Enum):
 
 
 class WPTFinePositioningMethod(enum.Enum):
-    """By hand, by low frequency with the transmitter on either side, by low power excitation, or otherwise."""
+    """By hand, by low frequency with the transmitter on either side, by low power excitation, or
+    otherwise."""
 
     Manual = "Manual"
     LF_TxEV = "LF_TxEV"

@@ -52,7 +52,7 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
         return [("edition", self.edition), ("certificates", list(self.certificates))]
 
     def chain(self, name: str) -> tuple[bytes, ...]:
-        """Certificates (DER) from this one up, without the root."""
+        """Certificates (DER) from this one up, without the root. Raises ``ConfigError`` for a name that it does not have."""
         if name not in self.certificates:
             raise ConfigError(
                 "certificate", f"{name!r} was not issued", f"one of {', '.join(self.certificates)}"

@@ -36,7 +36,9 @@ __all__ = [
 SignerAlgorithm = Literal["secp256r1", "secp521r1", "ed448"]
 """Kind of key, which fixes the hash: SHA-256, SHA-512, or Ed448 as it is. [V2G20-2674] [V2G20-2319]"""
 AgreementCurve = Literal["secp256r1", "secp521r1", "x448"]
+"""Curves on which contract keys are agreed."""
 AgreementPublicKey: TypeAlias = ec.EllipticCurvePublicKey | x448.X448PublicKey
+"""The other side's public key."""
 
 
 class SignerError(PkiError):
@@ -60,9 +62,9 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """Signature of ``data``, hashed here: r and s side by side at full width (64 octets for P-256, 132 for
-        P-521), or Ed448's 114 octets. Never DER. [V2G20-2473] A vehicle's driver calls it in a thread, one use of a
-        session after the other, and waits no longer than ``EvccConfig.key_use_s``; a station that signs prices
-        calls it on its loop, where it must not take long. Raises SignerError if the key cannot be used.
+        P-521), or Ed448's 114 octets. Never DER. [V2G20-2473] Drivers call it in a thread, and wait no longer than
+        ``EvccConfig.key_use_s``, or ``ScheduleSeccSettings.key_use_s`` where a station signs prices. Raises SignerError
+        if the key cannot be used.
         """
 
 

@@ -43,7 +43,9 @@ def vehicle_fault(said: din.DCEVStatus) -> str:
 
 
 def _refused_by_fault(fault: str) -> Refused:
-    return Refused(Fault.FAILED, EndReason.HARDWARE_FAULT, f"the vehicle reports {fault}")
+    return Refused(
+        Fault.FAILED, EndReason.HARDWARE_FAULT, f"the vehicle reports {fault}", cause="peer-malfunction"
+    )
 
 
 # -- cable check
@@ -68,7 +70,7 @@ def _wait_for_c(ctx: Context) -> Wait:
             return _checked(ctx)
         if timed_out:
             why = "the control pilot did not show state C in time"
-            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why)
+            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why, cause="pilot-late")
         return None
 
     return Wait((), facts.now + ctx.settings.timing.control_pilot_error, finish)
@@ -189,7 +191,7 @@ def welding_detection(request: din.WeldingDetectionReq, ctx: Context) -> Answer 
     if facts.signal in READY:
         why = "the vehicle still shows state C in welding detection"
         if ctx.settings.welding_needs_cp_b == "fail":
-            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why)
+            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why, cause="pilot-late")
         facts.note("welding-detection-pilot", why)
     response = din.WeldingDetectionRes(
         response_code=Code.OK,

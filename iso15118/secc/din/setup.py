@@ -84,7 +84,8 @@ def contract_authentication(request: din.ContractAuthenticationReq, ctx: Context
         if ctx.settings.eim_rejected == "fail":
             return _not_authorized(why)
     if facts.now - ctx.asked_first >= facts.timing.authorization_ongoing_timeout:
-        return _not_authorized(facts.turned_down or "nobody decided about the driver in time")
+        late = "" if facts.turned_down else "authorization-timeout"
+        return _not_authorized(facts.turned_down or "nobody decided about the driver in time", late)
     return _wait_for_driver(ctx)
 
 
@@ -105,8 +106,8 @@ def _wait_for_driver(ctx: Context) -> Answer | Refused:
     return Answer(reply(ctx, waiting), State.CONTRACT_AUTHENTICATION, before)
 
 
-def _not_authorized(why: str) -> Refused:
-    return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why)
+def _not_authorized(why: str, cause: str = "") -> Refused:
+    return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why, cause=cause)
 
 
 def session_stop(request: din.SessionStop, ctx: Context) -> Answer:

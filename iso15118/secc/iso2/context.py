@@ -18,6 +18,7 @@ from .settings import Iso2SeccSettings
 
 if TYPE_CHECKING:
     from iso15118.pnc.authorization import AuthorizationVerdict
+    from iso15118.secc.price_signing import PriceSigning
 
     from .sequence import Part, State
 
@@ -68,6 +69,8 @@ class Context:
     """When the first ChargeParameterDiscoveryReq of a negotiation came."""
     needs_told: bool = False
     """What the vehicle wants has been told in this negotiation."""
+    signing: PriceSigning | None = None
+    """The tariffs of this negotiation are being signed."""
     wish: Any = None
     """The last request of the loop: what the bounds are computed from when a limit changes between two."""
     schedules: dict[int, Schedule] = field(default_factory=dict)

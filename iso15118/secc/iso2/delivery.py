@@ -47,7 +47,7 @@ def cable_check(request: iso2.CableCheckReq, ctx: Context) -> Answer | Refused |
             return _check(ctx)
         if timed_out:
             why = "the control pilot did not show state C in time"
-            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why)
+            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why, cause="pilot-late")
         return None
 
     return Wait((), deadline, finish)
@@ -199,7 +199,7 @@ def welding_detection(request: iso2.WeldingDetectionReq, ctx: Context) -> Answer
     if facts.signal in _READY:
         if ctx.settings.welding_needs_cp_b == "fail":
             why = "welding detection in state C (iso2.welding_needs_cp_b)"
-            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why)
+            return Refused(Fault.FAILED, EndReason.SIGNAL_LOST, why, cause="pilot-late")
         facts.note("welding-state", "the control pilot still shows state C in welding detection")
     response = iso2.WeldingDetectionRes(
         response_code=Code.OK,

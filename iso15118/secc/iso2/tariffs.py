@@ -6,16 +6,17 @@ There is no money in this edition: the cheapest fee is level 1, and how dear the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from iso15118.energy.price import AbsolutePrices, PriceLevels, PriceRuleStack, Prices
-from iso15118.errors import MisuseError, PkiError
 from iso15118.messages import iso2
 from iso15118.messages.physical import floor_physical
-from iso15118.messages.xmldsig import Signature
-from iso15118.session.actions import ScheduleRemark
+from iso15118.secc.price_signing import PriceSigning, begin_signing
+from iso15118.session.actions import UseKey
 from iso15118.session.price_wire import shortened
 
 from .context import Context
@@ -23,7 +24,7 @@ from .context import Context
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
 
-__all__ = ["signature_of", "tariff_of", "wanted"]
+__all__ = ["Made", "sign", "tariff_of", "wanted"]
 
 _MOST_LEVELS: Final = 255
 _DAY: Final = 86_400
@@ -31,6 +32,14 @@ _LONGEST: Final = 16_777_214
 """Of RelativeTimeInterval.start."""
 _LONGEST_DESCRIPTION: Final = 32
 _MOST_COSTS: Final = 3
+
+
+class Made(Struct, frozen=True):
+    """Schedules with tariffs that wait for their signature, ``at`` which moment they were made, and ``of`` what."""
+
+    schedules: iso2.SAScheduleList
+    at: float
+    of: tuple[object, ...]
 
 
 def wanted(ctx: Context) -> bool:
@@ -149,15 +158,14 @@ def _signer(ctx: Context) -> Signer | None:
     return next((one for one in ctx.facts.price_signers if one.algorithm == "secp256r1"), None)
 
 
-def signature_of(ctx: Context, tariffs: Sequence[iso2.SalesTariff]) -> Signature | None:
-    """Over all tariffs, for the header; None where nobody here signs them, or there is none."""
+def sign(ctx: Context, made: Made, *, until: float) -> tuple[PriceSigning, UseKey] | None:
+    """Have all tariffs of it signed, for the header; None where nobody here signs them, or there is none."""
     signer = _signer(ctx)
+    listed = made.schedules.sa_schedule_tuple
+    tariffs = [one.sales_tariff for one in listed if one.sales_tariff is not None]
     if signer is None or not tariffs:
         return None
-    from iso15118.pnc.iso2 import signed_tariffs  # here: only who has prices loads it
+    from iso15118.pnc.iso2 import signed_tariffs, tariff_elements  # here: only who has prices loads it
 
-    try:
-        return signed_tariffs(tariffs, signer)
-    except (PkiError, MisuseError) as error:  # the token is gone
-        ctx.facts.news.append(ScheduleRemark("price-signature", f"tariffs go out unsigned: {error}"))
-        return None
+    work = partial(signed_tariffs, tariffs, signer)
+    return begin_signing(ctx.facts, signer, tariff_elements(tariffs), work, made, until=until)

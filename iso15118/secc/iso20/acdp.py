@@ -81,7 +81,7 @@ def vehicle_positioning(request: acdp.ACDPVehiclePositioningReq, ctx: Context) -
     longest = facts.timing.positioning_performance
     if facts.now - facts.positioning_since > longest:
         why = f"the vehicle was not in its place after {longest:g} s (timing.positioning_performance)"
-        return Refused(Fault.FAILED, EndReason.COUPLING_FAILED, why)
+        return Refused(Fault.FAILED, EndReason.COUPLING_FAILED, why, cause="coupling-timeout")
     stands = facts.config.acdp.mobility_status.says(request.ev_mobility_status)
     place = _place_now(ctx)
     there = place is not None and place.in_position
@@ -250,9 +250,12 @@ def system_status(request: acdp.ACDPSystemStatusReq, ctx: Context) -> Answer | R
     state = ctx.state if ctx.state is not None else S.ENDED
     error = status.ev_error_code
     if error in _AT_ONCE:
-        return Refused(Fault.FAILED, EndReason.EMERGENCY, f"the vehicle reports {error.value}")
+        return Refused(
+            Fault.FAILED, EndReason.EMERGENCY, f"the vehicle reports {error.value}", cause="peer-emergency"
+        )
     if status.ev_immobilized is False and facts.device_down:
-        return Refused(Fault.FAILED, EndReason.EMERGENCY, "the vehicle may move under the connection device")
+        why = "the vehicle may move under the connection device"
+        return Refused(Fault.FAILED, EndReason.EMERGENCY, why, cause="vehicle-may-move")
     if error not in (None, acdp.ErrorCode.OK_NoEVError):
         facts.stop_asked = f"the vehicle reports {error.value}"
     elif status.ev_timeout:

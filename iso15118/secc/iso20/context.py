@@ -28,6 +28,7 @@ from .wire import LoopLimits, StationLimitsOnWire
 
 if TYPE_CHECKING:
     from iso15118.energy.offer import ScheduleOffer
+    from iso15118.secc.price_signing import PriceSigning
 
     from .beside import Attempt
     from .mobility import NeedsTold
@@ -109,6 +110,8 @@ class Context:
     """What these and ``limits`` have in common."""
     exchanging: bool = False
     """A schedule exchange has begun, and the vehicle is told to wait for its end."""
+    signing: PriceSigning | None = None
+    """The prices of what is offered in this exchange are being signed."""
     offered: dict[int, Offered] = field(default_factory=dict)
     """The schedules of the last exchange by their ids; the first is the default."""
     offers_made: tuple[ScheduleOffer, ...] = ()
@@ -195,6 +198,7 @@ class Context:
         self.offered = {}
         self.schedule = self.discharging = self.profile = self.tuple_id = None
         self.offers_made, self.managed, self.exchanging, self.tolerance_w = (), False, False, 0.0
+        self.signing = None
 
     @property
     def services(self) -> tuple[ServiceID, ...]:

@@ -5,6 +5,7 @@ What was offered is kept as the vehicle reads it: rounded to whole seconds and t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -17,7 +18,8 @@ from iso15118.errors import MisuseError, PkiError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.values import floor_rational, floored, rational, time_stamp
 from iso15118.messages.xmldsig import Signature
-from iso15118.session.actions import ScheduleRemark
+from iso15118.secc.price_signing import PriceSigning, begin_signing
+from iso15118.session.actions import ScheduleRemark, UseKey
 from iso15118.session.price_wire import PriceElement, price_element, shortened
 
 from .context import Context
@@ -25,7 +27,7 @@ from .context import Context
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
 
-__all__ = ["Offered", "offer"]
+__all__ = ["Offered", "offer", "relayed", "sign"]
 
 _DAY: Final = 86_400
 """A schedule without a departure time covers a day [V2G20-1563]."""
@@ -48,9 +50,9 @@ class Offered(Struct, frozen=True, kw_only=True):
 
 def offer(
     ctx: Context, departure_s: int | None, points: int
-) -> tuple[cm.ScheduledSEResControlMode, Signature | None]:
-    """One to three schedule tuples, which are kept in ``ctx.offered``, and the signature of their prices. Without a plan of the energy
-    manager the present limits hold until departure."""
+) -> tuple[cm.ScheduledSEResControlMode, list[PriceElement]]:
+    """One to three schedule tuples, which are kept in ``ctx.offered``, and those of their prices that are to be signed. Without a plan of
+    the energy manager the present limits hold until departure."""
     facts, service = ctx.facts, ctx.service
     limits = facts.limits_w
     if limits is None or service is None:  # the table does not lead here without both
@@ -83,7 +85,7 @@ def offer(
             )
         )
     ctx.follow(next(iter(ctx.offered)))
-    return cm.ScheduledSEResControlMode(schedule_tuple=tuple(tuples)), _signature(ctx, elements)
+    return cm.ScheduledSEResControlMode(schedule_tuple=tuple(tuples)), elements
 
 
 def _tolerance(ctx: Context, said: PowerOffer) -> float:
@@ -186,20 +188,29 @@ def _signer(ctx: Context) -> Signer | None:
     return next((one for one in ctx.facts.price_signers if one.algorithm in _SIGNS), None)
 
 
-def _signature(ctx: Context, elements: list[PriceElement]) -> Signature | None:
-    """The provider's as it came, or ours in its name."""
-    if not elements:
+def relayed(ctx: Context, elements: list[PriceElement]) -> Signature | None:
+    """The signature of the provider's backend, as it came; None where there is none."""
+    value = ctx.facts.offers_signature
+    if value is None or not elements:
         return None
-    from iso15118.pnc.prices import relayed_prices, signed_prices  # here: only who has prices loads it
+    from iso15118.pnc.prices import relayed_prices  # here: only who has prices loads it
 
-    value, signer = ctx.facts.offers_signature, _signer(ctx)
     try:
-        if value is not None:
-            return relayed_prices(elements, value)
-        return None if signer is None else signed_prices(elements, signer)
-    except (
-        PkiError,
-        MisuseError,
-    ) as error:  # the token is gone: a price without a signature is still a price
+        return relayed_prices(elements, value)
+    except (PkiError, MisuseError) as error:
         ctx.facts.news.append(ScheduleRemark("price-signature", f"prices go out unsigned: {error}"))
         return None
+
+
+def sign(
+    ctx: Context, elements: list[PriceElement], mode: cm.ScheduledSEResControlMode
+) -> tuple[PriceSigning, UseKey] | None:
+    """Have them signed with the provider's key; None where nothing is to be signed here. ``mode``: what is told when that is done."""
+    signer = _signer(ctx)
+    if signer is None or not elements:
+        return None
+    from iso15118.pnc.prices import signed_elements, signed_prices  # here: as above
+
+    return begin_signing(
+        ctx.facts, signer, signed_elements(elements), partial(signed_prices, elements, signer), mode
+    )

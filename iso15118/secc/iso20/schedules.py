@@ -12,13 +12,14 @@ from iso15118.energy.schedule import Schedule
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20.common_types import Processing, RationalNumber, ResponseCode
 from iso15118.messages.values import si
-from iso15118.session.actions import Action, ChargingNeeds, EndReason, RequestSchedules
+from iso15118.messages.xmldsig import Signature
+from iso15118.session.actions import Action, ChargingNeeds, EndReason, RequestSchedules, UseKey
 from iso15118.session.edition import Answer, Fault, Refused, Wait
 from iso15118.session.price_wire import energy_offer
 from iso15118.session.services import ControlMode
 
 from .context import Context
-from .offers import offer
+from .offers import offer, relayed, sign
 from .replies import neutral
 from .sequence import State
 
@@ -50,18 +51,42 @@ def schedule_exchange(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer |
         return _refused(Fault.FAILED, odd)
     before: tuple[Action, ...] = ()
     if not ctx.exchanging:
-        ctx.exchanging = True
+        ctx.exchanging, ctx.signing = True, None
         before = _needs(request, ctx)
-    if facts.schedules_due is None:
-        return _finished(request, ctx, before)
+    hold_until = facts.now + _HOLD * facts.timing.answer_time_of(type(request).__name__)
 
-    def finish(timed_out: bool) -> Answer | None:
-        if facts.schedules_due is None or facts.now >= facts.schedules_due:
-            return _finished(request, ctx, ())
+    def finish(timed_out: bool) -> Answer | Wait | None:
+        if ctx.signing is None and (facts.schedules_due is None or facts.now >= facts.schedules_due):
+            step = _made(request, ctx)
+            if not isinstance(step, UseKey):
+                return step
+            if timed_out:
+                return replace(_ongoing(request, ctx), before=(step,))
+            return Wait((step,), min(hold_until, step.deadline), finish)
+        if ctx.signing is not None and ctx.signing.is_settled(facts.now):
+            return _finished(request, ctx, ctx.signing.made, ctx.signing.signature(facts))
         return _ongoing(request, ctx) if timed_out else None
 
-    hold_s = _HOLD * facts.timing.answer_time_of(type(request).__name__)
-    return Wait(before, min(facts.now + hold_s, facts.schedules_due), finish)
+    reply = finish(False)
+    if reply is None:
+        due = facts.schedules_due if ctx.signing is None else ctx.signing.deadline
+        return Wait(before, hold_until if due is None else min(hold_until, due), finish)
+    return replace(reply, before=(*before, *reply.before))
+
+
+def _made(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer | UseKey:
+    """What is offered is made now. The answer, or what has to be done before it."""
+    facts = ctx.facts
+    facts.schedules_due = None
+    if ctx.control_mode is _DYNAMIC:
+        return _finished(request, ctx, cm.DynamicSEResControlMode(), None)
+    departure_s = request.se_req_control_mode.departure_time
+    mode, priced = offer(ctx, departure_s, request.maximum_supporting_points)
+    use = sign(ctx, priced, mode)
+    if use is None:
+        return _finished(request, ctx, mode, relayed(ctx, priced))
+    ctx.signing, action = use
+    return action
 
 
 def _needs(request: cm.ScheduleExchangeReq, ctx: Context) -> tuple[Action, ...]:
@@ -90,25 +115,24 @@ def _ongoing(request: cm.ScheduleExchangeReq, ctx: Context) -> Answer:
     return Answer(response, ctx.state)
 
 
-def _finished(request: cm.ScheduleExchangeReq, ctx: Context, before: tuple[Action, ...]) -> Answer:
-    facts, needs = ctx.facts, request.se_req_control_mode
+def _finished(
+    request: cm.ScheduleExchangeReq, ctx: Context, mode: cm.SEResControlMode, signature: Signature | None
+) -> Answer:
+    facts = ctx.facts
     again = facts.contactors_closed or ctx.state is State.SCHEDULE_RENEGOTIATION
     following = State.POWER_DELIVERY if again else ctx.part.ready
-    ctx.exchanging, facts.schedules_due = False, None
+    ctx.exchanging, ctx.signing, facts.schedules_due = False, None, None
     ctx.profile, ctx.renegotiate_until = None, 0.0
     header = ctx.header()
-    mode: cm.SEResControlMode = cm.DynamicSEResControlMode()
-    if ctx.control_mode is not _DYNAMIC:
-        mode, signature = offer(ctx, needs.departure_time, request.maximum_supporting_points)
-        if signature is not None:
-            header = replace(header, signature=signature)
+    if signature is not None:
+        header = replace(header, signature=signature)
     response = cm.ScheduleExchangeRes(
         header=header,
         response_code=Code.OK,
         evse_processing=Processing.Finished,
         se_res_control_mode=mode,
     )
-    return Answer(response, following, before)
+    return Answer(response, following)
 
 
 def _odd(request: cm.ScheduleExchangeReq) -> str:

@@ -173,7 +173,9 @@ def _confirmation_is_asked_for(ctx: Context) -> str:
 
 
 def _power_was_there(ctx: Context) -> str:
-    return "" if ctx.facts.contactors_closed else "standby is for power that was there before"
+    facts = ctx.facts
+    there = facts.contactors_closed or (facts.pad_hardware is not None and facts.delivered)
+    return "" if there else "standby is for power that was there before"
 
 
 def _common(parameters: State, ready: State, loop: State, after: State) -> dict[State, dict[Key, Row]]:

@@ -55,7 +55,8 @@ def session_setup(request: cm.SessionSetupReq, ctx: Context) -> Answer | Refused
         if facts.config.evccid_mismatch is EvccidMismatch.REFUSE:
             facts.session_id = new_session_id()
             why = f"the vehicle of certificate {facts.certificate_name} calls itself {facts.evccid}"
-            return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, printable(why))
+            why = printable(why)
+            return Refused(Fault.FAILED, EndReason.AUTHORIZATION_FAILED, why, cause="evccid-mismatch")
         news = (actions.EvccidMismatch(facts.evccid, facts.certificate_name),)
     if join(request, ctx):
         joined = cm.SessionSetupRes(

@@ -19,9 +19,10 @@ from iso15118.session.wireless import CoilDiagnosis, PadLimits, ReceiverLimits
 
 from .context import Context
 from .profiles import profile_exceeded, take_profile
-from .replies import neutral
 from .schedules import allowed_w
 from .sequence import State, key_of
+from .standby import over as standby_over
+from .standby import stand_by
 from .telling import answered, meter_told, status, take_display
 from .wpt import warned
 
@@ -183,9 +184,10 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
         case _, cm.ChargeProgress.Start:
             return _start(request, ctx)
         case _, cm.ChargeProgress.Standby:
-            return Answer(neutral(request, ctx, Code.WARNING_StandbyNotAllowed), ctx.state)
+            return stand_by(request, ctx)
         case _, cm.ChargeProgress.ScheduleRenegotiation:
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
+    standby_over(ctx)
     facts.delivered = False
     if facts.pad_power is None and facts.pad.power_w < _NONE_W:
         return Answer(_ok(ctx), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
@@ -217,6 +219,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
     if facts.pad_barred:
         return Refused(Fault.NOT_APPLIED, EndReason.HARDWARE_FAULT, facts.pad_barred)
     facts.delivered = True
+    standby_over(ctx)
     return Answer(_ok(ctx, code), S.WPT_CHARGE_LOOP, (ReadMeter(),))
 
 
@@ -283,7 +286,7 @@ def present_bounds(ctx: Context) -> float | None:
     request, pad = ctx.wish, ctx.facts.pad_capabilities
     if request is None or pad is None:
         return None
-    power = min(si(request.evpc_power_request), _most_w(ctx))
+    power = 0.0 if ctx.facts.wishes.standing_by else min(si(request.evpc_power_request), _most_w(ctx))
     return power if power >= pad.minimum_power_w else 0.0
 
 

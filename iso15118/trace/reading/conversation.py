@@ -84,6 +84,7 @@ class Conversation:
         self.moment = t, number
         facts, flags = self.facts, one.flags
         facts.ended = t
+        self._directions[direction].packets += 1
         if flags & SYN:
             self._opening(direction, one, flags)
         half = self._halves[direction]
@@ -102,6 +103,8 @@ class Conversation:
             if other.waiting:
                 for piece in other.acknowledged(one.acknowledged):
                     self._piece(1 - direction, piece)
+            else:
+                other.seen_by_peer = one.acknowledged
         if flags & (FIN | RST):
             self._ending(direction, flags)
 

@@ -63,7 +63,8 @@ def read_key_log(path: Path, secrets: Secrets) -> int:
 
 
 def scan_for_secrets(path: Path, secrets: Secrets) -> int:
-    """Take the secrets that stand anywhere in a capture, so that they are there before the packets that they open."""
+    """Take the secrets that stand anywhere in a capture, so that they are there before the packets that they open. Returns how many. Raises
+    ``ConfigError`` where it cannot be read."""
     try:
         return secrets.scan(_plain_chunks(path), "capture")
     except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from iso15118.errors import ConfigError
-from iso15118.trace.entries import CaptureFacts, Entry
+from iso15118.trace.entries import CaptureFacts, Entry, StreamFacts
 from iso15118.trace.reading.captures import is_capture
 from iso15118.trace.reading.files import scan_for_secrets
 from iso15118.trace.reading.fitting import V2GTP
@@ -36,6 +36,11 @@ class Source:
 
     def __init__(self, facts: CaptureFacts) -> None:
         self.facts = facts
+
+    @property
+    def streams(self) -> list[StreamFacts]:
+        """The TCP connections in it."""
+        return []
 
     def batches(self) -> Iterator[list[Entry]]:
         """What is found, as it is found."""
@@ -67,6 +72,10 @@ class _Captured(Source):
         super().__init__(reader.facts)
         self._file, self._reader, self._beginning, self.live = file, reader, beginning, live
 
+    @property
+    def streams(self) -> list[StreamFacts]:
+        return self._reader.streams
+
     def batches(self) -> Iterator[list[Entry]]:
         reader = self._reader
         yield reader.feed(self._beginning)
@@ -94,6 +103,10 @@ class _Text(Source):
     def __init__(self, file: IO[bytes], reader: TextReader, beginning: bytes, *, live: bool) -> None:
         super().__init__(reader.facts)
         self._file, self._reader, self._beginning, self.live = file, reader, beginning, live
+
+    @property
+    def streams(self) -> list[StreamFacts]:
+        return self._reader.capture.streams
 
     def batches(self) -> Iterator[list[Entry]]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -20,6 +20,7 @@ _HALF: Final = 1 << 31
 _MOST_HELD: Final = 256
 _MOST_HELD_OCTETS: Final = 512 * 1024
 """What waits for an earlier segment: more than a window of any end that charges."""
+_LARGEST_WINDOW: Final = 1 << 30
 
 
 class Room:
@@ -32,7 +33,16 @@ class Room:
 class Half:
     """Sequence numbers are counted without wrapping from the first one seen."""
 
-    __slots__ = ("_acknowledged", "_held", "_held_octets", "_next", "_opening", "_room", "facts")
+    __slots__ = (
+        "_acknowledged",
+        "_held",
+        "_held_octets",
+        "_next",
+        "_opening",
+        "_room",
+        "facts",
+        "seen_by_peer",
+    )
 
     def __init__(self, facts: Direction, room: Room | None = None) -> None:
         self.facts = facts
@@ -42,6 +52,8 @@ class Half:
         self._held_octets = 0
         self._acknowledged: int | None = None
         self._opening: int | None = None
+        self.seen_by_peer: int | None = None
+        """What the other side has acknowledged last."""
 
     @property
     def begun(self) -> bool:
@@ -108,7 +120,20 @@ class Half:
         found: list[Piece] = []
         while self._held:
             found += self._skip() + self._follow()
-        return found
+        return found + self._lost_at_the_end()
+
+    def _lost_at_the_end(self) -> list[Piece]:
+        """What the other side acknowledged and nothing followed."""
+        if self._next is None or self.seen_by_peer is None:
+            return []
+        missing = (self.seen_by_peer - self._next) % _WRAP
+        missing -= 1 if self.facts.finished else 0  # FIN has a number too
+        # More than any window: the numbers are not of this connection.
+        if not 1 < missing <= _LARGEST_WINDOW:
+            return []
+        self.seen_by_peer = None
+        self._missing(missing)
+        return [missing]
 
     def _given_up(self) -> list[Piece]:
         found: list[Piece] = []

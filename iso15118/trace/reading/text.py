@@ -23,6 +23,7 @@ from .frames import FrameStream, Lost
 from .messages import Dialogue, schema_of_namespace
 from .network import Datagram
 from .reader import CaptureReader
+from .recorded import recorded_line
 from .secrets import Secrets, lines_in
 
 __all__ = ["LONGEST_LINE", "TextReader"]
@@ -90,6 +91,10 @@ class TextReader:
         found += self._end_of_dump()
         if dump is not None and int(dump[1], 16) == 0 and self._takes(dump):
             return found
+        if text.startswith('{"'):
+            recorded = self._recorded(text)
+            if recorded is not None:
+                return found + recorded
         t, rest = _time_of(text)
         if any(lines_in(text.encode("utf-8", "replace"))):
             self._secrets.add(text.encode("utf-8", "replace"), "capture")
@@ -111,6 +116,19 @@ class TextReader:
         found = self._end_of_dump()
         self.capture.facts.kind = "text"
         return found + self.capture.packets(()) + self.capture.close()
+
+    def _recorded(self, text: str) -> list[Entry] | None:
+        """A line of ``session.jsonl``, or of our own ``--json``; None for one that is neither."""
+        line = recorded_line(text)
+        if line is None:
+            return None
+        if line.exi is None:
+            return []
+        return [
+            self._dialogue.entry(
+                line.payload_type, line.exi, t=line.t, number=self._number, sender=line.sender or None
+            )
+        ]
 
     # Dumps with offsets ------------------------------------------------------------------------------------
 

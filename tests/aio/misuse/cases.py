@@ -1,7 +1,7 @@
 """The cases: every place of both roles, in every way that fits it, in every phase in which it can matter.
 
-The outlet and the on-board charger are tried in sessions with AC, everything else in sessions with DC. Places are read from the tables of
-``session.ports``, so that a new port or method is among them without being written down here.
+Each port is tried in sessions of a service that needs it, everything else in sessions with DC (``families``). Places are read from the
+tables of ``session.ports``, so that a new port or method is among them without being written down here.
 """
 
 from __future__ import annotations
@@ -10,45 +10,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 
 from .coroutines import ASKED_WAYS, CALLBACK_WAYS, TOLD_WAYS
+from .families import TABLES, Family, family_of
 from .values import READ_WAYS
 from .ways import Way
 
-__all__ = ["CALLBACK", "PHASES", "Case", "all_cases", "case_of", "sample"]
+__all__ = ["CALLBACK", "Case", "all_cases", "case_of", "sample"]
 
 CALLBACK = "callback"
-PHASES = (
-    "before",
-    "authorization",
-    "cable check",
-    "pre-charge",
-    "closing",
-    "charging",
-    "stopping",
-    "welding",
-    "session stop",
-    "ended",
-    "idle",
-)
-
-AC = ("ac", "charger")
-"""Ports that a session with direct current does not ask."""
-ELSEWHERE = ("connection_device", "vehicle_position", "pad", "mobility", "receiver", "inverter")
-"""Ports of services that neither kind of session here has: tests/aio/test_coupling.py and tests/aio/test_der.py."""
-TABLES = {
-    role: {port: wanted for port, wanted in table.items() if port not in (*AC, *ELSEWHERE)}
-    for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
-}
-DIRECT = ("power", "cable_check", "inlet")
-"""Ports of which a session with alternating current has none."""
-AC_TABLES = {
-    role: {port: wanted for port, wanted in table.items() if port not in (*DIRECT, *ELSEWHERE)}
-    for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE))
-}
-AC_PHASES = tuple(phase for phase in PHASES if phase not in ("cable check", "pre-charge", "welding"))
 CALLBACKS = {"secc": ("news", "observer", "connections"), "evcc": ("news", "observer", "connections")}
 
 ONLY = {
@@ -64,6 +35,17 @@ ONLY = {
     "energy.listen": ("before",),
     "signal.listen": ("before",),
     "energy.needs": ("before", "charging"),
+    "energy.schedules": ("before", "authorization", "charging"),
+    "energy.display": ("before", "charging"),
+    "energy.price_signers": ("before",),
+    "energy.grid_code": ("before",),
+    "pad.set_power": ("before", "pairing", "alignment", "charging", "stopping"),
+    "receiver.set_power": ("before", "pairing", "alignment", "charging", "stopping"),
+    "pad.id_code": ("before", "positioning", "pairing"),
+    "connection_device.connect": ("before", "connecting"),
+    "mobility.guide": ("before", "positioning", "connecting"),
+    "inverter.abilities": ("before",),
+    "inverter.follow": ("before", "closing", "charging", "stopping", "session stop", "ended"),
     "battery.limits": ("before",),
     "contracts.present": ("before",),
     "contract_authorizer.trust": ("before",),
@@ -91,24 +73,23 @@ class Case:
     phase: str
 
     @property
-    def alternating(self) -> bool:
-        """It is tried in a session with AC: an outlet and an on-board charger misbehave there."""
-        return self.place.split(".")[0] in AC
+    def family(self) -> Family:
+        """The plant in which it is tried."""
+        return family_of(self.place)
 
     def __str__(self) -> str:
         return f"{self.role}:{self.place}:{self.way.name}:{self.phase}"
 
 
 def _phases(role: str, place: str) -> tuple[str, ...]:
-    phases = ONLY.get(place, AC_PHASES if place.split(".")[0] in AC else PHASES)
+    phases = ONLY.get(place, family_of(place).phases)
     return phases if role == "secc" else tuple(phase for phase in phases if phase != "idle")
 
 
 def all_cases(roles: tuple[str, ...] = ("secc", "evcc")) -> Iterator[Case]:
     """All of them, in a fixed order."""
     for role in roles:
-        alternating = {port: wanted for port, wanted in AC_TABLES[role].items() if port in AC}
-        for port, attributes in (TABLES[role] | alternating).items():
+        for port, attributes in TABLES[role].items():
             for attribute, kind in attributes.items():
                 place = f"{port}.{attribute}"
                 if place in NOT_HERE:

@@ -9,14 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from iso15118.aio import EvccClient, PortLimits, SeccServer
-from iso15118.messages.iso20 import ac, dc
+from iso15118.messages.iso20 import ac, acdp, dc, wpt
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.port_checks import Kind
 
-from .cases import AC_TABLES, CALLBACK, TABLES, Case
+from .cases import CALLBACK, Case
+from .families import ENERGISES, TABLES, Family
 
-__all__ = ["ENERGISES", "LIMITS", "MAKES_SAFE", "Hand", "Side"]
+__all__ = ["LIMITS", "Hand", "Side"]
 
 LIMITS = PortLimits(
     power_s=0.2,
@@ -25,6 +26,8 @@ LIMITS = PortLimits(
     signal_s=0.2,
     meter_s=0.1,
     authorization_s=1.0,
+    device_s=1.0,
+    immobilize_s=0.3,
     look_s=0.01,
 )
 LIMIT_OF = {
@@ -39,24 +42,23 @@ PORT_LIMIT = {
     "contactors": LIMITS.contactors_s,
     "signal": LIMITS.signal_s,
     "meter": LIMITS.meter_s,
+    "connection_device": LIMITS.device_s,
+    "mobility": LIMITS.immobilize_s,
 }
-ENERGISES = {
-    "power.pre_charge",
-    "power.set_power",
-    "ac.set_power",
-    "charger.set_power",
-    "contactors.close",
-    "cable_check.run",
-}
-MAKES_SAFE = {"secc": ("power.stop", "contactors.open"), "evcc": ("contactors.open",)}
-AC_MAKES_SAFE = {"secc": ("ac.stop", "contactors.open"), "evcc": ("charger.stop",)}
 STATES = {
     "Authorization": "authorization",
     "DC_CableCheck": "cable check",
     "DC_PreCharge": "pre-charge",
     "DC_WeldingDetection": "welding",
+    "ACDP_VehiclePositioning": "positioning",
+    "ACDP_Connect": "connecting",
+    "ACDP_Disconnect": "disconnecting",
+    "WPT_FinePositioningSetup": "positioning",
+    "WPT_Pairing": "pairing",
+    "WPT_AlignmentCheck": "alignment",
     "SessionStop": "session stop",
 }
+LOOP_ANSWERS = (dc.DCChargeLoopRes, ac.ACChargeLoopRes, wpt.WPTChargeLoopRes)
 LOOPS_BEFORE, LOOPS = 3, 6
 """Of the charge loop: before a port turns bad in it, and before the vehicle ends it."""
 
@@ -100,9 +102,9 @@ class Hand:
 class Side:
     """One role of a trial. ``log``: what was asked for, and when."""
 
-    def __init__(self, role: str, bundle: Any, case: Case | None, *, alternating: bool = False) -> None:
+    def __init__(self, role: str, bundle: Any, case: Case | None, family: Family = Family.DC) -> None:
         self.role, self.case = role, case
-        self.makes_safe = (AC_MAKES_SAFE if alternating else MAKES_SAFE)[role]
+        self.makes_safe = family.value.makes_safe[role]
         self.hand: Hand | None = None
         self.log: list[tuple[float, str]] = []
         self.hits: list[float] = []
@@ -114,7 +116,7 @@ class Side:
         self.other: Side | None = None
         self._looked = 0
         self._loop = asyncio.get_running_loop()
-        table = (AC_TABLES if alternating else TABLES)[role]
+        table = TABLES[role]
         parts = {f.name: getattr(bundle, f.name) for f in fields(bundle)} | extras(role)
         self.bundle = type(bundle)(
             **{
@@ -173,6 +175,8 @@ class Side:
         for action in actions:
             if isinstance(action, act.StateEntered) and action.state in STATES:
                 self.enter(STATES[action.state])
+            elif isinstance(action, act.Send) and type(action.message) is acdp.ACDPVehiclePositioningRes:
+                self.enter("positioning")  # at a station that is no state of its own
             elif isinstance(action, act.CloseContactors):
                 self.enter("closing")
             elif isinstance(action, act.SessionEnded):
@@ -183,7 +187,7 @@ class Side:
         return actions
 
     def _count(self, message: object) -> None:
-        if type(message) not in (dc.DCChargeLoopRes, ac.ACChargeLoopRes):
+        if type(message) not in LOOP_ANSWERS:
             return
         self.loops += 1
         sides = (self, self.other) if self.other is not None else (self,)
@@ -233,4 +237,5 @@ def extras(role: str) -> dict[str, Any]:
         found["value_added"] = SimpleNamespace(services=())
     else:
         found["contracts"] = SimpleNamespace(present=None, store=refuses)
+        found["value_added"] = SimpleNamespace(wanted=())
     return found

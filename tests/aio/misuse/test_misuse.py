@@ -16,7 +16,8 @@ import pytest
 from iso15118.session import ports
 from iso15118.session.port_checks import Kind
 
-from .cases import AC, AC_TABLES, ELSEWHERE, NOT_HERE, TABLES, all_cases, sample
+from .cases import NOT_HERE, all_cases, sample
+from .families import TABLES, Family
 
 SEED = int(os.environ.get("ISO15118_MISUSE_SEED", "20"))
 AT_MOST_S = 600.0
@@ -55,6 +56,15 @@ def test_ports_of_alternating_current_that_misbehave(role: str, port: str) -> No
     assert counts["hit"] >= 25
 
 
+@pytest.mark.parametrize(("family", "count"), [("acdp", 24), ("wpt", 24), ("der", 12), ("schedules", 8)])
+def test_ports_of_other_services_that_misbehave(family: str, count: int) -> None:
+    """A connection device, a pad, a coil, an inverter and an energy manager with schedules, each in sessions that need it."""
+    said, failed = run("tests.aio.misuse", "--family", family, "--sample", str(count))
+    assert failed == []
+    assert said["counts"]["cases"] == count
+    assert said["counts"]["hit"] >= count // 3
+
+
 LOOPS = ["asyncio", "uvloop", *(["eager"] if sys.version_info >= (3, 12) else [])]
 """Tasks that begin at once are of Python 3.12: ``--python 3.12`` runs this there."""
 
@@ -86,11 +96,10 @@ def test_every_port_and_method_is_among_the_cases() -> None:
             for attribute in attributes:
                 place = f"{port}.{attribute}"
                 assert (role, place) in tried or place in NOT_HERE
-    for role, port in (("secc", "ac"), ("evcc", "charger")):
-        for attribute in AC_TABLES[role][port]:
-            assert (role, f"{port}.{attribute}") in tried
     for role, table in (("secc", ports._STATION), ("evcc", ports._VEHICLE)):
-        assert TABLES[role] == {port: wanted for port, wanted in table.items() if port not in (*AC, *ELSEWHERE)}
+        for port, attributes in table.items():
+            assert TABLES[role][port].items() >= attributes.items()
+    assert {case.family for case in all_cases()} == set(Family)
 
 
 def test_a_sample_has_every_place_and_every_way_that_it_has_room_for() -> None:

@@ -16,10 +16,11 @@ from iso15118.aio.service import ServiceState
 from iso15118.errors import V2GError
 from iso15118.session.actions import EndReason
 from iso15118.session.events import SignalChanged, SignalState
-from tests.aio.site import LOOPBACK, QUICK_STREAM, Plant
+from tests.aio.site import LOOPBACK, QUICK_STREAM
 
 from .cases import Case
-from .plants import AcPlant, configs
+from .families import Family
+from .plants import TrialPlant, configs, plant_of
 from .sides import LIMITS, Hand, Side
 from .ways import BLOCK_S
 
@@ -49,17 +50,13 @@ class Trial:
 
     def __init__(self, case: Case, out: Outcome) -> None:
         self.case, self.out = case, out
-        alternating = case.alternating
-        self.plant: Plant | AcPlant = AcPlant() if alternating else Plant()
-        secc, self._car = configs(alternating=alternating)
+        family = case.family
+        self.plant: TrialPlant = plant_of(family)
+        secc, self._car = configs(family)
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._unseen)
-        self.secc = Side(
-            "secc", self.plant.secc, case if case.role == "secc" else None, alternating=alternating
-        )
-        self.evcc = Side(
-            "evcc", self.plant.evcc, case if case.role == "evcc" else None, alternating=alternating
-        )
+        self.secc = Side("secc", self.plant.secc, case if case.role == "secc" else None, family)
+        self.evcc = Side("evcc", self.plant.evcc, case if case.role == "evcc" else None, family)
         self.bad = self.secc if case.role == "secc" else self.evcc
         self.evcc.other = self.secc
         self.closing: asyncio.Task[None] | None = None
@@ -207,7 +204,7 @@ class Trial:
         )  # then nobody can see what happens between sessions
         if case.phase == "idle" and not lies:
             self.bad.enter("idle")
-            self.plant.station.outlet.request_close(self.plant.circuit.time)
+            self._disturb_idle()
             await asyncio.sleep(3.0)
         self.judge_plant()
         if server.state is ServiceState.OUT_OF_SERVICE and not server.out_of_service_because:
@@ -215,6 +212,14 @@ class Trial:
         self.out.hit = bool(self.bad.hits)
         self.bad.cure()
         await self._serve_next()
+
+    def _disturb_idle(self) -> None:
+        """Between sessions something is on that nobody asked for."""
+        station = self.plant.station
+        if self.case.family is Family.WPT:
+            station.circuit.told_w = station.circuit.taken_w = 3_000.0
+        else:
+            station.outlet.request_close(station.circuit.time)
 
     async def _open(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,18 +23,25 @@ def _value(value: Any) -> Make:
 
 
 def _numbers(change: Callable[[float], Any]) -> Make:
-    """The real reading with all of its numbers changed, past the checks of its class; a level becomes something else as well."""
+    """The real reading with all of its numbers changed, those of each phase and of values within it as well, past the checks of its class;
+    a level becomes something else, too."""
 
-    def make(real: Any, hands: Hands, place: str) -> Any:
-        if isinstance(real, bool):
-            return change(float(real))
+    def broken(real: Any) -> Any:
+        if type(real) is float:
+            return change(real)
+        if type(real) is tuple:
+            return tuple(broken(part) for part in real)
         if not isinstance(real, msgspec.Struct):
             return real
-        broken = msgspec.structs.replace(real)
+        made = msgspec.structs.replace(real)
         for name in real.__struct_fields__:
-            if isinstance(getattr(real, name), float):
-                msgspec.structs.force_setattr(broken, name, change(getattr(real, name)))
-        return broken
+            msgspec.structs.force_setattr(made, name, broken(getattr(real, name)))
+        return made
+
+    def make(real: Any, hands: Hands, place: str) -> Any:
+        if isinstance(real, (bool, int)) and not isinstance(real, Enum):
+            return change(float(real))
+        return broken(real)
 
     return make
 

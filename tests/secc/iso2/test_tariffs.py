@@ -125,6 +125,8 @@ def test_the_provider_signs_all_of_them_at_once() -> None:
     drive.to(State.CHARGE_PARAMETER_DISCOVERY)
     drive.book.tell(ev.SchedulesGiven((offer(money("0.3")), offer(money("0.2")))))
     drive.send(iso2.ChargeParameterDiscoveryReq, ev_charge_parameter=dc_parameters(departure_time=7200))
+    (use,) = (one for one in drive.book.actions if isinstance(one, act.UseKey))
+    drive.book.tell(ev.KeyUsed.of(use))
     (message,) = (one.message for one in drive.book.actions if isinstance(one, act.Send))
     found = [one.sales_tariff for one in message.body.body_element.sa_schedules.sa_schedule_tuple]
     assert [one.id for one in found] == ["tariff1", "tariff2"]

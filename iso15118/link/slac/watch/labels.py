@@ -37,7 +37,8 @@ class Kind(Enum):
 
 
 class Sentence(Struct, frozen=True):
-    """Something that happened at ``time``, in words and, in ``data``, as values that JSON can carry."""
+    """Something that happened at ``time``, in words and, in ``data``, as values that JSON can carry. ``time`` is in s on the clock of the
+    frames."""
 
     time: float
     kind: Kind

@@ -1,6 +1,6 @@
-"""An entry as an object of JSON: the line that ``iso15118 decode --json`` prints for it.
+"""An entry as one JSON object: what ``iso15118 decode --json`` prints, and what ``session.jsonl`` holds with a few keys more.
 
-Keys are a contract; what they mean is in docs/decode.md.
+The keys are a contract (docs/decode.md, docs/session-folder.md).
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from iso15118.trace.entries import Entry, Layer, MessageEntry, SdpEntry, TcpEntry, V2gtpEntry
-from iso15118.trace.telling import content, name_of
+
+from .telling import content, name_of
 
 __all__ = ["json_object"]
 

@@ -1,0 +1,275 @@
+"""A truck with an MCS and a CCS2 inlet on one battery: at a megawatt hub, at a depot, where there are both, and where there is nothing.
+
+What contactors and currents of both inlets really are is watched at every step, beside the safety monitor of each session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from iso15118.aio import EvccClient, SeccServer
+from iso15118.aio.inlets import Attempt, SeveralInlets
+from iso15118.connector.inlet_ports import behind_inlet
+from iso15118.connector.inlets import ArbiterSettings, Inlet, InletArbiter
+from iso15118.errors import ConfigError, HardwareError
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason, Urgency
+from iso15118.session.ports import Vehicle
+from iso15118.session.services import ServiceID
+from iso15118.simulation import Battery, DcCircuit, SimulatedStation, SimulatedVehicle, preset
+from iso15118.simulation.async_ports import StationPorts, VehiclePorts
+from iso15118.testing.monitor.inlets import InletWatch
+from iso15118.timing import Timing
+
+from .site import LOOPBACK, QUICK_PORTS, QUICK_STREAM, Watcher, evcc_config, evcc_tls, secc_config, secc_tls
+
+KINDS = {"mcs": ("mcs-gen1", (ServiceID.MCS,)), "ccs2": ("ccs2", (ServiceID.DC,))}
+INLETS = (
+    Inlet(name="mcs", maximum_current_a=1500.0, maximum_power_w=1_250_000.0),
+    Inlet(name="ccs2", maximum_current_a=500.0, maximum_power_w=400_000.0),
+)
+BATTERY_A = 1600.0
+SILENCE = 1
+"""A discovery port at which nobody answers."""
+
+
+class Truck:
+    """The vehicle, and the station of each inlet where the site has one."""
+
+    def __init__(self, site: tuple[str, ...], *, several: bool = False, soc: float = 78.0) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.clock: Callable[[], float] = lambda: loop.time() - began
+        self.battery = Battery(
+            soc=soc, target_soc=80.0, maximum_charge_current_a=BATTERY_A, taper_from_soc=100.0
+        )
+        self.arbiter = InletArbiter(INLETS, ArbiterSettings(several=several))
+        self.watch = InletWatch(several=several, battery_a=BATTERY_A)
+        self.site = site
+        self.servers: dict[str, SeccServer] = {}
+        self.stations: dict[str, SimulatedStation] = {}
+        self.vehicles: dict[str, SimulatedVehicle] = {}
+        self.ports: dict[str, VehiclePorts] = {}
+        self.following: list[Callable[[], Awaitable[None]]] = []
+        self.watchers: list[Watcher] = []
+        self.clients: dict[str, EvccClient] = {}
+        for name, (kind, services) in KINDS.items():
+            circuit = DcCircuit(time_scale=60.0)
+            self.stations[name] = station = SimulatedStation(circuit, preset(kind))
+            self.vehicles[name] = SimulatedVehicle(circuit, self.battery)
+            station_ports = StationPorts(station, asyncio.sleep, self.clock)
+            self.ports[name] = VehiclePorts(self.vehicles[name], asyncio.sleep, self.clock)
+            self.following += [station_ports.follow, self.ports[name].follow]
+            config = secc_config(services=services)
+            limits = preset(kind).limits, self.battery.limits
+            watchers = Watcher(config, *limits), Watcher(config, *limits)
+            self.watchers += watchers
+            self.servers[name] = SeccServer(
+                config,
+                station_ports.bundle(),
+                LOOPBACK,
+                secc_tls(),
+                sdp_port=0,
+                port_limits=QUICK_PORTS,
+                stream_limits=QUICK_STREAM,
+                watch=watchers[0].secc,
+            )
+
+    def drive(self) -> SeveralInlets:
+        """The clients, once the stations that there are can be found."""
+        for number, (name, (_, services)) in enumerate(KINDS.items()):
+            guarded = behind_inlet(self.ports[name].bundle(), self.arbiter, name, self.clock)
+            self.clients[name] = EvccClient(
+                evcc_config(services=services, timing=Timing(sdp_requests=3)),
+                guarded,
+                LOOPBACK,
+                evcc_tls(),
+                sdp_port=self.servers[name].sdp_port if name in self.site else SILENCE,
+                port_limits=QUICK_PORTS,
+                stream_limits=QUICK_STREAM,
+                watch=self.watchers[2 * number + 1].evcc,
+            )
+        return SeveralInlets(self.arbiter, self.clients)
+
+    def look(self) -> None:
+        now = (
+            self.clock()
+        )  # the plants are advanced by their ports; whoever did it here would take their events away
+        self.watch.look(
+            {name: (one.inlet.closed, one.circuit.current_a) for name, one in self.vehicles.items()},
+            now,
+        )
+
+    async def keep_looking(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def parked(truck: Truck) -> AsyncIterator[SeveralInlets]:
+    following = [asyncio.ensure_future(one()) for one in truck.following]
+    looking = asyncio.create_task(truck.keep_looking())
+    servers = [truck.servers[name] for name in truck.site]
+    for one in servers:
+        await one.open()
+    try:
+        yield truck.drive()
+    finally:
+        for one in servers:
+            await one.close()
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        if looking.done():
+            await looking
+        looking.cancel()
+    truck.look()
+    assert truck.watch.seen > 10
+    assert not [violation for one in truck.watchers for violation in one.violations]
+    assert not any(one.inlet.closed for one in truck.vehicles.values())
+    assert truck.arbiter.joined == ()
+
+
+@pytest.mark.parametrize(
+    ("site", "served", "tried"),
+    [
+        (("mcs",), "mcs", ["mcs"]),
+        (("ccs2",), "ccs2", ["mcs", "ccs2"]),
+        (("mcs", "ccs2"), "mcs", ["mcs"]),
+        ((), None, ["mcs", "ccs2"]),
+    ],
+    ids=["MCS hub", "CCS2 depot", "both", "neither"],
+)
+async def test_the_megawatt_inlet_comes_first_and_ccs_where_it_finds_nobody(
+    site: tuple[str, ...], served: str | None, tried: list[str]
+) -> None:
+    truck = Truck(site)
+    async with parked(truck) as inlets:
+        attempts = await inlets.run()
+    assert [one.inlet for one in attempts] == tried
+    assert [one.inlet for one in attempts if one.served] == ([served] if served else [])
+    for one in attempts:
+        if one.served:
+            assert one.result is not None
+            assert one.result.ended.reason is EndReason.STOPPED_BY_EV
+            assert truck.battery.complete
+            assert one.result.peak_current_a <= truck.arbiter.inlet(one.inlet).maximum_current_a * 1.001
+        else:
+            assert "no station" in str(one.error)
+    assert truck.watch.together == 0
+
+
+async def test_a_session_that_fails_at_the_first_inlet_is_followed_by_one_at_the_second() -> None:
+    truck = Truck(("mcs", "ccs2"))
+    truck.stations["mcs"].insulation.resistance_ohm = 10_000.0
+    async with parked(truck) as inlets:
+        failed, served = await inlets.run()
+    assert (failed.inlet, failed.served, served.inlet, served.served) == ("mcs", False, "ccs2", True)
+    assert failed.result is not None
+    assert truck.battery.complete
+
+
+async def test_two_sessions_at_once_never_get_to_the_battery_both() -> None:
+    """Whoever starts the sessions himself, and not in turn, runs into the arbiter."""
+    truck = Truck(("mcs", "ccs2"), soc=20.0)
+    async with parked(truck) as inlets:
+        del inlets
+        both = {name: asyncio.create_task(one.run()) for name, one in truck.clients.items()}
+        done, waiting = await asyncio.wait(both.values(), return_when=asyncio.FIRST_COMPLETED)
+        (refused,) = done
+        result = refused.result()
+        assert result.ended.reason is EndReason.HARDWARE_FAULT
+        assert "only one may be" in result.ended.detail
+        assert len(waiting) == 1
+        assert len(truck.arbiter.joined) == 1
+        name = truck.arbiter.joined[0]
+        truck.clients[name].stop("enough")
+        assert (await both[name]).ended.reason is EndReason.STOPPED_BY_EV
+    assert truck.watch.together == 0
+
+
+async def test_both_charge_and_share_the_battery_where_that_is_allowed() -> None:
+    truck = Truck(("mcs", "ccs2"), several=True, soc=75.0)
+    async with parked(truck) as inlets:
+        mcs, ccs = await inlets.run()
+    assert mcs.served, mcs
+    assert ccs.served, ccs
+    assert truck.battery.complete
+    assert truck.watch.together > 10
+    charged = [one.meter.charged_wh for one in truck.stations.values()]
+    assert min(charged) > 2_000.0
+    assert sum(charged) == pytest.approx(0.05 * 540_000.0, rel=0.05)
+
+
+async def test_welded_contactors_of_one_inlet_keep_the_other_from_the_battery() -> None:
+    truck = Truck(("ccs2",))
+    arbiter = truck.arbiter
+    arbiter.closed("mcs")  # as its feedback says
+    async with parked(truck) as inlets:
+        attempts = await inlets.run()
+        assert not any(one.served for one in attempts)
+        assert attempts[1].result is not None
+        assert truck.battery.soc == 78.0
+        arbiter.opened("mcs")
+        assert (await inlets.run())[-1].served
+
+
+async def test_contactors_that_are_asked_to_open_and_stay_closed_keep_the_battery() -> None:
+    class Welded:
+        closed = True
+
+        async def close(self) -> bool:
+            return True
+
+        async def open(self, urgency: Urgency, reason: str) -> None:
+            pass
+
+    truck = Truck(())
+    bundle = truck.ports["mcs"].bundle()
+    welded = Vehicle(battery=bundle.battery, contactors=Welded(), inlet=bundle.inlet)
+    guarded = behind_inlet(welded, truck.arbiter, "mcs", truck.clock)
+    assert guarded.contactors is not None
+    assert await guarded.contactors.close()
+    await guarded.contactors.open(Urgency.EMERGENCY, "now")
+    assert truck.arbiter.joined == ("mcs",)
+    other = behind_inlet(truck.ports["ccs2"].bundle(), truck.arbiter, "ccs2", truck.clock)
+    assert other.contactors is not None
+    with pytest.raises(HardwareError, match="mcs is joined"):
+        await other.contactors.close()
+    assert other.battery.state.maximum_charge_current_a == 0.0
+    assert other.battery.state.target_current_a == 0.0
+
+
+async def test_clients_that_no_arbiter_guards_are_refused() -> None:
+    truck = Truck(())
+    unguarded = {
+        name: EvccClient(evcc_config(services=services), truck.ports[name].bundle(), LOOPBACK, evcc_tls())
+        for name, (_, services) in KINDS.items()
+    }
+    with pytest.raises(ConfigError, match="not guarded"):
+        SeveralInlets(truck.arbiter, unguarded)
+    with pytest.raises(ConfigError, match="one for each of mcs, ccs2"):
+        SeveralInlets(truck.arbiter, {})
+
+
+def test_an_attempt_without_a_session_is_not_served() -> None:
+    assert not Attempt("mcs", error=HardwareError("x")).served
+
+
+def test_the_event_of_a_battery_says_the_share_of_all_that_it_can_take() -> None:
+    """What is not shared out is as the battery says it."""
+    shared = {
+        "target_current_a",
+        "maximum_charge_current_a",
+        "maximum_charge_power_w",
+        "maximum_discharge_current_a",
+        "maximum_discharge_power_w",
+    }
+    names = set(ev.BatteryChanged.__struct_fields__)
+    assert shared < names
+    assert not {name for name in names - shared if name.endswith(("_current_a", "_power_w"))}

@@ -1,0 +1,1 @@
+"""The keywords for Robot Framework."""

@@ -1,0 +1,419 @@
+"""The table of causes: whole, current in the documentation, and each row produced by a session, or listed with the reason why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iso15118.evcc import EvccConfig
+from iso15118.messages import app
+from iso15118.messages.iso20 import common_messages as cm
+from iso15118.messages.iso20 import dc
+from iso15118.messages.iso20.common_types import Processing, ResponseCode
+from iso15118.secc.iso20.sequence import State
+from iso15118.session import events as ev
+from iso15118.session.actions import EndReason
+from iso15118.session.causes import CAUSES, Side, cause_of, cause_of_fault, refined, undecided
+from iso15118.session.edition import Fault
+from iso15118.session.ends import then
+from iso15118.session.events import SignalState, TransportLoss
+from iso15118.session.services import ServiceID
+from iso15118.session.supervision import Finding, Reaction, Rule
+from iso15118.timing import Timing
+from tests.evcc.station import BATTERY_V, Host
+from tests.secc.vehicle import Drive
+
+ROOT = Path(__file__).parents[2]
+RULES = {rule.value for rule in Rule}
+
+
+def station(at: State | None = State.DC_CHARGE_LOOP) -> Drive:
+    """In this state; in the charge loop with voltage at the output."""
+    drive = Drive()
+    if at is not None:
+        drive.to(at)
+    if at is State.DC_CHARGE_LOOP:
+        drive.measure(BATTERY_V)
+    return drive
+
+
+def vehicle(at: str = "DC_ChargeLoop", **host: Any) -> Host:
+    made = Host(**host).to(at)
+    if at == "DC_ChargeLoop":
+        made.measure(BATTERY_V)
+    return made
+
+
+def told(event: ev.Event, at: State | None = State.DC_CHARGE_LOOP) -> Drive:
+    """A station that was told this, and the request with which the vehicle learns it."""
+    drive = station(at)
+    drive.book.tell(event)
+    return heard(drive)
+
+
+def heard(drive: Drive) -> Drive:
+    if drive.session.ended is None:
+        drive.send(dc.DCChargeLoopReq if drive.session.state == "DC_ChargeLoop" else cm.ServiceDiscoveryReq)
+    return drive
+
+
+def hears(event: ev.Event, at: str = "DC_ChargeLoop") -> Host:
+    host = vehicle(at)
+    host.tell(event)
+    return host
+
+
+def waits(drive: Drive, seconds: float) -> Drive:
+    drive.book.wait(seconds)
+    return drive
+
+
+def late(at: State, seconds: float, kind: type, **fields: Any) -> Drive:
+    """A phase of a station that is not over in time: the vehicle goes on asking."""
+    drive = station(at)
+    if at is State.DC_PRE_CHARGE:
+        fields = {"ev_processing": Processing.Ongoing}
+    passed = 0.0
+    while drive.session.ended is None and passed < seconds:
+        drive.send(kind, **fields)
+        drive.book.wait(1.0)
+        passed += 1.0
+    return drive
+
+
+def negotiation(**answer: Any) -> Host:
+    host = Host(config=EvccConfig(editions=("iso20", "iso2"), services=(ServiceID.DC,)))
+    host.tell(ev.MessageReceived(app.SupportedAppProtocolRes(**answer)))
+    return host
+
+
+def _opened(drive: Drive) -> Drive:
+    drive.book.tell(ev.ContactorsChanged(False))
+    return heard(drive)
+
+
+def _nothing_to_offer() -> Host:
+    return Host(secure=False)
+
+
+def _second_request() -> Drive:
+    drive = station(State.POWER_DELIVERY)
+    drive.measure(BATTERY_V)
+    drive.send(cm.PowerDeliveryReq)  # it waits for the contactors
+    drive.send(cm.PowerDeliveryReq)
+    return drive
+
+
+def _contactors_late() -> Drive:
+    drive = station(State.POWER_DELIVERY)
+    drive.measure(BATTERY_V)
+    drive.send(cm.PowerDeliveryReq)
+    return waits(drive, 3.0)
+
+
+def _ongoing() -> Host:
+    host = vehicle("Authorization")
+    for _ in range(400):
+        if host.session.ended is not None:
+            break
+        if host.waiting:
+            host.answer(evse_processing=Processing.Ongoing)
+        else:
+            host.wait(1.0)
+    return host
+
+
+def _no_time() -> Drive:
+    drive = station()
+    drive.session.handle(ev.StopRequested("x"), float("nan"))
+    return drive
+
+
+def _refused(at: State, kind: type, **fields: Any) -> Drive:
+    drive = station(at)
+    drive.send(kind, **fields)
+    return drive
+
+
+def _stranger(drive: Drive) -> Drive:
+    drive.session_id = bytes(range(8))
+    drive.send(cm.ServiceDiscoveryReq)
+    return drive
+
+
+def _looping() -> Drive:
+    drive = station()
+    drive.send(dc.DCChargeLoopReq)
+    return drive
+
+
+def _connected() -> Drive:
+    drive = Drive()
+    drive.connect()
+    return drive
+
+
+def _answers(at: str, **fields: Any) -> Host:
+    host = vehicle(at)
+    host.answer(**fields)
+    return host
+
+
+def hears_message(at: str, kind: type) -> Host:
+    host = vehicle(at)
+    host.tell(ev.MessageReceived(host.response(kind)))
+    return host
+
+
+def _changed(host: Host) -> Host:
+    host.session_id = bytes(range(8))
+    host.answer()
+    return host
+
+
+def _silence(host: Host, seconds: float) -> Host:
+    host.wait(seconds)
+    return host
+
+
+def _slow_setup() -> Host:
+    """The station takes its time with every answer, none of which is too late by itself."""
+    timing = Timing(communication_setup_timeout=1.0)
+    return _silence(Host(config=EvccConfig(services=(ServiceID.DC,), timing=timing)), 1.5)
+
+
+def _stops() -> Drive:
+    drive = station()
+    drive.book.tell(ev.StopRequested("enough"))
+    drive.send(cm.PowerDeliveryReq, charge_progress=cm.ChargeProgress.Stop)
+    drive.book.tell(ev.ContactorsChanged(False))
+    drive.measure(0.0)
+    drive.send(cm.SessionStopReq)
+    return drive
+
+
+def _bad_cable() -> Drive:
+    drive = station(State.DC_CABLE_CHECK)
+    drive.send(dc.DCCableCheckReq)
+    drive.book.tell(ev.CableCheckFinished(False, "12 kOhm"))
+    drive.send(dc.DCCableCheckReq)
+    return drive
+
+
+def _leaves() -> Host:
+    host = vehicle("ServiceDiscovery")
+    host.tell(ev.StopRequested("the driver"))
+    for _ in range(20):
+        if host.session.ended is not None:
+            break
+        host.step()
+    return host
+
+
+PRODUCED: dict[str, Callable[[], Any]] = {
+    "stopped-by-station": _stops,
+    "no-common-protocol": lambda: negotiation(response_code=app.ResponseCode.Failed_NoNegotiation),
+    "answer-without-schema-id": lambda: negotiation(response_code=app.ResponseCode.OK_SuccessfulNegotiation),
+    "schema-id-not-offered": lambda: negotiation(
+        response_code=app.ResponseCode.OK_SuccessfulNegotiation, schema_id=99
+    ),
+    "nothing-to-offer": _nothing_to_offer,
+    "service-not-offered": lambda: _refused(
+        State.SERVICE_SELECTION,
+        cm.ServiceSelectionReq,
+        selected_energy_transfer_service=cm.SelectedService(service_id=4711, parameter_set_id=1),
+    ),
+    "cable-check-failed": _bad_cable,
+    "cable-check-timeout": lambda: late(State.DC_CABLE_CHECK, 120.0, dc.DCCableCheckReq),
+    "pre-charge-timeout": lambda: late(State.DC_PRE_CHARGE, 120.0, dc.DCPreChargeReq),
+    "contactors-not-closed": _contactors_late,
+    "contactors-opened": lambda: _opened(station()),
+    "contactors-unasked": lambda: told(ev.ContactorsChanged(True), State.SERVICE_DISCOVERY),
+    "sequence-error": lambda: _refused(State.SERVICE_DISCOVERY, dc.DCPreChargeReq),
+    "second-request": _second_request,
+    "unknown-session": lambda: _stranger(station(State.SERVICE_DISCOVERY)),
+    "undecodable": lambda: told(ev.Undecodable("80 at bit 7")),
+    "sequence-timeout": lambda: waits(station(State.SERVICE_DISCOVERY), 61.0),
+    "loop-sequence-timeout": lambda: waits(_looping(), 2.0),
+    "setup-timeout-station": lambda: waits(_connected(), 30.0),
+    "peer-vanished": lambda: told(ev.TransportLost(TransportLoss.LINK_DOWN)),
+    "connection-closed": lambda: told(ev.TransportLost(TransportLoss.CLOSED)),
+    "connection-reset": lambda: told(ev.TransportLost(TransportLoss.RESET)),
+    "tls-alert": lambda: told(ev.TransportLost(TransportLoss.TLS_ALERT)),
+    "connected-anew": lambda: told(ev.TransportLost(TransportLoss.CONNECTED_ANEW)),
+    "unplugged": lambda: told(ev.SignalChanged(SignalState.A)),
+    "pilot-fault": lambda: told(ev.SignalChanged(SignalState.F)),
+    "pilot-left-c": lambda: told(ev.SignalChanged(SignalState.B)),
+    "hardware-fault": lambda: told(ev.HardwareFault("power", "over-temperature")),
+    "emergency": lambda: told(ev.EmergencyShutdown("the button")),
+    "internal-error": _no_time,
+    # vehicle
+    "refused": lambda: _answers("ServiceDiscovery", response_code=ResponseCode.FAILED),
+    "authorization-refused-by-station": lambda: _answers("Authorization", response_code=ResponseCode.FAILED),
+    "answer-out-of-turn": lambda: hears_message("ServiceDiscovery", dc.DCPreChargeRes),
+    "session-id-changed": lambda: _changed(vehicle("ServiceDiscovery")),
+    "message-timeout": lambda: _silence(vehicle("ServiceDiscovery"), 3.0),
+    "setup-timeout-vehicle": _slow_setup,
+    "ongoing-timeout": _ongoing,
+    "stopped-by-vehicle": _leaves,
+}
+
+
+NOT_HERE: dict[str, str] = {
+    "left-early": "tests/pair/test_mid_session.py: a vehicle that leaves where it would choose anew",
+    "stop-not-followed": "tests/secc/test_told.py: a vehicle that does not stop in time",
+    "paused": "tests/pair/test_pause.py",
+    "authorization-refused": "tests/secc/iso2/test_authorization.py: attempts that are used up",
+    "authorization-timeout": "tests/secc/din: nobody decides",
+    "contract-refused": "tests/pair/test_contract_cases.py",
+    "signature-refused": "tests/pair/test_contract_cases.py",
+    "challenge-refused": "tests/secc/test_plug_and_charge.py",
+    "receipt-refused": "tests/pair/test_metering.py",
+    "no-contract": "tests/pair/test_plug_and_charge.py",
+    "no-common-authorization": "tests/evcc/test_edges.py",
+    "evccid-mismatch": "tests/secc/test_identity.py",
+    "parameters-refused": "tests/secc/test_refusals.py",
+    "payment-not-offered": "tests/secc/iso2/test_edges.py",
+    "energy-mode-not-offered": "tests/secc/iso2/test_parameters.py",
+    "schedule-not-offered": "tests/secc/test_schedules.py",
+    "power-profile-refused": "tests/secc/test_schedules.py",
+    "power-profile-violated": "tests/secc/test_schedules.py",
+    "cable-check-timeout-vehicle": "tests/evcc/test_edges.py: a poll without end",
+    "insulation-fault-reported": "tests/evcc/iso2, tests/evcc/din: isolation status Fault",
+    "coupling-failed": "tests/secc/test_wpt.py",
+    "coupling-timeout": "tests/secc/test_acdp.py",
+    "wrong-place": "tests/secc/test_acdp.py",
+    "pre-charge-failed": "tests/secc/test_edges.py",
+    "pre-charge-timeout-vehicle": "tests/evcc/test_edges.py: a poll without end",
+    "contactor-failed": "tests/secc/test_hardware.py: a level that is none",
+    "contactors-not-opened": "tests/secc/test_hardware.py",
+    "pause-refused": "tests/secc/test_pause.py",
+    "service-renegotiation-refused": "tests/pair/test_mid_session.py",
+    "timeout": "no session of ours: every timer has a row of its own; for ends that others make, as a loopback that is not over",
+    "vehicle-ongoing-timeout": "tests/secc/test_edges.py: welding detection without end",
+    "loop-blocked": "tests/aio/test_ends_told.py: over a real loop",
+    "signal-lost": "every end by the pilot has a row of its own; for ends that others make",
+    "pilot-late": "tests/secc/iso2/test_dc.py",
+    "peer-malfunction": "tests/secc/din: the vehicle reports a fault",
+    "peer-emergency": "tests/evcc/iso2, tests/evcc/din: EVSE_EmergencyShutdown",
+    "vehicle-may-move": "tests/secc/test_acdp.py",
+    "program-ended": "tests/aio/test_ends_told.py: over a real loop",
+}
+
+
+@pytest.mark.parametrize("code", PRODUCED)
+def test_a_session_ends_with_this_cause(code: str) -> None:
+    made = PRODUCED[code]()
+    session = made.session if hasattr(made, "session") else None
+    if session is None:
+        pytest.fail("the way to this end gives no session")
+    ended = session.ended
+    assert ended is not None, session.state
+    assert cause_of(ended.reason, ended.cause).code == code, ended
+
+
+@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("role", ["secc", "evcc"])
+def test_a_broken_rule_is_the_cause(role: str, rule: Rule) -> None:
+    finding = Finding(rule, 2.0, 1.0, 0.0, Reaction.FAULT, "A")
+    if role == "secc":
+        drive = station()
+        drive.session._found(finding)
+        drive.send(dc.DCChargeLoopReq)
+        ended = drive.session.ended
+    else:
+        host = vehicle()
+        host.session._found(finding)
+        ended = host.session.ended
+    assert ended is not None
+    assert cause_of(ended.reason, ended.cause).code == rule.value
+
+
+def test_every_cause_is_produced_or_listed_with_the_reason() -> None:
+    assert undecided() == []
+    known = set(PRODUCED) | RULES
+    assert known & set(NOT_HERE) == set()
+    assert known | set(NOT_HERE) == set(CAUSES)
+    for code, where in NOT_HERE.items():
+        path = ROOT / where.split(":")[0].split(",")[0]
+        assert not where.startswith("tests/") or path.exists(), (code, where)
+
+
+def test_every_code_in_the_sources_is_a_row() -> None:
+    sources = [
+        path
+        for room in ("secc", "evcc", "connector", "aio")
+        for path in (ROOT / "iso15118" / room).rglob("*.py")
+    ]
+    named = set()
+    for path in sources:
+        for piece in path.read_text(encoding="utf-8").split('cause="')[1:]:
+            named.add(piece.split('"')[0])
+    assert named
+    assert named - set(CAUSES) - {""} == set()
+
+
+def test_the_page_is_that_of_the_table() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "iso15118.session", "--causes"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs" / "causes.md").read_text(encoding="utf-8")
+    assert page == made.stdout, "run python -m iso15118.session --causes > docs/causes.md"
+    assert all(f"`{code}`" in page for code in CAUSES)
+
+
+def test_rows_say_something_and_requirements_look_like_some() -> None:
+    for cause in CAUSES.values():
+        assert cause.meaning
+        assert cause.hint
+        assert all(one.startswith(("V2G20-", "V2G2-", "V2G-DC-")) for one in cause.requirements)
+        assert not cause.mrec or (cause.mrec.startswith("CX0") and 1 <= int(cause.mrec[3:]) <= 26)
+        assert not cause.timer or cause.timer.startswith("V2G_")
+
+
+def test_a_reason_alone_has_its_first_row_and_says_so_by_nothing() -> None:
+    for reason in EndReason:
+        first = cause_of(reason)
+        assert first.reason is reason
+        assert refined(reason, first.code) == ""
+        assert cause_of(reason, "no-such-cause") is first
+    assert refined(EndReason.HARDWARE_FAULT, rule="over-voltage") == "over-voltage"
+    assert refined(EndReason.HARDWARE_FAULT, "no-such-cause") == ""
+
+
+def test_the_requirement_is_that_of_the_edition() -> None:
+    cause = CAUSES["sequence-timeout"]
+    assert cause.requirement("iso20") == "[V2G20-443]"
+    assert cause.requirement("iso2") == "[V2G2-443]"
+    assert cause.requirement("") == "[V2G20-443] [V2G2-443]"
+    assert CAUSES["unknown-session"].requirement("din") == "[V2G-DC-391]"
+    assert cause.timer == "V2G_SECC_Sequence_Timeout"
+
+
+def test_sides_are_those_of_whoever_says_so() -> None:
+    assert [Side.OWN.of("secc"), Side.PEER.of("secc"), Side.PEER.of("evcc")] == ["secc", "evcc", "secc"]
+    assert [side.of("evcc") for side in (Side.EVCC, Side.SECC, Side.LINK)] == ["evcc", "secc", "link"]
+
+
+def test_a_fault_is_a_cause_only_of_the_end_that_it_explains() -> None:
+    assert cause_of_fault(EndReason.PARAMETERS_NOT_ACCEPTED, Fault.SCHEDULE) == "schedule-not-offered"
+    assert cause_of_fault(EndReason.INTERNAL_ERROR, Fault.SCHEDULE) == ""
+    assert cause_of_fault(EndReason.SEQUENCE_ERROR, Fault.SEQUENCE) == ""
+
+
+def test_a_cause_that_two_ends_name_is_told_once() -> None:
+    left = "control pilot left C under power"
+    assert then(left, left) == left
+    assert then(f"the vehicle: {left}", left) == f"the vehicle: {left}"
+    assert then("a", "b") == "a; then b"
+    assert then("a; then b", "b") == "a; then b"
+    assert (then("", "b"), then("a", "")) == ("b", "a")
