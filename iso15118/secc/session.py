@@ -1,7 +1,6 @@
 """The station's session as a value: events and the time in, actions and a deadline out.
 
-All that can end a session comes together here in one funnel, which asks for current zero and open contactors
-before anything else. What is
+All that can end a session comes together here in one funnel, which asks for current zero and open contactors before anything else. What is
 legal when stands in the edition's table; how the hardware is driven stands behind the actions.
 """
 
@@ -66,17 +65,15 @@ PAUSE_DELAY_S: Final = 60.0
 class SeccSession(Opening):
     """One session of one connector.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what the station can give now, ``hardware`` what it could give at best,
-    which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
-    so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
-    stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
-    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
-    services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
-    provider that prices are signed with. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
-    the site asks of a vehicle that is an energy resource.
-    ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits``
+    is what the station can give now, ``hardware`` what it could give at best, which is what the vehicle is offered (None: the same, so
+    that a station that is held back at plug-in stays so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in
+    seconds (for the time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
+    contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``: services beside energy. ``schedules``:
+    the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the provider that prices are signed with.
+    ``resume``: sessions that were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is
+    None. ``grid_code``: what the site asks of a vehicle that is an energy resource. ``device``: where its connection device is; None: it
+    has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
     vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
@@ -391,9 +388,8 @@ class SeccSession(Opening):
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 if why := facts.wishes.may_leave:
-                    return self._end(
-                        EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False, cause="left-early"
-                    )
+                    left = f"{why}: {lost}"
+                    return self._end(EndReason.STOPPED_BY_EV, left, connected=False, cause="left-early")
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False, cause=LOSSES.get(how, ""))
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
