@@ -20,7 +20,7 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.causes import LOSSES, cause_of_fault
 from iso15118.session.checks import check_event, text
-from iso15118.session.couplers import carried
+from iso15118.session.couplers import through
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
@@ -117,9 +117,6 @@ class SeccSession(Opening):
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
         check_event(ev.GridCodeChanged(grid_code))
-        # What the hardware could do beyond its coupler is neither offered nor given.
-        self._coupler = carried(config.services, () if config.connector is None else (config.connector,))
-        limits, hardware = self._through(limits), None if hardware is None else self._through(hardware)
         load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
@@ -127,8 +124,8 @@ class SeccSession(Opening):
             Facts(
                 config=config,
                 timing=config.timing,
-                hardware=limits if hardware is None else hardware,
-                capabilities=limits,
+                hardware=through(config.services, config.connector, limits if hardware is None else hardware),
+                capabilities=through(config.services, config.connector, limits),
                 ac_hardware=ac if ac_hardware is None else ac_hardware,
                 ac_capabilities=ac,
                 epoch=epoch,
@@ -148,9 +145,6 @@ class SeccSession(Opening):
         )
         self.states.append(CONNECTING)
         self._edition_name = ""
-
-    def _through(self, limits: StationLimits) -> StationLimits:
-        return limits if self._coupler is None else self._coupler.of_station(limits)
 
     # -- the outer contract
 
@@ -411,7 +405,7 @@ class SeccSession(Opening):
                 facts.contract_refusal = refusal
                 return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
             case ev.LimitsChanged(limits=limits):
-                facts.capabilities = self._through(limits)
+                facts.capabilities = through(self.config.services, self.config.connector, limits)
                 return self._rebound()
             case ev.AcLimitsChanged(limits=ac):
                 facts.ac_capabilities = ac
