@@ -83,7 +83,9 @@ def test_the_capture_decrypts_itself_to_what_both_sides_said(
     port = check_packets(found)
     # Whatever was written before the secrets is in the clear: the discovery, the opening, the vehicle's hello.
     early = found.packets[: found.blocks[: found.blocks.index(0x0A)].count(6)]
-    assert [one for _, one in early if TCP in one and one[TCP].sport != port and bytes(one[TCP].payload)] == []
+    assert [
+        one for _, one in early if TCP in one and one[TCP].sport != port and bytes(one[TCP].payload)
+    ] == []
     secrets = secrets_of(found.key_log)
     for side, from_client, sender in (("CLIENT", True, "evcc"), ("SERVER", False, "secc")):
         handshake, application = (
