@@ -150,7 +150,7 @@ class Bench:
             pki = structs.replace(
                 pki,
                 certificates={**pki.certificates, **{name: other.certificates[name] for name in names}},
-                keys=pki.keys | {"contract": other.keys["contract"]},
+                keys={**pki.keys, "contract": other.keys["contract"]},
             )
             ours = self.folder / "pki-of-the-stranger"
         else:
