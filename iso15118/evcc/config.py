@@ -24,7 +24,7 @@ from iso15118.messages.values import DischargeLimitSign, ReactiveSign, TimeStamp
 from iso15118.ranges import Count, HowLong, check_numbers, listed_once
 from iso15118.session.discovery import Downgrade, SecondAnswer
 from iso15118.session.quirks import changed, check_quirks
-from iso15118.session.services import SERVICES, ControlMode, MobilityNeedsMode, ServiceID
+from iso15118.session.services import OUTLET_SERVICES, SERVICES, ControlMode, MobilityNeedsMode, ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.session.ticket import VALIDITY_S
 from iso15118.timing import Timing
@@ -67,6 +67,10 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
     """Editions that are offered to the station, best first: "iso20", "iso2", "din"."""
     services: tuple[ServiceID, ...] = (ServiceID.DC,)
     """Acceptable services, best first: the vehicle's order counts, not the station's."""
+    connectors: tuple[Annotated[int, Meta(ge=1, le=7)], ...] = ()
+    """Values of the parameter Connector that the inlet fits: DC 1 Core, 2 Extended, 3 Dual2, 4 Dual4; MCS 1 MCS, 2 ChaoJi, 3 UltraChaoJi, 4
+    rMCS, 5 xMCS, 6 Aviation, 7 Marine. Another one is not accepted, and with MCS services alone the vehicle takes no more than the coupler
+    carries. Empty: whatever is offered."""
     identification: tuple[Identification, ...] = (Identification.PNC, Identification.EIM)
     """How to be identified, best first: by contract if the vehicle has a contract store, or at a terminal."""
     contract_preferences: tuple[str, ...] = ()
@@ -254,9 +258,24 @@ class EvccConfig(Struct, frozen=True, kw_only=True):
                     f"{getattr(service, 'name', service)} is not implemented",
                     "one of " + _names(),
                 )
+        for service in self.services:
+            legal = SERVICES[service].connectors
+            if service not in OUTLET_SERVICES and self.connectors and not set(self.connectors) & set(legal):
+                raise ConfigError(
+                    "connectors",
+                    f"{service.name} has none of {', '.join(map(str, self.connectors))}",
+                    f"{legal[0]} to {legal[-1]}, or empty",
+                )
         if not self.identification:
             raise ConfigError("identification", "there is none", "pnc, eim or both, the best first")
-        for key in ("services", "control_modes", "identification", "contract_preferences", "mobility_needs"):
+        for key in (
+            "services",
+            "control_modes",
+            "identification",
+            "contract_preferences",
+            "mobility_needs",
+            "connectors",
+        ):
             listed_once(key, getattr(self, key))
         if self.minimum_soc > self.target_soc:  # [V2G20-1640]
             raise ConfigError(

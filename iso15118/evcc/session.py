@@ -15,15 +15,16 @@ from iso15118.evcc.config import EvccConfig
 from iso15118.evcc.conversation import Bound, Conversation, EndSession, Exchange, Leave, Until
 from iso15118.evcc.edition import Reading
 from iso15118.evcc.editions import load
-from iso15118.evcc.funnel import Funnel
 from iso15118.evcc.negotiation import session
 from iso15118.evcc.side_stream import SideStreams
+from iso15118.evcc.told import Told
 from iso15118.session import actions as act
 from iso15118.session import events as ev
 from iso15118.session.ac_limits import AcVehicleLimits, check_charger
 from iso15118.session.actions import Action, EndReason, Urgency
 from iso15118.session.causes import LOSSES
 from iso15118.session.checks import check_event, text
+from iso15118.session.couplers import carried
 from iso15118.session.der import InverterAbilities, check_inverter
 from iso15118.session.events import BatteryChanged, InletMeasured, MessageReceived
 from iso15118.session.limits import NO_DC_SIDE, VehicleLimits
@@ -48,7 +49,7 @@ _BEHIND_S = 0.1
 [V2G20-847]."""
 
 
-class EvccSession(SideStreams, Funnel):
+class EvccSession(SideStreams, Told):
     """One session of one inlet.
 
     Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits`` is
@@ -93,6 +94,8 @@ class EvccSession(SideStreams, Funnel):
             raise ConfigError("epoch", f"{epoch!r} is no time", hint)
         load(config)
         # What is declared is rounded once; all that is asked for later is computed from that.
+        coupler = carried(config.services, config.connectors)
+        limits = limits if coupler is None else coupler.of_vehicle(limits)
         talk = Conversation(config, on_wire(limits), battery, epoch, contracts, resume, charger)
         talk.inverter, talk.wanted = inverter, check_wanted(value_added)
         if mobility is not None:
@@ -128,50 +131,6 @@ class EvccSession(SideStreams, Funnel):
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
-
-    @property
-    def session_id(self) -> bytes:
-        """The id the station gave; zero before SessionSetup."""
-        return self._talk.session_id
-
-    @property
-    def edition(self) -> str:
-        """What is spoken, by its name in ``EvccConfig.editions``; empty before supportedAppProtocol has chosen."""
-        return self._talk.edition_name
-
-    @property
-    def emaid(self) -> str:
-        """The contract that pays; empty with external identification, and before authorization."""
-        contract = self._talk.contract
-        return "" if contract is None else contract.emaid
-
-    @property
-    def refused_contract(self) -> str:
-        """EMAID of the contract whose refusal ended the session, as it does in ISO 15118-2; the next session may try another one first
-        (``VehicleContracts.refused``)."""
-        return self._talk.refused
-
-    @property
-    def installed(self) -> int:
-        """Contracts that were installed in this session."""
-        return self._talk.installed
-
-    @property
-    def refusals(self) -> tuple[str, ...]:
-        """Why contracts were not installed or not taken, in order, human-readable."""
-        return tuple(self._talk.refusals)
-
-    @property
-    def schedule(self) -> act.ScheduleChosen | None:
-        """The schedule that the vehicle follows by ISO 15118-20, or followed last, with what it plans and what that costs; None before it
-        has chosen one, and where the station sets the power."""
-        return self._talk.chosen
-
-    @property
-    def ticket(self) -> EvccTicket | None:
-        """Once it is paused: what the next session here needs to go on with it. None if the station could not be known again, as over TLS
-        of which nobody told the certificate."""
-        return self._talk.ticket
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.

@@ -18,6 +18,7 @@ from iso15118.evcc import EvccConfig
 from iso15118.pki import IssuedPki
 from iso15118.secc import SeccConfig
 from iso15118.session.services import ServiceID
+from iso15118.settings.couplers import is_megawatt, preset_connector
 from iso15118.settings.hardware import station_of, vehicle_of
 from iso15118.settings.parts import StationSettings, VehicleSettings
 from iso15118.settings.roles import EvccSettings
@@ -36,8 +37,10 @@ def station_end(pki: IssuedPki, config: SeccConfig | None = None, **hardware: An
     """
     settings = _settings("station", StationSettings, hardware)
     if config is None:
-        names = ("MCS", "MCS_BPT") if settings.preset.startswith("mcs") else ("DC", "DC_BPT")
-        config = SeccConfig(services=tuple(ServiceID[name] for name in names))
+        names = ("MCS", "MCS_BPT") if is_megawatt(settings.preset) else ("DC", "DC_BPT")
+        config = SeccConfig(
+            services=tuple(ServiceID[name] for name in names), connector=preset_connector(settings.preset)
+        )
     station, reported = station_of(settings)
     observer = partial(_reported, reported)
     return BackgroundStation(config, station.ports, "lo", secc_context(pki), sdp_port=0, observer=observer)

@@ -19,6 +19,7 @@ from iso15118.secc.schedule_settings import ScheduleSeccSettings
 from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.der import GridCode
 from iso15118.session.services import DER_SERVICES, ServiceID
+from iso15118.settings.couplers import preset_connector
 from iso15118.settings.schedule_file import pricing_of
 from iso15118.simulation import (
     AcCircuit,
@@ -240,6 +241,7 @@ def secc_config(order: LoopbackSpec, *, allow_plaintext: bool) -> SeccConfig:
     editions = order.secc_editions or (order.edition,)
     return SeccConfig(
         services=services,
+        connector=preset_connector(order.station or ""),
         editions=editions,
         allow_plaintext=allow_plaintext,
         schedules=ScheduleSeccSettings(pricing=pricing_of(order.offers)),
@@ -252,6 +254,7 @@ def evcc_config(order: LoopbackSpec, *, allow_plaintext: bool, **pace: float) ->
     return EvccConfig(
         editions=order.evcc_editions or (order.edition,),
         services=(order.energy_service.id,),
+        connectors=() if (own := preset_connector(order.station or "")) is None else (own,),
         identification=(Identification[order.auth.upper()],),
         control_modes=(order.control_mode,),
         minimum_soc=int(order.minimum_soc),

@@ -28,6 +28,7 @@ from iso15118.session.services import (
 )
 from iso15118.session.wireless import PadLimits, ReceiverLimits
 from iso15118.settings import choose
+from iso15118.settings.couplers import preset_connector
 from iso15118.settings.schedule_file import read_schedules
 from iso15118.simulation import AC_PRESETS, PAD_PRESETS, PRESETS, AcPreset, StationPreset
 
@@ -46,7 +47,7 @@ _LATEST_TURN = 0.9
 
 def _coupler(name: str) -> str:
     """Of a service with direct current, or of a station, by its name."""
-    if name.startswith("mcs"):
+    if name.startswith("mcs") or preset_connector(name) is not None:
         return "an MCS"
     return "a pantograph's" if name.startswith(("acdp", "pantograph")) else "a CCS"
 

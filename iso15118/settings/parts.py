@@ -123,9 +123,20 @@ class VehicleStatusSettings(Ranged, frozen=True, kw_only=True):
 class StationSettings(Ranged, frozen=True, kw_only=True):
     """The simulated power hardware of a station."""
 
-    preset: Literal["ccs2", "mcs-gen1", "mcs-gen2", "mcs-max", "ac-11", "ac-22", "ac-7-single"] = "ccs2"
-    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; an AC outlet of 16 A or 32 A on three phases, or of 32 A on
-    one."""
+    preset: Literal[
+        "ccs2",
+        "mcs-gen1",
+        "mcs-gen2",
+        "mcs-max",
+        "chaoji",
+        "ultra-chaoji-gen1",
+        "ultra-chaoji",
+        "ac-11",
+        "ac-22",
+        "ac-7-single",
+    ] = "ccs2"
+    """What the station can give: 400 kW on CCS; 1 MW, 2 MW or 3.75 MW on MCS; 1500 V and 800 A, 1.5 MW or 3 MW on the couplers of ChaoJi
+    and UltraChaoJi, which are connectors 2 and 3 of MCS; an AC outlet of 16 A or 32 A on three phases, or of 32 A on one."""
     bidirectional: bool = True
     """It can take energy back."""
     accept: bool = True
@@ -143,6 +154,11 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
     prices in session.schedules.pricing. Absent: the limits hold."""
     schedule_delay_s: Seconds = 0.0
     """How long the energy manager takes to answer."""
+    grid_code: Literal["none", "european", "north-american"] = "none"
+    """An AC outlet: what the site asks of vehicles that support the grid, with the values that EN 50549-1 or IEEE 1547-2018 begin with.
+    Where the file does not say session.services, AC_DER_IEC or AC_DER_SAE is then offered beside AC."""
+    value_added: tuple[Literal["internet", "parking-status"], ...] = ()
+    """Services offered beside energy: access to the internet (http and https), parking status (check-in and check-out)."""
     sign_prices: bool = False
     """Sign the prices with the provider's keys in tls.pki and tls.iso2.pki: for tests only."""
     time_scale: TimeScale = 1.0
@@ -199,15 +215,22 @@ class VehicleSettings(Ranged, frozen=True, kw_only=True):
     """On-board charger, with which it charges by AC: 16 A or 32 A on three phases, or 32 A on one. The other keys are then those of a car
     where the file does not say them: 40 kWh, 330 to 420 V, 200 A, 80 kW. "none": it has a DC inlet."""
 
+    inverter: bool = False
+    """The on-board charger is an inverter that can support the grid, as the services AC_DER_IEC and AC_DER_SAE want it."""
+    value_added: tuple[Literal["internet", "parking-status"], ...] = ()
+    """Services that the vehicle takes beside energy where the station offers them."""
     battery_kwh: Amount = 540.0
     """Capacity."""
     soc: Percent = 20.0
     """State of charge at the beginning."""
     power_kw: Amount | None = None
     """Ask for this constant power; absent: for what the battery takes."""
-    empty_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 720.0
+    inlet: Literal["any", "mcs", "chaoji", "ultra-chaoji", "rmcs", "xmcs", "aviation", "marine"] = "any"
+    """A megawatt inlet: the coupler that it fits. Where the file does not say them, session.services is then mcs and session.connectors
+    that one; what the coupler cannot carry is not asked for. "any": whatever the station offers."""
+    empty_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 720.0
     """Voltage of the empty pack."""
-    full_v: Annotated[float, Meta(ge=50.0, le=1250.0)] = 860.0
+    full_v: Annotated[float, Meta(ge=50.0, le=1500.0)] = 860.0
     """Voltage of the full pack."""
     resistance_ohm: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.002
     """Internal resistance."""

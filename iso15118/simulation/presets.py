@@ -118,6 +118,35 @@ PRESETS: dict[str, StationPreset] = {
             ramp_a_per_s=250.0,
             insulation_threshold_ohm=125_000.0,
         ),
+        # The couplers of ChaoJi carry 1500 V: 800 A in the first form, 1.5 to 3 MW in the second. Ramps as of MCS, so that full current
+        # takes 8 to 10 s; no published figure was found for these, and none for their insulation threshold: that of MCS.
+        _station(
+            "chaoji",
+            volts=1500.0,
+            least_volts=200.0,
+            amperes=800.0,
+            watts=1_200_000.0,
+            ramp_a_per_s=100.0,
+            insulation_threshold_ohm=125_000.0,
+        ),
+        _station(
+            "ultra-chaoji-gen1",
+            volts=1500.0,
+            least_volts=400.0,
+            amperes=1500.0,
+            watts=1_500_000.0,
+            ramp_a_per_s=150.0,
+            insulation_threshold_ohm=125_000.0,
+        ),
+        _station(
+            "ultra-chaoji",
+            volts=1500.0,
+            least_volts=400.0,
+            amperes=2000.0,
+            watts=3_000_000.0,
+            ramp_a_per_s=200.0,
+            insulation_threshold_ohm=125_000.0,
+        ),
     )
 }
 """The stations by name."""

@@ -12,7 +12,11 @@ from iso15118.session.actions import EndReason
 from iso15118.session.services import ControlMode, ServiceID
 from iso15118.testing import Pair
 from tests.pair.ac_rig import ac_pair
+from tests.pair.acdp_rig import SERVICES as PANTOGRAPH_SERVICES
+from tests.pair.acdp_rig import pantograph_pair
+from tests.pair.der_rig import DER_SERVICES, der_pair
 from tests.pair.rig import pair
+from tests.pair.wpt_rig import pad_pair
 
 SCHEDULED, DYNAMIC = ControlMode.SCHEDULED, ControlMode.DYNAMIC
 BESIDE = {"renegotiation": Renegotiation.BESIDE}
@@ -63,6 +67,13 @@ class Watched:
 
 
 def make(service: ServiceID, mode: ControlMode, **options: Any) -> Watched:
+    """A pair with this service alone in the vehicle's mind."""
     if service in (ServiceID.AC, ServiceID.AC_BPT):
         return Watched(ac_pair, service, mode, **options)
+    if service in DER_SERVICES:
+        return Watched(der_pair, service, mode, **options)
+    if service in PANTOGRAPH_SERVICES:
+        return Watched(pantograph_pair, service, mode, **options)
+    if service is ServiceID.WPT:
+        return Watched(pad_pair, mode, **options)
     return Watched(pair, service, mode, **options)

@@ -10,7 +10,7 @@ import pytest
 from iso15118.errors import ConfigError
 from iso15118.session.services import ServiceID
 from iso15118.settings.connectors import load_connectors
-from iso15118.settings.roles import load_secc
+from iso15118.settings.roles import load_evcc, load_secc
 from tests.cli.rig import iso15118
 
 COMMON = """
@@ -198,3 +198,48 @@ def test_the_schema_has_the_tables_with_all_that_one_connector_may_say(tmp_path:
 def test_a_scenario_drives_one_connector(tmp_path: Path) -> None:
     file = str(written(tmp_path, TWO))
     assert "drives one connector" in iso15118("secc", "-c", file, "--scenario", "x.toml").refusal
+
+
+# -- couplers of MCS ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("preset", "connector"), [("chaoji", 2), ("ultra-chaoji-gen1", 3), ("ultra-chaoji", 3), ("mcs-max", None)]
+)
+def test_a_preset_brings_its_coupler(tmp_path: Path, preset: str, connector: int | None) -> None:
+    settings = load_secc(written(tmp_path, f'tls.mode = "plaintext"\n[station]\npreset = "{preset}"\n'))
+    assert settings.session.connector == connector
+    assert settings.session.services == (ServiceID.MCS, ServiceID.MCS_BPT)
+
+
+def test_an_inlet_brings_its_coupler(tmp_path: Path) -> None:
+    path = written(tmp_path, 'tls.mode = "plaintext"\n[vehicle]\ninlet = "chaoji"\nfull_v = 1400\n')
+    session = load_evcc(path).session
+    assert (session.services, session.connectors) == ((ServiceID.MCS,), (2,))
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "said"),
+    [
+        (
+            "secc",
+            '[station]\npreset = "chaoji"\n[session]\nconnector = 1',
+            ["session.connector: 1 is not", "2"],
+        ),
+        ("secc", '[station]\npreset = "mcs-max"\n[session]\nconnector = 2', ["is the coupler chaoji"]),
+        ("secc", '[station]\npreset = "chaoji"\n[session]\nservices = ["dc"]', ["does not fit", "mcs"]),
+        ("evcc", '[vehicle]\ninlet = "chaoji"\n[session]\nconnectors = [1]', ["session.connectors", "[2]"]),
+        ("evcc", '[vehicle]\ninlet = "mcs"\n[session]\nservices = ["dc"]', ["DC does not fit vehicle.inlet"]),
+        ("evcc", '[vehicle]\ninlet = "mcs"\nfull_v = 1300', ["vehicle.full_v: 1300", "1250"]),
+        ("evcc", '[vehicle]\ninlet = "chaogi"', ["did you mean 'chaoji'?"]),
+        ("evcc", "[vehicle]\ninlet = 3", ["vehicle.inlet: 3 is no text"]),
+        ("evcc", "[session]\nconnectors = [0]", ["session.connectors[0]: 0 is out of range"]),
+    ],
+)
+def test_a_coupler_that_does_not_fit_is_refused(
+    tmp_path: Path, role: str, text: str, said: list[str]
+) -> None:
+    path = written(tmp_path, 'tls.mode = "plaintext"\n' + text)
+    refusal = iso15118("config", "validate", "--role", role, str(path)).refusal
+    for words in said:
+        assert words in refusal

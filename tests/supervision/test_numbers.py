@@ -221,16 +221,17 @@ def test_a_rule_that_is_switched_off_is_not_kept(name: str) -> None:
         (950.0, 1045.0),
         (1000.0, 1100.0),
         (1250.0, 1375.0),
+        (1500.0, 1650.0),
     ],
 )
 def test_the_lesser_of_a_tenth_and_the_trip(negotiated: float, limit: float) -> None:
     assert over_voltage_limit(negotiated, 1.1) == pytest.approx(limit)
-    assert over_voltage_limit(negotiated, 9.9) <= 1375.0
+    assert over_voltage_limit(negotiated, 9.9) <= 1650.0
 
 
 def test_a_trip_holds_up_to_its_maximum() -> None:
     trips = {500.0: 550.0, 500.1: 825.0, 750.0: 825.0, 750.1: 935.0, 850.0: 935.0, 850.1: 1100.0}
-    trips |= {0.5: 550.0, 1000.0: 1100.0, 1000.1: 1375.0, 5000.0: 1375.0}
+    trips |= {0.5: 550.0, 1000.0: 1100.0, 1000.1: 1375.0, 1250.1: 1650.0, 5000.0: 1650.0}
     assert {most: over_voltage_limit(most, 1e6) for most in trips} == trips
     assert over_voltage_limit(500.0, float("inf")) == float("inf"), "the rule is switched off"
 

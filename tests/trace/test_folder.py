@@ -14,8 +14,11 @@ from scapy.layers.inet import TCP, UDP
 
 from iso15118.channel import MessageChannel, Received
 from iso15118.errors import TlsError
+from iso15118.loopback import LoopbackSpec
 from iso15118.loopback.recording import SessionFolder
+from iso15118.loopback.rig import Rig, evcc_config, secc_config
 from iso15118.sdp import SdpRequest, SdpResponse
+from iso15118.testing import Pair
 from iso15118.tls import TlsContext
 from iso15118.trace.recording import SessionRecord
 from tests.cli.rig import iso15118
@@ -207,6 +210,17 @@ def test_an_older_recording_is_never_overwritten_and_a_link_is_not_followed(tmp_
         )
         assert [one.name for one in folder.iterdir()] == [name]
     assert elsewhere.read_text() == "precious"
+
+
+def test_a_pair_is_recorded_by_what_it_is_given(tmp_path: Path) -> None:
+    order = LoopbackSpec(transport="memory", soc_target=21.0)
+    rig = Rig.build(order)
+    with SessionFolder(tmp_path, memory=True) as folder:
+        ends = secc_config(order, allow_plaintext=False), evcc_config(order, allow_plaintext=False)
+        pair = Pair(*ends, rig.station, rig.vehicle, recorder=folder)
+        pair.run()
+    assert len(written(tmp_path, "secc")) == pair.exchanges
+    assert written(tmp_path, "evcc")[-1] == "SessionStopReq"
 
 
 def test_a_numbered_folder_takes_the_next_number(tmp_path: Path) -> None:

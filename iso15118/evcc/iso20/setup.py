@@ -29,6 +29,7 @@ from iso15118.session.limits import StationLimits
 from iso15118.session.services import (
     OUTLET_SERVICES,
     SERVICES,
+    WPT_SERVICES,
     BptChannel,
     ControlMode,
     GeneratorMode,
@@ -135,7 +136,12 @@ async def choose_service(talk: Conversation, plan: Plan) -> None:
     wishes = ", ".join(service.name for service in talk.services)
     raise Leave(
         EndReason.PARAMETERS_NOT_ACCEPTED,
-        f"no service for {wishes} in {' or '.join(mode.name for mode in talk.config.control_modes)}",
+        f"no service for {wishes} in {' or '.join(mode.name for mode in talk.config.control_modes)}"
+        + (
+            f" with connector {' or '.join(map(str, talk.config.connectors))}"
+            if talk.config.connectors
+            else ""
+        ),
     )
 
 
@@ -151,6 +157,8 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
     charger = talk.charger
     forms = _number(parameters, "GeneratorMode") == GeneratorMode.GRID_FORMING
     if service not in OUTLET_SERVICES:
+        if service not in WPT_SERVICES and not _plugs_in(talk, parameters):
+            return False
         return not forms  # a vehicle that follows the grid cannot form one
     if charger is None:
         return False
@@ -160,6 +168,11 @@ def _can(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) ->
             return False  # it would have to follow what it does not have
     phases = phases_of(_number(parameters, "Connector"))
     return 0 < phases <= charger.phases and (charger.forms_grid or not forms)
+
+
+def _plugs_in(talk: Conversation, parameters: cm.ParameterSet) -> bool:
+    fitting = talk.config.connectors
+    return not fitting or _number(parameters, "Connector") in fitting
 
 
 def _phases_lost(talk: Conversation, service: ServiceID, parameters: cm.ParameterSet) -> int:

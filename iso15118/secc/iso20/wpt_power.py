@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
@@ -19,9 +21,10 @@ from iso15118.session.wireless import CoilDiagnosis, PadLimits, ReceiverLimits
 
 from .context import Context
 from .profiles import profile_exceeded, take_profile
-from .replies import neutral
 from .schedules import allowed_w
 from .sequence import State, key_of
+from .standby import over as standby_over
+from .standby import stand_by
 from .telling import answered, meter_told, status, take_display
 from .wpt import warned
 
@@ -29,6 +32,7 @@ __all__ = [
     "alignment_check",
     "charge_loop",
     "charge_parameter_discovery",
+    "declared",
     "is_paired",
     "neutral_loop",
     "neutral_offer",
@@ -75,6 +79,31 @@ def charge_parameter_discovery(request: wpt.WPTChargeParameterDiscoveryReq, ctx:
     hardware = facts.pad_hardware
     if hardware is None or ctx.service is None:
         return _wrong("there is no pad")
+    vehicle = _said(request, hardware)
+    if isinstance(vehicle, Refused):
+        return vehicle
+    facts.pad_vehicle = vehicle
+    response = wpt.WPTChargeParameterDiscoveryRes(
+        header=ctx.header(), response_code=Code.OK, **neutral_offer(ctx)
+    )
+    return Answer(response, S.SCHEDULE_EXCHANGE)
+
+
+def declared(request: wpt.WPTChargeParameterDiscoveryReq, ctx: Context) -> ReceiverLimits | Refused:
+    """What the vehicle declares when it says it again in a renegotiation: another power; it is still the coil that was paired."""
+    facts = ctx.facts
+    before, hardware = facts.pad_vehicle, facts.pad_hardware
+    if before is None or hardware is None:
+        return _wrong("there is no pad")
+    vehicle = _said(request, hardware)
+    if isinstance(vehicle, Refused):
+        return vehicle
+    if replace(vehicle, maximum_power_w=before.maximum_power_w) != before:
+        return _wrong("another coil than the one that was paired")
+    return vehicle
+
+
+def _said(request: wpt.WPTChargeParameterDiscoveryReq, pad: PadLimits) -> ReceiverLimits | Refused:
     try:
         vehicle = ReceiverLimits(
             maximum_power_w=si(request.evpc_max_receivable_power),
@@ -85,13 +114,8 @@ def charge_parameter_discovery(request: wpt.WPTChargeParameterDiscoveryReq, ctx:
         )
     except ConfigError as error:
         return _wrong(str(error))
-    if why := _why_not(hardware, vehicle):
-        return _wrong(why)
-    facts.pad_vehicle = vehicle
-    response = wpt.WPTChargeParameterDiscoveryRes(
-        header=ctx.header(), response_code=Code.OK, **neutral_offer(ctx)
-    )
-    return Answer(response, S.SCHEDULE_EXCHANGE)
+    why = _why_not(pad, vehicle)
+    return _wrong(why) if why else vehicle
 
 
 def _why_not(pad: PadLimits, vehicle: ReceiverLimits) -> str:
@@ -183,9 +207,10 @@ def power_delivery(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refus
         case _, cm.ChargeProgress.Start:
             return _start(request, ctx)
         case _, cm.ChargeProgress.Standby:
-            return Answer(neutral(request, ctx, Code.WARNING_StandbyNotAllowed), ctx.state)
+            return stand_by(request, ctx)
         case _, cm.ChargeProgress.ScheduleRenegotiation:
             return Answer(_ok(ctx), S.SCHEDULE_RENEGOTIATION, (StopPower(Urgency.ORDERLY),))
+    standby_over(ctx)
     facts.delivered = False
     if facts.pad_power is None and facts.pad.power_w < _NONE_W:
         return Answer(_ok(ctx), S.SESSION_STOP, (*_taken_back(ctx), ReadMeter()))
@@ -217,6 +242,7 @@ def _start(request: cm.PowerDeliveryReq, ctx: Context) -> Answer | Refused:
     if facts.pad_barred:
         return Refused(Fault.NOT_APPLIED, EndReason.HARDWARE_FAULT, facts.pad_barred)
     facts.delivered = True
+    standby_over(ctx)
     return Answer(_ok(ctx, code), S.WPT_CHARGE_LOOP, (ReadMeter(),))
 
 
@@ -283,7 +309,7 @@ def present_bounds(ctx: Context) -> float | None:
     request, pad = ctx.wish, ctx.facts.pad_capabilities
     if request is None or pad is None:
         return None
-    power = min(si(request.evpc_power_request), _most_w(ctx))
+    power = 0.0 if ctx.facts.wishes.standing_by else min(si(request.evpc_power_request), _most_w(ctx))
     return power if power >= pad.minimum_power_w else 0.0
 
 

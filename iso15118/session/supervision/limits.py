@@ -31,7 +31,7 @@ class SupervisionLimits(Struct, frozen=True, kw_only=True):
     # -- both roles
     over_voltage_factor: Annotated[float, Meta(ge=1.0, le=2.0)] | None = 1.1
     """over-voltage, station: times what both sides can stand. EVerest trips at 550, 825, 935, 1100 and 1375 V for maxima of up to 500, 750,
-    850, 1000 V and above; the lesser of both holds."""
+    850, 1000 V and above; above 1250 V, which only couplers of 1500 V have, the trip is at 1650 V. The lesser of both holds."""
     over_voltage_s: HowLong = 0.1
     """How long; two samples. EVerest's software trips within 400 ms."""
     over_voltage_reaction: Reaction = _FAULT

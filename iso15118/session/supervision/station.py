@@ -15,8 +15,8 @@ __all__ = ["StationSupervisor", "over_voltage_limit"]
 
 _INF = math.inf
 _NEVER = 1e15
-_TRIPS = ((500.0, 550.0), (750.0, 825.0), (850.0, 935.0), (1000.0, 1100.0))
-_HIGHEST_TRIP = 1375.0
+_TRIPS = ((500.0, 550.0), (750.0, 825.0), (850.0, 935.0), (1000.0, 1100.0), (1250.0, 1375.0))
+_HIGHEST_TRIP = 1650.0  # couplers of 1500 V, by the same tenth
 _STILL_A, _STILL_V = 1.0, 2.0
 """A reading that moves by more is not frozen."""
 

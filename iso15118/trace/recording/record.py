@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 1.0
 """How often it is looked whether the files are still there."""
+_MOST_FOR_A_PAGE: Final = 20_000
+"""Frames; the page of a longer session is left to `iso15118 report`: it takes seconds of a processor that the next session needs."""
 _WRITE_FROM: Final = 64 * 1024
 """Octets that wait to be written, where nobody asks for more."""
 
@@ -194,6 +196,8 @@ class SessionRecord:
         self._fail(why)
 
     def _report(self, failure: str) -> None:
+        if self._number > _MOST_FOR_A_PAGE:
+            return
         # The same page that the command makes of the folder. What judges a session is not loaded while one runs.
         from iso15118.trace.report.files import report_of_folder
         from iso15118.trace.report.page import page
