@@ -20,7 +20,7 @@ _HALF: Final = 1 << 31
 _MOST_HELD: Final = 256
 _MOST_HELD_OCTETS: Final = 512 * 1024
 """What waits for an earlier segment: more than a window of any end that charges."""
-_LARGEST_WINDOW: Final = 1 << 30
+_LARGEST_WINDOW: Final = 1 << 17
 
 
 class Room:

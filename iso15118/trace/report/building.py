@@ -41,7 +41,8 @@ MOST_SESSIONS: Final = 64
 _MOST_POINTS: Final = 200_000
 _MOST_SPANS: Final = 500
 _LONGEST_STEP_S: Final = 60.0
-_JUMP_S: Final = 1.0
+_JUMP_S: Final = 20.0
+"""Shorter ones are those of a side that is late."""
 
 
 class _Building:
@@ -302,8 +303,11 @@ class ReportBuilder:
 
     def _undiscovered(self, last: float | None) -> None:
         """A discovery that led to nothing."""
-        one = self._sessions.get(-1) or _Building(len(self._sessions) + 1, None)
-        self._sessions[-1] = one
+        one = _Building(len(self._sessions) + 1, None)
         for entry in self._found:
             one.see(entry)
         self._discovery.conclude(one.judge, last)
+        if (
+            one.session.findings or not self._sessions
+        ):  # a station that greets nobody behind a session means nothing
+            self._sessions[-1] = one

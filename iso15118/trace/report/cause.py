@@ -15,6 +15,8 @@ __all__ = ["decide"]
 
 _GOES_ON: Final = 2
 """Exchanges behind a deviation after which it was survived."""
+_SLOWLY: Final = {"limit-ignored": 12}
+"""Of a value beyond its limit: whoever notices it takes a while to act."""
 
 
 def decide(session: Session, judge: Judge, *, cut_short: bool, clock_steps: int) -> None:
@@ -42,9 +44,8 @@ def decide(session: Session, judge: Judge, *, cut_short: bool, clock_steps: int)
 
 
 def _is_fatal(one: Finding, session: Session, judge: Judge) -> bool:
-    if one.severe:
-        return not one.tolerated
-    return not one.tolerated and judge.answered - one.last_place <= _GOES_ON
+    goes_on = _SLOWLY.get(one.rule, _GOES_ON)
+    return not one.tolerated and judge.answered - one.last_place <= goes_on
 
 
 def _less_sure(one: Finding) -> None:

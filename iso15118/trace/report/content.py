@@ -162,6 +162,6 @@ class Contents:
                 who = "vehicle" if whose == EVCC else "station"
                 self._judge.find(
                     "limit-ignored", one.side, entry, f"at most {most:.6g} {one.unit}, the {who}'s {what}",
-                    f"{one.kind} {one.value:.6g} {one.unit}", severe=True,
+                    f"{one.kind} {one.value:.6g} {one.unit}", soft=True,
                 )  # fmt: skip
                 return

@@ -93,6 +93,8 @@ class Known:
 
 
 def _text(value: Any) -> str:
+    if not isinstance(value, bytes) and isinstance(inner := getattr(value, "value", None), str):
+        value = inner  # an EMAID of ISO 15118-2 with its id
     if isinstance(value, bytes):
         ascii_text = value.rstrip(b"\0").decode("ascii", "replace")
         return ascii_text if ascii_text and ascii_text.isprintable() and ascii_text.isascii() else value.hex()

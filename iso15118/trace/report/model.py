@@ -68,8 +68,6 @@ class Finding:
     """It holds only if nothing is missing from the capture around it."""
     soft: bool = False
     """A deviation that does not end a session by itself."""
-    severe: bool = False
-    """A deviation whatever the other side made of it."""
     tolerated: bool = False
     """The other side took it."""
     detail: str = ""

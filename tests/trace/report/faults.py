@@ -140,7 +140,12 @@ def _stages(edition: str, kind: WireFaultKind, dice: random.Random) -> list[str]
 
 
 def _befallen(edition: str, side: str, fault: WireFault) -> Report | None:
-    told = spoken_by(session(edition), (side, fault))
+    also: list[tuple[str, WireFault]] = []
+    if fault.kind is K.LIMITS_IGNORED:  # the other side has enough of it, and goes
+        other, suffix = ("evcc", "Req") if side == "secc" else ("secc", "Res")
+        later = 40 if edition == "iso20" else 75
+        also = [(other, WireFault(kind=K.FIN, message=LOOPS[edition] + suffix, nth=later))]
+    told = spoken_by(session(edition, soc_target=20.4), (side, fault), *also)
     if not told.befell:
         return None
     idle_s = 90.0 if fault.kind is K.SILENCE else 0.0
