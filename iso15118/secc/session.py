@@ -49,7 +49,7 @@ CONNECTING = "Connecting"
 _END_OF_TIME = 1e15
 _SEQUENCE = Timer.SEQUENCE
 _CHECKED_LATER = frozenset({PowerMeasured, MessageReceived})
-"""Events that come many times a second, and are looked at where they are taken: neither of them is refused."""
+"""Events that come many times a second, and are looked at where they are taken: none is refused."""
 _OF_A_PHASE: Final = (
     Timer.CABLE_CHECK,
     Timer.PRE_CHARGE,
@@ -230,8 +230,8 @@ class SeccSession(Opening):
                 case Timer.SEQUENCE:
                     actions += self._silent()
                 case Timer.SETUP:
-                    late = "communication set-up took too long"
-                    actions += self._end(EndReason.TIMEOUT, late, cause="setup-timeout-station")
+                    why, late = "setup-timeout-station", "communication set-up took too long"
+                    actions += self._end(EndReason.TIMEOUT, late, cause=why)
                 case Timer.CABLE_CHECK:
                     late = "the cable check took too long"
                     actions += self._abort(EndReason.CABLE_CHECK_FAILED, late, cause="cable-check-timeout")
@@ -280,12 +280,11 @@ class SeccSession(Opening):
         beside = stream or edition.is_beside(message)  # on a stream of its own: the loop goes on
         if self._waiting is not None and not beside:
             self._waiting = None
-            return self._end(
-                EndReason.SEQUENCE_ERROR,
-                "a second request before the answer to the first",
+            refused, what = (
                 edition.refuse(message, Fault.SEQUENCE),
-                cause="second-request",
+                "a second request before the answer to the first",
             )
+            return self._end(EndReason.SEQUENCE_ERROR, what, refused, cause="second-request")
         if not beside:
             self.timers.clear(_SEQUENCE)
             facts.wishes.may_leave = ""
@@ -382,8 +381,8 @@ class SeccSession(Opening):
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 if why := facts.wishes.may_leave:
-                    left = f"{why}: {lost}"
-                    return self._end(EndReason.STOPPED_BY_EV, left, connected=False, cause="left-early")
+                    lost, early = f"{why}: {lost}", "left-early"
+                    return self._end(EndReason.STOPPED_BY_EV, lost, connected=False, cause=early)
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False, cause=LOSSES.get(how, ""))
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))

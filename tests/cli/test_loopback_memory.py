@@ -140,8 +140,9 @@ def test_people_read_who_what_and_how_it_ended() -> None:
 def test_a_session_folder_has_every_message_and_the_summary(tmp_path: Path) -> None:
     summary = memory("--soc-target", "25", "--out", str(tmp_path / "run"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "session.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if line["layer"] == "message"]
     assert len(lines) == 2 * summary["exchanges"]
-    assert [line["message"] for line in lines[:2]] == ["SupportedAppProtocolReq", "SupportedAppProtocolRes"]
+    assert [line["message"] for line in lines[:2]] == ["supportedAppProtocolReq", "supportedAppProtocolRes"]
     assert lines[-1]["from"] == "secc"
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
 
