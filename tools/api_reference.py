@@ -130,6 +130,7 @@ MODULES: Final = tuple(
         "robot_keywords",
         "trace",
         "trace.entries",
+        "trace.recording",
         "trace.reading.files",
     )
 )

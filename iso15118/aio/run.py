@@ -473,6 +473,7 @@ class Asked:
         self.second: asyncio.Future[None] = loop.create_future()
 
     def again(self) -> None:
+        """Another signal has come."""
         for one in (self.first, self.second):
             if not one.done():
                 one.set_result(None)

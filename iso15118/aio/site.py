@@ -86,7 +86,8 @@ class Site:
 
     async def open(self) -> None:
         """Open every connector. One that fails is tried again later; where all fail, raises what the first of them did. Raises
-        ``ConfigError`` for settings that cannot be right, whichever connector's they are, with its name."""
+        ``ConfigError`` for settings that cannot be right, whichever connector's they are, with its name, and ``MisuseError`` where it is
+        open."""
         if self._news is not None:
             raise MisuseError("this site is open already")
         self._news = asyncio.Event()
@@ -115,7 +116,7 @@ class Site:
 
     async def close(self) -> None:
         """Close every connector, all at the same time: each makes its hardware safe, whatever becomes of the others. Bounded in time, and a
-        cancellation comes out at the end."""
+        cancellation comes out at the end: then it raises ``CancelledError``."""
         following, self._following = self._following, {}
         for one in following.values():
             one.cancel()

@@ -23,6 +23,7 @@ from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
 from iso15118.settings.couplers import check_connector, check_inlet, fit_to_inlet, fit_to_preset, is_megawatt
+from iso15118.settings.grid import check_grid, check_inverter
 from iso15118.settings.link import LinkSettings, check_link
 from iso15118.settings.overrides import Override, override
 from iso15118.settings.parts import (
@@ -51,7 +52,7 @@ ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision":
 _ISO2_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file")
 _TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
-_AC = (ServiceID.AC, ServiceID.AC_BPT)
+_AC = (ServiceID.AC, ServiceID.AC_BPT, ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 
 
@@ -124,7 +125,7 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
-        fit_to_preset(str(station.get("preset", "")), session)
+        fit_to_preset(str(station.get("preset", "")), session, str(station.get("grid_code", "none")))
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
     megawatt = is_megawatt(settings.station.preset)
     alternating = settings.station.preset in AC_PRESETS
@@ -145,6 +146,8 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
                     f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
                     f"any of {names}",
                 )
+    with problems.noted():
+        check_grid(settings.station, settings.session.services, alternating=alternating)
     config = settings.session
     for edition, where, timing in (
         ("iso20", "session.timing", config.timing),
@@ -217,6 +220,8 @@ def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
                     "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
                 )
     vehicle, target = settings.vehicle, settings.session.target_soc
+    with problems.noted():
+        check_inverter(vehicle, settings.session.services)
     with problems.noted():
         check_inlet(vehicle, settings.session.services, settings.session.connectors)
     with problems.noted():

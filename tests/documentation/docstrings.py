@@ -7,11 +7,11 @@ has a docstring. A float that it takes, gives or holds has its unit in its name 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
 
 from tools.api_reference import MODULES
 
@@ -81,31 +81,36 @@ def _follow(path: Path, names: set[str], found: dict[Path, set[str]]) -> None:
 
 
 def raised(function: FUNCTION) -> set[str]:
-    """Exceptions that it raises itself, by name; not what it lets pass, and not what is abstract."""
-    found = set()
-    todo: list[ast.AST] = list(function.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, FUNCTION | ast.ClassDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Try) and any(isinstance(one.type, ast.Name) for one in node.handlers):
-            here = ast.Module(node.body, [])
-            caught = {ast.unparse(one.type) for one in node.handlers if one.type is not None}
-            raised_here = {ast.unparse(one.exc.func) for one in ast.walk(here) if _is_made(one)}
-            if raised_here <= caught or caught & {"Exception", "BaseException"}:
-                todo += [*node.handlers, *node.orelse, *node.finalbody]
-                continue
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            what = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-            name = what.attr if isinstance(what, ast.Attribute) else getattr(what, "id", "")
-            if name[:1].isupper():
-                found.add(name)
-        todo += ast.iter_child_nodes(node)
+    """Exceptions that it raises itself, by name; not what it catches or lets pass, and not what is abstract."""
+    found = {name for node in function.body for name in _raised_in(node)}
     return found - {"NotImplementedError", "AssertionError"}
 
 
-def _is_made(node: ast.AST) -> TypeGuard[Any]:
-    return isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+def _raised_in(node: ast.AST) -> set[str]:
+    if isinstance(node, FUNCTION | ast.ClassDef | ast.Lambda):
+        return set()
+    if isinstance(node, ast.Raise) and node.exc is not None:
+        what = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        name = what.attr if isinstance(what, ast.Attribute) else getattr(what, "id", "")
+        return {name} if name[:1].isupper() else set()
+    if isinstance(node, ast.Try):
+        caught = {ast.unparse(one.type) for one in node.handlers if one.type is not None}
+        inside = {name for one in node.body for name in _raised_in(one) if not _is_caught(name, caught)}
+        beside = [*node.handlers, *node.orelse, *node.finalbody]
+        return inside | {name for one in beside for name in _raised_in(one)}
+    return {name for one in ast.iter_child_nodes(node) for name in _raised_in(one)}
+
+
+def _is_named(name: str, text: str) -> bool:
+    """By itself, or by a class above it, as OSError."""
+    kind = getattr(builtins, name, Exception)
+    return any(one in text for one in (name, *(base.__name__ for base in kind.__mro__[:-3])))
+
+
+def _is_caught(name: str, caught: set[str]) -> bool:
+    kind = getattr(builtins, name, Exception)
+    above = {one.__name__ for one in kind.__mro__} | {name, "Exception"}
+    return bool(above & caught)
 
 
 def is_number(annotation: ast.expr | None) -> bool:
@@ -120,7 +125,9 @@ def of_function(function: FUNCTION, beside: str = "") -> Iterator[str]:
     if own.startswith("As "):
         return  # what is said there holds here
     text = f"{own} {beside}"
-    yield from (f"raises {name} and does not say so" for name in sorted(raised(function)) if name not in text)
+    yield from (
+        f"raises {name} and does not say so" for name in sorted(raised(function)) if not _is_named(name, text)
+    )
     taken = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     for one in taken:
         if is_number(one.annotation) and not UNIT_IN_NAME.search(one.arg) and not UNIT_IN_TEXT.search(text):

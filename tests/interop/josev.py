@@ -149,8 +149,8 @@ class Bench:
             names = [name for name in other.certificates if name == "contract" or name.startswith("mo-")]
             pki = structs.replace(
                 pki,
-                certificates=pki.certificates | {name: other.certificates[name] for name in names},
-                keys=pki.keys | {"contract": other.keys["contract"]},
+                certificates={**pki.certificates, **{name: other.certificates[name] for name in names}},
+                keys={**pki.keys, "contract": other.keys["contract"]},
             )
             ours = self.folder / "pki-of-the-stranger"
         else:
