@@ -58,7 +58,7 @@ def test_every_help_has_the_same_parts(path: tuple[str, ...], command: Any) -> N
         if one.param_type_name == "argument":
             assert one.metavar, one.name
             assert one.metavar.replace("IFACE|", "").strip("[]").isupper() or "." in one.metavar
-    assert command.help.partition("\n")[0].rstrip().endswith((".", '".')), command.help
+    assert command.help.partition("\n\n")[0].rstrip().endswith((".", '".')), command.help
 
 
 @each
