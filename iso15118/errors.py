@@ -10,6 +10,7 @@
     |  |- SlacError         a malformed HomePlug Green PHY management message
     |- MisuseError          our own user called something wrongly
     |  |- ConfigError       a wrong key or value in configuration or options
+    |  |  |- SeveralConfigError  several of them, found together
     |  |- TicketError       what was stored of a paused session cannot be used
     |- LinkError            the transport failed: no answer, reset, end of stream
     |  |- LinkTimeoutError  it took too long to connect or to agree on TLS
@@ -21,6 +22,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "ConfigError",
     "ExiError",
@@ -31,7 +35,9 @@ __all__ = [
     "MisuseError",
     "PeerError",
     "PkiError",
+    "Problems",
     "SdpError",
+    "SeveralConfigError",
     "SlacError",
     "TicketError",
     "TlsError",
@@ -104,6 +110,54 @@ class ConfigError(MisuseError):
         self.reason = reason
         self.hint = hint
         super().__init__(f"{key}: {reason}" + (f" ({hint})" if hint else ""))
+
+    @property
+    def each(self) -> tuple[ConfigError, ...]:
+        """This one; of several that were found together, all."""
+        return (self,)
+
+
+class SeveralConfigError(ConfigError):
+    """Several wrong keys or values that were found together. ``key``, ``reason`` and ``hint`` are those of the first, ``each`` has all."""
+
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self._each = tuple(errors)
+        first = self._each[0]
+        super().__init__(first.key, first.reason, first.hint)
+        self.args = ("; ".join(str(one) for one in self._each),)
+
+    @property
+    def each(self) -> tuple[ConfigError, ...]:
+        """All of them, in the order in which they were found."""
+        return self._each
+
+
+class Problems:
+    """Collects what is wrong, so that somebody who mends a file hears of all of it at once.
+
+    Each check stands in ``with problems.noted():``; ``tell`` at the end raises what was found.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[ConfigError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """A check that may raise ``ConfigError``; whatever comes after the block goes on."""
+        try:
+            yield
+        except ConfigError as error:
+            self._found += error.each
+
+    def tell(self) -> None:
+        """Raises ``ConfigError`` for one problem, ``SeveralConfigError`` for several, and nothing for none."""
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise SeveralConfigError(self._found)
 
 
 class TicketError(MisuseError):

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "sdp": BASE | {"timing", "v2gtp"},
     "exi": BASE | {"_native"},
     "tls": BASE | {"_native"},
-    "pki": BASE | {"exi", "pnc"},
+    "pki": BASE | {"cluster", "exi", "pnc"},
     "pnc": BASE | {"exi", "pki"},
     "channel": BASE | {"v2gtp", "exi"},
     # SI numbers in, SI numbers out: of the messages only how a number is rounded on the wire.
@@ -96,6 +96,10 @@ MAY_IMPORT = {
     # Above the loopback: the same sessions, told what to do.
     "scenario": BASE
     | {"aio", "channel", "loopback", "session", "settings", "simulation", "testing", "trace", "v2gtp"},
+    # A Dask cluster, for whoever has work for one.
+    "cluster": {"errors"},
+    # Above everything that can be a cell of a campaign.
+    "campaign": BASE | {"aio", "channel", "cluster", "loopback", "scenario", "settings", "trace"},
     "pytest_plugin": {
         "aio",
         "channel",
@@ -111,6 +115,7 @@ MAY_IMPORT = {
     "robot_keywords": BASE | {"aio", "loopback", "pki", "scenario", "sdp", "session", "settings"},
     "cli": BASE
     | {
+        "campaign",
         "scenario",
         "timing",
         "pnc",

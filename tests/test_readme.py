@@ -59,6 +59,10 @@ def iso15118(line: str) -> list[str]:
     return [sys.executable, "-m", "iso15118", *shlex.split(line, comments=True)[1:]]
 
 
+TOOLS = ("openssl", "chmod")
+"""Other commands that pages tell to type, with what is on every machine that runs the tests."""
+
+
 def program(line: str) -> list[str]:
     """The command, or an example by its place in the repository."""
     if line.startswith("iso15118"):
@@ -96,9 +100,13 @@ def background(line: str, folder: Path, ready: bytes, interrupt: bool) -> Iterat
 def replay(text: str, folder: Path) -> None:
     """Write the files and run the commands of a page or a part of it, from top to bottom."""
     for kind, block in BLOCK.findall(text):
+        first = block.splitlines()[0]
+        if kind == "ini" and first.startswith("# ") and first.endswith(".cnf"):
+            (folder / first.removeprefix("# ")).write_text(block, encoding="utf-8")
         if kind == "toml":
             name = block.splitlines()[0].removeprefix("# ")
-            of_a_role = name != "broken.toml" and "[[step]]" not in block and "[[schedule]]" not in block
+            other = ("[[step]]", "[[schedule]]", "[campaign]")
+            of_a_role = name != "broken.toml" and not any(one in block for one in other)
             keys = f"sdp_port = {SDP_PORT}\n" if of_a_role else ""
             (folder / name).write_text(keys + block, encoding="utf-8")
     with contextlib.ExitStack() as stack:
@@ -117,6 +125,11 @@ def replay(text: str, folder: Path) -> None:
                     check=False,
                 )
                 assert run.returncode == expected, (line, run.stderr.decode())
+            elif line.split()[0] in TOOLS:
+                run = subprocess.run(
+                    line, shell=True, cwd=folder, capture_output=True, timeout=300.0, check=False
+                )
+                assert run.returncode == 0, (line, run.stderr.decode())
             else:
                 target = line.removeprefix("make ")
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line

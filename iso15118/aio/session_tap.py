@@ -29,7 +29,7 @@ ITEM: Final = 300
 """What an item that waits costs in memory beside its octets, about."""
 _MOST_EARLY: Final = 256 * 1024
 """Octets of a connection that has no session yet; a handshake has some 20,000."""
-HANDSHAKE_S: Final = 2.0
+HANDSHAKE_S: Final = 10.0
 """So long the packets of a handshake wait for their secrets, which have to stand before them."""
 _HELLO: Final = 43
 """Octets of a ClientHello up to the end of its random."""

@@ -87,7 +87,7 @@ def lines_of_result(result: SessionResult) -> list[str]:
     faults = ", ".join(f"{fault.port}: {fault.reason}" for fault in result.faults)
     lines = [
         f"{result.role} session with {result.peer or 'nobody'}: {ended.reason.name}, {cause.code}",
-        f"  because     {ended.detail or cause.meaning}",
+        f"  because     {cause.meaning}" + (f" ({ended.detail})" if ended.detail else ""),
         f"  points at   {who}" + (f" ({timer})" if timer else ""),
         f"  try         {cause.hint}",
         f"  spoke       {result.edition or 'no edition in common'}, {'plaintext' if tls is None else tls.version}, "

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from iso15118.cli.decoding.sources import open_source
-from iso15118.cli.terminal import echo
+from iso15118.cli.terminal import echo, print_json
 from iso15118.errors import ConfigError
 from iso15118.files import make_folder, write_whole
 from iso15118.trace.anonymize import Pseudonyms
@@ -17,6 +16,7 @@ from iso15118.trace.anonymized import Anonymizer
 from iso15118.trace.entries import Entry, MessageEntry
 from iso15118.trace.reading.fitting import AUTO
 from iso15118.trace.reading.secrets import Secrets
+from iso15118.trace.reading.source import open_source
 from iso15118.trace.recording.folders import CAPTURE, LINES, REPORT, SUMMARY
 from iso15118.trace.recording.lines import message_line, session_line
 from iso15118.trace.recording.reread import entries_in, lines_of
@@ -63,6 +63,7 @@ def anonymize(
             help="A file with a secret: with the same one the pseudonyms are the same in every output."
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a session anew that says nothing of who was there: EVCCID, EVSEID, EMAID, addresses, certificates, session and meter ids,
     signatures and free text have pseudonyms. Values, times and what went wrong stay; TLS is taken off."""
@@ -85,12 +86,22 @@ def anonymize(
     except OSError as error:
         raise ConfigError("OUT", f"{target}: {error.strerror}", "a place that can be written to") from None
     replaced = sum(anonymizer.pseudonyms.found.values())
-    echo(f"{anonymizer.messages} messages written, {replaced} identifying values replaced: {target}")
+    if as_json:
+        print_json(
+            {
+                "target": str(target),
+                "messages": anonymizer.messages,
+                "replaced": replaced,
+                "left_out": dict(sorted(anonymizer.left_out.items())),
+            }
+        )
+    else:
+        echo(f"{anonymizer.messages} messages written, {replaced} identifying values replaced: {target}")
     for kind, count in sorted(anonymizer.left_out.items()):
-        echo(f"iso15118 anonymize: left out: {count} {kind}", err=True)
+        echo(f"iso15118: left out: {count} {kind}", err=True)
     if not anonymizer.messages:
         echo(
-            "iso15118 anonymize: no message could be read: give the secrets with --keylog if it is TLS",
+            "iso15118: no message could be read: give the secrets with --keylog if it is TLS",
             err=True,
         )
         raise typer.Exit(1)

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from iso15118.cli.terminal import echo
+from iso15118.cli.terminal import echo, print_json
 from iso15118.codegen.model import SchemaError
 from iso15118.codegen.vendor import compile_package
 from iso15118.errors import ConfigError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Message types and grammar tables from an XSD file.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Message types and grammar tables from an XSD file."
+)
 
 
 @app.command()
@@ -26,8 +28,9 @@ def codegen(
         Path, typer.Option("--out", metavar="DIR", help="The package to write; its name is the folder's.")
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the schema set; default: that of the file.")
+        str | None, typer.Option(help="Name of the schema set (default: that of the file).")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compile an XSD file with all it imports and includes into a Python package.
 
@@ -38,5 +41,8 @@ def codegen(
         files = compile_package(schema, out, name)
     except SchemaError as error:
         raise ConfigError(schema.name, str(error)) from None
+    if as_json:
+        print_json({"files": [str(file) for file in files]})
+        return
     for file in files:
         echo(file)

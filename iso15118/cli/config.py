@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from iso15118.cli.configured import Sets, evcc_settings, secc_settings
+from iso15118.cli.options import choices
 from iso15118.cli.show import print_json
 from iso15118.cli.terminal import echo, echo_lines
 from iso15118.errors import ConfigError
@@ -14,12 +16,12 @@ from iso15118.settings import choose
 from iso15118.settings.connectors import (
     OneConnector,
     connectors_schema,
+    connectors_to_builtins,
     connectors_to_toml,
-    load_connectors,
 )
 from iso15118.settings.reading import read_toml
-from iso15118.settings.roles import ELSEWHERE, ROLES, SeccSettings, load
-from iso15118.settings.writing import json_schema, to_toml
+from iso15118.settings.roles import ELSEWHERE, ROLES, SeccSettings
+from iso15118.settings.writing import json_schema, to_builtins, to_toml
 
 __all__ = ["app"]
 
@@ -38,19 +40,36 @@ File = Annotated[Path | None, typer.Argument(help="A TOML file.")]
 Option = Annotated[
     Path | None, typer.Option("-c", "--config", help="The same, as the other commands have it.")
 ]
-Role = Annotated[str | None, typer.Option(help="secc or evcc (default: what the file looks like).")]
+Role = Annotated[
+    str | None,
+    typer.Option(
+        help="secc or evcc (default: what the file looks like).", autocompletion=choices("secc", "evcc")
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def show(file: File = None, config: Option = None, role: Role = None) -> None:
+def show(
+    file: File = None, config: Option = None, role: Role = None, sets: Sets = None, as_json: AsJson = False
+) -> None:
     """Print a file with every key, its value, unit and meaning; without a file: the defaults of --role."""
     path = _one(file, config)
+    if path is None and sets:
+        raise ConfigError("--set", "says something over a file, and there is none", "name a file")
     which = _named(role) if path is None else _role(path, role)
     if which == "secc":
-        one = OneConnector("", SeccSettings())
-        echo_lines(connectors_to_toml((one,) if path is None else load_connectors(path)))
+        stations = (OneConnector("", SeccSettings()),) if path is None else secc_settings(path, sets)
+        if as_json:
+            print_json(connectors_to_builtins(stations))
+        else:
+            echo_lines(connectors_to_toml(stations))
     else:
-        echo_lines(to_toml(ROLES[which]() if path is None else load(path, which), without=_WITHOUT))
+        settings = ROLES[which]() if path is None else evcc_settings(path, sets)
+        if as_json:
+            print_json(to_builtins(settings, without=_WITHOUT))
+        else:
+            echo_lines(to_toml(settings, without=_WITHOUT))
 
 
 @app.command()
@@ -58,7 +77,8 @@ def validate(
     file: File = None,
     config: Option = None,
     role: Role = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    sets: Sets = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a file: exit status 0 if it is right, 2 with the key and the reason if it is not."""
     path = _one(file, config)
@@ -67,9 +87,9 @@ def validate(
     which = _role(path, role)
     names: list[str] = []
     if which == "secc":
-        names = [one.name for one in load_connectors(path) if one.name]
+        names = [one.name for one in secc_settings(path, sets) if one.name]
     else:
-        load(path, which)
+        evcc_settings(path, sets)
     if as_json:
         several = {"connectors": names} if names else {}
         print_json({"file": str(path), "role": which, "valid": True, **several})
@@ -79,8 +99,9 @@ def validate(
 
 
 @app.command()
-def schema(role: Role = None) -> None:
+def schema(role: Role = None, as_json: AsJson = False) -> None:
     """Print the JSON Schema of the files, with units and defaults."""
+    del as_json  # it is JSON in any case
     schemas = {name: json_schema(kind, without=_WITHOUT) for name, kind in ROLES.items()}
     schemas["secc"] = connectors_schema(schemas["secc"])
     print_json(schemas if role is None else schemas[_named(role)])

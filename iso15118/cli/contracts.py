@@ -50,8 +50,8 @@ def followed_backend(
     def again() -> ContractBackend | None:
         pki, older = settings.tls.pki, settings.tls.iso2.pki
         return made(
-            None if secured.pki is None or pki is None else read_pki(pki),
-            None if secured.older_pki is None or older is None else read_pki(older),
+            None if secured.pki is None or pki is None else read_pki(pki, keys_when_used=True),
+            None if secured.older_pki is None or older is None else read_pki(older, keys_when_used=True),
         )
 
     def take(other: ContractBackend | None) -> None:

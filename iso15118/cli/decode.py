@@ -14,12 +14,14 @@ import typer
 
 from iso15118 import exi
 from iso15118.cli.decoding.output import FOR_PEOPLE, JSON, XML, Output
-from iso15118.cli.decoding.sources import Source, open_source
+from iso15118.cli.ending import InputError, of_the_input
 from iso15118.cli.exi import known_schema
+from iso15118.cli.options import choices
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.trace.reading.fitting import AUTO
 from iso15118.trace.reading.secrets import Secrets
+from iso15118.trace.reading.source import Source, open_source
 
 __all__ = ["app"]
 
@@ -39,7 +41,8 @@ def decode(
         str,
         typer.Option(
             help="auto: what supportedAppProtocol chose, else what fits best; or "
-            f"{', '.join(exi.SCHEMAS)}; or a folder that iso15118 codegen wrote, which is imported."
+            f"{', '.join(exi.SCHEMAS)}; or a folder that iso15118 codegen wrote, which is imported.",
+            autocompletion=choices(AUTO, *exi.SCHEMAS),
         ),
     ] = AUTO,
     keylog: Annotated[
@@ -62,7 +65,7 @@ def decode(
         from iso15118.trace.reading.files import read_key_log
 
         read_key_log(keylog, secrets)
-    with open_source(source, secrets, name) as opened:
+    with of_the_input(), open_source(source, secrets, name) as opened:
         output = Output(JSON if as_json else XML if as_xml else FOR_PEOPLE, live=opened.live, one=opened.one)
         try:
             _run(opened, output)
@@ -70,10 +73,9 @@ def decode(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         for line in opened.summary():
-            echo(f"iso15118 decode: {line}", err=True)
+            echo(f"iso15118: {line}", err=True)
     if not output.found:
-        echo("iso15118 decode: nothing was found that belongs to charging", err=True)
-        raise typer.Exit(1)
+        raise InputError("nothing was found that belongs to charging")
 
 
 def _run(opened: Source, output: Output) -> None:

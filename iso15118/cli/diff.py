@@ -9,13 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from iso15118.cli.decoding.sources import open_source
 from iso15118.cli.terminal import echo, print_json
 from iso15118.errors import ConfigError
 from iso15118.trace.diff import Difference, Kind, differences
 from iso15118.trace.entries import MessageEntry
 from iso15118.trace.reading.fitting import AUTO
 from iso15118.trace.reading.secrets import Secrets
+from iso15118.trace.reading.source import open_source
 from iso15118.trace.recording.folders import CAPTURE, LINES
 
 __all__ = ["app"]

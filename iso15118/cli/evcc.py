@@ -10,6 +10,7 @@ import typer
 
 from iso15118.aio.output import by_thread
 from iso15118.aio.run import run_vehicle
+from iso15118.cli.configured import SetsOfEvcc, evcc_settings
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import link_of, tell_link
 from iso15118.cli.options import KeylogUdp, Record
@@ -22,7 +23,6 @@ from iso15118.pki import Store
 from iso15118.pki.status.evidence import Evidence
 from iso15118.settings.contracts import store_of
 from iso15118.settings.hardware import vehicle_of
-from iso15118.settings.roles import load_evcc
 from iso15118.settings.trust import common_name
 
 __all__ = ["app"]
@@ -42,10 +42,11 @@ def evcc(
         Path | None,
         typer.Option(help="A scenario whose steps for the vehicle are done in the session, and judged."),
     ] = None,
+    sets: SetsOfEvcc = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Be a vehicle: find a station, charge up to the target, print how it went."""
-    settings = load_evcc(config)
+    settings = evcc_settings(config, sets)
     vehicle, reported = vehicle_of(settings)
     told = None if scenario is None else ToldEnd(scenario, "evcc", vehicle, linked=settings.link.plugged)
     session = settings.session

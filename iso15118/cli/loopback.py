@@ -12,40 +12,71 @@ from typing import Annotated, Any
 import typer
 
 from iso15118.cli.keylog import keylog_of_environment, warn_of_keylog
-from iso15118.cli.options import ConfigKeys
+from iso15118.cli.options import ConfigKeys, choices
 from iso15118.cli.show import print_json, print_summary, progress_bar
 from iso15118.loopback import LoopbackSpec, run
 from iso15118.loopback.recording import SessionFolder
+from iso15118.session.services import SERVICES as ALL_SERVICES
+from iso15118.simulation import AC_PRESETS, PAD_PRESETS, PRESETS
 
 __all__ = ["app"]
+
+SERVICES = [entry.name for entry in ALL_SERVICES.values()]
+STATIONS = [*PRESETS, *AC_PRESETS, *PAD_PRESETS]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
 def loopback(
-    edition: Annotated[str, typer.Option(help="What both sides speak: iso20, iso2 or din.")] = "iso20",
+    edition: Annotated[
+        str,
+        typer.Option(
+            help="What both sides speak: iso20, iso2 or din.", autocompletion=choices("iso20", "iso2", "din")
+        ),
+    ] = "iso20",
     evcc_editions: Annotated[
         str | None, typer.Option(help="What the car speaks, best first: a list such as iso20,iso2,din.")
     ] = None,
     secc_editions: Annotated[
         str | None, typer.Option(help="What the charger speaks, likewise: together they show a fall-back.")
     ] = None,
-    service: Annotated[str, typer.Option(help="dc, dc-bpt, mcs, mcs-bpt, ac or ac-bpt.")] = "dc",
+    service: Annotated[
+        str,
+        typer.Option(
+            help="dc, dc-bpt, mcs, mcs-bpt, ac or ac-bpt; also ac-der-iec, ac-der-sae, acdp, acdp-bpt or wpt.",
+            autocompletion=choices(*SERVICES),
+        ),
+    ] = "dc",
     auth: Annotated[
-        str, typer.Option(help="eim: at a terminal; pnc: by contract (Plug and Charge).")
+        str,
+        typer.Option(
+            help="eim: at a terminal; pnc: by contract (Plug and Charge).",
+            autocompletion=choices("eim", "pnc"),
+        ),
     ] = "eim",
     install_contract: Annotated[
         bool, typer.Option("--install-contract", help="pnc: begin without contract and have it installed.")
     ] = False,
-    control: Annotated[str, typer.Option(help="Who sets the power: scheduled or dynamic.")] = "scheduled",
+    control: Annotated[
+        str,
+        typer.Option(
+            help="Who sets the power: scheduled or dynamic.", autocompletion=choices("scheduled", "dynamic")
+        ),
+    ] = "scheduled",
     link: Annotated[
         str,
-        typer.Option(help="From plug-in to unplug: slac (CCS) or spe (10BASE-T1S, MCS); none: no plug."),
+        typer.Option(
+            help="From plug-in to unplug: slac (CCS) or spe (10BASE-T1S, MCS); none: no plug.",
+            autocompletion=choices("none", "slac", "spe"),
+        ),
     ] = "none",
     transport: Annotated[
         str,
-        typer.Option(help="tcp: real SDP, TCP and TLS on the loopback interface; memory: a virtual clock."),
+        typer.Option(
+            help="tcp: real SDP, TCP and TLS on the loopback interface; memory: a virtual clock.",
+            autocompletion=choices("tcp", "memory"),
+        ),
     ] = "tcp",
     tls: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="TLS 1.3 with both certificates (default on tcp).")
@@ -54,7 +85,8 @@ def loopback(
         str | None,
         typer.Option(
             help="ccs2, mcs-gen1, mcs-gen2, mcs-max, ac-11, ac-22, ac-7-single, pantograph, wpt-3.7, wpt-7.7, wpt-11 or wpt-22 "
-            "(default: to fit the service)."
+            "(default: to fit the service).",
+            autocompletion=choices(*STATIONS),
         ),
     ] = None,
     phases: Annotated[
@@ -76,7 +108,11 @@ def loopback(
         ),
     ] = None,
     choice: Annotated[
-        str, typer.Option(help="Which schedule the car takes: cheapest, fastest, greenest or first.")
+        str,
+        typer.Option(
+            help="Which schedule the car takes: cheapest, fastest, greenest or first.",
+            autocompletion=choices("cheapest", "fastest", "greenest", "first"),
+        ),
     ] = "cheapest",
     pause: Annotated[
         float | None,

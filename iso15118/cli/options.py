@@ -1,17 +1,26 @@
-"""Keys of the library as the command line writes them (``soc_target`` is typed ``--soc-target``), and options that are given twice."""
+"""Options as all commands have them: named as the keys of the library, given once, from the environment, and listed in one style.
+
+A key ``soc_target`` is typed ``--soc-target``, and of ``iso15118 loopback`` it is taken from ``ISO15118_LOOPBACK_SOC_TARGET``, too.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import typer
 
+from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
+from iso15118.settings import nearest
 
-__all__ = ["ConfigKeys", "KeylogUdp", "Record", "given_once"]
+__all__ = ["ConfigKeys", "KeylogUdp", "Record", "choices", "given_once", "styled"]
+
+PREFIX: Final = "ISO15118_"
 
 Record = Annotated[
     Path | None,
@@ -53,6 +62,57 @@ class ConfigKeys:
         if isinstance(error, ConfigError) and error.key in self._keys:
             key = self._written.format(error.key) if self._written else "--" + error.key.replace("_", "-")
             raise ConfigError(key, error.reason, error.hint) from error
+
+
+def choices(*names: str) -> Callable[[str], list[str]]:
+    """What a shell may complete an option with."""
+
+    def found(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return found
+
+
+def styled(command: Any, name: str, *, shared: Iterable[Any], warn: bool = True) -> Any:
+    """The command, and those below it, in the style of all: plain help, ``-h``, options from the environment and given once, and the
+    ``shared`` ones. ``warn``: of variables for options that there are not."""
+    shared = list(shared)
+    known: set[str] = set()
+    for path, leaf in _leaves(command, name):
+        leaf.params += [option for option in shared if not _has(leaf, option)]
+        for option in leaf.params:
+            option.expose_value = option.expose_value and option not in shared
+            if option.param_type_name == "option" and option not in shared:
+                option.envvar = option.envvar or _variable(path, option)
+                option.show_envvar = False  # all of them: docs/command-line.md
+                known.add(option.envvar)
+            elif option.param_type_name == "argument":
+                option.metavar = option.metavar or option.name.upper()
+    below = f"{PREFIX}{name.upper()}_"
+    for variable in sorted(os.environ) if warn else ():
+        if variable.startswith(below) and not variable.startswith(f"{below}_") and variable not in known:
+            like = nearest(variable, [one.lower() for one in known]).upper()
+            echo(f"iso15118: {variable} is for no option of {name}; did you mean {like}?", err=True)
+    return given_once(command)
+
+
+def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    command.rich_markup_mode = None
+    command.context_settings["help_option_names"] = ["-h", "--help"]
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path, command
+    for name, one in (below or {}).items():
+        yield from _leaves(one, f"{path}_{name}")
+
+
+def _has(command: Any, option: Any) -> bool:
+    return any(set(one.opts) & set(option.opts) for one in command.params)
+
+
+def _variable(path: str, option: Any) -> str:
+    longest = max(option.opts, key=len).lstrip("-")
+    return f"{PREFIX}{path}_{longest}".replace("-", "_").upper()
 
 
 def given_once(command: Any) -> Any:

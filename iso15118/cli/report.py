@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from iso15118 import exi
-from iso15118.cli.decoding.sources import open_source
 from iso15118.cli.exi import known_schema
 from iso15118.cli.terminal import echo, print_json
 from iso15118.errors import ConfigError
 from iso15118.files import write_whole
 from iso15118.trace.reading.fitting import AUTO
 from iso15118.trace.reading.secrets import Secrets
+from iso15118.trace.reading.source import open_source
 from iso15118.trace.report.building import ReportBuilder
 from iso15118.trace.report.export import as_json
 from iso15118.trace.report.files import report_of_folder
@@ -69,7 +69,7 @@ def report(
             echo(line)
     if out is not None or not as_data:
         path = _written(found, source, out)
-        echo(f"iso15118 report: written to {path}", err=True)
+        echo(f"iso15118: written to {path}", err=True)
     raise typer.Exit(_STATUS[found.verdict])
 
 

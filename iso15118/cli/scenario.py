@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 
-from iso15118.cli.terminal import echo, echo_lines, json_line
+from iso15118.cli.terminal import echo, echo_lines, json_line, print_json
 from iso15118.cli.told import outcome_lines
 from iso15118.errors import ConfigError
 from iso15118.loopback.recording import SessionFolder
@@ -69,6 +69,7 @@ def from_capture(
         Path | None, typer.Option(help="TLS secrets, where they are not in the capture.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scenario here (default: print it).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make a scenario of the first session in a capture: its kind, what was done in it, and how it ended."""
     from iso15118.scenario.from_capture import NoSession, scenario_of
@@ -77,13 +78,15 @@ def from_capture(
         text = scenario_of(_entries(capture, keylog), capture.stem)
     except NoSession as error:
         raise ConfigError(str(capture), str(error), "iso15118 decode shows what is in it") from error
-    if out is None:
+    if out is not None:
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError("--out", f"{out}: {error.strerror}", "a file that can be written") from error
+    if as_json:
+        print_json({"file": None if out is None else str(out), "scenario": text})
+    elif out is None:
         echo_lines(text.rstrip())
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError("--out", f"{out}: {error.strerror}", "a file that can be written") from error
 
 
 def _entries(capture: Path, keylog: Path | None) -> Iterator[Entry]:

@@ -12,6 +12,7 @@ from iso15118.aio.net.stream import MessageStream
 from iso15118.aio.output import by_thread
 from iso15118.aio.results import SessionResult
 from iso15118.aio.run import run_station
+from iso15118.cli.configured import SetsOfSecc, secc_settings
 from iso15118.cli.connectors import serve_connectors
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.link import tell_link
@@ -21,7 +22,6 @@ from iso15118.cli.session import exit_status, listen_to, tell
 from iso15118.cli.terminal import echo_soon, json_line
 from iso15118.cli.told import ToldEnd
 from iso15118.errors import ConfigError
-from iso15118.settings.connectors import load_connectors
 
 __all__ = ["app"]
 
@@ -43,13 +43,14 @@ def secc(
         Path | None,
         typer.Option(help="A scenario whose steps for the station are done in one session, and judged."),
     ] = None,
+    sets: SetsOfSecc = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each session as one line of JSON.")] = False,
 ) -> None:
     """Be a charging station: wait for vehicles, charge them, print each session when it is over.
 
     A file with [[connector]] tables is a station of several connectors.
     """
-    connectors = load_connectors(config)
+    connectors = secc_settings(config, sets)
     kept = Kept(keylog, keylog_udp, record)
     if len(connectors) > 1 or connectors[0].name:
         if scenario is not None:

@@ -16,6 +16,7 @@ from iso15118.aio.net.disclosure import SecretDisclosure
 from iso15118.aio.net.keylog import KeyLogFile
 from iso15118.aio.results import SessionResult
 from iso15118.channel import Received
+from iso15118.cli.configured import Asking
 from iso15118.cli.ending import ExitStatus
 from iso15118.cli.keylog import KEYLOG_VARIABLE, keylog_of_environment, warn_of_keylog
 from iso15118.cli.options import ConfigKeys
@@ -254,8 +255,10 @@ def tls_of(
         yield Secured()
         return
 
+    asking = Asking()
+
     def read() -> tuple[TlsMaterial | None, TlsMaterial | None]:
-        newer, older = (None if one is None else read_material(one, role) for one in named)
+        newer, older = (None if one is None else read_material(one, role, asking) for one in named)
         return newer, older
 
     def state_of() -> object:
@@ -265,6 +268,7 @@ def tls_of(
     with suppress(OSError):  # what is missing is said by who reads it
         state = state_of()
     material, older = read()
+    asking.over()
     written = "--{}" if keylog is not None else "tls.{}" if settings.keylog is not None else KEYLOG_VARIABLE
     wanted = keylog or settings.keylog or keylog_of_environment()
     with ExitStack() as stack:

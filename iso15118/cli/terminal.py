@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from iso15118.printable import escaped
 
 __all__ = [
+    "QUIET",
     "JsonFormatter",
     "LineFormatter",
     "echo",
@@ -27,8 +28,33 @@ __all__ = [
 ]
 
 
-def echo(text: object = "", *, err: bool = False, flush: bool = False) -> None:
-    """Print a line on stdout or stderr. Whatever is in it, it stays one line."""
+class Quiet:
+    """Whether stderr is for errors alone: ``--quiet``."""
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def __bool__(self) -> bool:
+        return self._wanted
+
+    def set(self) -> None:
+        """From now on."""
+        self._wanted = True
+
+    def clear(self) -> None:
+        """No more: the next command line in this process says it anew."""
+        self._wanted = False
+
+
+QUIET: Final = Quiet()
+
+
+def echo(text: object = "", *, err: bool = False, flush: bool = False, error: bool = False) -> None:
+    """Print a line on stdout or stderr. Whatever is in it, it stays one line. ``error``: it is why the command fails, on stderr, which is
+    said to those who want it quiet, too."""
+    err = err or error
+    if err and QUIET and not error:
+        return
     print(escaped(str(text)), file=sys.stderr if err else sys.stdout, flush=flush)
 
 
@@ -42,6 +68,8 @@ def echo_lines(text: str, *, err: bool = False, flush: bool = False) -> None:
 
 def echo_soon(text: object = "", *, err: bool = False) -> None:
     """Print a line by the thread that ``aio`` has for it: for commands whose event loop must not wait for a terminal."""
+    if err and QUIET:
+        return
     from iso15118.aio.output import say  # here: commands without a loop load none
 
     say(escaped(str(text)), error=err)

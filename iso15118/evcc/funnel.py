@@ -49,6 +49,8 @@ _CONVERSATION_FAILURES = frozenset(
 """Ways to end in which nothing but the conversation failed."""
 _AUTHORIZING = ("Authorization", "CertificateInstallation", "CertificateUpdate", "PaymentDetails")
 """States in which the vehicle may have been refused already."""
+_DECIDING = ("Authorization", "PaymentDetails", "ContractAuthentication")
+"""States in which a refusal means that driver or contract is refused, in every edition."""
 
 
 class Funnel:
@@ -283,7 +285,7 @@ class Funnel:
         if reason in _CONVERSATION_FAILURES and self.states[-1] in _AUTHORIZING and self._talk.refusals:
             # The first cause: what the station says to the next attempt is often only that it did not expect one.
             detail = printable(f"{detail or reason.value}; before that: {'; '.join(self._talk.refusals)}")
-        if reason is EndReason.REFUSED and self.states[-1] in _AUTHORIZING:
+        if reason is EndReason.REFUSED and self.states[-1] in _DECIDING:
             cause = cause or "authorization-refused-by-station"
         if reason is EndReason.REFUSED and self._talk.shown:
             self._talk.refused = self._talk.shown

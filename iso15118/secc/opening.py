@@ -9,18 +9,17 @@ from iso15118.session.actions import Action, EndReason
 
 from .edition import SeccEdition
 from .editions import usable
-from .funnel import CONNECTED, Funnel
+from .funnel import CONNECTED
 from .negotiation import negotiate
+from .told import Told
 
 __all__ = ["NEGOTIATING", "Opening"]
 
 NEGOTIATING = CONNECTED.name
 
 
-class Opening(Funnel):
+class Opening(Told):
     """A session until an edition is chosen."""
-
-    _edition_name = ""
 
     @property
     def state(self) -> str:

@@ -1,7 +1,6 @@
 """The station's session as a value: events and the time in, actions and a deadline out.
 
-All that can end a session comes together here in one funnel, which asks for current zero and open contactors
-before anything else. What is
+All that can end a session comes together here in one funnel, which asks for current zero and open contactors before anything else. What is
 legal when stands in the edition's table; how the hardware is driven stands behind the actions.
 """
 
@@ -21,7 +20,7 @@ from iso15118.session.ac_limits import AcStationLimits
 from iso15118.session.actions import Action, EndReason
 from iso15118.session.causes import LOSSES, cause_of_fault
 from iso15118.session.checks import check_event, text
-from iso15118.session.couplers import carried
+from iso15118.session.couplers import through
 from iso15118.session.coupling import DevicePosition
 from iso15118.session.der import GridCode
 from iso15118.session.edition import Answer, Fault, Refused, Wait
@@ -66,17 +65,15 @@ PAUSE_DELAY_S: Final = 60.0
 class SeccSession(Opening):
     """One session of one connector.
 
-    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions
-    in their order. ``limits`` is what the station can give now, ``hardware`` what it could give at best,
-    which is what the vehicle is offered (None: the same, so that a station that is held back at plug-in stays
-    so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in seconds (for the time
-    stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over
-    TLS, contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``:
-    services beside energy. ``schedules``: the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the
-    provider that prices are signed with. ``resume``: sessions that
-    were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is None. ``grid_code``: what
-    the site asks of a vehicle that is an energy resource.
-    ``device``: where its connection device is; None: it has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
+    Feed it with ``handle`` and, when ``deadline`` is reached, with ``handle_timeout``; carry out the actions in their order. ``limits``
+    is what the station can give now, ``hardware`` what it could give at best, which is what the vehicle is offered (None: the same, so
+    that a station that is held back at plug-in stays so for the session); ``epoch`` is what must be added to ``now`` to get Unix time in
+    seconds (for the time stamps of messages, and for the validity of contracts; 0: no clock is set). ``trust``: with it, and over TLS,
+    contracts are taken; ``installs``: there is a contract-certificate service. ``value_added``: services beside energy. ``schedules``:
+    the energy manager is asked for schedules (``RequestSchedules``); ``price_signers``: keys of the provider that prices are signed with.
+    ``resume``: sessions that were paused here. ``ac`` and ``ac_hardware``: the same of an AC outlet; without a DC output ``limits`` is
+    None. ``grid_code``: what the site asks of a vehicle that is an energy resource. ``device``: where its connection device is; None: it
+    has none. ``pad`` and ``pad_id``: what its pad can send, and the code by which
     vehicles know it. Raises ``ConfigError`` for hardware and settings that do not go together.
     """
 
@@ -120,9 +117,6 @@ class SeccSession(Opening):
                 "epoch", f"{epoch!r} is no time", "Unix time at the clock's zero in s; 0: none is set"
             )
         check_event(ev.GridCodeChanged(grid_code))
-        # What the hardware could do beyond its coupler is neither offered nor given.
-        self._coupler = carried(config.services, () if config.connector is None else (config.connector,))
-        limits, hardware = self._through(limits), None if hardware is None else self._through(hardware)
         load(config)
         tickets = (resume,) if isinstance(resume, SeccTicket) else tuple(resume)
         super().__init__(
@@ -130,8 +124,8 @@ class SeccSession(Opening):
             Facts(
                 config=config,
                 timing=config.timing,
-                hardware=limits if hardware is None else hardware,
-                capabilities=limits,
+                hardware=through(config.services, config.connector, limits if hardware is None else hardware),
+                capabilities=through(config.services, config.connector, limits),
                 ac_hardware=ac if ac_hardware is None else ac_hardware,
                 ac_capabilities=ac,
                 epoch=epoch,
@@ -152,9 +146,6 @@ class SeccSession(Opening):
         self.states.append(CONNECTING)
         self._edition_name = ""
 
-    def _through(self, limits: StationLimits) -> StationLimits:
-        return limits if self._coupler is None else self._coupler.of_station(limits)
-
     # -- the outer contract
 
     @property
@@ -173,51 +164,6 @@ class SeccSession(Opening):
         if timer is not None and timer <= readings:
             return timer
         return readings if readings < _END_OF_TIME else None
-
-    @property
-    def session_id(self) -> bytes:
-        """The id of this session; zero before SessionSetup."""
-        return self._facts.session_id
-
-    @property
-    def edition(self) -> str:
-        """What is spoken, by its name in ``SeccConfig.editions``; empty before supportedAppProtocol has chosen."""
-        return self._edition_name
-
-    @property
-    def evccid(self) -> str:
-        """How the vehicle introduced itself; empty before SessionSetup."""
-        return self._facts.evccid
-
-    @property
-    def emaid(self) -> str:
-        """The contract that pays; empty with external identification, and before authorization."""
-        return self._facts.emaid
-
-    @property
-    def refusals(self) -> tuple[str, ...]:
-        """Human-readable reasons for refused contracts, in order."""
-        return tuple(self._facts.refusals)
-
-    @property
-    def used_tickets(self) -> tuple[SeccTicket, ...]:
-        """Tickets that it was given and that nobody can use any more: throw them away."""
-        return tuple(self._facts.used_tickets)
-
-    @property
-    def leaving(self) -> act.VehicleLeaves | None:
-        """Why the vehicle ended or paused the session, as it said (ISO 15118-20); None: it has not, or said nothing."""
-        return self._facts.leaving
-
-    @property
-    def display(self) -> act.VehicleDisplay | None:
-        """What the vehicle last let the station show of itself; None before."""
-        return self._facts.display
-
-    @property
-    def energized(self) -> bool:
-        """The hardware was asked for voltage, current or closed contactors, and not yet to take it back."""
-        return self._facts.energized
 
     def handle(self, event: ev.Event, now: float) -> list[Action]:
         """Take one event at time ``now`` (s) and say what has to be done, in this order.
@@ -436,9 +382,8 @@ class SeccSession(Opening):
             case ev.TransportLost(how=how):
                 lost = how.value if isinstance(how, ev.TransportLoss) else text(how)
                 if why := facts.wishes.may_leave:
-                    return self._end(
-                        EndReason.STOPPED_BY_EV, f"{why}: {lost}", connected=False, cause="left-early"
-                    )
+                    left = f"{why}: {lost}"
+                    return self._end(EndReason.STOPPED_BY_EV, left, connected=False, cause="left-early")
                 return self._end(EndReason.PEER_VANISHED, lost, connected=False, cause=LOSSES.get(how, ""))
             case ev.Undecodable(reason=reason):
                 return self._end(EndReason.UNDECODABLE, text(reason))
@@ -460,7 +405,7 @@ class SeccSession(Opening):
                 facts.contract_refusal = refusal
                 return self._decided(refusal is None, "" if refusal is None else f": {refusal.value}")
             case ev.LimitsChanged(limits=limits):
-                facts.capabilities = self._through(limits)
+                facts.capabilities = through(self.config.services, self.config.connector, limits)
                 return self._rebound()
             case ev.AcLimitsChanged(limits=ac):
                 facts.ac_capabilities = ac

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from .limits import StationLimits, VehicleLimits
 from .services import ServiceID
 
-__all__ = ["COUPLERS", "MCS_CONNECTORS", "Coupler", "carried"]
+__all__ = ["COUPLERS", "MCS_CONNECTORS", "Coupler", "carried", "through"]
 
 
 class Coupler(Struct, frozen=True, kw_only=True):
@@ -116,3 +116,9 @@ def carried(services: Iterable[ServiceID], connectors: Iterable[int]) -> Coupler
         maximum_current_a=max(one.maximum_current_a for one in found),
         maximum_power_w=max(one.maximum_power_w for one in found),
     )
+
+
+def through(services: Iterable[ServiceID], connector: int | None, limits: StationLimits) -> StationLimits:
+    """What a station with these limits offers and gives through its connector; all of it where nothing is known of that, or None is set."""
+    coupler = carried(services, () if connector is None else (connector,))
+    return limits if coupler is None else coupler.of_station(limits)

@@ -6,16 +6,18 @@ A file without such tables is a station with one connector, as ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, Problems
 
 from .choice import shown
+from .overrides import Override, override
 from .reading import read_toml
 from .roles import ELSEWHERE, SeccSettings, secc_of
 from .writing import json_schema, to_toml
@@ -24,6 +26,7 @@ __all__ = [
     "TABLE",
     "OneConnector",
     "connectors_schema",
+    "connectors_to_builtins",
     "connectors_to_toml",
     "has_connectors",
     "load_connectors",
@@ -52,10 +55,12 @@ def has_connectors(path: Path) -> bool:
     return TABLE in read_toml(path)
 
 
-def load_connectors(path: Path) -> tuple[OneConnector, ...]:
-    """Every connector of a station's file, in its order. Raises ``ConfigError`` for what is wrong with one, or with two."""
+def load_connectors(path: Path, overrides: Sequence[Override] = ()) -> tuple[OneConnector, ...]:
+    """Every connector of a station's file, in its order, and ``overrides`` over what is said of each. Raises ``ConfigError`` for what is
+    wrong with one, or with two."""
     table = read_toml(path)
     if TABLE not in table:
+        override(table, overrides, SeccSettings)
         return (OneConnector("", secc_of(table, path)),)
     own = _tables(table.pop(TABLE))
     names = [_name(number, one) for number, one in enumerate(own)]
@@ -65,7 +70,7 @@ def load_connectors(path: Path) -> tuple[OneConnector, ...]:
                 f"{TABLE}[{number}].name", f"{name!r} is the name of another one", "a name for each"
             )
     found = tuple(
-        OneConnector(name, _settings(number, name, table, one, path))
+        OneConnector(name, _settings(number, name, table, one, path, overrides))
         for number, (name, one) in enumerate(zip(names, own, strict=True))
     )
     _check_together(found)
@@ -94,15 +99,28 @@ def _name(number: int, own: dict[str, Any]) -> str:
 
 
 def _settings(
-    number: int, name: str, common: dict[str, Any], own: dict[str, Any], path: Path
+    number: int,
+    name: str,
+    common: dict[str, Any],
+    own: dict[str, Any],
+    path: Path,
+    overrides: Sequence[Override],
 ) -> SeccSettings:
+    merged = _over(common, own)
+    override(merged, overrides, SeccSettings)
     try:
-        return secc_of(_over(common, own), path)
+        return secc_of(merged, path)
     except ConfigError as error:
-        # Said where it is written: a key that only the common part has is wrong there, though it may be right for another connector.
-        if _has(own, error.key) or not _has(common, error.key):
-            raise ConfigError(f"{TABLE}[{number}].{error.key}", error.reason, error.hint) from error
-        raise ConfigError(error.key, f"for connector {name!r}: {error.reason}", error.hint) from error
+        problems = Problems()
+        for one in error.each:
+            with problems.noted():
+                # Said where it is written: a key that only the common part has is wrong there, though it may be right for another
+                # connector.
+                if _has(own, one.key) or not _has(common, one.key):
+                    raise ConfigError(f"{TABLE}[{number}].{one.key}", one.reason, one.hint) from error
+                raise ConfigError(one.key, f"for connector {name!r}: {one.reason}", one.hint) from error
+        problems.tell()
+        raise
 
 
 def _over(common: dict[str, Any], own: dict[str, Any], where: str = "") -> dict[str, Any]:
@@ -169,6 +187,11 @@ def _check_together(connectors: tuple[OneConnector, ...]) -> None:
                 f"{evse_id!r} is that of connector {ids[evse_id]!r}: an EVSEID names one outlet",
                 "an id for each connector",
             )
+
+
+def connectors_to_builtins(connectors: tuple[OneConnector, ...]) -> dict[str, Any]:
+    """The same as tables and plain values, for JSON."""
+    return tomllib.loads(connectors_to_toml(connectors))
 
 
 # -- shown ----------------------------------------------------------------------------------------------------

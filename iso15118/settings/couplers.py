@@ -36,10 +36,11 @@ def is_megawatt(preset: str) -> bool:
     return preset.startswith("mcs") or preset in _COUPLER_OF
 
 
-def fit_to_preset(preset: str, session: dict[str, Any]) -> None:
-    """What ``session`` does not say follows from the preset."""
+def fit_to_preset(preset: str, session: dict[str, Any], grid_code: str = "none") -> None:
+    """What ``session`` does not say follows from the preset, and from the grid code of an AC outlet."""
     kind = "mcs" if is_megawatt(preset) else "ac" if preset.startswith("ac") else "dc"
-    session.setdefault("services", [kind, f"{kind}-bpt"])
+    der = {"european": ["ac-der-iec"], "north-american": ["ac-der-sae"]}.get(grid_code, [])
+    session.setdefault("services", [kind, f"{kind}-bpt", *(der if kind == "ac" else [])])
     if (own := preset_connector(preset)) is not None:
         session.setdefault("connector", own)
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import ac, dc
 from iso15118.messages.values import si
+from iso15118.settings.grid import charger_of, grid_code_of, offered_of, wanted_of
 from iso15118.settings.parts import StationSettings
 from iso15118.settings.roles import EvccSettings
 from iso15118.settings.schedule_file import read_schedules
@@ -22,7 +23,6 @@ from iso15118.simulation import (
     AcVehicleWithRemoteStation,
     Battery,
     DcCircuit,
-    OnBoardCharger,
     StationWithRemoteVehicle,
     Timetable,
     VehicleWithRemoteStation,
@@ -56,6 +56,7 @@ def station_of(
         bidirectional=settings.bidirectional,
         timetable=table,
     )
+    station.value_added = offered_of(settings.value_added)
 
     def reported(message: object, now: float) -> None:
         element: Any = _body(message)
@@ -82,7 +83,9 @@ def _outlet_of(
         authorization_s=settings.authorization_s,
         meter_id=settings.meter_id,
         timetable=table,
+        grid_code=grid_code_of(settings, limits),
     )
+    station.value_added = offered_of(settings.value_added)
 
     def reported(message: object, now: float) -> None:
         element = _body(message)
@@ -138,11 +141,13 @@ def vehicle_of(
     if kind.charger != "none":
         preset = AC_PRESETS[kind.charger]
         alternating = _ac_circuit(preset, time_scale=kind.time_scale, loop_s=loop_s)
-        return AcVehicleWithRemoteStation(
-            alternating, OnBoardCharger(preset.rated_charger), battery
-        ), _nothing
+        charger = charger_of(kind, preset)
+        alternate = AcVehicleWithRemoteStation(alternating, charger, battery)
+        alternate.value_added = wanted_of(kind.value_added)
+        return alternate, _nothing
     circuit = DcCircuit(time_scale=kind.time_scale, loop_s=loop_s)
     vehicle = VehicleWithRemoteStation(circuit, battery, reports=True)
+    vehicle.value_added = wanted_of(kind.value_added)
 
     def reported(message: object, now: float) -> None:
         element: Any = _body(message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -36,6 +36,8 @@ __all__ = ["OWN", "Role", "TlsMaterial", "from_test_pki", "read_material", "read
 Role: TypeAlias = Literal["secc", "evcc"]
 """The two ends, as in the names of their commands."""
 Named: TypeAlias = TlsSettings | Iso2TlsSettings
+Ask: TypeAlias = Callable[[str], bytes | None]
+"""Asks a person for the passphrase of what is named; None if there is none to ask."""
 State: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
 
 OWN: Final[dict[Role, str]] = {"secc": "secc", "evcc": "vehicle"}
@@ -44,7 +46,9 @@ _ANCHORS: Final[dict[Role, tuple[AnchorRole, str]]] = {"secc": ("OEM", "oem"), "
 """The kind of roots that the far end's chain ends in, and their folder in a store."""
 _KEYS: Final = re.compile(r"\btls\.(?=(certificate|key|chain|anchors|store|pki|key_password_file)\b)")
 _LONGEST: Final = 256 * 1024
-_NO_PASSWORD = f"name a file with the password in tls.key_password_file, or set {KEY_VARIABLE}"
+_NO_PASSWORD = (
+    f"name a file with the password in tls.key_password_file, set {KEY_VARIABLE}, or be there to type it"
+)
 _WRONG_PASSWORD = f"the password is in tls.key_password_file or in {KEY_VARIABLE}"
 
 
@@ -61,21 +65,22 @@ class TlsMaterial(Struct, frozen=True, kw_only=True):
     """The test PKI that it is from, if it is."""
 
 
-def read_material(tls: Named, role: Role) -> TlsMaterial:
-    """What the file's ``[tls]`` or ``[tls.iso2]`` names; its paths are absolute. Keys of CAs are read from a test PKI only.
+def read_material(tls: Named, role: Role, ask: Ask | None = None) -> TlsMaterial:
+    """What the file's ``[tls]`` or ``[tls.iso2]`` names; its paths are absolute. ``ask``: for the passphrase of a key, where neither a file
+    nor the environment has one. Keys of CAs are read from a test PKI only.
 
     Raises ConfigError for files that are missing, that others may write or read where that matters, that are not what they should be, or
     that do not belong together; PkiError for a test PKI that cannot be used.
     """
     if tls.pki is not None:
-        made = from_test_pki(read_pki(tls.pki), role)
+        made = from_test_pki(read_pki(tls.pki, keys_when_used=True), role)
         return replace(made, own=None) if _bare(tls, role) else made
     try:
         if tls.store is not None:
-            return _from_store(tls.store, tls, role)
+            return _from_store(tls.store, tls, role, ask)
         if _bare(tls, role):
             return TlsMaterial(own=None, anchors=_anchors_of(tls))
-        return _from_files(tls)
+        return _from_files(tls, ask)
     except ConfigError as error:
         if not isinstance(tls, Iso2TlsSettings):
             raise
@@ -92,11 +97,11 @@ def _profile(tls: Named) -> str:
     return tls.profile if isinstance(tls, TlsSettings) else "iso2"
 
 
-def read_pki(folder: Path) -> IssuedPki:
-    """What `iso15118 pki init` wrote. Raises ``PkiError`` if it is not usable."""
+def read_pki(folder: Path, *, keys_when_used: bool = False) -> IssuedPki:
+    """What `iso15118 pki init` wrote. ``keys_when_used``: as for ``pki.load``. Raises ``PkiError`` if it is not usable."""
     if not folder.is_dir():
         raise PkiError(f"there is no folder {folder} (tls.pki): make one with `iso15118 pki init {folder}`")
-    return load(folder)
+    return load(folder, keys_when_used=keys_when_used)
 
 
 def from_test_pki(pki: IssuedPki, role: Role) -> TlsMaterial:
@@ -131,10 +136,10 @@ def _anchors_of(tls: Named) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(anchors))
 
 
-def _from_files(tls: Named) -> TlsMaterial:
+def _from_files(tls: Named, ask: Ask | None) -> TlsMaterial:
     if tls.key is None:  # the settings of a file have been checked; those of a program may not
         raise ConfigError("tls.key", "is missing", "the file with our private key, or tls.store")
-    key, beside = _key(tls.key, tls)
+    key, beside = _key(tls.key, tls, ask)
     leaf = [] if tls.certificate is None else _certificates("tls.certificate", tls.certificate)
     above = [] if tls.chain is None else _certificates("tls.chain", tls.chain)
     if not leaf and not beside:
@@ -164,14 +169,14 @@ def _from_files(tls: Named) -> TlsMaterial:
     return TlsMaterial(own=own, anchors=_anchors_of(tls), roots=tuple(roots))
 
 
-def _key(path: Path, tls: Named) -> tuple[bytes, list[bytes]]:
+def _key(path: Path, tls: Named, ask: Ask | None) -> tuple[bytes, list[bytes]]:
     """The key (PKCS#8, DER), and what certificates are in the same file if it is PKCS#12."""
     data = read_secret(path, key="tls.key", limit=_LONGEST)
     if path.suffix.lower() in PKCS12_ENDINGS:
-        return _pkcs12(path, data, _password(tls))
+        return _pkcs12(path, data, lambda: _password(tls, ask, path))
     data, _ = split_key(data)  # certificates in the same file are named by tls.certificate
     sealed = protection_of(data) != "none"
-    password = _password(tls) if sealed else None
+    password = _password(tls, ask, path) if sealed else None
     if sealed and password is None:
         raise ConfigError("tls.key", f"{path} is encrypted, and there is no password", _NO_PASSWORD)
     try:
@@ -186,11 +191,13 @@ def _key(path: Path, tls: Named) -> tuple[bytes, list[bytes]]:
         ) from error
 
 
-def _pkcs12(path: Path, data: bytes, password: bytes | None) -> tuple[bytes, list[bytes]]:
+def _pkcs12(path: Path, data: bytes, passphrase: Callable[[], bytes | None]) -> tuple[bytes, list[bytes]]:
+    password: bytes | None = None
     try:
         try:
             key, leaf, others = pkcs12.load_key_and_certificates(data, None)
         except ValueError:
+            password = passphrase()
             if password is None:
                 raise
             key, leaf, others = pkcs12.load_key_and_certificates(data, password)
@@ -208,10 +215,10 @@ def _pkcs12(path: Path, data: bytes, password: bytes | None) -> tuple[bytes, lis
     return key_der(key), [one.public_bytes(serialization.Encoding.DER) for one in found]
 
 
-def _password(tls: Named) -> bytes | None:
+def _password(tls: Named, ask: Ask | None, what: Path) -> bytes | None:
     variable = KEY_VARIABLE
     if tls.key_password_file is None and variable not in os.environ:
-        return None
+        return None if ask is None else ask(str(what))
     return passphrase_of(
         file=tls.key_password_file,
         variable=variable if tls.key_password_file is None else None,
@@ -249,12 +256,20 @@ def _roots(key: str, path: Path, tls: Named) -> Sequence[bytes]:
 # -- a certificate store ------------------------------------------------------------------------------------
 
 
-def _from_store(folder: Path, tls: Named, role: Role) -> TlsMaterial:
+def _from_store(folder: Path, tls: Named, role: Role, ask: Ask | None) -> TlsMaterial:
     name, (kind, below) = OWN[role], _ANCHORS[role]
     if not folder.is_dir():
         raise ConfigError("tls.store", f"there is no folder {folder}", "`iso15118 pki import` makes one")
     try:
-        contents = Store(folder, passphrase=_password(tls)).read()
+        password = _password(tls, None, folder)
+        try:
+            contents = Store(folder, passphrase=password).read()
+        except PkiError:
+            # Whether it is encrypted is known when it has been tried: nobody is asked about one that is not.
+            password = ask(str(folder)) if password is None and ask is not None else None
+            if password is None:
+                raise
+            contents = Store(folder, passphrase=password).read()
     except PkiError as error:
         raise ConfigError("tls.store", str(error), _NO_PASSWORD) from error
     bad = "".join(f"; not used: {one}" for one in contents.problems)

@@ -154,6 +154,11 @@ class StationSettings(Ranged, frozen=True, kw_only=True):
     prices in session.schedules.pricing. Absent: the limits hold."""
     schedule_delay_s: Seconds = 0.0
     """How long the energy manager takes to answer."""
+    grid_code: Literal["none", "european", "north-american"] = "none"
+    """An AC outlet: what the site asks of vehicles that support the grid, with the values that EN 50549-1 or IEEE 1547-2018 begin with.
+    Where the file does not say session.services, AC_DER_IEC or AC_DER_SAE is then offered beside AC."""
+    value_added: tuple[Literal["internet", "parking-status"], ...] = ()
+    """Services offered beside energy: access to the internet (http and https), parking status (check-in and check-out)."""
     sign_prices: bool = False
     """Sign the prices with the provider's keys in tls.pki and tls.iso2.pki: for tests only."""
     time_scale: TimeScale = 1.0
@@ -210,6 +215,10 @@ class VehicleSettings(Ranged, frozen=True, kw_only=True):
     """On-board charger, with which it charges by AC: 16 A or 32 A on three phases, or 32 A on one. The other keys are then those of a car
     where the file does not say them: 40 kWh, 330 to 420 V, 200 A, 80 kW. "none": it has a DC inlet."""
 
+    inverter: bool = False
+    """The on-board charger is an inverter that can support the grid, as the services AC_DER_IEC and AC_DER_SAE want it."""
+    value_added: tuple[Literal["internet", "parking-status"], ...] = ()
+    """Services that the vehicle takes beside energy where the station offers them."""
     battery_kwh: Amount = 540.0
     """Capacity."""
     soc: Percent = 20.0

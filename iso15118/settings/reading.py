@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, TypeVar, get_origin
 import msgspec
 from msgspec import Struct
 
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, Problems
 from iso15118.settings.choice import MANY_BITS, choose, nearest, shown
 from iso15118.settings.fields import Field, enum_names, fields
 
-__all__ = ["read_file", "read_struct", "read_toml"]
+__all__ = ["read_file", "read_struct", "read_toml", "read_values"]
 
 S = TypeVar("S", bound=Struct)
 
@@ -77,34 +77,60 @@ def read_struct(
     """Make a ``kind`` of ``table``, whose dotted name is ``where``.
 
     ``elsewhere``: fields that are not set here, by name or by dotted key, each with the key that sets it. Raises ``ConfigError`` with
-    the dotted key.
+    the dotted key; where several keys are wrong, ``SeveralConfigError`` with all of them.
     """
     elsewhere = elsewhere or {}
-    own = {field.name: field for field in fields(kind)}
-    known = {
-        name: field
-        for name, field in own.items()
-        if name not in elsewhere and _dotted(where, name) not in elsewhere
-    }
+    problems = Problems()
     values: dict[str, Any] = {}
-    for name, value in table.items():
-        key = _dotted(where, _name(name))
-        if name in own and name not in known:
-            raise ConfigError(key, "is not set here", f"use {elsewhere.get(name) or elsewhere[key]}")
-        if name not in known:
-            raise ConfigError(
-                key, "there is no such key", f"did you mean {_dotted(where, nearest(name, known))!r}?"
-            )
-        values[name] = _value(key, value, known[name], elsewhere)
-    for name, field in known.items():
-        if name not in values and field.default is msgspec.NODEFAULT:
-            raise ConfigError(_dotted(where, name), "is missing", field.wanted)
+    with problems.noted():
+        values = read_values(kind, table, where, elsewhere=elsewhere)
+    for name, field in _known(kind, where, elsewhere).items():
+        if name not in table and field.default is msgspec.NODEFAULT:
+            with problems.noted():
+                raise ConfigError(_dotted(where, name), "is missing", field.wanted)
+    problems.tell()
     try:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(_under(where, error.key), error.reason, error.hint) from error
     except (OverflowError, ValueError) as error:
         raise ConfigError(where or kind.__name__, f"these values do not go together: {error}") from error
+
+
+def read_values(
+    kind: type[Struct],
+    table: Mapping[str, Any],
+    where: str = "",
+    *,
+    elsewhere: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The values of ``table`` for fields of ``kind``, each checked by itself: whether they go together, and whether one is missing, is for
+    whoever makes a ``kind`` of them. Raises as ``read_struct``."""
+    elsewhere = elsewhere or {}
+    own = {field.name for field in fields(kind)}
+    known = _known(kind, where, elsewhere)
+    values: dict[str, Any] = {}
+    problems = Problems()
+    for name, value in table.items():
+        key = _dotted(where, _name(name))
+        with problems.noted():
+            if name in own and name not in known:
+                raise ConfigError(key, "is not set here", f"use {elsewhere.get(name) or elsewhere[key]}")
+            if name not in known:
+                raise ConfigError(
+                    key, "there is no such key", f"did you mean {_dotted(where, nearest(name, known))!r}?"
+                )
+            values[name] = _value(key, value, known[name], elsewhere)
+    problems.tell()
+    return values
+
+
+def _known(kind: type[Struct], where: str, elsewhere: Mapping[str, str]) -> dict[str, Field]:
+    return {
+        field.name: field
+        for field in fields(kind)
+        if field.name not in elsewhere and _dotted(where, field.name) not in elsewhere
+    }
 
 
 def _value(key: str, value: Any, field: Field, elsewhere: Mapping[str, str]) -> Any:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, field
 from msgspec.structs import replace
 
-from iso15118.errors import ConfigError
+from iso15118.errors import ConfigError, Problems
 from iso15118.evcc import EvccConfig
 from iso15118.pki.chain.violations import CODES
 from iso15118.ranges import Ranged
@@ -22,7 +23,9 @@ from iso15118.session.services import ServiceID
 from iso15118.session.supervision import SupervisionLimits
 from iso15118.settings.choice import nearest, shown
 from iso15118.settings.couplers import check_connector, check_inlet, fit_to_inlet, fit_to_preset, is_megawatt
+from iso15118.settings.grid import check_grid, check_inverter
 from iso15118.settings.link import LinkSettings, check_link
+from iso15118.settings.overrides import Override, override
 from iso15118.settings.parts import (
     Iso2TlsSettings,
     StationContractSettings,
@@ -49,7 +52,7 @@ ELSEWHERE = {"allow_plaintext": 'tls.mode = "plaintext"', "session.supervision":
 _ISO2_TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file")
 _TLS_PATHS = ("pki", "certificate", "key", "chain", "store", "key_password_file", "keylog")
 _CCS = (ServiceID.DC, ServiceID.DC_BPT)
-_AC = (ServiceID.AC, ServiceID.AC_BPT)
+_AC = (ServiceID.AC, ServiceID.AC_BPT, ServiceID.AC_DER_IEC, ServiceID.AC_DER_SAE)
 _MCS = (ServiceID.MCS, ServiceID.MCS_BPT)
 
 
@@ -103,9 +106,11 @@ ROLES: dict[str, type[SeccSettings | EvccSettings]] = {"secc": SeccSettings, "ev
 """The settings of each role's file."""
 
 
-def load_secc(path: Path) -> SeccSettings:
-    """The settings of a station with one connector, from a file. Raises ``ConfigError``, also for a file with several."""
+def load_secc(path: Path, overrides: Sequence[Override] = ()) -> SeccSettings:
+    """The settings of a station with one connector, from a file, and ``overrides`` over it. Raises ``ConfigError``, where several things
+    are wrong all of them at once, and for a file with several connectors."""
     table = read_toml(path)
+    override(table, overrides, SeccSettings)
     if "connector" in table:
         raise ConfigError(
             "connector", "this file has several connectors", "iso15118.settings.connectors.load_connectors"
@@ -120,22 +125,29 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
     if isinstance(station := table.get("station", {}), dict) and isinstance(
         session := table.setdefault("session", {}), dict
     ):
-        fit_to_preset(str(station.get("preset", "")), session)
+        fit_to_preset(str(station.get("preset", "")), session, str(station.get("grid_code", "none")))
     settings = read_struct(SeccSettings, table, elsewhere=ELSEWHERE)
     megawatt = is_megawatt(settings.station.preset)
-    check_connector(settings.station.preset, settings.session.connector)
     alternating = settings.station.preset in AC_PRESETS
-    check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
+    problems = Problems()
+    with problems.noted():
+        check_connector(settings.station.preset, settings.session.connector)
+    with problems.noted():
+        check_link(settings.link, megawatt=megawatt, alternating=alternating, why="station.preset")
     fitting = _MCS if megawatt else _AC if alternating else _CCS
-    _check_din(settings.session.editions, alternating, "station.preset")
+    with problems.noted():
+        _check_din(settings.session.editions, alternating, "station.preset")
     for service in settings.session.services:
         if service not in fitting:
             names = ", ".join(enum.name.lower().replace("_", "-") for enum in fitting)
-            raise ConfigError(
-                "session.services",
-                f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
-                f"any of {names}",
-            )
+            with problems.noted():
+                raise ConfigError(
+                    "session.services",
+                    f"{service.name} does not fit the connector of station.preset = {settings.station.preset!r}",
+                    f"any of {names}",
+                )
+    with problems.noted():
+        check_grid(settings.station, settings.session.services, alternating=alternating)
     config = settings.session
     for edition, where, timing in (
         ("iso20", "session.timing", config.timing),
@@ -143,16 +155,19 @@ def secc_of(table: dict[str, Any], path: Path) -> SeccSettings:
         ("din", "session.din.timing", config.din.timing),
     ):
         if edition in config.editions:
-            check_station(settings.station, timing, table=where)
-    _check_status(settings)
+            with problems.noted():
+                check_station(settings.station, timing, table=where)
+    with problems.noted():
+        _check_status(settings)
     station = settings.station
-    if station.schedule is not None:
-        schedule = path.resolve().parent / station.schedule
-        read_schedules(schedule)  # what is wrong with it is said before anything runs
-        settings = replace(settings, station=replace(station, schedule=schedule))
-    elif station.sign_prices:
-        raise ConfigError("station.sign_prices", "there are no prices", "station.schedule, or false")
-    return _replace(settings, path)
+    with problems.noted():
+        if station.schedule is not None:
+            schedule = path.resolve().parent / station.schedule
+            read_schedules(schedule)  # what is wrong with it is said before anything runs
+            settings = replace(settings, station=replace(station, schedule=schedule))
+        elif station.sign_prices:
+            raise ConfigError("station.sign_prices", "there are no prices", "station.schedule, or false")
+    return _replace(settings, path, problems)
 
 
 def _check_status(settings: SeccSettings) -> None:
@@ -179,9 +194,10 @@ def _check_status(settings: SeccSettings) -> None:
             )
 
 
-def load_evcc(path: Path) -> EvccSettings:
-    """The settings of a vehicle, from a file. Raises ``ConfigError``."""
+def load_evcc(path: Path, overrides: Sequence[Override] = ()) -> EvccSettings:
+    """The settings of a vehicle, likewise. Raises as ``load_secc``."""
     table = read_toml(path)
+    override(table, overrides, EvccSettings)
     apply(table, "evcc")
     _fit_to_charger(table)
     fit_to_inlet(table)
@@ -190,26 +206,37 @@ def load_evcc(path: Path) -> EvccSettings:
         _log.warning("%s: session.control_mode is deprecated: use control_modes, a list, best first", path)
     megawatt = any(service in _MCS for service in settings.session.services)
     alternating = settings.vehicle.charger != "none"
-    check_link(settings.link, megawatt=megawatt, alternating=alternating, why="session.services")
-    _check_din(settings.session.editions, alternating, "vehicle.charger")
+    problems = Problems()
+    with problems.noted():
+        check_link(settings.link, megawatt=megawatt, alternating=alternating, why="session.services")
+    with problems.noted():
+        _check_din(settings.session.editions, alternating, "vehicle.charger")
     for service in settings.session.services:
-        if (service in _AC) is not alternating:
-            raise ConfigError(
-                "session.services",
-                f"{service.name} does not fit vehicle.charger = {settings.vehicle.charger!r}",
-                "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
-            )
+        with problems.noted():
+            if (service in _AC) is not alternating:
+                raise ConfigError(
+                    "session.services",
+                    f"{service.name} does not fit vehicle.charger = {settings.vehicle.charger!r}",
+                    "any of ac, ac-bpt" if alternating else 'a charger such as "ac-11", or another service',
+                )
     vehicle, target = settings.vehicle, settings.session.target_soc
-    check_inlet(vehicle, settings.session.services, settings.session.connectors)
-    if vehicle.soc >= target:
-        raise ConfigError(
-            "vehicle.soc", f"{vehicle.soc:g} is not below session.target_soc = {target}", "a lower one"
-        )
-    if vehicle.full_v <= vehicle.empty_v:
-        raise ConfigError(
-            "vehicle.full_v", f"{vehicle.full_v:g} is not above empty_v = {vehicle.empty_v:g}", "a higher one"
-        )
-    return _replace(settings, path)
+    with problems.noted():
+        check_inverter(vehicle, settings.session.services)
+    with problems.noted():
+        check_inlet(vehicle, settings.session.services, settings.session.connectors)
+    with problems.noted():
+        if vehicle.soc >= target:
+            raise ConfigError(
+                "vehicle.soc", f"{vehicle.soc:g} is not below session.target_soc = {target}", "a lower one"
+            )
+    with problems.noted():
+        if vehicle.full_v <= vehicle.empty_v:
+            raise ConfigError(
+                "vehicle.full_v",
+                f"{vehicle.full_v:g} is not above empty_v = {vehicle.empty_v:g}",
+                "a higher one",
+            )
+    return _replace(settings, path, problems)
 
 
 def _fit_to_charger(table: dict[str, Any]) -> None:
@@ -228,9 +255,9 @@ def _check_din(editions: tuple[str, ...], alternating: bool, key: str) -> None:
         raise ConfigError(key, "DIN 70121 knows no AC", "session.editions with iso2 or iso20")
 
 
-def load(path: Path, role: str) -> SeccSettings | EvccSettings:
-    """The settings of ``role`` ("secc" or "evcc"), from a file. Raises ``ConfigError``."""
-    return load_secc(path) if role == "secc" else load_evcc(path)
+def load(path: Path, role: str, overrides: Sequence[Override] = ()) -> SeccSettings | EvccSettings:
+    """The settings of ``role`` ("secc" or "evcc"), likewise. Raises as ``load_secc``."""
+    return load_secc(path, overrides) if role == "secc" else load_evcc(path, overrides)
 
 
 R = TypeVar("R", SeccSettings, EvccSettings)
@@ -246,23 +273,25 @@ def _absolute(tls: T, names: tuple[str, ...], folder: Path) -> T:
     )
 
 
-def _replace(settings: R, path: Path) -> R:
-    """Paths from the file's own folder, and plaintext only where it was asked for."""
+def _replace(settings: R, path: Path, problems: Problems) -> R:
+    """Paths from the file's own folder, and plaintext only where it was asked for. Raises what is among the ``problems`` as well."""
     tls, folder = settings.tls, path.resolve().parent
     plaintext = tls.mode == "plaintext"
-    check_tls(
-        tls,
-        editions=settings.session.editions,
-        role="secc" if isinstance(settings, SeccSettings) else "evcc",
-        forbid_plaintext=settings.session.forbid_plaintext,
-    )
+    with problems.noted():
+        check_tls(
+            tls,
+            editions=settings.session.editions,
+            role="secc" if isinstance(settings, SeccSettings) else "evcc",
+            forbid_plaintext=settings.session.forbid_plaintext,
+        )
     for code in tls.refuse:
-        if code not in CODES:
-            raise ConfigError(
-                "tls.refuse",
-                f"{shown(code)} is no code of a violation",
-                f"did you mean {nearest(code, CODES)!r}?",
-            )
+        with problems.noted():
+            if code not in CODES:
+                raise ConfigError(
+                    "tls.refuse",
+                    f"{shown(code)} is no code of a violation",
+                    f"did you mean {nearest(code, CODES)!r}?",
+                )
     contracts = settings.contracts
     if isinstance(contracts, StationContractSettings):
         wanted, key = contracts.offer, "contracts.offer"
@@ -273,12 +302,14 @@ def _replace(settings: R, path: Path) -> R:
             x448_key=None if contracts.x448_key is None else folder / contracts.x448_key,
             passphrase_file=None if contracts.passphrase_file is None else folder / contracts.passphrase_file,
         )
-    if wanted and set(settings.session.editions) == {"din"}:
-        raise ConfigError(key, "DIN 70121 knows no Plug and Charge", "session.editions with iso20")
-    if wanted and plaintext:
-        raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')
-    if wanted and tls.pki is None and tls.iso2.pki is None:
-        check_contracts(contracts)
+    with problems.noted():
+        if wanted and set(settings.session.editions) == {"din"}:
+            raise ConfigError(key, "DIN 70121 knows no Plug and Charge", "session.editions with iso20")
+        if wanted and plaintext:
+            raise ConfigError(key, "there is no Plug and Charge without TLS", 'tls.mode = "tls"')
+        if wanted and tls.pki is None and tls.iso2.pki is None:
+            check_contracts(contracts)
+    problems.tell()
     contracts = replace(contracts, store=None if contracts.store is None else folder / contracts.store)
     tls = _absolute(tls, _TLS_PATHS, folder)
     tls = replace(tls, iso2=_absolute(tls.iso2, _ISO2_TLS_PATHS, folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from iso15118.settings.fields import Field, fields
 
-__all__ = ["json_schema", "to_toml"]
+__all__ = ["json_schema", "to_builtins", "to_toml"]
 
 _WIDTH = 110
 
@@ -26,6 +27,11 @@ def to_toml(settings: Struct, *, without: frozenset[str] = frozenset(), where: s
     """
     lines = [*_comment(_meaning_of(type(settings))), "", *_table(settings, where, without)]
     return "\n".join(lines).strip() + "\n"
+
+
+def to_builtins(settings: Struct, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The same as tables and plain values, for JSON; keys that stand for nothing are absent."""
+    return tomllib.loads(to_toml(settings, without=without))
 
 
 def _table(settings: Struct, where: str, without: frozenset[str]) -> Iterator[str]:

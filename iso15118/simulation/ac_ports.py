@@ -47,6 +47,7 @@ from .async_ports import (
     Sleep,
     VehicleSignal,
 )
+from .beside import offers, wishes
 
 if TYPE_CHECKING:
     from iso15118.pki.keys.signer import Signer
@@ -75,6 +76,7 @@ class AcStationPorts(Plant):
             meter=MeterReader(self),
             energy=self._energy(),
             signal=_Signal(self),
+            value_added=offers(self.station.value_added),
         )
 
     def _energy(self) -> _Energy:
@@ -182,6 +184,7 @@ class AcVehiclePorts(Plant):
             charger=_Charger(self),
             inverter=None if self.vehicle.inverter is None else _Inverter(self),
             signal=VehicleSignal(self, self.vehicle.circuit),
+            value_added=wishes(self.vehicle.value_added),
             contracts=None if self.vehicle.contracts is None else Contracts(self, self.vehicle.contracts),
         )
 

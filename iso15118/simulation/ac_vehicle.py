@@ -35,6 +35,7 @@ from iso15118.session.events import (
     MobilityChanged,
     SignalState,
 )
+from iso15118.session.value_added import WantedService
 from iso15118.session.wireless import ReceiverLimits
 
 from .ac_circuit import AcCircuit
@@ -74,6 +75,9 @@ class SimulatedAcVehicle:
     """Of its coil; None: it has none."""
     mobility: MobilityChanged | None = None
     """See ``SimulatedVehicle``."""
+
+    value_added: tuple[WantedService, ...] = ()
+    """What it wants beside energy."""
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ from iso15118.session.events import (
 from iso15118.session.limits import StationLimits, VehicleLimits
 
 from .backend import ContractBackend
+from .beside import offers, wishes
 from .contactors import Contactors
 from .faults import Faults
 from .station import SimulatedStation
@@ -211,6 +212,7 @@ class StationPorts(Plant):
             meter=MeterReader(self),
             energy=_Energy(self) if self.station.timetable is None else _Scheduling(self),
             signal=_StationSignal(self),
+            value_added=offers(self.station.value_added),
         )
 
 
@@ -380,6 +382,7 @@ class VehiclePorts(Plant):
             contactors=ContactorsPort(self, self.vehicle.inlet),
             inlet=_Inlet(self),
             signal=VehicleSignal(self, self.vehicle.circuit),
+            value_added=wishes(self.vehicle.value_added),
             contracts=None if self.vehicle.contracts is None else Contracts(self, self.vehicle.contracts),
         )
 

@@ -23,6 +23,7 @@ from iso15118.session.events import (
     SchedulesGiven,
     SchedulesMissing,
 )
+from iso15118.session.value_added import ValueAddedService
 from iso15118.session.wireless import PadLimits
 
 from .backend import ContractBackend
@@ -50,6 +51,9 @@ class Desk:
     """By which vehicles know the pad."""
     device: DevicePosition | None = None
     """Where its connection device is; None: it has none."""
+
+    value_added: tuple[ValueAddedService, ...] = ()
+    """What it offers beside energy."""
 
     def __init__(
         self,

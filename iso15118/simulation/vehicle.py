@@ -35,6 +35,7 @@ from iso15118.session.events import (
     SignalState,
 )
 from iso15118.session.limits import VehicleLimits
+from iso15118.session.value_added import WantedService
 from iso15118.session.wireless import ReceiverLimits
 
 from .battery import Battery
@@ -73,6 +74,9 @@ class SimulatedVehicle:
     """Of its coil; None: it has none."""
     mobility: MobilityChanged | None = None
     """Whether it stands and is held; None: nobody asks, since it charges by a plug."""
+
+    value_added: tuple[WantedService, ...] = ()
+    """What it wants beside energy."""
 
     def __init__(
         self,

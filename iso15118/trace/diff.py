@@ -155,10 +155,12 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Paths and values; a number with its power of ten is one value."""
     if isinstance(value, dict):
         if value.keys() <= {"Exponent", "Multiplier", "Unit", "Value"} and "Value" in value:
-            power = value.get("Exponent", value.get("Multiplier", 0))
-            number = value["Value"] * 10.0**power if power >= 0 else value["Value"] / 10.0**-power
-            yield path, f"{number:.10g} {value.get('Unit') or ''}".rstrip()
-            return
+            power, number = value.get("Exponent", value.get("Multiplier", 0)), value["Value"]
+            # Made of messages: both are small integers there. Whatever else it may be is compared as it stands.
+            if type(power) is int and abs(power) < 300 and isinstance(number, int | float):
+                scaled = number * 10.0**power if power >= 0 else number / 10.0**-power
+                yield path, f"{scaled:.10g} {value.get('Unit') or ''}".rstrip()
+                return
         for name, inner in value.items():
             yield from _flat(inner, f"{path}/{name}" if path else name)
     elif isinstance(value, list | tuple):

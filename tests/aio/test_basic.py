@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from iso15118.aio.plug.plugged_evcc import PluggedEvcc
 from iso15118.aio.plug.plugged_secc import PluggedSecc
 from iso15118.aio.plug.run_plugged import _Pump
 from iso15118.aio.ports.outputs import AssertedOutputs
+from iso15118.aio.recording import Recorder
 from iso15118.connector import ConnectorSettings, Phase
 from iso15118.connector.basic import BasicMode, BasicSettings
 from iso15118.errors import ConfigError
@@ -60,6 +63,7 @@ class Bench:
         autocharge: bool = False,
         matched: bool = False,
         editions: tuple[str, ...] = ("iso2",),
+        recorder: Recorder | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         port = free_port()
@@ -93,6 +97,7 @@ class Bench:
             sdp_port=port,
             stream_limits=QUICK_STREAM,
             watch=self._station_does,
+            recorder=recorder,
         )
         self.evcc = PluggedEvcc(
             EvccConfig(
@@ -107,6 +112,7 @@ class Bench:
             sdp_port=port,
             stream_limits=QUICK_STREAM,
             watch=self._vehicle_does,
+            recorder=recorder,
         )
 
     def _station_does(self, event: Any, actions: Any, now: float) -> Any:
@@ -173,6 +179,22 @@ async def test_slac_is_given_up_and_the_car_charges_by_the_duty_cycle() -> None:
     assert bench.vehicle.battery.soc == pytest.approx(40.2, abs=0.05)
     assert min(monitor.seen for monitor in bench.monitors) > 50
     assert bench.cable.plug.pilot is Pilot.STEADY
+
+
+async def test_basic_charging_is_recorded_and_its_end_has_a_cause(tmp_path: Path) -> None:
+    with Recorder(tmp_path) as recorder:
+        bench = Bench(BasicMode.ONLY, target_soc=40.1, recorder=recorder)
+        async with bench.plugged_in() as run:
+            result = await run
+            bench.cable.unplug()
+            await bench.secc.wait_finished(1)
+    assert (result.cause.code, result.side, result.last_messages) == ("stopped-by-vehicle", "evcc", ())
+    assert sorted(one.name for one in recorder.folders) == ["evcc-0001", "secc-0001"]
+    for folder in recorder.folders:
+        lines = [json.loads(line) for line in (folder / "session.jsonl").read_text().splitlines()]
+        assert {line["layer"] for line in lines} == {"session"}
+        assert "StateEntered" in {line["message"] for line in lines}
+        assert (lines[-1]["message"], lines[-1]["content"]["edition"]) == ("SessionResult", "basic")
 
 
 async def test_who_has_no_edition_in_common_charges_by_the_duty_cycle() -> None:

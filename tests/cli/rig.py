@@ -24,9 +24,9 @@ class Printed:
 
     @property
     def refusal(self) -> str:
-        """What was said on a refusal, which is never a traceback and never on standard output."""
+        """What was said on a refusal, which is never a traceback, and on standard output only with ``--json``, as such."""
         assert "Traceback" not in self.err
-        assert self.out == ""
+        assert self.out == "" or list(self.data) == ["error"]
         assert self.status == 2, self.err
         return self.err
 

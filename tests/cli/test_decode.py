@@ -197,13 +197,13 @@ def test_inputs_that_are_none(given: str, said: str) -> None:
 def test_a_file_without_anything_to_say_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.log").write_text("nothing\nat all\n")
     printed = iso15118("decode", str(tmp_path / "text.log"))
-    assert (printed.status, printed.out) == (1, "")
+    assert (printed.status, printed.out) == (7, "")
     assert "nothing was found that belongs to charging" in printed.err
     made = Made(None, discovery=False)
     made.say(True, b"GET / HTTP/1.1\r\n\r\n")
     (tmp_path / "web.pcap").write_bytes(pcap(made.frames))
     printed = iso15118("decode", str(tmp_path / "web.pcap"))
-    assert printed.status == 1
+    assert printed.status == 7
     assert "1 TCP connections carry something else" in printed.err
 
 

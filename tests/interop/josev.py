@@ -149,7 +149,7 @@ class Bench:
             names = [name for name in other.certificates if name == "contract" or name.startswith("mo-")]
             pki = structs.replace(
                 pki,
-                certificates=pki.certificates | {name: other.certificates[name] for name in names},
+                certificates={**pki.certificates, **{name: other.certificates[name] for name in names}},
                 keys=pki.keys | {"contract": other.keys["contract"]},
             )
             ours = self.folder / "pki-of-the-stranger"

@@ -1,4 +1,4 @@
-"""The table of fall-backs: vehicle and station of every list of editions, with TLS and without, each pair run over TCP on this machine.
+"""The table of fall-backs: vehicle and station of every list of editions, with TLS and without, each pair a cell of a campaign over TCP.
 
 ``python -m tests.matrix.fallback`` runs them all and writes ``docs/fallback.md``; exit status 1 if the page was another one before.
 """
@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from iso15118.errors import ConfigError, LinkError, TlsError, TrustError
-from iso15118.loopback import LoopbackSpec, run
+from iso15118.campaign import Campaign, on_processes, plan
+from iso15118.campaign.model import parse
+from iso15118.campaign.work import Done, SessionWork, Work
 
-__all__ = ["CONNECTIONS", "PAGE", "SIDES", "Cell", "cell", "page"]
+__all__ = ["CONNECTIONS", "PAGE", "SIDES", "Cell", "campaign", "cell", "page"]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "fallback.md"
 SIDES: Final = {
@@ -28,26 +29,37 @@ Cell = tuple[str, str]
 laboratory has one."""
 
 
-def cell(car: str, station: str, connection: str) -> Cell:
-    """One pair, charged by a tenth of a percent. Raises RuntimeError where a session that began did not end as ordered."""
-    order = LoopbackSpec(
-        evcc_editions=SIDES[car],
-        secc_editions=SIDES[station],
-        tls=CONNECTIONS[connection],
-        soc_start=79.9,
-        transport="tcp",
+def campaign() -> Campaign:
+    """Every pair over TCP, charged by a tenth of a percent."""
+    return parse(
+        {
+            "campaign": {"name": "fall-back"},
+            "session": {"transport": "tcp", "soc_start": 79.9},
+            "matrix": {
+                "tls": list(CONNECTIONS.values()),
+                "evcc_editions": [list(one) for one in SIDES.values()],
+                "secc_editions": [list(one) for one in SIDES.values()],
+            },
+        },
+        Path(),
+        "fall-back",
     )
-    if order.allows_plaintext:
+
+
+def cell(work: Work, result: Done) -> Cell:
+    """What the two came to speak. Raises RuntimeError where a session that began did not end as ordered."""
+    if isinstance(work, SessionWork) and work.scenario.session.allows_plaintext:
         return "iso20", ""  # the loopback plays the laboratory there, and nobody else does
-    try:
-        summary = run(order)
-    except (ConfigError, LinkError, TrustError, TlsError):
+    edition = result.figures.get("edition", "")
+    if result.verdict == "error" and not result.reasons[0].startswith(
+        ("ConfigError", "LinkError", "TlsError")
+    ):
+        raise RuntimeError(f"{'; '.join(result.reasons)}")
+    if result.verdict == "error" or not edition:
         return "", ""  # no connection, or none that either may use
-    if not summary.edition:
-        return "", ""
-    if summary.result != "ok":
-        raise RuntimeError(f"{car} at {station} over {connection}: {summary.detail}")
-    return summary.edition, summary.tls.version if summary.tls is not None else "plain"
+    if result.verdict != "pass":
+        raise RuntimeError(f"{'; '.join(result.reasons)}")
+    return edition, result.figures["tls"] or "plain"
 
 
 def page(cells: dict[tuple[str, str, str], Cell]) -> str:
@@ -82,11 +94,13 @@ def _shown(one: Cell) -> str:
 def main() -> int:
     """Run every pair and write the page."""
     cells: dict[tuple[str, str, str], Cell] = {}
-    for connection in CONNECTIONS:
-        for car in SIDES:
-            for station in SIDES:
-                cells[car, station, connection] = found = cell(car, station, connection)
-                print(f"{car} at {station}, {connection}: {found}", file=sys.stderr)
+    names = [(car, station, connection) for connection in CONNECTIONS for car in SIDES for station in SIDES]
+    planned = plan(campaign())
+    done = {one.id: result for one, result, _ in on_processes(2, longest_s=120.0)(planned)}
+    for (car, station, connection), one in zip(names, planned, strict=True):
+        assert one.work is not None
+        cells[car, station, connection] = found = cell(one.work, done[one.id])
+        print(f"{car} at {station}, {connection}: {found}", file=sys.stderr)
     text = page(cells)
     before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     PAGE.write_text(text, encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -106,7 +108,7 @@ def test_an_inlet_of_two_couplers_takes_either_and_one_that_says_none_takes_any(
 
 
 def test_chaoji_reaches_a_battery_that_mcs_does_not() -> None:
-    high = {"empty_v": 1300.0, "full_v": 1400.0}
+    high: dict[str, Any] = {"empty_v": 1300.0, "full_v": 1400.0}
     made, _ = pair(2, (2,), preset("chaoji"), **high)
     assert made.evcc.ended is not None
     assert made.evcc.ended.reason is EndReason.STOPPED_BY_EV

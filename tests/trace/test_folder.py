@@ -14,8 +14,11 @@ from scapy.layers.inet import TCP, UDP
 
 from iso15118.channel import MessageChannel, Received
 from iso15118.errors import TlsError
+from iso15118.loopback import LoopbackSpec
 from iso15118.loopback.recording import SessionFolder
+from iso15118.loopback.rig import Rig, evcc_config, secc_config
 from iso15118.sdp import SdpRequest, SdpResponse
+from iso15118.testing import Pair
 from iso15118.tls import TlsContext
 from iso15118.trace.recording import SessionRecord
 from tests.cli.rig import iso15118
@@ -78,7 +81,11 @@ def test_the_capture_decrypts_itself_to_what_both_sides_said(
     folder, summary, _ = over_tls
     found = read(folder / "session.pcapng")
     port = check_packets(found)
-    assert found.blocks.index(0x0A) < found.blocks.index(6)
+    # Whatever was written before the secrets is in the clear: the discovery, the opening, the vehicle's hello.
+    early = found.packets[: found.blocks[: found.blocks.index(0x0A)].count(6)]
+    assert [
+        one for _, one in early if TCP in one and one[TCP].sport != port and bytes(one[TCP].payload)
+    ] == []
     secrets = secrets_of(found.key_log)
     for side, from_client, sender in (("CLIENT", True, "evcc"), ("SERVER", False, "secc")):
         handshake, application = (
@@ -203,6 +210,17 @@ def test_an_older_recording_is_never_overwritten_and_a_link_is_not_followed(tmp_
         )
         assert [one.name for one in folder.iterdir()] == [name]
     assert elsewhere.read_text() == "precious"
+
+
+def test_a_pair_is_recorded_by_what_it_is_given(tmp_path: Path) -> None:
+    order = LoopbackSpec(transport="memory", soc_target=21.0)
+    rig = Rig.build(order)
+    with SessionFolder(tmp_path, memory=True) as folder:
+        ends = secc_config(order, allow_plaintext=False), evcc_config(order, allow_plaintext=False)
+        pair = Pair(*ends, rig.station, rig.vehicle, recorder=folder)
+        pair.run()
+    assert len(written(tmp_path, "secc")) == pair.exchanges
+    assert written(tmp_path, "evcc")[-1] == "SessionStopReq"
 
 
 def test_a_numbered_folder_takes_the_next_number(tmp_path: Path) -> None:

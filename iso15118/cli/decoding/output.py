@@ -17,7 +17,7 @@ from iso15118.trace.as_json import json_object
 from iso15118.trace.entries import Entry, MessageEntry
 from iso15118.trace.telling import name_of, said, values
 
-__all__ = ["FOR_PEOPLE", "JSON", "XML", "Output", "json_object"]
+__all__ = ["FOR_PEOPLE", "JSON", "XML", "Output"]
 
 FOR_PEOPLE, JSON, XML = "people", "json", "xml"
 _INDENT: Final = 50
@@ -71,7 +71,7 @@ class Output:
         if not self._one:
             return self._comment(f"{self._head(entry)} {entry.message}", notes) + text
         for note in notes:
-            echo(f"iso15118 decode: {note}", err=True)
+            echo(f"iso15118: {note}", err=True)
         return text
 
     def _comment(self, text: str, notes: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, get_args
@@ -20,7 +21,6 @@ from iso15118.cli.pki.common import (
     check_empty,
     print_json,
     say,
-    told,
 )
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
@@ -36,9 +36,8 @@ def cases(
     as_json: AsJson = False,
 ) -> None:
     """List the named negative cases."""
-    with told():
-        if area is not None and area not in get_args(Area):
-            raise ConfigError("--area", f"{area!r} is none", f"one of {', '.join(get_args(Area))}")
+    if area is not None and area not in get_args(Area):
+        raise ConfigError("--area", f"{area!r} is none", f"one of {', '.join(get_args(Area))}")
     listed = [one for one in all_cases().values() if area in (None, one.area)]
     if as_json:
         print_json([msgspec.to_builtins(one) for one in listed])
@@ -62,20 +61,17 @@ def break_(
     as_json: AsJson = False,
 ) -> None:
     """Write a complete PKI with exactly one defect, and what a receiver must say to it."""
-    with told():
-        check_empty(directory, force)
-        fitting = [
-            one
-            for one in variants(find_case(case))
-            if role in (None, one.role)
-            and edition in (None, one.edition)
-            and algorithm in (None, one.algorithm)
-        ]
-        if not fitting:
-            known = sorted({f"{one.role}/{one.edition}/{one.algorithm}" for one in variants(find_case(case))})
-            raise ConfigError("case", f"{case!r} does not apply to that", f"it applies to {', '.join(known)}")
-        chosen = next((one for one in fitting if edition is None and one.edition == "iso20"), fitting[0])
-        result = write_case(chosen, directory, at=datetime.now(UTC).replace(microsecond=0))
+    check_empty(directory, force)
+    fitting = [
+        one
+        for one in variants(find_case(case))
+        if role in (None, one.role) and edition in (None, one.edition) and algorithm in (None, one.algorithm)
+    ]
+    if not fitting:
+        known = sorted({f"{one.role}/{one.edition}/{one.algorithm}" for one in variants(find_case(case))})
+        raise ConfigError("case", f"{case!r} does not apply to that", f"it applies to {', '.join(known)}")
+    chosen = next((one for one in fitting if edition is None and one.edition == "iso20"), fitting[0])
+    result = write_case(chosen, directory, at=datetime.now(UTC).replace(microsecond=0))
     expected = result["expected"]
     said = "accepted" if expected["accepted"] else f"refused with {', '.join(expected['codes'])}"
     say(
@@ -98,16 +94,24 @@ def serve_ocsp(
     slow: Annotated[
         float, typer.Option(min=0, max=600, help="Seconds before an answer that is slow.")
     ] = 30.0,
+    as_json: AsJson = False,
 ) -> None:
     """Answer OCSP requests about a test PKI over HTTP, rightly or wrongly, until interrupted."""
-    with told():
-        script = dict(one.partition("=")[::2] for one in say or ())
-        responder = OcspResponder(load(directory), answer=answer, script=script, slow_s=slow)  # type: ignore[arg-type]
-        with suppress(KeyboardInterrupt):
-            run_ocsp(
-                responder,
-                host=host,
-                port=port,
-                delay=delay,
-                started=lambda at, on: echo(f"http://{at}:{on}/ answers {answer}"),
-            )
+    script = dict(one.partition("=")[::2] for one in say or ())
+    responder = OcspResponder(load(directory), answer=answer, script=script, slow_s=slow)  # type: ignore[arg-type]
+
+    def started(at: str, on: int) -> None:
+        # Not ``say``: that is the option.
+        print_json({"url": f"http://{at}:{on}/", "answer": answer}) if as_json else echo(
+            f"http://{at}:{on}/ answers {answer}"
+        )
+        sys.stdout.flush()
+
+    with suppress(KeyboardInterrupt):
+        run_ocsp(
+            responder,
+            host=host,
+            port=port,
+            delay=delay,
+            started=started,
+        )

@@ -1,9 +1,7 @@
-"""What the commands of ``iso15118 pki`` share: the group, options that several have, errors as one line, files read."""
+"""What the commands of ``iso15118 pki`` share: the group, options that several have, files read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from iso15118.cli.terminal import echo, print_json
-from iso15118.errors import ConfigError, LinkError, MisuseError, PkiError
+from iso15118.errors import ConfigError, PkiError
 
 __all__ = [
     "TRUST",
@@ -29,15 +27,17 @@ __all__ = [
     "read_file",
     "say",
     "time_of",
-    "told",
 ]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Certificates: make test PKIs, good and broken; judge and explain."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Certificates: make test PKIs, good and broken; judge and explain.",
 )
 
-CONFIGURATION, PEER, TRUST = 2, 3, 4
-"""Exit status."""
+TRUST = 4
+"""Exit status: a chain that is refused, or a certificate that cannot be used."""
 
 Directory = Annotated[Path, typer.Argument(help="Folder to write to; it must be empty or not there yet.")]
 Existing = Annotated[Path, typer.Argument(help="Folder that pki init wrote.")]
@@ -47,26 +47,6 @@ Algorithm = Annotated[
 ]
 Force = Annotated[bool, typer.Option(help="Write over what is in the folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Our errors as one line on stderr and the exit status that belongs to them."""
-    try:
-        yield
-    except MisuseError as error:
-        echo(f"iso15118 pki: {error}", err=True)
-        raise typer.Exit(CONFIGURATION) from None
-    except LinkError as error:
-        echo(f"iso15118 pki: {error}", err=True)
-        raise typer.Exit(PEER) from None
-    except OSError as error:
-        text = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        echo(f"iso15118 pki: {text}", err=True)
-        raise typer.Exit(TRUST) from None
-    except PkiError as error:
-        echo(f"iso15118 pki: {error}", err=True)
-        raise typer.Exit(TRUST) from None
 
 
 def check_empty(directory: Path, force: bool) -> None:

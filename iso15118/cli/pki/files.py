@@ -4,12 +4,14 @@ store."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from iso15118.cli.pki.common import TRUST, AsJson, app, print_json, read_file, say, told
+from iso15118.cli.configured import asked
+from iso15118.cli.pki.common import TRUST, AsJson, app, print_json, read_file, say
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError
 from iso15118.pki import Credential, Store, load
@@ -25,6 +27,7 @@ from iso15118.pki.keys.exchange import (
 )
 from iso15118.pki.keys.protect import passphrase_of
 from iso15118.pki.store import PURPOSES, Contents
+from iso15118.settings import choose
 
 _VARIABLES = {
     "--passphrase-file": "ISO15118_PASSPHRASE",
@@ -67,22 +70,20 @@ def export_(
     passphrase_file: PassphraseFile = None,
     key: Annotated[Path | None, typer.Option(help="With .der: file for the key, PKCS#8 in DER.")] = None,
     store_passphrase_file: StorePassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export a chain and its key as PKCS#12, PEM or DER."""
-    with told():
-        kind = out.suffix.removeprefix(".").lower()
-        if kind not in FORMATS:
-            raise ConfigError(
-                "OUT", f"{out.name} is of no known kind", "a name that ends in .p12, .pem or .der"
-            )
-        if key is not None and kind != "der":
-            raise ConfigError("--key", f".{kind} has the key in the same file", "leave it out")
-        credential = _credential(directory, name, store_passphrase_file)
-        secret = _passphrase("--passphrase-file", passphrase_file)
-        write_secret(out, export_credential(credential, kind, passphrase=secret, name=name))
-        if key is not None:
-            write_secret(key, export_key(credential, passphrase=secret))
-    echo(str(out))
+    kind = out.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise ConfigError("OUT", f"{out.name} is of no known kind", "a name that ends in .p12, .pem or .der")
+    if key is not None and kind != "der":
+        raise ConfigError("--key", f".{kind} has the key in the same file", "leave it out")
+    credential = _credential(directory, name, store_passphrase_file)
+    secret = _passphrase("--passphrase-file", passphrase_file)
+    write_secret(out, export_credential(credential, kind, passphrase=secret, name=name))
+    if key is not None:
+        write_secret(key, export_key(credential, passphrase=secret))
+    say(as_json, {"file": str(out), "key": str(key or out), "encrypted": secret is not None}, str(out))
 
 
 @app.command(name="import")
@@ -98,29 +99,54 @@ def import_(
     key: Annotated[
         Path | None, typer.Option(help="File of the key, if the certificates come without it.")
     ] = None,
+    chain: Annotated[
+        Path | None, typer.Option(help="With --key: file of the CAs' certificates, if they are not in FILE.")
+    ] = None,
     passphrase_file: PassphraseFile = None,
     store_passphrase_file: StorePassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Import a chain and its key, or a trusted root, into a certificate store."""
-    with told():
-        store = _store(out, store_passphrase_file)
-        data = read_file(file)
-        secret = _passphrase("--passphrase-file", passphrase_file)
-        if anchor is not None:
-            roots = import_certificates(data)
-            for place, der in enumerate(roots):
-                store.add_anchor(anchor, (name or file.stem) + (f"-{place}" if len(roots) > 1 else ""), der)
-            said = f"{len(roots)} trusted for {anchor}"
+    """Import a chain and its key, or a trusted root, into a certificate store; its folder is made.
+
+    A passphrase that is needed and not given is asked for at the terminal.
+    """
+    if chain is not None and key is None:
+        raise ConfigError("--chain", "goes with --key", "certificates in one file with their key need none")
+    store = _store(out, store_passphrase_file)
+    data = read_file(file)
+    secret = _passphrase("--passphrase-file", passphrase_file)
+    if anchor is not None:
+        roots = import_certificates(data)
+        kind = choose("--anchor", anchor.lower(), PURPOSES)
+        for place, der in enumerate(roots):
+            store.add_anchor(kind, (name or file.stem) + (f"-{place}" if len(roots) > 1 else ""), der)
+        said = f"{len(roots)} trusted for {kind}"
+    else:
+        if key is None:
+            credential = _opened(file, lambda given: import_credential(data, passphrase=given), secret)
         else:
-            credential = (
-                import_credential(data, passphrase=secret)
-                if key is None
-                else join_credential(import_certificates(data), read_file(key), passphrase=secret)
+            certificates = import_certificates(data)
+            if chain is not None:
+                certificates += import_certificates(read_file(chain))
+            text = read_file(key)
+            credential = _opened(
+                key, lambda given: join_credential(certificates, text, passphrase=given), secret
             )
-            if name is not None:
-                store.add_own(name, credential)
-            said = name or store.add_contract(credential)
-    echo(f"{out}: {said}")
+        if name is not None:
+            store.add_own(name, credential)
+        said = name or store.add_contract(credential)
+    say(as_json, {"directory": str(out), "imported": said}, f"{out}: {said}")
+
+
+def _opened(what: Path, attempt: Callable[[bytes | None], Credential], secret: bytes | None) -> Credential:
+    """What ``attempt`` makes with the passphrase; if it needs one and there is none, with the one that somebody types."""
+    try:
+        return attempt(secret)
+    except PkiError:
+        typed = asked(str(what)) if secret is None else None
+        if typed is None:
+            raise
+        return attempt(typed)
 
 
 @app.command(name="store")
@@ -130,11 +156,10 @@ def store_(
     as_json: AsJson = False,
 ) -> None:
     """List what a certificate store holds, until when, and what of it is not used (exit status 4)."""
-    with told():
-        if not directory.is_dir():
-            raise PkiError(f"no certificate store at {directory}")
-        contents = _store(directory, store_passphrase_file).read()
-        rows = _rows(contents)
+    if not directory.is_dir():
+        raise PkiError(f"no certificate store at {directory}")
+    contents = _store(directory, store_passphrase_file).read()
+    rows = _rows(contents)
     if as_json:
         print_json(
             {
@@ -159,7 +184,7 @@ def store_(
 
 
 def _rows(contents: Contents) -> list[dict[str, str]]:
-    found = [(f"{kind} root", "", der) for kind, some in contents.anchors.items() for der in some]
+    found = [(f"{kind.lower()} root", "", der) for kind, some in contents.anchors.items() for der in some]
     found += [("own", name, one.chain[0]) for name, one in contents.own.items()]
     found += [("contract", name, one.chain[0]) for name, one in contents.contracts.items()]
     parsed = [(kind, name, parse(der)) for kind, name, der in found]

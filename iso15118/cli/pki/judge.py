@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from iso15118.cli.options import choices
 from iso15118.cli.pki.common import (
     TRUST,
     AsJson,
@@ -18,7 +19,6 @@ from iso15118.cli.pki.common import (
     read_certificates,
     read_file,
     time_of,
-    told,
 )
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, PkiError, TlsError
@@ -26,7 +26,10 @@ from iso15118.pki import Revocation, Verdict, verify_chain
 from iso15118.pki.cases.make import ANCHOR_ROLES
 from iso15118.pki.chain.parsed import parse
 from iso15118.pki.chain.profiles import AnchorRole
+from iso15118.pki.contents import PURPOSES
 from iso15118.pki.explain import explain_certificates, explain_crl, explain_ocsp_response
+from iso15118.pki.explain_folder import explain_folder, lines_of, read_folder
+from iso15118.settings import choose
 from iso15118.tls.client_hello import parse_client_hello
 
 _NO_CLOCK = "none"
@@ -37,18 +40,43 @@ def explain(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Certificates, a ClientHello, an OCSP response or a list; or a folder of pki break."
+            help="Certificates, a ClientHello, an OCSP response or a list; or a folder of any of them."
         ),
     ],
     edition: Annotated[
         str | None, typer.Option(help="Edition to judge by (default: by the kind of key).")
     ] = None,
     at: Annotated[str | None, typer.Option(help="Time to judge by, ISO 8601 (default: now).")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Say in plain words what a file is, who trusts whom, and what is wrong."""
-    with told():
-        for line in _explained(files, edition, time_of(at)):
-            echo(line)
+    """Say in plain words what a file is, who trusts whom, and what is wrong; of a folder: with a verdict on each leaf.
+
+    Exit status 4 if a chain in a folder is refused.
+    """
+    moment = time_of(at)
+    if files[0].is_dir() and not (files[0] / "case.json").exists():
+        _folder_said(files, edition, moment, as_json=as_json)
+        return
+    lines = _explained(files, edition, moment)
+    if as_json:
+        print_json({"files": [str(file) for file in files], "lines": list(lines)})
+        return
+    for line in lines:
+        echo(line)
+
+
+def _folder_said(folders: list[Path], edition: str | None, at: datetime, *, as_json: bool) -> None:
+    refused = False
+    for folder in folders:
+        said = explain_folder(read_folder(folder), at=at, edition=edition)
+        refused = refused or said.verdict == "refused"
+        if as_json:
+            print_json({"folder": str(folder)} | msgspec.to_builtins(said))
+        else:
+            for line in lines_of(said):
+                echo(line)
+    if refused:
+        raise typer.Exit(TRUST)
 
 
 def _explained(files: list[Path], edition: str | None, at: datetime) -> Iterator[str]:
@@ -121,11 +149,14 @@ def verify(
     ],
     anchor: Annotated[
         list[str],
-        typer.Option(help="Trusted roots, PEM or DER, or KIND=FILE as in OEM=root.pem; may be given again."),
+        typer.Option(help="Trusted roots, PEM or DER, or KIND=FILE as in oem=root.pem; may be given again."),
     ],
     anchor_role: Annotated[
         str | None,
-        typer.Option(help="Kind of roots given without one: V2G, OEM, MO, CPS or PE (default: by the role)."),
+        typer.Option(
+            help="Kind of roots given without one: v2g, oem, mo, cps or pe (default: by the role).",
+            autocompletion=choices(*PURPOSES),
+        ),
     ] = None,
     edition: Annotated[str, typer.Option(help="iso20, iso20amd1, iso2 or lab.")] = "iso20",
     at: Annotated[
@@ -148,29 +179,33 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Judge a certificate chain, and name every violation."""
-    with told():
-        verdict = verify_chain(
-            [der for path in chain for der in read_certificates(path)],
-            role=role,
-            anchors_der=_anchors(anchor, anchor_role or ANCHOR_ROLES.get(role, "V2G")),
-            at=None if at == _NO_CLOCK else time_of(at),
-            edition=edition,
-            environment="private" if private else "public",
-            revocation=(
-                Revocation(
-                    staples=tuple(read_file(path) for path in ocsp or ()),
-                    crls=tuple(read_file(path) for path in crl or ()),
-                )
-                if ocsp or crl or demand_status
-                else None
-            ),
-            skew=timedelta(seconds=skew),
-            tolerate=tolerate or (),
-            refuse=refuse or (),
-        )
+    verdict = verify_chain(
+        [der for path in chain for der in read_certificates(path)],
+        role=role,
+        anchors_der=_anchors(anchor, _kind(anchor_role) or ANCHOR_ROLES.get(role, "V2G")),
+        at=None if at == _NO_CLOCK else time_of(at),
+        edition=edition,
+        environment="private" if private else "public",
+        revocation=(
+            Revocation(
+                staples=tuple(read_file(path) for path in ocsp or ()),
+                crls=tuple(read_file(path) for path in crl or ()),
+            )
+            if ocsp or crl or demand_status
+            else None
+        ),
+        skew=timedelta(seconds=skew),
+        tolerate=tolerate or (),
+        refuse=refuse or (),
+    )
     print_json(_plain(verdict)) if as_json else _print_text(verdict)
     if not verdict.ok:
         raise typer.Exit(TRUST)
+
+
+def _kind(given: str | None) -> str | None:
+    """A kind of root as it is typed, in the spelling of the library."""
+    return None if given is None else choose("--anchor-role", given.lower(), PURPOSES).upper()
 
 
 def _anchors(given: list[str], otherwise: str) -> dict[AnchorRole, list[bytes]]:
@@ -178,7 +213,9 @@ def _anchors(given: list[str], otherwise: str) -> dict[AnchorRole, list[bytes]]:
     for one in given:
         kind, sign, file = one.partition("=")
         if sign and not Path(one).exists():
-            found.setdefault(kind, []).extend(read_certificates(Path(file)))
+            found.setdefault(choose("--anchor", kind.lower(), PURPOSES).upper(), []).extend(
+                read_certificates(Path(file))
+            )
         else:
             found.setdefault(otherwise, []).extend(read_certificates(Path(one)))
     if not found:

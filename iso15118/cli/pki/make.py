@@ -21,12 +21,11 @@ from iso15118.cli.pki.common import (
     check_empty,
     print_json,
     say,
-    told,
 )
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError
 from iso15118.pki import IssuedPki, issue_test_pki, load, load_profile
-from iso15118.pki.chain.identifiers import IDENTIFIERS
+from iso15118.pki.chain.identifiers import IDENTIFIERS, fault_of
 from iso15118.pki.issuing.fleet import dask_executor, issue_fleet, write_fleet
 from iso15118.pki.issuing.issue import (
     DEFAULT_EMAID,
@@ -67,26 +66,25 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a test PKI: V2G, OEM, MO and private roots, Sub-CAs, cross-certificates, and a leaf for each role."""
-    with told():
-        check_empty(directory, force)
-        if not unchecked:
-            for kind, text in (("SECCID", seccid), ("EVCCID", evccid), ("EMAID", emaid), ("PCID", pcid)):
-                _check_identifier(f"--{kind.lower()}", kind, text, edition)
-            _check_organization(organization)
-        made = issue_test_pki(
-            edition,
-            algorithm or next(iter(load_profile(edition).algorithms)),
-            at=datetime.now(UTC),
-            vehicle_algorithm=vehicle_algorithm,
-            algorithms=dict(_pair("--mix", one) for one in mix or ()),
-            organization=organization,
-            seccid=seccid,
-            evccid=evccid,
-            emaid=emaid,
-            pcid=pcid,
-            responders=responders,
-        )
-        made.write(directory)
+    check_empty(directory, force)
+    if not unchecked:
+        for kind, text in (("SECCID", seccid), ("EVCCID", evccid), ("EMAID", emaid), ("PCID", pcid)):
+            _check_identifier(f"--{kind.lower()}", kind, text, edition)
+        _check_organization(organization)
+    made = issue_test_pki(
+        edition,
+        algorithm or next(iter(load_profile(edition).algorithms)),
+        at=datetime.now(UTC),
+        vehicle_algorithm=vehicle_algorithm,
+        algorithms=dict(_pair("--mix", one) for one in mix or ()),
+        organization=organization,
+        seccid=seccid,
+        evccid=evccid,
+        emaid=emaid,
+        pcid=pcid,
+        responders=responders,
+    )
+    made.write(directory)
     if as_json:
         print_json({"directory": str(directory), "edition": edition, "certificates": list(made.certificates)})
     else:
@@ -106,24 +104,23 @@ def issue(
     as_json: AsJson = False,
 ) -> None:
     """Issue one more leaf in a test PKI, of the profile of a certificate that it has."""
-    with told():
-        pki = _new_name(load(directory), name)
-        rows = load_profile(pki.edition).certificates
-        leaves = [one for one, row in rows.items() if not row.ca]
-        if like not in leaves:
-            raise ConfigError("LIKE", f"{like!r} is no leaf of {pki.edition}", f"one of {', '.join(leaves)}")
-        if identifier is not None:
-            if like not in _NAMED:
-                raise ConfigError("--id", f"the name of {like!r} is fixed", "leave it out")
-            if not unchecked:
-                _check_identifier("--id", _NAMED[like], identifier, pki.edition)
+    pki = _new_name(load(directory), name)
+    rows = load_profile(pki.edition).certificates
+    leaves = [one for one, row in rows.items() if not row.ca]
+    if like not in leaves:
+        raise ConfigError("LIKE", f"{like!r} is no leaf of {pki.edition}", f"one of {', '.join(leaves)}")
+    if identifier is not None:
+        if like not in _NAMED:
+            raise ConfigError("--id", f"the name of {like!r} is fixed", "leave it out")
         if not unchecked:
-            _check_organization(organization)
-        names = {_NAMED[like].lower(): identifier} if identifier is not None else None
-        made = issue_leaf(
-            pki, like, name, at=datetime.now(UTC), names=names, organization=organization, algorithm=algorithm
-        )
-        made.write(directory)
+            _check_identifier("--id", _NAMED[like], identifier, pki.edition)
+    if not unchecked:
+        _check_organization(organization)
+    names = {_NAMED[like].lower(): identifier} if identifier is not None else None
+    made = issue_leaf(
+        pki, like, name, at=datetime.now(UTC), names=names, organization=organization, algorithm=algorithm
+    )
+    made.write(directory)
     say(as_json, {"directory": str(directory), "certificate": name}, f"{directory / name}.pem")
 
 
@@ -137,14 +134,13 @@ def contract(
     as_json: AsJson = False,
 ) -> None:
     """Issue a contract certificate in a test PKI."""
-    with told():
-        pki = load(directory)
-        _check_identifier("EMAID", "EMAID", emaid, pki.edition)
-        called = name or f"contract-{emaid.replace('-', '').lower()}"
-        made = issue_leaf(
-            _new_name(pki, called), "contract", called, at=datetime.now(UTC), names={"emaid": emaid}
-        )
-        made.write(directory)
+    pki = load(directory)
+    _check_identifier("EMAID", "EMAID", emaid, pki.edition)
+    called = name or f"contract-{emaid.replace('-', '').lower()}"
+    made = issue_leaf(
+        _new_name(pki, called), "contract", called, at=datetime.now(UTC), names={"emaid": emaid}
+    )
+    made.write(directory)
     say(as_json, {"directory": str(directory), "certificate": called}, f"{directory / called}.pem")
 
 
@@ -163,12 +159,11 @@ def fleet(
     as_json: AsJson = False,
 ) -> None:
     """Issue certificates for many vehicles under a test PKI, with a manifest."""
-    with told():
-        check_empty(out, force)
-        pki = load(directory)
-        with _executor(workers, dask) as executor:
-            made = issue_fleet(pki, vehicles, contracts=contracts, at=datetime.now(UTC), executor=executor)
-            count = write_fleet(made, out)
+    check_empty(out, force)
+    pki = load(directory)
+    with _executor(workers, dask) as executor:
+        made = issue_fleet(pki, vehicles, contracts=contracts, at=datetime.now(UTC), executor=executor)
+        count = write_fleet(made, out)
     say(
         as_json,
         {"directory": str(out), "certificates": count},
@@ -199,11 +194,19 @@ def _check_identifier(option: str, kind: str, text: str, edition: str) -> None:
             "EMAID": DEFAULT_EMAID,
             "PCID": DEFAULT_PCID,
         }
+        fault = fault_of(kind, text)
         raise ConfigError(
             option,
-            f"{text[:80]!r} is no {kind}, or its check digit is wrong",
-            f"for example {examples[kind]}; pki init and issue take it with --unchecked",
+            f"{text[:80]!r} is no {kind}: {fault}",
+            f"{_mended(text, fault)}; pki init and issue take it with --unchecked"
+            if fault.startswith("its check digit")
+            else f"for example {examples[kind]}; pki init and issue take it with --unchecked",
         )
+
+
+def _mended(text: str, fault: str) -> str:
+    """The text with the check digit that it should have."""
+    return text[:-1] + fault[-1]
 
 
 def _check_organization(text: str) -> None:

@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 import typer
 
 from iso15118 import exi
-from iso15118.cli.pki.common import TRUST, AsJson, Existing, app, print_json, read_file, told
+from iso15118.cli.pki.common import TRUST, AsJson, Existing, app, print_json, read_file
 from iso15118.cli.terminal import echo
 from iso15118.errors import ConfigError, ExiError
 from iso15118.messages import iso2
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.pki import Credential, load
-from iso15118.pki.chain.identifiers import IDENTIFIERS
+from iso15118.pki.chain.identifiers import IDENTIFIERS, fault_of
 from iso15118.pnc.contract_service import ContractService, issuing
 from iso15118.pnc.contracts import Refusal
 from iso15118.pnc.installation_iso2 import ContractServiceIso2
@@ -42,37 +42,36 @@ def respond(
     as_json: AsJson = False,
 ) -> None:
     """Answer a request for contracts with the keys of a test PKI; print the answer as base64."""
-    with told():
-        pki = load(directory)
-        wanted = tuple(emaid or ())
-        for one in wanted:
-            if not IDENTIFIERS["EMAID"](one, "any"):
-                raise ConfigError(
-                    "--emaid", f"{one[:80]!r} is no EMAID, or its check digit is wrong", "DE-8AA-CA2B3C4D5"
-                )
-        octets, schema = _read(request)
-        contracts = issuing(pki, emaids=lambda pcid: wanted) if wanted else issuing(pki)
-        if schema == "iso20-common":
-            answer = ContractService(
-                cps=pki.credential("cps"),
-                contracts=contracts,
-                oem_anchors=[pki.oem_root],
-                edition=pki.edition,
-            ).answer_exi(octets)
-        else:
+    pki = load(directory)
+    wanted = tuple(emaid or ())
+    for one in wanted:
+        if not IDENTIFIERS["EMAID"](one, "any"):
+            raise ConfigError(
+                "--emaid", f"{one[:80]!r} is no EMAID: {fault_of('EMAID', one)}", "DE-8AA-CA2B3C4D5"
+            )
+    octets, schema = _read(request)
+    contracts = issuing(pki, emaids=lambda pcid: wanted) if wanted else issuing(pki)
+    if schema == "iso20-common":
+        answer = ContractService(
+            cps=pki.credential("cps"),
+            contracts=contracts,
+            oem_anchors=[pki.oem_root],
+            edition=pki.edition,
+        ).answer_exi(octets)
+    else:
 
-            def renewed(old: str) -> Credential | None:
-                fresh: Sequence[Credential] = issuing(pki, emaids=lambda _: (old,))(old)
-                return fresh[0]
+        def renewed(old: str) -> Credential | None:
+            fresh: Sequence[Credential] = issuing(pki, emaids=lambda _: (old,))(old)
+            return fresh[0]
 
-            answer = ContractServiceIso2(
-                cps=pki.credential("cps"),
-                contracts=contracts,
-                renewed=renewed,
-                oem_anchors=[pki.oem_root],
-                oem_intermediates=pki.chain("oemprov")[1:],
-                mo_anchors=[pki.certificates["mo-root"]],
-            ).answer_exi(octets)
+        answer = ContractServiceIso2(
+            cps=pki.credential("cps"),
+            contracts=contracts,
+            renewed=renewed,
+            oem_anchors=[pki.oem_root],
+            oem_intermediates=pki.chain("oemprov")[1:],
+            mo_anchors=[pki.certificates["mo-root"]],
+        ).answer_exi(octets)
     refused = answer.value if isinstance(answer, Refusal) else None
     text = b64encode(answer).decode() if isinstance(answer, bytes) else ""
     if as_json:
@@ -80,7 +79,7 @@ def respond(
     elif refused is None:
         echo(text)
     if refused is not None:
-        echo(f"iso15118 pki: no contract: {refused}", err=True)
+        echo(f"iso15118: no contract: {refused}", error=True)
         raise typer.Exit(TRUST)
 
 

@@ -79,7 +79,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
         await welding_detection(talk, plan)
     except Leave as leave:
         plan.ready = talk.bound = None
-        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)
+        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
         await _break_off(talk, plan, leave)
     if end.reason is EndReason.PAUSED:
         end = SessionEnded(EndReason.STOPPED_BY_EV, f"{end.detail}: DIN 70121 knows no pause, so it ends")

@@ -100,7 +100,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None]) -> SessionEnd
             end = SessionEnded(EndReason.STOPPED_BY_EV, talk.stop_wanted)
     except Leave as leave:
         talk.bound = None
-        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)
+        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
         await _break_off(talk, plan, leave)
     paused = end.reason is EndReason.PAUSED
     kind = iso2.ChargingSession.Pause if paused else iso2.ChargingSession.Terminate

@@ -189,7 +189,7 @@ async def _session(talk: Conversation, set_up: Callable[[], None], family: Famil
             await value_added.check_out(talk)
     except Leave as leave:
         talk.bound = None
-        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule)
+        end = talk.left = SessionEnded(leave.reason, leave.detail, leave.rule, leave.cause)
         await break_off(talk, plan, leave, family)
     paused = end.reason is EndReason.PAUSED
     await exchange(

@@ -12,12 +12,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import x448
 
+from iso15118.cluster import cluster
 from iso15118.errors import ConfigError
 from iso15118.files import make_folder, new_secret, write_whole
 from iso15118.pki.chain.identifiers import emaid_check_digit, evccid_check_digit
@@ -29,8 +29,6 @@ __all__ = ["Issued", "Manifest", "dask_executor", "fleet_names", "issue_fleet", 
 
 CHUNK = 100
 """Certificates that one piece of work makes: a tenth of a second, so that a pool is neither idle nor busy with talking."""
-_PATIENCE_S = 10.0
-"""For a scheduler to answer."""
 _KINDS = {"vehicle": "evccid", "oemprov": "pcid", "contract": "emaid"}
 
 
@@ -134,22 +132,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
     Raises ConfigError without the extra ``dask``, or if nobody answers there in ten seconds.
     """
-    try:
-        import distributed
-    except ImportError as error:
-        raise ConfigError(
-            "dask", "the package distributed is not installed", "pip install 'iso15118-stack[dask]'"
-        ) from error
-    connect: Any = distributed.Client  # without types
-    try:
-        client = connect(address, timeout=_PATIENCE_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "dask",
-            f"no scheduler at {address!r}: {error}",
-            "dask scheduler prints its address, tcp://host:8786",
-        ) from error
-    with client, client.get_executor() as executor:
+    with cluster(address, extra="dask") as client, client.get_executor() as executor:
         yield executor
 
 

@@ -7,7 +7,7 @@ For tests, demonstrations and laboratories. It is no certification authority: ke
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ class IssuedPki(msgspec.Struct, frozen=True, kw_only=True):
     certificates: dict[str, bytes]
     issuers: dict[str, str | None]
     """Who issued what; None for a root."""
-    keys: dict[str, bytes]
-    alternative_keys: dict[str, bytes] = {}
+    keys: Mapping[str, bytes]
+    alternative_keys: Mapping[str, bytes] = {}
     """X448 private keys of those that have a second key. [V2G20-2534]"""
 
     def __repr__(self) -> str:
@@ -117,25 +117,56 @@ class _Manifest(msgspec.Struct):
     alternative_keys: list[str] = []
 
 
-def load(directory: Path) -> IssuedPki:
-    """Read what :meth:`IssuedPki.write` wrote. Raises PkiError if something is missing or unreadable."""
+def load(directory: Path, *, keys_when_used: bool = False) -> IssuedPki:
+    """Read what :meth:`IssuedPki.write` wrote. ``keys_when_used``: each private key is read when it is first asked for, so that a station
+    does not open the keys of its authorities; the folder has to stay. Raises PkiError if something is missing or unreadable.
+    """
     try:
         manifest = msgspec.json.decode((directory / _MANIFEST).read_bytes(), type=_Manifest)
-        certificates, keys, alternative = {}, {}, {}
-        for name in manifest.issuers:
-            certificates[name] = _unarmoured((directory / f"{name}.pem").read_text())
-            keys[name] = _read_key(directory / f"{name}.key")
-        for name in manifest.alternative_keys:
-            alternative[name] = _read_key(directory / f"{name}.x448.key")
+        certificates = {
+            name: _unarmoured((directory / f"{name}.pem").read_text()) for name in manifest.issuers
+        }
+        keys = _KeyFiles({name: directory / f"{name}.key" for name in manifest.issuers})
+        alternative = _KeyFiles({name: directory / f"{name}.x448.key" for name in manifest.alternative_keys})
     except (OSError, ValueError, TypeError) as error:
         raise PkiError(f"no usable test PKI in {directory}: {error}") from error
     return IssuedPki(
         edition=manifest.edition,
         certificates=certificates,
         issuers=manifest.issuers,
-        keys=keys,
-        alternative_keys=alternative,
+        keys=keys if keys_when_used else dict(keys),
+        alternative_keys=alternative if keys_when_used else dict(alternative),
     )
+
+
+class _KeyFiles(Mapping[str, bytes]):
+    """Keys (PKCS#8 DER) by name, each read when it is first asked for. Raises OSError if a file is not there, PkiError if others may read
+    one."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        self._paths = paths
+        self._read: dict[str, bytes] = {}
+        for path in paths.values():
+            if why := not_private(path.stat(), path):
+                raise PkiError(f"{path}: {why}")
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._read:
+            path = self._paths[name]
+            try:
+                self._read[name] = _read_key(path)
+            except (OSError, ValueError, TypeError) as error:
+                raise PkiError(f"no usable private key in {path}: {error}") from error
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __repr__(self) -> str:
+        return f"<keys of {', '.join(self._paths)}, hidden>"
 
 
 def issue_test_pki(

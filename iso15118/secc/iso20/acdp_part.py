@@ -123,6 +123,7 @@ ACDP = Part(
     refresh=DC.refresh,
     advice=DC.advice,
     bounds=DC.bounds,
+    declared=DC.declared,
     beside=frozenset({acdp.ACDPSystemStatusReq}),
     leaves=frozenset({acdp.ACDPDisconnectReq}),
 )

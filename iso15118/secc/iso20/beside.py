@@ -10,7 +10,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,9 @@ from .sequence import Key, State, key_of
 if TYPE_CHECKING:
     from iso15118.session.ac_limits import AcVehicleLimits
     from iso15118.session.limits import VehicleLimits
+    from iso15118.session.wireless import ReceiverLimits
+
+Declared: TypeAlias = "VehicleLimits | AcVehicleLimits | ReceiverLimits"
 
 __all__ = ["TABLE", "Attempt", "Beside", "answer_beside", "declare_anew"]
 
@@ -79,7 +82,7 @@ class Attempt:
     waits_for: Beside
     due: float
     """Until then the vehicle is waited for."""
-    vehicle: VehicleLimits | AcVehicleLimits | None = None
+    vehicle: Declared | None = None
     """What the vehicle declared anew."""
 
 
@@ -87,7 +90,7 @@ def answer_beside(request: Any, ctx: Context, state: State) -> Answer | Refused:
     """The answer to a request on the stream, while the session is in ``state``, where it stays."""
     lapse(ctx)
     key: Key | str = key_of(request)
-    if ctx.part.declared is not None and type(request) is ctx.part.parameters_request:
+    if type(request) is ctx.part.parameters_request:
         key = PARAMETERS
     waits_for = B.IDLE if ctx.attempt is None else ctx.attempt.waits_for
     following = TABLE[waits_for].get(key)
@@ -210,33 +213,35 @@ def _bounds(ctx: Context) -> tuple[Action, ...]:
 
 def declare_anew(request: Any, ctx: Context) -> Answer | Refused:
     """Charge parameters in a renegotiation with the power at rest: they hold at once. The offer stands."""
-    declared = _declared(request, ctx)
+    declared = ctx.part.declared(request, ctx)
     if isinstance(declared, Refused):
         return declared
     _declare(ctx, declared)
     ctx.part.refresh(ctx)
-    return Answer(neutral(request, ctx, Code.OK), State.SCHEDULE_RENEGOTIATION)
+    return Answer(_offered(request, ctx), State.SCHEDULE_RENEGOTIATION)
 
 
 def _parameters(request: Any, ctx: Context) -> Answer | Refused:
     """The same beside the loop: what is less than before holds at once, the rest with the new schedule."""
-    declared = _declared(request, ctx)
+    declared = ctx.part.declared(request, ctx)
     if isinstance(declared, Refused):
         return declared
     attempt = _begin(ctx)
     attempt.vehicle, attempt.waits_for = declared, B.SCHEDULE_EXCHANGE
-    old = ctx.facts.vehicle or ctx.facts.ac_vehicle
+    facts = ctx.facts
+    old = facts.vehicle or facts.ac_vehicle or facts.pad_vehicle
     _declare(ctx, declared if old is None else _lesser(old, declared))
-    return Answer(neutral(request, ctx, Code.OK), None, _bounds(ctx))
+    return Answer(_offered(request, ctx), None, _bounds(ctx))
 
 
-def _declared(request: Any, ctx: Context) -> VehicleLimits | AcVehicleLimits | Refused:
-    if ctx.part.declared is None:
-        raise RuntimeError("charge parameters of a family that says them once")
-    return ctx.part.declared(request, ctx)
+def _offered(request: Any, ctx: Context) -> Any:
+    """The offer as it stands."""
+    again = ctx.part.offered_again(ctx)
+    response = neutral(request, ctx, Code.OK)
+    return msgspec.structs.replace(response, **again) if again else response
 
 
-def _declare(ctx: Context, declared: VehicleLimits | AcVehicleLimits) -> None:
+def _declare(ctx: Context, declared: Declared) -> None:
     """The cable was checked for the voltage that was declared first: it is never raised."""
     facts = ctx.facts
     if facts.vehicle is not None:
@@ -244,6 +249,8 @@ def _declare(ctx: Context, declared: VehicleLimits | AcVehicleLimits) -> None:
         most_v = min(limits.maximum_voltage_v, facts.vehicle.maximum_voltage_v)
         least_v = min(limits.minimum_voltage_v, most_v)
         facts.vehicle = msgspec.structs.replace(limits, maximum_voltage_v=most_v, minimum_voltage_v=least_v)
+    elif facts.pad_vehicle is not None:
+        facts.pad_vehicle = declared  # type: ignore[assignment]
     else:
         facts.ac_vehicle, ctx.ac_now = declared, None  # type: ignore[assignment]
 
@@ -262,7 +269,7 @@ def _lesser(old: Any, new: Any) -> Any:
 
 
 def _least(one: Any, other: Any) -> Any:
-    """The lesser number, or of each phase the lesser."""
-    if isinstance(one, tuple):
-        return tuple(min(pair) for pair in zip(one, other, strict=True))
-    return min(one, other)
+    """The lesser number, or of each phase the lesser. A number beside phases is that of each: it is no more than the greatest of them."""
+    if not isinstance(other, tuple):
+        return min(one, other)
+    return tuple(map(min, one, other)) if isinstance(one, tuple) else min(one, max(other))

@@ -17,7 +17,7 @@ from iso15118.messages.iso20 import ac, ac_der_iec, ac_der_sae
 from iso15118.messages.iso20.common_types import Processing, ResponseCode
 from iso15118.messages.values import rational, time_stamp
 from iso15118.session import der_iec, der_sae
-from iso15118.session.ac_limits import AcStationLimits
+from iso15118.session.ac_limits import AcStationLimits, AcVehicleLimits
 from iso15118.session.actions import GridReported, InverterDeclared
 from iso15118.session.edition import Answer, Refused
 from iso15118.session.services import SERVICES, ControlMode, EnergyService, Namespace, ServiceID
@@ -65,6 +65,20 @@ def charge_parameter_discovery(request: ac.ACChargeParameterDiscoveryReq, ctx: C
     if ongoing:
         return Answer(response, S.AC_CHARGE_PARAMETER_DISCOVERY)
     return Answer(response, S.SCHEDULE_EXCHANGE, (_declared(mode, ctx.der_functions),))
+
+
+def _declared_anew(request: ac.ACChargeParameterDiscoveryReq, ctx: Context) -> AcVehicleLimits | Refused:
+    """The limits as with AC; of the functions that were agreed on those that the inverter has no longer are not asked for any more."""
+    limits = ac_parameters.declared(request, ctx)
+    if not isinstance(limits, Refused) and ctx.der_code is not None:
+        ctx.der_functions &= _functions(request.ac_cpd_req_energy_transfer_mode, ctx)
+        ctx.der_code = ctx.der_code.within(ctx.der_functions)
+    return limits
+
+
+def _offered_again(ctx: Context) -> dict[str, Any]:
+    """The offer with the whole grid code: half of one would be another one."""
+    return {} if ctx.service is None else {"ac_cpd_res_energy_transfer_mode": _offer(ctx, ctx.service)}
 
 
 def _functions(mode: Any, ctx: Context) -> int:
@@ -276,6 +290,8 @@ def _part(service: EnergyService, namespace: Namespace, schema: str, heard: Any,
             ),
             ac.ACChargeLoopReq: (ac.ACChargeLoopRes, lambda ctx: _neutral_loop(ctx, service)),
         },
+        declared=_declared_anew,
+        offered_again=_offered_again,
         heard=heard,
         told=told,
     )

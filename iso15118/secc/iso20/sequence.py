@@ -23,6 +23,7 @@ from .value_added import check_in_is_selected, check_out_is_selected
 if TYPE_CHECKING:
     from iso15118.session.ac_limits import AcVehicleLimits
     from iso15118.session.limits import VehicleLimits
+    from iso15118.session.wireless import ReceiverLimits
 
     from .context import Context
 
@@ -118,12 +119,14 @@ class Part(Struct, frozen=True, kw_only=True):
     """What people may try where a session ends in the loop for this reason."""
     bounds: Callable[[Context], tuple[float, float, float, bool] | AcBounds | float | None]
     """What the supply has to hold by the vehicle's last request; None before the first one."""
+    declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | ReceiverLimits | Refused]
+    """What a vehicle declares that says its charge parameters again in a renegotiation."""
     heard: Callable[[Any, Context], None] = _nothing_heard
     """Takes what a charge-loop request says beside power and limits."""
     told: Callable[[Context], dict[str, Any]] = _nothing_told
     """What a charge-loop response says beside them: fields of its control mode element."""
-    declared: Callable[[Any, Context], VehicleLimits | AcVehicleLimits | Refused] | None = None
-    """What a vehicle declares that says its charge parameters again in a renegotiation; None: it says them once."""
+    offered_again: Callable[[Context], dict[str, Any]] = _nothing_told
+    """Fields of the answer to that, where what stands in a refusal does not say all that was offered."""
     beside: frozenset[type] = frozenset()
     """Requests that come on a stream of their own."""
     leaves: frozenset[type] = frozenset()
@@ -259,9 +262,8 @@ def compose(part: Part) -> Table:
     """The whole table of a family. Raises ``ValueError`` for a row that is listed twice, leads nowhere or is never reached."""
     table = _common(part.parameters, part.ready, part.loop, part.after)
     leave = table[S.SESSION_STOP]
-    if part.declared is not None:
-        anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)
-        table[S.SCHEDULE_RENEGOTIATION][part.parameters_request] = anew
+    anew = row("docs/sources.md", S.SCHEDULE_RENEGOTIATION)
+    table[S.SCHEDULE_RENEGOTIATION][part.parameters_request] = anew
     for state, rows in part.rows.items():
         mine = table.setdefault(state, dict(leave))
         for key, what in rows.items():

@@ -122,4 +122,5 @@ WPT = Part(
     refresh=wpt_power.refresh_limits,
     advice=telling.unasked_reading,
     bounds=wpt_power.present_bounds,
+    declared=wpt_power.declared,
 )

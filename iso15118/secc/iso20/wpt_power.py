@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from iso15118.errors import ConfigError
 from iso15118.messages.iso20 import common_messages as cm
 from iso15118.messages.iso20 import wpt
@@ -30,6 +32,7 @@ __all__ = [
     "alignment_check",
     "charge_loop",
     "charge_parameter_discovery",
+    "declared",
     "is_paired",
     "neutral_loop",
     "neutral_offer",
@@ -76,6 +79,31 @@ def charge_parameter_discovery(request: wpt.WPTChargeParameterDiscoveryReq, ctx:
     hardware = facts.pad_hardware
     if hardware is None or ctx.service is None:
         return _wrong("there is no pad")
+    vehicle = _said(request, hardware)
+    if isinstance(vehicle, Refused):
+        return vehicle
+    facts.pad_vehicle = vehicle
+    response = wpt.WPTChargeParameterDiscoveryRes(
+        header=ctx.header(), response_code=Code.OK, **neutral_offer(ctx)
+    )
+    return Answer(response, S.SCHEDULE_EXCHANGE)
+
+
+def declared(request: wpt.WPTChargeParameterDiscoveryReq, ctx: Context) -> ReceiverLimits | Refused:
+    """What the vehicle declares when it says it again in a renegotiation: another power; it is still the coil that was paired."""
+    facts = ctx.facts
+    before, hardware = facts.pad_vehicle, facts.pad_hardware
+    if before is None or hardware is None:
+        return _wrong("there is no pad")
+    vehicle = _said(request, hardware)
+    if isinstance(vehicle, Refused):
+        return vehicle
+    if replace(vehicle, maximum_power_w=before.maximum_power_w) != before:
+        return _wrong("another coil than the one that was paired")
+    return vehicle
+
+
+def _said(request: wpt.WPTChargeParameterDiscoveryReq, pad: PadLimits) -> ReceiverLimits | Refused:
     try:
         vehicle = ReceiverLimits(
             maximum_power_w=si(request.evpc_max_receivable_power),
@@ -86,13 +114,8 @@ def charge_parameter_discovery(request: wpt.WPTChargeParameterDiscoveryReq, ctx:
         )
     except ConfigError as error:
         return _wrong(str(error))
-    if why := _why_not(hardware, vehicle):
-        return _wrong(why)
-    facts.pad_vehicle = vehicle
-    response = wpt.WPTChargeParameterDiscoveryRes(
-        header=ctx.header(), response_code=Code.OK, **neutral_offer(ctx)
-    )
-    return Answer(response, S.SCHEDULE_EXCHANGE)
+    why = _why_not(pad, vehicle)
+    return _wrong(why) if why else vehicle
 
 
 def _why_not(pad: PadLimits, vehicle: ReceiverLimits) -> str:

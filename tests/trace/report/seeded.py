@@ -114,7 +114,7 @@ def captured(told: Spoken, *, tls: str | None = None, answer_s: float = 0.002, i
         late[from_vehicle] = max(late[from_vehicle], at)
         made.now = max(made.now, began + late[from_vehicle] + (0.0 if from_vehicle else answer_s))
         made.step_s = 0.0
-        if gone.get(from_vehicle) or "reset" in gone.values():
+        if gone.get(from_vehicle):
             continue
         if isinstance(what, bytes):
             made.say(from_vehicle, what)

@@ -1,0 +1,1 @@
+"""Campaigns: planned, carried out on processes and a cluster, and gone on with."""

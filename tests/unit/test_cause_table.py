@@ -1,0 +1,75 @@
+"""The table of causes: whole, current in the documentation, and what is derived from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from iso15118.session.actions import EndReason
+from iso15118.session.causes import CAUSES, Side, cause_of, cause_of_fault, refined
+from iso15118.session.edition import Fault
+from iso15118.session.ends import then
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_that_of_the_table() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "iso15118.session", "--causes"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    page = (ROOT / "docs" / "causes.md").read_text(encoding="utf-8")
+    assert page == made.stdout, "run python -m iso15118.session --causes > docs/causes.md"
+    assert all(f"`{code}`" in page for code in CAUSES)
+
+
+def test_rows_say_something_and_requirements_look_like_some() -> None:
+    for cause in CAUSES.values():
+        assert cause.meaning
+        assert cause.hint
+        assert all(one.startswith(("V2G20-", "V2G2-", "V2G-DC-")) for one in cause.requirements)
+        assert not cause.mrec or (cause.mrec.startswith("CX0") and 1 <= int(cause.mrec[3:]) <= 26)
+        assert not cause.timer or cause.timer.startswith("V2G_")
+
+
+def test_a_reason_alone_has_its_first_row_and_says_so_by_nothing() -> None:
+    for reason in EndReason:
+        first = cause_of(reason)
+        assert first.reason is reason
+        assert refined(reason, first.code) == ""
+        assert cause_of(reason, "no-such-cause") is first
+    assert refined(EndReason.HARDWARE_FAULT, rule="over-voltage") == "over-voltage"
+    assert refined(EndReason.HARDWARE_FAULT, "no-such-cause") == ""
+
+
+def test_the_requirement_is_that_of_the_edition() -> None:
+    cause = CAUSES["sequence-timeout"]
+    assert cause.requirement("iso20") == "[V2G20-443]"
+    assert cause.requirement("iso2") == "[V2G2-443]"
+    assert cause.requirement("") == "[V2G20-443] [V2G2-443]"
+    assert CAUSES["unknown-session"].requirement("din") == "[V2G-DC-391]"
+    assert cause.timer == "V2G_SECC_Sequence_Timeout"
+
+
+def test_sides_are_those_of_whoever_says_so() -> None:
+    assert [Side.OWN.of("secc"), Side.PEER.of("secc"), Side.PEER.of("evcc")] == ["secc", "evcc", "secc"]
+    assert [side.of("evcc") for side in (Side.EVCC, Side.SECC, Side.LINK)] == ["evcc", "secc", "link"]
+
+
+def test_a_fault_is_a_cause_only_of_the_end_that_it_explains() -> None:
+    assert cause_of_fault(EndReason.PARAMETERS_NOT_ACCEPTED, Fault.SCHEDULE) == "schedule-not-offered"
+    assert cause_of_fault(EndReason.INTERNAL_ERROR, Fault.SCHEDULE) == ""
+    assert cause_of_fault(EndReason.SEQUENCE_ERROR, Fault.SEQUENCE) == ""
+
+
+def test_a_cause_that_two_ends_name_is_told_once() -> None:
+    left = "control pilot left C under power"
+    assert then(left, left) == left
+    assert then(f"the vehicle: {left}", left) == f"the vehicle: {left}"
+    assert then("a", "b") == "a; then b"
+    assert then("a; then b", "b") == "a; then b"
+    assert (then("", "b"), then("a", "")) == ("b", "a")
