@@ -248,7 +248,7 @@ def lower(talk: Any) -> None:
 
 def offered(message: Any) -> Any:
     """What it says, but for the moment at which it was said."""
-    mode = getattr(message, "ac_cpd_res_energy_transfer_mode", None)
+    mode: Any = getattr(message, "ac_cpd_res_energy_transfer_mode", None)
     if hasattr(mode, "evse_update_time"):
         mode = msgspec.structs.replace(mode, evse_update_time=0)
         message = msgspec.structs.replace(message, ac_cpd_res_energy_transfer_mode=mode)
